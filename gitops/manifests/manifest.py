@@ -1,0 +1,25 @@
+"""One manifest of a desired state: an object, and the file and line that it came from."""
+
+from dataclasses import dataclass
+
+from gitops.manifests.key import Body, ResourceKey
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a manifest was written: a path in its tree and a line counted from 1."""
+
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A Kubernetes object as rendered; `key.namespace` is "" until the destination's namespace is filled in."""
+
+    key: ResourceKey
+    body: Body
+    origin: Origin

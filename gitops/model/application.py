@@ -1,0 +1,151 @@
+"""An Application: which source, rendered how, goes to which cluster and namespace, and how it is synced.
+
+Frozen data with the defaults that users are promised; reading it from YAML, and saying what is wrong with that, is
+`gitops.config`'s work.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Renderer = Literal["auto", "plain", "kustomize", "template", "helm"]
+Drift = Literal["ignore", "report", "correct"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainOptions:
+    """Which files the plain renderer takes; globs are matched against paths under `source.path`, commas separate."""
+
+    recurse: bool = True
+    include: str = ""
+    exclude: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KustomizeOptions:
+    """What is added on top of the kustomization."""
+
+    images: tuple[str, ...] = ()
+    namePrefix: str = ""
+    nameSuffix: str = ""
+    components: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateOptions:
+    """Values for templates: files first, in order, then `values`; maps are merged deeply."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    valueFiles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HelmOptions:
+    """What `helm template` would be told."""
+
+    releaseName: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    valueFiles: tuple[str, ...] = ()
+    includeCRDs: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where the credentials of a repository are found; never the credentials themselves."""
+
+    secretRef: str = ""
+    caFile: str = ""
+    proxy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A repository, a revision in it, a path in that, and the renderer's options."""
+
+    repoURL: str = ""
+    targetRevision: str = ""
+    path: str = "."
+    renderer: Renderer = "auto"
+    plain: PlainOptions = PlainOptions()
+    kustomize: KustomizeOptions = KustomizeOptions()
+    template: TemplateOptions = field(default_factory=TemplateOptions)
+    helm: HelmOptions = field(default_factory=HelmOptions)
+    credentials: Credentials = Credentials()
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """`cluster` is a kubeconfig context or a registered cluster ("" = the current one)."""
+
+    cluster: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds."""
+
+    duration: float = 5.0
+    factor: float = 2.0
+    maxDuration: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a failed sync is tried again, and after how long."""
+
+    limit: int = 5
+    backoff: Backoff = Backoff()
+
+
+@dataclass(frozen=True, slots=True)
+class PruneLimit:
+    """Beyond either, a sync is held; percent counts from 10 owned objects up."""
+
+    count: int = 50
+    percent: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How the plan is carried out; `timeout` is in seconds."""
+
+    automated: bool = False
+    prune: bool = False
+    drift: Drift = "report"
+    conflicts: Literal["hold", "force"] = "hold"
+    createNamespace: bool = False
+    timeout: float = 600.0
+    rollback: Literal["onFailure", "never"] = "onFailure"
+    retry: Retry = Retry()
+    pruneLimit: PruneLimit = PruneLimit()
+    serviceAccount: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreRule:
+    """Differences that do not count: by JSON pointer, or all fields that one of `managers` owns."""
+
+    group: str = "*"
+    kind: str = "*"
+    name: str = "*"
+    namespace: str = "*"
+    jsonPointers: tuple[str, ...] = ()
+    managers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The unit of delivery; its identity is NAMESPACE/NAME everywhere. `interval` is in seconds."""
+
+    name: str
+    namespace: str = "gitops"
+    source: SourceSpec = field(default_factory=SourceSpec)
+    destination: Destination = Destination()
+    sync: SyncOptions = SyncOptions()
+    ignoreDifferences: tuple[IgnoreRule, ...] = ()
+    dependsOn: tuple[str, ...] = ()
+    interval: float = 180.0
+
+    @property
+    def identity(self) -> str:
+        return f"{self.namespace}/{self.name}"

@@ -1,0 +1,84 @@
+"""The tree of errors; whoever catches one can tell by its class what happened to the cluster.
+
+    GitopsError
+    ├── ManifestError       a manifest cannot be read or breaks a rule                      exit 2
+    ├── ConfigError         an Application, an option or a kubeconfig is wrong              exit 2
+    ├── SourceError         a repository, revision or path cannot be had                    exit 2
+    ├── RenderError         the files are there, but make no manifests                      exit 2
+    ├── HeldError           a guard, another owner or a policy stopped it before any write  exit 3
+    ├── StoreError          our own records cannot be read or written                       exit 4
+    │   └── AuditError      the audit chain is broken                                       exit 4
+    └── ClusterError        the API server refused or cannot be reached
+        ├── ApiError        it answered with a Status (409 conflict, 422 invalid, ...)      exit 4
+        └── UnreachableError  no answer, or it refused our credentials                      exit 6
+
+Nothing was changed when an error of the first five reaches the caller.
+"""
+
+from gitops.manifests.errors import GitopsError, ManifestError
+from gitops.manifests.key import Body
+
+__all__ = [
+    "ApiError",
+    "AuditError",
+    "ClusterError",
+    "ConfigError",
+    "GitopsError",
+    "HeldError",
+    "ManifestError",
+    "RenderError",
+    "SourceError",
+    "StoreError",
+    "UnreachableError",
+]
+
+
+class ConfigError(GitopsError):
+    """An Application, an option, or a kubeconfig is wrong; the text names the file and the field."""
+
+
+class SourceError(GitopsError):
+    """A repository, a revision, or a path in it cannot be had; the text never holds a credential."""
+
+
+class RenderError(GitopsError):
+    """Files were read but make no manifests; the text names the file and the line."""
+
+
+class HeldError(GitopsError):
+    """A guard, a policy, or another owner stopped a sync before its first write."""
+
+
+class StoreError(GitopsError):
+    """The store cannot be read or written."""
+
+
+class AuditError(StoreError):
+    """The audit chain does not verify; the text names the first entry that is wrong."""
+
+
+class ClusterError(GitopsError):
+    """The cluster did not do what it was asked."""
+
+
+class UnreachableError(ClusterError):
+    """No answer from the API server, or it refused our credentials (401)."""
+
+
+class ApiError(ClusterError):
+    """The API server answered with a Status.
+
+    `code` is the HTTP status, `reason` the Status' reason ("Conflict", "Invalid", ...), `status` its body.
+    """
+
+    def __init__(self, code: int, reason: str, message: str, status: Body | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.status: Body = status or {}
+
+    @property
+    def causes(self) -> list[Body]:
+        """The Status' `details.causes`: {"field", "message", "reason"} each."""
+        details = self.status.get("details") or {}
+        return details.get("causes") or []
