@@ -1,0 +1,315 @@
+"""A revision, and the files that it holds: what renderers read, and the record of what they read.
+
+    renderer ──► Tree (follows links, refuses escapes, bounds sizes, records) ──► Files (Git objects, a folder, memory)
+
+A Tree answers questions about paths and remembers every question with its answer, so that its `reads` are the exact
+dependency set of what was rendered from it: as long as another tree answers them all alike (`answers_alike`), a
+render from that one gives the same manifests.
+
+Not here: where files come from (`gitops.adapters.git`, `gitops.adapters.folder`).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from gitops.model.errors import SourceError
+
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+MAX_TOTAL_BYTES: Final = 512 * 1024 * 1024
+MAX_LINKS: Final = 40
+
+Kind = Literal["file", "directory", "link", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One state of a source: `sha` names its content, `ref` is what led there (a branch, a tag, a range, or "")."""
+
+    sha: str
+    ref: str
+
+    def __str__(self) -> str:
+        """For people: `main@1a2b3c4d`."""
+        return f"{self.ref}@{self.sha[:12]}" if self.ref else self.sha[:12]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One name in a directory; `kind` is "link" for a symbolic link and "other" for a submodule, fifo or device."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What stands at one path, links not followed: `target` is a link's text, `id` is for the Files that gave it."""
+
+    kind: Kind
+    size: int = 0
+    target: str = ""
+    id: str = ""
+
+
+class Files(Protocol):
+    """Where a tree's bytes are kept; paths are relative, normalised, and "" for the root. Raises SourceError."""
+
+    def node(self, path: str) -> Node | None:
+        """What stands at `path`, whose parents are directories and no links; None when nothing does."""
+        ...
+
+    def entries(self, path: str) -> Iterable[Entry]:
+        """The names in the directory at `path`."""
+        ...
+
+    def read(self, path: str, node: Node) -> tuple[bytes, str]:
+        """The file at `path` and the digest that names its content."""
+        ...
+
+
+class Tree:
+    """The files of one revision; every method takes POSIX paths relative to the root and raises SourceError."""
+
+    def __init__(self, files: Files, label: str = "", home: str = "") -> None:
+        """`label` names the whole in messages.
+
+        A repository is its own `home`, "". A folder without one is a part of the file system, which is the tree then
+        (a kustomization may name `../base`); `home` is that part.
+        """
+        self._files = files
+        self._label = label
+        self._home = home
+        self._reads: dict[str, str | None] = {}
+        self._content: dict[str, tuple[bytes, str]] = {}
+        self._nodes: dict[str, Node | None] = {}
+        self._real: dict[str, str] = {"": ""}
+        self._total = 0
+
+    @classmethod
+    def of_files(cls, files: Mapping[str, bytes | str], links: Mapping[str, str] | None = None) -> "Tree":
+        """A tree in memory: path → content, and path → target for symbolic links."""
+        return cls(_MemoryFiles(files, links or {}))
+
+    @property
+    def reads(self) -> Mapping[str, str | None]:
+        """Every path asked for → a digest of the answer; None where there was nothing.
+
+        A file that was read gives its content's digest, a directory that was listed (`path/`) that of its names, and
+        a path that was only looked for gives its kind.
+        """
+        return self._reads
+
+    def fresh(self) -> "Tree":
+        """The same files with nothing read yet."""
+        return Tree(self._files, self._label, self._home)
+
+    def kind(self, path: str) -> Literal["file", "directory"] | None:
+        """What stands at `path`, links followed; None when nothing does (or neither a file nor a directory)."""
+        path = normalise(path)
+        real = self.real(path)
+        node = None if real is None else self._node(real)
+        kind = node.kind if node is not None else None
+        answer: Literal["file", "directory"] | None = kind if kind in ("file", "directory") else None
+        self._reads.setdefault(path, answer)
+        return answer
+
+    def read(self, path: str) -> bytes:
+        """The content of the file at `path`."""
+        path = normalise(path)
+        known = self._content.get(path)
+        if known is not None:
+            return known[0]
+        real = self.real(path)
+        node = None if real is None else self._node(real)
+        if node is None or real is None:
+            self._reads[path] = None
+            raise SourceError(f"{self._named(path)}: no such file")
+        if node.kind != "file":
+            self._reads.setdefault(path, node.kind if node.kind == "directory" else None)
+            raise SourceError(f"{self._named(path)}: expected a file, found a {_WORDS[node.kind]}")
+        self._check_size(path, node)
+        content = self._files.read(real, node)
+        self._content[path] = content
+        self._reads[path] = content[1]
+        return content[0]
+
+    def entries(self, directory: str) -> tuple[Entry, ...]:
+        """The names in a directory, sorted; links are not followed (`kind` tells where they lead)."""
+        path = normalise(directory)
+        real = self.real(path)
+        node = None if real is None else self._node(real)
+        if node is None or real is None:
+            self._reads[path] = None
+            raise SourceError(f"{self._named(path)}: no such directory")
+        if node.kind != "directory":
+            self._reads.setdefault(path, "file" if node.kind == "file" else None)
+            raise SourceError(f"{self._named(path)}: expected a directory, found a {_WORDS[node.kind]}")
+        entries = tuple(sorted(self._files.entries(real)))
+        self._reads[path + "/"] = listing_digest(entries)
+        return entries
+
+    def real(self, path: str) -> str | None:
+        """`path` with every link in it followed; None when a link or a directory on the way leads to nothing."""
+        path = normalise(path)
+        known = self._real.get(path)
+        if known is not None:
+            return known
+        real = self._follow(path)
+        if real is not None:
+            self._real[path] = real
+        return real
+
+    def check_at_home(self, path: str) -> None:
+        """Raise SourceError when the links on the way to `path` lead out of the folder that the tree was made for."""
+        real = self.real(path)
+        if real is not None and not is_inside(real, self._home):
+            raise SourceError(f"{self._named(path)}: the symbolic link leads out of /{self._home} (to /{real})")
+
+    def answers_alike(self, reads: Mapping[str, str | None]) -> bool:
+        """Whether every question recorded in `reads` has the same answer in this tree."""
+        return all(self._answer(path, digest) == digest for path, digest in reads.items())
+
+    def _answer(self, path: str, expected: str | None) -> str | None:
+        try:
+            if path.endswith("/"):
+                return listing_digest(self.entries(path))
+            if expected in (None, "file", "directory"):
+                return self.kind(path)
+            self.read(path)
+            return self._content[normalise(path)][1]
+        except SourceError:
+            return None
+
+    def _follow(self, path: str) -> str | None:
+        real, rest, links = "", path.split("/"), 0
+        while rest:
+            part = rest.pop(0)
+            if part in ("", "."):
+                continue
+            if part == "..":
+                if not real:
+                    raise SourceError(f"{self._named(path)}: leads out of {self._label or 'the tree'}")
+                real = real.rpartition("/")[0]
+                continue
+            here = f"{real}/{part}" if real else part
+            node = self._node(here)
+            if node is None or (rest and node.kind not in ("directory", "link")):
+                return None
+            if node.kind != "link":
+                real = here
+                continue
+            links += 1
+            if links > MAX_LINKS:
+                raise SourceError(f"{self._named(path)}: more than {MAX_LINKS} symbolic links on the way")
+            rest = [*self._link_parts(path, here, node), *rest]
+            if node.target.startswith("/"):
+                real = ""
+        return real
+
+    def _link_parts(self, path: str, here: str, node: Node) -> list[str]:
+        """The parts of a link's target, after the check that it stays inside."""
+        absolute = node.target.startswith("/")
+        if (absolute and not self._home) or join(here.rpartition("/")[0], node.target) is None:
+            place = self._label or "the tree"
+            raise SourceError(f"{self._named(path)}: the symbolic link leads out of {place} (to {node.target})")
+        return node.target.split("/")
+
+    def _node(self, path: str) -> Node | None:
+        if path not in self._nodes:
+            self._nodes[path] = self._files.node(path)
+        return self._nodes[path]
+
+    def _check_size(self, path: str, node: Node) -> None:
+        if node.size > MAX_FILE_BYTES:
+            limit = MAX_FILE_BYTES // 2**20
+            raise SourceError(f"{self._named(path)}: {node.size:,} bytes, more than the {limit} MiB that are read")
+        self._total += node.size
+        if self._total > MAX_TOTAL_BYTES:
+            limit = MAX_TOTAL_BYTES // 2**20
+            raise SourceError(f"{self._named(path)}: the files read so far exceed {limit} MiB")
+
+    def _named(self, path: str) -> str:
+        return path or "."
+
+
+_WORDS: Final = {
+    "file": "file",
+    "directory": "directory",
+    "link": "symbolic link",
+    "other": "submodule, fifo or device",
+}
+
+
+def normalise(path: str) -> str:
+    """`a/./b//../c/` → `a/c`; "" is the root. A path that leads out of the tree is refused with SourceError."""
+    if "\0" in path or path.startswith("/"):
+        raise SourceError(f"{path!r}: expected a path relative to the tree")
+    joined = join("", path)
+    if joined is None:
+        raise SourceError(f"{path}: leads out of the tree")
+    return joined
+
+
+def join(directory: str, path: str) -> str | None:
+    """`path` as seen from `directory` (an absolute one from the root); None when it leads out of the tree."""
+    parts = [] if path.startswith("/") or not directory else directory.split("/")
+    for part in path.split("/"):
+        if part == "..":
+            if not parts:
+                return None
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
+
+
+def is_inside(path: str, directory: str) -> bool:
+    """Whether `path` is `directory` or stands below it."""
+    return not directory or path == directory or path.startswith(directory + "/")
+
+
+def blob_digest(data: bytes) -> str:
+    """The name that Git gives to a file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def listing_digest(entries: Iterable[Entry]) -> str:
+    """A name for what stands in a directory: names and kinds, not contents."""
+    return hashlib.sha256("\0".join(f"{entry.kind} {entry.name}" for entry in entries).encode()).hexdigest()
+
+
+class _MemoryFiles:
+    """Files given as a mapping; directories are implied."""
+
+    def __init__(self, files: Mapping[str, bytes | str], links: Mapping[str, str]) -> None:
+        self._data = {
+            normalise(path): content.encode() if isinstance(content, str) else content
+            for path, content in files.items()
+        }
+        self._links = {normalise(path): target for path, target in links.items()}
+        self._children: dict[str, dict[str, Kind]] = {"": {}}
+        for path in (*self._data, *self._links):
+            self._add(path, "link" if path in self._links else "file")
+
+    def _add(self, path: str, kind: Kind) -> None:
+        parent, _, name = path.rpartition("/")
+        if parent not in self._children:
+            self._children[parent] = {}
+            self._add(parent, "directory")
+        self._children[parent][name] = kind
+
+    def node(self, path: str) -> Node | None:
+        if path in self._children:
+            return Node("directory")
+        if path in self._links:
+            return Node("link", target=self._links[path])
+        return Node("file", size=len(self._data[path])) if path in self._data else None
+
+    def entries(self, path: str) -> Iterable[Entry]:
+        return (Entry(name, kind) for name, kind in self._children[path].items())
+
+    def read(self, path: str, node: Node) -> tuple[bytes, str]:
+        data = self._data[path]
+        return data, blob_digest(data)

@@ -1,0 +1,97 @@
+"""Writing manifests as Kustomize writes them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitops.manifests.yaml import load_all
+from gitops.manifests.yaml_write import sorted_keys, write_document, write_manifests, write_sorted_manifests
+
+CASES = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "yaml" / "cases.json"
+needs_cases = pytest.mark.skipif(not CASES.exists(), reason="the recorded YAML cases are not beside the repository")
+
+
+@needs_cases
+def test_every_recorded_output_is_written_again_to_the_byte() -> None:
+    texts = [case["kustomize_yaml"] for case in json.loads(CASES.read_text())["cases"] if case["kustomize_yaml"]]
+    # Integers beyond an int64 do not survive kubectl's way of reading, so they cannot be written again.
+    texts = [text for text in texts if "9223372036854775808" not in text and "18446744073709551615" not in text]
+    wrong = [
+        text
+        for text in texts
+        if write_sorted_manifests([document.value for document in load_all(text.encode(), "f")]) != text
+    ]
+    assert wrong == []
+    assert len(texts) > 150
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain text", "plain text"),
+        ("", '""'),
+        ("yes", '"yes"'),
+        ("0644", '"0644"'),
+        ("1:30", '"1:30"'),
+        ("2024-1-2", '"2024-1-2"'),
+        ("a: b", "'a: b'"),
+        ("it's: x", "'it''s: x'"),
+        ("a\tb", '"a\\tb"'),
+        ("😀", '"\\U0001F600"'),
+        ("- x", "'- x'"),
+        ("-x", "-x"),
+        ("a\nb", "|-\n  a\n  b"),
+        ("a\nb\n", "|\n  a\n  b"),
+        ("a\n\n", "|+\n  a\n"),
+        (" a\nb", "|2-\n   a\n  b"),
+        ("a \nb", '"a \\nb"'),
+        (1e-6, "1e-06"),
+        (None, "null"),
+        (True, "true"),
+        ({}, "{}"),
+        ([], "[]"),
+    ],
+)
+def test_a_value_is_written_as_kustomize_writes_it(value: object, text: str) -> None:
+    assert write_document({"v": value}) == f"v: {text}\n"
+
+
+def test_long_lines_are_folded_after_eighty_columns() -> None:
+    words = " ".join(["word"] * 40)
+    lines = write_document({"v": words}).splitlines()
+    assert all(78 < len(line) < 86 for line in lines[:-1])
+    assert [d.value for d in load_all("\n".join(lines).encode(), "f")] == [{"v": words}]
+
+
+def test_lists_stand_under_their_key() -> None:
+    assert write_document({"a": [{"b": [1, [2, 3]]}, []]}) == "a:\n- b:\n  - 1\n  - - 2\n    - 3\n- []\n"
+
+
+def test_documents_are_separated_and_keep_their_key_order() -> None:
+    assert write_manifests([{"b": 1, "a": 2}, {"c": 3}]) == "b: 1\na: 2\n---\nc: 3\n"
+
+
+def test_a_very_long_key_takes_two_lines() -> None:
+    assert write_document({"k" * 129: {"a": 1}}) == "? " + "k" * 129 + "\n:\n  a: 1\n"
+
+
+def test_keys_are_sorted_naturally() -> None:
+    assert sorted_keys(dict.fromkeys(["a10", "a2", "a-b", "B", "ab", "a"])) == ["B", "a", "a-b", "a2", "a10", "ab"]
+
+
+# U+2028 and U+2029 are line breaks that YAML does not keep apart from others when it folds.
+texts = st.text("ab \n:#-'\"{}[]&*!|>%@`?,0123456789.yesno~=<\t\\é\x85\ufeff\x00😀", max_size=120)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text("abcdef", min_size=1), values, max_size=4))
+def test_whatever_is_written_reads_back_the_same(body: dict[str, object]) -> None:
+    (document,) = load_all(write_document(body, sort=True).encode(), "f")
+    assert document.value == body
