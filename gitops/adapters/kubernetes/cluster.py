@@ -1,0 +1,138 @@
+"""`gitops.ports.Cluster` over HTTP: keys become paths by discovery, writes are server-side applies as `gitops`."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+from gitops.adapters.kubernetes.connection import Connection
+from gitops.adapters.kubernetes.discovery import discover
+from gitops.adapters.kubernetes.http import Http
+from gitops.manifests.key import Body, ResourceKey, version_of
+from gitops.model.errors import ApiError
+from gitops.model.kinds import KindInfo, Kinds
+from gitops.ports import Listing, WatchEvent
+
+FIELD_MANAGER = "gitops"
+_APPLY = "application/apply-patch+yaml"
+_PAGE = "500"
+
+
+class KubernetesCluster:
+    """One cluster, reached by `connection`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.http = Http(connection)
+        self._kinds: Kinds | None = None
+        self._looking = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.http.server.partition("://")[2]
+
+    async def kinds(self, *, refresh: bool = False) -> Kinds:
+        async with self._looking:
+            if self._kinds is None or refresh:
+                self._kinds = await discover(self.http)
+            return self._kinds
+
+    async def get(self, key: ResourceKey, version: str = "") -> Body | None:
+        path = await self._path(key, version)
+        if path is None:
+            return None
+        try:
+            return await self.http.request("GET", path)
+        except ApiError as exc:
+            if exc.code == 404:
+                return None
+            raise
+
+    async def list(self, group: str, kind: str, namespace: str, labels: str = "", version: str = "") -> Listing:
+        info = (await self.kinds()).find(group, kind, version)
+        if info is None:
+            return Listing((), "")
+        query = {"limit": _PAGE, **({"labelSelector": labels} if labels else {})}
+        items: list[Body] = []
+        while True:
+            page = await self.http.request("GET", _collection(info, namespace), query=query)
+            # Items of a list leave out what the list says once for all of them.
+            items += ({"apiVersion": info.api_version, "kind": info.kind, **item} for item in page.get("items") or [])
+            metadata = page.get("metadata") or {}
+            if not metadata.get("continue"):
+                return Listing(tuple(items), metadata.get("resourceVersion", ""))
+            query = {**query, "continue": metadata["continue"]}
+
+    async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
+        info = await self._served(key, body)
+        query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
+        if dry_run:
+            query["dryRun"] = "All"
+        path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
+        return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
+
+    async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
+        info = await self._served(key, body)
+        query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
+        # Tried once: a second attempt after a lost answer would make a second object.
+        return await self.http.request("POST", _collection(info, key.namespace), query=query, body=body, attempts=1)
+
+    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
+        path = await self._path(key)
+        if path is None:
+            return
+        options: Body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Orphan" if orphan else "Background",
+        }
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        try:
+            await self.http.request("DELETE", path, body=options)
+        except ApiError as exc:
+            gone = exc.code == 404 or (uid and exc.code == 409 and "uid" in str(exc).lower())
+            if not gone:
+                raise
+
+    @contextlib.asynccontextmanager
+    async def watch(
+        self, group: str, kind: str, namespace: str, version: str, labels: str = ""
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        info = (await self.kinds()).find(group, kind)
+        if info is None:
+            raise ApiError(404, "NotFound", f"the cluster does not serve {kind} in {group or 'v1'}")
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version}
+        if labels:
+            query["labelSelector"] = labels
+        async with self.http.stream(_collection(info, namespace), query) as events:
+            yield _watch_events(events)
+
+    async def close(self) -> None:
+        await self.http.close()
+
+    async def _path(self, key: ResourceKey, version: str = "") -> str | None:
+        info = (await self.kinds()).find(key.group, key.kind, version)
+        return None if info is None else f"{_collection(info, key.namespace)}/{quote(key.name)}"
+
+    async def _served(self, key: ResourceKey, body: Body) -> KindInfo:
+        """The kind in the version that `body` is written in; looked up anew once, since its CRD may be new."""
+        version = version_of(body["apiVersion"])
+        for refresh in (False, True):
+            info = (await self.kinds(refresh=refresh)).find(key.group, key.kind, version)
+            if info is not None:
+                return info
+        raise ApiError(404, "NotFound", f"the cluster does not serve {key.kind} in {body['apiVersion']}")
+
+
+async def _watch_events(events: AsyncIterator[Body]) -> AsyncIterator[WatchEvent]:
+    async for event in events:
+        if event["type"] == "ERROR":
+            status = event["object"]
+            raise ApiError(status.get("code") or 500, status.get("reason") or "", status.get("message") or "", status)
+        yield WatchEvent(event["type"], event["object"])
+
+
+def _collection(info: KindInfo, namespace: str) -> str:
+    root = f"/apis/{info.group}/{info.version}" if info.group else f"/api/{info.version}"
+    inside = f"/namespaces/{quote(namespace)}" if namespace and info.namespaced else ""
+    return f"{root}{inside}/{info.plural}"

@@ -1,0 +1,133 @@
+"""Where the API server is and who we are there: kubeconfig or in-cluster, read by the official client library.
+
+Only configuration and credentials come from that library (exec plug-ins, OIDC, token files, in-cluster tokens);
+requests are made in `gitops.adapters.kubernetes.http`.
+"""
+
+import os
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gitops.model.errors import ConfigError
+
+# The library gives a credential plug-in no time limit of its own.
+PLUGIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`authorization` gives the header's present value ("" for none) and may take long: a plug-in can be asked."""
+
+    server: str
+    tls: ssl.SSLContext | None
+    tls_server_name: str
+    proxy: str
+    authorization: Callable[[], str]
+
+
+def connect(kubeconfig: str = "", context: str = "") -> Connection:
+    """Read `kubeconfig` ("" = $KUBECONFIG, else ~/.kube/config, else in-cluster) for `context` ("" = the current).
+
+    Raises ConfigError that names the file and what is wrong with it.
+    """
+    path = kubeconfig or os.environ.get("KUBECONFIG", "")
+    default = os.path.expanduser("~/.kube/config")
+    in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
+    if not path and not os.path.exists(default):
+        if in_cluster and not context:
+            return _limited(_load_in_cluster, "the service account's token")
+        raise ConfigError(
+            f"no kubeconfig: {default} does not exist and KUBECONFIG is not set "
+            "(give --kubeconfig FILE, or start an embedded cluster with `gitops sandbox up`)"
+        )
+    path = path or default
+    if not any(os.path.isfile(part) for part in path.split(os.pathsep) if part):
+        raise ConfigError(f"kubeconfig {path}: no such file")
+    return _limited(lambda: _load_file(path, context), f"kubeconfig {path}")
+
+
+def _limited(load: Callable[[], Connection], name: str) -> Connection:
+    """Run `load` in a thread that cannot outlive us, so that a hanging credential plug-in is an error, not a hang."""
+    answer: list[Connection | BaseException] = []
+
+    def run() -> None:
+        try:
+            answer.append(load())
+        except BaseException as exc:  # noqa: BLE001 - handed to the caller below
+            answer.append(exc)
+
+    thread = threading.Thread(target=run, daemon=True, name="kubeconfig")
+    thread.start()
+    thread.join(PLUGIN_SECONDS)
+    if not answer:
+        raise ConfigError(f"{name}: its credential plug-in did not answer within {PLUGIN_SECONDS:.0f} s")
+    found = answer[0]
+    if isinstance(found, Connection):
+        return found
+    if isinstance(found, ConfigError):
+        raise found
+    raise ConfigError(f"{name}: {_reason(found)}") from found
+
+
+def _reason(exc: BaseException) -> str:
+    text = str(exc).strip().splitlines()
+    return text[0] if text else type(exc).__name__
+
+
+def _load_file(path: str, context: str) -> Connection:
+    from kubernetes.client import Configuration
+    from kubernetes.config import kube_config
+
+    configuration = Configuration()
+    configuration.host = ""
+    kube_config.load_kube_config(
+        config_file=path, context=context or None, client_configuration=configuration, persist_config=False
+    )
+    if not configuration.host:
+        raise ConfigError(f"kubeconfig {path}: its cluster has no server address (clusters[].cluster.server)")
+    return _connection(configuration)
+
+
+def _load_in_cluster() -> Connection:
+    from kubernetes.client import Configuration
+    from kubernetes.config import load_incluster_config
+
+    configuration = Configuration()
+    load_incluster_config(client_configuration=configuration)
+    return _connection(configuration)
+
+
+def _connection(configuration: Any) -> Connection:
+    def authorization() -> str:
+        hook = configuration.refresh_api_key_hook
+        if hook is not None:
+            hook(configuration)
+        return str(configuration.api_key.get("BearerToken") or configuration.api_key.get("authorization") or "")
+
+    server = configuration.host.rstrip("/")
+    return Connection(
+        server=server,
+        tls=_tls(configuration) if server.startswith("https:") else None,
+        tls_server_name=configuration.tls_server_name or "",
+        proxy=configuration.proxy or "",
+        authorization=authorization,
+    )
+
+
+def _tls(configuration: Any) -> ssl.SSLContext:
+    """A bare context that trusts the cluster's CA alone: a default one costs megabytes for each cluster."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not configuration.verify_ssl:
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    elif configuration.ssl_ca_cert:
+        tls.load_verify_locations(cafile=configuration.ssl_ca_cert)
+    else:
+        tls.load_default_certs()
+    if configuration.cert_file:
+        tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return tls

@@ -1,0 +1,214 @@
+"""Requests to one API server: kept-alive pooled connections, raw JSON, retries with backoff.
+
+429, 5xx and broken connections are tried again, honouring Retry-After; every request of ours is safe to repeat
+(server-side apply, reads, deletes guarded by uid) but a create with a generated name, which asks for one attempt.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+import structlog
+
+from gitops.adapters.kubernetes.connection import Connection
+from gitops.manifests.key import Body
+from gitops.model.errors import ApiError, UnreachableError
+
+ATTEMPTS = 6
+_FIRST_DELAY = 0.2
+_LONGEST_DELAY = 10.0
+_AGAIN = {429, 500, 502, 503, 504}
+_WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+log = structlog.get_logger()
+
+
+class Http:
+    """The connection pool of one cluster; `writes` counts requests that could have changed something."""
+
+    def __init__(self, connection: Connection, *, parallel: int = 32) -> None:
+        self._connection = connection
+        self._parallel = parallel
+        self._session: aiohttp.ClientSession | None = None
+        self._authorization: str | None = None
+        self.reads = 0
+        self.writes = 0
+
+    @property
+    def server(self) -> str:
+        return self._connection.server
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        attempts: int = ATTEMPTS,
+    ) -> Body:
+        """The decoded answer. Raises ApiError for a Status, UnreachableError when nothing answers or for a 401."""
+        data = None if body is None else orjson.dumps(body)
+        headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
+        for attempt in range(1, attempts + 1):
+            started = time.monotonic()
+            try:
+                code, raw, retry_after = await self._once(method, path, query, data, headers)
+            except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
+                if attempt == attempts or _is_hopeless(exc):
+                    raise UnreachableError(f"{self.server}: {_words(exc)}") from exc
+                await asyncio.sleep(_delay(attempt, 0.0))
+                continue
+            self._count(method, query, path, code, time.monotonic() - started)
+            if code < 400:
+                return orjson.loads(raw) if raw else {}
+            if code in _AGAIN and attempt < attempts and _may_repeat(code, raw):
+                await asyncio.sleep(_delay(attempt, retry_after))
+                continue
+            if code == 401 and attempt == 1 and attempts > 1:
+                self._authorization = None
+                continue
+            raise self._error(code, raw)
+        raise UnreachableError(f"{self.server}: no answer after {attempts} attempts")
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[AsyncIterator[Body]]:
+        """A watch's events as they come. Raises like `request`; a broken connection ends the events."""
+        session = await self._open()
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
+        headers = {"Accept": "application/json", **await self._authorized()}
+        try:
+            async with session.get(
+                self.server + path, params=dict(query), headers=headers, timeout=timeout, **self._extra()
+            ) as response:
+                self._count("GET", query, path, response.status, 0.0)
+                if response.status >= 400:
+                    raise self._error(response.status, await response.read())
+                yield _events(response.content)
+        except aiohttp.ClientConnectorError as exc:
+            raise UnreachableError(f"{self.server}: {_words(exc)}") from exc
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _once(
+        self, method: str, path: str, query: Mapping[str, str] | None, data: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes, float]:
+        session = await self._open()
+        async with session.request(
+            method,
+            self.server + path,
+            params=dict(query) if query else None,
+            data=data,
+            headers={**headers, **await self._authorized()},
+            **self._extra(),
+        ) as response:
+            raw = await response.read()
+            return response.status, raw, _seconds(response.headers.get("Retry-After", ""))
+
+    async def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, ssl=self._connection.tls or True)
+            timeout = aiohttp.ClientTimeout(total=60, sock_connect=10)
+            # Bodies are sent and read whole; cookies and redirects to elsewhere have no place here.
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "gitops"},
+                auto_decompress=True,
+            )
+        return self._session
+
+    async def _authorized(self) -> dict[str, str]:
+        """The present credential; asked for in a thread, since a plug-in or a token file may be slow."""
+        if self._authorization is None:
+            self._authorization = await asyncio.to_thread(self._connection.authorization)
+        return {"Authorization": self._authorization} if self._authorization else {}
+
+    def _extra(self) -> dict[str, Any]:
+        extra: dict[str, Any] = {"allow_redirects": False}
+        if self._connection.proxy:
+            extra["proxy"] = self._connection.proxy
+        if self._connection.tls_server_name:
+            extra["server_hostname"] = self._connection.tls_server_name
+        return extra
+
+    def _count(self, method: str, query: Mapping[str, str] | None, path: str, code: int, seconds: float) -> None:
+        if method in _WRITES and "dryRun" not in (query or {}):
+            self.writes += 1
+        else:
+            self.reads += 1
+        log.debug(
+            "kubernetes.request",
+            method=method,
+            path=path,
+            code=code,
+            ms=round(seconds * 1000, 1),
+            **({"dry_run": True} if "dryRun" in (query or {}) else {}),
+        )
+
+    def _error(self, code: int, raw: bytes) -> ApiError | UnreachableError:
+        status = _status(raw)
+        message = status.get("message") or raw[:200].decode(errors="replace").strip() or f"HTTP {code}"
+        if code == 401:
+            return UnreachableError(f"{self.server} refused our credentials: {message}")
+        return ApiError(code, status.get("reason") or "", message, status)
+
+
+async def _events(content: aiohttp.StreamReader) -> AsyncIterator[Body]:
+    """Split a stream into its JSON lines; objects may be far larger than a reader's line limit."""
+    pending = b""
+    try:
+        async for chunk in content.iter_any():
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                if line:
+                    yield orjson.loads(line)
+    except (aiohttp.ClientError, ConnectionError):
+        return
+
+
+def _status(raw: bytes) -> Body:
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) and body.get("kind") == "Status" else {}
+
+
+def _may_repeat(code: int, raw: bytes) -> bool:
+    """A 500 that says what is wrong with the request stays wrong; one that says the server is in trouble may pass."""
+    if code != 500:
+        return True
+    message = _status(raw).get("message", "")
+    return not message.startswith(("failed to create typed", "failed to create manager", "unable to convert"))
+
+
+def _is_hopeless(exc: Exception) -> bool:
+    """Refused connections and wrong certificates do not get better within seconds; say so at once."""
+    return isinstance(exc, (aiohttp.ClientConnectorError, aiohttp.ClientSSLError, aiohttp.InvalidURL))
+
+
+def _delay(attempt: int, retry_after: float) -> float:
+    backoff = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (attempt - 1))
+    return max(retry_after, float(backoff) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+
+
+def _seconds(text: str) -> float:
+    return min(float(text), 60.0) if text.replace(".", "", 1).isdigit() else 0.0
+
+
+def _words(exc: Exception) -> str:
+    if isinstance(exc, TimeoutError):
+        return "no answer in time"
+    return str(exc) or type(exc).__name__

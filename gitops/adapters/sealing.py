@@ -1,0 +1,94 @@
+"""Secret values at rest: encrypted before a rendered set is stored, opened when it is read back.
+
+AES-256-GCM with a key of this store's own, kept in a file that only its owner may read, or given by GITOPS_KEY.
+"""
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+from gitops.manifests.key import Body
+from gitops.model.errors import StoreError
+
+_MARK = "gitops.dev/sealed:"
+_FIELDS = ("data", "stringData")
+_NONCE_BYTES = 12
+_KEY_BYTES = 32
+
+
+class Sealer:
+    """`key` is 32 bytes in base64, or "" to take (or make) the file `path`."""
+
+    def __init__(self, path: Path, key: str = "") -> None:
+        self._path = path
+        self._given = key
+        self._key: bytes | None = None
+
+    def sealed(self, body: Body) -> Body:
+        """`body` with a Secret's values encrypted; any other kind as it is."""
+        return self._each_value(body, self._seal)
+
+    def opened(self, body: Body) -> Body:
+        """The reverse of `sealed`. Raises StoreError when the key is not the one it was sealed with."""
+        return self._each_value(body, self._open)
+
+    def _each_value(self, body: Body, change: Any) -> Body:
+        if body.get("kind") != "Secret" or body.get("apiVersion") != "v1":
+            return body
+        values = {
+            field: {name: change(value) for name, value in body[field].items()}
+            for field in _FIELDS
+            if isinstance(body.get(field), dict)
+        }
+        return {**body, **values}
+
+    def _seal(self, value: Any) -> Any:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        if not isinstance(value, str):
+            return value
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = AESGCM(self._load()).encrypt(nonce, value.encode(), None)
+        return _MARK + base64.b64encode(nonce + sealed).decode()
+
+    def _open(self, value: Any) -> Any:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        if not isinstance(value, str) or not value.startswith(_MARK):
+            return value
+        raw = base64.b64decode(value[len(_MARK) :])
+        try:
+            return AESGCM(self._load()).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode()
+        except InvalidTag:
+            raise StoreError(
+                f"a stored Secret cannot be opened: {self._path} is not the key it was sealed with"
+            ) from None
+
+    def _load(self) -> bytes:
+        if self._key is None:
+            text = self._given or self._read_or_make()
+            try:
+                self._key = base64.b64decode(text, validate=True)
+            except ValueError:
+                self._key = b""
+            if len(self._key) != _KEY_BYTES:
+                name = "GITOPS_KEY" if self._given else str(self._path)
+                raise StoreError(f"{name}: expected {_KEY_BYTES} bytes in base64")
+        return self._key
+
+    def _read_or_make(self) -> str:
+        try:
+            return self._path.read_text().strip()
+        except FileNotFoundError:
+            pass
+        fresh = base64.b64encode(os.urandom(_KEY_BYTES)).decode()
+        try:
+            with open(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+                file.write(fresh)
+        except FileExistsError:  # another of our processes was faster
+            return self._path.read_text().strip()
+        except OSError as exc:
+            raise StoreError(f"{self._path}: cannot write the key for Secret values: {exc.strerror}") from exc
+        return fresh

@@ -1,0 +1,129 @@
+"""What was decided, done: inventory claimed, plan executed, health reached, release recorded, inventory settled."""
+
+from dataclasses import replace
+
+from gitops.controller.claim import make_namespace, write_inventory
+from gitops.controller.execute import Execution, Progress
+from gitops.controller.journal import Journal
+from gitops.controller.request import Outside, Planned, Request
+from gitops.engine.annotations import hook_phase_of
+from gitops.engine.inventory import PART_OF, Inventory, LastHealthy, claimed, marked
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.errors import ClusterError
+from gitops.model.health import worst
+from gitops.model.release import Release
+from gitops.model.result import Failure, Outcome, SyncResult
+
+
+async def carry_out(request: Request, outside: Outside, planned: Planned, journal: Journal) -> SyncResult:
+    """SYNCED or FAILED; in both cases everything that was applied is in the inventory."""
+    at, plan = planned.at, planned.plan
+    sha = plan.revision.sha
+    await outside.store.save_rendered(at.rendered)
+    await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source)
+    inventory = await _claim(outside, planned, journal)
+    execution = Execution(
+        outside.cluster,
+        outside.clock,
+        journal,
+        outside.tell,
+        labels=f"{PART_OF}={inventory.set_id}",
+        seconds=request.app.sync.timeout,
+        wait=request.wait,
+        force=at.options.force_conflicts,
+    )
+    try:
+        progress = await execution.run(plan, _unchanged(planned))
+        if progress.failures:
+            await execution.run_fail_hooks(plan)
+    except ClusterError as exc:
+        progress = execution.progress
+        progress.failures.append(Failure(None, str(exc)))
+    except BaseException:
+        await journal.note("sync.interrupted", sha, changed=_changes(execution.progress))
+        raise
+    result = SyncResult(
+        outcome=Outcome.FAILED if progress.failures else Outcome.SYNCED,
+        plan=plan,
+        changed=tuple(progress.changed),
+        failures=tuple(progress.failures),
+        health=tuple(sorted(progress.healths.items())),
+        message="; ".join(failure.reason for failure in progress.failures),
+    )
+    if result.outcome is Outcome.SYNCED:
+        await _settle(request, outside, planned, inventory, progress, journal)
+    else:
+        failures = [{"object": str(item.key or ""), "reason": item.reason} for item in result.failures]
+        await journal.note("sync.failed", sha, changed=_changes(progress), failures=failures)
+    return result
+
+
+async def _claim(outside: Outside, planned: Planned, journal: Journal) -> Inventory:
+    """Write down everything that is about to be ours before it is; nothing is written when it is there already."""
+    at = planned.at
+    inventory = replace(claimed(at.inventory, at.rendered.keys), source=planned.source)
+    if not inventory.exists:
+        namespace = ResourceKey("", "Namespace", "", inventory.parent.namespace)
+        own = next((found for found in at.rendered.manifests if found.key == namespace), None)
+        if namespace not in at.live:
+            await make_namespace(outside.cluster, namespace, marked(own.body, namespace, inventory) if own else None)
+    if not inventory.exists or inventory.keys != at.inventory.keys or inventory.source != at.inventory.source:
+        await write_inventory(outside.cluster, journal.anchored(inventory), outside.version)
+    return replace(inventory, exists=True)
+
+
+def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
+    """Desired objects that are live and that the plan does not write: they must be healthy as well."""
+    at = planned.at
+    if at.options.resources:
+        return {}
+    written = {change.key for change in planned.plan.changes}
+    return {
+        found.key: at.live[found.key]
+        for found in at.rendered.manifests
+        if found.key in at.live and found.key not in written and hook_phase_of(found) is None
+    }
+
+
+async def _settle(
+    request: Request, outside: Outside, planned: Planned, inventory: Inventory, progress: Progress, journal: Journal
+) -> None:
+    """Record the release, then make the inventory exact: what is desired, and what is kept though it left."""
+    at, plan = planned.at, planned.plan
+    health = worst(progress.healths.values())
+    whole = not at.options.resources
+    await journal.note("sync.finished", plan.revision.sha, changed=_changes(progress), health=health.word.value)
+    healthy = inventory.healthy
+    if whole and request.wait:
+        await outside.store.add_release(_release(request, outside, planned, journal, health.word.value))
+        healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
+    keys = at.rendered.keys | {kept.key for kept in plan.kept} | progress.hooks
+    settled = replace(
+        inventory,
+        keys=keys if whole else inventory.keys,
+        synced=plan.digest if whole else inventory.synced,
+        healthy=healthy,
+        quarantine=request.quarantine,
+    )
+    await write_inventory(outside.cluster, journal.anchored(settled), outside.version)
+
+
+def _release(request: Request, outside: Outside, planned: Planned, journal: Journal, health: str) -> Release:
+    app, plan = request.app, planned.plan
+    return Release(
+        number=0,
+        application=app.identity,
+        cluster=outside.cluster.name,
+        revision=plan.revision.sha,
+        ref=plan.revision.ref,
+        digest=plan.digest,
+        health=health,
+        at=journal.now(),
+        actor=request.actor,
+        namespace=app.destination.namespace,
+        source=planned.source,
+    )
+
+
+def _changes(progress: Progress) -> list[str]:
+    return [f"{item.verb} {item.key}" for item in progress.changed]

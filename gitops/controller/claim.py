@@ -1,0 +1,41 @@
+"""Writes the inventory parent: claimed before the first change, settled after the last, skipped when equal."""
+
+from gitops.engine.inventory import Inventory, parent_body, read_parent
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import Application
+from gitops.model.errors import ConfigError
+from gitops.model.rendered import RenderedSet
+from gitops.ports import Cluster
+
+
+async def read_inventory(cluster: Cluster, app: Application, parent: ResourceKey) -> Inventory:
+    """What the cluster remembers of this Application. Raises ManifestError when the parent is not one of ours."""
+    return read_parent(await cluster.get(parent), app.identity, parent)
+
+
+async def write_inventory(cluster: Cluster, inventory: Inventory, version: str) -> None:
+    await cluster.apply(inventory.parent, parent_body(inventory, version), force=True)
+
+
+async def check_namespace(cluster: Cluster, app: Application, rendered: RenderedSet) -> None:
+    """Raise ConfigError when the destination namespace neither exists nor will be made by this sync."""
+    name = app.destination.namespace
+    live = await cluster.get(_key(name))
+    if live is not None:
+        if live["metadata"].get("deletionTimestamp"):
+            raise ConfigError(f"namespace {name} is being deleted; sync again when it is gone")
+        return
+    if not app.sync.createNamespace and _key(name) not in rendered.keys:
+        raise ConfigError(
+            f"namespace {name} does not exist; add its manifest, set sync.createNamespace: true, "
+            f"or run `kubectl create namespace {name}`"
+        )
+
+
+async def make_namespace(cluster: Cluster, key: ResourceKey, manifest: Body | None) -> None:
+    """Make the namespace that the parent lives in, as its manifest (with our marks) says where there is one."""
+    await cluster.apply(key, manifest or {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key.name}})
+
+
+def _key(name: str) -> ResourceKey:
+    return ResourceKey("", "Namespace", "", name)

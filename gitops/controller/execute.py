@@ -1,0 +1,206 @@
+"""Carries a plan out: the only code that changes what is live (inventory parents are written in `claim`).
+
+Steps run one after the other, the changes of a step at the same time. Before a step's first write its creates are
+dry-run, so that a refusal leaves the step undone as a whole. After each wave its objects must become healthy.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import assert_never
+
+from gitops.controller import news
+from gitops.controller.diagnose import reason_for
+from gitops.controller.journal import Journal, described
+from gitops.controller.wait import HealthWait
+from gitops.engine.annotations import ignores_health
+from gitops.engine.order import is_crd, is_namespace
+from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.model.errors import ApiError, ClusterError
+from gitops.model.health import Health
+from gitops.model.plan import Change, Create, HookDelete, Phase, Plan, Prune, Recreate, RunHook, Step, Update
+from gitops.model.result import Changed, Failure
+from gitops.ports import Clock, Cluster
+
+_PARALLEL = 16
+_GONE_POLL_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class Progress:
+    """What has been done so far; it is only ever added to."""
+
+    changed: list[Changed] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    healths: dict[ResourceKey, Health] = field(default_factory=dict)
+    hooks: set[ResourceKey] = field(default_factory=set)
+
+
+class Execution:
+    """One plan being carried out within `seconds`; `wait` False leaves out the health waits but those for hooks."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        journal: Journal,
+        tell: Callable[[news.News], None],
+        *,
+        labels: str,
+        seconds: float,
+        wait: bool = True,
+        force: bool = False,
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._journal = journal
+        self._tell = tell
+        self._labels = labels
+        self._deadline = clock.monotonic() + seconds
+        self._wait = wait
+        self._force = force
+        self._places = asyncio.Semaphore(_PARALLEL)
+        self.progress = Progress()
+
+    async def run(self, plan: Plan, unchanged: dict[ResourceKey, Body]) -> Progress:
+        """Carry `plan` out; `unchanged` are desired objects that are live as they should be, and must be healthy too.
+
+        What goes wrong is in the answer's `failures`; the steps after it are not begun.
+        """
+        steps = [step for step in plan.steps if step.phase is not Phase.SYNC_FAIL]
+        for (phase, _), wave in groupby(steps, key=lambda step: (step.phase, step.wave)):
+            if phase >= Phase.PRUNE and unchanged:
+                await self._healthy(unchanged)
+                unchanged = {}
+            written: dict[ResourceKey, Body] = {}
+            for step in wave:
+                if self.progress.failures:
+                    return self.progress
+                written |= await self._step(plan, step)
+            await self._healthy(written)
+        await self._healthy(unchanged)
+        return self.progress
+
+    async def run_fail_hooks(self, plan: Plan) -> None:
+        """The sync-fail hooks, after a failure; what goes wrong with them is one more failure."""
+        for step in plan.steps:
+            if step.phase is Phase.SYNC_FAIL:
+                await self._healthy(await self._step(plan, step))
+
+    async def _step(self, plan: Plan, step: Step) -> dict[ResourceKey, Body]:
+        """Do one step; the bodies of what was written, to be waited for."""
+        self._tell(news.StepStarted(step))
+        revision = plan.revision.sha
+        where = {"phase": step.phase.name.lower(), "wave": step.wave}
+        await self._journal.note("step.started", revision, **where, changes=[described(item) for item in step.changes])
+        written: dict[ResourceKey, Body] = {}
+        hooks: list[tuple[RunHook, Body]] = []
+        failed_before, changed_before = len(self.progress.failures), len(self.progress.changed)
+        await self._all(self._try_out(change) for change in step.changes if len(step.changes) > 1)
+        if len(self.progress.failures) == failed_before:
+            await self._all(self._do(change, written, hooks) for change in step.changes)
+        await asyncio.gather(*(self._finish_hook(hook, body) for hook, body in hooks))
+        if any(is_crd(key) or is_namespace(key) for key in written):
+            await self._healthy({key: body for key, body in written.items() if is_crd(key) or is_namespace(key)})
+            await self._cluster.kinds(refresh=True)
+        changed = sorted(f"{item.verb} {item.key}" for item in self.progress.changed[changed_before:])
+        failures = [{"object": str(item.key), "reason": item.reason} for item in self.progress.failures[failed_before:]]
+        await self._journal.note("step.finished", revision, **where, changed=changed, failures=failures)
+        return written
+
+    async def _all(self, work: Iterable[Awaitable[None]]) -> None:
+        async def limited(item: Awaitable[None]) -> None:
+            async with self._places:
+                await item
+
+        await asyncio.gather(*(limited(item) for item in work))
+
+    async def _try_out(self, change: Change) -> None:
+        """Ask for creates in a dry-run; updates were asked for when the plan was made."""
+        if isinstance(change, Create):
+            try:
+                await self._cluster.apply(change.key, change.body, dry_run=True)
+            except ClusterError as exc:
+                self._fail(change, exc)
+
+    async def _do(self, change: Change, written: dict[ResourceKey, Body], hooks: list[tuple[RunHook, Body]]) -> None:
+        try:
+            match change:
+                case Create():
+                    written[change.key] = await self._cluster.apply(change.key, change.body, force=self._force)
+                    verb = "created"
+                case Update():
+                    forced = change.force or self._force
+                    written[change.key] = await self._cluster.apply(change.key, change.body, force=forced)
+                    verb = "updated"
+                case Recreate():
+                    await self._remove(change.key, change.uid)
+                    written[change.key] = await self._cluster.apply(change.key, change.body)
+                    verb = "recreated"
+                case Prune():
+                    await self._cluster.delete(change.key, uid=change.uid)
+                    verb = "pruned"
+                case RunHook():
+                    hooks.append((change, await self._start_hook(change)))
+                    verb = "hook"
+                case _:
+                    assert_never(change)
+        except ClusterError as exc:
+            self._fail(change, exc)
+            return
+        done = Changed(change.key, verb)
+        self.progress.changed.append(done)
+        self._tell(news.Wrote(done))
+
+    async def _start_hook(self, hook: RunHook) -> Body:
+        if not hook.key.name:
+            return await self._cluster.create(hook.key, hook.body)
+        if HookDelete.BEFORE_CREATION in hook.delete:
+            live = await self._cluster.get(hook.key)
+            if live is not None:
+                await self._remove(hook.key, live["metadata"]["uid"])
+        return await self._cluster.apply(hook.key, hook.body, force=True)
+
+    async def _finish_hook(self, hook: RunHook, body: Body) -> None:
+        """Wait for the hook's end, then delete it if its policy says so; a hook is waited for even with --no-wait."""
+        key = key_of(body)
+        self.progress.hooks.add(key)
+        await self._healthy({key: body}, always=True)
+        failed = any(failure.key == key for failure in self.progress.failures)
+        if (HookDelete.FAILED if failed else HookDelete.SUCCEEDED) in hook.delete:
+            await self._cluster.delete(key, uid=body["metadata"]["uid"])
+
+    async def _remove(self, key: ResourceKey, uid: str) -> None:
+        """Delete and wait until the object is gone, so that one of the same name can be made."""
+        await self._cluster.delete(key, uid=uid)
+        while (live := await self._cluster.get(key)) is not None and live["metadata"]["uid"] == uid:
+            if self._clock.monotonic() > self._deadline:
+                held = ", ".join(live["metadata"].get("finalizers") or []) or "nothing that it says"
+                raise ApiError(504, "Timeout", f"{key} was deleted but does not go away (held by {held})")
+            await self._clock.sleep(_GONE_POLL_SECONDS)
+
+    async def _healthy(self, live: dict[ResourceKey, Body], *, always: bool = False) -> None:
+        """Wait for `live`, and record what did not become healthy as failures."""
+        watched = {key: body for key, body in live.items() if not ignores_health(body)}
+        if not watched or (not self._wait and not always):
+            return
+        left = self._deadline - self._clock.monotonic()
+        waiting = HealthWait(
+            self._cluster, self._clock, self._labels, lambda key, health: self._tell(news.HealthChanged(key, health))
+        )
+        healths = await waiting.until_settled(watched, max(left, 0.0))
+        self.progress.healths |= healths
+        for key, health in sorted(healths.items()):
+            if not health.is_settled:
+                reason = await reason_for(self._cluster, key, health)
+                late = "" if health.final else "not healthy in time: "
+                self._record(Failure(key, late + reason))
+
+    def _fail(self, change: Change, error: ClusterError) -> None:
+        origin = f"{change.origin}: " if not isinstance(change, Prune) else ""
+        self._record(Failure(change.key, f"{origin}{error}"))
+
+    def _record(self, failure: Failure) -> None:
+        self.progress.failures.append(failure)
+        self._tell(news.Refused(failure))

@@ -1,0 +1,70 @@
+"""The audit entries of one pass: who, which Application, which cluster and revision are filled in once."""
+
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from gitops.controller.request import Outside, Request
+from gitops.engine.inventory import Inventory
+from gitops.model.audit import Anchor
+from gitops.model.plan import ABSENT, Change, Create, FieldChange, Manager, Prune, Recreate, RunHook, Update
+from gitops.ports import Fact
+
+log = structlog.get_logger()
+
+
+class Journal:
+    """Notes facts in order; `anchored` gives the inventory with the head of the chain as it is now."""
+
+    def __init__(self, request: Request, outside: Outside, after: Anchor | None) -> None:
+        """`after` is the head of the chain that the cluster remembers."""
+        self._store = outside.store
+        self._clock = outside.clock
+        self._application = request.app.identity
+        self._cluster = outside.cluster.name
+        self._actor = request.actor
+        self._after = after
+        self._head = after
+
+    async def note(self, fact: str, revision: str, **detail: Any) -> None:
+        """Commit an entry before anything that depends on it. Raises StoreError."""
+        entry = Fact(self._application, self._cluster, self._actor, self.now(), fact, revision, detail)
+        event = await self._store.append(entry, self._after)
+        self._head = Anchor(self._store.id, event.seq, event.hash)
+        log.info(fact, application=self._application, revision=revision[:12], seq=event.seq)
+
+    def now(self) -> str:
+        """RFC 3339 in UTC, to the millisecond."""
+        return self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def anchored(self, inventory: Inventory) -> Inventory:
+        return replace(inventory, anchor=self._head)
+
+
+def described(change: Change) -> dict[str, Any]:
+    """A change as an audit entry holds it: what, which object, and each field before and after (Secrets masked)."""
+    match change:
+        case Create():
+            return {"change": "create", "object": str(change.key)}
+        case Update():
+            fields = [field_row(field) for field in change.fields]
+            return {"change": "update", "object": str(change.key), "fields": fields}
+        case Recreate():
+            return {"change": "recreate", "object": str(change.key), "reason": change.reason}
+        case Prune():
+            return {"change": "prune", "object": str(change.key), "uid": change.uid}
+        case RunHook():
+            return {"change": "hook", "object": str(change.key)}
+
+
+def field_row(field: FieldChange) -> dict[str, Any]:
+    """A field's change as plain data; a side where the field is absent has no entry."""
+    row: dict[str, Any] = {"path": field.path}
+    if field.live is not ABSENT:
+        row["live"] = field.live
+    if field.desired is not ABSENT:
+        row["desired"] = field.desired
+    if isinstance(field.owner, Manager):
+        row["owner"] = {"manager": field.owner.name, "operation": field.owner.operation, "time": field.owner.time}
+    return row

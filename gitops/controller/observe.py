@@ -1,0 +1,62 @@
+"""Reads the live state that a plan needs: every desired and every owned object, and nothing else.
+
+Members are listed by their label, one request for a kind; what is not found that way is asked for by name, since a
+label can have been stripped and an object can exist without being ours yet.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from gitops.engine.inventory import PART_OF, Inventory
+from gitops.manifests.key import Body, ResourceKey, key_of, version_of
+from gitops.model.errors import ApiError
+from gitops.model.rendered import RenderedSet
+from gitops.ports import Cluster
+
+# Below this many objects of a kind, asking for each by name is no dearer than a list.
+_LIST_FROM = 3
+_PARALLEL = 32
+
+
+async def live_state(cluster: Cluster, rendered: RenderedSet, inventory: Inventory) -> dict[ResourceKey, Body]:
+    """The live body of each desired or owned object that exists, in the version that its manifest is written in."""
+    versions = {found.key: version_of(found.body["apiVersion"]) for found in rendered.manifests if found.key.name}
+    wanted = dict.fromkeys(inventory.keys, "") | versions
+    found = await _listed(cluster, wanted, inventory) if inventory.exists else {}
+    rest = [key for key in wanted if key not in found]
+    return found | await by_name(cluster, {key: wanted[key] for key in rest})
+
+
+async def by_name(cluster: Cluster, wanted: Mapping[ResourceKey, str]) -> dict[ResourceKey, Body]:
+    """Each object that exists, asked for one by one and at most 32 at a time."""
+    places = asyncio.Semaphore(_PARALLEL)
+
+    async def get(key: ResourceKey, version: str) -> Body | None:
+        async with places:
+            return await cluster.get(key, version)
+
+    bodies = await asyncio.gather(*(get(key, version) for key, version in wanted.items()))
+    return {key: body for key, body in zip(wanted, bodies, strict=True) if body is not None}
+
+
+async def _listed(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory: Inventory) -> dict[ResourceKey, Body]:
+    groups: dict[tuple[str, str, str, str], list[ResourceKey]] = {}
+    for key, version in wanted.items():
+        groups.setdefault((key.group, key.kind, key.namespace, version), []).append(key)
+    many = {group: keys for group, keys in groups.items() if len(keys) >= _LIST_FROM}
+    lists = await asyncio.gather(*(_members(cluster, group, inventory.set_id) for group in many))
+    found: dict[ResourceKey, Body] = {}
+    for keys, bodies in zip(many.values(), lists, strict=True):
+        by_key = {key_of(body): body for body in bodies}
+        found |= {key: by_key[key] for key in keys if key in by_key}
+    return found
+
+
+async def _members(cluster: Cluster, group: tuple[str, str, str, str], set_id: str) -> Iterable[Body]:
+    api_group, kind, namespace, version = group
+    try:
+        return (await cluster.list(api_group, kind, namespace, f"{PART_OF}={set_id}", version)).items
+    except ApiError as exc:
+        if exc.code in (403, 404):  # no right to list (each object is then asked for), or not served in this version
+            return ()
+        raise

@@ -1,0 +1,84 @@
+"""The pipeline up to its decision: source → Tree → RenderedSet → Plan → Decision. Changes nothing.
+
+A diff stops here, and so does a dry-run; a sync goes on in `gitops.controller.reconcile`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from gitops.controller.claim import check_namespace, read_inventory
+from gitops.controller.observe import live_state
+from gitops.controller.request import Outside, Planned, Request
+from gitops.engine.decide import decide
+from gitops.engine.desired import rendered_set
+from gitops.engine.inventory import parent_key
+from gitops.engine.plan import Answer, Question, Situation, hand_edits_only, make_plan, questions
+from gitops.engine.predict import predict
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.errors import ApiError
+from gitops.model.rendered import RenderedSet
+from gitops.ports import Cluster
+
+_PARALLEL = 32
+
+
+async def plan_sync(request: Request, outside: Outside) -> Planned:
+    """Render what the source holds now, and plan. Raises a GitopsError for whatever keeps a plan from being made."""
+    rendered, source = await render_source(request, outside)
+    return await plan_rendered(request, outside, rendered, source)
+
+
+async def render_source(request: Request, outside: Outside, sha: str = "") -> tuple[RenderedSet, str]:
+    """The desired state of the source at its target revision (or at the commit `sha`), and the source's name."""
+    checkout = await outside.source.checkout(request.app.source, sha)
+    spec = replace(request.app.source, path=checkout.path)
+    manifests = await asyncio.to_thread(outside.render, checkout.tree, spec)
+    kinds = await outside.cluster.kinds()
+    namespace = request.app.destination.namespace
+    return rendered_set(checkout.revision, manifests, kinds, namespace), checkout.source
+
+
+async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSet, source: str) -> Planned:
+    """Plan a set that is rendered already (a rollback starts here)."""
+    app = request.app
+    inventory = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
+    if not inventory.exists:
+        await check_namespace(outside.cluster, app, rendered)
+    options = replace(
+        request.options,
+        prune=request.options.prune or app.sync.prune,
+        force_conflicts=request.options.force_conflicts or request.options.adopt or app.sync.conflicts == "force",
+    )
+    live = await live_state(outside.cluster, rendered, inventory)
+    at = Situation(app, rendered, live, inventory, options)
+    answers = await _ask(outside.cluster, questions(at, predict), at)
+    plan = make_plan(at, answers)
+    unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)
+    if unconfirmed:
+        plan = replace(plan, predicted=f"predicted here, since the server refused a dry-run: {', '.join(unconfirmed)}")
+    return Planned(at, plan, decide(at, plan, source), source)
+
+
+async def _ask(cluster: Cluster, asked: list[Question], at: Situation) -> Mapping[ResourceKey, Answer]:
+    places = asyncio.Semaphore(_PARALLEL)
+
+    async def answer(question: Question) -> Answer:
+        async with places:
+            return await _answer(cluster, question, at.live[question.key], force=at.options.force_conflicts)
+
+    answers = await asyncio.gather(*(answer(question) for question in asked))
+    return {question.key: answer for question, answer in zip(asked, answers, strict=True)}
+
+
+async def _answer(cluster: Cluster, question: Question, live: Body, *, force: bool) -> Answer:
+    """The server's word on one update. A hand edit is taken back; another automation's field is only with `force`."""
+    try:
+        body = await cluster.apply(question.key, question.body, force=force, dry_run=True)
+        return Answer(body=body, forced=force)
+    except ApiError as exc:
+        if exc.code == 409 and not force and hand_edits_only(exc, live):
+            return await _answer(cluster, question, live, force=True)
+        if exc.code == 403:
+            return Answer(body=question.predicted, predicted=True)
+        return Answer(error=exc)

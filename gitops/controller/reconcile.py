@@ -1,0 +1,48 @@
+"""One whole pass for one Application: source → Tree → RenderedSet → Plan → Decision → SyncResult. Start reading here.
+
+`plan_sync` is the pipeline up to the decision (a diff stops there, and so does a dry-run); `carry_out` does what was
+decided, and `roll_back` undoes it when it fails. Nothing else in the project decides or does what changes.
+"""
+
+from gitops.controller import news
+from gitops.controller.carry_out import carry_out
+from gitops.controller.journal import Journal
+from gitops.controller.planning import plan_sync
+from gitops.controller.request import Outside, Planned, Request
+from gitops.controller.rollback import roll_back
+from gitops.engine.plan import Situation
+from gitops.model.result import Go, Hold, InSync, Outcome, SyncResult
+
+
+async def sync(request: Request, outside: Outside) -> SyncResult:
+    """One pass with all its effects; what went wrong on the way is in the answer, what kept it from starting raises."""
+    return await sync_planned(request, outside, await plan_sync(request, outside))
+
+
+async def sync_planned(request: Request, outside: Outside, planned: Planned) -> SyncResult:
+    """Do what was decided, and go back to the last healthy release when that fails."""
+    plan = planned.plan
+    outside.tell(news.Planned(plan))
+    journal = Journal(request, outside, planned.at.inventory.anchor)
+    match planned.decision:
+        case Hold() as hold:
+            await journal.note("sync.held", plan.revision.sha, reason=hold.reason)
+            outside.tell(news.Held(hold))
+            return SyncResult(Outcome.HELD, plan, message=hold.reason)
+        case InSync() if _is_settled(planned.at):
+            return SyncResult(Outcome.IN_SYNC, plan, message="nothing to do")
+        case Go() | InSync():
+            result = await carry_out(request, outside, planned, journal)
+            return (
+                result
+                if result.outcome is Outcome.SYNCED
+                else await roll_back(request, outside, planned, result, journal)
+            )
+
+
+def _is_settled(at: Situation) -> bool:
+    """The inventory says just what is so: an earlier sync of this set was finished and healthy."""
+    healthy = at.inventory.healthy
+    if at.options.resources:
+        return True
+    return healthy is not None and at.inventory.synced == at.rendered.digest == healthy.digest

@@ -1,0 +1,54 @@
+"""What a pass is asked for, what it reaches out to, and the pipeline up to its decision, as data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gitops.controller import news
+from gitops.engine.plan import PlanOptions, Situation
+from gitops.manifests.manifest import Manifest
+from gitops.model.application import Application, SourceSpec
+from gitops.model.plan import Plan
+from gitops.model.release import Quarantine
+from gitops.model.result import Decision
+from gitops.model.revision import Tree
+from gitops.ports import Clock, Cluster, Source, Store
+
+# Tree, what to render in it → manifests; a renderer that needs more than the tree says so by RenderError.
+Render = Callable[[Tree, SourceSpec], tuple[Manifest, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything that a pass reaches out to; `version` is ours, written into the inventory parent."""
+
+    source: Source
+    render: Render
+    cluster: Cluster
+    store: Store
+    clock: Clock
+    version: str
+    tell: Callable[[news.News], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which Application is to be passed over, on whose word, and how this one time.
+
+    `quarantine` is set when a person rolls back: the revision that must not come back by itself.
+    """
+
+    app: Application
+    actor: str
+    options: PlanOptions = field(default_factory=PlanOptions)
+    wait: bool = True
+    quarantine: Quarantine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The pipeline up to its decision; `source` names where the desired state came from."""
+
+    at: Situation
+    plan: Plan
+    decision: Decision
+    source: str

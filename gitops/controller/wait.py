@@ -1,0 +1,103 @@
+"""Waits until objects are healthy, woken by watch events; holds nothing while it waits."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+
+from gitops.engine.health import health_of
+from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.model.errors import ApiError, UnreachableError
+from gitops.model.health import MISSING, Health
+from gitops.ports import Clock, Cluster
+
+Tell = Callable[[ResourceKey, Health], None]
+# How long to wait before a watch that ended, or may not be had, is tried again.
+_AGAIN_SECONDS = 1.0
+
+
+class HealthWait:
+    """The health of some objects as events come in; `healths` is their present state."""
+
+    def __init__(self, cluster: Cluster, clock: Clock, labels: str, tell: Tell) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._labels = labels
+        self._tell = tell
+        self._changed = asyncio.Event()
+        self.healths: dict[ResourceKey, Health] = {}
+
+    async def until_settled(self, live: dict[ResourceKey, Body], seconds: float) -> dict[ResourceKey, Health]:
+        """Wait until each object of `live` (as last seen) is settled, one has failed for good, or time is up."""
+        for key, body in live.items():
+            self._see(key, health_of(body))
+        deadline = self._clock.monotonic() + seconds
+        groups: dict[tuple[str, str, str], set[ResourceKey]] = {}
+        for key in self._unsettled():
+            groups.setdefault((key.group, key.kind, key.namespace), set()).add(key)
+        watches = [asyncio.create_task(self._follow(group, keys)) for group, keys in groups.items()]
+        try:
+            while self._unsettled() and not any(health.final for health in self.healths.values()):
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    break
+                await self._next_change(watches, left)
+        finally:
+            for task in watches:
+                task.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
+        return dict(self.healths)
+
+    async def _next_change(self, watches: list[asyncio.Task[None]], seconds: float) -> None:
+        waiting = asyncio.create_task(self._changed.wait())
+        try:
+            done, _ = await asyncio.wait({waiting, *watches}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        for task in done & set(watches):
+            task.result()  # a watch only ends by an error that must not be lost
+        self._changed.clear()
+
+    def _unsettled(self) -> Iterable[ResourceKey]:
+        return [key for key, health in self.healths.items() if not health.is_settled]
+
+    def _see(self, key: ResourceKey, health: Health) -> None:
+        if self.healths.get(key) != health:
+            self.healths[key] = health
+            self._tell(key, health)
+            self._changed.set()
+
+    async def _follow(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> None:
+        """List, then watch from there, again and again; without the right to watch, list every second."""
+        while True:
+            try:
+                version = await self._look(group, keys)
+                async with self._cluster.watch(*group, version, self._labels) as events:
+                    async for event in events:
+                        if event.type != "BOOKMARK":
+                            self._judge(key_of(event.body), event.body, keys, gone=event.type == "DELETED")
+            except ApiError as exc:
+                if exc.code not in (403, 404, 410):
+                    raise
+                with contextlib.suppress(ApiError):
+                    await self._ask(keys)
+            except UnreachableError:
+                pass  # the deadline ends the wait; until then the server may come back
+            await self._clock.sleep(_AGAIN_SECONDS)
+
+    async def _look(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> str:
+        listing = await self._cluster.list(*group, self._labels)
+        found = {key_of(body): body for body in listing.items}
+        for key in keys:
+            if key in found:
+                self._judge(key, found[key], keys, gone=False)
+        await self._ask(key for key in keys if key not in found)
+        return listing.version
+
+    async def _ask(self, keys: Iterable[ResourceKey]) -> None:
+        for key in keys:
+            body = await self._cluster.get(key)
+            self._see(key, MISSING if body is None else health_of(body))
+
+    def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey], *, gone: bool) -> None:
+        if key in keys:
+            self._see(key, MISSING if gone else health_of(body))

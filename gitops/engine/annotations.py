@@ -1,0 +1,146 @@
+"""What an object says about itself: wave, hook, pruning, recreation, health; ours first, then the tools' we replace.
+
+Argo CD's, Flux's and Helm's annotations of the same meaning are honoured, so that repositories move over unchanged.
+"""
+
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.key import Body
+from gitops.manifests.manifest import Manifest
+from gitops.model.plan import HookDelete, Phase
+
+PREFIX = "gitops.dev/"
+ARGO = "argocd.argoproj.io/"
+HELM = "helm.sh/"
+FLUX = "kustomize.toolkit.fluxcd.io/"
+
+_PHASES = {
+    "pre-sync": Phase.PRE_SYNC,
+    "PreSync": Phase.PRE_SYNC,
+    "pre-install": Phase.PRE_SYNC,
+    "pre-upgrade": Phase.PRE_SYNC,
+    "crd-install": Phase.PRE_SYNC,
+    "sync": Phase.SYNC,
+    "Sync": Phase.SYNC,
+    "post-sync": Phase.POST_SYNC,
+    "PostSync": Phase.POST_SYNC,
+    "post-install": Phase.POST_SYNC,
+    "post-upgrade": Phase.POST_SYNC,
+    "sync-fail": Phase.SYNC_FAIL,
+    "SyncFail": Phase.SYNC_FAIL,
+}
+# Helm's hooks for acts that a sync never makes; Argo CD's "Skip" too. Such an object is not part of the desired state.
+_NEVER = {"skip", "Skip", "test", "test-success", "test-failure", "pre-delete", "post-delete"} | {
+    "pre-rollback",
+    "post-rollback",
+    "PreDelete",
+    "PostDelete",
+}
+_DELETES = {
+    "before-hook-creation": HookDelete.BEFORE_CREATION,
+    "BeforeHookCreation": HookDelete.BEFORE_CREATION,
+    "hook-succeeded": HookDelete.SUCCEEDED,
+    "HookSucceeded": HookDelete.SUCCEEDED,
+    "hook-failed": HookDelete.FAILED,
+    "HookFailed": HookDelete.FAILED,
+}
+
+
+def annotations_of(body: Body) -> dict[str, str]:
+    return (body.get("metadata") or {}).get("annotations") or {}
+
+
+def labels_of(body: Body) -> dict[str, str]:
+    return (body.get("metadata") or {}).get("labels") or {}
+
+
+def wave_of(manifest: Manifest) -> int:
+    """The wave (default 0); a Helm hook's weight counts as one. Raises ManifestError when it is not a whole number."""
+    annotations = annotations_of(manifest.body)
+    for name in (PREFIX + "wave", ARGO + "sync-wave", HELM + "hook-weight"):
+        if name in annotations:
+            try:
+                return int(annotations[name])
+            except (TypeError, ValueError):
+                raise ManifestError(
+                    f"{manifest.origin}: metadata.annotations[{name}]: expected a whole number in quotes, "
+                    f"got {annotations[name]!r}"
+                ) from None
+    return 0
+
+
+def hook_phase_of(manifest: Manifest) -> Phase | None:
+    """The phase that a hook runs in, or None for an ordinary object. Raises ManifestError for an unknown word.
+
+    Of several words (`pre-install,pre-upgrade`) the first that a sync knows decides, as in Argo CD.
+    """
+    words = _hook_words(manifest)
+    unknown = [word for word in words if word not in _PHASES and word not in _NEVER]
+    if unknown:
+        raise ManifestError(
+            f"{manifest.origin}: metadata.annotations: unknown hook {unknown[0]!r} "
+            f"(write one of pre-sync, sync, post-sync, sync-fail, skip)"
+        )
+    return next((_PHASES[word] for word in words if word in _PHASES), None)
+
+
+def is_skipped(manifest: Manifest) -> bool:
+    """True for a hook of acts that a sync never makes (a Helm test), and for objects that ask to be left alone."""
+    words = _hook_words(manifest)
+    if words and all(word in _NEVER for word in words):
+        return True
+    annotations = annotations_of(manifest.body)
+    return annotations.get(PREFIX + "apply") == "ignore" or annotations.get(FLUX + "ssa") == "Ignore"
+
+
+def is_if_absent(body: Body) -> bool:
+    """True when the object is created once and never updated."""
+    annotations = annotations_of(body)
+    return annotations.get(PREFIX + "apply") == "if-absent" or annotations.get(FLUX + "ssa") == "IfNotPresent"
+
+
+def hook_deletes_of(body: Body) -> frozenset[HookDelete]:
+    annotations = annotations_of(body)
+    for name in (PREFIX + "hook-delete-policy", ARGO + "hook-delete-policy", HELM + "hook-delete-policy"):
+        if name in annotations:
+            words = (word.strip() for word in annotations[name].split(","))
+            return frozenset(_DELETES[word] for word in words if word in _DELETES)
+    return frozenset({HookDelete.BEFORE_CREATION})
+
+
+def prune_word_of(body: Body) -> str:
+    """ "", "disabled" or "confirm": what the object says about being deleted when it leaves Git."""
+    annotations = annotations_of(body)
+    word = annotations.get(PREFIX + "prune", "")
+    if word in ("disabled", "confirm"):
+        return word
+    if "Prune=false" in _sync_options(body) or annotations.get(FLUX + "prune") == "disabled":
+        return "disabled"
+    return ""
+
+
+def may_recreate(body: Body) -> bool:
+    """True when the object may be deleted and created again to change an immutable field."""
+    annotations = annotations_of(body)
+    options = _sync_options(body)
+    return (
+        annotations.get(PREFIX + "recreate") == "enabled"
+        or annotations.get(FLUX + "force") == "enabled"
+        or {"Replace=true", "Force=true"} <= options
+    )
+
+
+def ignores_health(body: Body) -> bool:
+    annotations = annotations_of(body)
+    return annotations.get(PREFIX + "health") == "ignore" or annotations.get(ARGO + "ignore-healthcheck") == "true"
+
+
+def _sync_options(body: Body) -> set[str]:
+    return {option.strip() for option in annotations_of(body).get(ARGO + "sync-options", "").split(",")}
+
+
+def _hook_words(manifest: Manifest) -> list[str]:
+    annotations = annotations_of(manifest.body)
+    for name in (PREFIX + "hook", ARGO + "hook", HELM + "hook"):
+        if annotations.get(name):
+            return [word.strip() for word in annotations[name].split(",")]
+    return []

@@ -1,0 +1,55 @@
+"""May this plan be carried out? Go, Hold with every reason, or InSync. Nothing else decides it."""
+
+from gitops.engine.inventory import Inventory
+from gitops.engine.plan import Situation
+from gitops.model.plan import Obstacle, ObstacleKind, Plan
+from gitops.model.rendered import RenderedSet
+from gitops.model.result import Decision, Go, Hold, InSync
+
+# A share of a handful says nothing, so the percentage counts from this many owned objects up.
+_PERCENT_FROM = 10
+
+
+def decide(at: Situation, plan: Plan, source: str) -> Decision:
+    """`source` names where the desired state came from, to be held against what the inventory remembers."""
+    obstacles = list(plan.obstacles)
+    if not at.options.confirm:
+        obstacles += _prune_guards(at, plan)
+        obstacles += _quarantine_guard(at.rendered, at.inventory)
+    if not at.options.adopt:
+        obstacles += _source_guard(at.inventory, source)
+    if obstacles:
+        return Hold(tuple(obstacles))
+    return Go() if plan.changes else InSync()
+
+
+def _prune_guards(at: Situation, plan: Plan) -> list[Obstacle]:
+    owned, leaving = len(at.inventory.keys), len(plan.prunes)
+    if not at.rendered.manifests and owned:
+        return [_guard(f"the source renders to nothing at all while {owned} objects are owned; confirm with --confirm")]
+    limit = at.app.sync.pruneLimit
+    if leaving > limit.count:
+        return [_guard(f"{leaving} objects would be deleted, more than pruneLimit.count {limit.count}; use --confirm")]
+    if owned >= _PERCENT_FROM and leaving * 100 > owned * limit.percent:
+        share = f"{leaving} of {owned} objects would be deleted"
+        return [_guard(f"{share}, more than pruneLimit.percent {limit.percent}; confirm with --confirm")]
+    return []
+
+
+def _quarantine_guard(rendered: RenderedSet, inventory: Inventory) -> list[Obstacle]:
+    found = inventory.quarantine
+    if found is None or found.digest != rendered.digest:
+        return []
+    text = f"revision {found.revision[:12]} failed at {found.at} and was rolled back ({found.reason})"
+    return [_guard(f"{text}; push a commit that mends it, or try it again with --confirm")]
+
+
+def _source_guard(inventory: Inventory, source: str) -> list[Obstacle]:
+    if not inventory.exists or not inventory.source or inventory.source == source:
+        return []
+    text = f"Application {inventory.application} is synced from {inventory.source}, and this is {source}"
+    return [_guard(f"{text}; choose another --name, or hand it over to this source with --adopt")]
+
+
+def _guard(reason: str) -> Obstacle:
+    return Obstacle(ObstacleKind.GUARD, None, reason)

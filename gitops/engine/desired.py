@@ -1,0 +1,94 @@
+"""Rendered manifests → RenderedSet: namespaces filled in, kinds known, each object once, sorted, with a digest."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from gitops.engine.annotations import hook_phase_of, is_skipped
+from gitops.engine.order import is_crd
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.key import Body, ResourceKey, version_of
+from gitops.manifests.manifest import Manifest
+from gitops.model.kinds import KindInfo, Kinds
+from gitops.model.rendered import RenderedSet
+from gitops.model.revision import Revision
+
+
+def rendered_set(revision: Revision, manifests: Iterable[Manifest], kinds: Kinds, namespace: str) -> RenderedSet:
+    """Make the desired state of what a renderer gave; `namespace` is where objects go that name none.
+
+    Raises ManifestError, with file and line, for a kind that the cluster does not serve and no definition in the set
+    adds, for two manifests of one identity, and for `generateName` on anything but a hook.
+    """
+    everything = tuple(manifests)
+    skipped = [manifest for manifest in everything if is_skipped(manifest)]
+    manifests = [manifest for manifest in everything if not is_skipped(manifest)]
+    known = kinds.with_infos(info for manifest in manifests for info in kinds_defined_by(manifest))
+    placed: dict[ResourceKey, Manifest] = {}
+    for manifest in manifests:
+        found = _placed(manifest, known, namespace)
+        other = placed.get(found.key)
+        if other is not None:
+            raise ManifestError(
+                f"{found.origin}: {found.key} is defined twice; the other one is at {other.origin} (remove one)"
+            )
+        placed[found.key] = found
+    ordered = tuple(placed[key] for key in sorted(placed))
+    left_alone = frozenset(_placed(manifest, known, namespace).key for manifest in skipped)
+    return RenderedSet(revision, ordered, digest_of(manifest.body for manifest in ordered), left_alone)
+
+
+def digest_of(bodies: Iterable[Body]) -> str:
+    """sha256, in hex, over the canonical JSON of each body in order."""
+    digest = hashlib.sha256()
+    for body in bodies:
+        digest.update(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def kinds_defined_by(manifest: Manifest) -> list[KindInfo]:
+    """The custom kinds that a CustomResourceDefinition will add; none for any other manifest."""
+    if not is_crd(manifest.key):
+        return []
+    spec = manifest.body.get("spec") or {}
+    names = spec.get("names") or {}
+    group, kind, plural = spec.get("group"), names.get("kind"), names.get("plural")
+    if not (group and kind and plural):
+        return []
+    versions = [version["name"] for version in spec.get("versions") or [] if version.get("served")]
+    return [KindInfo(group, version, kind, plural, spec.get("scope") == "Namespaced") for version in versions]
+
+
+def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
+    key, body = manifest.key, manifest.body
+    info = kinds.find(key.group, key.kind, version_of(body["apiVersion"]))
+    if info is None:
+        raise ManifestError(f"{manifest.origin}: {_unknown_kind(manifest, kinds)}")
+    if not key.name and hook_phase_of(manifest) is None:
+        raise ManifestError(
+            f"{manifest.origin}: metadata.generateName: only hooks may have a generated name; write metadata.name"
+        )
+    if info.namespaced and not (key.namespace or namespace):
+        raise ManifestError(
+            f"{manifest.origin}: metadata.namespace: {key.kind} {key.name} needs one; write it, or give --namespace"
+        )
+    placed = ResourceKey(key.group, key.kind, (key.namespace or namespace) if info.namespaced else "", key.name)
+    return manifest if placed == key else Manifest(placed, _with_namespace(body, placed), manifest.origin)
+
+
+def _with_namespace(body: Body, key: ResourceKey) -> Body:
+    metadata = {name: value for name, value in body["metadata"].items() if name != "namespace"}
+    return {**body, "metadata": {**metadata, "namespace": key.namespace} if key.namespace else metadata}
+
+
+def _unknown_kind(manifest: Manifest, kinds: Kinds) -> str:
+    key, version = manifest.key, manifest.body["apiVersion"]
+    text = f"kind {key.kind} in {version} is not known to the cluster"
+    served = kinds.versions(key.group, key.kind)
+    if served:
+        return f"{text}; it serves the versions {', '.join(served)}"
+    groups = kinds.groups_with(key.kind)
+    if groups:
+        return f"{text}; there is one in {', '.join(group or 'v1' for group in groups)}"
+    return f"{text}; check the spelling, or add its CustomResourceDefinition to the same source"

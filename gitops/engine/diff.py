@@ -1,0 +1,178 @@
+"""Two bodies of one object → the fields in which they differ, each with the manager who owns the live value.
+
+Lists of objects are matched by the keys that people know them by (a container's name, a port), so that an inserted
+item is one change and not a shift of all that follow. Values of Secrets are masked here, where a change is made.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gitops.manifests.key import Body
+from gitops.manifests.secrets import HIDDEN, is_secret_path
+from gitops.model.plan import ABSENT, FieldChange, Manager, Owner, Unknown
+
+# Written by the server on every change, and never desired.
+_VOLATILE = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
+# What names an item of a list of objects, in the order tried; each combination must be unique in both lists.
+_ITEM_KEYS = (
+    ("name",),
+    ("containerPort", "protocol"),
+    ("port", "protocol"),
+    ("mountPath",),
+    ("devicePath",),
+    ("key",),
+    ("type",),
+    ("ip",),
+    ("uid",),
+    ("topologyKey", "whenUnsatisfiable"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A manager, and its fieldsV1 subtree at the place that is looked at; an empty one owns all below it."""
+
+    manager: Manager
+    fields: dict[str, Any]
+
+
+def changes_between(live: Body, desired: Body) -> tuple[FieldChange, ...]:
+    """The fields that change when `live` becomes `desired` (a whole body, as the server would answer), by path.
+
+    Status and what the server keeps in metadata are not compared.
+    """
+    claims = [
+        _Claim(
+            Manager(entry.get("manager", ""), entry.get("operation", ""), entry.get("time", "")),
+            entry.get("fieldsV1") or {},
+        )
+        for entry in (live.get("metadata") or {}).get("managedFields") or []
+        if not entry.get("subresource") or entry.get("subresource") == "scale"
+    ]
+    walk = _Walk(live)
+    found = walk.compare((), "", _comparable(live), _comparable(desired), claims)
+    return tuple(sorted(found, key=lambda change: change.path))
+
+
+def is_same(live: Body, desired: Body) -> bool:
+    """True when nothing that can be desired differs; much cheaper than listing the changes."""
+    return _comparable(live) == _comparable(desired)
+
+
+def _comparable(body: Body) -> Body:
+    metadata = {name: value for name, value in (body.get("metadata") or {}).items() if name not in _VOLATILE}
+    return {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}
+
+
+class _Walk:
+    """One comparison; it keeps the live body at hand to know what must be masked."""
+
+    def __init__(self, live: Body) -> None:
+        self._live = live
+
+    def compare(
+        self, path: tuple[str, ...], text: str, live: Any, desired: Any, claims: list[_Claim]
+    ) -> Iterator[FieldChange]:
+        if live is desired or (type(live) is type(desired) and live == desired):
+            return
+        if isinstance(live, dict) and isinstance(desired, dict):
+            for name in live.keys() | desired.keys():
+                deeper = [claim for claim in (_descend(claim, f"f:{name}") for claim in claims) if claim]
+                yield from self.compare(
+                    (*path, name),
+                    _member(text, name),
+                    live.get(name, ABSENT),
+                    desired.get(name, ABSENT),
+                    deeper,
+                )
+            return
+        keys = _item_keys(live, desired)
+        if keys:
+            yield from self._compare_items(path, text, live, desired, claims, keys)
+            return
+        hidden = is_secret_path(self._live, path)
+        yield FieldChange(text, _shown(live, hidden), _shown(desired, hidden), _owner(claims, live))
+
+    def _compare_items(
+        self,
+        path: tuple[str, ...],
+        text: str,
+        live: list[Body],
+        desired: list[Body],
+        claims: list[_Claim],
+        keys: tuple[str, ...],
+    ) -> Iterator[FieldChange]:
+        lives = {_item_name(item, keys): item for item in live}
+        wanted = {_item_name(item, keys): item for item in desired}
+        for name in dict.fromkeys([*lives, *wanted]):
+            item = lives.get(name, ABSENT)
+            deeper = [claim for claim in (_descend_item(claim, item) for claim in claims) if claim]
+            label = ",".join(f"{key}={value}" for key, value in zip(keys, name, strict=True) if value is not None)
+            yield from self.compare((*path, "*"), f"{text}[{label}]", item, wanted.get(name, ABSENT), deeper)
+        if lives.keys() == wanted.keys() and list(lives) != list(wanted):
+            order = [",".join(str(part) for part in name) for name in lives]
+            wish = [",".join(str(part) for part in name) for name in wanted]
+            yield FieldChange(f"{text} (order)", order, wish, _owner(claims, live))
+
+
+def _item_keys(live: Any, desired: Any) -> tuple[str, ...]:
+    """The keys that name each item of both lists, or () where the lists can only be compared as a whole."""
+    if not (isinstance(live, list) and isinstance(desired, list) and live and desired):
+        return ()
+    if not all(isinstance(item, dict) for item in (*live, *desired)):
+        return ()
+    for keys in _ITEM_KEYS:
+        if all(_names_each(items, keys) for items in (live, desired)):
+            return keys
+    return ()
+
+
+def _names_each(items: list[Body], keys: tuple[str, ...]) -> bool:
+    if not all(keys[0] in item and not isinstance(item[keys[0]], (dict, list)) for item in items):
+        return False
+    return len({_item_name(item, keys) for item in items}) == len(items)
+
+
+def _item_name(item: Body, keys: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(item.get(key) for key in keys)
+
+
+def _member(text: str, name: str) -> str:
+    plain = "." not in name and "/" not in name
+    if not text:
+        return name if plain else f"[{name}]"
+    return f"{text}.{name}" if plain else f"{text}[{name}]"
+
+
+def _descend(claim: _Claim, step: str) -> _Claim | None:
+    if not claim.fields:
+        return claim  # a leaf: an atomic field is owned as a whole
+    below = claim.fields.get(step)
+    return None if below is None else _Claim(claim.manager, below)
+
+
+def _descend_item(claim: _Claim, item: Any) -> _Claim | None:
+    if not claim.fields or not isinstance(item, dict):
+        return claim if not claim.fields else None
+    for step, below in claim.fields.items():
+        if step.startswith("k:") and _matches(json.loads(step[2:]), item):
+            return _Claim(claim.manager, below)
+    return None
+
+
+def _matches(keys: dict[str, Any], item: Body) -> bool:
+    return all(item.get(name) == value for name, value in keys.items())
+
+
+def _owner(claims: list[_Claim], live: Any) -> Owner:
+    """The newest of the managers that own the live value; managers that only own the place around it do not."""
+    owners = [claim.manager for claim in claims]
+    if live is ABSENT or not owners:
+        return Unknown()
+    return max(owners, key=lambda owner: owner.time)
+
+
+def _shown(value: Any, hidden: bool) -> Any:
+    return HIDDEN if hidden and value is not ABSENT else value

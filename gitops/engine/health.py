@@ -1,0 +1,280 @@
+"""How well one object is doing, judged from its own body: one small function per kind, in a table.
+
+The words and rules are Argo CD's for the built-in kinds; a custom kind is judged by its generic conditions (kstatus).
+Children are not looked at here: `gitops.controller.diagnose` follows them to name the container at fault.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from gitops.manifests.key import Body, group_of
+from gitops.model.health import HEALTHY, Health, HealthWord
+
+Rule = Callable[[Body], Health]
+
+
+def health_of(body: Body) -> Health:
+    """Judge `body` as it is live. An object that is being deleted is Progressing, whatever its kind."""
+    if (body.get("metadata") or {}).get("deletionTimestamp"):
+        return _progressing("is being deleted")
+    rule = HEALTH.get((group_of(body.get("apiVersion", "")), body.get("kind", "")))
+    return rule(body) if rule else _generic(body)
+
+
+def _progressing(message: str) -> Health:
+    return Health(HealthWord.PROGRESSING, message)
+
+
+def _degraded(message: str, *, final: bool = False) -> Health:
+    return Health(HealthWord.DEGRADED, message, final)
+
+
+def _suspended(message: str) -> Health:
+    return Health(HealthWord.SUSPENDED, message)
+
+
+def _status(body: Body) -> dict[str, Any]:
+    return body.get("status") or {}
+
+
+def _spec(body: Body) -> dict[str, Any]:
+    return body.get("spec") or {}
+
+
+def _condition(body: Body, kind: str) -> dict[str, Any]:
+    return next((found for found in _status(body).get("conditions") or [] if found.get("type") == kind), {})
+
+
+def _is_stale(body: Body) -> bool:
+    """True while the controller of this kind has not yet looked at the newest spec."""
+    return int(_status(body).get("observedGeneration") or 0) < int(body["metadata"].get("generation") or 0)
+
+
+def _waiting_for_rollout(body: Body) -> Health | None:
+    return _progressing("waiting for the rollout to be noticed") if _is_stale(body) else None
+
+
+def _deployment(body: Body) -> Health:
+    spec, status = _spec(body), _status(body)
+    if spec.get("paused"):
+        return _suspended("the Deployment is paused")
+    if stale := _waiting_for_rollout(body):
+        return stale
+    progressing = _condition(body, "Progressing")
+    if progressing.get("reason") == "ProgressDeadlineExceeded":
+        return _degraded(progressing.get("message") or "exceeded its progress deadline", final=True)
+    wanted = spec.get("replicas", 1)
+    updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
+    available = status.get("availableReplicas", 0)
+    if updated < wanted:
+        return _progressing(f"{updated} of {wanted} new replicas have been updated")
+    if total > updated:
+        return _progressing(f"{total - updated} old replicas are pending termination")
+    if available < updated:
+        return _progressing(f"{available} of {updated} updated replicas are available")
+    return HEALTHY
+
+
+def _replica_set(body: Body) -> Health:
+    if stale := _waiting_for_rollout(body):
+        return stale
+    failure = _condition(body, "ReplicaFailure")
+    if failure.get("status") == "True":
+        return _degraded(failure.get("message") or "pods could not be created")
+    wanted, available = _spec(body).get("replicas", 1), _status(body).get("availableReplicas", 0)
+    return HEALTHY if available >= wanted else _progressing(f"{available} of {wanted} replicas are available")
+
+
+def _stateful_set(body: Body) -> Health:
+    spec, status = _spec(body), _status(body)
+    if stale := _waiting_for_rollout(body):
+        return stale
+    strategy = spec.get("updateStrategy") or {}
+    if strategy.get("type") == "OnDelete":
+        return HEALTHY
+    wanted, ready = spec.get("replicas", 1), status.get("readyReplicas", 0)
+    if ready < wanted:
+        return _progressing(f"{ready} of {wanted} replicas are ready")
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    updated = status.get("updatedReplicas", 0)
+    if partition:
+        return HEALTHY if updated >= wanted - partition else _progressing(f"{updated} of {wanted - partition} updated")
+    if status.get("updateRevision") != status.get("currentRevision"):
+        return _progressing(f"{updated} of {wanted} replicas have been updated")
+    return HEALTHY
+
+
+def _daemon_set(body: Body) -> Health:
+    spec, status = _spec(body), _status(body)
+    if stale := _waiting_for_rollout(body):
+        return stale
+    if (spec.get("updateStrategy") or {}).get("type") == "OnDelete":
+        return HEALTHY
+    wanted = status.get("desiredNumberScheduled", 0)
+    updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+    if updated < wanted:
+        return _progressing(f"{updated} of {wanted} pods have been updated")
+    if available < wanted:
+        return _progressing(f"{available} of {wanted} pods are available")
+    return HEALTHY
+
+
+def _pod(body: Body) -> Health:
+    status, phase = _status(body), _status(body).get("phase", "Unknown")
+    reason = pod_trouble(body)
+    if phase == "Succeeded":
+        return HEALTHY
+    if phase == "Failed":
+        return _degraded(reason or status.get("message") or "the Pod failed", final=True)
+    if phase == "Running" and _spec(body).get("restartPolicy", "Always") == "Always":
+        if _condition(body, "Ready").get("status") == "True":
+            return HEALTHY
+        return _degraded(reason) if reason else _progressing("the Pod is not ready")
+    if phase == "Running":
+        return _progressing("the Pod is running")
+    return _degraded(reason) if reason else _progressing("the Pod is pending")
+
+
+_WAITING_IS_TROUBLE = ("Err", "Error", "BackOff")
+
+
+def pod_trouble(body: Body) -> str:
+    """ "container web: ImagePullBackOff: Back-off pulling ..." for the first container that cannot run, else ""."""
+    status = _status(body)
+    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        reason = waiting.get("reason") or ""
+        if reason.endswith(_WAITING_IS_TROUBLE) or reason.startswith("Err") or reason == "InvalidImageName":
+            return f"container {container['name']}: {reason}: {waiting.get('message') or 'no message'}"
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            detail = ended.get("message") or ended.get("reason") or "no message"
+            return f"container {container['name']}: exited with code {ended['exitCode']}: {detail}"
+    scheduled = _condition(body, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return f"{scheduled.get('reason')}: {scheduled.get('message') or 'cannot be scheduled'}"
+    return ""
+
+
+def _job(body: Body) -> Health:
+    failed = _condition(body, "Failed")
+    if failed.get("status") == "True":
+        return _degraded(failed.get("message") or "the Job failed", final=True)
+    if _condition(body, "Complete").get("status") == "True":
+        return HEALTHY
+    if _spec(body).get("suspend"):
+        return _suspended("the Job is suspended")
+    return _progressing("the Job is running")
+
+
+def _cron_job(body: Body) -> Health:
+    return _suspended("the CronJob is suspended") if _spec(body).get("suspend") else HEALTHY
+
+
+def _service(body: Body) -> Health:
+    if _spec(body).get("type") != "LoadBalancer":
+        return HEALTHY
+    return HEALTHY if _has_address(body) else _progressing("waiting for a load balancer address")
+
+
+def _ingress(body: Body) -> Health:
+    if _has_address(body):
+        return HEALTHY
+    return _progressing("waiting for an address (annotate gitops.dev/health: ignore if its controller never sets one)")
+
+
+def _has_address(body: Body) -> bool:
+    return bool((_status(body).get("loadBalancer") or {}).get("ingress"))
+
+
+def _claim(body: Body) -> Health:
+    phase = _status(body).get("phase")
+    if phase == "Bound":
+        return HEALTHY
+    if phase == "Lost":
+        return _degraded("its volume is lost", final=True)
+    return _progressing("the claim is not bound to a volume")
+
+
+def _crd(body: Body) -> Health:
+    names = _condition(body, "NamesAccepted")
+    if names.get("status") == "False":
+        return _degraded(names.get("message") or "its names are not accepted", final=True)
+    if _condition(body, "Terminating").get("status") == "True":
+        return _progressing("is being deleted")
+    if _condition(body, "Established").get("status") == "True":
+        return HEALTHY
+    return _progressing("the kind is not established yet")
+
+
+def _namespace(body: Body) -> Health:
+    phase = _status(body).get("phase", "Active")
+    return HEALTHY if phase == "Active" else _progressing(f"the namespace is {phase}")
+
+
+_HPA_FAILURES = {
+    "FailedGetScale",
+    "FailedUpdateScale",
+    "FailedGetResourceMetric",
+    "InvalidSelector",
+    "InvalidMetricSourceType",
+    "FailedConvertHPA",
+}
+
+
+def _autoscaler(body: Body) -> Health:
+    for condition in _status(body).get("conditions") or []:
+        if condition.get("reason") in _HPA_FAILURES and condition.get("status") == "False":
+            return _degraded(condition.get("message") or condition["reason"])
+    return HEALTHY
+
+
+def _api_service(body: Body) -> Health:
+    available = _condition(body, "Available")
+    if available.get("status") == "True":
+        return HEALTHY
+    return _progressing(available.get("message") or "waiting for the API to be served")
+
+
+def _generic(body: Body) -> Health:
+    """kstatus' rules: observedGeneration, Reconciling, Stalled, then Ready; nothing said means Healthy."""
+    status = body.get("status")
+    if not isinstance(status, dict):
+        return HEALTHY
+    if "observedGeneration" in status and _is_stale(body):
+        return _progressing("waiting for its controller to notice the change")
+    conditions = status.get("conditions")
+    if not isinstance(conditions, list):
+        return HEALTHY
+    said = {found.get("type"): found for found in conditions if isinstance(found, dict)}
+    if said.get("Reconciling", {}).get("status") == "True":
+        return _progressing(said["Reconciling"].get("message") or "is reconciling")
+    if said.get("Stalled", {}).get("status") == "True":
+        return _degraded(said["Stalled"].get("message") or "is stalled", final=True)
+    ready = said.get("Ready", {})
+    if ready.get("status") in ("False", "Unknown"):
+        return _progressing(ready.get("message") or ready.get("reason") or "is not ready")
+    return HEALTHY
+
+
+def _always(_: Body) -> Health:
+    return HEALTHY
+
+
+HEALTH: dict[tuple[str, str], Rule] = {
+    ("", "Namespace"): _namespace,
+    ("", "PersistentVolumeClaim"): _claim,
+    ("", "Pod"): _pod,
+    ("", "Service"): _service,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _crd,
+    ("apiregistration.k8s.io", "APIService"): _api_service,
+    ("apps", "DaemonSet"): _daemon_set,
+    ("apps", "Deployment"): _deployment,
+    ("apps", "ReplicaSet"): _replica_set,
+    ("apps", "StatefulSet"): _stateful_set,
+    ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
+    ("batch", "CronJob"): _cron_job,
+    ("batch", "Job"): _job,
+    ("networking.k8s.io", "Ingress"): _ingress,
+    ("policy", "PodDisruptionBudget"): _always,
+}

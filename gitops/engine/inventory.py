@@ -1,0 +1,196 @@
+"""What an Application owns, and how the cluster remembers it: marks on each object, and one parent ConfigMap.
+
+Members and parent follow KEP-3659 (ApplySet) as kubectl ships it, so `kubectl` can list what we own. The parent also
+holds, compressed, the keys that we own, and what a rollback needs, so that losing our store loses nothing.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gitops.engine.annotations import annotations_of, labels_of
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.audit import Anchor
+from gitops.model.release import Quarantine
+
+PART_OF = "applyset.kubernetes.io/part-of"
+MANAGED_BY = "gitops.dev/managed-by"
+TRACKING = "gitops.dev/tracking"
+INSTANCE = "gitops"
+_SET_ID = "applyset.kubernetes.io/id"
+_TOOLING = "applyset.kubernetes.io/tooling"
+_KINDS = "applyset.kubernetes.io/contains-group-kinds"
+_NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
+_ARGO_TRACKING = "argocd.argoproj.io/tracking-id"
+_FLUX_LABELS = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
+_HELM_RELEASE = "meta.helm.sh/release-name"
+
+
+@dataclass(frozen=True, slots=True)
+class LastHealthy:
+    """The last release that was healthy: enough for a runner without a store to render it again."""
+
+    revision: str
+    ref: str
+    digest: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What the parent records. `synced` is the digest of the last set that was carried out in full."""
+
+    application: str
+    parent: ResourceKey
+    keys: frozenset[ResourceKey] = frozenset()
+    source: str = ""
+    synced: str = ""
+    healthy: LastHealthy | None = None
+    quarantine: Quarantine | None = None
+    anchor: Anchor | None = None
+    exists: bool = False
+
+    @property
+    def set_id(self) -> str:
+        return set_id(self.parent)
+
+
+def parent_key(name: str, namespace: str) -> ResourceKey:
+    """The parent is always the ConfigMap `gitops-<name>` in the destination namespace."""
+    return ResourceKey("", "ConfigMap", namespace, f"gitops-{name}")
+
+
+def set_id(parent: ResourceKey) -> str:
+    """The ApplySet's ID, as KEP-3659 makes it of the parent's identity."""
+    text = f"{parent.name}.{parent.namespace}.{parent.kind}.{parent.group}"
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
+
+
+def marked(body: Body, key: ResourceKey, inventory: Inventory) -> Body:
+    """`body` with the labels and the annotation that say whose it is; its namespace is filled in."""
+    metadata = dict(body["metadata"])
+    if key.namespace:
+        metadata["namespace"] = key.namespace
+    else:
+        metadata.pop("namespace", None)
+    metadata["labels"] = {**(metadata.get("labels") or {}), PART_OF: inventory.set_id, MANAGED_BY: INSTANCE}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), TRACKING: tracking(inventory.application, key)}
+    desired = {**body, "metadata": metadata}
+    desired.pop("status", None)
+    return desired
+
+
+def tracking(application: str, key: ResourceKey) -> str:
+    """The annotation's text: it names the object that it was written for, so a copy of it claims nothing."""
+    return f"{application}:{key.group}/{key.kind}:{key.namespace}/{key.name}"
+
+
+def owner_of(live: Body, key: ResourceKey) -> str:
+    """The Application that owns a live object by its tracking annotation, or "" where none does."""
+    text = annotations_of(live).get(TRACKING, "")
+    application, _, rest = text.partition(":")
+    return application if rest == f"{key.group}/{key.kind}:{key.namespace}/{key.name}" else ""
+
+
+def foreign_owner(live: Body, key: ResourceKey, application: str) -> str:
+    """Who else the object belongs to, in words ("Application team/db", "Argo CD (guestbook)"), or ""."""
+    owner = owner_of(live, key)
+    if owner:
+        return "" if owner == application else f"Application {owner}"
+    annotations, labels = annotations_of(live), labels_of(live)
+    if _ARGO_TRACKING in annotations:
+        return f"Argo CD (application {annotations[_ARGO_TRACKING].partition(':')[0]})"
+    for label in _FLUX_LABELS:
+        if label in labels:
+            return f"Flux ({label.partition('.')[0]} {labels[label]})"
+    if _HELM_RELEASE in annotations and labels.get("app.kubernetes.io/managed-by") == "Helm":
+        return f"Helm (release {annotations[_HELM_RELEASE]})"
+    return ""
+
+
+def claimed(inventory: Inventory, desired: Iterable[ResourceKey]) -> Inventory:
+    """The superset that is written before the first change: what is owned and what is about to be."""
+    return replace(inventory, keys=inventory.keys | frozenset(desired))
+
+
+def parent_body(inventory: Inventory, version: str) -> Body:
+    """The ConfigMap that records `inventory`; `version` is ours, for the tooling annotation."""
+    kinds = sorted({f"{key.kind}.{key.group}" if key.group else key.kind for key in inventory.keys})
+    own = inventory.parent.namespace
+    others = sorted({key.namespace for key in inventory.keys if key.namespace} - {own})
+    facts: dict[str, Any] = {"application": inventory.application, "source": inventory.source}
+    if inventory.synced:
+        facts["synced"] = inventory.synced
+    for name, value in (
+        ("healthy", inventory.healthy),
+        ("quarantine", inventory.quarantine),
+        ("audit", inventory.anchor),
+    ):
+        if value is not None:
+            facts[name] = json.dumps({field: getattr(value, field) for field in value.__slots__}, sort_keys=True)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": inventory.parent.name,
+            "namespace": own,
+            "labels": {_SET_ID: inventory.set_id, MANAGED_BY: INSTANCE},
+            "annotations": {
+                _TOOLING: f"gitops/v{version}",
+                _KINDS: ",".join(kinds),
+                _NAMESPACES: ",".join(others),
+            },
+        },
+        "data": facts,
+        "binaryData": {"inventory": base64.b64encode(_pack(inventory.keys)).decode()},
+    }
+
+
+def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inventory:
+    """The inventory that a parent's body records; an empty one where there is no parent yet.
+
+    Raises ManifestError when the ConfigMap is there but is not one of ours, or was edited beyond reading.
+    """
+    if body is None:
+        return Inventory(application, parent)
+    if labels_of(body).get(_SET_ID) != set_id(parent):
+        raise ManifestError(
+            f"{parent}: exists, but is not an inventory of ours (its label {_SET_ID} is missing or wrong); "
+            "remove or rename it, or choose another --name"
+        )
+    try:
+        data = body.get("data") or {}
+        packed = (body.get("binaryData") or {}).get("inventory", "")
+        return Inventory(
+            application=data.get("application") or application,
+            parent=parent,
+            keys=_unpack(base64.b64decode(packed)),
+            source=data.get("source", ""),
+            synced=data.get("synced", ""),
+            healthy=LastHealthy(**json.loads(data["healthy"])) if "healthy" in data else None,
+            quarantine=Quarantine(**json.loads(data["quarantine"])) if "quarantine" in data else None,
+            anchor=Anchor(**json.loads(data["audit"])) if "audit" in data else None,
+            exists=True,
+        )
+    except (ValueError, TypeError, KeyError, OSError, EOFError) as exc:
+        raise ManifestError(
+            f"{parent}: its inventory cannot be read ({exc}); restore the ConfigMap, or delete it and sync with "
+            "--adopt to own what the commit holds again"
+        ) from exc
+
+
+def _pack(keys: Iterable[ResourceKey]) -> bytes:
+    rows = [[key.group, key.kind, key.namespace, key.name] for key in sorted(keys)]
+    return gzip.compress(json.dumps(rows, separators=(",", ":")).encode(), mtime=0)
+
+
+def _unpack(packed: bytes) -> frozenset[ResourceKey]:
+    if not packed:
+        return frozenset()
+    return frozenset(ResourceKey(*row) for row in json.loads(gzip.decompress(packed)))

@@ -1,0 +1,100 @@
+"""The order in which objects are changed: phase, wave, kind, name; and the reverse of it for pruning.
+
+Kinds are ranked as Argo CD ranks them. A Namespace or a CustomResourceDefinition is lifted before its first user.
+"""
+
+from collections.abc import Iterable
+
+from gitops.engine.annotations import hook_phase_of, wave_of
+from gitops.manifests.key import ResourceKey
+from gitops.manifests.manifest import Manifest
+from gitops.model.plan import Phase
+
+_KINDS = (
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+)
+_RANKS = {kind: rank for rank, kind in enumerate(_KINDS)}
+_NAMESPACE = ("", "Namespace")
+_CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
+
+Place = tuple[Phase, int, int]
+
+
+def rank_of(kind: str) -> int:
+    """The kind's place in the order; kinds that are not listed come last."""
+    return _RANKS.get(kind, len(_KINDS))
+
+
+def is_namespace(key: ResourceKey) -> bool:
+    return (key.group, key.kind) == _NAMESPACE
+
+
+def is_crd(key: ResourceKey) -> bool:
+    return (key.group, key.kind) == _CRD
+
+
+def places(manifests: Iterable[Manifest]) -> dict[ResourceKey, Place]:
+    """Phase, wave and rank of each manifest. Raises ManifestError for a wave or hook that cannot be read."""
+    manifests = tuple(manifests)
+    found = {manifest.key: _own_place(manifest) for manifest in manifests}
+    first_use: dict[str | tuple[str, str], Place] = {}
+    for key, place in found.items():
+        for provider in (key.namespace, (key.group, key.kind)):
+            first_use[provider] = min(place, first_use.get(provider, place))
+    for manifest in manifests:
+        used = first_use.get(_provides(manifest)) if _can_lift(manifest) else None
+        if used is not None:
+            own = found[manifest.key]
+            found[manifest.key] = min(own, (used[0], used[1], own[2]))
+    return found
+
+
+def _own_place(manifest: Manifest) -> Place:
+    phase = hook_phase_of(manifest)
+    return (Phase.SYNC if phase is None else phase, wave_of(manifest), rank_of(manifest.key.kind))
+
+
+def _can_lift(manifest: Manifest) -> bool:
+    return (is_namespace(manifest.key) or is_crd(manifest.key)) and hook_phase_of(manifest) is None
+
+
+def _provides(manifest: Manifest) -> str | tuple[str, str]:
+    """What the objects that need this one carry: a namespace's name, or a custom kind's group and kind."""
+    if is_namespace(manifest.key):
+        return manifest.key.name
+    spec = manifest.body.get("spec") or {}
+    return (spec.get("group") or "", (spec.get("names") or {}).get("kind") or "")

@@ -1,0 +1,300 @@
+"""Desired state, live state and inventory → Plan. Pure: what the API server was asked comes in as `Answer`s.
+
+In two moves, so that only objects which look changed cost a request: `questions` predicts which objects a server-side
+apply would change, and `make_plan` makes the plan of the server's answers to those.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from gitops.engine import annotations
+from gitops.engine.diff import changes_between, is_same
+from gitops.engine.ignore import without_ignored
+from gitops.engine.inventory import Inventory, foreign_owner, marked, owner_of
+from gitops.engine.order import Place, places, rank_of
+from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.manifest import Manifest
+from gitops.model.application import Application
+from gitops.model.errors import ApiError
+from gitops.model.plan import (
+    ABSENT,
+    Change,
+    Create,
+    FieldChange,
+    Kept,
+    Obstacle,
+    ObstacleKind,
+    Phase,
+    Plan,
+    Prune,
+    Recreate,
+    RunHook,
+    Step,
+    Unknown,
+    Update,
+)
+from gitops.model.rendered import RenderedSet
+
+# Tools in a person's hand: what they changed is a hand edit, which a sync undoes; any other manager is automation,
+# and taking a field from that without being told to would start a fight.
+_HAND_TOOLS = ("kubectl", "k9s", "lens", "node-fetch", "dashboard", "mozilla")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """A person's words for this one plan; `resources` limits it to keys as "KIND/NAME", and then prunes nothing."""
+
+    prune: bool = False
+    adopt: bool = False
+    confirm: bool = False
+    force_conflicts: bool = False
+    resources: tuple[str, ...] = ()
+    prune_only: frozenset[ResourceKey] | None = None
+    hooks: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said to a dry-run: the body it would store, or its refusal.
+
+    `forced` if conflicts were taken, `predicted` if the server would not be asked and the body is our own guess.
+    """
+
+    body: Body | None = None
+    error: ApiError | None = None
+    forced: bool = False
+    predicted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A dry-run to be asked for; `body` is what would be applied, `predicted` what we expect to hear."""
+
+    key: ResourceKey
+    body: Body
+    predicted: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a plan is made of; `live` holds every desired and every owned object that exists."""
+
+    app: Application
+    rendered: RenderedSet
+    live: Mapping[ResourceKey, Body]
+    inventory: Inventory
+    options: PlanOptions
+
+
+# live, what is applied onto it → what the server would store: the live body itself when nothing would change
+Predict = Callable[[Body, Body], Body]
+
+
+def questions(at: Situation, predict: Predict) -> list[Question]:
+    """The updates that look as if they would change something; each must be answered before `make_plan`."""
+    asked = []
+    for manifest in _selected(at):
+        live = at.live.get(manifest.key)
+        if live is None or not _may_update(at, manifest, live):
+            continue
+        body = desired_body(at, manifest)
+        predicted = predict(live, body)
+        if predicted is not live:
+            asked.append(Question(manifest.key, body, predicted))
+    return asked
+
+
+def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
+    """What a sync would change; an update without an entry in `answers` is taken as unchanged.
+
+    Raises ManifestError for a wave or a hook that cannot be read.
+    """
+    placed: list[tuple[Place, Change]] = []
+    obstacles: list[Obstacle] = []
+    order = places(at.rendered.manifests)
+    hooks = []
+    for manifest in _selected(at):
+        if annotations.hook_phase_of(manifest) is not None:
+            hooks.append(manifest)
+            continue
+        match _change_for(at, manifest, answers.get(manifest.key)):
+            case Obstacle() as obstacle:
+                obstacles.append(obstacle)
+            case None:
+                pass
+            case change:
+                placed.append((order[manifest.key], change))
+    leavers = _leavers(at)
+    if _hooks_run(at, changed=bool(placed or leavers.prunes)):
+        for manifest in hooks:
+            body = marked(manifest.body, manifest.key, at.inventory)
+            deletes = annotations.hook_deletes_of(manifest.body)
+            placed.append((order[manifest.key], RunHook(manifest.key, body, manifest.origin, deletes)))
+    steps = (*_steps(placed), *_prune_steps(leavers.prunes))
+    return Plan(
+        application=at.app.identity,
+        revision=at.rendered.revision,
+        digest=at.rendered.digest,
+        steps=tuple(sorted(steps, key=lambda step: step.phase)),
+        kept=tuple(leavers.kept),
+        obstacles=(*obstacles, *leavers.guarded),
+    )
+
+
+def desired_body(at: Situation, manifest: Manifest) -> Body:
+    """What is applied for `manifest`: with our marks, and ignored fields set to what they are live."""
+    body = marked(manifest.body, manifest.key, at.inventory)
+    live = at.live.get(manifest.key)
+    return body if live is None else without_ignored(body, live, manifest.key, at.app.ignoreDifferences)
+
+
+def hand_edits_only(error: ApiError, live: Body) -> bool:
+    """True when every conflict is with a tool in a person's hand that updated (not applied) the field."""
+    updaters = {
+        entry.get("manager", "")
+        for entry in (live.get("metadata") or {}).get("managedFields") or []
+        if entry.get("operation") == "Update"
+    }
+    by_hand = [name for name in updaters if name.lower().startswith(_HAND_TOOLS)]
+    messages = [cause.get("message", "") for cause in error.causes]
+    return bool(messages) and all(
+        any(f'conflict with "{name}"' in message and "Apply" not in message for name in by_hand) for message in messages
+    )
+
+
+def _selected(at: Situation) -> Iterable[Manifest]:
+    if not at.options.resources:
+        return at.rendered.manifests
+    wanted = {text.lower() for text in at.options.resources}
+    return [found for found in at.rendered.manifests if f"{found.key.kind}/{found.key.name}".lower() in wanted]
+
+
+def _may_update(at: Situation, manifest: Manifest, live: Body) -> bool:
+    if annotations.hook_phase_of(manifest) is not None or annotations.is_if_absent(manifest.body):
+        return False
+    return at.options.adopt or not foreign_owner(live, manifest.key, at.inventory.application)
+
+
+def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Change | Obstacle | None:
+    key = manifest.key
+    live = at.live.get(key)
+    if live is None:
+        return Create(key, desired_body(at, manifest), manifest.origin)
+    other = foreign_owner(live, key, at.inventory.application)
+    if other and not at.options.adopt:
+        reason = f"{key} belongs to {other}; take it over with --adopt, or remove it from one of the two"
+        return Obstacle(ObstacleKind.FOREIGN, key, reason)
+    if answer is None or not _may_update(at, manifest, live):
+        return None
+    if answer.error is not None:
+        return _refused(at, manifest, live, answer.error)
+    if answer.body is None or is_same(live, answer.body):
+        return None
+    fields = changes_between(live, answer.body)
+    return Update(key, desired_body(at, manifest), manifest.origin, fields, answer.forced)
+
+
+def _refused(at: Situation, manifest: Manifest, live: Body, error: ApiError) -> Change | Obstacle:
+    key = manifest.key
+    if error.code == 409 and error.causes:
+        fields = ", ".join(
+            f"{cause.get('field', '').lstrip('.')} ({cause.get('message', '')})" for cause in error.causes
+        )
+        reason = (
+            f"{key}: another manager owns what {manifest.origin} sets: {fields}; remove the field from the manifest, "
+            "list it under ignoreDifferences, or take it over with --force-conflicts"
+        )
+        return Obstacle(ObstacleKind.CONFLICT, key, reason)
+    if not _is_immutable(error):
+        return Obstacle(ObstacleKind.REFUSED, key, f"{manifest.origin}: {key}: {error}")
+    if not annotations.may_recreate(manifest.body):
+        way_out = "annotate it gitops.dev/recreate: enabled to have it deleted and created again"
+        return Obstacle(ObstacleKind.REFUSED, key, f"{manifest.origin}: {key}: {error}; {way_out}")
+    body = desired_body(at, manifest)
+    changes = tuple(
+        FieldChange(cause.get("field", ""), ABSENT, ABSENT, Unknown()) for cause in error.causes if cause.get("field")
+    )
+    return Recreate(key, body, manifest.origin, live["metadata"]["uid"], changes, str(error))
+
+
+def _is_immutable(error: ApiError) -> bool:
+    """Not every 422 means immutable: the API server says so in words, StatefulSets in words of their own."""
+    texts = [str(error), *(cause.get("message", "") for cause in error.causes)]
+    return error.code == 422 and any(
+        "immutable" in text or "updates to statefulset spec for fields other than" in text for text in texts
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Leavers:
+    """What is owned and live but no longer desired: pruned, kept, or in need of a person's word."""
+
+    prunes: list[Prune]
+    kept: list[Kept]
+    guarded: list[Obstacle]
+
+
+def _leavers(at: Situation) -> _Leavers:
+    found = _Leavers([], [], [])
+    if at.options.resources:
+        return found
+    for key in sorted(at.inventory.keys - at.rendered.keys):
+        live = at.live.get(key)
+        if live is None or owner_of(live, key) not in ("", at.inventory.application):
+            continue
+        if key in at.rendered.left_alone:
+            found.kept.append(Kept(key, "its manifest says to leave it alone"))
+            continue
+        word = annotations.prune_word_of(live)
+        if reason := _reason_to_keep(at.options, key, word):
+            found.kept.append(Kept(key, reason))
+            continue
+        found.prunes.append(Prune(key, live["metadata"]["uid"]))
+        if not at.options.confirm and (word == "confirm" or is_precious(key)):
+            reason = f"{key} would be deleted with all that is in it; confirm with --confirm"
+            found.guarded.append(Obstacle(ObstacleKind.GUARD, key, reason))
+    return found
+
+
+def _reason_to_keep(options: PlanOptions, key: ResourceKey, word: str) -> str:
+    if word == "disabled":
+        return "it is annotated not to be pruned"
+    if options.prune_only is not None:
+        return "" if key in options.prune_only else "it was there before this sync"
+    return "" if options.prune else "pruning is off (--prune, or sync.prune: true)"
+
+
+# Deleting one of these deletes what is inside it, or data.
+_PRECIOUS = {
+    ("", "Namespace"),
+    ("", "PersistentVolumeClaim"),
+    ("", "PersistentVolume"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+}
+
+
+def is_precious(key: ResourceKey) -> bool:
+    """True for kinds whose deletion takes data or other objects along."""
+    return (key.group, key.kind) in _PRECIOUS
+
+
+def _hooks_run(at: Situation, *, changed: bool) -> bool:
+    """Hooks run once per sync of a rendered set: when it was not carried out in full before. A repair runs none."""
+    if at.options.hooks is not None:
+        return at.options.hooks and changed
+    return not at.options.resources and at.inventory.synced != at.rendered.digest
+
+
+def _steps(placed: list[tuple[Place, Change]]) -> list[Step]:
+    by_place: dict[Place, list[Change]] = {}
+    for place, change in sorted(placed, key=lambda pair: (pair[0], pair[1].key)):
+        by_place.setdefault(place, []).append(change)
+    return [Step(*place, tuple(changes)) for place, changes in by_place.items()]
+
+
+def _prune_steps(prunes: list[Prune]) -> list[Step]:
+    """Pruning comes after everything that stays is healthy, users before what they use."""
+    by_rank: dict[int, list[Prune]] = {}
+    for prune in prunes:
+        by_rank.setdefault(rank_of(prune.key.kind), []).append(prune)
+    return [Step(Phase.PRUNE, 0, rank, tuple(by_rank[rank])) for rank in sorted(by_rank, reverse=True)]

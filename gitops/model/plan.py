@@ -1,0 +1,175 @@
+"""A plan as data: what a sync would change, in which order, and what stands in its way.
+
+Every form of a change is a class of its own; `Change` is their sum, to be matched with `assert_never`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any, Final
+
+from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.manifest import Origin
+from gitops.model.revision import Revision
+
+
+class Absent:
+    """Stands where a field is not there at all, which is not the same as null."""
+
+    def __repr__(self) -> str:
+        return "(absent)"
+
+
+ABSENT: Final = Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """Who owns a field: an entry of managedFields; Kubernetes keeps one time per entry, not per field."""
+
+    name: str
+    operation: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody owns the field: it was defaulted, or its owner is gone."""
+
+
+Owner = Manager | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field's live and desired value (ABSENT where there is none); Secret values are masked already."""
+
+    path: str
+    live: Any
+    desired: Any
+    owner: Owner
+
+
+class Phase(IntEnum):
+    """The order of the parts of a sync; SYNC_FAIL is only carried out after a failure."""
+
+    PRE_SYNC = 0
+    SYNC = 1
+    PRUNE = 2
+    POST_SYNC = 3
+    SYNC_FAIL = 4
+
+
+class HookDelete(StrEnum):
+    """When a hook's object is removed."""
+
+    BEFORE_CREATION = "before-hook-creation"
+    SUCCEEDED = "hook-succeeded"
+    FAILED = "hook-failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Not in the cluster; `body` carries our marks."""
+
+    key: ResourceKey
+    body: Body
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """In the cluster, and different in `fields`; `force` takes fields over from hand edits or by the user's word."""
+
+    key: ResourceKey
+    body: Body
+    origin: Origin
+    fields: tuple[FieldChange, ...]
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recreate:
+    """An immutable field changes and the object says that it may be deleted and created again."""
+
+    key: ResourceKey
+    body: Body
+    origin: Origin
+    uid: str
+    fields: tuple[FieldChange, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Owned by us, live, and no longer desired; deleted only while it is still the object with this `uid`."""
+
+    key: ResourceKey
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunHook:
+    """An object that is made once per sync and waited for."""
+
+    key: ResourceKey
+    body: Body
+    origin: Origin
+    delete: frozenset[HookDelete]
+
+
+Change = Create | Update | Recreate | Prune | RunHook
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Changes that may run at the same time; steps run one after the other."""
+
+    phase: Phase
+    wave: int
+    rank: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Ours, live and no longer desired, but not to be deleted, and why."""
+
+    key: ResourceKey
+    reason: str
+
+
+class ObstacleKind(StrEnum):
+    CONFLICT = "conflict"  # another manager owns a field that we set
+    FOREIGN = "foreign"  # the object belongs to another Application or tool
+    REFUSED = "refused"  # the API server would not accept it
+    GUARD = "guard"  # it would delete more than was agreed to
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something that keeps the plan from being carried out as it is; `reason` says what a person can do."""
+
+    kind: ObstacleKind
+    key: ResourceKey | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`digest` names what is desired (RenderedSet.digest); `predicted` is set where a server would not confirm it."""
+
+    application: str
+    revision: Revision
+    digest: str
+    steps: tuple[Step, ...]
+    kept: tuple[Kept, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    predicted: str = ""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(change for step in self.steps if step.phase is not Phase.SYNC_FAIL for change in step.changes)
+
+    @property
+    def prunes(self) -> tuple[Prune, ...]:
+        return tuple(change for change in self.changes if isinstance(change, Prune))

@@ -1,0 +1,30 @@
+"""A release: one revision that became healthy, and what it rendered to; what a rollback goes back to."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`number` counts from 1 per Application; `at` is RFC 3339 in UTC; `digest` names the rendered set."""
+
+    number: int
+    application: str
+    cluster: str
+    revision: str
+    ref: str
+    digest: str
+    health: str
+    at: str
+    actor: str
+    namespace: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """A revision that failed and is not tried again until a new commit or a person's word."""
+
+    revision: str
+    digest: str
+    reason: str
+    at: str

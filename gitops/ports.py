@@ -1,0 +1,162 @@
+"""What the doing needs from outside, as Protocols; `gitops.adapters` fulfils them, `gitops.bootstrap` joins the two."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import SourceSpec
+from gitops.model.audit import Anchor, AuditEvent
+from gitops.model.kinds import Kinds
+from gitops.model.release import Release
+from gitops.model.rendered import RenderedSet
+from gitops.model.revision import Revision, Tree
+
+
+class Clock(Protocol):
+    """The time; tests bring their own."""
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """One revision's files, and the name of where they came from, free of credentials."""
+
+    revision: Revision
+    tree: Tree
+    source: str
+    path: str
+
+
+class Source(Protocol):
+    """Where desired state is kept. Both calls raise SourceError."""
+
+    async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:
+        """The revision that `spec.targetRevision` means now, or exactly the commit `sha`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Some objects and the version of the collection they were read at."""
+
+    items: tuple[Body, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """`body` is the object as of this event; BOOKMARK carries only a newer version."""
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    body: Body
+
+
+class Cluster(Protocol):
+    """One Kubernetes API server. Everything raises ApiError for an answer, UnreachableError for none."""
+
+    @property
+    def name(self) -> str:
+        """What names this cluster in releases and audit entries: its address, without the scheme."""
+        ...
+
+    async def kinds(self, *, refresh: bool = False) -> Kinds: ...
+
+    async def get(self, key: ResourceKey, version: str = "") -> Body | None:
+        """The live object in `version` ("" = the preferred one), or None. Also None while its kind is not served."""
+        ...
+
+    async def list(self, group: str, kind: str, namespace: str, labels: str = "", version: str = "") -> Listing:
+        """All objects of a kind ("" = every namespace); empty where the kind is not served."""
+        ...
+
+    async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
+        """Server-side apply as field manager `gitops`; the stored object (or what it would be)."""
+        ...
+
+    async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
+        """Create an object whose name the server generates."""
+        ...
+
+    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
+        """Delete in the background, only if the uid still fits; an object that is gone already is no error."""
+        ...
+
+    def watch(
+        self, group: str, kind: str, namespace: str, version: str, labels: str = ""
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
+        """Events after `version`; ends when the server ends it; ApiError 410 when `version` is too old."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What is to be recorded in the audit log; `at` is RFC 3339 in UTC."""
+
+    application: str
+    cluster: str
+    actor: str
+    at: str
+    name: str
+    revision: str
+    detail: dict[str, Any]
+
+
+class Store(Protocol):
+    """Our own records. Everything raises StoreError."""
+
+    @property
+    def id(self) -> str:
+        """Names this store, so that an anchor can tell whose entry it points to."""
+        ...
+
+    async def append(self, fact: Fact, after: Anchor | None) -> AuditEvent:
+        """Commit one audit entry; a chain that is new here continues `after`, which another store wrote."""
+        ...
+
+    async def check(self) -> None:
+        """Raise StoreError when what is stored is damaged below the level of entries."""
+        ...
+
+    async def chains(self) -> list[tuple[str, str]]:
+        """(application, cluster) of every audit chain."""
+        ...
+
+    async def events(self, application: str, cluster: str) -> list[AuditEvent]:
+        """One chain in order."""
+        ...
+
+    async def save_rendered(self, rendered: RenderedSet) -> None:
+        """Keep a rendered set by its digest; Secret values are encrypted."""
+        ...
+
+    async def rendered(self, digest: str) -> RenderedSet | None: ...
+
+    async def add_release(self, release: Release) -> Release:
+        """Record a healthy release; the one given back has its number."""
+        ...
+
+    async def releases(self, application: str, cluster: str = "") -> list[Release]:
+        """Newest first."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Listener(Protocol):
+    """Is told what happens while it happens: the CLI's display, later the dashboard's stream."""
+
+    def tell(self, news: Any) -> None: ...
