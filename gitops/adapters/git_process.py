@@ -1,0 +1,256 @@
+"""Running the `git` program as if every repository, URL and server were hostile.
+
+No system or user configuration, no hooks, no prompts, no submodules, no transports but those allowed, a time limit
+that ends the whole process group, and credentials that travel in the environment of that one process only: never in
+an argument, a URL, a file of the mirror, or the text of an error.
+
+Not here: what is fetched (`git`), which ref is meant (`git_refs`), reading files (`git_tree`).
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from gitops.model.errors import SourceError
+
+PROTOCOLS: Final = ("https", "http", "ssh", "file")
+
+_SETTINGS: Final = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.askPass": "/bin/false",
+    "credential.helper": "",
+    "fetch.recurseSubmodules": "false",
+    "gc.autoDetach": "false",
+    "maintenance.autoDetach": "false",
+    "protocol.version": "2",
+    "safe.directory": "*",
+    "submodule.recurse": "false",
+}
+# A credential helper in shell, as git has it: it prints what the environment of this one process holds.
+_HELPER: Final = (
+    '!f() { test "$1" = get && '
+    'printf "username=%s\\npassword=%s\\n" "$GITOPS_GIT_USERNAME" "$GITOPS_GIT_PASSWORD"; }; f'
+)
+_USERINFO = re.compile(r"(?<=://)[^/@\s']*@")
+_SCP = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\[\]-]*:(?!:)(?!//)[^\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class GitCredentials:
+    """How to authenticate with one repository; every field may be left out.
+
+    `token` is sent as the password of `username` (or of `x-access-token`). An ssh key needs `known_hosts`.
+    `ca_file` is a path, `proxy` a URL.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    ssh_private_key: str = field(default="", repr=False)
+    known_hosts: str = field(default="", repr=False)
+    ca_file: str = ""
+    proxy: str = field(default="", repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Whatever must not be shown, the longest first."""
+        key_lines = tuple(line for line in self.ssh_private_key.splitlines() if len(line) > 8 and "-----" not in line)
+        found = {self.password, self.token, quote(self.password), quote(self.token), *key_lines} - {""}
+        return tuple(sorted(found, key=len, reverse=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A repository as git is told of it: a URL free of secrets, and the credentials for it."""
+
+    url: str
+    protocol: str
+    credentials: GitCredentials
+
+    def scrub(self, text: str) -> str:
+        """`text` without any secret."""
+        for secret in self.credentials.secrets:
+            text = text.replace(secret, "***")
+        return _USERINFO.sub("***@", text) if self.protocol != "ssh" else text
+
+
+def remote_of(url: str, credentials: GitCredentials, allowed: Sequence[str]) -> Remote:
+    """Check `url` and take a password out of it; raises SourceError, which never repeats a password.
+
+    Accepted are https, http, ssh and file URLs, `user@host:path`, and absolute paths, as far as `allowed`.
+    """
+    if not url or url.startswith("-") or any(ord(character) < 33 for character in url):
+        raise SourceError(f"{_USERINFO.sub('***@', url)!r}: not the URL of a Git repository (write https://HOST/PATH)")
+    if url.startswith("/"):
+        return _allowed(Remote(url, "file", credentials), allowed)
+    if "://" not in url:
+        if "::" in url or not _SCP.fullmatch(url):
+            raise SourceError(f"{url}: not the URL of a Git repository (write https://HOST/PATH)")
+        return _allowed(Remote(url, "ssh", credentials), allowed)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise SourceError(f"{_USERINFO.sub('***@', url)}: not a URL ({error})") from error
+    if parts.scheme not in PROTOCOLS or host.startswith("-") or (not host and parts.scheme != "file"):
+        raise SourceError(f"{_USERINFO.sub('***@', url)}: cannot be fetched from (write https://HOST/PATH)")
+    if parts.scheme == "ssh" and (parts.username or "").startswith("-"):
+        raise SourceError("a user name may not start with a dash")
+    if parts.scheme != "ssh" and (parts.username or parts.password):
+        credentials = _from_url(credentials, unquote(parts.username or ""), unquote(parts.password or ""))
+        netloc = f"[{host}]" if ":" in host else host
+        parts = parts._replace(netloc=f"{netloc}:{port}" if port else netloc)
+    elif parts.scheme == "ssh" and parts.password:
+        parts = parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", "@"))
+    return _allowed(Remote(urlunsplit(parts), parts.scheme, credentials), allowed)
+
+
+def _from_url(credentials: GitCredentials, username: str, password: str) -> GitCredentials:
+    """A URL's own user and password, which those that were configured go before."""
+    if credentials.password or credentials.token:
+        return credentials
+    return GitCredentials(
+        username if password else "", password or username, ca_file=credentials.ca_file, proxy=credentials.proxy
+    )
+
+
+def _allowed(remote: Remote, allowed: Sequence[str]) -> Remote:
+    if remote.protocol not in allowed:
+        raise SourceError(f"{remote.url}: {remote.protocol} repositories are not allowed here")
+    if remote.protocol == "ssh" and remote.credentials.ssh_private_key and not remote.credentials.known_hosts:
+        raise SourceError(f"{remote.url}: an ssh key needs known_hosts beside it (ssh-keyscan HOST prints them)")
+    return remote
+
+
+class GitProcess:
+    """Runs git commands in one environment; `environment` adds to it (PATH, SSH_AUTH_SOCK, a proxy)."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None, allowed: Sequence[str] = ("https", "ssh")) -> None:
+        program = shutil.which("git", path=(environment or {}).get("PATH"))
+        if program is None:
+            raise SourceError("the git program is not installed, or not on the PATH")
+        self.program = program
+        self._environment = {
+            "PATH": os.pathsep.join([os.path.dirname(program), os.defpath]),
+            "HOME": "/nonexistent",
+            "LC_ALL": "C.UTF-8",
+            "GIT_ALLOW_PROTOCOL": ":".join(allowed),
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_TERMINAL_PROMPT": "0",
+        } | dict(environment or {})
+
+    def environment(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of a git process with these settings on top of the hardened ones."""
+        everything = _SETTINGS | dict(settings or {})
+        counted = {"GIT_CONFIG_COUNT": str(len(everything))}
+        for number, (name, value) in enumerate(everything.items()):
+            counted |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+        return self._environment | counted
+
+    def run(self, arguments: Sequence[str], directory: Path, timeout: float, remote: Remote | None = None) -> bytes:
+        """What git prints; raises GitFailure (with git's own words, scrubbed) or SourceError when time is up."""
+        with _secrets_for(remote) as (settings, extra):
+            process = subprocess.Popen(
+                [self.program, *arguments],
+                cwd=directory,
+                env=self.environment(settings) | extra,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired as error:
+                where = f"{remote.url}: " if remote else ""
+                raise SourceError(f"{where}git {arguments[0]} did not end within {timeout:.0f} s") from error
+            finally:
+                end(process)
+        if process.returncode != 0:
+            words = err.decode(errors="replace")
+            raise GitFailure(remote.scrub(words) if remote else words)
+        return out
+
+
+class GitFailure(Exception):
+    """git exited with an error; the text is what it said, free of secrets."""
+
+    @property
+    def reason(self) -> str:
+        """The line that tells most."""
+        lines = [line.strip() for line in str(self).splitlines() if line.strip()]
+        for mark in ("fatal: ", "error: ", "remote: "):
+            found = next((line.removeprefix(mark) for line in lines if line.startswith(mark)), None)
+            if found:
+                return found
+        return lines[-1] if lines else "git said nothing"
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a git process and everything that it started; harmless when it has ended."""
+    if process.poll() is None:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+@contextmanager
+def _secrets_for(remote: Remote | None) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Settings and environment variables that carry the credentials; key files are gone afterwards."""
+    settings: dict[str, str] = {}
+    extra: dict[str, str] = {}
+    if remote is None:
+        yield settings, extra
+        return
+    credentials = remote.credentials
+    if credentials.ca_file:
+        settings["http.sslCAInfo"] = credentials.ca_file
+    if credentials.proxy:
+        settings["http.proxy"] = credentials.proxy
+    password = credentials.password or credentials.token
+    if password and remote.protocol in ("https", "http"):
+        parts = urlsplit(remote.url)
+        settings[f"credential.{parts.scheme}://{parts.netloc}.helper"] = _HELPER
+        extra |= {
+            "GITOPS_GIT_USERNAME": credentials.username or "x-access-token",
+            "GITOPS_GIT_PASSWORD": password,
+        }
+    if remote.protocol != "ssh":
+        yield settings, extra
+        return
+    with tempfile.TemporaryDirectory(prefix="gitops-ssh-") as folder:
+        extra["GIT_SSH_COMMAND"] = _ssh_command(credentials, Path(folder))
+        yield settings, extra
+
+
+def _ssh_command(credentials: GitCredentials, folder: Path) -> str:
+    command = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=15"
+    if credentials.known_hosts:
+        hosts = folder / "known_hosts"
+        hosts.write_text(credentials.known_hosts.rstrip("\n") + "\n")
+        command += f" -o UserKnownHostsFile={hosts} -o GlobalKnownHostsFile=/dev/null"
+    if credentials.ssh_private_key:
+        key = folder / "key"
+        key.touch(mode=0o600)
+        key.write_text(credentials.ssh_private_key.rstrip("\n") + "\n")
+        command += f" -F /dev/null -o IdentitiesOnly=yes -i {key}"
+    return command

@@ -1,0 +1,148 @@
+"""The files of one commit, read straight from Git's objects: no checkout, no filters, no hooks.
+
+One `git cat-file --batch` process per tree answers everything; directories are read as they are asked for, and a
+file's size is known before its first byte is taken.
+"""
+
+import subprocess
+import threading
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gitops.adapters.git_process import GitProcess, end
+from gitops.model.errors import SourceError
+from gitops.model.revision import Entry, Kind, Node
+
+MAX_DIRECTORY_BYTES: Final = 32 * 1024 * 1024
+MAX_LINK_BYTES: Final = 4096
+
+_KINDS: Final[dict[bytes, Kind]] = {b"40000": "directory", b"120000": "link", b"160000": "other"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """A name in a directory: what it is and which object holds it."""
+
+    kind: Kind
+    id: str
+
+
+class GitFiles:
+    """`gitops.model.revision.Files` over the commit `sha` of the repository at `directory`."""
+
+    def __init__(self, git: GitProcess, directory: Path, sha: str) -> None:
+        self._objects = _Objects(git, directory)
+        self._root = f"{sha}^{{tree}}"
+        self._directories: dict[str, dict[str, _Object]] = {}
+        self._lock = threading.Lock()
+
+    def node(self, path: str) -> Node | None:
+        with self._lock:
+            found = self._find(path)
+            if found is None or found.kind in ("directory", "other"):
+                return None if found is None else Node(found.kind, id=found.id)
+            if found.kind == "link":
+                target = self._objects.read(found.id, MAX_LINK_BYTES, path)
+                return Node("link", target=target.decode("utf-8", "replace"), id=found.id)
+            return Node("file", size=self._objects.size(found.id, path), id=found.id)
+
+    def entries(self, path: str) -> Iterable[Entry]:
+        with self._lock:
+            return [Entry(name, found.kind) for name, found in self._directory(path).items()]
+
+    def read(self, path: str, node: Node) -> tuple[bytes, str]:
+        with self._lock:
+            return self._objects.read(node.id, node.size, path), node.id
+
+    def _find(self, path: str) -> _Object | None:
+        if not path:
+            return _Object("directory", self._root)
+        parent, _, name = path.rpartition("/")
+        above = self._find(parent)
+        if above is None or above.kind != "directory":
+            return None
+        return self._directory(parent).get(name)
+
+    def _directory(self, path: str) -> dict[str, _Object]:
+        if path not in self._directories:
+            found = self._find(path)
+            data = b"" if found is None else self._objects.read(found.id, MAX_DIRECTORY_BYTES, path)
+            self._directories[path] = dict(_parse_directory(data, self._objects.id_bytes, path))
+        return self._directories[path]
+
+
+def _parse_directory(data: bytes, id_bytes: int, path: str) -> Iterable[tuple[str, _Object]]:
+    """Git's binary form of a directory: `MODE NAME\\0ID`, over and over."""
+    at = 0
+    while at < len(data):
+        space = data.index(b" ", at)
+        nul = data.index(b"\0", space)
+        mode, name = data[at:space], data[space + 1 : nul].decode("utf-8", "surrogateescape")
+        if name in ("", ".", "..") or "/" in name:
+            raise SourceError(f"{path or '.'}: the repository holds a file with the forbidden name {name!r}")
+        at = nul + 1 + id_bytes
+        yield name, _Object(_KINDS.get(mode.lstrip(b"0"), "file"), data[nul + 1 : at].hex())
+
+
+class _Objects:
+    """Conversations with `git cat-file`: one about sizes, one about contents; they end with their owner."""
+
+    def __init__(self, git: GitProcess, directory: Path) -> None:
+        self._git = git
+        self._directory = directory
+        self._talks: dict[str, subprocess.Popen[bytes]] = {}
+        self.id_bytes = 20
+        self._finalizer = weakref.finalize(self, _end_all, self._talks)
+
+    def size(self, name: str, path: str) -> int:
+        """The size of an object, without its content."""
+        return self._header(self._talk("--batch-check"), name, path)
+
+    def read(self, name: str, limit: int, path: str) -> bytes:
+        """The content of an object of at most `limit` bytes."""
+        talk = self._talk("--batch")
+        size = self._header(talk, name, path)
+        if size > limit:
+            end(self._talks.pop("--batch"))
+            raise SourceError(f"{path or '.'}: {size:,} bytes, more than the {limit:,} that are read")
+        assert talk.stdout is not None
+        data = talk.stdout.read(size + 1)[:size]
+        if len(data) != size:
+            raise SourceError(f"{path or '.'}: the Git mirror ended in the middle of the file (fetch it again)")
+        return data
+
+    def _talk(self, mode: str) -> subprocess.Popen[bytes]:
+        if mode not in self._talks:
+            self._talks[mode] = subprocess.Popen(
+                [self._git.program, "cat-file", mode],
+                cwd=self._directory,
+                env=self._git.environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        return self._talks[mode]
+
+    def _header(self, talk: subprocess.Popen[bytes], name: str, path: str) -> int:
+        """Ask for an object; git answers `ID TYPE SIZE`, or `NAME missing`."""
+        assert talk.stdin is not None
+        assert talk.stdout is not None
+        try:
+            talk.stdin.write(name.encode() + b"\n")
+            talk.stdin.flush()
+            answer = talk.stdout.readline().split()
+        except OSError as error:
+            raise SourceError(f"{path or '.'}: the Git mirror cannot be read ({error})") from error
+        if len(answer) != 3 or answer[1] == b"missing":
+            raise SourceError(f"{path or '.'}: the Git mirror lacks the object {name} (fetch it again)")
+        self.id_bytes = len(answer[0]) // 2
+        return int(answer[2])
+
+
+def _end_all(talks: dict[str, subprocess.Popen[bytes]]) -> None:
+    for process in talks.values():
+        end(process)
