@@ -71,6 +71,11 @@ class Cluster(Protocol):
         """What names this cluster in releases and audit entries: its address, without the scheme."""
         ...
 
+    @property
+    def requests(self) -> tuple[int, int]:
+        """How many reads (dry-runs among them) and how many writes were sent so far."""
+        ...
+
     async def kinds(self, *, refresh: bool = False) -> Kinds: ...
 
     async def get(self, key: ResourceKey, version: str = "") -> Body | None:

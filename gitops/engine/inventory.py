@@ -22,7 +22,7 @@ PART_OF = "applyset.kubernetes.io/part-of"
 MANAGED_BY = "gitops.dev/managed-by"
 TRACKING = "gitops.dev/tracking"
 INSTANCE = "gitops"
-_SET_ID = "applyset.kubernetes.io/id"
+SET_ID = "applyset.kubernetes.io/id"
 _TOOLING = "applyset.kubernetes.io/tooling"
 _KINDS = "applyset.kubernetes.io/contains-group-kinds"
 _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
@@ -140,7 +140,7 @@ def parent_body(inventory: Inventory, version: str) -> Body:
         "metadata": {
             "name": inventory.parent.name,
             "namespace": own,
-            "labels": {_SET_ID: inventory.set_id, MANAGED_BY: INSTANCE},
+            "labels": {SET_ID: inventory.set_id, MANAGED_BY: INSTANCE},
             "annotations": {
                 _TOOLING: f"gitops/v{version}",
                 _KINDS: ",".join(kinds),
@@ -159,9 +159,9 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
     """
     if body is None:
         return Inventory(application, parent)
-    if labels_of(body).get(_SET_ID) != set_id(parent):
+    if labels_of(body).get(SET_ID) != set_id(parent):
         raise ManifestError(
-            f"{parent}: exists, but is not an inventory of ours (its label {_SET_ID} is missing or wrong); "
+            f"{parent}: exists, but is not an inventory of ours (its label {SET_ID} is missing or wrong); "
             "remove or rename it, or choose another --name"
         )
     try:

@@ -30,6 +30,10 @@ class KubernetesCluster:
     def name(self) -> str:
         return self.http.server.partition("://")[2]
 
+    @property
+    def requests(self) -> tuple[int, int]:
+        return self.http.reads, self.http.writes
+
     async def kinds(self, *, refresh: bool = False) -> Kinds:
         async with self._looking:
             if self._kinds is None or refresh:

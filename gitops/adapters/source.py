@@ -1,0 +1,101 @@
+"""`gitops.ports.Source`: a folder on this machine, or a repository through its mirror."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from gitops.adapters.folder import folder_revision, folder_tree, work_tree_of
+from gitops.adapters.git import GitCredentials, GitSource
+from gitops.adapters.git_process import GitFailure, GitProcess
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.yaml_documents import load_all
+from gitops.model.application import Credentials, SourceSpec
+from gitops.model.errors import ConfigError, SourceError
+from gitops.ports import Checkout
+
+# A work tree's name is its remote's, where it has one, so that every clone is the same source.
+_ORIGIN = ["config", "--get", "remote.origin.url"]
+_USERINFO = re.compile(r"^(\w+://)[^/@]*@")
+_FIELDS = ("username", "password", "token", "sshPrivateKey", "knownHosts")
+
+
+class Sources:
+    """Work trees and repositories; Git and file work runs in threads.
+
+    `secrets` gives the text that a secretRef stands for: a token, or YAML with username, password, token,
+    sshPrivateKey, knownHosts ("" where there is none). A file:// repository is read, since it takes a person with a
+    shell on this machine to name one here.
+    """
+
+    def __init__(self, cache: Path, secrets: Callable[[str], str]) -> None:
+        self._cache = cache / "mirrors"
+        self._secrets = secrets
+
+    async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:
+        work = self._repository if spec.repoURL else self._folder
+        return await asyncio.to_thread(work, spec, sha)
+
+    def _repository(self, spec: SourceSpec, sha: str) -> Checkout:
+        git = self._git(spec.credentials)
+        revision = git.resolve(spec.repoURL, sha or spec.targetRevision)
+        tree = git.tree(spec.repoURL, revision)
+        return Checkout(revision, tree, _named(_USERINFO.sub(r"\1", spec.repoURL), spec.path), spec.path)
+
+    def _folder(self, spec: SourceSpec, sha: str) -> Checkout:
+        tree, inside = folder_tree(spec.path)
+        top = work_tree_of(Path(spec.path).resolve())
+        name = _folder_name(Path(spec.path).resolve(), top, inside)
+        target = sha or spec.targetRevision
+        if not target:
+            return Checkout(folder_revision(spec.path), tree, name, inside or ".")
+        if top is None:
+            raise SourceError(f"{spec.path}: is not in a Git work tree, so there is no revision {target} of it")
+        git = self._git(spec.credentials)
+        revision = git.resolve(top.as_uri(), target)
+        return Checkout(revision, git.tree(top.as_uri(), revision), name, inside or ".")
+
+    def _git(self, spec: Credentials) -> GitSource:
+        credentials = self._credentials(spec)
+        return GitSource(self._cache, lambda _: credentials, allow_file=True)
+
+    def _credentials(self, spec: Credentials) -> GitCredentials:
+        found = GitCredentials(ca_file=spec.caFile, proxy=spec.proxy)
+        if not spec.secretRef:
+            return found
+        text = self._secrets(spec.secretRef)
+        if not text:
+            variable = "GITOPS_SECRET_" + re.sub(r"[-.]", "_", spec.secretRef).upper()
+            raise ConfigError(f"source.credentials.secretRef: {spec.secretRef} is not known here (set {variable})")
+        try:
+            value = load_all(text.encode(), spec.secretRef)[0].value
+        except (ManifestError, IndexError):
+            value = text
+        if not isinstance(value, dict):
+            return replace(found, token=text.strip())
+        unknown = sorted(set(value) - set(_FIELDS))
+        if unknown or not all(isinstance(item, str) for item in value.values()):
+            raise ConfigError(f"credentials {spec.secretRef}: expected text under {', '.join(_FIELDS)} only")
+        return replace(
+            found,
+            username=value.get("username", ""),
+            password=value.get("password", ""),
+            token=value.get("token", ""),
+            ssh_private_key=value.get("sshPrivateKey", ""),
+            known_hosts=value.get("knownHosts", ""),
+        )
+
+
+def _folder_name(folder: Path, top: Path | None, inside: str) -> str:
+    if top is None:
+        return folder.as_uri()
+    try:
+        origin = GitProcess().run(_ORIGIN, top, 10.0).decode().strip()
+    except GitFailure:
+        origin = ""
+    return _named(_USERINFO.sub(r"\1", origin) or top.as_uri(), inside or ".")
+
+
+def _named(repository: str, path: str) -> str:
+    return repository if path in ("", ".") else f"{repository}//{path}"

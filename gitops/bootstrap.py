@@ -1,0 +1,79 @@
+"""Joins ports and adapters: the only module that knows both."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from gitops.adapters.clock import SystemClock
+from gitops.adapters.store import SqliteStore
+from gitops.controller import news
+from gitops.controller.request import Outside
+from gitops.manifests.manifest import Manifest
+from gitops.model.application import SourceSpec
+from gitops.model.errors import RenderError
+from gitops.model.revision import Tree
+from gitops.ports import Cluster, Source
+
+
+def render(tree: Tree, spec: SourceSpec) -> tuple[Manifest, ...]:
+    """What the source holds, by the renderer that it asks for or that is detected."""
+    from renderers.registry import Needs
+    from renderers.registry import render as by_registry
+
+    answer = by_registry(tree, spec)
+    if isinstance(answer, Needs):
+        raise RenderError(f"{spec.path}: needs what is not in this repository: {', '.join(map(str, answer.remotes))}")
+    return answer.manifests
+
+
+def open_source(cache: Path, secrets: Callable[[str], str]) -> Source:
+    """Folders and repositories; `secrets` gives the text that a secretRef stands for, or ""."""
+    from gitops.adapters.source import Sources
+
+    return Sources(cache, secrets)
+
+
+def open_cluster(kubeconfig: str, context: str) -> Cluster:
+    """The API server that the kubeconfig's context names. Raises ConfigError."""
+    from gitops.adapters.kubernetes.cluster import KubernetesCluster
+    from gitops.adapters.kubernetes.connection import connect
+
+    return KubernetesCluster(connect(kubeconfig, context))
+
+
+@contextlib.asynccontextmanager
+async def open_store(state: Path, key: str) -> AsyncIterator[SqliteStore]:
+    store = await SqliteStore.open(state, key)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextlib.asynccontextmanager
+async def open_outside(
+    *,
+    kubeconfig: str,
+    context: str,
+    state: Path,
+    cache: Path,
+    key: str,
+    secrets: Callable[[str], str],
+    version: str,
+    tell: Callable[[news.News], None],
+) -> AsyncIterator[Outside]:
+    """Everything that a pass reaches out to, closed at the end."""
+    cluster = open_cluster(kubeconfig, context)
+    try:
+        async with open_store(state, key) as store:
+            yield Outside(
+                source=open_source(cache, secrets),
+                render=render,
+                cluster=cluster,
+                store=store,
+                clock=SystemClock(),
+                version=version,
+                tell=tell,
+            )
+    finally:
+        await cluster.close()

@@ -1,0 +1,60 @@
+"""From a command's PATH, -f and --name options to the Application that it is about."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gitops.config import folder_application, parse_duration, read_application
+from gitops.model.application import Application
+from gitops.model.errors import ConfigError
+
+
+def application_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """PATH | -f APP, --name, --namespace, --revision: which Application a command works on."""
+    for option in (
+        click.option(
+            "--revision", default="", metavar="REV", help="A branch, tag, commit or range instead of the Application's."
+        ),
+        click.option("-n", "--namespace", default="", metavar="NS", help="Destination namespace."),
+        click.option("--name", default="", metavar="NAME", help="The Application's name, for a PATH."),
+        click.option("-f", "--file", "file", default="", metavar="APP", help="A file that holds an Application."),
+        click.argument("path", required=False, default=""),
+    ):
+        command = option(command)
+    return command
+
+
+def application_of(path: str, file: str, name: str, namespace: str, revision: str, *, timeout: str = "") -> Application:
+    """The Application named by the options; raises ConfigError for a combination that names none."""
+    if bool(path) == bool(file):
+        raise ConfigError("name what to work on: either a PATH with manifests, or an Application with -f FILE")
+    if file:
+        app = _from_file(file, name, namespace)
+    else:
+        if not name:
+            raise ConfigError(f"{path}: give the Application a name with --name (it marks what is ours in the cluster)")
+        app = folder_application(path, name, namespace or "default")
+        if not Path(path).exists():
+            raise ConfigError(f"{path}: no such folder")
+    if revision:
+        app = replace(app, source=replace(app.source, targetRevision=revision))
+    if timeout:
+        app = replace(app, sync=replace(app.sync, timeout=_seconds(timeout)))
+    return app
+
+
+def _from_file(file: str, name: str, namespace: str) -> Application:
+    app = read_application(Path(file))
+    if name and name != app.name:
+        raise ConfigError(f"{file}: holds the Application {app.name}, not {name}; leave out --name")
+    return replace(app, destination=replace(app.destination, namespace=namespace)) if namespace else app
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as exc:
+        raise ConfigError(f"--timeout: {exc}") from None

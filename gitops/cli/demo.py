@@ -1,0 +1,189 @@
+"""`gitops demo`: a repository, an embedded cluster, and the story of a delivery told by the real commands.
+
+Every line that begins with `$` is a command that is run as it stands; only the commits and the hand edit are made
+from here.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from gitops.cli import settings as exits
+from gitops.cli.settings import fail
+from gitops.model.errors import ClusterError, ConfigError, GitopsError
+
+_APPLICATION = """\
+apiVersion: gitops.dev/v1alpha1
+kind: Application
+metadata:
+  name: shop
+spec:
+  source: {{repoURL: "{url}", targetRevision: main, path: apps/shop}}
+  destination: {{namespace: shop}}
+  sync: {{createNamespace: true, prune: true, timeout: 60s}}
+"""
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Keep the folder and leave the embedded cluster running.")
+def demo(keep: bool) -> None:
+    """Sync a repository into an embedded cluster: rollout, prune, drift, a bad commit rolled back, the audit proof."""
+    folder = Path(tempfile.mkdtemp(prefix="gitops-demo-"))
+    story = Story(folder)
+    try:
+        story.tell()
+    except GitopsError as exc:
+        fail(exc)
+    finally:
+        if keep:
+            click.echo(f"\nkept: export KUBECONFIG={folder}/kubeconfig GITOPS_STATE={folder}/state")
+        else:
+            story.clean_up()
+
+
+class Story:
+    """One run of the demo in a folder of its own; `run` fails when a command ends otherwise than the story says."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._repository = folder / "shop"
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("GITOPS_", "KUBE"))},
+            "GITOPS_STATE": str(folder / "state"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "KUBECONFIG": str(folder / "kubeconfig"),
+        }
+        self._began = time.monotonic()
+
+    def tell(self) -> None:
+        """The whole story, in about a minute."""
+        self._say("A Git repository, made from sample-repo/, and an embedded Kubernetes cluster.")
+        self._make_repository()
+        self._run("sandbox", "up", "--detach", "--port", "0")
+        (self._folder / "kubeconfig").write_text(self._output("sandbox", "kubeconfig"))
+
+        self._say("The first sync: what would it do? Then do it, in order, and wait until all of it is healthy.")
+        self._run("sync", "-f", "shop.yaml")
+
+        self._say("Synced again, nothing is left to do, and no write is sent.")
+        self._run("sync", "-f", "shop.yaml")
+
+        self._say("Somebody commits a newer image for the web server.")
+        self._edit("web.yaml", "nginx:1.26-alpine", "nginx:1.27-alpine", "Serve the shop with nginx 1.27")
+        self._run("diff", "-f", "shop.yaml", expect=exits.DIFFERENT)
+        self._run("sync", "-f", "shop.yaml")
+
+        self._say("Somebody removes the worker from the repository: it is pruned.")
+        self._remove("worker.yaml", "Retire the worker")
+        self._run("sync", "-f", "shop.yaml")
+
+        self._say(
+            "At 3 a.m. somebody runs `kubectl scale deployment/api --replicas=5`. The diff says who; a sync undoes it."
+        )
+        self._scale_by_hand("api", 5)
+        self._run("diff", "-f", "shop.yaml", expect=exits.DIFFERENT)
+        self._run("sync", "-f", "shop.yaml")
+
+        self._say("A commit names an image that cannot be pulled. The rollout fails, and is rolled back.")
+        self._edit("api.yaml", "hashicorp/http-echo:0.2.3", "hashicorp/http-echo:broken", "Try the new API")
+        self._run("sync", "-f", "shop.yaml", "--timeout", "8s", expect=exits.ROLLED_BACK)
+
+        self._say("The bad commit is quarantined: it is not tried again until somebody pushes a fix, or says so.")
+        self._run("sync", "-f", "shop.yaml", expect=exits.HELD)
+        self._run("status", "shop")
+        self._run("history", "shop")
+
+        self._say("Who changed what, when and why; and the proof that nobody rewrote it.")
+        self._run("audit", "list", "shop", "--limit", "6")
+        self._run("audit", "verify")
+        self._say(f"That took {time.monotonic() - self._began:.0f} seconds. Next: README.md, for your own cluster.")
+
+    def clean_up(self) -> None:
+        subprocess.run(self._command("sandbox", "down"), env=self._environment, check=False, capture_output=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _make_repository(self) -> None:
+        from git import Repo
+
+        shutil.copytree(sample_repository(), self._repository)
+        repository = Repo.init(self._repository, initial_branch="main")
+        with repository.config_writer() as config:
+            config.set_value("user", "name", "Ada")
+            config.set_value("user", "email", "ada@shop.example.com")
+            config.set_value("commit", "gpgsign", "false")
+        self._commit("Open the shop")
+        (self._folder / "shop.yaml").write_text(_APPLICATION.format(url=self._repository.as_uri()))
+
+    def _commit(self, message: str) -> None:
+        from git import Repo
+
+        repository = Repo(self._repository)
+        repository.git.add(all=True)
+        commit = repository.index.commit(message)
+        click.echo(click.style(f"commit {commit.hexsha[:12]}  {message}", fg="magenta"))
+
+    def _edit(self, name: str, old: str, new: str, message: str) -> None:
+        path = self._repository / "apps/shop" / name
+        text = path.read_text()
+        if old not in text:
+            raise ConfigError(f"{path}: expected {old} in it")
+        path.write_text(text.replace(old, new))
+        self._commit(message)
+
+    def _remove(self, name: str, message: str) -> None:
+        (self._repository / "apps/shop" / name).unlink()
+        self._commit(message)
+
+    def _scale_by_hand(self, name: str, replicas: int) -> None:
+        """The request that `kubectl scale` sends, so that the demo needs no kubectl."""
+        import asyncio
+
+        from gitops.adapters.kubernetes.connection import connect
+        from gitops.adapters.kubernetes.http import Http
+
+        async def scale() -> None:
+            http = Http(connect(self._environment["KUBECONFIG"]))
+            try:
+                await http.request(
+                    "PATCH",
+                    f"/apis/apps/v1/namespaces/shop/deployments/{name}/scale",
+                    query={"fieldManager": "kubectl"},
+                    body={"spec": {"replicas": replicas}},
+                    content_type="application/merge-patch+json",
+                )
+            finally:
+                await http.close()
+
+        asyncio.run(scale())
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "gitops.cli", *arguments]
+
+    def _run(self, *arguments: str, expect: int = exits.DONE) -> None:
+        click.echo(click.style(f"$ gitops {' '.join(arguments)}", bold=True))
+        ended = subprocess.run(self._command(*arguments), env=self._environment, cwd=self._folder, check=False)
+        if ended.returncode != expect:
+            raise ClusterError(f"gitops {' '.join(arguments)} ended with {ended.returncode}; the story needs {expect}")
+
+    def _output(self, *arguments: str) -> str:
+        command = self._command(*arguments)
+        ended = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            raise ConfigError(ended.stderr.strip())
+        return ended.stdout
+
+    def _say(self, text: str) -> None:
+        click.echo("\n" + click.style(text, fg="cyan", bold=True))
+
+
+def sample_repository() -> Path:
+    """The sample repository: beside the package in a checkout, inside it when installed from a wheel."""
+    beside = Path(__file__).resolve().parents[2] / "sample-repo"
+    return beside if beside.is_dir() else Path(str(files("gitops.sample_repo")))

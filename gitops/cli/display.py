@@ -1,0 +1,80 @@
+"""Progress on stderr: a live line on a terminal that says what is waited for, plain lines in CI."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.status import Status
+
+from gitops.controller import news
+from gitops.manifests.key import ResourceKey
+from gitops.model.health import Health
+from gitops.model.plan import Phase
+
+_VERBS = {"created": "green", "updated": "yellow", "recreated": "red", "pruned": "red", "hook": "cyan"}
+
+
+class Display:
+    """Is told the news of a pass; use it as a context manager so that the terminal is left as it was."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._status: Status | None = None
+        self._waiting: dict[ResourceKey, Health] = {}
+        self._began = time.monotonic()
+
+    def __enter__(self) -> "Display":
+        if self._console.is_terminal:
+            self._status = self._console.status("planning")
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def tell(self, told: news.News) -> None:
+        match told:
+            case news.StepStarted():
+                self._say(f"[dim]{self._phase(told)}[/dim]")
+            case news.Wrote():
+                verb = told.changed.verb
+                self._say(f"  [{_VERBS.get(verb, 'white')}]{verb:<9}[/] {told.changed.key}")
+            case news.Refused():
+                self._say(f"  [bold red]failed[/]    {told.failure.key or ''}: {_plain(told.failure.reason)}")
+            case news.HealthChanged():
+                self._health(told.key, told.health)
+            case news.RollingBack():
+                self._say(f"[bold red]rolling back[/] to {told.revision[:12]}: {_plain(told.reason)}")
+            case news.Planned() | news.Held():
+                pass
+
+    def _phase(self, told: news.StepStarted) -> str:
+        step = told.step
+        wave = f", wave {step.wave}" if step.wave else ""
+        kinds = sorted({change.key.kind for change in step.changes})
+        return f"{'prune' if step.phase is Phase.PRUNE else step.phase.name.lower()}{wave}: {', '.join(kinds)}"
+
+    def _health(self, key: ResourceKey, health: Health) -> None:
+        if health.is_settled:
+            if self._waiting.pop(key, None) is not None:
+                seconds = time.monotonic() - self._began
+                self._say(f"  [green]{health.word.value.lower():<9}[/] {key} [dim]after {seconds:.1f} s[/dim]")
+        else:
+            first = key not in self._waiting
+            self._waiting[key] = health
+            if first and self._status is None:
+                self._say(f"  [dim]waiting[/dim]   {key}: {_plain(health.message)}")
+        if self._status is not None and self._waiting:
+            waited, state = next(iter(self._waiting.items()))
+            self._status.update(f"waiting for {len(self._waiting)}: {waited} ({_plain(state.message)})")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text)
+
+
+def _plain(text: str) -> str:
+    """Text from a cluster is not ours to interpret: brackets are no markup, control characters are not printed."""
+    return "".join(char if char.isprintable() else " " for char in text).replace("[", "\\[")

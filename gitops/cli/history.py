@@ -1,0 +1,121 @@
+"""`gitops history` and `gitops rollback`: the releases that were healthy, and the way back to one."""
+
+import sys
+from dataclasses import asdict, replace
+from typing import Any
+
+import click
+
+from gitops.cli import settings as exits
+from gitops.cli.output import output_option, print_data, table
+from gitops.cli.settings import Settings, run
+from gitops.model.errors import ConfigError
+from gitops.model.release import Quarantine, Release
+
+
+@click.command()
+@click.argument("app")
+@output_option
+@click.pass_obj
+def history(settings: Settings, app: str, output: str) -> None:
+    """List the healthy releases of APP (NAME or NAMESPACE/NAME), newest first, as this machine's store knows them."""
+    run(_history(settings, app, output))
+
+
+async def _history(settings: Settings, app: str, output: str) -> None:
+    from gitops.bootstrap import open_store
+    from gitops.config import state_folder
+
+    async with open_store(state_folder(settings.state), "") as store:
+        releases = await store.releases(_identity(app))
+    if output != "table":
+        print_data([asdict(release) for release in releases], output)
+        return
+    if not releases:
+        raise ConfigError(f"this store holds no release of {_identity(app)}")
+    rows = [
+        (str(one.number), f"{one.ref}@{one.revision[:12]}", one.health, one.at, one.actor, one.cluster)
+        for one in releases
+    ]
+    click.echo(table(rows, ("RELEASE", "REVISION", "HEALTH", "AT", "BY", "CLUSTER")))
+
+
+@click.command()
+@click.argument("app")
+@click.argument("release", required=False, type=int)
+@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
+@click.option("--hooks", is_flag=True, help="Run the release's hooks too.")
+@click.option("--prune", is_flag=True, help="Also delete what that release did not have.")
+@click.option("--confirm", is_flag=True, help="Carry out what a guard would hold.")
+@click.option("--timeout", default="", metavar="DURATION", help="Until healthy (default: 10m).")
+@output_option
+@click.pass_obj
+def rollback(settings: Settings, /, app: str, release: int | None, namespace: str, **given: Any) -> None:
+    """Go back to RELEASE of APP (default: the one before the present).
+
+    The present revision is quarantined, so that nothing brings it back by itself.
+    """
+    run(_rollback(settings, app, release, namespace, given))
+
+
+async def _rollback(settings: Settings, app: str, number: int | None, namespace: str, given: dict[str, Any]) -> None:
+    from gitops.cli.display import Display
+    from gitops.cli.opening import outside_of
+    from gitops.cli.output import print_hold, result_data
+    from gitops.config import actor, parse_duration
+    from gitops.controller.inspect import find_applications
+    from gitops.controller.planning import plan_rendered
+    from gitops.controller.reconcile import sync_planned
+    from gitops.controller.request import Request
+    from gitops.engine.plan import PlanOptions
+    from gitops.model.application import Application, Destination
+    from gitops.model.result import Hold, Outcome
+
+    with Display() as display:
+        async with outside_of(settings, display.tell) as outside:
+            (inventory,) = await find_applications(outside.cluster, app, namespace)
+            space, _, name = inventory.application.rpartition("/")
+            releases = await outside.store.releases(inventory.application, outside.cluster.name)
+            present = inventory.synced
+            chosen = _chosen(releases, number, present, inventory.application)
+            rendered = await outside.store.rendered(chosen.digest)
+            if rendered is None:
+                raise ConfigError(f"this store holds release {chosen.number}, but not what it rendered to")
+            application = Application(name, space, destination=Destination(namespace=inventory.parent.namespace))
+            if given["timeout"]:
+                seconds = parse_duration(given["timeout"])
+                application = replace(application, sync=replace(application.sync, timeout=seconds))
+            left = next((one for one in releases if one.digest == present), None)
+            at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            reason = f"rolled back by {actor()}"
+            quarantine = Quarantine(left.revision if left else "", present, reason, at)
+            options = PlanOptions(prune=given["prune"], confirm=given["confirm"], hooks=given["hooks"])
+            request = Request(application, actor(), options, quarantine=quarantine)
+            planned = await plan_rendered(request, outside, rendered, inventory.source)
+            result = await sync_planned(request, outside, planned)
+    if given["output"] != "table":
+        print_data(result_data(result), given["output"])
+    elif isinstance(planned.decision, Hold):
+        print_hold(planned.decision)
+    click.echo(
+        f"{inventory.application} release {chosen.number} ({chosen.revision[:12]}): {result.outcome.value}", err=True
+    )
+    codes = {Outcome.HELD: exits.HELD, Outcome.FAILED: exits.FAILED, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
+    sys.exit(codes.get(result.outcome, exits.DONE))
+
+
+def _chosen(releases: list[Release], number: int | None, present: str, application: str) -> Release:
+    if number is not None:
+        found = next((one for one in releases if one.number == number), None)
+        if found is None:
+            known = ", ".join(str(one.number) for one in releases) or "none"
+            raise ConfigError(f"{application} has no release {number} in this store (known: {known})")
+        return found
+    earlier = next((one for one in releases if one.digest != present), None)
+    if earlier is None:
+        raise ConfigError(f"{application} has no earlier release in this store to go back to")
+    return earlier
+
+
+def _identity(app: str) -> str:
+    return app if "/" in app else f"gitops/{app}"

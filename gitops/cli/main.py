@@ -1,0 +1,50 @@
+"""The `gitops` command: options before the command, and the commands, each imported only when it is called."""
+
+import importlib
+
+import click
+
+from gitops.cli.settings import Settings, set_up_logging
+
+# command → (module, attribute, help); help is here so that `gitops --help` imports none of them
+_COMMANDS = {
+    "render": ("gitops.cli.render", "render", "Print the desired state."),
+    "diff": ("gitops.cli.sync", "diff", "Show what a sync would change, field by field."),
+    "sync": ("gitops.cli.sync", "sync", "Make the cluster follow: plan, apply, wait, roll back on failure."),
+    "status": ("gitops.cli.status", "status", "Show where Applications stand."),
+    "history": ("gitops.cli.history", "history", "List the healthy releases of an Application."),
+    "rollback": ("gitops.cli.history", "rollback", "Go back to an earlier release."),
+    "audit": ("gitops.cli.audit", "audit", "List or verify the audit log."),
+    "sandbox": ("gitops.cli.sandbox", "sandbox", "Run an embedded Kubernetes cluster."),
+    "demo": ("gitops.cli.demo", "demo", "Watch a push become a rollout, a drift undone, a bad commit rolled back."),
+    "version": ("gitops.cli.version", "version", "Print the version."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--context", default="", metavar="NAME", help="Context of the kubeconfig (default: its current one).")
+@click.option("--kubeconfig", default="", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
+@click.option("--state", default="", envvar="GITOPS_STATE", metavar="DIR", help="Default: ~/.local/state/gitops.")
+@click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
+@click.option("-v", "--verbose", count=True, help="Show every fact and every request to the cluster.")
+@click.pass_context
+def main(ctx: click.Context, context: str, kubeconfig: str, state: str, log_format: str, verbose: int) -> None:
+    """GitOps continuous delivery for Kubernetes: exact plans, safe applies, honest rollback."""
+    ctx.obj = Settings(kubeconfig, context, state, log_format, verbose)
+    set_up_logging(ctx.obj)

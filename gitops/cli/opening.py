@@ -1,0 +1,39 @@
+"""Opens what a command works with, from the settings and the environment."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+
+from gitops.bootstrap import open_outside
+from gitops.cli.settings import Settings
+from gitops.cli.version import own_version
+from gitops.config import cache_folder, state_folder
+from gitops.controller import news
+from gitops.controller.request import Outside
+
+
+def secret_of(reference: str) -> str:
+    """What a secretRef stands for on this machine: the environment's GITOPS_SECRET_<REF>, "" where it is not set."""
+    return os.environ.get("GITOPS_SECRET_" + reference.upper().replace("-", "_").replace(".", "_"), "")
+
+
+def ignore(_: news.News) -> None:
+    """For commands that show nothing while they run."""
+
+
+@contextlib.asynccontextmanager
+async def outside_of(
+    settings: Settings, tell: Callable[[news.News], None] = ignore, *, cluster: str = ""
+) -> AsyncIterator[Outside]:
+    """Everything that a pass reaches out to; `--context` wins over the context that the Application names."""
+    async with open_outside(
+        kubeconfig=settings.kubeconfig,
+        context=settings.context or ("" if cluster == "in-cluster" else cluster),
+        state=state_folder(settings.state),
+        cache=cache_folder(),
+        key=os.environ.get("GITOPS_KEY", ""),
+        secrets=secret_of,
+        version=own_version(),
+        tell=tell,
+    ) as outside:
+        yield outside

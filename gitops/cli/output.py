@@ -1,0 +1,127 @@
+"""How plans and results look: for people as coloured lines, for programs as JSON or YAML of the same facts."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import orjson
+
+from gitops.controller.journal import described
+from gitops.manifests.yaml_write import write_manifests
+from gitops.model.plan import ABSENT, Change, Create, FieldChange, Manager, Plan, Prune, Recreate, RunHook, Update
+from gitops.model.result import Decision, Hold, SyncResult
+
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True
+)
+_LONGEST_VALUE = 100
+
+
+def print_data(data: Any, output: str) -> None:
+    """`data` (plain JSON values) on stdout as JSON or YAML."""
+    if output == "json":
+        sys.stdout.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        sys.stdout.write(write_manifests([data] if isinstance(data, dict) else data))
+
+
+def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...]) -> str:
+    """Left-aligned columns, as wide as their widest cell."""
+    lines = [heads, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def plan_data(plan: Plan, decision: Decision) -> dict[str, Any]:
+    return {
+        "application": plan.application,
+        "revision": plan.revision.sha,
+        "ref": plan.revision.ref,
+        "digest": plan.digest,
+        "decision": type(decision).__name__,
+        "steps": [
+            {"phase": step.phase.name.lower(), "wave": step.wave, "changes": [described(item) for item in step.changes]}
+            for step in plan.steps
+        ],
+        "kept": [{"object": str(kept.key), "reason": kept.reason} for kept in plan.kept],
+        "held": [item.reason for item in decision.obstacles] if isinstance(decision, Hold) else [],
+        "note": plan.predicted,
+    }
+
+
+def result_data(result: SyncResult) -> dict[str, Any]:
+    return {
+        "application": result.plan.application,
+        "revision": result.plan.revision.sha,
+        "ref": result.plan.revision.ref,
+        "outcome": result.outcome.value,
+        "message": result.message,
+        "changed": [{"object": str(item.key), "change": item.verb} for item in result.changed],
+        "failures": [{"object": str(item.key or ""), "reason": item.reason} for item in result.failures],
+        "health": [
+            {"object": str(key), "health": health.word.value, "message": health.message}
+            for key, health in result.health
+        ],
+        "rollback": result_data(result.rollback) if result.rollback else None,
+    }
+
+
+def print_plan(plan: Plan) -> None:
+    """Each change and, below it, each field as `path: live → desired` with who set the live value."""
+    for change in plan.changes:
+        click.echo(_headline(change))
+        if isinstance(change, Update | Recreate):
+            for field in change.fields:
+                click.echo(f"    {_field(field)}")
+    for kept in plan.kept:
+        click.echo(click.style(f"! keep {kept.key}", fg="yellow") + f" although it left the source: {kept.reason}")
+    if plan.predicted:
+        click.echo(f"note: {plan.predicted}")
+
+
+def print_hold(hold: Hold) -> None:
+    for obstacle in hold.obstacles:
+        click.echo(click.style("held: ", fg="yellow", bold=True) + obstacle.reason, err=True)
+
+
+def summary(plan: Plan) -> str:
+    """ "2 to create, 1 to update, 1 to prune" """
+    words = {
+        Create: "to create",
+        Update: "to update",
+        Recreate: "to recreate",
+        Prune: "to prune",
+        RunHook: "hooks to run",
+    }
+    counts = {kind: sum(isinstance(change, kind) for change in plan.changes) for kind in words}
+    return ", ".join(f"{count} {words[kind]}" for kind, count in counts.items() if count) or "nothing to do"
+
+
+def _headline(change: Change) -> str:
+    match change:
+        case Create():
+            return click.style(f"+ create {change.key}", fg="green") + f"  ({change.origin})"
+        case Update():
+            return click.style(f"~ update {change.key}", fg="yellow") + f"  ({change.origin})"
+        case Recreate():
+            return click.style(f"± recreate {change.key}", fg="red") + f"  ({change.origin}): {change.reason}"
+        case Prune():
+            return click.style(f"- prune  {change.key}", fg="red")
+        case RunHook():
+            return click.style(f"> run    {change.key}", fg="cyan") + f"  ({change.origin})"
+
+
+def _field(field: FieldChange) -> str:
+    owner = field.owner
+    who = f"   set by {owner.name} ({owner.operation}, {owner.time})" if isinstance(owner, Manager) else ""
+    return f"{field.path}: {_value(field.live)} → {_value(field.desired)}{click.style(who, dim=True)}"
+
+
+def _value(value: Any) -> str:
+    if value is ABSENT:
+        return "(absent)"
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -1,0 +1,65 @@
+"""`gitops render`: the desired state on stdout; imports no more than that needs."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gitops.cli.settings import fail
+from gitops.model.errors import ConfigError, GitopsError
+
+
+@click.command()
+@click.argument("path", required=False, default="")
+@click.option("-f", "--file", "file", default="", metavar="APP", help="A file that holds an Application.")
+@click.option("--revision", default="", metavar="REV", help="A branch, tag or commit instead of what is there now.")
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+def render(path: str, file: str, revision: str, output: str) -> None:
+    """Print the desired state of PATH, or of the Application in -f APP, as the source holds it."""
+    try:
+        manifests = _rendered(path, file, revision)
+        _print([manifest.body for manifest in manifests], output)
+    except GitopsError as exc:
+        fail(exc)
+
+
+def _rendered(path: str, file: str, revision: str) -> Any:
+    from gitops.bootstrap import render as by_renderer
+
+    if bool(path) == bool(file):
+        raise ConfigError("name what to render: either a PATH, or an Application with -f FILE")
+    if file or revision:
+        return by_renderer(*_checkout(path, file, revision))
+    from gitops.adapters.folder import folder_tree
+    from gitops.model.application import SourceSpec
+
+    tree, inside = folder_tree(path)
+    return by_renderer(tree, SourceSpec(path=inside or "."))
+
+
+def _checkout(path: str, file: str, revision: str) -> Any:
+    import asyncio
+
+    from gitops.bootstrap import open_source
+    from gitops.cli.opening import secret_of
+    from gitops.config import cache_folder, read_application
+    from gitops.model.application import SourceSpec
+
+    spec = read_application(Path(file)).source if file else SourceSpec(path=path)
+    if revision:
+        spec = replace(spec, targetRevision=revision)
+    checkout = asyncio.run(open_source(cache_folder(), secret_of).checkout(spec))
+    return checkout.tree, replace(spec, path=checkout.path)
+
+
+def _print(bodies: list[dict[str, Any]], output: str) -> None:
+    if output == "json":
+        import orjson
+
+        sys.stdout.buffer.write(orjson.dumps(bodies, option=orjson.OPT_INDENT_2) + b"\n")
+        return
+    from gitops.manifests.yaml_write import write_manifests
+
+    sys.stdout.write(write_manifests(bodies))

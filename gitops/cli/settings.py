@@ -1,0 +1,99 @@
+"""The options before the command, and what all commands share: logging, running, errors to exit codes."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from gitops.model.errors import (
+    ApiError,
+    ConfigError,
+    GitopsError,
+    HeldError,
+    ManifestError,
+    RenderError,
+    SourceError,
+    StoreError,
+    UnreachableError,
+)
+
+T = TypeVar("T")
+
+DONE, DIFFERENT, WRONG_INPUT, HELD, FAILED, ROLLED_BACK, UNREACHABLE = range(7)
+_EXITS: list[tuple[type[GitopsError], int]] = [
+    (UnreachableError, UNREACHABLE),
+    (HeldError, HELD),
+    (ConfigError, WRONG_INPUT),
+    (ManifestError, WRONG_INPUT),
+    (SourceError, WRONG_INPUT),
+    (RenderError, WRONG_INPUT),
+    (StoreError, FAILED),
+    (ApiError, FAILED),
+    (GitopsError, FAILED),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was said before the command."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    state: str = ""
+    log_format: str = "console"
+    verbose: int = 0
+
+
+def exit_code(error: GitopsError) -> int:
+    return next(code for kind, code in _EXITS if isinstance(error, kind))
+
+
+def fail(error: GitopsError) -> NoReturn:
+    """Say what is wrong, in one line on stderr, and leave with the code for it."""
+    click.echo(f"Error: {error}", err=True)
+    sys.exit(exit_code(error))
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work; an error ends the program with its exit code, SIGTERM and Ctrl-C let it clean up."""
+    try:
+        return asyncio.run(_interruptible(work))
+    except GitopsError as exc:
+        fail(exc)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("Error: interrupted; what was applied so far is in the inventory, run the command again", err=True)
+        sys.exit(130)
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
+
+
+def set_up_logging(settings: Settings) -> None:
+    """One line per fact on stderr: warnings by default; with -v every fact and every request as well."""
+    import structlog
+
+    level = logging.DEBUG if settings.verbose else logging.WARNING
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any
+    if settings.log_format == "json":
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=20)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,236 @@
+"""Reads what a person configures: an Application's YAML into `gitops.model.application`, and the environment.
+
+A mistake is a ConfigError with the file, the line and the field's path, and what was expected; unknown fields are
+errors, with the nearest field that exists. The dataclasses themselves are the schema.
+"""
+
+import dataclasses
+import difflib
+import os
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.yaml import line_of
+from gitops.manifests.yaml_documents import load_all
+from gitops.model.application import Application, Backoff, SourceSpec
+from gitops.model.errors import ConfigError
+
+API_VERSION = "gitops.dev/v1alpha1"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+# Fields in seconds, written as a duration ("10m").
+_SECONDS = {("SyncOptions", "timeout"), ("Application", "interval")} | {
+    ("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"
+}
+T = TypeVar("T")
+
+
+def state_folder(option: str) -> Path:
+    """Where our own records are kept: `--state`, else GITOPS_STATE, else ~/.local/state/gitops (XDG_STATE_HOME)."""
+    if option or os.environ.get("GITOPS_STATE"):
+        return Path(option or os.environ["GITOPS_STATE"]).expanduser()
+    return Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "gitops"
+
+
+def cache_folder() -> Path:
+    """Where mirrors of repositories are kept: XDG_CACHE_HOME, else ~/.cache; losing it loses nothing."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "gitops"
+
+
+def parse_duration(text: str) -> float:
+    """`1h30m`, `90s`, `1.5h` → seconds. Raises ValueError."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f"expected a duration such as 90s, 10m or 1h30m, got {text!r}")
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def check_name(name: str, what: str) -> str:
+    """A name that Kubernetes takes for an object (RFC 1123 label, 63 characters). Raises ConfigError."""
+    if len(name) > 63 or not _NAME.fullmatch(name):
+        raise ConfigError(f"{what}: expected lower-case letters, digits and '-', at most 63 characters, got {name!r}")
+    return name
+
+
+def read_application(path: Path) -> Application:
+    """The one Application in the file `path`. Raises ConfigError."""
+    try:
+        data = path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror}") from exc
+    try:
+        documents = load_all(data, str(path))
+    except ManifestError as exc:
+        raise ConfigError(str(exc)) from exc
+    if len(documents) != 1:
+        raise ConfigError(f"{path}: expected one Application, found {len(documents)} documents")
+    return _Reader(path, data).application(documents[0].value)
+
+
+class _Reader:
+    """Turns one file's plain values into dataclasses, keeping track of where it is for messages."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self._path = path
+        self._data = data
+
+    def application(self, value: Any) -> Application:
+        if not isinstance(value, dict):
+            raise self._error((), f"expected an Application, got {_kind(value)}")
+        if value.get("apiVersion") != API_VERSION or value.get("kind") != "Application":
+            found = f"{value.get('apiVersion')} {value.get('kind')}"
+            raise self._error(("apiVersion",), f"expected {API_VERSION} Application, got {found}")
+        known = {"apiVersion", "kind", "metadata", "spec", "status"}
+        self._check_names(value, known, ())
+        metadata = value.get("metadata") or {}
+        if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+            raise self._error(("metadata",), "metadata.name is missing: give the Application a name")
+        spec = value.get("spec")
+        if not isinstance(spec, dict):
+            raise self._error(("spec",), "expected the Application's spec: source and destination at least")
+        for part in ("name", "namespace"):
+            if part in metadata:
+                self._checked_name(metadata[part], ("metadata", part))
+        identity = {"name": metadata["name"], "namespace": metadata.get("namespace") or "gitops"}
+        app = self._dataclass(Application, spec, ("spec",), given=identity)
+        return self._checked(app)
+
+    def _checked(self, app: Application) -> Application:
+        if not app.source.repoURL:
+            raise self._error(("spec", "source"), "repoURL is missing: say which repository to read")
+        if not app.destination.namespace:
+            raise self._error(("spec",), "destination.namespace is missing: say where the objects go")
+        return app
+
+    def _checked_name(self, value: Any, field: tuple[str | int, ...]) -> None:
+        try:
+            check_name(str(value), ".".join(str(step) for step in field))
+        except ConfigError as exc:
+            raise ConfigError(f"{self._path}:{self._line(field)}: {exc}") from None
+
+    def _dataclass(
+        self, kind: type[T], value: Any, field: tuple[str | int, ...], given: dict[str, Any] | None = None
+    ) -> T:
+        if not isinstance(value, dict):
+            raise self._error(field, f"expected a map, got {_kind(value)}")
+        hints = typing.get_type_hints(kind)
+        names = {found.name for found in dataclasses.fields(kind) if found.name not in (given or {})}  # type: ignore[arg-type]
+        self._check_names(value, names, field)
+        values = {
+            name: self._value(hints[name], item, (*field, name), (kind.__name__, name))
+            for name, item in value.items()
+            if item is not None
+        }
+        return kind(**values, **(given or {}))
+
+    def _check_names(self, value: dict[str, Any], known: set[str], field: tuple[str | int, ...]) -> None:
+        for name in value:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+                raise self._error((*field, name), f"unknown field; {hint}")
+
+    def _value(self, hint: Any, value: Any, field: tuple[str | int, ...], place: tuple[str, str]) -> Any:
+        if place in _SECONDS:
+            return self._duration(value, field)
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            return self._dataclass(hint, value, field)
+        origin = typing.get_origin(hint)
+        if origin is typing.Literal:
+            return self._choice(typing.get_args(hint), value, field)
+        if origin is tuple:
+            return self._list(typing.get_args(hint)[0], value, field, place)
+        if origin is dict or isinstance(hint, types.GenericAlias):
+            return self._typed(dict, value, field)
+        return self._typed(hint, value, field)
+
+    def _duration(self, value: Any, field: tuple[str | int, ...]) -> float:
+        try:
+            return parse_duration(self._typed(str, value, field))
+        except ValueError as exc:
+            raise self._error(field, str(exc)) from None
+
+    def _choice(self, words: tuple[str, ...], value: Any, field: tuple[str | int, ...]) -> str:
+        if value not in words:
+            raise self._error(field, f"expected one of {', '.join(words)}, got {value!r}")
+        return str(value)
+
+    def _list(self, hint: Any, value: Any, field: tuple[str | int, ...], place: tuple[str, str]) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise self._error(field, f"expected a list, got {_kind(value)}")
+        return tuple(self._value(hint, item, (*field, index), ("", place[1])) for index, item in enumerate(value))
+
+    def _typed(self, hint: Any, value: Any, field: tuple[str | int, ...]) -> Any:
+        fits = isinstance(value, (int, float)) if hint is float else isinstance(value, hint)
+        if not fits or (isinstance(value, bool) and hint is not bool):
+            raise self._error(field, f"expected {_NAMES[hint]}, got {_kind(value)}")
+        return value
+
+    def _line(self, field: tuple[str | int, ...]) -> int:
+        for depth in range(len(field), 0, -1):
+            found = line_of(self._data, 0, field[:depth])
+            if found is not None:
+                return found
+        return 1
+
+    def _error(self, field: tuple[str | int, ...], message: str) -> ConfigError:
+        name = ".".join(str(step) for step in field).replace("..", ".")
+        text = re.sub(r"\.(\d+)", r"[\1]", name)
+        return ConfigError(f"{self._path}:{self._line(field)}: {text + ': ' if text else ''}{message}")
+
+
+_NAMES: dict[Any, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    dict: "a map",
+}
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return f"text {value!r}" if len(value) < 40 else "text"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"the number {value}" if isinstance(value, (int, float)) else {list: "a list", dict: "a map"}[type(value)]
+
+
+def folder_application(folder: str, name: str, namespace: str) -> Application:
+    """The Application that `gitops sync PATH --name NAME --namespace NAMESPACE` stands for."""
+    from gitops.model.application import Destination, SyncOptions
+
+    return Application(
+        name=check_name(name, "--name"),
+        source=SourceSpec(repoURL="", path=folder),
+        destination=Destination(namespace=check_name(namespace, "--namespace")),
+        sync=SyncOptions(createNamespace=True),
+    )
+
+
+def actor() -> str:
+    """Who acts: the CI system's word for a person, else the login name and host."""
+    import getpass
+    import socket
+
+    for name in (
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+        "BUILD_REQUESTEDFOR",
+        "CIRCLE_USERNAME",
+        "BUILDKITE_BUILD_CREATOR",
+    ):
+        if os.environ.get(name):
+            return f"{os.environ[name]} ({name.partition('_')[0].lower()})"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

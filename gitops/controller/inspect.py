@@ -1,0 +1,68 @@
+"""Where Applications stand, read from the cluster alone: their inventory parents and the objects named there."""
+
+from dataclasses import dataclass
+
+from gitops.controller.observe import by_name
+from gitops.engine.annotations import ignores_health
+from gitops.engine.health import health_of
+from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, parent_key, read_parent
+from gitops.manifests.key import ResourceKey, key_of
+from gitops.model.errors import ConfigError
+from gitops.model.health import HEALTHY, MISSING, Health, worst
+from gitops.ports import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One Application's inventory, and the health of each object that it owns, sorted by key."""
+
+    inventory: Inventory
+    objects: tuple[tuple[ResourceKey, Health], ...]
+
+    @property
+    def health(self) -> Health:
+        return worst(health for _, health in self.objects)
+
+    @property
+    def revision(self) -> str:
+        """The last healthy revision as people write it; "" before there was one."""
+        healthy = self.inventory.healthy
+        if healthy is None:
+            return "(none healthy yet)"
+        return f"{healthy.ref}@{healthy.revision[:12]}" if healthy.ref else healthy.revision[:12]
+
+
+async def find_applications(cluster: Cluster, name: str = "", namespace: str = "") -> list[Inventory]:
+    """Every Application on the cluster, or the one called `name` (NAME or NAMESPACE/NAME).
+
+    Raises ConfigError when `name` is not there, or is there several times.
+    """
+    short = name.rpartition("/")[2]
+    if name and namespace:
+        body = await cluster.get(parent_key(short, namespace))
+        bodies = [body] if body else []
+    else:
+        bodies = list((await cluster.list("", "ConfigMap", namespace, f"{SET_ID},{MANAGED_BY}={INSTANCE}")).items)
+    found = []
+    for body in bodies:
+        key = key_of(body)
+        if name and key.name != f"gitops-{short}":
+            continue
+        inventory = read_parent(body, key.name.removeprefix("gitops-"), key)
+        if not name or name in (short, inventory.application):
+            found.append(inventory)
+    if name and not found:
+        raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
+    if name and len(found) > 1:
+        places = ", ".join(inventory.parent.namespace for inventory in found)
+        raise ConfigError(f"there are several Applications called {name}, in {places}; say which with --namespace")
+    return sorted(found, key=lambda inventory: (inventory.application, inventory.parent))
+
+
+async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:
+    live = await by_name(cluster, dict.fromkeys(inventory.keys, ""))
+    healths = [
+        (key, MISSING if body is None else HEALTHY if ignores_health(body) else health_of(body))
+        for key, body in ((key, live.get(key)) for key in sorted(inventory.keys))
+    ]
+    return Standing(inventory, tuple(healths))
