@@ -265,6 +265,11 @@ def join(directory: str, path: str) -> str | None:
     return "/".join(parts)
 
 
+def within(directory: str, name: str) -> str:
+    """The path of `name` in `directory` ("" is the root); neither is normalised."""
+    return f"{directory}/{name}" if directory else name
+
+
 def is_inside(path: str, directory: str) -> bool:
     """Whether `path` is `directory` or stands below it."""
     return not directory or path == directory or path.startswith(directory + "/")

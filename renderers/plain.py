@@ -1,0 +1,50 @@
+"""Plain manifests: every YAML and JSON file below the path, as it is.
+
+Files are read in the order of their paths, documents in the order of their file.
+"""
+
+from typing import Final
+
+from gitops.manifests.manifest import Manifest
+from gitops.manifests.yaml import read_manifests
+from gitops.model.application import PlainOptions, SourceSpec
+from gitops.model.errors import RenderError
+from gitops.model.revision import Tree, normalise, within
+from renderers.files import files_below, matcher
+from renderers.result import Context, Rendered
+
+_ENDINGS: Final = (".yaml", ".yml", ".json")
+
+
+def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
+    """The manifests of all files that `spec.plain` takes; raises RenderError when it takes none."""
+    path = normalise(spec.path)
+    if tree.kind(path) == "file":
+        return Rendered("plain", read_file(tree, path))
+    taken = select(list(files_below(tree, path, spec.plain.recurse)), spec.plain)
+    if not taken:
+        raise RenderError(f"{spec.path}: nothing to render there (no .yaml, .yml or .json file{_limits(spec.plain)})")
+    manifests: list[Manifest] = []
+    for name in taken:
+        manifests.extend(read_file(tree, within(path, name)))
+    return Rendered("plain", tuple(manifests))
+
+
+def read_file(tree: Tree, path: str) -> tuple[Manifest, ...]:
+    """The manifests of one file."""
+    tree.check_at_home(path)
+    return read_manifests(tree.read(path), path)
+
+
+def select(names: list[str], options: PlainOptions) -> list[str]:
+    """The names (relative paths) that end like manifests, fit `include` if it is given, and do not fit `exclude`."""
+    include, exclude = matcher(options.include or "**"), matcher(options.exclude)
+    return [
+        name for name in names if name.endswith(_ENDINGS) and include.fullmatch(name) and not exclude.fullmatch(name)
+    ]
+
+
+def _limits(options: PlainOptions) -> str:
+    told = [f"include {options.include}"] if options.include else []
+    told += [f"exclude {options.exclude}"] if options.exclude else []
+    return f" within {', '.join(told)}" if told else ""

@@ -1,0 +1,76 @@
+"""Which renderer makes manifests of a path, and the one call that makes them.
+
+| found at the path | renderer |
+|---|---|
+| `Chart.yaml` | helm |
+| `kustomization.yaml`, `kustomization.yml` or `Kustomization` | kustomize |
+| a `*.j2` file, at any depth | template |
+| anything else | plain |
+
+An Application may name a renderer instead; names that are not built in are looked up among the entry points of the
+group `gitops.renderers`, each a function like `render` below. Only the renderer that is used is imported.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Final
+
+from gitops.model.application import SourceSpec
+from gitops.model.errors import RenderError, SourceError
+from gitops.model.revision import Tree, normalise, within
+from renderers.files import files_below
+from renderers.result import Context, Needs, Rendered
+
+__all__ = ["Context", "Needs", "Rendered", "render", "renderer_for"]
+
+Renderer = Callable[[Tree, SourceSpec, Context], Rendered | Needs]
+
+KUSTOMIZATION_FILES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+_BUILT_IN: Final = {
+    "plain": "renderers.plain",
+    "template": "renderers.template",
+    "kustomize": "renderers.kustomize.render",
+}
+
+
+def render(tree: Tree, spec: SourceSpec, context: Context | None = None) -> Rendered | Needs:
+    """The manifests of `spec.path` in `tree`.
+
+    Raises SourceError when the path is not in the tree, RenderError when nothing can be made of what is there, and
+    ManifestError when a file is no manifest.
+    """
+    path = normalise(spec.path)
+    if tree.kind(path) is None:
+        raise SourceError(f"{spec.path}: no such path in the source")
+    answer = _renderer(spec.renderer if spec.renderer != "auto" else renderer_for(tree, path))(
+        tree, spec, context or Context()
+    )
+    if isinstance(answer, Rendered) and not answer.manifests and answer.renderer != "kustomize":
+        raise RenderError(f"{spec.path}: nothing to render there (no manifest in any file that was read)")
+    return answer
+
+
+def renderer_for(tree: Tree, path: str) -> str:
+    """The name of the renderer that fits what stands at `path`."""
+    if tree.kind(path) == "file":
+        return "template" if path.endswith(".j2") else "plain"
+    if tree.kind(within(path, "Chart.yaml")) == "file":
+        return "helm"
+    if any(tree.kind(within(path, name)) == "file" for name in KUSTOMIZATION_FILES):
+        return "kustomize"
+    return "template" if any(name.endswith(".j2") for name in files_below(tree, path)) else "plain"
+
+
+def _renderer(name: str) -> Renderer:
+    if name == "helm":
+        raise RenderError("Helm charts cannot be rendered yet (render the chart with `helm template` and commit that)")
+    if name in _BUILT_IN:
+        found: Renderer = import_module(_BUILT_IN[name]).render
+        return found
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="gitops.renderers", name=name):
+        plug_in: Renderer = entry.load()
+        return plug_in
+    raise RenderError(f"no renderer is called {name} (built in: auto, helm, {', '.join(sorted(_BUILT_IN))})")
