@@ -184,7 +184,7 @@ class _Reader:
         return ConfigError(f"{self._path}:{self._line(field)}: {text + ': ' if text else ''}{message}")
 
 
-_NAMES: dict[Any, str] = {
+_NAMES: dict[object, str] = {
     str: "text",
     bool: "true or false",
     int: "a whole number",

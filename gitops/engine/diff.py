@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops.manifests.key import Body
-from gitops.manifests.secrets import HIDDEN, is_secret_path
+from gitops.manifests.secrets import shown, veiled
 from gitops.model.plan import ABSENT, FieldChange, Manager, Owner, Unknown
 
 # Written by the server on every change, and never desired.
@@ -51,8 +51,7 @@ def changes_between(live: Body, desired: Body) -> tuple[FieldChange, ...]:
         for entry in (live.get("metadata") or {}).get("managedFields") or []
         if not entry.get("subresource") or entry.get("subresource") == "scale"
     ]
-    walk = _Walk(live)
-    found = walk.compare((), "", _comparable(live), _comparable(desired), claims)
+    found = _compare("", veiled(_comparable(live)), veiled(_comparable(desired)), claims)
     return tuple(sorted(found, key=lambda change: change.path))
 
 
@@ -66,55 +65,35 @@ def _comparable(body: Body) -> Body:
     return {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}
 
 
-class _Walk:
-    """One comparison; it keeps the live body at hand to know what must be masked."""
+def _compare(text: str, live: Any, desired: Any, claims: list[_Claim]) -> Iterator[FieldChange]:
+    """The changes at and below the place called `text`, of which `claims` are the managers."""
+    if live is desired or (type(live) is type(desired) and live == desired):
+        return
+    keys = _item_keys(live, desired)
+    if isinstance(live, dict) and isinstance(desired, dict):
+        for name in live.keys() | desired.keys():
+            below = [claim for claim in (_descend(claim, f"f:{name}") for claim in claims) if claim]
+            yield from _compare(_member(text, name), live.get(name, ABSENT), desired.get(name, ABSENT), below)
+    elif keys:
+        yield from _compare_items(text, live, desired, claims, keys)
+    else:
+        yield FieldChange(text, shown(live), shown(desired), _owner(claims, live))
 
-    def __init__(self, live: Body) -> None:
-        self._live = live
 
-    def compare(
-        self, path: tuple[str, ...], text: str, live: Any, desired: Any, claims: list[_Claim]
-    ) -> Iterator[FieldChange]:
-        if live is desired or (type(live) is type(desired) and live == desired):
-            return
-        if isinstance(live, dict) and isinstance(desired, dict):
-            for name in live.keys() | desired.keys():
-                deeper = [claim for claim in (_descend(claim, f"f:{name}") for claim in claims) if claim]
-                yield from self.compare(
-                    (*path, name),
-                    _member(text, name),
-                    live.get(name, ABSENT),
-                    desired.get(name, ABSENT),
-                    deeper,
-                )
-            return
-        keys = _item_keys(live, desired)
-        if keys:
-            yield from self._compare_items(path, text, live, desired, claims, keys)
-            return
-        hidden = is_secret_path(self._live, path)
-        yield FieldChange(text, _shown(live, hidden), _shown(desired, hidden), _owner(claims, live))
-
-    def _compare_items(
-        self,
-        path: tuple[str, ...],
-        text: str,
-        live: list[Body],
-        desired: list[Body],
-        claims: list[_Claim],
-        keys: tuple[str, ...],
-    ) -> Iterator[FieldChange]:
-        lives = {_item_name(item, keys): item for item in live}
-        wanted = {_item_name(item, keys): item for item in desired}
-        for name in dict.fromkeys([*lives, *wanted]):
-            item = lives.get(name, ABSENT)
-            deeper = [claim for claim in (_descend_item(claim, item) for claim in claims) if claim]
-            label = ",".join(f"{key}={value}" for key, value in zip(keys, name, strict=True) if value is not None)
-            yield from self.compare((*path, "*"), f"{text}[{label}]", item, wanted.get(name, ABSENT), deeper)
-        if lives.keys() == wanted.keys() and list(lives) != list(wanted):
-            order = [",".join(str(part) for part in name) for name in lives]
-            wish = [",".join(str(part) for part in name) for name in wanted]
-            yield FieldChange(f"{text} (order)", order, wish, _owner(claims, live))
+def _compare_items(
+    text: str, live: list[Body], desired: list[Body], claims: list[_Claim], keys: tuple[str, ...]
+) -> Iterator[FieldChange]:
+    lives = {_item_name(item, keys): item for item in live}
+    wanted = {_item_name(item, keys): item for item in desired}
+    for name in dict.fromkeys([*lives, *wanted]):
+        item = lives.get(name, ABSENT)
+        below = [claim for claim in (_descend_item(claim, item) for claim in claims) if claim]
+        label = ",".join(f"{key}={value}" for key, value in zip(keys, name, strict=True) if value is not None)
+        yield from _compare(f"{text}[{label}]", item, wanted.get(name, ABSENT), below)
+    if lives.keys() == wanted.keys() and list(lives) != list(wanted):
+        order = [",".join(str(part) for part in name) for name in lives]
+        wish = [",".join(str(part) for part in name) for name in wanted]
+        yield FieldChange(f"{text} (order)", order, wish, _owner(claims, live))
 
 
 def _item_keys(live: Any, desired: Any) -> tuple[str, ...]:
@@ -172,7 +151,3 @@ def _owner(claims: list[_Claim], live: Any) -> Owner:
     if live is ABSENT or not owners:
         return Unknown()
     return max(owners, key=lambda owner: owner.time)
-
-
-def _shown(value: Any, hidden: bool) -> Any:
-    return HIDDEN if hidden and value is not ABSENT else value

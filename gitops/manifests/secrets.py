@@ -1,5 +1,8 @@
 """What must never be seen in a diff, a log or an audit entry: the values of Secrets, and copies of them."""
 
+from dataclasses import dataclass, field
+from typing import Any
+
 from gitops.manifests.key import Body
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -7,22 +10,39 @@ HIDDEN = "(hidden)"
 _VALUES = ("data", "stringData")
 
 
-def is_secret_path(body: Body, path: tuple[str, ...]) -> bool:
-    """True when the field at `path` of `body` holds a Secret's value, or a copy of a whole Secret."""
-    if body.get("kind") != "Secret" or body.get("apiVersion") != "v1" or not path:
-        return False
-    return path[0] in _VALUES or path[:3] == ("metadata", "annotations", LAST_APPLIED)
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A value that can be compared with another but not seen."""
+
+    _value: Any = field(repr=False)
+
+    def __str__(self) -> str:
+        return HIDDEN
 
 
-def masked(body: Body) -> Body:
-    """`body` with every Secret value replaced; any other kind is given back as it is."""
+def veiled(body: Body) -> Body:
+    """`body` with each value of a Secret, and each copy of one, replaced by a Hidden; other kinds as they are."""
     if body.get("kind") != "Secret" or body.get("apiVersion") != "v1":
         return body
     hidden = dict(body)
     for name in _VALUES:
-        if isinstance(hidden.get(name), dict):
-            hidden[name] = dict.fromkeys(hidden[name], HIDDEN)
+        if name in hidden:
+            hidden[name] = _veiled_values(hidden[name])
     annotations = (body.get("metadata") or {}).get("annotations") or {}
     if LAST_APPLIED in annotations:
-        hidden["metadata"] = {**body["metadata"], "annotations": {**annotations, LAST_APPLIED: HIDDEN}}
+        veiled_copy = {**annotations, LAST_APPLIED: Hidden(annotations[LAST_APPLIED])}
+        hidden["metadata"] = {**body["metadata"], "annotations": veiled_copy}
     return hidden
+
+
+def shown(value: Any) -> Any:
+    """`value` as it may be shown: plain JSON in which nothing hidden is left."""
+    if isinstance(value, Hidden):
+        return HIDDEN
+    if isinstance(value, dict):
+        return {name: shown(item) for name, item in value.items()}
+    return [shown(item) for item in value] if isinstance(value, list) else value
+
+
+def _veiled_values(values: Any) -> Any:
+    return {name: Hidden(value) for name, value in values.items()} if isinstance(values, dict) else Hidden(values)

@@ -1,0 +1,72 @@
+"""One object at a time: the rules for built-in kinds, and the generic ones."""
+
+import pytest
+
+from gitops.engine.health import health_of, pod_trouble
+from gitops.model.health import HEALTHY, Health, HealthWord, worst
+
+
+def body(kind, api, status=None, spec=None, generation=1):
+    metadata = {"name": "x", "generation": generation}
+    return {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec or {}, "status": status or {}}
+
+
+def deployment(status, **spec):
+    return body("Deployment", "apps/v1", {"observedGeneration": 1, **status}, {"replicas": 3, **spec})
+
+
+def test_a_deployment_is_healthy_when_every_replica_is_new_and_available():
+    status = {"replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}
+    assert health_of(deployment(status)) == HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        ({"observedGeneration": 0}, "waiting for the rollout"),
+        ({"replicas": 3, "updatedReplicas": 1}, "1 of 3 new replicas"),
+        ({"replicas": 5, "updatedReplicas": 3}, "2 old replicas are pending"),
+        ({"replicas": 3, "updatedReplicas": 3, "availableReplicas": 2}, "2 of 3 updated replicas are available"),
+    ],
+)
+def test_a_deployment_on_its_way_says_what_is_missing(status, message):
+    found = health_of(deployment(status))
+    assert found.word is HealthWord.PROGRESSING
+    assert message in found.message
+
+
+def test_a_deployment_past_its_deadline_is_degraded_for_good():
+    condition = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}
+    assert health_of(deployment({"conditions": [condition]})) == Health(HealthWord.DEGRADED, "late", final=True)
+
+
+def test_a_failed_job_is_degraded_for_good_and_a_running_one_is_not_done():
+    failed = {"conditions": [{"type": "Failed", "status": "True", "message": "backoff"}]}
+    assert health_of(body("Job", "batch/v1", failed)) == Health(HealthWord.DEGRADED, "backoff", final=True)
+    assert health_of(body("Job", "batch/v1", {"active": 1})).word is HealthWord.PROGRESSING
+
+
+def test_what_is_being_deleted_is_progressing_whatever_it_is():
+    dying = body("ConfigMap", "v1")
+    dying["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert health_of(dying).word is HealthWord.PROGRESSING
+
+
+def test_the_container_that_cannot_run_is_named():
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
+    pod = body("Pod", "v1", {"phase": "Pending", "containerStatuses": [{"name": "web", "state": waiting}]})
+    assert pod_trouble(pod) == "container web: ImagePullBackOff: Back-off pulling image"
+    assert health_of(pod).word is HealthWord.DEGRADED
+
+
+def test_a_custom_object_is_judged_by_its_conditions():
+    stalled = {"observedGeneration": 1, "conditions": [{"type": "Stalled", "status": "True", "message": "no"}]}
+    assert health_of(body("Widget", "example.com/v1", stalled)).word is HealthWord.DEGRADED
+    waiting = {"conditions": [{"type": "Ready", "status": "False", "message": "soon"}]}
+    assert health_of(body("Widget", "example.com/v1", waiting)).message == "soon"
+    assert health_of(body("Widget", "example.com/v1", {"conditions": "odd"})) == HEALTHY
+
+
+def test_a_whole_is_as_well_as_its_worst_part():
+    assert worst([HEALTHY, Health(HealthWord.DEGRADED), Health(HealthWord.PROGRESSING)]).word is HealthWord.DEGRADED
+    assert worst([]) == HEALTHY

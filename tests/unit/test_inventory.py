@@ -1,0 +1,109 @@
+"""The inventory parent and the marks on members."""
+
+import pytest
+
+from gitops.engine.inventory import (
+    Inventory,
+    LastHealthy,
+    claimed,
+    foreign_owner,
+    marked,
+    owner_of,
+    parent_body,
+    parent_key,
+    read_parent,
+    set_id,
+)
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.key import ResourceKey
+from gitops.model.audit import Anchor
+from gitops.model.release import Quarantine
+
+PARENT = parent_key("shop", "prod")
+WEB = ResourceKey("apps", "Deployment", "prod", "web")
+
+
+def deployment(**metadata):
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "prod", **metadata}}
+
+
+def test_the_set_id_is_the_one_that_the_apply_set_specification_gives():
+    key = ResourceKey("", "Secret", "test", "my-set")
+    assert set_id(key) == "applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1"
+
+
+def test_everything_that_the_parent_records_is_read_back():
+    inventory = Inventory(
+        application="gitops/shop",
+        parent=PARENT,
+        keys=frozenset({WEB, ResourceKey("", "Namespace", "", "prod")}),
+        source="https://git.example.com/shop.git//apps",
+        synced="d" * 64,
+        healthy=LastHealthy("abc", "main", "d" * 64, "2026-01-01T00:00:00Z"),
+        quarantine=Quarantine("bad", "e" * 64, "no such image", "2026-01-02T00:00:00Z"),
+        anchor=Anchor("store", 7, "f" * 64),
+        exists=True,
+    )
+    assert read_parent(parent_body(inventory, "1.0"), "gitops/shop", PARENT) == inventory
+
+
+def test_the_parent_names_the_kinds_and_namespaces_of_its_members():
+    keys = {WEB, ResourceKey("", "Service", "other", "web")}
+    body = parent_body(Inventory("gitops/shop", PARENT, frozenset(keys)), "1.0")
+    annotations = body["metadata"]["annotations"]
+    assert annotations["applyset.kubernetes.io/contains-group-kinds"] == "Deployment.apps,Service"
+    assert annotations["applyset.kubernetes.io/additional-namespaces"] == "other"
+    assert annotations["applyset.kubernetes.io/tooling"] == "gitops/v1.0"
+
+
+def test_a_config_map_of_somebody_else_is_not_taken_for_an_inventory():
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "gitops-shop", "namespace": "prod"}}
+    with pytest.raises(ManifestError, match="not an inventory of ours"):
+        read_parent(body, "gitops/shop", PARENT)
+
+
+def test_a_damaged_inventory_is_an_error_that_names_the_config_map():
+    body = parent_body(Inventory("gitops/shop", PARENT, frozenset({WEB})), "1.0")
+    body["binaryData"] = {"inventory": "bm90IGd6aXA="}
+    with pytest.raises(ManifestError, match="ConfigMap prod/gitops-shop: its inventory cannot be read"):
+        read_parent(body, "gitops/shop", PARENT)
+
+
+def test_marks_do_not_touch_the_manifest_that_they_are_made_of():
+    body = deployment(labels={"a": "b"})
+    found = marked(body, WEB, Inventory("gitops/shop", PARENT))
+    assert body == deployment(labels={"a": "b"})
+    assert found["metadata"]["labels"]["applyset.kubernetes.io/part-of"] == set_id(PARENT)
+    assert owner_of(found, WEB) == "gitops/shop"
+
+
+def test_copied_marks_do_not_make_an_owner():
+    found = marked(deployment(), WEB, Inventory("gitops/shop", PARENT))
+    assert owner_of(found, ResourceKey("apps", "Deployment", "prod", "copy")) == ""
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "guestbook:apps/Deployment:prod/web"}}, "Argo CD"),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux"),
+        (
+            {
+                "labels": {"app.kubernetes.io/managed-by": "Helm"},
+                "annotations": {"meta.helm.sh/release-name": "web"},
+            },
+            "Helm",
+        ),
+        ({"annotations": {"gitops.dev/tracking": "team/db:apps/Deployment:prod/web"}}, "Application team/db"),
+        ({"annotations": {"gitops.dev/tracking": "gitops/shop:apps/Deployment:prod/web"}}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_other_owner_of_an_object_is_named(metadata, words):
+    found = foreign_owner(deployment(**metadata), WEB, "gitops/shop")
+    assert words in found if words else found == ""
+
+
+def test_a_claim_holds_what_is_owned_and_what_is_about_to_be():
+    old = ResourceKey("", "Service", "prod", "old")
+    assert claimed(Inventory("gitops/shop", PARENT, frozenset({old})), [WEB]).keys == {old, WEB}

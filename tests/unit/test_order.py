@@ -1,0 +1,87 @@
+"""Phases, waves, kinds, and the lift of namespaces and definitions."""
+
+import pytest
+
+from gitops.engine.annotations import is_skipped, may_recreate, prune_word_of
+from gitops.engine.order import places, rank_of
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.key import key_of
+from gitops.manifests.manifest import Manifest, Origin
+from gitops.model.plan import Phase
+
+
+def manifest(kind, name="x", api="v1", namespace="", spec=None, **annotations):
+    metadata = {"name": name, "annotations": annotations} | ({"namespace": namespace} if namespace else {})
+    body = {"apiVersion": api, "kind": kind, "metadata": metadata} | ({"spec": spec} if spec else {})
+    return Manifest(key_of(body), body, Origin("a.yaml", 1))
+
+
+def place_of(found):
+    return places([found])[found.key]
+
+
+def test_config_comes_before_what_uses_it():
+    kinds = ["Namespace", "ServiceAccount", "Secret", "ConfigMap", "CustomResourceDefinition", "Service", "Deployment"]
+    assert [rank_of(kind) for kind in kinds] == sorted(rank_of(kind) for kind in kinds)
+    assert rank_of("SomethingOfMine") > rank_of("APIService")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("gitops.dev/wave", "-1", (Phase.SYNC, -1)),
+        ("argocd.argoproj.io/sync-wave", "3", (Phase.SYNC, 3)),
+        ("gitops.dev/hook", "pre-sync", (Phase.PRE_SYNC, 0)),
+        ("argocd.argoproj.io/hook", "PostSync", (Phase.POST_SYNC, 0)),
+        ("helm.sh/hook", "pre-install,pre-upgrade", (Phase.PRE_SYNC, 0)),
+        ("helm.sh/hook", "test,post-install", (Phase.POST_SYNC, 0)),
+        ("gitops.dev/hook", "sync-fail", (Phase.SYNC_FAIL, 0)),
+    ],
+)
+def test_annotations_of_ours_and_of_others_place_an_object(name, value, place):
+    assert place_of(manifest("Job", api="batch/v1", **{name: value}))[:2] == place
+
+
+def test_our_wave_wins_over_another_tools():
+    both = {"gitops.dev/wave": "1", "argocd.argoproj.io/sync-wave": "9"}
+    assert place_of(manifest("ConfigMap", **both))[1] == 1
+
+
+def test_a_namespace_is_lifted_before_its_first_user():
+    space = manifest("Namespace", "shop", **{"gitops.dev/wave": "5"})
+    user = manifest("ConfigMap", namespace="shop", **{"gitops.dev/hook": "pre-sync", "gitops.dev/wave": "-2"})
+    assert places([space, user])[space.key][:2] == (Phase.PRE_SYNC, -2)
+
+
+def test_a_definition_is_lifted_before_the_first_object_of_its_kind():
+    crd = manifest(
+        "CustomResourceDefinition",
+        api="apiextensions.k8s.io/v1",
+        spec={"group": "example.com", "names": {"kind": "Widget"}},
+    )
+    user = manifest("Widget", api="example.com/v1", **{"gitops.dev/wave": "-3"})
+    assert places([crd, user])[crd.key][1] == -3
+
+
+def test_a_wave_that_is_no_number_is_an_error_with_file_and_line():
+    with pytest.raises(ManifestError, match=r"a\.yaml:1: .*wave.*whole number.*'soon'"):
+        place_of(manifest("ConfigMap", **{"gitops.dev/wave": "soon"}))
+
+
+def test_an_unknown_hook_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(ManifestError, match="unknown hook 'presync'.*pre-sync"):
+        place_of(manifest("Job", **{"gitops.dev/hook": "presync"}))
+
+
+def test_hooks_of_acts_that_a_sync_never_makes_are_left_out():
+    assert is_skipped(manifest("Pod", **{"helm.sh/hook": "test"}))
+    assert is_skipped(manifest("Pod", **{"argocd.argoproj.io/hook": "Skip"}))
+    assert not is_skipped(manifest("Pod", **{"helm.sh/hook": "test,post-install"}))
+
+
+def test_prune_and_recreate_are_understood_in_each_tools_words():
+    assert prune_word_of(manifest("Pod", **{"argocd.argoproj.io/sync-options": "Prune=false"}).body) == "disabled"
+    assert prune_word_of(manifest("Pod", **{"kustomize.toolkit.fluxcd.io/prune": "disabled"}).body) == "disabled"
+    assert prune_word_of(manifest("Pod", **{"gitops.dev/prune": "confirm"}).body) == "confirm"
+    assert may_recreate(manifest("Pod", **{"argocd.argoproj.io/sync-options": "Replace=true,Force=true"}).body)
+    assert not may_recreate(manifest("Pod", **{"argocd.argoproj.io/sync-options": "Replace=true"}).body)
