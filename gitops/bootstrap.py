@@ -9,20 +9,21 @@ from gitops.adapters.store import SqliteStore
 from gitops.controller import news
 from gitops.controller.request import Outside
 from gitops.manifests.manifest import Manifest
-from gitops.model.application import SourceSpec
+from gitops.model.application import Application
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree
 from gitops.ports import Cluster, Source
 
 
-def render(tree: Tree, spec: SourceSpec) -> tuple[Manifest, ...]:
+def render(tree: Tree, app: Application) -> tuple[Manifest, ...]:
     """What the source holds, by the renderer that it asks for or that is detected."""
-    from renderers.registry import Needs
+    from renderers.registry import Context, Needs
     from renderers.registry import render as by_registry
 
-    answer = by_registry(tree, spec)
+    answer = by_registry(tree, app.source, Context(app.name, app.destination.namespace))
     if isinstance(answer, Needs):
-        raise RenderError(f"{spec.path}: needs what is not in this repository: {', '.join(map(str, answer.remotes))}")
+        needed = ", ".join(map(str, answer.remotes))
+        raise RenderError(f"{app.source.path}: needs what is not in this repository: {needed}")
     return answer.manifests
 
 

@@ -168,7 +168,7 @@ class _Reader:
     def _typed(self, hint: Any, value: Any, field: tuple[str | int, ...]) -> Any:
         fits = isinstance(value, (int, float)) if hint is float else isinstance(value, hint)
         if not fits or (isinstance(value, bool) and hint is not bool):
-            raise self._error(field, f"expected {_NAMES[hint]}, got {_kind(value)}")
+            raise self._error(field, f"expected {_NAMES[hint.__name__]}, got {_kind(value)}")
         return value
 
     def _line(self, field: tuple[str | int, ...]) -> int:
@@ -184,13 +184,7 @@ class _Reader:
         return ConfigError(f"{self._path}:{self._line(field)}: {text + ': ' if text else ''}{message}")
 
 
-_NAMES: dict[object, str] = {
-    str: "text",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    dict: "a map",
-}
+_NAMES = {"str": "text", "bool": "true or false", "int": "a whole number", "float": "a number", "dict": "a map"}
 
 
 def _kind(value: Any) -> str:

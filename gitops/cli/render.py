@@ -27,31 +27,38 @@ def render(path: str, file: str, revision: str, output: str) -> None:
 
 def _rendered(path: str, file: str, revision: str) -> Any:
     from gitops.bootstrap import render as by_renderer
+    from gitops.model.application import Application, SourceSpec
 
     if bool(path) == bool(file):
         raise ConfigError("name what to render: either a PATH, or an Application with -f FILE")
-    if file or revision:
-        return by_renderer(*_checkout(path, file, revision))
-    from gitops.adapters.folder import folder_tree
-    from gitops.model.application import SourceSpec
+    if file:
+        from gitops.config import read_application
 
-    tree, inside = folder_tree(path)
-    return by_renderer(tree, SourceSpec(path=inside or "."))
+        app = read_application(Path(file))
+    else:
+        app = Application("", source=SourceSpec(path=path))
+    if not file and not revision:
+        from gitops.adapters.folder import folder_tree
+
+        tree, inside = folder_tree(path)
+        return by_renderer(tree, _at(app, inside or "."))
+    checkout = _checkout(app.source, revision)
+    return by_renderer(checkout.tree, _at(app, checkout.path))
 
 
-def _checkout(path: str, file: str, revision: str) -> Any:
+def _at(app: Any, path: str) -> Any:
+    return replace(app, source=replace(app.source, path=path))
+
+
+def _checkout(spec: Any, revision: str) -> Any:
     import asyncio
 
     from gitops.bootstrap import open_source
     from gitops.cli.opening import secret_of
-    from gitops.config import cache_folder, read_application
-    from gitops.model.application import SourceSpec
+    from gitops.config import cache_folder
 
-    spec = read_application(Path(file)).source if file else SourceSpec(path=path)
-    if revision:
-        spec = replace(spec, targetRevision=revision)
-    checkout = asyncio.run(open_source(cache_folder(), secret_of).checkout(spec))
-    return checkout.tree, replace(spec, path=checkout.path)
+    wanted = replace(spec, targetRevision=revision) if revision else spec
+    return asyncio.run(open_source(cache_folder(), secret_of).checkout(wanted))
 
 
 def _print(bodies: list[dict[str, Any]], output: str) -> None:

@@ -32,8 +32,8 @@ async def plan_sync(request: Request, outside: Outside) -> Planned:
 async def render_source(request: Request, outside: Outside, sha: str = "") -> tuple[RenderedSet, str]:
     """The desired state of the source at its target revision (or at the commit `sha`), and the source's name."""
     checkout = await outside.source.checkout(request.app.source, sha)
-    spec = replace(request.app.source, path=checkout.path)
-    manifests = await asyncio.to_thread(outside.render, checkout.tree, spec)
+    app = replace(request.app, source=replace(request.app.source, path=checkout.path))
+    manifests = await asyncio.to_thread(outside.render, checkout.tree, app)
     kinds = await outside.cluster.kinds()
     namespace = request.app.destination.namespace
     return rendered_set(checkout.revision, manifests, kinds, namespace), checkout.source

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from gitops.controller import news
 from gitops.engine.plan import PlanOptions, Situation
 from gitops.manifests.manifest import Manifest
-from gitops.model.application import Application, SourceSpec
+from gitops.model.application import Application
 from gitops.model.plan import Plan
 from gitops.model.release import Quarantine
 from gitops.model.result import Decision
 from gitops.model.revision import Tree
 from gitops.ports import Clock, Cluster, Source, Store
 
-# Tree, what to render in it → manifests; a renderer that needs more than the tree says so by RenderError.
-Render = Callable[[Tree, SourceSpec], tuple[Manifest, ...]]
+# Tree, Application (its source's path is one in the tree) → manifests; what cannot be rendered is a RenderError.
+Render = Callable[[Tree, Application], tuple[Manifest, ...]]
 
 
 @dataclass(frozen=True, slots=True)
