@@ -194,7 +194,9 @@ def _kind(value: Any) -> str:
         return f"text {value!r}" if len(value) < 40 else "text"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"the number {value}" if isinstance(value, (int, float)) else {list: "a list", dict: "a map"}[type(value)]
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    return "a list" if isinstance(value, list) else "a map"
 
 
 def folder_application(folder: str, name: str, namespace: str) -> Application:

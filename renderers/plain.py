@@ -23,7 +23,9 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
         return Rendered("plain", read_file(tree, path))
     taken = select(list(files_below(tree, path, spec.plain.recurse)), spec.plain)
     if not taken:
-        raise RenderError(f"{spec.path}: nothing to render there (no .yaml, .yml or .json file{_limits(spec.plain)})")
+        raise RenderError(
+            f"{tree.shown(path)}: nothing to render there (no .yaml, .yml or .json file{_limits(spec.plain)})"
+        )
     manifests: list[Manifest] = []
     for name in taken:
         manifests.extend(read_file(tree, within(path, name)))
@@ -33,7 +35,7 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
 def read_file(tree: Tree, path: str) -> tuple[Manifest, ...]:
     """The manifests of one file."""
     tree.check_at_home(path)
-    return read_manifests(tree.read(path), path)
+    return read_manifests(tree.read(path), tree.shown(path))
 
 
 def select(names: list[str], options: PlainOptions) -> list[str]:

@@ -46,7 +46,7 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
     templates = [name for name in names if name.endswith(_TEMPLATE_ENDINGS)]
     plain = [name for name in select(names, spec.plain) if name not in value_files]
     if not templates and not plain:
-        raise RenderError(f"{spec.path}: nothing to render there (no .yaml.j2 file)")
+        raise RenderError(f"{tree.shown(path)}: nothing to render there (no .yaml.j2 file)")
     values = values_of(tree, folder, spec)
     app = {"name": context.name, "namespace": context.namespace}
     filled = _fill_in(tree, [_inside(folder, name) for name in templates], values, app)
@@ -55,7 +55,7 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
         file = _inside(folder, name)
         text = filled.get(file)
         manifests.extend(
-            read_file(tree, file) if text is None else read_manifests(text.encode(), f"{file} (filled in)")
+            read_file(tree, file) if text is None else read_manifests(text.encode(), f"{tree.shown(file)} (filled in)")
         )
     return Rendered("template", tuple(manifests))
 
@@ -71,7 +71,7 @@ def values_of(tree: Tree, folder: str, spec: SourceSpec) -> dict[str, Any]:
         tree.check_at_home(file)
         for document in load_all(tree.read(file), file):
             if not isinstance(document.value, dict):
-                raise ManifestError(f"{file}:{document.line}: expected a map of values")
+                raise ManifestError(f"{tree.shown(file)}:{document.line}: expected a map of values")
             values = merge(values, document.value)
     return merge(values, spec.template.values)
 

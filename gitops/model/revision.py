@@ -125,10 +125,10 @@ class Tree:
         node = None if real is None else self._node(real)
         if node is None or real is None:
             self._reads[path] = None
-            raise SourceError(f"{self._named(path)}: no such file")
+            raise SourceError(f"{self.shown(path)}: no such file")
         if node.kind != "file":
             self._reads.setdefault(path, node.kind if node.kind == "directory" else None)
-            raise SourceError(f"{self._named(path)}: expected a file, found a {_WORDS[node.kind]}")
+            raise SourceError(f"{self.shown(path)}: expected a file, found a {_WORDS[node.kind]}")
         self._check_size(path, node)
         content = self._files.read(real, node)
         self._content[path] = content
@@ -142,10 +142,10 @@ class Tree:
         node = None if real is None else self._node(real)
         if node is None or real is None:
             self._reads[path] = None
-            raise SourceError(f"{self._named(path)}: no such directory")
+            raise SourceError(f"{self.shown(path)}: no such directory")
         if node.kind != "directory":
             self._reads.setdefault(path, "file" if node.kind == "file" else None)
-            raise SourceError(f"{self._named(path)}: expected a directory, found a {_WORDS[node.kind]}")
+            raise SourceError(f"{self.shown(path)}: expected a directory, found a {_WORDS[node.kind]}")
         entries = tuple(sorted(self._files.entries(real)))
         self._reads[path + "/"] = listing_digest(entries)
         return entries
@@ -165,7 +165,7 @@ class Tree:
         """Raise SourceError when the links on the way to `path` lead out of the folder that the tree was made for."""
         real = self.real(path)
         if real is not None and not is_inside(real, self._home):
-            raise SourceError(f"{self._named(path)}: the symbolic link leads out of /{self._home} (to /{real})")
+            raise SourceError(f"{self.shown(path)}: the symbolic link leads out of /{self._home} (to /{real})")
 
     def answers_alike(self, reads: Mapping[str, str | None]) -> bool:
         """Whether every question recorded in `reads` has the same answer in this tree."""
@@ -190,7 +190,7 @@ class Tree:
                 continue
             if part == "..":
                 if not real:
-                    raise SourceError(f"{self._named(path)}: leads out of {self._label or 'the tree'}")
+                    raise SourceError(f"{self.shown(path)}: leads out of {self._label or 'the tree'}")
                 real = real.rpartition("/")[0]
                 continue
             here = f"{real}/{part}" if real else part
@@ -202,7 +202,7 @@ class Tree:
                 continue
             links += 1
             if links > MAX_LINKS:
-                raise SourceError(f"{self._named(path)}: more than {MAX_LINKS} symbolic links on the way")
+                raise SourceError(f"{self.shown(path)}: more than {MAX_LINKS} symbolic links on the way")
             rest = [*self._link_parts(path, here, node), *rest]
             if node.target.startswith("/"):
                 real = ""
@@ -213,7 +213,7 @@ class Tree:
         absolute = node.target.startswith("/")
         if (absolute and not self._home) or join(here.rpartition("/")[0], node.target) is None:
             place = self._label or "the tree"
-            raise SourceError(f"{self._named(path)}: the symbolic link leads out of {place} (to {node.target})")
+            raise SourceError(f"{self.shown(path)}: the symbolic link leads out of {place} (to {node.target})")
         return node.target.split("/")
 
     def _node(self, path: str) -> Node | None:
@@ -224,14 +224,18 @@ class Tree:
     def _check_size(self, path: str, node: Node) -> None:
         if node.size > MAX_FILE_BYTES:
             limit = MAX_FILE_BYTES // 2**20
-            raise SourceError(f"{self._named(path)}: {node.size:,} bytes, more than the {limit} MiB that are read")
+            raise SourceError(f"{self.shown(path)}: {node.size:,} bytes, more than the {limit} MiB that are read")
         self._total += node.size
         if self._total > MAX_TOTAL_BYTES:
             limit = MAX_TOTAL_BYTES // 2**20
-            raise SourceError(f"{self._named(path)}: the files read so far exceed {limit} MiB")
+            raise SourceError(f"{self.shown(path)}: the files read so far exceed {limit} MiB")
 
-    def _named(self, path: str) -> str:
-        return path or "."
+    def shown(self, path: str) -> str:
+        """`path` as a person would write it: in a folder of the file system relative to that folder, if it is inside."""
+        if not self._home:
+            return path or "."
+        below = path.removeprefix(self._home + "/")
+        return f"/{path}" if below == path else below
 
 
 _WORDS: Final = {

@@ -1,0 +1,186 @@
+"""A cluster, a Git repository and a store: where the stories happen. Everything is real; the cluster is embedded."""
+
+import asyncio
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
+from gitops.adapters.clock import SystemClock
+from gitops.adapters.kubernetes.cluster import KubernetesCluster
+from gitops.adapters.kubernetes.connection import connect
+from gitops.adapters.source import Sources
+from gitops.adapters.store import SqliteStore
+from gitops.bootstrap import render
+from gitops.controller.inspect import find_applications
+from gitops.controller.planning import plan_sync
+from gitops.controller.reconcile import sync
+from gitops.controller.request import Outside, Request
+from gitops.engine.plan import PlanOptions
+from gitops.manifests.key import ResourceKey
+from gitops.manifests.yaml_write import write_manifests
+from gitops.model.application import Application, Destination, SourceSpec, SyncOptions
+from gitops.model.audit import check_chain
+
+
+class World:
+    """One Application `name` in a namespace of its own."""
+
+    def __init__(self, folder: Path, kubeconfig: str, namespace: str) -> None:
+        self.folder = folder
+        self.namespace = namespace
+        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig.write_text(kubeconfig)
+        self.repository = folder / "repository"
+        self.news: list[object] = []
+        self.state = folder / "state"
+        self.app = Application(
+            "app",
+            source=SourceSpec(repoURL=self.repository.as_uri(), targetRevision="main"),
+            destination=Destination(namespace=namespace),
+            sync=SyncOptions(createNamespace=True, prune=True, timeout=20.0),
+        )
+        self._git("init", "-q", "-b", "main", str(self.repository), cwd=folder)
+
+    # ── Git ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def commit(self, message: str = "change", **files: object) -> str:
+        """Write files (`web=body or bodies`, None removes) and commit them; the commit's name."""
+        for name, content in files.items():
+            path = self.repository / f"{name}.yaml"
+            if content is None:
+                path.unlink()
+            elif isinstance(content, str):
+                path.write_text(content)
+            else:
+                path.write_text(write_manifests(content if isinstance(content, list) else [content]))
+        self._git("add", "-A")
+        self._git("-c", "user.name=Ada", "-c", "user.email=a@example.com", "commit", "-qm", message, "--allow-empty")
+        return self._git("rev-parse", "HEAD").strip()
+
+    def _git(self, *arguments: str, cwd: Path | None = None) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=cwd or self.repository, check=True, capture_output=True, text=True).stdout
+
+    # ── passes ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def sync(self, app: Application | None = None, **options):
+        """One pass; options are those of PlanOptions, and `wait`."""
+        wait = options.pop("wait", True)
+        request = Request(app or self.app, "ada", PlanOptions(**options), wait=wait)
+        return self._outside(lambda outside: sync(request, outside))
+
+    def plan(self, app: Application | None = None, **options):
+        request = Request(app or self.app, "ada", PlanOptions(**options))
+        return self._outside(lambda outside: plan_sync(request, outside))
+
+    def with_sync(self, **options) -> Application:
+        return replace(self.app, sync=replace(self.app.sync, **options))
+
+    def inventory(self, name: str = "app"):
+        async def look(outside):
+            (found,) = await find_applications(outside.cluster, name, self.namespace)
+            return found
+
+        return self._outside(look)
+
+    def check_audit(self) -> list:
+        """The audit entries, after checking the chain and its anchor."""
+
+        async def look(outside):
+            events = await outside.store.events(self.app.identity, outside.cluster.name)
+            (found,) = await find_applications(outside.cluster, "app", self.namespace)
+            check_chain(events, found.anchor, outside.store.id)
+            return events
+
+        return self._outside(look)
+
+    def requests_of(self, work):
+        """(reads, writes) that one pass sends."""
+
+        async def count(outside):
+            await work(outside)
+            return outside.cluster.requests
+
+        return self._outside(count)
+
+    def _outside(self, work):
+        async def run():
+            cluster = KubernetesCluster(connect(str(self.kubeconfig)))
+            store = await SqliteStore.open(self.state)
+            source = Sources(self.folder / "cache", lambda _: "")
+            self.news = []
+            outside = Outside(source, render, cluster, store, SystemClock(), "test", self.news.append)
+            try:
+                return await work(outside)
+            finally:
+                await store.close()
+                await cluster.close()
+
+        return asyncio.run(run())
+
+    # ── the cluster, as somebody else ────────────────────────────────────────────────────────────────────────────
+
+    def request(self, method: str, path: str, body=None, manager: str = "", kind: str = "application/json", **query):
+        """A request of another client; the answer's body. `manager` is its field manager."""
+
+        async def ask():
+            cluster = KubernetesCluster(connect(str(self.kubeconfig)))
+            parameters = {**query, **({"fieldManager": manager} if manager else {})}
+            try:
+                return await cluster.http.request(method, path, query=parameters, body=body, content_type=kind)
+            finally:
+                await cluster.close()
+
+        return asyncio.run(ask())
+
+    def get(self, kind: str, name: str, group: str = "", namespace: str | None = None):
+        async def look():
+            cluster = KubernetesCluster(connect(str(self.kubeconfig)))
+            try:
+                space = self.namespace if namespace is None else namespace
+                return await cluster.get(ResourceKey(group, kind, space, name))
+            finally:
+                await cluster.close()
+
+        return asyncio.run(look())
+
+    def edit(self, path: str, change, manager: str = "kubectl-edit"):
+        """A JSON merge patch by hand, below the namespace."""
+        group, _, rest = path.partition("/")
+        root = "/api/v1" if group == "core" else f"/apis/{group}/v1"
+        url = f"{root}/namespaces/{self.namespace}/{rest}"
+        return self.request("PATCH", url, change, manager, "application/merge-patch+json")
+
+
+def config_map(name: str, **data: str):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data or {"a": "1"}}
+
+
+def deployment(name: str = "web", image: str = "nginx:1.26", replicas: int = 2, **annotations: str):
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": name, "image": image}]}},
+        },
+    }
+
+
+def job(name: str, image: str = "busybox", **annotations: str):
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": name, "image": image}]}}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {"backoffLimit": 0, "template": template},
+    }
+
+
+def as_json(value: object) -> str:
+    return orjson.dumps(value).decode()
