@@ -101,8 +101,9 @@ class Execution:
         if len(self.progress.failures) == failed_before:
             await self._all(self._do(change, written, hooks) for change in step.changes)
         await asyncio.gather(*(self._finish_hook(hook, body) for hook, body in hooks))
-        if any(is_crd(key) or is_namespace(key) for key in written):
-            await self._healthy({key: body for key, body in written.items() if is_crd(key) or is_namespace(key)})
+        providers = {key: body for key, body in written.items() if is_crd(key) or is_namespace(key)}
+        if providers:
+            await self._healthy(providers, always=True)
             await self._cluster.kinds(refresh=True)
         changed = sorted(f"{item.verb} {item.key}" for item in self.progress.changed[changed_before:])
         failures = [{"object": str(item.key), "reason": item.reason} for item in self.progress.failures[failed_before:]]

@@ -1,0 +1,77 @@
+"""The documentation is true: its commands run, its tables name what exists."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def commands():
+    """Each `gitops` or `kubectl` line of the README's indented blocks, in order."""
+    return [line.strip() for line in README.splitlines() if re.match(r"    (gitops|kubectl) ", line)]
+
+
+def test_every_command_of_the_readme_does_what_it_says(shell):
+    (shell.folder / "sample-repo").symlink_to(ROOT / "sample-repo")
+    (shell.folder / "k8s").mkdir()
+    for name in ("config.yaml", "api.yaml"):
+        text = (ROOT / "sample-repo/apps/shop" / name).read_text()
+        shell.write(f"k8s/{name}", text)
+        shell.write(f"repository/apps/shop/{name}", text)
+    shell.git("init", "-q", "-b", "main", "repository")
+    shell.git("-C", "repository", "add", "-A")
+    shell.git("-C", "repository", "commit", "-qm", "first")
+    block = re.search(r"```yaml\n(.*?)```", README, re.S)
+    assert block
+    url = (shell.folder / "repository").as_uri()
+    application = block[1].replace("https://git.example.com/team/shop.git", url).replace("name: shop}", "name: other}")
+    shell.write("application.yaml", application.replace("{namespace: shop}", "{namespace: other}"))
+    # A second release, so that there is one to go back to.
+    again = ["gitops sync ./k8s --name shop --namespace shop"]
+    for command in commands():
+        if command == "gitops rollback shop":
+            web = shell.folder / "k8s/api.yaml"
+            web.write_text(web.read_text().replace("replicas: 3", "replicas: 2"))
+            for extra in again:
+                assert run(shell, extra).returncode == 0
+        done = run(shell, command)
+        expected = {0, 1} if " diff " in command else {0}
+        assert done.returncode in expected, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def run(shell, command):
+    command = command.replace("sandbox up --detach", "sandbox up --detach --port 0")
+    command, _, target = command.partition(" > ")
+    words = shlex.split(command)
+    if words[0] == "gitops":
+        words = [sys.executable, "-m", "gitops.cli", *words[1:]]
+    done = subprocess.run(
+        words, cwd=shell.folder, env=shell.environment, capture_output=True, text=True, check=False, timeout=100
+    )
+    if target:
+        shell.write(target, done.stdout)
+    return done
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "README.md"])
+def test_every_file_that_a_page_names_exists(page):
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`((?:gitops|renderers|policies|deploy|docs|sample-repo)/[\w/.-]+)`|\]\(([\w/.-]+)\)", text)
+    missing = [path for pair in named for path in pair if path and not (ROOT / path).exists()]
+    assert missing == []
+
+
+def test_no_file_is_longer_than_anyone_enjoys():
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for folder in ("gitops", "renderers", "policies")
+        for path in (ROOT / folder).rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 500
+    }
+    assert long == {}

@@ -1,0 +1,223 @@
+"""What people type, what they see, and the exit codes."""
+
+import json
+import os
+import random
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from gitops.manifests.yaml_write import write_manifests
+from tests.scenarios.world import config_map, deployment
+
+APPLICATION = """\
+apiVersion: gitops.dev/v1alpha1
+kind: Application
+metadata: {{name: shop}}
+spec:
+  source: {{repoURL: "{url}", targetRevision: main, path: k8s}}
+  destination: {{namespace: {namespace}}}
+  sync: {{createNamespace: true, prune: true, timeout: 30s}}
+"""
+
+
+@pytest.fixture
+def named(shell):
+    """The options that name this test's Application."""
+    return ["--name", "shop", "--namespace", shell.namespace]
+
+
+def test_any_folder_of_manifests_is_synced_with_no_other_file(shell, named):
+    shell.write("k8s/web.yaml", write_manifests([deployment(), config_map("settings")]))
+    first = shell.gitops("sync", "./k8s", *named)
+    assert first.returncode == 0, first.stderr
+    assert "2 created" in first.stderr
+    again = shell.gitops("-v", "sync", "./k8s", *named)
+    assert again.returncode == 0
+    assert "nothing to do" in again.stderr
+    assert " 0 writes" in again.stderr
+    assert "method=PATCH" not in again.stderr
+    assert {path.name for path in shell.folder.iterdir()} == {"k8s"}
+
+
+def test_a_diff_prints_each_field_with_who_set_it_and_exits_1(shell, named):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": "hunter2"}}
+    shell.write("k8s/all.yaml", write_manifests([deployment(), secret]))
+    shell.gitops("sync", "./k8s", *named)
+    shell.kubectl("scale", "deployment/web", "--replicas=5")
+    shell.write("k8s/all.yaml", write_manifests([deployment(), {**secret, "stringData": {"p": "sesame-open"}}]))
+    found = shell.gitops("diff", "./k8s", *named)
+    assert found.returncode == 1
+    assert "spec.replicas: 5 → 2   set by kubectl (Update, " in found.stdout
+    assert "data.p: (hidden) → (hidden)" in found.stdout
+    for value in ("hunter2", "aHVudGVyMg", "sesame-open", "c2VzYW1l"):
+        assert value not in found.stdout + found.stderr
+    assert shell.gitops("sync", "./k8s", *named).returncode == 0
+    assert shell.gitops("diff", "./k8s", *named).returncode == 0
+
+
+def test_results_are_printed_for_programs(shell, named):
+    shell.write("k8s/web.yaml", write_manifests([config_map("settings")]))
+    planned = json.loads(shell.gitops("diff", "./k8s", *named, "-o", "json").stdout)
+    assert planned["steps"][0]["changes"] == [{"change": "create", "object": f"ConfigMap {shell.namespace}/settings"}]
+    result = json.loads(shell.gitops("sync", "./k8s", *named, "-o", "json").stdout)
+    assert (result["outcome"], result["failures"]) == ("synced", [])
+    status = json.loads(shell.gitops("status", "shop", "-n", shell.namespace, "-o", "json").stdout)
+    assert (status["application"], status["health"]) == ("gitops/shop", "Healthy")
+
+
+def test_status_history_and_rollback_tell_and_undo(shell, named):
+    for image in ("nginx:1.26", "nginx:1.27"):
+        shell.write("k8s/web.yaml", write_manifests([deployment(image=image)]))
+        assert shell.gitops("sync", "./k8s", *named).returncode == 0
+    history = shell.gitops("history", "shop")
+    assert [line.split()[0] for line in history.stdout.splitlines()] == ["RELEASE", "2", "1"]
+    back = shell.gitops("rollback", "shop", "-n", shell.namespace)
+    assert back.returncode == 0, back.stderr
+    image = shell.kubectl("get", "deployment/web", "-o", "jsonpath={..image}")
+    assert image == "nginx:1.26"
+    held = shell.gitops("sync", "./k8s", *named)
+    assert held.returncode == 3
+    assert "rolled back" in held.stderr
+    status = shell.gitops("status", "shop", "-n", shell.namespace)
+    assert "quarantined" in status.stdout
+    assert "apps/Deployment" in status.stdout
+
+
+def test_a_changed_byte_in_the_audit_log_is_found_and_the_entry_named(shell, named):
+    shell.write("k8s/web.yaml", write_manifests([config_map("settings")]))
+    shell.gitops("sync", "./k8s", *named)
+    assert shell.gitops("audit", "verify").returncode == 0
+    listed = shell.gitops("audit", "list", "shop")
+    assert "step.started" in listed.stdout
+    database = sqlite3.connect(Path(shell.environment["GITOPS_STATE"]) / "gitops.db")
+    database.execute("UPDATE audit SET detail = replace(detail, 'create', 'Create') WHERE seq = 2")
+    database.commit()
+    database.close()
+    found = shell.gitops("audit", "verify")
+    assert found.returncode == 4
+    assert "audit entry 2 of gitops/shop" in found.stderr
+
+
+def test_a_cut_off_tail_of_the_audit_log_is_found_by_the_clusters_anchor(shell, named):
+    shell.write("k8s/web.yaml", write_manifests([config_map("settings")]))
+    shell.gitops("sync", "./k8s", *named)
+    database = sqlite3.connect(Path(shell.environment["GITOPS_STATE"]) / "gitops.db")
+    database.execute("DELETE FROM audit WHERE seq > 2")
+    database.commit()
+    database.close()
+    found = shell.gitops("audit", "verify")
+    assert found.returncode == 4
+    assert "tail was cut off" in found.stderr
+
+
+def _repository(shell):
+    shell.git("init", "-q", "-b", "main")
+    shell.write("k8s/web.yaml", write_manifests([config_map("settings")]))
+    shell.git("add", "-A")
+    shell.git("commit", "-qm", "first")
+    shell.write("../app.yaml", APPLICATION.format(url=shell.folder.as_uri(), namespace=shell.namespace))
+
+
+def _alias_bomb() -> str:
+    rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10)]
+    return "\n".join(rows) + "\n"
+
+
+WRONG = {
+    "an unreadable repository": ("app", ("shop", "none"), r"none: the repository cannot be read"),
+    "an unknown branch": ("app", ("targetRevision: main", "targetRevision: mian"), "did you mean main"),
+    "a path that is not in the tree": ("app", ("path: k8s", "path: deploy"), "deploy: no such path"),
+    "an unknown field": ("app", ("prune:", "prun:"), "app.yaml:7: spec.sync.prun: unknown field; did you mean prune?"),
+    "a wrong type": ("app", ("prune: true", "prune: 1"), "app.yaml:7: spec.sync.prune: expected true or false"),
+    "an empty path": ("file", None, "nothing to render there"),
+    "no YAML": ("file", "a: [\n", "k8s/web.yaml:2: not YAML"),
+    "no kind": ("file", "apiVersion: v1\nmetadata: {name: x}\n", "k8s/web.yaml:1: kind"),
+    "one identity twice": ("file", write_manifests([config_map("x")] * 2), "k8s/web.yaml:8: ConfigMap"),
+    "an unknown kind": (
+        "file",
+        "apiVersion: v1\nkind: Gadget\nmetadata: {name: x}\n",
+        "k8s/web.yaml:1: kind Gadget in v1 is not known",
+    ),
+    "an alias bomb": ("file", _alias_bomb(), "k8s/web.yaml:"),
+    "a link out of the repository": ("link", None, "k8s/web.yaml: the symbolic link leads out of the repository"),
+    "a file of 200 MB": ("large", None, "k8s/web.yaml: 209,715,200 bytes, more than the 16 MiB"),
+    "a bad kubeconfig": ("kubeconfig", "clusters: [\n", "kubeconfig"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_input_exits_2_at_once_and_names_the_place_and_the_way_out(shell, what):
+    where, how, message = WRONG[what]
+    _repository(shell)
+    app = shell.folder.parent / "app.yaml"
+    web = shell.folder / "k8s/web.yaml"
+    match where:
+        case "app" if what == "an unreadable repository":
+            app.write_text(app.read_text().replace(shell.folder.as_uri(), shell.folder.as_uri() + "/none"))
+        case "app":
+            app.write_text(app.read_text().replace(*how))
+        case "file" if how is None:
+            web.rename(web.with_suffix(".txt"))
+        case "file":
+            web.write_text(how)
+        case "link":
+            web.unlink()
+            web.symlink_to("/etc/passwd")
+        case "large":
+            os.truncate(web, 200 * 1024 * 1024)
+        case "kubeconfig":
+            Path(shell.environment["KUBECONFIG"]).write_text(how)
+    if where in ("file", "link"):
+        shell.git("add", "-A")
+        shell.git("commit", "-qm", "wrong")
+    arguments = ["-f", str(app)] if where != "large" else ["./k8s", "--name", "shop", "--namespace", shell.namespace]
+    found = shell.gitops("sync", *arguments)
+    assert found.returncode == 2, found.stderr
+    assert message in found.stderr
+    assert found.stderr.count("\n") == 1, found.stderr
+    assert "Traceback" not in found.stderr
+    assert shell.seconds < 3, "a second on a quiet machine; here tests run side by side"
+    if where != "kubeconfig":
+        listed = shell.gitops("status", "shop", "-n", shell.namespace)
+        assert "no Application shop" in listed.stderr
+
+
+def test_a_cluster_that_does_not_answer_exits_6(shell, named):
+    shell.write("k8s/web.yaml", write_manifests([config_map("settings")]))
+    path = Path(shell.environment["KUBECONFIG"])
+    lines = ["server: https://127.0.0.1:9" if "server:" in line else line for line in path.read_text().splitlines()]
+    path.write_text("\n".join("    " + line if line.startswith("server") else line for line in lines))
+    found = shell.gitops("sync", "./k8s", *named)
+    assert found.returncode == 6, found.stderr
+    assert "127.0.0.1:9" in found.stderr
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_equal_to_the_commit_when_run_again(shell, named):
+    names = [f"c{number}" for number in range(12)]
+    first = [*(config_map(name) for name in names), deployment("old"), deployment("web")]
+    shell.write("k8s/all.yaml", write_manifests(first))
+    assert shell.gitops("sync", "./k8s", *named).returncode == 0
+    started = time.monotonic()
+    second = [*(config_map(name, b="2") for name in names), *(deployment(f"new{n}") for n in range(3))]
+    second.append(deployment("web", image="nginx:1.27"))
+    shell.write("k8s/all.yaml", write_manifests(second))
+    for _ in range(10):
+        process = shell.start("sync", "./k8s", *named, "--prune")
+        time.sleep(random.uniform(0.3, 1.6))
+        process.kill()
+        process.communicate()
+        verified = shell.gitops("audit", "verify")
+        assert verified.returncode == 0, verified.stderr
+    done = shell.gitops("sync", "./k8s", *named, "--prune")
+    assert done.returncode == 0, done.stderr
+    assert shell.gitops("diff", "./k8s", *named, "--prune").returncode == 0
+    assert shell.gitops("audit", "verify").returncode == 0
+    live = shell.kubectl("get", "configmaps,deployments", "-o", "name", "-l", "gitops.dev/managed-by=gitops").split()
+    wanted = {f"configmap/{name}" for name in names} | {f"deployment.apps/new{n}" for n in range(3)}
+    assert set(live) == wanted | {"deployment.apps/web", "configmap/gitops-shop"}
+    assert time.monotonic() - started < 100
