@@ -1,0 +1,295 @@
+"""Creating and updating objects: decode, own, admit, prepare, validate, store.
+
+Every write, from a client or from a simulated controller, comes through `create` or `update`; the order of the steps
+is that of k8s.io/apiserver/pkg/registry/generic.
+"""
+
+import uuid
+from collections.abc import Callable
+
+from gitops.manifests import structured_merge
+from gitops.manifests.key import Body
+from gitops.manifests.typed import same
+from gitops.sandbox import admission, custom, strategies
+from gitops.sandbox.cluster import Cluster, Write
+from gitops.sandbox.decode import DecodeError, Decoder, cannot_be_handled, zero
+from gitops.sandbox.defaults import DEFAULTERS
+from gitops.sandbox.deletion import finish_if_released
+from gitops.sandbox.resources import Resource
+from gitops.sandbox.statuses import (
+    MODIFIED,
+    FieldError,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid_object,
+    required,
+)
+from gitops.sandbox.storage import Stored
+from gitops.sandbox.validation import rules
+
+
+def read(write: Write, sent: Body) -> Body:
+    """A sent object as the server keeps it in memory: decoded by its type, defaulted; unknown fields as asked for."""
+    resource = write.resource
+    if resource.custom is not None:
+        body, unknown = custom.read(resource, sent)
+    else:
+        decoder = Decoder(DEFAULTERS)
+        try:
+            body = decoder.struct(sent, resource.type, "")
+        except DecodeError as error:
+            raise cannot_be_handled(resource.kind, resource.version, str(error)) from error
+        unknown = decoder.unknown
+    body["kind"], body["apiVersion"] = resource.kind, resource.api_version
+    _report_unknown(write, unknown)
+    return body
+
+
+def _report_unknown(write: Write, unknown: list[str]) -> None:
+    if not unknown or write.field_validation == "Ignore":
+        return
+    texts = [f'unknown field "{path}"' for path in unknown]
+    if write.field_validation == "Strict":
+        why = "strict decoding error: " + ", ".join(texts)
+        raise cannot_be_handled(write.resource.kind, write.resource.version, why)
+    write.warnings.extend(texts)
+
+
+def empty(resource: Resource) -> Body:
+    """The object that a creation is compared with to find which fields it sets."""
+    head = {"kind": resource.kind, "apiVersion": resource.api_version}
+    return head if resource.custom is not None else {**zero(resource.type), **head}
+
+
+def check_identity(write: Write, sent: Body) -> None:
+    """Refuses an object of another kind, namespace or name than the URL says."""
+    resource = write.resource
+    kind, version = sent.get("kind") or resource.kind, sent.get("apiVersion") or resource.api_version
+    if (kind, version) != (resource.kind, resource.api_version):
+        _refuse_kind(resource, kind, version)
+    metadata = sent.get("metadata") or {}
+    namespace = metadata.get("namespace")
+    if resource.namespaced and namespace and namespace != write.namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    if write.name and metadata.get("name") and metadata["name"] != write.name:
+        raise bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({write.name})"
+        )
+
+
+def _refuse_kind(resource: Resource, kind: str, version: str) -> None:
+    if resource.custom is None and version == resource.api_version:
+        package = resource.group.partition(".")[0] or "core"
+        raise cannot_be_handled_as(kind, version, resource.kind, package)
+    if version != resource.api_version:
+        raise bad_request(
+            f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
+        )
+    raise bad_request(f"the kind in the data ({kind}) does not match the expected kind ({resource.kind})")
+
+
+def cannot_be_handled_as(kind: str, version: str, wanted: str, package: str) -> Exception:
+    short = version.rpartition("/")[2]
+    return bad_request(
+        f'{kind} in version "{short}" cannot be handled as a {wanted}: '
+        f"converting ({short}.{kind}) to ({package}.{wanted}): unknown conversion"
+    )
+
+
+# --- create -------------------------------------------------------------------------------------------------------
+
+
+def create(cluster: Cluster, write: Write, sent: Body) -> Body:
+    """Stores a new object and gives it back; raises ApiFailure."""
+    check_identity(write, sent)
+    body = structured_merge.update(
+        empty(write.resource),
+        read(write, sent),
+        manager=write.manager,
+        now=cluster.clock.stamp(),
+        schema=write.resource.type,
+        ignored=strategies.ignored_fields(write.resource, ""),
+    )
+    return insert(cluster, write, body)
+
+
+def insert(cluster: Cluster, write: Write, body: Body) -> Body:
+    """The rest of a creation, once the object is read and owned."""
+    resource = write.resource
+    metadata = body["metadata"] = dict(body["metadata"])
+    body = {**body}
+    if "spec" in body and isinstance(body["spec"], dict):
+        body["spec"] = dict(body["spec"])
+    if resource.namespaced:
+        metadata["namespace"] = write.namespace
+    else:
+        metadata.pop("namespace", None)
+    if metadata.get("generateName") and not metadata.get("name"):
+        metadata["name"] = metadata["generateName"] + cluster.name_suffix()
+    name = metadata.get("name", "")
+    admission.admit_namespace(cluster, write, name)
+    if metadata.get("resourceVersion"):
+        raise bad_request("resourceVersion should not be set on objects to be created")
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        metadata.pop(field, None)
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = cluster.clock.stamp()
+    admission.admit_create(cluster, write, body)
+    strategies.prepare_create(cluster, resource, body)
+    _refuse(resource, name, rules.validate(cluster, resource, body, None, ""))
+    if cluster.find(resource, write.namespace, name) is not None:
+        raise already_exists(resource.group, resource.plural, name)
+    if write.dry_run:
+        return body
+    return cluster.storage.put(resource.key, body).body
+
+
+def _refuse(resource: Resource, name: str, errors: list[FieldError]) -> None:
+    if errors:
+        raise invalid_object(resource.group, resource.kind, name, errors)
+
+
+# --- update -------------------------------------------------------------------------------------------------------
+
+
+def replace(cluster: Cluster, write: Write, sent: Body) -> Body:
+    """PUT: stores a new version of an existing object."""
+    check_identity(write, sent)
+    stored = cluster.get(write.resource, write.namespace, write.name)
+    body = read(write, sent)
+    live = stored.body
+    uid = (body.get("metadata") or {}).get("uid")
+    if uid and uid != live["metadata"]["uid"]:
+        raise _uid_mismatch(write, uid, live["metadata"]["uid"])
+    resource = write.resource
+    if not body["metadata"].get("resourceVersion"):
+        conditional = resource.custom is not None or (resource.group, resource.plural) in strategies.CONDITIONAL_ONLY
+        if conditional:
+            error = FieldError(
+                "FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update"
+            )
+            raise invalid_object(resource.group, resource.kind, write.name, [error])
+    return update(cluster, write, stored, body)
+
+
+def _uid_mismatch(write: Write, sent: str, live: str) -> Exception:
+    key = "/registry/" + "/".join(part for part in (write.resource.plural, write.namespace, write.name) if part)
+    why = (
+        f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition "
+        f"failed: UID in precondition: {sent}, UID in object meta: {live}"
+    )
+    return conflict(write.resource.group, write.resource.plural, write.name, why)
+
+
+def update(cluster: Cluster, write: Write, stored: Stored, body: Body) -> Body:
+    """Stores `body`, already read, as the next version of `stored`, tracking who changed what."""
+    owned = structured_merge.update(
+        stored.body,
+        body,
+        manager=write.manager,
+        now=cluster.clock.stamp(),
+        schema=write.resource.type,
+        subresource=write.subresource,
+        ignored=strategies.ignored_fields(write.resource, write.subresource),
+    )
+    return store_update(cluster, write, stored, owned)
+
+
+def store_update(cluster: Cluster, write: Write, stored: Stored, body: Body) -> Body:
+    """The rest of an update, once the object is read and owned; an update that changes nothing stores nothing."""
+    resource, old = write.resource, stored.body
+    body = {**body, "metadata": dict(body["metadata"])}
+    if isinstance(body.get("spec"), dict):
+        body["spec"] = dict(body["spec"])
+    metadata, before = body["metadata"], old["metadata"]
+    sent_version = metadata.get("resourceVersion")
+    if sent_version and sent_version != before["resourceVersion"]:
+        raise conflict(resource.group, resource.plural, write.name, MODIFIED)
+    metadata["resourceVersion"] = before["resourceVersion"]
+    for field in ("uid", "creationTimestamp", "name", "namespace", "generateName"):
+        if not metadata.get(field) and before.get(field):
+            metadata[field] = before[field]
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"):
+        metadata.pop(field, None)
+        if field in before and field != "selfLink":
+            metadata[field] = before[field]
+    strategies.prepare_update(cluster, resource, write.subresource, body, old)
+    _refuse(resource, write.name, rules.validate(cluster, resource, body, old, write.subresource))
+    if _unchanged(body, old):
+        return old
+    if write.dry_run:
+        return body
+    if before.get("deletionTimestamp") and not metadata.get("finalizers"):
+        return finish_if_released(cluster, resource, body)
+    return cluster.storage.put(resource.key, body).body
+
+
+def _unchanged(body: Body, old: Body) -> bool:
+    """Whether nothing but times in managedFields differs."""
+    new_meta, old_meta = body["metadata"], old["metadata"]
+    if _untimed(new_meta.get("managedFields")) != _untimed(old_meta.get("managedFields")):
+        return False
+    rest = {name: value for name, value in new_meta.items() if name != "managedFields"}
+    if not same(rest, {name: value for name, value in old_meta.items() if name != "managedFields"}):
+        return False
+    return same({**body, "metadata": None}, {**old, "metadata": None})
+
+
+def _untimed(entries: list[Body] | None) -> list[Body]:
+    return sorted(
+        ({name: value for name, value in entry.items() if name != "time"} for entry in entries or ()),
+        key=lambda entry: (entry["operation"], entry["manager"], entry["apiVersion"], entry.get("subresource", "")),
+    )
+
+
+def modify(cluster: Cluster, write: Write, change: Callable[[Body], Body]) -> Body:
+    """Reads an object, lets `change` make a new body of it, and stores that: how simulated controllers write."""
+    stored = cluster.get(write.resource, write.namespace, write.name)
+    return update(cluster, write, stored, change(stored.body))
+
+
+def require_body(sent: object) -> Body:
+    """The object in a request's body; 400 when it is something else."""
+    if not isinstance(sent, dict):
+        raise bad_request("the object provided is unrecognized (must be an object)")
+    return sent
+
+
+def missing_name(resource: Resource) -> Exception:
+    return invalid_object(
+        resource.group, resource.kind, "", [required("metadata.name", "name or generateName is required")]
+    )
+
+
+def update_scale(cluster: Cluster, write: Write, stored: Stored, body: Body) -> Body:
+    """An update through the scale subresource: the entry it leaves in managedFields says so and has no time."""
+    owned = structured_merge.update(
+        stored.body,
+        body,
+        manager=write.manager,
+        now=cluster.clock.stamp(),
+        schema=write.resource.type,
+        subresource="scale",
+    )
+    entries = [
+        {name: value for name, value in entry.items() if name != "time"}
+        if entry.get("subresource") == "scale"
+        else entry
+        for entry in owned["metadata"].get("managedFields") or ()
+    ]
+    if entries:
+        owned = {**owned, "metadata": {**owned["metadata"], "managedFields": entries}}
+    plain = Write(write.resource, write.namespace, write.name, "", write.user, write.manager, write.dry_run)
+    return store_update(cluster, plain, stored, owned)
+
+
+def finalize(cluster: Cluster, write: Write, sent: Body) -> Body:
+    """A namespace whose finalizers somebody sets; it is gone once none is left while it is being deleted."""
+    stored = cluster.get(write.resource, "", write.name)
+    finalizers = (sent.get("spec") or {}).get("finalizers") or []
+    body = {**stored.body, "spec": {"finalizers": finalizers} if finalizers else {}}
+    metadata = body["metadata"]
+    if metadata.get("deletionTimestamp") and not finalizers and not metadata.get("finalizers"):
+        return finish_if_released(cluster, write.resource, body)
+    return cluster.storage.put(write.resource.key, body).body
