@@ -1,18 +1,19 @@
-"""Joins ports and adapters: the only module that knows both."""
+"""Joins ports and adapters: the only module that knows both. What a caller does not use is not imported."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gitops.adapters.clock import SystemClock
-from gitops.adapters.store import SqliteStore
-from gitops.controller import news
-from gitops.controller.request import Outside
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree
-from gitops.ports import Cluster, Source
+
+if TYPE_CHECKING:
+    from gitops.controller import news
+    from gitops.controller.request import Outside
+    from gitops.ports import Cluster, Source, Store
 
 
 def render(tree: Tree, app: Application) -> tuple[Manifest, ...]:
@@ -27,14 +28,14 @@ def render(tree: Tree, app: Application) -> tuple[Manifest, ...]:
     return answer.manifests
 
 
-def open_source(cache: Path, secrets: Callable[[str], str]) -> Source:
+def open_source(cache: Path, secrets: Callable[[str], str]) -> "Source":
     """Folders and repositories; `secrets` gives the text that a secretRef stands for, or ""."""
     from gitops.adapters.source import Sources
 
     return Sources(cache, secrets)
 
 
-def open_cluster(kubeconfig: str, context: str) -> Cluster:
+def open_cluster(kubeconfig: str, context: str) -> "Cluster":
     """The API server that the kubeconfig's context names. Raises ConfigError."""
     from gitops.adapters.kubernetes.cluster import KubernetesCluster
     from gitops.adapters.kubernetes.connection import connect
@@ -43,7 +44,10 @@ def open_cluster(kubeconfig: str, context: str) -> Cluster:
 
 
 @contextlib.asynccontextmanager
-async def open_store(state: Path, key: str) -> AsyncIterator[SqliteStore]:
+async def open_store(state: Path, key: str) -> AsyncIterator["Store"]:
+    """The store in the state folder, closed at the end. Raises StoreError."""
+    from gitops.adapters.store import SqliteStore
+
     store = await SqliteStore.open(state, key)
     try:
         yield store
@@ -61,9 +65,12 @@ async def open_outside(
     key: str,
     secrets: Callable[[str], str],
     version: str,
-    tell: Callable[[news.News], None],
-) -> AsyncIterator[Outside]:
+    tell: "Callable[[news.News], None]",
+) -> AsyncIterator["Outside"]:
     """Everything that a pass reaches out to, closed at the end."""
+    from gitops.adapters.clock import SystemClock
+    from gitops.controller.request import Outside
+
     cluster = open_cluster(kubeconfig, context)
     try:
         async with open_store(state, key) as store:

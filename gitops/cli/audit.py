@@ -22,7 +22,7 @@ def audit() -> None:
 @click.pass_obj
 def list_events(settings: Settings, app: str, limit: int, output: str) -> None:
     """Print the entries, oldest first; with APP those of one Application."""
-    run(_list(settings, app, limit, output))
+    run(settings, _list(settings, app, limit, output))
 
 
 async def _list(settings: Settings, app: str, limit: int, output: str) -> None:
@@ -59,7 +59,7 @@ def verify(settings: Settings, app: str, offline: bool) -> None:
 
     Exit codes: 0 whole, 4 an entry was changed, removed or cut off.
     """
-    run(_verify(settings, app, offline))
+    run(settings, _verify(settings, app, offline))
 
 
 async def _verify(settings: Settings, app: str, offline: bool) -> None:

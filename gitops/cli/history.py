@@ -19,7 +19,7 @@ from gitops.model.release import Quarantine, Release
 @click.pass_obj
 def history(settings: Settings, app: str, output: str) -> None:
     """List the healthy releases of APP (NAME or NAMESPACE/NAME), newest first, as this machine's store knows them."""
-    run(_history(settings, app, output))
+    run(settings, _history(settings, app, output))
 
 
 async def _history(settings: Settings, app: str, output: str) -> None:
@@ -55,7 +55,7 @@ def rollback(settings: Settings, /, app: str, release: int | None, namespace: st
 
     The present revision is quarantined, so that nothing brings it back by itself.
     """
-    run(_rollback(settings, app, release, namespace, given))
+    run(settings, _rollback(settings, app, release, namespace, given))
 
 
 async def _rollback(settings: Settings, app: str, number: int | None, namespace: str, given: dict[str, Any]) -> None:

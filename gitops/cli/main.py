@@ -4,7 +4,7 @@ import importlib
 
 import click
 
-from gitops.cli.settings import Settings, set_up_logging
+from gitops.cli.settings import Settings
 
 # command → (module, attribute, help); help is here so that `gitops --help` imports none of them
 _COMMANDS = {
@@ -47,4 +47,3 @@ class _LazyGroup(click.Group):
 def main(ctx: click.Context, context: str, kubeconfig: str, state: str, log_format: str, verbose: int) -> None:
     """GitOps continuous delivery for Kubernetes: exact plans, safe applies, honest rollback."""
     ctx.obj = Settings(kubeconfig, context, state, log_format, verbose)
-    set_up_logging(ctx.obj)

@@ -1,8 +1,5 @@
 """The options before the command, and what all commands share: logging, running, errors to exit codes."""
 
-import asyncio
-import logging
-import signal
 import sys
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -59,8 +56,11 @@ def fail(error: GitopsError) -> NoReturn:
     sys.exit(exit_code(error))
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
+def run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work; an error ends the program with its exit code, SIGTERM and Ctrl-C let it clean up."""
+    import asyncio
+
+    set_up_logging(settings)
     try:
         return asyncio.run(_interruptible(work))
     except GitopsError as exc:
@@ -71,6 +71,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+    import signal
+
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
@@ -78,6 +81,8 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
 
 def set_up_logging(settings: Settings) -> None:
     """One line per fact on stderr: warnings by default; with -v every fact and every request as well."""
+    import logging
+
     import structlog
 
     level = logging.DEBUG if settings.verbose else logging.WARNING

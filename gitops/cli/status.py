@@ -15,7 +15,7 @@ from gitops.cli.settings import Settings, run
 @click.pass_obj
 def status(settings: Settings, app: str, namespace: str, output: str) -> None:
     """Show where Applications stand; with APP (NAME or NAMESPACE/NAME), each of its objects."""
-    run(_status(settings, app, namespace, output))
+    run(settings, _status(settings, app, namespace, output))
 
 
 async def _status(settings: Settings, app: str, namespace: str, output: str) -> None:

@@ -41,7 +41,7 @@ def sync(settings: Settings, /, path: str, file: str, name: str, namespace: str,
     Exit codes: 0 done, 2 wrong input (nothing changed), 3 held (nothing changed), 4 failed, 5 failed and rolled back,
     6 cluster unreachable.
     """
-    run(_sync(settings, (path, file, name, namespace, revision), given))
+    run(settings, _sync(settings, (path, file, name, namespace, revision), given))
 
 
 async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
@@ -123,7 +123,7 @@ def diff(settings: Settings, /, path: str, file: str, name: str, namespace: str,
 
     Exit codes: 0 no difference, 1 differences, 2 wrong input, 6 cluster unreachable.
     """
-    run(_diff(settings, (path, file, name, namespace, revision), given))
+    run(settings, _diff(settings, (path, file, name, namespace, revision), given))
 
 
 async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
