@@ -1,9 +1,7 @@
 """The embedded cluster as a running HTTPS server: `Sandbox` on an event loop, `SandboxThread` for everybody else."""
 
 import asyncio
-import base64
 import contextlib
-import json
 import secrets
 import ssl
 import tempfile
@@ -25,6 +23,7 @@ from gitops.sandbox.clock import Clock
 from gitops.sandbox.cluster import Cluster, User
 from gitops.sandbox.definitions import Definitions
 from gitops.sandbox.faults import Faults, parse_faults
+from gitops.sandbox.kubeconfig import kubeconfig
 from gitops.sandbox.statuses import failure, too_many_requests
 from gitops.sandbox.workloads.controllers import Controllers
 
@@ -238,21 +237,6 @@ def _ssl_context(certificates: Certificates) -> ssl.SSLContext:
         path.write_text(certificates.certificate + certificates.key)
         context.load_cert_chain(path)
     return context
-
-
-def kubeconfig(url: str, ca_pem: str, token: str) -> str:
-    """A kubeconfig (JSON is YAML) with one cluster, user and context, all named gitops-sandbox."""
-    name = "gitops-sandbox"
-    authority = base64.b64encode(ca_pem.encode()).decode()
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": name, "cluster": {"server": url, "certificate-authority-data": authority}}],
-        "users": [{"name": name, "user": {"token": token}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
-        "current-context": name,
-    }
-    return json.dumps(document, indent=2) + "\n"
 
 
 class SandboxThread:

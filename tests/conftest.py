@@ -1,0 +1,21 @@
+"""The embedded cluster for every test that needs one: shared by a whole run, or fresh."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from gitops.sandbox.server import SandboxThread
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    """One running cluster for all tests of a worker; each test uses namespaces of its own."""
+    with SandboxThread(nodes=3, speed=4.0) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_sandbox():
+    """Starts clusters of a test's own: `fresh_sandbox(controllers="none")`; they end with the test."""
+    with ExitStack() as running:
+        yield lambda **options: running.enter_context(SandboxThread(**options))
