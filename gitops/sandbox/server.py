@@ -90,11 +90,9 @@ class Sandbox:
 
     async def _listen(self, port: int) -> None:
         server = web.Server(self._handle, access_log=None)
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, "127.0.0.1", port, ssl_context=_ssl_context(self._certificates), shutdown_timeout=0.1
-        )
+        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=_ssl_context(self._certificates))
         try:
             await site.start()
         except OSError as error:

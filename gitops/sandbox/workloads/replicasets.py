@@ -1,0 +1,93 @@
+"""ReplicaSets: as many Pods as asked for, and a status that counts them."""
+
+from gitops.manifests.key import Body
+from gitops.sandbox.selectors import selects
+from gitops.sandbox.workloads.world import (
+    PODS,
+    REPLICA_SETS,
+    World,
+    active,
+    controller_of,
+    is_going,
+    is_ready,
+    pod_from_template,
+    without_zeroes,
+)
+
+_COMPONENT = "replicaset-controller"
+
+
+def reconcile_replica_set(world: World, namespace: str, name: str) -> None:
+    """Creates or deletes Pods until there are as many as the ReplicaSet wants."""
+    replica_set = world.get(REPLICA_SETS, namespace, name)
+    if replica_set is None:
+        return
+    if not is_going(replica_set):
+        _adopt(world, replica_set)
+        _scale(world, replica_set)
+    _report(world, namespace, name)
+
+
+def _adopt(world: World, replica_set: Body) -> None:
+    """Takes Pods that match and have no controller."""
+    selector, namespace = replica_set["spec"]["selector"], replica_set["metadata"]["namespace"]
+    for pod in world.all(PODS, namespace):
+        if controller_of(pod) is None and not is_going(pod) and selects(selector, pod["metadata"].get("labels") or {}):
+            world.adopt(PODS, pod, replica_set)
+
+
+def _scale(world: World, replica_set: Body) -> None:
+    pods = active(world.owned(replica_set, PODS))
+    wanted, namespace = replica_set["spec"].get("replicas", 1), replica_set["metadata"]["namespace"]
+    template = replica_set["spec"]["template"]
+    for _ in range(wanted - len(pods)):
+        body = pod_from_template(replica_set, template, namespace)
+        body["metadata"]["generateName"] = replica_set["metadata"]["name"] + "-"
+        created = world.create(PODS, namespace, body)
+        if created is None:
+            world.event(replica_set, "FailedCreate", "Error creating: the API refused the pod", _COMPONENT, "Warning")
+            world.again(reconcile_replica_set, namespace, replica_set["metadata"]["name"], 5.0)
+            return
+        world.event(replica_set, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}", _COMPONENT)
+    if len(pods) > wanted:
+        for pod in sorted(pods, key=_doomed_first)[: len(pods) - wanted]:
+            world.delete(PODS, pod)
+            world.event(replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}", _COMPONENT)
+
+
+def _doomed_first(pod: Body) -> tuple[bool, bool, str]:
+    """Pods that do nothing go first, then the youngest."""
+    created = "".join(chr(0x10FFFF - ord(letter)) for letter in pod["metadata"]["creationTimestamp"])
+    return (bool(pod["spec"].get("nodeName")), is_ready(pod), created)
+
+
+def is_available(world: World, pod: Body, minimum: int) -> bool:
+    """Whether a Pod has been ready for `minimum` seconds of cluster time."""
+    if not is_ready(pod):
+        world.moments.pop(pod["metadata"]["uid"] + " ready", None)
+        return False
+    since = world.moments.setdefault(pod["metadata"]["uid"] + " ready", world.clock.time())
+    return world.clock.time() - since >= minimum
+
+
+def _report(world: World, namespace: str, name: str) -> None:
+    replica_set = world.get(REPLICA_SETS, namespace, name)
+    if replica_set is None:
+        return
+    owned = world.owned(replica_set, PODS)
+    pods = active(owned)
+    minimum = replica_set["spec"].get("minReadySeconds", 0)
+    labels = (replica_set["spec"]["template"]["metadata"].get("labels") or {}).items()
+    available = [pod for pod in pods if is_available(world, pod, minimum)]
+    ready = [pod for pod in pods if is_ready(pod)]
+    if len(available) < len(ready):
+        world.again(reconcile_replica_set, namespace, name, float(minimum))
+    status = {
+        "replicas": len(pods),
+        "fullyLabeledReplicas": sum(labels <= (pod["metadata"].get("labels") or {}).items() for pod in pods),
+        "readyReplicas": len(ready),
+        "availableReplicas": len(available),
+        "terminatingReplicas": sum(is_going(pod) for pod in owned),
+        "observedGeneration": replica_set["metadata"].get("generation", 1),
+    }
+    world.set_status(REPLICA_SETS, replica_set, without_zeroes(status, "replicas", "terminatingReplicas"))
