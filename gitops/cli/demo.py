@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from gitops.cli import settings as exits
-from gitops.cli.settings import fail
+from gitops.cli.settings import Settings, fail, set_up_logging
 from gitops.model.errors import ClusterError, ConfigError, GitopsError
 
 _APPLICATION = """\
@@ -33,8 +33,10 @@ spec:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Keep the folder and leave the embedded cluster running.")
-def demo(keep: bool) -> None:
+@click.pass_obj
+def demo(settings: Settings, keep: bool) -> None:
     """Sync a repository into an embedded cluster: rollout, prune, drift, a bad commit rolled back, the audit proof."""
+    set_up_logging(settings)
     folder = Path(tempfile.mkdtemp(prefix="gitops-demo-"))
     story = Story(folder)
     try:

@@ -94,7 +94,7 @@ def summary(plan: Plan) -> str:
         Update: "to update",
         Recreate: "to recreate",
         Prune: "to prune",
-        RunHook: "hooks to run",
+        RunHook: "to run as a hook",
     }
     counts = {kind: sum(isinstance(change, kind) for change in plan.changes) for kind in words}
     return ", ".join(f"{count} {words[kind]}" for kind, count in counts.items() if count) or "nothing to do"
@@ -116,7 +116,9 @@ def _headline(change: Change) -> str:
 
 def _field(field: FieldChange) -> str:
     owner = field.owner
-    who = f"   set by {owner.name} ({owner.operation}, {owner.time})" if isinstance(owner, Manager) else ""
+    who = ""
+    if isinstance(owner, Manager):
+        who = f"   set by {owner.name} ({', '.join(part for part in (owner.operation, owner.time) if part)})"
     return f"{field.path}: {_value(field.live)} → {_value(field.desired)}{click.style(who, dim=True)}"
 
 

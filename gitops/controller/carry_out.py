@@ -95,7 +95,9 @@ async def _settle(
     await journal.note("sync.finished", plan.revision.sha, changed=_changes(progress), health=health.word.value)
     healthy = inventory.healthy
     if whole and request.wait:
-        await outside.store.add_release(_release(request, outside, planned, journal, health.word.value))
+        known = await outside.store.releases(request.app.identity, outside.cluster.name)
+        if not known or known[0].digest != plan.digest:  # a repair of the present release is not a new one
+            await outside.store.add_release(_release(request, outside, planned, journal, health.word.value))
         healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
     keys = at.rendered.keys | {kept.key for kept in plan.kept} | progress.hooks
     settled = replace(
