@@ -231,7 +231,7 @@ class Tree:
             raise SourceError(f"{self.shown(path)}: the files read so far exceed {limit} MiB")
 
     def shown(self, path: str) -> str:
-        """`path` as a person would write it: in a folder of the file system relative to that folder, if it is inside."""
+        """`path` as a person would write it: in a folder of the file system relative to that folder if it is inside."""
         if not self._home:
             return path or "."
         below = path.removeprefix(self._home + "/")

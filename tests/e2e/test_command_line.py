@@ -51,7 +51,7 @@ def test_a_diff_prints_each_field_with_who_set_it_and_exits_1(shell, named):
     shell.write("k8s/all.yaml", write_manifests([deployment(), {**secret, "stringData": {"p": "sesame-open"}}]))
     found = shell.gitops("diff", "./k8s", *named)
     assert found.returncode == 1
-    assert "spec.replicas: 5 → 2   set by kubectl (Update, " in found.stdout
+    assert "spec.replicas: 5 → 2   set by kubectl (Update)" in found.stdout
     assert "data.p: (hidden) → (hidden)" in found.stdout
     for value in ("hunter2", "aHVudGVyMg", "sesame-open", "c2VzYW1l"):
         assert value not in found.stdout + found.stderr

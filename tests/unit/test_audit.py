@@ -33,7 +33,7 @@ def test_a_whole_chain_passes_with_and_without_its_anchor():
 def test_a_changed_entry_is_named(change):
     events = chain(4)
     events[1] = replace(events[1], **change)
-    with pytest.raises(AuditError, match="entry 2 of gitops/shop .* was changed"):
+    with pytest.raises(AuditError, match=r"entry 2 of gitops/shop .* was changed"):
         check_chain(events, None, "store")
 
 
@@ -41,13 +41,13 @@ def test_a_rewritten_entry_breaks_the_link_of_the_next():
     events = chain(4)
     forged = replace(events[1], actor="eve")
     events[1] = replace(forged, hash=digest_of(forged))
-    with pytest.raises(AuditError, match="entry 3 .* does not follow entry 2"):
+    with pytest.raises(AuditError, match=r"entry 3 .* does not follow entry 2"):
         check_chain(events, None, "store")
 
 
 def test_a_missing_entry_shows():
     events = chain(4)
-    with pytest.raises(AuditError, match="entry 3 .* does not follow entry 1"):
+    with pytest.raises(AuditError, match=r"entry 3 .* does not follow entry 1"):
         check_chain([events[0], *events[2:]], None, "store")
 
 
@@ -60,7 +60,7 @@ def test_a_missing_beginning_shows():
 
 def test_a_cut_off_tail_shows_against_the_anchor():
     events = chain(4)
-    with pytest.raises(AuditError, match="entry 4 is anchored .* tail was cut off"):
+    with pytest.raises(AuditError, match=r"entry 4 is anchored .* tail was cut off"):
         check_chain(events[:2], Anchor("store", 4, events[3].hash), "store")
 
 

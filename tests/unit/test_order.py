@@ -69,7 +69,7 @@ def test_a_wave_that_is_no_number_is_an_error_with_file_and_line():
 
 
 def test_an_unknown_hook_is_an_error_that_lists_the_known_ones():
-    with pytest.raises(ManifestError, match="unknown hook 'presync'.*pre-sync"):
+    with pytest.raises(ManifestError, match=r"unknown hook 'presync'.*pre-sync"):
         place_of(manifest("Job", **{"gitops.dev/hook": "presync"}))
 
 
