@@ -21,7 +21,39 @@ _COMMANDS = {
 }
 
 
+# Options before the command that people also write after it, as they do with kubectl; True: takes a value.
+_ANYWHERE = {
+    "--context": True,
+    "--kubeconfig": True,
+    "--state": True,
+    "--log-format": True,
+    "-v": False,
+    "-vv": False,
+    "--verbose": False,
+}
+
+
+def _hoisted(arguments: list[str]) -> list[str]:
+    """`sync . -v --context c` → `-v --context c sync .`; what stands after `--` stays where it is."""
+    first: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in _ANYWHERE:
+            first += [word, *([next(words, "")] if _ANYWHERE[word] else [])]
+        elif word.partition("=")[0] in _ANYWHERE:
+            first.append(word)
+        else:
+            rest.append(word)
+    return first + rest
+
+
 class _LazyGroup(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _hoisted(args))
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 

@@ -88,7 +88,21 @@ def _load_file(path: str, context: str) -> Connection:
     )
     if not configuration.host:
         raise ConfigError(f"kubeconfig {path}: its cluster has no server address (clusters[].cluster.server)")
+    if not configuration.api_key and not configuration.cert_file:
+        _check_plug_in(path, context)
     return _connection(configuration)
+
+
+def _check_plug_in(path: str, context: str) -> None:
+    """The library goes on without credentials when a plug-in fails; that would be told as a lack of rights."""
+    from kubernetes.config.kube_config import KubeConfigMerger
+
+    config = KubeConfigMerger(path).config
+    name = config["contexts"].get_with_name(context or config["current-context"])["context"].safe_get("user")
+    user = config["users"].get_with_name(name, safe=True) if name else None
+    plug_in = user["user"].safe_get("exec") if user else None
+    if plug_in:
+        raise ConfigError(f"kubeconfig {path}: the credential plug-in {plug_in['command']} of user {name} failed")
 
 
 def _load_in_cluster() -> Connection:

@@ -1,0 +1,160 @@
+"""The Kubernetes adapter: who we are there, and what it does when the server has a bad day."""
+
+import asyncio
+import json
+import stat
+import sys
+
+import pytest
+
+from gitops.adapters.kubernetes import connection
+from gitops.adapters.kubernetes.cluster import KubernetesCluster
+from gitops.adapters.kubernetes.connection import connect
+from gitops.manifests.key import ResourceKey
+from gitops.model.errors import ApiError, ConfigError, UnreachableError
+
+KEY = ResourceKey("", "ConfigMap", "default", "x")
+BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}, "data": {"a": "1"}}
+
+
+def kubeconfig(folder, sandbox, user):
+    """The sandbox's kubeconfig with another user entry."""
+    import yaml
+
+    config = yaml.safe_load(sandbox.kubeconfig())
+    config["users"][0]["user"] = user
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+def with_cluster(path, work):
+    async def run():
+        cluster = KubernetesCluster(connect(path))
+        try:
+            return await work(cluster)
+        finally:
+            await cluster.close()
+
+    return asyncio.run(run())
+
+
+def plug_in(folder, script):
+    path = folder / "plug-in"
+    path.write_text(f"#!{sys.executable}\n{script}")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": str(path),
+            "interactiveMode": "Never",
+        }
+    }
+
+
+def test_a_credential_plug_in_is_asked_for_the_token(tmp_path, sandbox):
+    answer = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": sandbox.token},
+    }
+    path = kubeconfig(tmp_path, sandbox, plug_in(tmp_path, f"print('''{json.dumps(answer)}''')"))
+    assert with_cluster(path, lambda cluster: cluster.get(ResourceKey("", "Namespace", "", "default")))
+
+
+def test_a_credential_plug_in_that_hangs_is_an_error(tmp_path, sandbox, monkeypatch):
+    monkeypatch.setattr(connection, "PLUGIN_SECONDS", 0.5)
+    path = kubeconfig(tmp_path, sandbox, plug_in(tmp_path, "import time; time.sleep(60)"))
+    with pytest.raises(ConfigError, match=r"plug-in did not answer within"):
+        connect(path)
+
+
+def test_a_credential_plug_in_that_fails_is_an_error_that_names_the_kubeconfig(tmp_path, sandbox):
+    path = kubeconfig(tmp_path, sandbox, plug_in(tmp_path, "raise SystemExit(1)"))
+    with pytest.raises(ConfigError, match="the credential plug-in .* of user .* failed"):
+        connect(path)
+
+
+def test_a_wrong_token_is_told_as_refused_credentials(tmp_path, sandbox):
+    path = kubeconfig(tmp_path, sandbox, {"token": "wrong"})
+    with pytest.raises(UnreachableError, match="refused our credentials"):
+        with_cluster(path, lambda cluster: cluster.kinds())
+
+
+def test_a_certificate_of_another_authority_is_refused(tmp_path, sandbox, fresh_sandbox):
+    other = fresh_sandbox(controllers="none")
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig().replace(sandbox.url, other.url))
+    with pytest.raises(UnreachableError, match="certificate verify failed"):
+        with_cluster(str(path), lambda cluster: cluster.kinds())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "kubeconfig"),
+        ("kind: Config\n", "kubeconfig"),
+        ("kind: Config\ncurrent-context: none\ncontexts: []\nclusters: []\nusers: []\n", "none"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_used_is_one_clear_error(tmp_path, text, message):
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        connect(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_context_is_named(tmp_path, sandbox):
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+    with pytest.raises(ConfigError, match="production"):
+        connect(str(path), "production")
+
+
+def test_broken_answers_are_tried_again_until_they_are_good(tmp_path, fresh_sandbox):
+    shaky = fresh_sandbox(controllers="none", faults="error=429:20%,500:10%,reset:10%")
+    path = tmp_path / "kubeconfig"
+    path.write_text(shaky.kubeconfig())
+
+    async def work(cluster):
+        for number in range(20):
+            body = {**BODY, "data": {"a": str(number)}}
+            await cluster.apply(KEY, body)
+        return await cluster.get(KEY)
+
+    assert with_cluster(str(path), work)["data"] == {"a": "19"}
+
+
+def test_a_conflict_is_told_with_its_causes(tmp_path, sandbox):
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+    key = ResourceKey("", "ConfigMap", "default", "conflict")
+    body = {**BODY, "metadata": {"name": "conflict", "namespace": "default"}}
+
+    async def work(cluster):
+        url = "/api/v1/namespaces/default/configmaps"
+        await cluster.http.request("POST", url, query={"fieldManager": "other"}, body=body)
+        await cluster.apply(key, {**body, "data": {"a": "2"}})
+
+    with pytest.raises(ApiError) as caught:
+        with_cluster(str(path), work)
+    assert caught.value.code == 409
+    assert caught.value.causes[0]["field"] == ".data.a"
+
+
+def test_a_list_of_many_pages_is_whole(tmp_path, sandbox, monkeypatch):
+    monkeypatch.setattr("gitops.adapters.kubernetes.cluster._PAGE", "3")
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+
+    async def work(cluster):
+        for number in range(10):
+            name = f"page-{number}"
+            body = {**BODY, "metadata": {"name": name, "namespace": "default", "labels": {"paged": "yes"}}}
+            await cluster.apply(ResourceKey("", "ConfigMap", "default", name), body)
+        return await cluster.list("", "ConfigMap", "default", "paged=yes")
+
+    listing = with_cluster(str(path), work)
+    assert sorted(item["metadata"]["name"] for item in listing.items) == [f"page-{number}" for number in range(10)]
+    assert listing.items[0]["kind"] == "ConfigMap"
