@@ -161,6 +161,11 @@ class Tree:
             self._real[path] = real
         return real
 
+    @property
+    def is_file_system(self) -> bool:
+        """Whether the root is that of the machine, so that absolute paths mean something."""
+        return bool(self._home)
+
     def check_at_home(self, path: str) -> None:
         """Raise SourceError when the links on the way to `path` lead out of the folder that the tree was made for."""
         real = self.real(path)

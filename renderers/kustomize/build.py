@@ -1,0 +1,312 @@
+"""A build: a kustomization's resources gathered, those of its bases first, and changed as its fields say.
+
+    resources (files and bases) → configurations, crds → generators → components → transformers → validators → vars
+
+and, for the top kustomization only: hashes → name references → vars → local objects dropped. The order is Kustomize's.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gitops.manifests.errors import GitopsError
+from gitops.model.errors import RenderError
+from renderers.kustomize.config import EMPTY, Config, load_config
+from renderers.kustomize.crds import load_crds
+from renderers.kustomize.generators import add_hashes, make_config_map, make_secret, merge_options
+from renderers.kustomize.images import change_images, set_replicas
+from renderers.kustomize.kustomization import Kustomization, read_kustomization
+from renderers.kustomize.labels import add_entries, label_specs
+from renderers.kustomize.loader import Loader
+from renderers.kustomize.names import add_prefix, add_suffix, set_namespace
+from renderers.kustomize.nodes import value_of
+from renderers.kustomize.origins import Origin, add_transformation, annotate_all, annotate_new, origin_of_plugin
+from renderers.kustomize.patches import JsonPatch, Patch, apply_strategic_merges
+from renderers.kustomize.plugins import generator_of, load_replacements, transformer_of
+from renderers.kustomize.read import Malformed, read_objects
+from renderers.kustomize.references import fix_references
+from renderers.kustomize.replacements import replace_all
+from renderers.kustomize.resource import Resource
+from renderers.kustomize.resources import Resources
+from renderers.kustomize.schema import BUILT_IN, VERSION, Schemas, custom, version_error
+from renderers.kustomize.variables import Variable, add_variable, register, substitute
+
+LOCAL: Final = "config.kubernetes.io/local-config"
+VALIDATED_BY: Final = "validated-by"
+
+Transform = Callable[[Resources], None]
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What one kustomization and its bases have gathered so far."""
+
+    resources: Resources = field(default_factory=Resources)
+    config: Config = EMPTY
+    variables: dict[str, Variable] = field(default_factory=dict)
+
+    def absorb(self, other: "Gathered") -> None:
+        """Add what a base has gathered."""
+        self.resources.append_all(other.resources.items)
+        self.config = self.config.merge(other.config)
+        for variable in other.variables.values():
+            add_variable(self.variables, variable)
+
+
+class Session:
+    """What all kustomizations of one build share: the schemas, which the first `openapi` field chooses."""
+
+    def __init__(self, helm: bool) -> None:
+        self.helm = helm
+        self.schemas: Schemas = BUILT_IN
+        self._chosen = False
+
+    def choose_schemas(self, openapi: dict[str, str], loader: Loader) -> None:
+        """Take the schemas that a kustomization names, unless one above it has named some."""
+        path, version = openapi.get("path"), openapi.get("version", "")
+        data = loader.load(path) if path is not None else None
+        if self._chosen:
+            return
+        if data is not None:
+            if "version" in openapi:
+                raise RenderError("openapi: expected either path or version")
+            self.schemas, self._chosen = custom(data, loader.name(path or "")), True
+        elif version:
+            if version != VERSION:
+                raise version_error(version)
+            self._chosen = True
+
+
+def build(loader: Loader, enable_helm: bool) -> tuple[Resources, Kustomization]:
+    """The resources of a kustomization, before they are sorted and cleaned of notes, and the kustomization."""
+    session = Session(enable_helm)
+    top = read_kustomization(loader)
+    session.choose_schemas(top.openapi, loader)
+    origin = Origin() if top.build_metadata else None
+    gathered = Gathered()
+    _Target(session, loader, top, origin).gather(gathered)
+    resources = gathered.resources
+    add_hashes(resources)
+    if gathered.config.nameReference:
+        fix_references(resources, gathered.config.nameReference)
+    substitute(resources, gathered.variables, gathered.config.varReference)
+    resources.items = [
+        each for each in resources.items if not each.is_empty and each.annotations.get(LOCAL, "false") == "false"
+    ]
+    return resources, top
+
+
+class _Target:
+    """One kustomization under way."""
+
+    def __init__(self, session: Session, loader: Loader, kustomization: Kustomization, origin: Origin | None) -> None:
+        self._session = session
+        self._loader = loader
+        self._file = kustomization
+        self._origin = origin
+
+    def gather(self, into: Gathered) -> None:
+        """Add this kustomization's resources to `into` (a component's: to those of its parent) and change them."""
+        file = self._file
+        self._gather_resources(into, file.texts("resources"))
+        into.config = into.config.merge(load_config(self._loader.load, file.texts("configurations")))
+        into.config = into.config.merge(load_crds(self._loader.load, file.texts("crds")))
+        self._generate(into.resources)
+        self._gather_components(into)
+        for transform, origin in self._transformers(into.config):
+            transform(into.resources)
+            add_transformation(into.resources, origin)
+            into.resources.drop_empty()
+        self._validate(into.resources)
+        register(into.resources, file.variables, into.variables)
+
+    # ── resources ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _gather_resources(self, into: Gathered, paths: Iterable[str]) -> None:
+        """Files are read as objects; what is no such file is a base."""
+        for path in paths:
+            try:
+                self._gather_file(into, path)
+            except GitopsError as problem:
+                self._gather_base(into, path, problem)
+
+    def _gather_file(self, into: Gathered, path: str) -> None:
+        found = self._read(self._loader.load(path), self._loader.name(path))
+        if self._origin is not None:
+            annotate_all(found, self._origin.below(path))
+        Resources().append_all(found)
+        into.resources.append_all(found)
+
+    def _read(self, data: bytes, name: str) -> list[Resource]:
+        try:
+            return [Resource(node) for node in read_objects(data)]
+        except Malformed as error:
+            raise Malformed(f"{name}: {error}") from error
+        except RenderError as error:
+            raise RenderError(f"{name}: {error}") from error
+
+    def _gather_base(self, into: Gathered, path: str, problem: GitopsError) -> None:
+        """A folder or repository; when it is neither, what is wrong with it as a file is the likelier reason."""
+        try:
+            loader = self._loader.enter(path)
+        except GitopsError as error:
+            raise (problem if self._is_file(path) else error) from problem
+        into.absorb(self._enter(loader, path, Gathered(), "Kustomization"))
+
+    def _is_file(self, path: str) -> bool:
+        try:
+            return self._loader.tree.kind(self._loader.name(path)) == "file"
+        except GitopsError:
+            return False
+
+    def _gather_components(self, into: Gathered) -> None:
+        """Components change what has been gathered so far."""
+        for path in self._file.texts("components"):
+            own = Gathered(into.resources, into.config, into.variables)
+            result = self._enter(self._loader.enter(path), path, own, "Component")
+            into.resources, into.config, into.variables = result.resources, result.config, result.variables
+            Resources().append_all(into.resources.items)
+
+    def _enter(self, loader: Loader, path: str, into: Gathered, kind: str) -> Gathered:
+        kustomization = read_kustomization(loader)
+        if kustomization.kind != kind:
+            where = "components" if kind == "Component" else "resources"
+            raise RenderError(f"{loader.name(kustomization.name)}: {where} takes a {kind}, not a {kustomization.kind}")
+        self._session.choose_schemas(kustomization.openapi, loader)
+        origin = self._origin.below(path) if self._origin is not None else None
+        _Target(self._session, loader, kustomization, origin).gather(into)
+        return into
+
+    # ── generators ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _generate(self, resources: Resources) -> None:
+        file, load = self._file, self._loader.load
+        for name, make, kind in (
+            ("configMapGenerator", make_config_map, "ConfigMapGenerator"),
+            ("secretGenerator", make_secret, "SecretGenerator"),
+        ):
+            for arguments in file.items(name):
+                options = merge_options(arguments.get("options"), file.fields.get("generatorOptions"))
+                try:
+                    made = [make(arguments, options, load)]
+                    annotate_new(made, self._built_in(kind))
+                    resources.absorb_all(made)
+                except RenderError as error:
+                    raise RenderError(f"{name}: {arguments.get('name', '')}: {error}") from error
+        if file.items("helmCharts") or file.items("helmChartInflationGenerator"):
+            raise RenderError(_HELM if self._session.helm else _NO_HELM)
+        for plugin in self._plugins(file.texts("generators")):
+            generate = generator_of(plugin, self._loader)
+            made = generate()
+            annotate_new(made, origin_of_plugin(plugin) if self._origin is not None else None)
+            resources.absorb_all(made)
+
+    def _plugins(self, entries: Iterable[str]) -> list[Resource]:
+        """Objects that configure plug-ins: inline, in files, or from a kustomization of them."""
+        gathered = Gathered()
+        paths: list[str] = []
+        for entry in entries:
+            try:
+                found = self._read(entry.encode(), "an inline plug-in")
+            except RenderError:
+                paths.append(entry)
+                continue
+            if self._origin is not None:
+                annotate_all(found, self._origin.below(self._file.name))
+            gathered.resources.append_all(found)
+        self._gather_resources(gathered, paths)
+        return gathered.resources.items
+
+    def _built_in(self, kind: str) -> Origin | None:
+        return self._origin.of(self._file.name, kind) if self._origin is not None else None
+
+    # ── transformers ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _transformers(self, config: Config) -> list[tuple[Transform, Origin | None]]:
+        """All in Kustomize's order, read before the first one runs."""
+        found: list[tuple[Transform, Origin | None]] = []
+        for kind, make in self._built_in_transformers(config):
+            found += [(transform, self._built_in(kind)) for transform in make]
+        for plugin in self._plugins(self._file.texts("transformers")):
+            transform = transformer_of(plugin, self._loader, self._session.schemas)
+            found.append((transform, None))
+        return found
+
+    def _built_in_transformers(self, config: Config) -> list[tuple[str, list[Transform]]]:
+        file, load, schemas = self._file, self._loader.load, self._session.schemas
+        return [
+            ("PatchStrategicMergeTransformer", self._strategic_merges()),
+            ("PatchTransformer", [Patch(item, load, schemas).apply for item in file.items("patches")]),
+            ("NamespaceTransformer", self._named("namespace", set_namespace, config.namespace)),
+            ("PrefixTransformer", self._named("namePrefix", add_prefix, config.namePrefix)),
+            ("SuffixTransformer", self._named("nameSuffix", add_suffix, config.nameSuffix)),
+            ("LabelTransformer", self._labels(config)),
+            ("AnnotationsTransformer", self._annotations(config)),
+            ("PatchJson6902Transformer", [JsonPatch(item, load).apply for item in file.items("patchesJson6902")]),
+            ("ReplicaCountTransformer", [self._replica(item, config) for item in file.items("replicas")]),
+            ("ImageTagTransformer", self._images(config)),
+            ("ReplacementTransformer", self._replacements()),
+        ]
+
+    def _strategic_merges(self) -> list[Transform]:
+        paths, load, schemas = self._file.texts("patchesStrategicMerge"), self._loader.load, self._session.schemas
+        return [lambda resources: apply_strategic_merges(resources, paths, load, schemas)] if paths else []
+
+    def _named(self, name: str, function: Callable[..., None], specs: Any) -> list[Transform]:
+        text = self._file.fields.get(name)
+        return [lambda resources: function(resources, text, specs)] if text else []
+
+    def _labels(self, config: Config) -> list[Transform]:
+        common = self._file.fields.get("commonLabels") or {}
+        found: list[Transform] = []
+        for label in self._file.items("labels"):
+            found.append(_entries(label.get("pairs", {}), label_specs(label, config)))
+        if common or self._file.items("labels"):
+            found.append(_entries(common, config.commonLabels))
+        return found
+
+    def _annotations(self, config: Config) -> list[Transform]:
+        annotations = self._file.fields.get("commonAnnotations")
+        return [_entries(annotations, config.commonAnnotations)] if annotations else []
+
+    def _replica(self, item: dict[str, Any], config: Config) -> Transform:
+        return lambda resources: set_replicas(resources, item.get("name", ""), item.get("count", 0), config.replicas)
+
+    def _images(self, config: Config) -> list[Transform]:
+        images = self._file.items("images")
+        if not self._file.build_metadata:
+            return [lambda resources: change_images(resources, images, config.images)] if images else []
+        return [_one_image(image, config) for image in images]
+
+    def _replacements(self) -> list[Transform]:
+        items = load_replacements(self._file.items("replacements"), self._loader)
+        return [lambda resources: replace_all(resources, items)] if items else []
+
+    # ── validators ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _validate(self, resources: Resources) -> None:
+        """Validators are transformers that must change nothing but a label of their own."""
+        for plugin in self._plugins(self._file.texts("validators")):
+            before = [value_of(resource.node) for resource in resources.items]
+            transformer_of(plugin, self._loader, self._session.schemas)(resources)
+            after: list[Any] = []
+            for resource in resources.items:
+                copy = resource.copy()
+                labels = copy.labels
+                if VALIDATED_BY in labels:
+                    copy.set_labels({key: value for key, value in labels.items() if key != VALIDATED_BY})
+                after.append(value_of(copy.node))
+            if before != after:
+                raise RenderError(f"validators: {plugin.name} changed a resource")
+
+
+def _entries(entries: dict[str, str], specs: Any) -> Transform:
+    return lambda resources: add_entries(resources, entries, specs)
+
+
+def _one_image(image: dict[str, str], config: Config) -> Transform:
+    return lambda resources: change_images(resources, [image], config.images)
+
+
+_NO_HELM: Final = "helmCharts: charts are inflated only where Helm is enabled (--enable-helm)"
+_HELM: Final = "helmCharts: charts cannot be inflated yet"

@@ -1,0 +1,104 @@
+"""The Kustomize renderer: a path in a tree in, manifests out, as `kubectl kustomize` prints them."""
+
+from typing import Any, Final
+
+from gitops.manifests.key import Body, ResourceKey, group_of
+from gitops.manifests.manifest import Manifest, Origin
+from gitops.model.application import KustomizeOptions, SourceSpec
+from gitops.model.errors import RenderError
+from gitops.model.revision import Tree, normalise
+from renderers.kustomize.build import build
+from renderers.kustomize.config import DEFAULT, FieldSpec
+from renderers.kustomize.images import change_images, split_image
+from renderers.kustomize.labels import add_entries
+from renderers.kustomize.loader import Loader, RemoteNeeded
+from renderers.kustomize.names import add_prefix, add_suffix
+from renderers.kustomize.nodes import value_of
+from renderers.kustomize.order import sort_resources
+from renderers.kustomize.origins import remove_origins
+from renderers.kustomize.resources import Resources
+from renderers.result import Context, Needs, Remote, Rendered
+
+_MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "kustomize-(devel)"}
+
+
+def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered | Needs:
+    """The manifests of the kustomization at `spec.path`, or the repositories that it needs.
+
+    Raises RenderError, SourceError or ManifestError, before anything is half-built.
+    """
+    try:
+        bodies = render_bodies(tree, normalise(spec.path), context, spec.kustomize)
+    except RemoteNeeded as needed:
+        return Needs((needed.remote,))
+    path = normalise(spec.path)
+    return Rendered("kustomize", tuple(Manifest(_key(body), body, Origin(path or ".", 1)) for body in bodies))
+
+
+def render_bodies(
+    tree: Tree, path: str, context: Context, options: KustomizeOptions | None = None
+) -> list[dict[str, Any]]:
+    """The objects in their order; raises RemoteNeeded too."""
+
+    def remote_tree(remote: Remote) -> Tree:
+        found = context.remotes.get(remote)
+        if found is None:
+            raise RemoteNeeded(remote)
+        return found
+
+    root = tree.real(path)
+    if root is None or tree.kind(path) != "directory":
+        raise RenderError(f"{path or '.'}: expected a directory with a kustomization")
+    loader = Loader(tree, root, context.load_restrictor == "root", remote_tree, absolute=tree.is_file_system)
+    resources, top = build(loader, context.enable_helm)
+    _apply_options(resources, options or KustomizeOptions())
+    resources.items = sort_resources(resources.items, top.fields.get("sortOptions"))
+    resources.append_all(_taken(resources))
+    metadata = top.build_metadata
+    if "managedByLabel" in metadata:
+        add_entries(resources, _MANAGED_BY, (FieldSpec("metadata/labels", create=True),))
+    for resource in resources.items:
+        resource.remove_notes()
+    remove_origins(resources, "originAnnotations" in metadata, "transformerAnnotations" in metadata)
+    bodies: list[dict[str, Any]] = []
+    for resource in resources.items:
+        try:
+            bodies.append(value_of(resource.node))
+        except RenderError as error:
+            raise RenderError(f"{resource.current}: {error}") from error
+    return bodies
+
+
+def _taken(resources: Resources) -> list[Any]:
+    """The resources taken out of the list, to be added again with a check that no id is there twice."""
+    items, resources.items = resources.items, []
+    return items
+
+
+def _apply_options(resources: Resources, options: KustomizeOptions) -> None:
+    """What an Application adds on top of the kustomization."""
+    if options.namePrefix:
+        add_prefix(resources, options.namePrefix, DEFAULT.namePrefix)
+    if options.nameSuffix:
+        add_suffix(resources, options.nameSuffix, DEFAULT.nameSuffix)
+    images = [_image(text) for text in options.images]
+    if images:
+        change_images(resources, images, DEFAULT.images)
+
+
+def _image(text: str) -> dict[str, str]:
+    """`shop=registry.example.com/shop:1.2` or `shop:1.2` as an item of `images`."""
+    name, equals, new = text.partition("=")
+    new_name, tag, digest = split_image(new if equals else text)
+    return {"name": name if equals else new_name, "newName": new_name, "newTag": tag, "digest": digest}
+
+
+def _key(body: Body) -> ResourceKey:
+    metadata = body.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    return ResourceKey(
+        group_of(str(body.get("apiVersion", ""))),
+        str(body.get("kind", "")),
+        str(metadata.get("namespace") or ""),
+        str(metadata.get("name") or ""),
+    )

@@ -1,0 +1,227 @@
+"""replacements: copying a field of one resource into fields of others."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gitops.model.errors import RenderError
+from renderers.kustomize.fields import (
+    Kind,
+    add_key,
+    get,
+    index_of,
+    is_list_index,
+    kind_for,
+    lookup,
+    new_node,
+    set_field,
+    split_index,
+    split_smart,
+    wrong_kind,
+)
+from renderers.kustomize.ids import Selector, compiled, selector_of
+from renderers.kustomize.label_selectors import parse_selector
+from renderers.kustomize.nodes import QUOTED, Map, Node, Scalar, Seq, copy, is_empty, is_null, value_of, value_text
+from renderers.kustomize.resource import Resource, ids_in
+from renderers.kustomize.resources import Resources
+
+DEFAULT_PATH = "metadata.name"
+
+
+def replace_all(resources: Resources, replacements: Iterable[Mapping[str, Any]]) -> None:
+    """Carry out replacements in order; raises RenderError when a source or a field is missing."""
+    for replacement in replacements:
+        source, targets = replacement.get("source"), replacement.get("targets")
+        if source is None or targets is None:
+            raise RenderError("replacements: an item needs a source and targets")
+        value = _source_value(resources, source)
+        for target in targets:
+            _apply(resources, value, target)
+
+
+def _source_value(resources: Resources, source: Mapping[str, Any]) -> Node:
+    selector = selector_of(source)
+    found = [each for each in resources.items if any(selector.fits(id) for id in ids_in(each.node))]
+    if len(found) != 1:
+        how_many = "nothing is" if not found else "several resources are"
+        raise RenderError(f"replacements: source: {how_many} selected by {selector}")
+    path = source.get("fieldPath") or DEFAULT_PATH
+    node = lookup(found[0].node, split_smart(path))
+    if node is None or is_empty(node):
+        raise RenderError(f"replacements: source: {found[0].current} has no field {path}")
+    options = source.get("options") or {}
+    if not options.get("delimiter"):
+        return node
+    if not isinstance(node, Scalar):
+        raise RenderError("replacements: source: a delimiter is for text only")
+    parts = value_text(node).split(options["delimiter"])
+    index = options.get("index", 0)
+    if not 0 <= index < len(parts):
+        raise RenderError(f"replacements: source: options.index {index} is beyond the parts of {value_text(node)}")
+    return Scalar(parts[index], node.tag, node.style)
+
+
+def _apply(resources: Resources, value: Node, target: Mapping[str, Any]) -> None:
+    if "select" not in target:
+        raise RenderError("replacements: a target needs select")
+    selector = selector_of(target["select"])
+    rejects = [selector_of(each) for each in target.get("reject", ())]
+    paths = target.get("fieldPaths") or [DEFAULT_PATH]
+    options = target.get("options") or {}
+    for resource in resources.items:
+        if not _labels_fit(resource, selector, rejects):
+            continue
+        ids = ids_in(resource.node)
+        rejected = any(not each.names_nothing and any(each.fits(id) for id in ids) for each in rejects)
+        if not rejected and any(selector.fits(id) for id in ids):
+            for path in paths:
+                _set(resource, path, value, options)
+
+
+def _labels_fit(resource: Resource, selector: Selector, rejects: list[Selector]) -> bool:
+    if not _selected(resource, selector):
+        return False
+    return not any((each.labels or each.annotations) and _selected(resource, each) for each in rejects)
+
+
+def _selected(resource: Resource, selector: Selector) -> bool:
+    labels, annotations = parse_selector(selector.labels), parse_selector(selector.annotations)
+    return (annotations is None or annotations.fits(resource.annotations)) and (
+        labels is None or labels.fits(resource.labels)
+    )
+
+
+class _Slot:
+    """A place in a tree whose node can be replaced."""
+
+    __slots__ = ("_key", "_parent", "node")
+
+    def __init__(self, node: Node, parent: Map | Seq | None, key: str | int) -> None:
+        self.node = node
+        self._parent = parent
+        self._key = key
+
+    def put(self, node: Node) -> None:
+        if isinstance(self._parent, Map):
+            self._parent.fields[str(self._key)] = node
+        elif isinstance(self._parent, Seq):
+            self._parent.items[int(self._key)] = node
+
+
+def _set(resource: Resource, path: str, value: Node, options: Mapping[str, Any]) -> None:
+    create: Kind | None = type(value) if options.get("create") else None
+    try:
+        slots = _match(_Slot(resource.node, None, ""), split_smart(path), create)
+    except RenderError as error:
+        raise RenderError(f"replacements: {resource.current}: {path}: {error}") from error
+    if not slots:
+        raise RenderError(f"replacements: {resource.current} has no field {path}")
+    for slot in slots:
+        _set_slot(slot, value, options)
+
+
+def _set_slot(slot: _Slot, value: Node, options: Mapping[str, Any]) -> None:
+    new = copy(value)
+    delimiter = options.get("delimiter")
+    if delimiter:
+        if not isinstance(slot.node, Scalar):
+            raise RenderError("replacements: a delimiter is for text only")
+        parts = slot.node.value.split(delimiter)
+        text = value_text(new)
+        index = options.get("index", 0)
+        if index < 0:
+            parts = [text, *parts]
+        elif index >= len(parts):
+            parts.append(text)
+        else:
+            parts[index] = text
+        if isinstance(new, Scalar):
+            new.value = delimiter.join(parts)
+    if not isinstance(slot.node, Scalar):
+        slot.put(new)
+    elif isinstance(new, Scalar):
+        slot.node.value = new.value
+    else:
+        slot.node.value = ""
+
+
+# ── paths with wildcards ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _match(slot: _Slot, path: list[str], create: Kind | None) -> list[_Slot]:
+    """All places that a path fits: `[name=web]` compares by a regular expression, `*` fits every item."""
+    if not path:
+        return [slot]
+    part, rest = path[0], path[1:]
+    index = index_of(part)
+    if index is not None and index >= 0:
+        return _match_index(slot, index, rest, create)
+    if is_list_index(part):
+        return _match_items(slot, part, rest, create)
+    if part == "*":
+        found = [_match(_item(slot.node, number), rest, create) for number in range(len(_items(slot.node)))]
+        return [each for slots in found for each in slots]
+    field = get(slot.node, part)
+    if field is None:
+        if create is None or not isinstance(slot.node, Map):
+            return []
+        field = set_field(slot.node, part, new_node(kind_for(rest[0] if rest else "", create)))
+        if field is None:
+            return []
+    parent = slot.node if isinstance(slot.node, Map) else None
+    return _match(_Slot(field, parent, part), rest, create)
+
+
+def _items(node: Node) -> list[Node]:
+    if isinstance(node, Seq):
+        return node.items
+    if is_null(node):
+        return []
+    raise wrong_kind(node, Seq)
+
+
+def _item(node: Node, number: int) -> _Slot:
+    assert isinstance(node, Seq)
+    return _Slot(node.items[number], node, number)
+
+
+def _match_index(slot: _Slot, index: int, rest: list[str], create: Kind | None) -> list[_Slot]:
+    items = _items(slot.node)
+    if len(items) == index and create is not None and isinstance(slot.node, Seq):
+        items.append(new_node(kind_for(rest[0] if rest else "", create)))
+    if index >= len(items):
+        raise RenderError(f"index {index} is beyond the {len(items)} items")
+    return _match(_item(slot.node, index), rest, create)
+
+
+def _match_items(slot: _Slot, part: str, rest: list[str], create: Kind | None) -> list[_Slot]:
+    name, pattern = split_index(part)
+    found: list[_Slot] = []
+    for number, item in enumerate(_items(slot.node)):
+        if not name:
+            if _fits(item, pattern):
+                found.append(_item(slot.node, number))
+            continue
+        field = item.fields.get(name) if isinstance(item, Map) else None
+        if field is not None and _fits(field, pattern):
+            found.extend(_match(_item(slot.node, number), rest, create))
+    if found or create is None or not isinstance(slot.node, Seq):
+        return found
+    slot.node.items.append(_made(name, pattern))
+    return _match_items(slot, part, rest, create)
+
+
+def _made(name: str, text: str) -> Node:
+    if not name:
+        return Scalar(text)
+    made = Map({name: Scalar(text)})
+    add_key(made, name)
+    return made
+
+
+def _fits(node: Node, pattern: str) -> bool:
+    """Whether a regular expression is found in a node's YAML."""
+    if isinstance(node, Scalar):
+        text = f'"{node.value}"' if node.style == QUOTED else node.value
+    else:
+        text = str(value_of(node))
+    return bool(compiled(pattern).search(text.strip()))
