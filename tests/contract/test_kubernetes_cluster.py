@@ -71,7 +71,7 @@ def test_a_credential_plug_in_that_hangs_is_an_error(tmp_path, sandbox, monkeypa
 
 def test_a_credential_plug_in_that_fails_is_an_error_that_names_the_kubeconfig(tmp_path, sandbox):
     path = kubeconfig(tmp_path, sandbox, plug_in(tmp_path, "raise SystemExit(1)"))
-    with pytest.raises(ConfigError, match="the credential plug-in .* of user .* failed"):
+    with pytest.raises(ConfigError, match=r"the credential plug-in .* of user .* failed"):
         connect(path)
 
 

@@ -1,0 +1,18 @@
+"""`make bench`: each benchmark prints its rows; name some (`python -m tests.bench reading`) to run only those.
+
+Figures are medians of several runs on this machine, and ratios against kubectl in the same run where it is installed.
+"""
+
+import sys
+from importlib import import_module
+
+BENCHMARKS = ("reading", "syncing")
+
+
+def main(names: list[str]) -> None:
+    for name in names or BENCHMARKS:
+        print(f"\n{name}")
+        import_module(f"tests.bench.{name}").run()
+
+
+main(sys.argv[1:])
