@@ -151,12 +151,17 @@ def _fields_of(raw: dict[str, Any]) -> dict[str, Field]:
 
 
 def _field_of(raw: dict[str, Any]) -> Field:
+    named = _type_of(raw)
+    default = raw.get("default")
+    if default is None and raw.get("wire") == "always" and named.kind == "scalar":
+        # A field that is always written stands for its zero where it is missing, list-map keys included.
+        default = {"string": "", "integer": 0}.get(named.source)
     return Field(
-        _type_of(raw),
+        named,
         wire=raw.get("wire", ""),
         patch=tuple(raw.get("patch", "").split(",")) if "patch" in raw else (),
         merge_key=raw.get("mergeKey", ""),
-        default=raw.get("default"),
+        default=default,
         format=raw.get("format", ""),
         enum=tuple(raw.get("enum", ())),
     )

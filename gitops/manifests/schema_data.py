@@ -30,10 +30,11 @@ PACKAGES = (
     ("io.k8s.kube-aggregator.pkg.apis.apiregistration.v1", "kube-aggregator/pkg/apis/apiregistration/v1", 1),
 )
 
-# The one default of a list-map key that server-side apply knows (the v2 document leaves defaults out).
+# The defaults of list-map keys that server-side apply knows (the v2 document leaves defaults out).
 KEY_DEFAULTS = {
     ("io.k8s.api.core.v1.ContainerPort", "protocol"): "TCP",
     ("io.k8s.api.core.v1.ServicePort", "protocol"): "TCP",
+    ("io.k8s.api.core.v1.LocalObjectReference", "name"): "",
 }
 
 SCALARS = {
@@ -83,6 +84,8 @@ class GoTypes:
         return flags
 
     def _flag(self, go_type: str, options: list[str]) -> str:
+        if go_type.startswith(("map[", "[]")):
+            return "omitempty" if "omitempty" in options else "always"
         if go_type.startswith("*"):
             return "pointer" if "omitempty" in options else "null"
         bare = go_type.rpartition(".")[2]

@@ -131,10 +131,13 @@ def apply(
 def _applied_body(
     live: Body | None, before: Body, merged: Body, managers: _Managers, after: _Managers, who: Manager, now: str
 ) -> Body:
-    entry = after.get(who)
-    if live is not None and (merged is before or typed.same(merged, before)) and managers == after:
+    unchanged = live is not None and (merged is before or typed.same(merged, before))
+    if unchanged and managers == after:
+        assert live is not None
         return live
-    if entry is not None:
+    entry = after.get(who)
+    if entry is not None and not unchanged:
+        # An apply that only joins the owners of what is there already leaves no time behind.
         after = {**after, who: Managed(entry.owned, entry.api_version, now)}
     return with_managers(merged, after)
 

@@ -135,14 +135,12 @@ CRD_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 
 def _mark_definition(cluster: Cluster, write: Write, stored: Stored) -> Body:
     old = stored.body
-    finalizers = old["metadata"].get("finalizers") or []
-    if not finalizers:
-        if not write.dry_run:
-            cluster.storage.delete(write.resource.key, "", write.name)
-        return success(write.name, write.resource.group, write.resource.plural, old["metadata"]["uid"])
     if old["metadata"].get("deletionTimestamp"):
         return old
-    metadata = {**old["metadata"], "deletionTimestamp": cluster.clock.stamp()}
+    finalizers = old["metadata"].get("finalizers") or []
+    if CRD_FINALIZER not in finalizers:
+        finalizers = [*finalizers, CRD_FINALIZER]
+    metadata = {**old["metadata"], "deletionTimestamp": cluster.clock.stamp(), "finalizers": finalizers}
     condition = {
         "type": "Terminating",
         "status": "True",

@@ -4,6 +4,7 @@ One entry per resource in three tables; a function gets a body whose top-level, 
 The rules are those of each resource's `strategy.go`.
 """
 
+import base64
 from collections.abc import Callable
 
 from gitops.manifests import fields
@@ -244,15 +245,9 @@ def _daemon_set(_cluster: Cluster, body: Body) -> None:
     body["metadata"]["annotations"] = {**annotations, _TEMPLATE_GENERATION: "1"}
 
 
-def _secret(_cluster: Cluster, body: Body) -> None:
-    move_string_data(body)
-
-
 def move_string_data(body: Body) -> None:
-    """A Secret's stringData, written into its data."""
-    import base64
-
-    if "stringData" in body:
+    """A Secret's stringData becomes part of its data as soon as it is read, in place."""
+    if body.get("stringData"):
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in body["stringData"].items()}
         body["data"] = {**(body.get("data") or {}), **encoded}
         del body["stringData"]
@@ -268,7 +263,6 @@ _CREATE: dict[tuple[str, str], Prepare] = {
     ("", "services"): _service,
     ("", "persistentvolumeclaims"): _claim,
     ("", "persistentvolumes"): _volume,
-    ("", "secrets"): _secret,
     (_BATCH, "jobs"): _job,
     (_APPS, "daemonsets"): _daemon_set,
     (_APPS, "statefulsets"): _stateful_set,
@@ -322,13 +316,8 @@ def _daemon_set_update(_cluster: Cluster, body: Body, old: Body) -> None:
         body["metadata"]["annotations"] = {**annotations, _TEMPLATE_GENERATION: str(generation)}
 
 
-def _secret_update(_cluster: Cluster, body: Body, _old: Body) -> None:
-    move_string_data(body)
-
-
 _UPDATE: dict[tuple[str, str], PrepareUpdate] = {
     ("", "services"): _service_update,
     ("", "namespaces"): _namespace_update,
-    ("", "secrets"): _secret_update,
     (_APPS, "daemonsets"): _daemon_set_update,
 }

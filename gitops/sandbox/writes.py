@@ -41,6 +41,7 @@ def read(write: Write, sent: Body) -> Body:
         except DecodeError as error:
             raise cannot_be_handled(resource.kind, resource.version, str(error)) from error
         unknown = decoder.unknown
+        strategies.move_string_data(body)
     body["kind"], body["apiVersion"] = resource.kind, resource.api_version
     _report_unknown(write, unknown)
     return body
@@ -137,7 +138,7 @@ def insert(cluster: Cluster, write: Write, body: Body) -> Body:
     metadata["creationTimestamp"] = cluster.clock.stamp()
     admission.admit_create(cluster, write, body)
     strategies.prepare_create(cluster, resource, body)
-    _refuse(resource, name, rules.validate(cluster, resource, body, None, ""))
+    _refuse(resource, name, rules.validate(resource, body, None, ""))
     if cluster.find(resource, write.namespace, name) is not None:
         raise already_exists(resource.group, resource.plural, name)
     if write.dry_run:
@@ -215,7 +216,7 @@ def store_update(cluster: Cluster, write: Write, stored: Stored, body: Body) -> 
         if field in before and field != "selfLink":
             metadata[field] = before[field]
     strategies.prepare_update(cluster, resource, write.subresource, body, old)
-    _refuse(resource, write.name, rules.validate(cluster, resource, body, old, write.subresource))
+    _refuse(resource, write.name, rules.validate(resource, body, old, write.subresource))
     if _unchanged(body, old):
         return old
     if write.dry_run:

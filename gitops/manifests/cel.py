@@ -1,0 +1,124 @@
+"""CEL expressions as Kubernetes writes them, in CRD validation rules and admission policies.
+
+The language is Google's own implementation; the functions that Kubernetes adds to it are declared here. Compiled
+expressions are kept.
+"""
+
+import functools
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import re2
+
+from gitops.manifests.quantity import QuantityError, parse
+
+
+class CelError(ValueError):
+    """An expression cannot be compiled, or fails on these values; the text says why."""
+
+
+def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
+    """The value of `expression` with these variables; CelError when there is none."""
+    program = compiled(expression, tuple(sorted(variables)))
+    try:
+        value = program.eval(data=dict(variables))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise CelError(_short(error)) from error
+    if value.type().name() in ("*error*", "error"):
+        raise CelError(_short(value.value()))
+    return value.plain_value()
+
+
+@functools.lru_cache(maxsize=1024)
+def compiled(expression: str, names: tuple[str, ...]) -> Any:
+    """The compiled expression over variables of these names; CelError when it is not an expression."""
+    try:
+        return _environment(names).compile(expression)
+    except (RuntimeError, ValueError) as error:
+        raise CelError(_short(error)) from error
+
+
+def _short(error: object) -> str:
+    text = str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
+    return text.strip()
+
+
+@functools.lru_cache(maxsize=64)
+def _environment(names: tuple[str, ...]) -> Any:
+    from cel_expr_python import cel
+    from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
+
+    kinds = cel.Type
+    dyn, text, truth, number = kinds.DYN, kinds.STRING, kinds.BOOL, kinds.INT
+    items = kinds.List(dyn)
+
+    def function(name: str, *overloads: tuple[str, Any, list[Any], bool, Any]) -> Any:
+        made = [
+            cel.Overload(id, return_type=result, parameters=parameters, is_member=member, impl=run)
+            for id, result, parameters, member, run in overloads
+        ]
+        return cel.FunctionDecl(name, made)
+
+    functions = [
+        function("find", ("string_find_string", text, [text, text], True, _find)),
+        function("findAll", ("string_find_all_string", kinds.List(text), [text, text], True, _find_all)),
+        function("isSorted", ("list_is_sorted", truth, [items], True, lambda value: value == sorted(value))),
+        function("sum", ("list_sum", dyn, [items], True, sum)),
+        function("min", ("list_min", dyn, [items], True, min)),
+        function("max", ("list_max", dyn, [items], True, max)),
+        function("isQuantity", ("is_quantity_string", truth, [text], False, _is_quantity)),
+        function("isURL", ("is_url_string", truth, [text], False, _is_url)),
+        function("isIP", ("is_ip_string", truth, [text], False, _is_ip)),
+        function("isCIDR", ("is_cidr_string", truth, [text], False, _is_cidr)),
+        function("milli", ("quantity_milli_string", number, [text], False, lambda value: int(parse(value) * 1000))),
+    ]
+    extensions = [module() for module in _constructors(ext_strings, ext_math, ext_encoders, ext_optional, ext_bindings)]
+    return cel.NewEnv(variables=dict.fromkeys(names, dyn), extensions=extensions, functions=functions)
+
+
+def _constructors(*modules: Any) -> list[Any]:
+    """The one extension class of each module."""
+    found: list[Any] = []
+    for module in modules:
+        found.extend(value for name, value in vars(module).items() if name.startswith("Ext") and callable(value))
+    return found
+
+
+def _find(value: str, pattern: str) -> str:
+    match = re2.search(pattern, value)
+    return match[0] if match else ""
+
+
+def _find_all(value: str, pattern: str) -> list[str]:
+    return [match[0] for match in re2.finditer(pattern, value)]
+
+
+def _is_quantity(value: str) -> bool:
+    try:
+        parse(value)
+    except QuantityError:
+        return False
+    return True
+
+
+def _is_url(value: str) -> bool:
+    parts = urlsplit(value)
+    return bool(parts.scheme and (parts.netloc or parts.path.startswith("/")))
+
+
+def _is_ip(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_cidr(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return "/" in value
