@@ -229,7 +229,7 @@ class _Target:
             found += [(transform, self._built_in(kind)) for transform in make]
         for plugin in self._plugins(self._file.texts("transformers")):
             transform = transformer_of(plugin, self._loader, self._session.schemas)
-            found.append((transform, None))
+            found.append((transform, origin_of_plugin(plugin) if self._origin is not None else None))
         return found
 
     def _built_in_transformers(self, config: Config) -> list[tuple[str, list[Transform]]]:

@@ -146,10 +146,7 @@ def is_string(node: Node | None) -> bool:
 
 def resolve(text: str) -> tuple[str, Any]:
     """Tag and value of plain text; the value of a timestamp is a datetime."""
-    first = text[:1]
-    if first in NUMERIC_START:
-        if not first:
-            return NULL, None
+    if text[:1] in NUMERIC_START:
         return _resolve_numeric(text)
     if text in NULLS:
         return NULL, None
@@ -174,9 +171,8 @@ def _resolve_numeric(text: str) -> tuple[str, Any]:
 
 def tag_of(text: str) -> str:
     """The tag of plain text."""
-    first = text[:1]
-    if first in NUMERIC_START:
-        return _resolve_numeric(text)[0] if first else NULL
+    if text[:1] in NUMERIC_START:
+        return _resolve_numeric(text)[0]
     if text in NULLS:
         return NULL
     return BOOL if text in BOOLEANS_12 else STR
@@ -185,8 +181,8 @@ def tag_of(text: str) -> str:
 def needs_quotes(text: str) -> bool:
     """Whether a YAML 1.1 reader takes plain text for a number, a boolean or null."""
     if text[:1] in NUMERIC_START:
-        return bool(text) and (text in NOT_FINITE or parse_integer(text) is not None or parse_float(text) is not None)
-    return text in NULLS or text in BOOLEANS_11
+        return text in NOT_FINITE or parse_integer(text) is not None or parse_float(text) is not None
+    return text != "" and (text in NULLS or text in BOOLEANS_11)
 
 
 def untagged(text: str) -> Scalar:

@@ -40,8 +40,6 @@ def fix_references(resources: Resources, referrals: Sequence[Referral]) -> None:
             candidate = _Candidate(resource, previous)
             for name in dict.fromkeys(id.name for id in previous):
                 by_name.setdefault(name, []).append(candidate)
-    if not by_name:
-        return
     places = _by_kind(referrals)
     namespaces = {resource.original.effective_namespace for resource in resources.items}
     for resource in resources.items:
