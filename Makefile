@@ -20,7 +20,8 @@ test: setup
 	$(BIN)/python -m pytest -n 2 -m "not soak"
 
 soak: setup
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -n 2 -m soak
+	SANDBOX_FAULTS='error=429:10%,500:5%,reset:5%' $(BIN)/python -m pytest -n 2 tests/scenarios/test_sync.py
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """The embedded cluster for every test that needs one: shared by a whole run, or fresh."""
 
+import os
 from contextlib import ExitStack
 
 import pytest
@@ -9,8 +10,11 @@ from gitops.sandbox.server import SandboxThread
 
 @pytest.fixture(scope="session")
 def sandbox():
-    """One running cluster for all tests of a worker; each test uses namespaces of its own."""
-    with SandboxThread(nodes=3, speed=4.0) as running:
+    """One running cluster for all tests of a worker; each test uses namespaces of its own.
+
+    With SANDBOX_FAULTS in the environment it has a bad day (`make soak` runs the scenarios so).
+    """
+    with SandboxThread(nodes=3, speed=4.0, faults=os.environ.get("SANDBOX_FAULTS", "")) as running:
         yield running
 
 

@@ -14,11 +14,14 @@ from gitops.controller.planning import plan_rendered, render_source
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.inventory import parent_key
 from gitops.engine.plan import PlanOptions, is_precious
+from gitops.model.application import Application
 from gitops.model.errors import GitopsError
 from gitops.model.plan import ObstacleKind
 from gitops.model.release import Quarantine
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Outcome, SyncResult
+
+_LEAST_SECONDS = 120.0
 
 
 async def roll_back(
@@ -36,7 +39,7 @@ async def roll_back(
     quarantine = Quarantine(failed.plan.revision.sha, failed.plan.digest, reason, journal.now())
     try:
         rendered = await _release_set(request, outside, healthy.digest, healthy.revision)
-        back = replace(request, options=_options(result), wait=True, quarantine=quarantine)
+        back = replace(request, app=_patient(request.app), options=_options(result), wait=True, quarantine=quarantine)
         planned = await plan_rendered(back, outside, rendered, failed.source)
         blocking = [item for item in planned.plan.obstacles if item.kind is not ObstacleKind.GUARD]
         if blocking:
@@ -70,6 +73,11 @@ async def _release_set(request: Request, outside: Outside, digest: str, sha: str
     if rendered.digest != digest:
         raise GitopsError(f"commit {sha[:12]} no longer renders to what was healthy, and our store does not hold it")
     return rendered
+
+
+def _patient(app: Application) -> Application:
+    """However short the deadline of the sync was, the way back gets a fair one."""
+    return replace(app, sync=replace(app.sync, timeout=max(app.sync.timeout, _LEAST_SECONDS)))
 
 
 def _options(result: SyncResult) -> PlanOptions:

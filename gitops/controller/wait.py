@@ -11,6 +11,8 @@ from gitops.model.health import MISSING, Health
 from gitops.ports import Clock, Cluster
 
 Tell = Callable[[ResourceKey, Health], None]
+# Answers to a list or watch that are no reason to give up: no right to watch, too old a version, a server in trouble.
+_PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
 # How long to wait before a watch that ended, or may not be had, is tried again.
 _AGAIN_SECONDS = 1.0
 
@@ -75,13 +77,13 @@ class HealthWait:
                     async for event in events:
                         if event.type != "BOOKMARK":
                             self._judge(key_of(event.body), event.body, keys, gone=event.type == "DELETED")
-            except ApiError as exc:
-                if exc.code not in (403, 404, 410):
-                    raise
-                with contextlib.suppress(ApiError):
-                    await self._ask(keys)
             except UnreachableError:
                 pass  # the deadline ends the wait; until then the server may come back
+            except ApiError as exc:
+                if exc.code not in _PASSING:
+                    raise
+                with contextlib.suppress(ApiError, UnreachableError):
+                    await self._ask(keys)
             await self._clock.sleep(_AGAIN_SECONDS)
 
     async def _look(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> str:
