@@ -28,6 +28,7 @@ from gitops.ports import Fact
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS rendered (digest TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS equal (digest TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS releases (
     number INTEGER NOT NULL, application TEXT NOT NULL, cluster TEXT NOT NULL, revision TEXT NOT NULL,
     ref TEXT NOT NULL, digest TEXT NOT NULL, health TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
@@ -40,6 +41,12 @@ CREATE TABLE IF NOT EXISTS audit (
 );
 """
 _BUSY_SECONDS = 10.0
+# Remembered answers beyond this are forgotten; each costs one dry-run to learn again.
+_MOST_EQUAL = 200_000
+_TOO_MANY_EQUAL = f"""
+DELETE FROM equal WHERE digest IN
+(SELECT digest FROM equal LIMIT max(0, (SELECT count(*) FROM equal) - {_MOST_EQUAL}))
+"""
 T = TypeVar("T")
 
 
@@ -84,6 +91,13 @@ class SqliteStore:
     async def events(self, application: str, cluster: str) -> list[AuditEvent]:
         sql = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE application = ? AND cluster = ? ORDER BY seq"
         return await self._run(lambda: [_event(row) for row in self._db.execute(sql, (application, cluster))])
+
+    async def known_equal(self, digests: frozenset[str]) -> frozenset[str]:
+        return await self._run(lambda: frozenset(digest for digest in digests if self._is_equal(digest)))
+
+    async def remember_equal(self, digests: frozenset[str]) -> None:
+        rows = [(digest,) for digest in sorted(digests)]
+        await self._run(lambda: self._commit_many("INSERT OR IGNORE INTO equal VALUES (?)", rows))
 
     async def save_rendered(self, rendered: RenderedSet) -> None:
         rows = [
@@ -179,6 +193,19 @@ class SqliteStore:
             self._db.execute("ROLLBACK")
             raise
         return numbered
+
+    def _is_equal(self, digest: str) -> bool:
+        return self._db.execute("SELECT 1 FROM equal WHERE digest = ?", (digest,)).fetchone() is not None
+
+    def _commit_many(self, sql: str, rows: list[tuple[str]]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany(sql, rows)
+            self._db.execute(_TOO_MANY_EQUAL)
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
 
     def _commit(self, sql: str, values: tuple[object, ...]) -> None:
         self._db.execute(sql, values)

@@ -12,6 +12,7 @@ from gitops.controller.observe import live_state
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.decide import decide
 from gitops.engine.desired import rendered_set
+from gitops.engine.diff import is_same, pair_digest
 from gitops.engine.inventory import parent_key
 from gitops.engine.plan import Answer, Question, Situation, hand_edits_only, make_plan, questions
 from gitops.engine.predict import predict
@@ -52,12 +53,29 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     )
     live = await live_state(outside.cluster, rendered, inventory)
     at = Situation(app, rendered, live, inventory, options)
-    answers = await _ask(outside.cluster, questions(at, predict), at)
+    answers = await _answers(outside, questions(at, predict), at)
     plan = make_plan(at, answers)
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)
     if unconfirmed:
         plan = replace(plan, predicted=f"predicted here, since the server refused a dry-run: {', '.join(unconfirmed)}")
     return Planned(at, plan, decide(at, plan, source), source)
+
+
+async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Mapping[ResourceKey, Answer]:
+    """Ask what no earlier answer tells: a pair that the server once called equal is equal still."""
+    if not asked:
+        return {}
+    names = {question.key: pair_digest(question.body, at.live[question.key]) for question in asked}
+    known = await outside.store.known_equal(frozenset(names.values()))
+    answers = await _ask(outside.cluster, [one for one in asked if names[one.key] not in known], at)
+    equal = {
+        names[key]
+        for key, answer in answers.items()
+        if answer.body is not None and not answer.predicted and is_same(at.live[key], answer.body)
+    }
+    if equal:
+        await outside.store.remember_equal(frozenset(equal))
+    return answers
 
 
 async def _ask(cluster: Cluster, asked: list[Question], at: Situation) -> Mapping[ResourceKey, Answer]:

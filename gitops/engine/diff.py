@@ -4,6 +4,7 @@ Lists of objects are matched by the keys that people know them by (a container's
 item is one change and not a shift of all that follow. Values of Secrets are masked here, where a change is made.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,6 +59,14 @@ def changes_between(live: Body, desired: Body) -> tuple[FieldChange, ...]:
 def is_same(live: Body, desired: Body) -> bool:
     """True when nothing that can be desired differs; much cheaper than listing the changes."""
     return _comparable(live) == _comparable(desired)
+
+
+def pair_digest(desired: Body, live: Body) -> str:
+    """Names a desired body together with what is live, times and versions aside; secrets enter only hashed."""
+    metadata = live.get("metadata") or {}
+    owners = [{**entry, "time": ""} for entry in metadata.get("managedFields") or []]
+    text = json.dumps([desired, _comparable(live), metadata.get("uid"), owners], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _comparable(body: Body) -> Body:

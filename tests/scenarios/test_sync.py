@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from gitops.controller import news
+from gitops.controller.planning import plan_sync
+from gitops.controller.request import Request
 from gitops.model.application import IgnoreRule
 from gitops.model.errors import ConfigError, ManifestError, SourceError
 from gitops.model.health import HealthWord
@@ -365,3 +367,11 @@ def test_a_created_namespace_is_not_pruned_with_the_rest(world: World):
     world.commit(web=config_map("web"), keep=config_map("keep"))
     world.sync()
     assert all(key.kind != "Namespace" for key in world.inventory().keys)
+
+
+def test_what_a_server_called_equal_once_is_not_asked_again(world):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": "hunter2"}}
+    world.commit(s=secret)
+    world.sync()
+    asked = [world.requests_of(lambda outside: plan_sync(Request(world.app, "ada"), outside))[0] for _ in range(3)]
+    assert asked[1] == asked[2] == asked[0] - 1
