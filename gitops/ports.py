@@ -82,8 +82,14 @@ class Cluster(Protocol):
         """The live object in `version` ("" = the preferred one), or None. Also None while its kind is not served."""
         ...
 
-    async def list(self, group: str, kind: str, namespace: str, labels: str = "", version: str = "") -> Listing:
-        """All objects of a kind ("" = every namespace); empty where the kind is not served."""
+    async def list(
+        self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""
+    ) -> Listing:
+        """All objects of a kind ("" = every namespace) that the selectors fit; empty where the kind is not served."""
+        ...
+
+    async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
+        """The last lines of a container's present or, if that has none, previous run; "" when there are none."""
         ...
 
     async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:

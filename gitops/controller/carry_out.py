@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from gitops.controller.claim import make_namespace, write_inventory
+from gitops.controller.diagnose import Doctor
 from gitops.controller.execute import Execution, Progress
 from gitops.controller.journal import Journal
 from gitops.controller.request import Outside, Planned, Request
@@ -26,6 +27,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         outside.cluster,
         outside.clock,
         journal,
+        Doctor(outside.cluster, at.rendered.manifests),
         outside.tell,
         labels=f"{PART_OF}={inventory.set_id}",
         seconds=request.app.sync.timeout,

@@ -1,7 +1,13 @@
 """Why an object is not healthy, down to the container: "ImagePullBackOff", not "progress deadline exceeded"."""
 
-from gitops.engine.health import pod_trouble
+import base64
+import binascii
+from collections.abc import Iterable
+
+from gitops.engine.trouble import Trouble, generation_of, troubles_of
 from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.manifest import Manifest
+from gitops.manifests.secrets import HIDDEN
 from gitops.model.errors import ClusterError
 from gitops.model.health import Health
 from gitops.ports import Cluster
@@ -9,30 +15,84 @@ from gitops.ports import Cluster
 _WITH_PODS = {("apps", "Deployment"), ("apps", "ReplicaSet"), ("apps", "StatefulSet"), ("apps", "DaemonSet")} | {
     ("batch", "Job")
 }
+_LOG_LINES = 3
+# Shorter values are words like "true", which would make holes in every message.
+_SHORTEST_SECRET = 6
 
 
-async def reason_for(cluster: Cluster, key: ResourceKey, health: Health) -> str:
-    """The health's own message, and the first trouble among the object's pods. Never fails: less is then said."""
-    said = f"{health.word.value}: {health.message}" if health.message else health.word.value
-    if (key.group, key.kind) not in _WITH_PODS:
+class Doctor:
+    """Looks at the pods, events and logs of an Application's objects; says no value of a Secret in `manifests`."""
+
+    def __init__(self, cluster: Cluster, manifests: Iterable[Manifest]) -> None:
+        self._cluster = cluster
+        self._secrets = sorted(_secret_values(manifests), key=len, reverse=True)
+
+    def can_look(self, key: ResourceKey) -> bool:
+        """True for kinds that have pods."""
+        return (key.group, key.kind) in _WITH_PODS
+
+    async def trouble_of(self, key: ResourceKey) -> Trouble | None:
+        """The first trouble among the newest pods of a workload. Raises ClusterError."""
+        owner = await self._cluster.get(key)
+        labels = (((owner or {}).get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+        if owner is None or not labels:
+            return None
+        selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+        sets: tuple[Body, ...] = ()
+        if key.kind == "Deployment":
+            sets = (await self._cluster.list("apps", "ReplicaSet", key.namespace, selector)).items
+        pods = (await self._cluster.list("", "Pod", key.namespace, selector)).items
+        return next(iter(troubles_of(pods, generation_of(owner, sets))), None)
+
+    async def reason_for(self, key: ResourceKey, health: Health) -> str:
+        """The health's message, the trouble, the pod's last warning and log lines; less where they cannot be had."""
+        parts = [f"{health.word.value}: {health.message}" if health.message else health.word.value]
+        if self.can_look(key):
+            try:
+                trouble = await self.trouble_of(key)
+                if trouble is not None:
+                    parts += [str(trouble), *await self._last_words(key.namespace, trouble)]
+            except ClusterError as exc:
+                parts.append(f"its pods could not be read: {exc}")
+        return self.hidden("; ".join(dict.fromkeys(parts)))
+
+    def hidden(self, text: str) -> str:
+        """`text` without any Secret's value."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    async def _last_words(self, namespace: str, trouble: Trouble) -> list[str]:
+        said = []
+        fields = f"involvedObject.name={trouble.pod},type=Warning"
+        events = (await self._cluster.list("", "Event", namespace, fields=fields)).items
+        if events:
+            last = max(events, key=_seen)
+            said.append(f"event {last.get('reason')}: {last.get('message')}")
+        if trouble.has_run:
+            key = ResourceKey("", "Pod", namespace, trouble.pod)
+            text = await self._cluster.logs(key, trouble.container, lines=_LOG_LINES)
+            if text.strip():
+                said.append("its last log lines: " + " | ".join(text.strip().splitlines()[-_LOG_LINES:]))
         return said
+
+
+def _secret_values(manifests: Iterable[Manifest]) -> set[str]:
+    found: set[str] = set()
+    for manifest in manifests:
+        if (manifest.key.group, manifest.key.kind) == ("", "Secret"):
+            found |= {str(value) for value in (manifest.body.get("stringData") or {}).values()}
+            for value in (manifest.body.get("data") or {}).values():
+                found |= {str(value), _decoded(str(value))}
+    return {value for value in found if len(value) >= _SHORTEST_SECRET}
+
+
+def _decoded(text: str) -> str:
     try:
-        trouble = await _pod_trouble(cluster, key)
-    except ClusterError as exc:
-        return f"{said} (its pods could not be read: {exc})"
-    return f"{said}; {trouble}" if trouble else said
-
-
-async def _pod_trouble(cluster: Cluster, key: ResourceKey) -> str:
-    owner = await cluster.get(key)
-    labels = (((owner or {}).get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-    if not labels:
+        return base64.b64decode(text).decode()
+    except (binascii.Error, ValueError):
         return ""
-    selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-    pods = (await cluster.list("", "Pod", key.namespace, selector)).items
-    newest_first = sorted(pods, key=_made, reverse=True)
-    return next((f"pod {pod['metadata']['name']}: {text}" for pod in newest_first if (text := pod_trouble(pod))), "")
 
 
-def _made(pod: Body) -> str:
-    return str(pod["metadata"].get("creationTimestamp") or "")
+def _seen(event: Body) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")

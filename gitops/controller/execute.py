@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import assert_never
 
 from gitops.controller import news
-from gitops.controller.diagnose import reason_for
+from gitops.controller.diagnose import Doctor
 from gitops.controller.journal import Journal, described
 from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
@@ -45,6 +45,7 @@ class Execution:
         cluster: Cluster,
         clock: Clock,
         journal: Journal,
+        doctor: Doctor,
         tell: Callable[[news.News], None],
         *,
         labels: str,
@@ -55,6 +56,7 @@ class Execution:
         self._cluster = cluster
         self._clock = clock
         self._journal = journal
+        self._doctor = doctor
         self._tell = tell
         self._labels = labels
         self._deadline = clock.monotonic() + seconds
@@ -188,13 +190,17 @@ class Execution:
             return
         left = self._deadline - self._clock.monotonic()
         waiting = HealthWait(
-            self._cluster, self._clock, self._labels, lambda key, health: self._tell(news.HealthChanged(key, health))
+            self._cluster,
+            self._clock,
+            self._doctor,
+            self._labels,
+            lambda key, health: self._tell(news.HealthChanged(key, health)),
         )
         healths = await waiting.until_settled(watched, max(left, 0.0))
         self.progress.healths |= healths
         for key, health in sorted(healths.items()):
             if not health.is_settled:
-                reason = await reason_for(self._cluster, key, health)
+                reason = await self._doctor.reason_for(key, health)
                 late = "" if health.final else "not healthy in time: "
                 self._record(Failure(key, late + reason))
 

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 
+from gitops.controller.diagnose import Doctor
 from gitops.engine.health import health_of
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ApiError, UnreachableError
-from gitops.model.health import MISSING, Health
+from gitops.model.health import MISSING, Health, HealthWord
 from gitops.ports import Clock, Cluster
 
 Tell = Callable[[ResourceKey, Health], None]
@@ -15,14 +16,16 @@ Tell = Callable[[ResourceKey, Health], None]
 _PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
 # How long to wait before a watch that ended, or may not be had, is tried again.
 _AGAIN_SECONDS = 1.0
+_EXAMINE_SECONDS = 2.0
 
 
 class HealthWait:
     """The health of some objects as events come in; `healths` is their present state."""
 
-    def __init__(self, cluster: Cluster, clock: Clock, labels: str, tell: Tell) -> None:
+    def __init__(self, cluster: Cluster, clock: Clock, doctor: Doctor, labels: str, tell: Tell) -> None:
         self._cluster = cluster
         self._clock = clock
+        self._doctor = doctor
         self._labels = labels
         self._tell = tell
         self._changed = asyncio.Event()
@@ -37,6 +40,7 @@ class HealthWait:
         for key in self._unsettled():
             groups.setdefault((key.group, key.kind, key.namespace), set()).add(key)
         watches = [asyncio.create_task(self._follow(group, keys)) for group, keys in groups.items()]
+        watches += [asyncio.create_task(self._examine(key)) for key in self._unsettled() if self._doctor.can_look(key)]
         try:
             while self._unsettled() and not any(health.final for health in self.healths.values()):
                 left = deadline - self._clock.monotonic()
@@ -85,6 +89,21 @@ class HealthWait:
                 with contextlib.suppress(ApiError, UnreachableError):
                     await self._ask(keys)
             await self._clock.sleep(_AGAIN_SECONDS)
+
+    async def _examine(self, key: ResourceKey) -> None:
+        """Give up on a workload whose pods cannot recover, instead of sitting out the deadline."""
+        since: float | None = None
+        while True:
+            await self._clock.sleep(_EXAMINE_SECONDS)
+            if self.healths[key].is_settled:
+                since = None
+                continue
+            with contextlib.suppress(ApiError, UnreachableError):
+                trouble = await self._doctor.trouble_of(key)
+                now = self._clock.monotonic()
+                since = None if trouble is None else now if since is None else since
+                if trouble is not None and since is not None and trouble.is_final(now - since):
+                    self._see(key, Health(HealthWord.DEGRADED, "cannot become healthy", final=True))
 
     async def _look(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> str:
         listing = await self._cluster.list(*group, self._labels)

@@ -7,6 +7,7 @@ Children are not looked at here: `gitops.controller.diagnose` follows them to na
 from collections.abc import Callable
 from typing import Any
 
+from gitops.engine.trouble import pod_trouble
 from gitops.manifests.key import Body, group_of
 from gitops.model.health import HEALTHY, Health, HealthWord
 
@@ -121,7 +122,8 @@ def _daemon_set(body: Body) -> Health:
 
 def _pod(body: Body) -> Health:
     status, phase = _status(body), _status(body).get("phase", "Unknown")
-    reason = pod_trouble(body)
+    trouble = pod_trouble(body)
+    reason = str(trouble) if trouble else ""
     if phase == "Succeeded":
         return HEALTHY
     if phase == "Failed":
@@ -133,27 +135,6 @@ def _pod(body: Body) -> Health:
     if phase == "Running":
         return _progressing("the Pod is running")
     return _degraded(reason) if reason else _progressing("the Pod is pending")
-
-
-_WAITING_IS_TROUBLE = ("Err", "Error", "BackOff")
-
-
-def pod_trouble(body: Body) -> str:
-    """ "container web: ImagePullBackOff: Back-off pulling ..." for the first container that cannot run, else ""."""
-    status = _status(body)
-    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
-        waiting = (container.get("state") or {}).get("waiting") or {}
-        reason = waiting.get("reason") or ""
-        if reason.endswith(_WAITING_IS_TROUBLE) or reason.startswith("Err") or reason == "InvalidImageName":
-            return f"container {container['name']}: {reason}: {waiting.get('message') or 'no message'}"
-        ended = (container.get("state") or {}).get("terminated") or {}
-        if ended.get("exitCode"):
-            detail = ended.get("message") or ended.get("reason") or "no message"
-            return f"container {container['name']}: exited with code {ended['exitCode']}: {detail}"
-    scheduled = _condition(body, "PodScheduled")
-    if scheduled.get("status") == "False":
-        return f"{scheduled.get('reason')}: {scheduled.get('message') or 'cannot be scheduled'}"
-    return ""
 
 
 def _job(body: Body) -> Health:

@@ -1,12 +1,14 @@
 """Stories of a delivery: commits in, cluster out, over HTTP on the embedded cluster."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
-from gitops.controller import news
+from gitops.controller import news, wait
 from gitops.controller.planning import plan_sync
 from gitops.controller.request import Request
+from gitops.engine import trouble
 from gitops.model.application import IgnoreRule
 from gitops.model.errors import ConfigError, ManifestError, SourceError
 from gitops.model.health import HealthWord
@@ -375,3 +377,30 @@ def test_what_a_server_called_equal_once_is_not_asked_again(world):
     world.sync()
     asked = [world.requests_of(lambda outside: plan_sync(Request(world.app, "ada"), outside))[0] for _ in range(3)]
     assert asked[1] == asked[2] == asked[0] - 1
+
+
+def test_a_container_that_cannot_recover_fails_the_sync_before_its_deadline(world, monkeypatch):
+    monkeypatch.setattr(trouble, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(wait, "_EXAMINE_SECONDS", 0.3)
+    world.commit(web=deployment(image="nginx:broken"))
+    began = time.monotonic()
+    result = world.sync(world.with_sync(timeout=60.0))
+    assert time.monotonic() - began < 15
+    assert result.outcome is Outcome.FAILED
+    assert "ImagePullBackOff" in result.message
+
+
+def test_a_crashing_container_is_told_with_its_last_log_lines_and_no_secret(world, monkeypatch):
+    monkeypatch.setattr(trouble, "MOST_RESTARTS", 1)
+    monkeypatch.setattr(wait, "_EXAMINE_SECONDS", 0.3)
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s"},
+        "stringData": {"p": "Back-off restarting"},
+    }
+    world.commit(web=deployment(image="nginx:crash"), s=secret)
+    result = world.sync(world.with_sync(timeout=60.0))
+    assert result.outcome is Outcome.FAILED
+    assert "CrashLoopBackOff" in result.message
+    assert "Back-off restarting" not in result.message

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gitops.engine.health import health_of, pod_trouble
+from gitops.engine.health import health_of
+from gitops.engine.trouble import pod_trouble
 from gitops.model.health import HEALTHY, Health, HealthWord, worst
 
 
@@ -55,7 +56,7 @@ def test_what_is_being_deleted_is_progressing_whatever_it_is():
 def test_the_container_that_cannot_run_is_named():
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
     pod = body("Pod", "v1", {"phase": "Pending", "containerStatuses": [{"name": "web", "state": waiting}]})
-    assert pod_trouble(pod) == "container web: ImagePullBackOff: Back-off pulling image"
+    assert str(pod_trouble(pod)) == "pod x: container web: ImagePullBackOff: Back-off pulling image"
     assert health_of(pod).word is HealthWord.DEGRADED
 
 

@@ -51,11 +51,28 @@ class KubernetesCluster:
                 return None
             raise
 
-    async def list(self, group: str, kind: str, namespace: str, labels: str = "", version: str = "") -> Listing:
+    async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
+        path = f"{await self._path(pod)}/log"
+        for previous in ("false", "true"):
+            query = {"container": container, "tailLines": str(lines), "previous": previous}
+            try:
+                text = await self.http.text(path, query)
+            except ApiError as exc:
+                if exc.code not in (400, 404):  # the container has not run, or its log is gone
+                    raise
+                text = ""
+            if text.strip():
+                return text
+        return ""
+
+    async def list(
+        self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""
+    ) -> Listing:
         info = (await self.kinds()).find(group, kind, version)
         if info is None:
             return Listing((), "")
-        query = {"limit": _PAGE, **({"labelSelector": labels} if labels else {})}
+        selectors = {"labelSelector": labels, "fieldSelector": fields}
+        query = {"limit": _PAGE, **{name: text for name, text in selectors.items() if text}}
         items: list[Body] = []
         while True:
             page = await self.http.request("GET", _collection(info, namespace), query=query)

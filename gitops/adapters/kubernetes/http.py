@@ -55,6 +55,24 @@ class Http:
         attempts: int = ATTEMPTS,
     ) -> Body:
         """The decoded answer. Raises ApiError for a Status, UnreachableError when nothing answers or for a 401."""
+        raw = await self._raw(method, path, query, body, content_type, accept, attempts)
+        return orjson.loads(raw) if raw else {}
+
+    async def text(self, path: str, query: Mapping[str, str]) -> str:
+        """An answer that is no JSON: a log. Raises like `request`."""
+        raw = await self._raw("GET", path, query, None, "", "*/*", ATTEMPTS)
+        return raw.decode(errors="replace")
+
+    async def _raw(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Body | None,
+        content_type: str,
+        accept: str,
+        attempts: int,
+    ) -> bytes:
         data = None if body is None else orjson.dumps(body)
         headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
         for attempt in range(1, attempts + 1):
@@ -68,7 +86,7 @@ class Http:
                 continue
             self._count(method, query, path, code, time.monotonic() - started)
             if code < 400:
-                return orjson.loads(raw) if raw else {}
+                return raw
             if code in _AGAIN and attempt < attempts and _may_repeat(code, raw):
                 await asyncio.sleep(_delay(attempt, retry_after))
                 continue

@@ -1,0 +1,98 @@
+"""What is wrong with the pods of a workload: which container, why, and whether waiting can still help."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gitops.manifests.key import Body
+
+# Waiting reasons that nothing but another manifest changes; those that may pass get a grace.
+_HOPELESS = {"InvalidImageName", "ErrImageNeverPull"}
+_MAY_PASS = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+}
+GRACE_SECONDS = 30.0
+MOST_RESTARTS = 4
+_HASHES = ("pod-template-hash", "controller-revision-hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One container that cannot run (`container` is "" for a pod that cannot be scheduled)."""
+
+    pod: str
+    container: str
+    reason: str
+    message: str
+    restarts: int = 0
+    has_run: bool = False
+
+    def __str__(self) -> str:
+        where = f"pod {self.pod}: container {self.container}" if self.container else f"pod {self.pod}"
+        restarted = f" (restarted {self.restarts} times)" if self.restarts else ""
+        return f"{where}: {self.reason}: {self.message or 'no message'}{restarted}"
+
+    def is_final(self, seconds: float) -> bool:
+        """True when it has lasted `seconds` and will not mend itself."""
+        if self.reason in _HOPELESS:
+            return True
+        if self.reason in _MAY_PASS:
+            return seconds >= GRACE_SECONDS
+        return self.reason == "CrashLoopBackOff" and self.restarts >= MOST_RESTARTS
+
+
+def troubles_of(pods: Iterable[Body], generation: str) -> list[Trouble]:
+    """What is wrong with the pods of one `generation` ("" = any); older ones are on their way out and prove nothing."""
+    found = (pod_trouble(pod) for pod in pods if generation in ("", _hash_of(pod)) and not _is_going(pod))
+    return [trouble for trouble in found if trouble]
+
+
+def generation_of(owner: Body, replica_sets: Iterable[Body]) -> str:
+    """The hash that the newest pods of a workload are labelled with; "" where its kind keeps none."""
+    if owner["kind"] == "StatefulSet":
+        return str((owner.get("status") or {}).get("updateRevision") or "")
+    newest = max(replica_sets, key=_revision_of, default=None)
+    return "" if newest is None else str((newest["metadata"].get("labels") or {}).get("pod-template-hash") or "")
+
+
+def pod_trouble(pod: Body) -> Trouble | None:
+    """The first container that waits for a bad reason or ended with an error; else why it cannot be scheduled."""
+    status, name = pod.get("status") or {}, pod["metadata"]["name"]
+    for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
+        found = _container_trouble(name, container)
+        if found:
+            return found
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return Trouble(name, "", condition.get("reason") or "Unschedulable", condition.get("message") or "")
+    return None
+
+
+def _container_trouble(pod: str, container: dict[str, Any]) -> Trouble | None:
+    state, restarts = container.get("state") or {}, container.get("restartCount") or 0
+    waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+    reason = waiting.get("reason") or ""
+    if reason in _HOPELESS | _MAY_PASS or reason.endswith(("BackOff", "Error")):
+        return Trouble(pod, container["name"], reason, waiting.get("message") or "", restarts, has_run=restarts > 0)
+    if ended.get("exitCode"):
+        message = ended.get("message") or ended.get("reason") or ""
+        return Trouble(pod, container["name"], f"exited with code {ended['exitCode']}", message, restarts, has_run=True)
+    return None
+
+
+def _revision_of(replica_set: Body) -> int:
+    text = (replica_set["metadata"].get("annotations") or {}).get("deployment.kubernetes.io/revision", "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _hash_of(pod: Body) -> str:
+    labels = pod["metadata"].get("labels") or {}
+    return next((labels[name] for name in _HASHES if name in labels), "")
+
+
+def _is_going(pod: Body) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
