@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gitops.manifests.manifest import Manifest
-from gitops.manifests.yaml_write import write_manifests, write_sorted_manifests
+from gitops.manifests.yaml_write import write_manifests
 from gitops.model.revision import Tree
 
 
@@ -41,9 +41,8 @@ class Rendered:
 
     @property
     def text(self) -> str:
-        """The manifests as YAML; for Kustomize exactly as it prints them."""
-        bodies = (manifest.body for manifest in self.manifests)
-        return write_sorted_manifests(bodies) if self.renderer == "kustomize" else write_manifests(bodies)
+        """The manifests as YAML; what Kustomize made is exactly what it prints, since its keys are sorted already."""
+        return write_manifests(manifest.body for manifest in self.manifests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,7 +274,7 @@ class _Target:
 
     def _images(self, config: Config) -> list[Transform]:
         images = self._file.items("images")
-        if not self._file.build_metadata:
+        if self._origin is None:
             return [lambda resources: change_images(resources, images, config.images)] if images else []
         return [_one_image(image, config) for image in images]
 

@@ -24,7 +24,7 @@ from gitops.manifests.yaml_scalars import (
     parse_integer,
     parse_timestamp,
 )
-from gitops.manifests.yaml_write import string_text
+from gitops.manifests.yaml_write import sorted_keys, string_text
 from gitops.model.errors import RenderError
 
 STR: Final = "!!str"
@@ -199,14 +199,14 @@ def string(text: str) -> Scalar:
 
 
 def value_of(node: Node) -> Any:
-    """The JSON value of a tree, as it is when Kustomize has written it as YAML and read that again.
+    """The JSON value of a tree, as it is when Kustomize has written it as YAML and read that again; keys are sorted.
 
     Raises RenderError where that trip fails: a key given twice, keys that are no text, text that is not what its tag
     says, infinity, control characters.
     """
     if type(node) is Map and node.odd:
         _refuse_twice(node)
-        return {key: _value(child, node.flow) for key, child in node.fields.items()}
+        return {key: _value(node.fields[key], node.flow) for key in sorted_keys(node.fields)}
     return _value(node, False)
 
 
@@ -222,7 +222,9 @@ def _value(node: Node, flow: bool) -> Any:
                 raise RenderError(f"the key {min(node.odd)} is not text (quote it)")
         flow = flow or node.flow
         result: dict[str, Any] = {}
-        for key, child in node.fields.items():
+        fields = node.fields
+        for key in sorted_keys(fields):
+            child = fields[key]
             if type(child) is Scalar and child.tag == STR and child.value.isprintable():
                 result[key] = child.value
             else:

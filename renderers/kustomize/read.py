@@ -85,6 +85,7 @@ def _inner(item: Node) -> list[Node]:
         return []
     inner = item
     if isinstance(item, Map):
+        _unfold(item)
         value = value_of(item)
         inner = map_of(value)
         _quote(inner)
@@ -93,6 +94,18 @@ def _inner(item: Node) -> list[Node]:
             assert isinstance(items, Seq)
             return [each for each in items.items if not is_empty(each)]
     return [inner]
+
+
+def _unfold(node: Node) -> None:
+    """Take away braces and brackets: items are decoded as they stand, so that an empty value is null in them too."""
+    if isinstance(node, Map):
+        node.flow = False
+        for child in node.fields.values():
+            _unfold(child)
+    elif isinstance(node, Seq):
+        node.flow = False
+        for child in node.items:
+            _unfold(child)
 
 
 def _quote(node: Node) -> None:
