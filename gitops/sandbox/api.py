@@ -11,7 +11,19 @@ import orjson
 import yaml
 
 from gitops.manifests.key import Body
-from gitops.sandbox import access, conversions, deletion, discovery, lists, openapi, patches, reviews, scale, writes
+from gitops.sandbox import (
+    access,
+    conversions,
+    deletion,
+    discovery,
+    lists,
+    openapi,
+    patches,
+    protobuf,
+    reviews,
+    scale,
+    writes,
+)
 from gitops.sandbox import pods as pod_requests
 from gitops.sandbox.access import Attributes
 from gitops.sandbox.cluster import Cluster, User, Write
@@ -119,6 +131,8 @@ class Api:
                 return _json(discovery.group(registry, group))
             case ["apis", group, version] if registry.serves(group, version):
                 return _json(discovery.resources(registry, group, version))
+            case ["openapi", "v2"] if "+protobuf" in request.header("accept"):
+                return Answer(200, openapi.v2_protobuf(), openapi.PROTOBUF)
             case ["openapi", "v2"]:
                 return Answer(200, self._documents.v2())
             case ["openapi", "v3"]:
@@ -324,6 +338,8 @@ def _json(body: Any) -> Answer:
 def _decoded(request: Request, resource: Resource) -> Body:
     """The object in a request's body."""
     raw = request.body
+    if protobuf.MEDIA_TYPE in request.header("content-type"):
+        return _from_protobuf(raw)
     if "yaml" in request.header("content-type"):
         try:
             return writes.require_body(yaml.load(raw, Loader=yaml.CSafeLoader))
@@ -337,6 +353,13 @@ def _decoded(request: Request, resource: Resource) -> Body:
             f"the object provided is unrecognized (must be of type {resource.kind}): couldn't get version/kind; "
             f"json parse error: {go_json_error(text, error)} ({text[:1000]})"
         ) from error
+
+
+def _from_protobuf(raw: bytes) -> Body:
+    try:
+        return protobuf.decode(raw)
+    except protobuf.ProtobufError as error:
+        raise bad_request(str(error)) from error
 
 
 def go_json_error(text: str, error: orjson.JSONDecodeError) -> str:
@@ -354,7 +377,9 @@ def go_json_error(text: str, error: orjson.JSONDecodeError) -> str:
 
 def _delete_options(request: Request) -> Body:
     options: Body = {}
-    if request.body.strip():
+    if protobuf.MEDIA_TYPE in request.header("content-type") and request.body:
+        options = _from_protobuf(request.body)
+    elif request.body.strip():
         try:
             options = writes.require_body(orjson.loads(request.body))
         except orjson.JSONDecodeError as error:

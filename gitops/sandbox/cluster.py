@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass, field
 
 from gitops.manifests.key import Body
+from gitops.sandbox import conversions
 from gitops.sandbox.clock import Clock
 from gitops.sandbox.resources import Registry, Resource
 from gitops.sandbox.statuses import not_found
@@ -54,7 +55,11 @@ class Cluster:
         self.tokens: dict[str, User] = {}
 
     def find(self, resource: Resource, namespace: str, name: str) -> Stored | None:
-        return self.storage.get(resource.key, namespace if resource.namespaced else "", name)
+        """The object in the version that `resource` serves."""
+        stored = self.storage.get(resource.key, namespace if resource.namespaced else "", name)
+        if stored is None or not conversions.needed(resource):
+            return stored
+        return Stored(conversions.to_version(resource, stored.body), stored.revision)
 
     def get(self, resource: Resource, namespace: str, name: str) -> Stored:
         """The object, or 404."""
@@ -62,6 +67,11 @@ class Cluster:
         if stored is None:
             raise not_found(resource.group, resource.plural, name)
         return stored
+
+    def put(self, resource: Resource, body: Body) -> Body:
+        """Stores a new version of an object, given and answered in the version that `resource` serves."""
+        stored = self.storage.put(resource.key, conversions.to_stored(resource, body))
+        return conversions.to_version(resource, stored.body)
 
     def namespace(self, name: str) -> Body | None:
         stored = self.storage.get(("", "namespaces"), "", name)

@@ -94,7 +94,7 @@ def _delete_object(cluster: Cluster, write: Write, stored: Stored, options: Body
     if marked == metadata:
         return old
     body = {**old, "metadata": marked}
-    return body if write.dry_run else cluster.storage.put(resource.key, body).body
+    return body if write.dry_run else cluster.put(resource, body)
 
 
 def _finalizers(present: list[str], options: Body) -> list[str]:
@@ -127,7 +127,7 @@ def _mark_namespace(cluster: Cluster, write: Write, stored: Stored) -> Body:
         return old
     metadata = {**old["metadata"], "deletionTimestamp": cluster.clock.stamp()}
     body = {**old, "metadata": metadata, "status": {**old["status"], "phase": "Terminating"}}
-    return body if write.dry_run else cluster.storage.put(write.resource.key, body).body
+    return body if write.dry_run else cluster.put(write.resource, body)
 
 
 CRD_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
@@ -150,7 +150,7 @@ def _mark_definition(cluster: Cluster, write: Write, stored: Stored) -> Body:
     }
     conditions = [entry for entry in old["status"].get("conditions") or [] if entry["type"] != "Terminating"]
     body = {**old, "metadata": metadata, "status": {**old["status"], "conditions": [*conditions, condition]}}
-    return body if write.dry_run else cluster.storage.put(write.resource.key, body).body
+    return body if write.dry_run else cluster.put(write.resource, body)
 
 
 def finish_if_released(cluster: Cluster, resource: Resource, body: Body) -> Body:
@@ -158,6 +158,6 @@ def finish_if_released(cluster: Cluster, resource: Resource, body: Body) -> Body
     metadata = body["metadata"]
     namespace_holds = (resource.group, resource.plural) == ("", "namespaces") and body["spec"].get("finalizers")
     if namespace_holds or metadata.get("deletionGracePeriodSeconds"):
-        return cluster.storage.put(resource.key, body).body
+        return cluster.put(resource, body)
     stored = cluster.storage.delete(resource.key, metadata.get("namespace", ""), metadata["name"])
     return {**body, "metadata": {**metadata, "resourceVersion": stored.body["metadata"]["resourceVersion"]}}

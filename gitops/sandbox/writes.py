@@ -143,7 +143,7 @@ def insert(cluster: Cluster, write: Write, body: Body) -> Body:
         raise already_exists(resource.group, resource.plural, name)
     if write.dry_run:
         return body
-    return cluster.storage.put(resource.key, body).body
+    return cluster.put(resource, body)
 
 
 def _refuse(resource: Resource, name: str, errors: list[FieldError]) -> None:
@@ -223,7 +223,7 @@ def store_update(cluster: Cluster, write: Write, stored: Stored, body: Body) -> 
         return body
     if before.get("deletionTimestamp") and not metadata.get("finalizers"):
         return finish_if_released(cluster, resource, body)
-    return cluster.storage.put(resource.key, body).body
+    return cluster.put(resource, body)
 
 
 def _unchanged(body: Body, old: Body) -> bool:
@@ -293,4 +293,4 @@ def finalize(cluster: Cluster, write: Write, sent: Body) -> Body:
     metadata = body["metadata"]
     if metadata.get("deletionTimestamp") and not finalizers and not metadata.get("finalizers"):
         return finish_if_released(cluster, write.resource, body)
-    return cluster.storage.put(write.resource.key, body).body
+    return cluster.put(write.resource, body)

@@ -47,7 +47,7 @@ def services_of(world: World, pod: Body) -> list[str]:
 
 
 def _selected(world: World, namespace: str, selector: Body) -> list[Body]:
-    return [
+    found = [
         pod
         for pod in world.all(PODS, namespace)
         if selector.items() <= (pod["metadata"].get("labels") or {}).items()
@@ -55,6 +55,7 @@ def _selected(world: World, namespace: str, selector: Body) -> list[Body]:
         and not is_ended(pod)
         and not is_going(pod)
     ]
+    return sorted(found, key=lambda pod: [int(part) for part in pod["status"]["podIP"].split(".")])
 
 
 def _ports(service: Body, pods: list[Body]) -> list[Body]:
