@@ -164,7 +164,7 @@ class _Target:
         for path in self._file.texts("components"):
             own = Gathered(into.resources, into.config, into.variables)
             result = self._enter(self._loader.enter(path), path, own, "Component")
-            into.resources, into.config, into.variables = result.resources, result.config, result.variables
+            into.resources, into.config, into.variables = result.resources, EMPTY.merge(result.config), result.variables
             Resources().append_all(into.resources.items)
 
     def _enter(self, loader: Loader, path: str, into: Gathered, kind: str) -> Gathered:

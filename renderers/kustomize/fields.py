@@ -47,6 +47,8 @@ def set_field(parent: Map, name: str, value: Node | None, *, keep_null: bool = F
     if isinstance(value, Scalar) and value.style == PLAIN and is_string(value) and needs_quotes(value.value):
         value.style = QUOTED
     old = parent.fields.get(name)
+    if old is value:
+        return value
     if old is None:
         add_key(parent, name)
     elif isinstance(value, Scalar):
@@ -54,10 +56,20 @@ def set_field(parent: Map, name: str, value: Node | None, *, keep_null: bool = F
         if isinstance(old, Scalar):
             assign(old, value)
             return old
+        value = Scalar(value.value, value.tag, value.style)
     else:
-        value.flow = not isinstance(old, Scalar) and old.flow
+        value = _shallow(value, flow=not isinstance(old, Scalar) and old.flow)
     parent.fields[name] = value
     return value
+
+
+def _shallow(node: Map | Seq, flow: bool) -> Map | Seq:
+    """What takes the place of another node has its own identity, but the same children."""
+    if isinstance(node, Seq):
+        return Seq(list(node.items), flow)
+    result = Map(dict(node.fields), flow)
+    result.odd, result.twice = node.odd, node.twice
+    return result
 
 
 def add_key(parent: Map, name: str) -> None:

@@ -7,6 +7,7 @@ patches and selectors see them; so does this, and `remove_notes` takes them out 
 from collections.abc import Iterable
 from typing import Final
 
+from gitops.model.errors import RenderError
 from renderers.kustomize.fields import (
     metadata_map,
     metadata_text,
@@ -207,6 +208,8 @@ def previous_ids(node: Map) -> list[Id]:
         text_of(annotations.fields.get(note)).split(",")
         for note in (PREVIOUS_NAMES, PREVIOUS_NAMESPACES, PREVIOUS_KINDS)
     )
+    if not len(names) == len(namespaces) == len(kinds):
+        raise RenderError(f"the notes about earlier names of {names[0]} do not agree")
     group, version = split_api_version(text_of(node.fields.get("apiVersion")))
     return [
         Id(group, version, kind, name, namespace)
