@@ -29,7 +29,7 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
             await journal.note("sync.held", plan.revision.sha, reason=hold.reason)
             outside.tell(news.Held(hold))
             return SyncResult(Outcome.HELD, plan, message=hold.reason)
-        case InSync() if _is_settled(planned.at):
+        case InSync() if _is_settled(planned.at, wait=request.wait):
             return SyncResult(Outcome.IN_SYNC, plan, message="nothing to do")
         case Go() | InSync():
             result = await carry_out(request, outside, planned, journal)
@@ -40,9 +40,9 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
             )
 
 
-def _is_settled(at: Situation) -> bool:
-    """The inventory says just what is so: an earlier sync of this set was finished and healthy."""
-    healthy = at.inventory.healthy
+def _is_settled(at: Situation, *, wait: bool) -> bool:
+    """The inventory says just what is so: an earlier sync of this set was finished, and healthy if that is asked."""
+    healthy, digest = at.inventory.healthy, at.rendered.digest
     if at.options.resources:
         return True
-    return healthy is not None and at.inventory.synced == at.rendered.digest == healthy.digest
+    return at.inventory.synced == digest and (not wait or (healthy is not None and healthy.digest == digest))
