@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from gitops.ports import Cluster, Source, Store
 
 
-def render(tree: Tree, app: Application) -> tuple[Manifest, ...]:
-    """What the source holds, by the renderer that it asks for or that is detected."""
+def render(
+    tree: Tree, app: Application, *, load_restrictor: Literal["root", "none"] = "root", enable_helm: bool = False
+) -> tuple[Manifest, ...]:
+    """What the source holds, by the renderer that it asks for or that is detected.
+
+    `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`.
+    """
     from renderers.registry import Context, Needs
     from renderers.registry import render as by_registry
 
-    answer = by_registry(tree, app.source, Context(app.name, app.destination.namespace))
+    context = Context(app.name, app.destination.namespace, load_restrictor=load_restrictor, enable_helm=enable_helm)
+    answer = by_registry(tree, app.source, context)
     if isinstance(answer, Needs):
         needed = ", ".join(map(str, answer.remotes))
         raise RenderError(f"{app.source.path}: needs what is not in this repository: {needed}")

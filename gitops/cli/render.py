@@ -16,18 +16,29 @@ from gitops.model.errors import ConfigError, GitopsError
 @click.option("-f", "--file", "file", default="", metavar="APP", help="A file that holds an Application.")
 @click.option("--revision", default="", metavar="REV", help="A branch, tag or commit instead of what is there now.")
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-def render(path: str, file: str, revision: str, output: str) -> None:
+@click.option(
+    "--load-restrictor",
+    type=click.Choice(["LoadRestrictionsRootOnly", "LoadRestrictionsNone"]),
+    default="LoadRestrictionsRootOnly",
+    show_default=True,
+    help="Whether a kustomization may read files outside of its folder.",
+)
+@click.option("--enable-helm", is_flag=True, help="Let a kustomization inflate Helm charts.")
+def render(path: str, file: str, revision: str, output: str, load_restrictor: str, enable_helm: bool) -> None:
     """Print the desired state of PATH, or of the Application in -f APP, as the source holds it."""
     try:
-        manifests = _rendered(path, file, revision)
+        manifests = _rendered(path, file, revision, load_restrictor == "LoadRestrictionsNone", enable_helm)
         _print([manifest.body for manifest in manifests], output)
     except GitopsError as exc:
         fail(exc)
 
 
-def _rendered(path: str, file: str, revision: str) -> Any:
-    from gitops.bootstrap import render as by_renderer
+def _rendered(path: str, file: str, revision: str, unrestricted: bool, enable_helm: bool) -> Any:
+    from gitops.bootstrap import render as by_bootstrap
     from gitops.model.application import Application, SourceSpec
+
+    def by_renderer(tree: Any, app: Any) -> Any:
+        return by_bootstrap(tree, app, load_restrictor="none" if unrestricted else "root", enable_helm=enable_helm)
 
     if bool(path) == bool(file):
         raise ConfigError("name what to render: either a PATH, or an Application with -f FILE")
