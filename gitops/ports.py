@@ -96,6 +96,10 @@ class Cluster(Protocol):
         """Server-side apply as field manager `gitops`; the stored object (or what it would be)."""
         ...
 
+    async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
+        """Write managedFields, if the object is still at `version`; ApiError 409 if not."""
+        ...
+
     async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
         """Create an object whose name the server generates."""
         ...

@@ -135,6 +135,8 @@ class Execution:
                     verb = "created"
                 case Update():
                     forced = change.force or self._force
+                    if change.owners:
+                        await self._cluster.replace_owners(change.key, change.owners, change.version)
                     written[change.key] = await self._cluster.apply(change.key, change.body, force=forced)
                     verb = "updated"
                 case Recreate():

@@ -14,7 +14,7 @@ from gitops.engine.decide import decide
 from gitops.engine.desired import rendered_set
 from gitops.engine.diff import is_same, pair_digest
 from gitops.engine.inventory import parent_key
-from gitops.engine.plan import Answer, Question, Situation, hand_edits_only, make_plan, questions
+from gitops.engine.plan import Answer, Question, Situation, hand_edits_only, make_plan, questions, removed_by_takeover
 from gitops.engine.predict import predict
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError
@@ -71,7 +71,10 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
     equal = {
         names[key]
         for key, answer in answers.items()
-        if answer.body is not None and not answer.predicted and is_same(at.live[key], answer.body)
+        if answer.body is not None
+        and not answer.predicted
+        and not answer.removed
+        and is_same(at.live[key], answer.body)
     }
     if equal:
         await outside.store.remember_equal(frozenset(equal))
@@ -93,7 +96,8 @@ async def _answer(cluster: Cluster, question: Question, live: Body, *, force: bo
     """The server's word on one update. A hand edit is taken back; another automation's field is only with `force`."""
     try:
         body = await cluster.apply(question.key, question.body, force=force, dry_run=True)
-        return Answer(body=body, forced=force)
+        removed = removed_by_takeover(question, body, predict) if question.takes_over else ()
+        return Answer(body=body, forced=force, removed=removed)
     except ApiError as exc:
         if exc.code == 409 and not force and hand_edits_only(exc, live):
             return await _answer(cluster, question, live, force=True)

@@ -12,6 +12,7 @@ from gitops.engine.diff import changes_between, is_same
 from gitops.engine.ignore import without_ignored
 from gitops.engine.inventory import Inventory, foreign_owner, marked, owner_of
 from gitops.engine.order import Place, places, rank_of
+from gitops.engine.takeover import owners_after_takeover, with_owners
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
@@ -58,21 +59,27 @@ class Answer:
     """What the server said to a dry-run: the body it would store, or its refusal.
 
     `forced` if conflicts were taken, `predicted` if the server would not be asked and the body is our own guess.
+    `removed` are fields that go when ownership moves to us, which no dry-run shows.
     """
 
     body: Body | None = None
     error: ApiError | None = None
     forced: bool = False
     predicted: bool = False
+    removed: tuple[FieldChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A dry-run to be asked for; `body` is what would be applied, `predicted` what we expect to hear."""
+    """A dry-run to be asked for; `body` is what would be applied, `predicted` what we expect to hear.
+
+    `takes_over` when client-side apply's fields become ours before it.
+    """
 
     key: ResourceKey
     body: Body
     predicted: Body
+    takes_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +105,21 @@ def questions(at: Situation, predict: Predict) -> list[Question]:
         if live is None or not _may_update(at, manifest, live):
             continue
         body = desired_body(at, manifest)
-        predicted = predict(live, body)
-        if predicted is not live:
-            asked.append(Question(manifest.key, body, predicted))
+        owners = _new_owners(at, live)
+        before = live if owners is None else with_owners(live, owners)
+        predicted = predict(before, body)
+        if predicted is not before:
+            asked.append(Question(manifest.key, body, predicted, owners is not None))
     return asked
+
+
+def removed_by_takeover(question: Question, stored: Body, predict: Predict) -> tuple[FieldChange, ...]:
+    """The fields that go beside what a dry-run showed (`stored`), when client-side apply's fields become ours."""
+    owners = owners_after_takeover(stored)
+    if owners is None:
+        return ()
+    after = predict(with_owners(stored, owners), question.body)
+    return tuple(change for change in changes_between(stored, after) if change.desired is ABSENT)
 
 
 def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
@@ -188,10 +206,16 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
         return None
     if answer.error is not None:
         return _refused(at, manifest, live, answer.error)
-    if answer.body is None or is_same(live, answer.body):
+    if answer.body is None or (is_same(live, answer.body) and not answer.removed):
         return None
-    fields = changes_between(live, answer.body)
-    return Update(key, desired_body(at, manifest), manifest.origin, fields, answer.forced)
+    fields = (*changes_between(live, answer.body), *answer.removed)
+    owners = _new_owners(at, live) or []
+    version = live["metadata"].get("resourceVersion", "")
+    return Update(key, desired_body(at, manifest), manifest.origin, fields, answer.forced, tuple(owners), version)
+
+
+def _new_owners(at: Situation, live: Body) -> list[Body] | None:
+    return owners_after_takeover(live) if at.app.sync.takeOverKubectl else None
 
 
 def _refused(at: Situation, manifest: Manifest, live: Body, error: ApiError) -> Change | Obstacle:

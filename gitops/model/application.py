@@ -107,13 +107,17 @@ class PruneLimit:
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """How the plan is carried out; `timeout` is in seconds."""
+    """How the plan is carried out; `timeout` is in seconds.
+
+    `takeOverKubectl` moves the fields that `kubectl apply` owns to us, so that removing them from Git removes them.
+    """
 
     automated: bool = False
     prune: bool = False
     drift: Drift = "report"
     conflicts: Literal["hold", "force"] = "hold"
     createNamespace: bool = False
+    takeOverKubectl: bool = True
     timeout: float = 600.0
     rollback: Literal["onFailure", "never"] = "onFailure"
     retry: Retry = Retry()

@@ -78,13 +78,19 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """In the cluster, and different in `fields`; `force` takes fields over from hand edits or by the user's word."""
+    """In the cluster, and different in `fields`; `force` takes fields over from hand edits or by the user's word.
+
+    `owners` are the managedFields to be written before it, where ownership moves from client-side apply to us; they
+    fit the object at `version` only.
+    """
 
     key: ResourceKey
     body: Body
     origin: Origin
     fields: tuple[FieldChange, ...]
     force: bool = False
+    owners: tuple[Body, ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from gitops.model.errors import ConfigError, ManifestError, SourceError
 from gitops.model.health import HealthWord
 from gitops.model.plan import Manager, Update
 from gitops.model.result import Hold, Outcome
-from tests.scenarios.world import World, config_map, deployment, job
+from tests.scenarios.world import World, as_json, config_map, deployment, job
 
 
 def test_a_commit_becomes_healthy_workloads_in_order(world):
@@ -404,3 +404,29 @@ def test_a_crashing_container_is_told_with_its_last_log_lines_and_no_secret(worl
     assert result.outcome is Outcome.FAILED
     assert "CrashLoopBackOff" in result.message
     assert "Back-off restarting" not in result.message
+
+
+def test_a_field_that_kubectl_apply_made_goes_when_it_is_not_in_git(world):
+    world.commit(settings=config_map("settings", a="1"))
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    text = as_json({**config_map("settings", a="1", old="1"), "metadata": {"name": "settings", "annotations": {}}})
+    made = config_map("settings", a="1", old="1")
+    made["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": text}
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", made, "kubectl-client-side-apply")
+    planned = world.plan().plan.changes[0]
+    assert "data.old" in [field.path for field in planned.fields]
+    assert world.sync().outcome is Outcome.SYNCED
+    live = world.get("ConfigMap", "settings")
+    assert live["data"] == {"a": "1"}
+    assert "kubectl" not in str(live["metadata"])
+    assert world.plan().plan.changes == ()
+
+
+def test_taking_over_from_kubectl_apply_can_be_switched_off(world):
+    app = world.with_sync(takeOverKubectl=False)
+    world.commit(settings=config_map("settings", a="1"))
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    made = config_map("settings", a="1", old="1")
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", made, "kubectl-client-side-apply")
+    world.sync(app)
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "1", "old": "1"}

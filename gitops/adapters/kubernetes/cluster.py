@@ -15,6 +15,7 @@ from gitops.ports import Listing, WatchEvent
 
 FIELD_MANAGER = "gitops"
 _APPLY = "application/apply-patch+yaml"
+_JSON_PATCH = "application/json-patch+json"
 _PAGE = "500"
 
 
@@ -90,6 +91,13 @@ class KubernetesCluster:
             query["dryRun"] = "All"
         path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
         return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
+
+    async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
+        patch: list[Body] = [
+            {"op": "replace", "path": "/metadata/managedFields", "value": list(owners)},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
+        ]
+        await self.http.request("PATCH", str(await self._path(key)), body=patch, content_type=_JSON_PATCH)
 
     async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
         info = await self._served(key, body)
