@@ -115,13 +115,18 @@ def apply(
     managers = decode((live or {}).get("metadata", {}).get("managedFields") or ())
     who = Manager(manager, "Apply", "", subresource)
     last = managers.get(who)
-    owned = fields.difference(typed.field_set(desired, kind), _UNOWNED)
+    sent = typed.field_set(desired, kind)
     if ignored:
-        owned = fields.without_subtrees(owned, ignored)
+        sent = fields.without_subtrees(sent, ignored)
     merged = typed.merge(before, desired, kind)
-    after: _Managers = {**managers, who: Managed(owned, desired["apiVersion"], last.time if last else None)}
+    time = last.time if last else None
     if last is not None:
-        merged = _prune(merged, after, last.owned, owned, kind)
+        # While pruning, identity counts as applied, or removing the last label would take the whole metadata along.
+        pruned = _prune(merged, {**managers, who: Managed(sent, desired["apiVersion"], time)}, last.owned, sent, kind)
+        # What is applied as empty stays so, though nothing is left in it.
+        merged = merged if pruned is merged else typed.merge(pruned, desired, kind)
+    owned = fields.difference(sent, _UNOWNED)
+    after: _Managers = {**managers, who: Managed(owned, desired["apiVersion"], time)}
     conflicts, after = _settle(before, merged, after, who, kind, ignored)
     if conflicts and not force:
         return Applied(live if live is not None else before, conflicts)

@@ -460,7 +460,9 @@ def _remove_keys(value: dict[str, Any], fields: FieldSet, kind: Type) -> Any:
         if node is None:
             out[name] = child
         elif not is_member(node):
-            out[name] = remove(child, node, kind.child(name) or DEDUCED)
+            left = remove(child, node, kind.child(name) or DEDUCED)
+            if left is not None:
+                out[name] = left
     return out or None
 
 

@@ -99,6 +99,8 @@ def _prune_map(value: Body, schema: Body, path: str, unknown: list[str]) -> Body
     for name, child in value.items():
         at = f"{path}.{name}" if path else name
         if name in properties:
+            if child is None and not properties[name].get("nullable") and properties[name].get("type"):
+                continue  # a null that the schema does not allow means absent
             out[name] = _prune(child, properties[name], at, unknown)
         elif isinstance(extra, dict):
             out[name] = _prune(child, extra, at, unknown)

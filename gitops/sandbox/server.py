@@ -256,6 +256,7 @@ class SandboxThread:
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
+        self._running = False
         self.sandbox: Sandbox
 
     def __enter__(self) -> Self:
@@ -265,13 +266,20 @@ class SandboxThread:
         except BaseException:
             self._end()
             raise
+        self._running = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self.sandbox.stop(), self._loop).result(30)
-        self._end()
+        self.stop()
+
+    def stop(self) -> None:
+        """Stops the cluster; once it is stopped nothing happens."""
+        if self._running:
+            self._running = False
+            asyncio.run_coroutine_threadsafe(self.sandbox.stop(), self._loop).result(30)
+            self._end()
 
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

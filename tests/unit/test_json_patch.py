@@ -1,0 +1,45 @@
+"""JSON patch and merge patch."""
+
+import pytest
+
+from gitops.manifests.json_patch import PatchError, json_patch, merge_patch
+
+DOCUMENT = {"a": {"b": [1, 2]}, "x/y": 1}
+
+
+@pytest.mark.parametrize(
+    ("operation", "result"),
+    [
+        ({"op": "add", "path": "/a/b/-", "value": 3}, {"a": {"b": [1, 2, 3]}, "x/y": 1}),
+        ({"op": "add", "path": "/a/b/0", "value": 0}, {"a": {"b": [0, 1, 2]}, "x/y": 1}),
+        ({"op": "remove", "path": "/x~1y"}, {"a": {"b": [1, 2]}}),
+        ({"op": "replace", "path": "/a/b", "value": None}, {"a": {"b": None}, "x/y": 1}),
+        ({"op": "move", "from": "/a/b", "path": "/c"}, {"a": {}, "x/y": 1, "c": [1, 2]}),
+        ({"op": "copy", "from": "/x~1y", "path": "/a/c"}, {"a": {"b": [1, 2], "c": 1}, "x/y": 1}),
+        ({"op": "test", "path": "/a/missing", "value": None}, DOCUMENT),
+    ],
+)
+def test_an_operation_changes_a_copy(operation, result):
+    assert json_patch(DOCUMENT, [operation]) == result
+    assert DOCUMENT == {"a": {"b": [1, 2]}, "x/y": 1}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "remove", "path": "/nope"},
+        {"op": "replace", "path": "/a/nope", "value": 1},
+        {"op": "test", "path": "/x~1y", "value": True},
+        {"op": "add", "path": "/a/b/9", "value": 1},
+        {"op": "add", "path": "/a/c"},
+        {"op": "explode", "path": "/a"},
+        {"op": "add", "path": "a", "value": 1},
+    ],
+)
+def test_what_does_not_apply_is_an_error(operation):
+    with pytest.raises(PatchError):
+        json_patch(DOCUMENT, [operation])
+
+
+def test_a_merge_patch_removes_nulls_and_replaces_lists():
+    assert merge_patch(DOCUMENT, {"a": {"b": [9], "c": {"d": None}}, "x/y": None}) == {"a": {"b": [9], "c": {}}}

@@ -1,0 +1,170 @@
+"""Server-side apply as pure functions: ownership, conflicts, removal, and doing nothing."""
+
+import pytest
+
+from gitops.manifests import structured_merge
+from gitops.manifests.structured_merge import apply, conflict_message, update
+from gitops.manifests.typed import TypedError
+
+NOW = "2026-01-01T00:00:00Z"
+LATER = "2026-01-02T00:00:00Z"
+
+
+def config(data=None, **metadata):
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", **metadata}}
+    return {**body, "data": data} if data is not None else body
+
+
+def deployment(*containers, replicas=None):
+    spec = {"template": {"spec": {"containers": list(containers)}}}
+    if replicas is not None:
+        spec["replicas"] = replicas
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+
+
+def applied(live, desired, manager="gitops", force=False, now=NOW):
+    outcome = apply(live, desired, manager=manager, now=now, force=force)
+    assert not outcome.conflicts
+    return outcome.body
+
+
+def managers(body):
+    return [(entry["manager"], entry["operation"]) for entry in body["metadata"]["managedFields"]]
+
+
+def test_a_first_apply_owns_what_it_sets():
+    body = applied(None, config({"k": "v"}))
+    assert body["data"] == {"k": "v"}
+    assert body["metadata"]["managedFields"] == [
+        {"manager": "gitops", "operation": "Apply", "apiVersion": "v1", "time": NOW, "fieldsType": "FieldsV1",
+         "fieldsV1": {"f:data": {"f:k": {}}}}
+    ]  # fmt: skip
+
+
+def test_the_same_apply_again_gives_back_the_live_object_itself():
+    live = applied(None, config({"k": "v"}))
+    assert applied(live, config({"k": "v"}), now=LATER) is live
+
+
+def test_a_field_that_is_applied_no_more_is_removed():
+    live = applied(None, config({"k": "v", "x": "y"}))
+    assert applied(live, config({"k": "v"}))["data"] == {"k": "v"}
+
+
+def test_a_field_that_another_manager_owns_too_stays():
+    live = applied(applied(None, config({"k": "v", "x": "y"})), config({"x": "y"}), manager="other")
+    body = applied(live, config({"k": "v"}))
+    assert body["data"] == {"k": "v", "x": "y"}
+    assert set(managers(body)) == {("gitops", "Apply"), ("other", "Apply")}
+
+
+def test_a_different_value_of_anothers_field_is_a_conflict_that_names_its_manager():
+    live = applied(None, config({"k": "v"}), manager="other")
+    outcome = apply(live, config({"k": "w"}), manager="gitops", now=NOW)
+    assert outcome.body is live
+    assert conflict_message(outcome.conflicts) == 'Apply failed with 1 conflict: conflict with "other": .data.k'
+
+
+def test_force_takes_the_field_over():
+    live = applied(None, config({"k": "v"}), manager="other")
+    body = applied(live, config({"k": "w"}), force=True)
+    assert body["data"] == {"k": "w"}
+    assert managers(body) == [("gitops", "Apply")]
+
+
+def test_several_conflicts_are_listed_by_manager():
+    live = applied(applied(None, config({"a": "1"}), manager="one"), config({"b": "1"}), manager="two")
+    outcome = apply(live, config({"a": "2", "b": "2"}), manager="gitops", now=NOW)
+    assert conflict_message(outcome.conflicts) == (
+        'Apply failed with 2 conflicts: conflicts with "one":\n- .data.a\nconflicts with "two":\n- .data.b'
+    )
+
+
+def test_agreeing_with_what_is_there_leaves_no_time():
+    live = applied(None, config({"k": "v"}), manager="other")
+    entry = next(e for e in applied(live, config({"k": "v"}))["metadata"]["managedFields"] if e["manager"] == "gitops")
+    assert "time" not in entry
+
+
+def test_list_items_merge_by_key_and_keep_others_items():
+    live = applied(None, deployment({"name": "web", "image": "a"}))
+    live = applied(live, deployment({"name": "proxy", "image": "p"}), manager="injector")
+    body = applied(live, deployment({"name": "web", "image": "b"}))
+    containers = body["spec"]["template"]["spec"]["containers"]
+    assert containers == [{"name": "web", "image": "b"}, {"name": "proxy", "image": "p"}]
+
+
+def test_an_item_that_is_applied_no_more_goes_unless_somebody_holds_a_part_of_it():
+    live = applied(None, deployment({"name": "web", "image": "a"}, {"name": "side", "image": "s"}))
+    env = {"name": "side", "env": [{"name": "A", "value": "1"}]}
+    live = applied(live, deployment(env), manager="injector")
+    containers = applied(live, deployment({"name": "web", "image": "a"}))["spec"]["template"]["spec"]["containers"]
+    assert containers == [{"name": "web", "image": "a"}, {"name": "side", "env": [{"name": "A", "value": "1"}]}]
+
+
+def test_the_order_of_the_applied_list_wins():
+    live = applied(None, deployment({"name": "a", "image": "1"}, {"name": "b", "image": "1"}))
+    containers = applied(live, deployment({"name": "b", "image": "1"}, {"name": "a", "image": "1"}))
+    assert [item["name"] for item in containers["spec"]["template"]["spec"]["containers"]] == ["b", "a"]
+
+
+def test_a_field_that_the_type_does_not_have_is_refused_with_its_path():
+    with pytest.raises(TypedError, match=r"^\.spec\.bogus: field not declared in schema$"):
+        apply(None, {**deployment(), "spec": {"bogus": 1}}, manager="gitops", now=NOW)
+
+
+def test_a_wrong_type_is_refused_with_its_path():
+    message = r"^\.spec\.replicas: expected numeric \(int or float\), got string$"
+    with pytest.raises(TypedError, match=message):
+        apply(None, deployment(replicas="two"), manager="gitops", now=NOW)
+
+
+def test_an_update_takes_the_changed_fields_from_their_owner():
+    live = applied(
+        None,
+        deployment(
+            {"name": "web", "image": "a"},
+        ),
+        manager="gitops",
+    )
+    live = applied(live, deployment({"name": "web", "image": "a"}, replicas=2))
+    body = update(live, {**live, "spec": {**live["spec"], "replicas": 5}}, manager="scaler", now=LATER)
+    entries = {entry["manager"]: entry for entry in body["metadata"]["managedFields"]}
+    assert entries["scaler"]["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+    assert "f:replicas" not in entries["gitops"]["fieldsV1"]["f:spec"]
+
+
+def test_an_update_that_changes_nothing_leaves_every_entry_as_it_was():
+    live = applied(None, config({"k": "v"}))
+    assert update(live, live, manager="other", now=LATER) == live
+
+
+def test_a_subresource_has_an_entry_of_its_own():
+    live = applied(None, deployment({"name": "web", "image": "a"}, replicas=1))
+    body = update(live, {**live, "status": {"replicas": 1}}, manager="gitops", now=NOW, subresource="status")
+    assert [entry.get("subresource") for entry in body["metadata"]["managedFields"]] == [None, "status"]
+
+
+def test_an_empty_entry_asks_to_forget_all_managers():
+    live = applied(None, config({"k": "v"}))
+    reset = {**live, "metadata": {**live["metadata"], "managedFields": [{}]}}
+    assert "managedFields" not in update(live, reset, manager="other", now=NOW)["metadata"]
+
+
+def test_only_so_many_updaters_are_remembered():
+    live = config({"k": "0"})
+    for number in range(15):
+        live = update(
+            live, {**live, "data": {**live["data"], f"k{number}": "v"}}, manager=f"m{number:02}", now=f"{number:02}"
+        )
+    names = [entry["manager"] for entry in live["metadata"]["managedFields"]]
+    assert len(names) == 10
+    assert "ancient-changes" in names
+
+
+def test_nothing_that_goes_in_is_changed():
+    live = applied(None, config({"k": "v"}), manager="other")
+    desired = config({"k": "w", "x": "y"})
+    before = structured_merge.orjson.dumps([live, desired])
+    applied(live, desired, force=True)
+    assert structured_merge.orjson.dumps([live, desired]) == before
