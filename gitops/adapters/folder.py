@@ -6,13 +6,11 @@ Only what is asked for is read: no fifo, no device, nothing beyond the size boun
 Not here: commits (`git`).
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from gitops.adapters.git_process import GitFailure, GitProcess
 from gitops.model.errors import SourceError
 from gitops.model.revision import MAX_FILE_BYTES, Entry, Kind, Node, Revision, Tree, blob_digest
 
@@ -50,6 +48,8 @@ def folder_revision(path: str | Path) -> Revision:
     over the changed files (of the whole work tree, since a base may lie anywhere in it); without Git
     `files-DIGEST` over the folder's files.
     """
+    from gitops.adapters.git_process import GitFailure, GitProcess
+
     folder = Path(path).resolve()
     top = work_tree_of(folder)
     if top is None:
@@ -86,6 +86,8 @@ def _files_below(folder: Path) -> list[str]:
 
 
 def _digest_of(top: Path, names: list[str]) -> str:
+    import hashlib
+
     digest = hashlib.sha256()
     for number, name in enumerate(sorted(names)):
         digest.update(
@@ -143,7 +145,7 @@ class FolderFiles:
             raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
         if len(data) > MAX_FILE_BYTES:
             raise SourceError(f"{path}: grew beyond {MAX_FILE_BYTES // 2**20} MiB while it was read")
-        return data, blob_digest(data)
+        return data, ""
 
 
 def _kind(mode: int) -> Kind:

@@ -9,10 +9,7 @@ aliased than the bounds below allow; whoever breaks one gets a ManifestError at 
 Not here: what plain scalars mean (`yaml_scalars`), and what makes a document a manifest (`yaml`).
 """
 
-import base64
-import binascii
 import codecs
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -84,6 +81,8 @@ def decode(data: bytes) -> str:
 
 def json_documents(text: str, path: str) -> tuple[Document, ...] | None:
     """JSON objects one after the other; None when already the first is no JSON (it may be YAML in braces)."""
+    import json
+
     decoder = json.JSONDecoder(parse_int=_json_integer, parse_constant=_no_constant)
     documents: list[Document] = []
     at = _skip_space(text, 0)
@@ -347,6 +346,9 @@ def _tagged(event: Any) -> Any:
         case "timestamp" | None:
             return text
         case _:
+            import base64
+            import binascii
+
             try:
                 return base64.b64decode(text.translate(_NO_LINES), validate=True).decode("utf-8", "replace")
             except (binascii.Error, ValueError):

@@ -36,11 +36,9 @@ _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?", re.AS
 _SURELY_PLAIN = re.compile(
     r"[A-Za-z/_$(](?:[A-Za-z0-9_/.,;=+$()<>~^\\|@&*!?%'\"\-]|[: ](?=[A-Za-z0-9/_.(]))*", re.ASCII
 )
-_NOT_PRINTABLE = re.compile(r"[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _BREAK: Final = "\n\r\x85\u2028\u2029"
 _HAS_BREAK = re.compile(f"[{_BREAK}]")
 _FIRST_INDICATOR: Final = frozenset("#,[]{}&*!|>'\"%@`")
-_ESCAPED = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]|[\"\\\u2028\u2029]")
 _ESCAPES: Final = {
     "\x00": "\\0",
     "\x07": "\\a",
@@ -158,7 +156,7 @@ def string_text(text: str, indent: int, column: int) -> str:
         return _double_quoted(text, indent, column)
     if _may_be_plain(text):
         return _fold(text, indent, column)
-    if _NOT_PRINTABLE.search(text):
+    if not _printable(text):
         return _double_quoted(text, indent, column)
     return _single_quoted(text, indent, column)
 
@@ -209,12 +207,12 @@ def _may_be_plain(text: str) -> bool:
         return False
     if ": " in text or ":\t" in text or text[-1] == ":" or " #" in text:
         return False
-    return not (_HAS_BREAK.search(text) or _NOT_PRINTABLE.search(text))
+    return not (_HAS_BREAK.search(text) or not _printable(text))
 
 
 def _may_be_block(text: str) -> bool:
     """Whether a text of several lines may be a literal block: no line break follows a space, all is printable."""
-    if text[-1] == " " or " \n" in text or _NOT_PRINTABLE.search(text):
+    if text[-1] == " " or " \n" in text or not _printable(text):
         return False
     return not (" \u2028" in text or " \u2029" in text)
 
@@ -227,14 +225,30 @@ def _single_quoted(text: str, indent: int, column: int) -> str:
 
 
 def _double_quoted(text: str, indent: int, column: int) -> str:
-    return _fold('"' + _ESCAPED.sub(lambda match: _escape(match[0]), text) + '"', indent, column)
+    return _fold('"' + "".join(map(_escape, text)) + '"', indent, column)
+
+
+def _printable(text: str) -> bool:
+    """Whether YAML may hold all characters as they are, line feeds included."""
+    if text.isascii():
+        return text.isprintable() or all(" " <= each <= "~" or each == "\n" for each in text)
+    return all(map(_printable_character, text))
+
+
+def _printable_character(character: str) -> bool:
+    if character < "\x7f":
+        return character >= " " or character == "\n"
+    return "\xa0" <= character <= "\ufffd" and character != "\ufeff" and not "\ud800" <= character <= "\udfff"
 
 
 def _escape(character: str) -> str:
-    code = ord(character)
+    """How a character stands in double quotes."""
     known = _ESCAPES.get(character)
     if known is not None:
         return known
+    if _printable_character(character):
+        return character
+    code = ord(character)
     if code <= 0xFF:
         return f"\\x{code:02X}"
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"

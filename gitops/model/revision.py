@@ -9,7 +9,6 @@ render from that one gives the same manifests.
 Not here: where files come from (`gitops.adapters.git`, `gitops.adapters.folder`).
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
@@ -65,7 +64,7 @@ class Files(Protocol):
         ...
 
     def read(self, path: str, node: Node) -> tuple[bytes, str]:
-        """The file at `path` and the digest that names its content."""
+        """The file at `path` and the digest that names its content, "" where that is still to be computed."""
         ...
 
 
@@ -99,6 +98,9 @@ class Tree:
         A file that was read gives its content's digest, a directory that was listed (`path/`) that of its names, and
         a path that was only looked for gives its kind.
         """
+        for path, digest in self._reads.items():
+            if digest == "":
+                self._reads[path] = blob_digest(self._content[path][0])
         return self._reads
 
     def fresh(self) -> "Tree":
@@ -182,8 +184,8 @@ class Tree:
                 return listing_digest(self.entries(path))
             if expected in (None, "file", "directory"):
                 return self.kind(path)
-            self.read(path)
-            return self._content[normalise(path)][1]
+            data = self.read(path)
+            return self._content[normalise(path)][1] or blob_digest(data)
         except SourceError:
             return None
 
@@ -286,11 +288,15 @@ def is_inside(path: str, directory: str) -> bool:
 
 def blob_digest(data: bytes) -> str:
     """The name that Git gives to a file's content."""
+    import hashlib
+
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def listing_digest(entries: Iterable[Entry]) -> str:
     """A name for what stands in a directory: names and kinds, not contents."""
+    import hashlib
+
     return hashlib.sha256("\0".join(f"{entry.kind} {entry.name}" for entry in entries).encode()).hexdigest()
 
 
@@ -325,5 +331,4 @@ class _MemoryFiles:
         return (Entry(name, kind) for name, kind in self._children[path].items())
 
     def read(self, path: str, node: Node) -> tuple[bytes, str]:
-        data = self._data[path]
-        return data, blob_digest(data)
+        return self._data[path], ""

@@ -22,10 +22,9 @@ from renderers.kustomize.names import add_prefix, add_suffix, set_namespace
 from renderers.kustomize.nodes import value_of
 from renderers.kustomize.origins import Origin, add_transformation, annotate_all, annotate_new, origin_of_plugin
 from renderers.kustomize.patches import JsonPatch, Patch, apply_strategic_merges
-from renderers.kustomize.plugins import generator_of, load_replacements, transformer_of
 from renderers.kustomize.read import Malformed, read_objects
 from renderers.kustomize.references import fix_references
-from renderers.kustomize.replacements import replace_all
+from renderers.kustomize.replacements import load_replacements, replace_all
 from renderers.kustomize.resource import Resource
 from renderers.kustomize.resources import Resources
 from renderers.kustomize.schema import BUILT_IN, VERSION, Schemas, custom, version_error
@@ -196,6 +195,8 @@ class _Target:
         if file.items("helmCharts") or file.items("helmChartInflationGenerator"):
             raise RenderError(_HELM if self._session.helm else _NO_HELM)
         for plugin in self._plugins(file.texts("generators")):
+            from renderers.kustomize.plugins import generator_of
+
             generate = generator_of(plugin, self._loader)
             made = generate()
             annotate_new(made, origin_of_plugin(plugin) if self._origin is not None else None)
@@ -228,6 +229,8 @@ class _Target:
         for kind, make in self._built_in_transformers(config):
             found += [(transform, self._built_in(kind)) for transform in make]
         for plugin in self._plugins(self._file.texts("transformers")):
+            from renderers.kustomize.plugins import transformer_of
+
             transform = transformer_of(plugin, self._loader, self._session.schemas)
             found.append((transform, origin_of_plugin(plugin) if self._origin is not None else None))
         return found
@@ -287,6 +290,8 @@ class _Target:
     def _validate(self, resources: Resources) -> None:
         """Validators are transformers that must change nothing but a label of their own."""
         for plugin in self._plugins(self._file.texts("validators")):
+            from renderers.kustomize.plugins import transformer_of
+
             before = [value_of(resource.node) for resource in resources.items]
             transformer_of(plugin, self._loader, self._session.schemas)(resources)
             after: list[Any] = []

@@ -1,8 +1,5 @@
 """configMapGenerator and secretGenerator, and the hash of their content that is put after their names."""
 
-import base64
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -143,6 +140,8 @@ def _file_source(source: str) -> tuple[str, str]:
 
 def _base64(value: bytes) -> str:
     """Base64, in lines when it is long."""
+    import base64
+
     text = base64.b64encode(value).decode()
     if len(text) < _BASE64_LINE:
         return text
@@ -166,6 +165,8 @@ def add_hashes(resources: Resources) -> None:
 
 def content_hash(resource: Resource) -> str:
     """Ten letters and digits that name what a ConfigMap or Secret holds."""
+    import hashlib
+
     fields = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}.get(resource.kind)
     if fields is None:
         raise RenderError(f"{resource.current}: only a ConfigMap or a Secret can have a hash in its name")
@@ -187,6 +188,8 @@ def _content(node: Map, name: str) -> Any:
 
 def go_json(value: Any) -> str:
     """JSON as Go writes it: sorted keys, no spaces, HTML's characters escaped."""
+    import json
+
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return text.translate(_HTML)
 

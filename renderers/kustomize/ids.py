@@ -7,8 +7,6 @@ kinds are cluster-scoped is a fact of Kubernetes 1.21, whose OpenAPI document Ku
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-import re2
-
 from gitops.model.errors import RenderError
 
 DEFAULT_NAMESPACE: Final = "default"
@@ -168,6 +166,8 @@ def compiled(text: str) -> Any:
     """A regular expression in Go's syntax (RE2: its time is linear in the text); raises RenderError."""
     found = _COMPILED.get(text)
     if found is None:
+        import re2
+
         options = re2.Options()
         options.log_errors = False
         try:

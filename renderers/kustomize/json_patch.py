@@ -5,7 +5,6 @@ may be negative or have leading zeros, a path need not start with a slash, `~2` 
 as they are written (`1` is not `1.0`).
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,6 +22,8 @@ def parse_operations(text: str, where: str) -> Operations:
     if not text:
         raise RenderError(f"{where}: the patch is empty")
     if text[0] == "[":
+        import json
+
         try:
             value: Any = json.loads(text)
         except ValueError as error:

@@ -7,7 +7,6 @@ What a scalar means is decided when it is written out (`value_of`), by its tag, 
 the rules are those of go-yaml version 3.
 """
 
-from base64 import b64decode
 from datetime import datetime
 from math import isfinite
 from typing import Any, Final
@@ -288,6 +287,8 @@ def format_time(time: datetime) -> str:
 
 
 def _binary(text: str) -> str:
+    from base64 import b64decode
+
     try:
         return checked(b64decode("".join(text.split()), validate=True).decode("utf-8", "replace"))
     except ValueError as error:

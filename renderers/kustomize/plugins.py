@@ -40,7 +40,7 @@ from renderers.kustomize.names import add_prefix, add_suffix, set_namespace
 from renderers.kustomize.nodes import STR, Map, Scalar, text_of, untagged, value_of
 from renderers.kustomize.patches import JsonPatch, Patch, apply_strategic_merges, merge_into
 from renderers.kustomize.read import read_objects
-from renderers.kustomize.replacements import replace_all
+from renderers.kustomize.replacements import load_replacements, replace_all
 from renderers.kustomize.resource import Resource
 from renderers.kustomize.resources import Resources
 from renderers.kustomize.schema import Schemas
@@ -177,24 +177,6 @@ def _strategic_merge(value: Any, loader: Loader, schemas: Schemas) -> Transform:
             merge_into(resources, [resources.target_of(patch.original)], patch, schemas)
 
     return transform
-
-
-def load_replacements(items: list[dict[str, Any]], loader: Loader) -> list[dict[str, Any]]:
-    """Replacements with those from files put in their place."""
-    found: list[dict[str, Any]] = []
-    for item in items:
-        path = item.get("path", "")
-        if not path:
-            found.append(item)
-            continue
-        if "source" in item or item.get("targets"):
-            raise RenderError("replacements: an item has either path or source and targets")
-        loaded = load_yaml(loader.load(path), path)
-        if not isinstance(loaded, list | dict):
-            raise RenderError(f"{path}: expected a replacement or a list of replacements")
-        loaded = loaded if isinstance(loaded, list) else [loaded]
-        found.extend(decode(each, REPLACEMENT, path, PLUG_IN) for each in loaded)
-    return found
 
 
 def _replacement(value: Any, loader: Loader, schemas: Schemas) -> Transform:

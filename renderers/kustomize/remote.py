@@ -2,7 +2,6 @@
 
 import re
 from typing import Final, NamedTuple
-from urllib.parse import parse_qs
 
 _SCHEMES: Final = ("ssh://", "https://", "http://", "file://")
 _USER = re.compile(r"([a-zA-Z][a-zA-Z0-9-]*)@")
@@ -32,6 +31,8 @@ def parse_remote(text: str) -> RepositoryPath | None:
     path = path.removeprefix("/")
     if not repository or _leaves(path):
         return None
+    from urllib.parse import parse_qs
+
     values = parse_qs(query)
     ref = (values.get("ref") or values.get("version") or [""])[0]
     return RepositoryPath(host + repository, ref, path)

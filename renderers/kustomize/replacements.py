@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gitops.model.errors import RenderError
+from renderers.kustomize.decode import PLUG_IN, REPLACEMENT, decode, load_yaml
 from renderers.kustomize.fields import (
     Kind,
     add_key,
@@ -20,11 +21,30 @@ from renderers.kustomize.fields import (
 )
 from renderers.kustomize.ids import Selector, compiled, selector_of
 from renderers.kustomize.label_selectors import parse_selector
+from renderers.kustomize.loader import Loader
 from renderers.kustomize.nodes import QUOTED, Map, Node, Scalar, Seq, copy, is_empty, is_null, value_of, value_text
 from renderers.kustomize.resource import Resource, ids_in
 from renderers.kustomize.resources import Resources
 
 DEFAULT_PATH = "metadata.name"
+
+
+def load_replacements(items: list[dict[str, Any]], loader: Loader) -> list[dict[str, Any]]:
+    """Replacements with those from files put in their place."""
+    found: list[dict[str, Any]] = []
+    for item in items:
+        path = item.get("path", "")
+        if not path:
+            found.append(item)
+            continue
+        if "source" in item or item.get("targets"):
+            raise RenderError("replacements: an item has either path or source and targets")
+        loaded = load_yaml(loader.load(path), path)
+        if not isinstance(loaded, list | dict):
+            raise RenderError(f"{path}: expected a replacement or a list of replacements")
+        loaded = loaded if isinstance(loaded, list) else [loaded]
+        found.extend(decode(each, REPLACEMENT, path, PLUG_IN) for each in loaded)
+    return found
 
 
 def replace_all(resources: Resources, replacements: Iterable[Mapping[str, Any]]) -> None:

@@ -5,7 +5,6 @@ replaced if it is a list. Kustomize 5.5 carries the OpenAPI document of 1.21.2 a
 `autoscaling/v2` and custom resources have no merge keys.
 """
 
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -257,4 +256,4 @@ class _Definitions:
 
 def version_error(version: str) -> RenderError:
     """The error for a built-in version that is not there."""
-    return RenderError(f"openapi.version {json.dumps(version)} is not built in (there is {VERSION})")
+    return RenderError(f"openapi.version {version} is not built in (there is {VERSION})")
