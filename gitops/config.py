@@ -24,7 +24,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # Fields in seconds, written as a duration ("10m").
-_SECONDS = {("SyncOptions", "timeout"), ("Application", "interval")} | {
+_SECONDS = {("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "duration")} | {
     ("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"
 }
 T = TypeVar("T")
@@ -126,6 +126,9 @@ class _Reader:
             for name, item in value.items()
             if item is not None
         }
+        missing = [found.name for found in dataclasses.fields(kind) if _is_needed(found) and found.name not in values]  # type: ignore[arg-type]
+        if missing and not given:
+            raise self._error(field, f"{missing[0]} is missing")
         return kind(**values, **(given or {}))
 
     def _check_names(self, value: dict[str, Any], known: set[str], field: tuple[str | int, ...]) -> None:
@@ -185,6 +188,10 @@ class _Reader:
 
 
 _NAMES = {"str": "text", "bool": "true or false", "int": "a whole number", "float": "a number", "dict": "a map"}
+
+
+def _is_needed(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _kind(value: Any) -> str:

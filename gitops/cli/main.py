@@ -15,6 +15,7 @@ _COMMANDS = {
     "history": ("gitops.cli.history", "history", "List the healthy releases of an Application."),
     "rollback": ("gitops.cli.history", "rollback", "Go back to an earlier release."),
     "audit": ("gitops.cli.audit", "audit", "List or verify the audit log."),
+    "policy": ("gitops.cli.policy", "policy", "Check manifests against policies; no cluster needed."),
     "sandbox": ("gitops.cli.sandbox", "sandbox", "Run an embedded Kubernetes cluster."),
     "demo": ("gitops.cli.demo", "demo", "Watch a push become a rollout, a drift undone, a bad commit rolled back."),
     "version": ("gitops.cli.version", "version", "Print the version."),

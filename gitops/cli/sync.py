@@ -69,6 +69,9 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
         print_data(result_data(result), given["output"])
     elif isinstance(planned.decision, Hold):
         print_hold(planned.decision)
+    for finding in planned.findings:
+        if finding.severity == "warning":
+            click.echo(click.style("warning: ", fg="yellow") + str(finding), err=True)
     for kept in result.plan.kept:
         click.echo(f"kept {kept.key} although it left the source: {kept.reason}", err=True)
     _say_end(app, result)

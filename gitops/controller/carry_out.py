@@ -21,7 +21,8 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     at, plan = planned.at, planned.plan
     sha = plan.revision.sha
     await outside.store.save_rendered(at.rendered)
-    await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source)
+    said = {"confirmed": True} if at.options.confirm else {}
+    await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
     inventory = await _claim(outside, planned, journal)
     execution = Execution(
         outside.cluster,

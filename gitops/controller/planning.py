@@ -6,6 +6,7 @@ A diff stops here, and so does a dry-run; a sync goes on in `gitops.controller.r
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from gitops.controller.claim import check_namespace, read_inventory
 from gitops.controller.observe import live_state
@@ -17,7 +18,10 @@ from gitops.engine.inventory import parent_key
 from gitops.engine.plan import Answer, Question, Situation, hand_edits_only, make_plan, questions, removed_by_takeover
 from gitops.engine.predict import predict
 from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import Application, PolicyOptions
 from gitops.model.errors import ApiError
+from gitops.model.finding import Finding
+from gitops.model.plan import Obstacle, ObstacleKind
 from gitops.model.rendered import RenderedSet
 from gitops.ports import Cluster
 
@@ -58,7 +62,28 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)
     if unconfirmed:
         plan = replace(plan, predicted=f"predicted here, since the server refused a dry-run: {', '.join(unconfirmed)}")
-    return Planned(at, plan, decide(at, plan, source), source)
+    findings, more = _rules(app, rendered, outside.clock.now(), confirmed=options.confirm)
+    return Planned(at, plan, decide(at, plan, source, more), source, findings)
+
+
+def _rules(
+    app: Application, rendered: RenderedSet, now: datetime, *, confirmed: bool
+) -> tuple[tuple[Finding, ...], tuple[Obstacle, ...]]:
+    """What policies and windows say. A window can be overridden by a person's word, an enforced rule cannot."""
+    from policies.registry import check
+    from policies.rule import Target
+    from policies.windows import reason_to_wait
+
+    obstacles = []
+    target = Target(app.policies.kubernetes)
+    findings = check(rendered.manifests, app.policies, target, now.date()) if app.policies != PolicyOptions() else ()
+    for finding in findings:
+        if finding.severity == "error":
+            obstacles.append(Obstacle(ObstacleKind.POLICY, finding.key, str(finding)))
+    waiting = reason_to_wait(app.windows, now) if app.windows else ""
+    if waiting and not confirmed:
+        obstacles.append(Obstacle(ObstacleKind.WINDOW, None, f"{waiting} (--confirm overrides it, and is recorded)"))
+    return findings, tuple(obstacles)
 
 
 async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Mapping[ResourceKey, Answer]:

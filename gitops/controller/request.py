@@ -7,6 +7,7 @@ from gitops.controller import news
 from gitops.engine.plan import PlanOptions, Situation
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
+from gitops.model.finding import Finding
 from gitops.model.plan import Plan
 from gitops.model.release import Quarantine
 from gitops.model.result import Decision
@@ -46,9 +47,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The pipeline up to its decision; `source` names where the desired state came from."""
+    """The pipeline up to its decision; `source` names where the desired state came from, `findings` are policies'."""
 
     at: Situation
     plan: Plan
     decision: Decision
     source: str
+    findings: tuple[Finding, ...] = ()

@@ -10,9 +10,12 @@ from gitops.model.result import Decision, Go, Hold, InSync
 _PERCENT_FROM = 10
 
 
-def decide(at: Situation, plan: Plan, source: str) -> Decision:
-    """`source` names where the desired state came from, to be held against what the inventory remembers."""
-    obstacles = list(plan.obstacles)
+def decide(at: Situation, plan: Plan, source: str, more: tuple[Obstacle, ...] = ()) -> Decision:
+    """`source` names where the desired state came from, to be held against what the inventory remembers.
+
+    `more` is what policies and windows put in the way; it does not matter while there is nothing to change.
+    """
+    obstacles = [*plan.obstacles, *(more if plan.changes else ())]
     if not at.options.confirm:
         obstacles += _prune_guards(at, plan)
         obstacles += _quarantine_guard(at.rendered, at.inventory)

@@ -138,6 +138,37 @@ class IgnoreRule:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyScope:
+    """Other levels for what comes from files, or goes to namespaces, that fit these globs."""
+
+    path: str = "*"
+    namespace: str = "*"
+    enforce: tuple[str, ...] = ()
+    warn: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOptions:
+    """Which rules hold a sync and which only warn; the last scope that fits decides. `kubernetes` is a version."""
+
+    enforce: tuple[str, ...] = ()
+    warn: tuple[str, ...] = ()
+    scopes: tuple[PolicyScope, ...] = ()
+    kubernetes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When syncs are allowed (or denied): from each moment of the cron `schedule`, for `duration` seconds."""
+
+    kind: Literal["allow", "deny"]
+    schedule: str
+    duration: float
+    timeZone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """The unit of delivery; its identity is NAMESPACE/NAME everywhere. `interval` is in seconds."""
 
@@ -148,6 +179,8 @@ class Application:
     sync: SyncOptions = SyncOptions()
     ignoreDifferences: tuple[IgnoreRule, ...] = ()
     dependsOn: tuple[str, ...] = ()
+    policies: PolicyOptions = PolicyOptions()
+    windows: tuple[Window, ...] = ()
     interval: float = 180.0
 
     @property

@@ -149,6 +149,8 @@ class ObstacleKind(StrEnum):
     FOREIGN = "foreign"  # the object belongs to another Application or tool
     REFUSED = "refused"  # the API server would not accept it
     GUARD = "guard"  # it would delete more than was agreed to
+    POLICY = "policy"  # an enforced rule is broken
+    WINDOW = "window"  # not now
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,3 +221,26 @@ def test_killed_at_any_moment_it_ends_equal_to_the_commit_when_run_again(shell, 
     wanted = {f"configmap/{name}" for name in names} | {f"deployment.apps/new{n}" for n in range(3)}
     assert set(live) == wanted | {"deployment.apps/web", "configmap/gitops-shop"}
     assert time.monotonic() - started < 100
+
+
+def test_policies_are_checked_without_a_cluster_in_every_format(shell):
+    shell.write("k8s/web.yaml", write_manifests([deployment(image="nginx")]))
+    for output, mark in (
+        ("table", "error: k8s/web.yaml:1: apps/Deployment web: "),
+        ("json", '"rule": "pinned-images"'),
+        ("junit", "<testsuite"),
+        ("sarif", '"version": "2.1.0"'),
+        ("markdown", "| error |"),
+    ):
+        shell.git("init", "-q")
+        found = shell.gitops("policy", "check", "k8s", "-o", output)
+        assert found.returncode == 3
+        assert mark in found.stdout
+    assert shell.gitops("policy", "check", "k8s", "--warn", "pinned-images").returncode == 0
+    assert "no-cluster-admin" in shell.gitops("policy", "list").stdout
+
+
+def test_the_sample_repository_keeps_every_policy(shell):
+    sample = Path(__file__).resolve().parents[2] / "sample-repo/apps/shop"
+    found = shell.gitops("policy", "check", str(sample))
+    assert found.returncode == 0, found.stdout

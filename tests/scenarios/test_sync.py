@@ -9,7 +9,7 @@ from gitops.controller import news, wait
 from gitops.controller.planning import plan_sync
 from gitops.controller.request import Request
 from gitops.engine import trouble
-from gitops.model.application import IgnoreRule
+from gitops.model.application import IgnoreRule, PolicyOptions, Window
 from gitops.model.errors import ConfigError, ManifestError, SourceError
 from gitops.model.health import HealthWord
 from gitops.model.plan import Manager, Update
@@ -430,3 +430,26 @@ def test_taking_over_from_kubectl_apply_can_be_switched_off(world):
     world.request("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", made, "kubectl-client-side-apply")
     world.sync(app)
     assert world.get("ConfigMap", "settings")["data"] == {"a": "1", "old": "1"}
+
+
+def test_a_broken_policy_holds_a_sync_and_names_the_field(world):
+    world.commit(web=deployment(image="nginx"))
+    app = replace(world.app, policies=PolicyOptions(enforce=("no-latest-tag",), warn=("require-limits",)))
+    held = world.sync(app, confirm=True)
+    assert held.outcome is Outcome.HELD
+    assert "web.yaml:1: apps/Deployment" in held.message
+    assert "spec.template.spec.containers[name=web].image" in held.message
+    assert "requests" not in held.message, "a warning does not hold"
+    assert world.get("Namespace", world.namespace, namespace="") is None
+
+
+def test_outside_its_windows_a_sync_is_held_until_a_person_overrides_and_that_is_recorded(world):
+    always = Window("deny", "* * * * *", 120.0)
+    app = replace(world.app, windows=(always,))
+    world.commit(web=config_map("web"))
+    held = world.sync(app)
+    assert held.outcome is Outcome.HELD
+    assert "denies syncs until" in held.message
+    assert world.sync(app, confirm=True).outcome is Outcome.SYNCED
+    started = next(event for event in world.check_audit() if event.fact == "sync.started")
+    assert started.detail["confirmed"] is True

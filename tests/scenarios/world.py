@@ -24,6 +24,10 @@ from gitops.model.application import Application, Destination, SourceSpec, SyncO
 from gitops.model.audit import check_chain
 
 
+class Killed(BaseException):
+    """Ends a pass where it stands."""
+
+
 class World:
     """One Application `name` in a namespace of its own."""
 
@@ -70,6 +74,26 @@ class World:
         wait = options.pop("wait", True)
         request = Request(app or self.app, "ada", PlanOptions(**options), wait=wait)
         return self._outside(lambda outside: sync(request, outside))
+
+    def sync_killed_after(self, requests: int, **options) -> None:
+        """A sync that stops dead before it sends one more than `requests` writes; nothing is cleaned up."""
+        request = Request(self.app, "ada", PlanOptions(**options), wait=False)
+
+        async def killed(outside):
+            raw = outside.cluster.http._raw
+
+            async def limited(method, path, query, *rest):
+                if method != "GET" and "dryRun" not in (query or {}) and outside.cluster.requests[1] >= requests:
+                    raise Killed
+                return await raw(method, path, query, *rest)
+
+            outside.cluster.http._raw = limited
+            try:
+                await sync(request, outside)
+            except Killed:
+                return
+
+        self._outside(killed)
 
     def plan(self, app: Application | None = None, **options):
         request = Request(app or self.app, "ada", PlanOptions(**options))

@@ -1,0 +1,44 @@
+"""`require-probes`: a rollout can only be judged when its containers say that they are ready."""
+
+from collections.abc import Iterator
+
+from gitops.manifests.key import Body
+from policies.rule import Breach, Rule, Target, containers
+
+_LONG_RUNNING = {"Deployment", "StatefulSet", "DaemonSet"}
+
+
+def _check(body: Body, _: Target) -> Iterator[Breach]:
+    if body.get("kind") not in _LONG_RUNNING:
+        return
+    for path, container in containers(body, ephemeral=False):
+        if container.get("ports") and not container.get("readinessProbe"):
+            yield f"{path}.readinessProbe", "it has ports, but no readiness probe", "write a readinessProbe"
+
+
+RULE = Rule(
+    name="require-probes",
+    about="Every container of a long-running workload that has ports has a readiness probe.",
+    check=_check,
+    good="""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    spec:
+      containers:
+        - {name: web, image: "web:1", ports: [{containerPort: 80}], readinessProbe: {httpGet: {path: /, port: 80}}}
+""",
+    bad="""\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    spec:
+      containers:
+        - {name: web, image: "web:1", ports: [{containerPort: 80}]}
+""",
+    field="spec.template.spec.containers[name=web].readinessProbe",
+)
