@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gitops.config import read_application
+from gitops.model.application import Application, PlainOptions, PolicyOptions, SyncOptions
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 
@@ -75,3 +78,15 @@ def test_no_file_is_longer_than_anyone_enjoys():
         if (lines := len(path.read_text().splitlines())) > 500
     }
     assert long == {}
+
+
+def test_the_application_of_the_reference_is_read_with_the_defaults_that_it_shows(tmp_path):
+    block = re.search(r"```yaml\n(.*?)```", (ROOT / "docs/reference.md").read_text(), re.S)
+    assert block
+    path = tmp_path / "app.yaml"
+    path.write_text(block[1])
+    app = read_application(path)
+    assert app.sync == SyncOptions()
+    assert app.policies == PolicyOptions()
+    assert app.source.plain == PlainOptions()
+    assert app.interval == Application("shop").interval
