@@ -29,6 +29,9 @@ _CODES = {
     "--confirm", is_flag=True, help="Carry out what a guard would hold: large prunes, a quarantined revision."
 )
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that another manager owns.")
+@click.option(
+    "--plan", "plan_file", default="", metavar="FILE", help="Only what `diff --out FILE` planned; held if it moved."
+)
 @click.option("--dry-run", is_flag=True, help="Plan only; the same as `gitops diff`, but exits 0.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for health (and record no release).")
 @click.option("--timeout", default="", metavar="DURATION", help="Until healthy (default: 10m, or the Application's).")
@@ -59,6 +62,8 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
         async with outside_of(settings, display.tell, cluster=app.destination.cluster) as outside:
             request = Request(app, actor(), _options(given), wait=not given["no_wait"])
             planned = await plan_sync(request, outside)
+            if given["plan_file"]:
+                _check_plan(given["plan_file"], planned)
             if given["dry_run"]:
                 result = SyncResult(Outcome.PLANNED, planned.plan, message=summary(planned.plan))
                 print_plan(planned.plan)
@@ -78,6 +83,26 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
     if settings.verbose:
         click.echo(f"requests to the cluster: {reads} reads, {writes} writes", err=True)
     sys.exit(_exit_of(result, planned.decision))
+
+
+def _check_plan(file: str, planned: Any) -> None:
+    """Raise HeldError unless the plan in `file` is still what would be done."""
+    import json
+    from pathlib import Path
+
+    from gitops.controller.plan_file import moved_since
+    from gitops.model.errors import ConfigError, HeldError
+
+    try:
+        saved = json.loads(Path(file).read_text())
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{file}: cannot be read: {exc}") from exc
+    try:
+        moved = moved_since(saved, planned)
+    except ConfigError as exc:
+        raise ConfigError(f"{file}: {exc}") from exc
+    if moved:
+        raise HeldError(f"{file} no longer fits: {'; '.join(moved)} (look again with gitops diff --out {file})")
 
 
 def _exit_of(result: Any, decision: Any) -> int:
@@ -115,6 +140,7 @@ def _options(given: dict[str, Any]) -> Any:
 
 @click.command()
 @application_options
+@click.option("--out", default="", metavar="FILE", help="Save the plan, for `gitops sync --plan FILE`.")
 @click.option("--prune", is_flag=True, help="Show what --prune would delete.")
 @click.option("--adopt", is_flag=True, help="Plan as if --adopt were given.")
 @click.option("--force-conflicts", is_flag=True, help="Plan as if --force-conflicts were given.")
@@ -140,6 +166,8 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     app = application_of(*named)
     async with outside_of(settings, cluster=app.destination.cluster) as outside:
         planned = await plan_sync(Request(app, actor(), _options(given)), outside)
+    if given["out"]:
+        _save_plan(given["out"], planned)
     if given["output"] != "table":
         print_data(plan_data(planned.plan, planned.decision), given["output"])
     else:
@@ -149,3 +177,16 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     click.echo(f"{app.identity} {planned.plan.revision}: {summary(planned.plan)}", err=True)
     different = planned.plan.changes or planned.plan.obstacles
     sys.exit(exits.DIFFERENT if different else exits.DONE)
+
+
+def _save_plan(file: str, planned: Any) -> None:
+    import json
+    from pathlib import Path
+
+    from gitops.controller.plan_file import plan_facts
+    from gitops.model.errors import ConfigError
+
+    try:
+        Path(file).write_text(json.dumps(plan_facts(planned), indent=1) + "\n")
+    except OSError as exc:
+        raise ConfigError(f"{file}: cannot be written: {exc.strerror}") from exc

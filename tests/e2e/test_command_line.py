@@ -114,6 +114,24 @@ def test_a_cut_off_tail_of_the_audit_log_is_found_by_the_clusters_anchor(shell, 
     assert "tail was cut off" in found.stderr
 
 
+def test_a_saved_plan_is_carried_out_as_it_is_or_not_at_all(shell, named):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": "hunter2"}}
+    shell.write("k8s/all.yaml", write_manifests([config_map("settings"), secret]))
+    assert shell.gitops("diff", "./k8s", *named, "--out", "plan.json").returncode == 1
+    assert "hunter2" not in (shell.folder / "plan.json").read_text()
+    shell.write("k8s/all.yaml", write_manifests([config_map("settings", a="2"), secret]))
+    held = shell.gitops("sync", "./k8s", *named, "--plan", "plan.json")
+    assert held.returncode == 3
+    assert f"ConfigMap {shell.namespace}/settings has changed" in held.stderr
+    assert f"Secret {shell.namespace}/s has" not in held.stderr
+    shell.write("k8s/all.yaml", write_manifests([config_map("settings"), secret]))
+    assert shell.gitops("sync", "./k8s", *named, "--plan", "plan.json").returncode == 0
+    gone = shell.gitops("sync", "./k8s", *named, "--plan", "plan.json")
+    assert gone.returncode == 3
+    assert "would no longer be changed" in gone.stderr
+    assert shell.gitops("sync", "./k8s", *named, "--plan", "none.json").returncode == 2
+
+
 def _repository(shell):
     shell.git("init", "-q", "-b", "main")
     shell.write("k8s/web.yaml", write_manifests([config_map("settings")]))

@@ -1,0 +1,70 @@
+"""A plan on paper: saved by one command, carried out by another, refused if anything that it touches has moved.
+
+It holds the changes as they are shown (Secrets hidden), and a digest of each touched object's desired and live body.
+A Secret's digest is salted and slow to make, so that its values cannot be guessed from the file.
+"""
+
+import hashlib
+import secrets
+from typing import Any
+
+from gitops.controller.journal import described
+from gitops.controller.request import Planned
+from gitops.engine.diff import pair_digest
+from gitops.manifests.key import Body
+from gitops.model.errors import ConfigError
+from gitops.model.plan import Change, Prune
+
+_VERSION = 1
+# What scrypt takes: about 50 ms and 16 MB for each Secret.
+_COST = {"n": 2**14, "r": 8, "p": 1}
+
+
+def plan_facts(planned: Planned) -> dict[str, Any]:
+    """The plan as JSON values."""
+    salt = secrets.token_hex(16)
+    return {
+        "version": _VERSION,
+        "application": planned.plan.application,
+        "source": planned.source,
+        "revision": planned.plan.revision.sha,
+        "changes": [described(change) for change in planned.plan.changes],
+        "salt": salt,
+        "objects": _digests(planned, salt),
+    }
+
+
+def moved_since(saved: Any, planned: Planned) -> list[str]:
+    """What is no longer as it was when `saved` (plan_facts) was made; [] when it still fits.
+
+    Raises ConfigError when it is no plan file, or the plan of another Application.
+    """
+    if not isinstance(saved, dict) or saved.get("version") != _VERSION or not isinstance(saved.get("objects"), dict):
+        raise ConfigError("not a plan file that this version can read (make one with gitops diff --out FILE)")
+    if saved.get("application") != planned.plan.application:
+        raise ConfigError(f"a plan of {saved.get('application')}, not of {planned.plan.application}")
+    moved = []
+    if saved.get("revision") != planned.plan.revision.sha:
+        moved.append(f"the source is at {planned.plan.revision.sha[:12]}, not at {str(saved.get('revision'))[:12]}")
+    now = _digests(planned, str(saved.get("salt")))
+    for name in sorted(now.keys() | saved["objects"].keys()):
+        if name not in now:
+            moved.append(f"{name} would no longer be changed")
+        elif name not in saved["objects"]:
+            moved.append(f"{name} would now be changed too")
+        elif now[name] != saved["objects"][name]:
+            moved.append(f"{name} has changed, in the source or in the cluster")
+    return moved
+
+
+def _digests(planned: Planned, salt: str) -> dict[str, str]:
+    return {str(change.key): _digest(planned, change, salt) for change in planned.plan.changes}
+
+
+def _digest(planned: Planned, change: Change, salt: str) -> str:
+    live: Body = planned.at.live.get(change.key) or {}
+    desired: Body = {} if isinstance(change, Prune) else change.body
+    found = pair_digest(desired, live)
+    if change.key.kind == "Secret":
+        return hashlib.scrypt(found.encode(), salt=bytes.fromhex(salt), **_COST).hex()
+    return found
