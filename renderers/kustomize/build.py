@@ -22,7 +22,7 @@ from renderers.kustomize.names import add_prefix, add_suffix, set_namespace
 from renderers.kustomize.nodes import value_of
 from renderers.kustomize.origins import Origin, add_transformation, annotate_all, annotate_new, origin_of_plugin
 from renderers.kustomize.patches import JsonPatch, Patch, apply_strategic_merges
-from renderers.kustomize.read import Malformed, read_objects
+from renderers.kustomize.read import Malformed, checked_object, read_objects
 from renderers.kustomize.references import fix_references
 from renderers.kustomize.replacements import load_replacements, replace_all
 from renderers.kustomize.resource import Resource
@@ -89,6 +89,9 @@ def build(loader: Loader, enable_helm: bool) -> tuple[Resources, Kustomization]:
     if gathered.config.nameReference:
         fix_references(resources, gathered.config.nameReference)
     substitute(resources, gathered.variables, gathered.config.varReference)
+    for each in resources.items:
+        if not each.is_empty:
+            checked_object(each.node)
     resources.items = [
         each for each in resources.items if not each.is_empty and each.annotations.get(LOCAL, "false") == "false"
     ]

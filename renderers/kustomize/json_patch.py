@@ -153,7 +153,9 @@ def _from(operation: Mapping[str, Any]) -> str:
 
 
 def _test(document: Any, path: str, operation: Mapping[str, Any]) -> None:
-    if not _same(_get(*_find(document, path)), operation.get("value")):
+    """A missing field is equal to null, but the null must be written."""
+    found = _get(*_find(document, path))
+    if "value" not in operation or not _same(found, operation["value"]):
         raise RenderError("the value is another one")
 
 

@@ -65,7 +65,7 @@ def read_objects(data: bytes) -> list[Map]:
 
 @lru_cache(maxsize=4096)
 def _objects(data: bytes) -> tuple[Map, ...]:
-    queue = [_checked(node) for node in _documents(data) if not is_empty(node)]
+    queue = [checked_object(node) for node in _documents(data) if not is_empty(node)]
     found: list[Map] = []
     while queue:
         node = queue.pop(0)
@@ -73,7 +73,7 @@ def _objects(data: bytes) -> tuple[Map, ...]:
         if items is None:
             found.append(node)
         elif isinstance(items, Seq):
-            queue += [_checked(each) for item in items.items for each in _inner(item)]
+            queue += [checked_object(each) for item in items.items for each in _inner(item)]
         elif not is_null(items):
             raise RenderError(f"{text_of(node.fields['kind'])}: items: expected a list")
     return tuple(found)
@@ -121,8 +121,8 @@ def _quote(node: Node) -> None:
         node.style = QUOTED
 
 
-def _checked(node: Node) -> Map:
-    """An object with a kind and a name (Lists need none)."""
+def checked_object(node: Node) -> Map:
+    """An object with a kind and a name (Lists need none); raises RenderError for any other."""
     if not isinstance(node, Map):
         raise RenderError("expected a Kubernetes object (a map with apiVersion, kind and metadata)")
     fields = node.fields
