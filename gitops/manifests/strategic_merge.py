@@ -1,14 +1,15 @@
 """Strategic merge patch: Kubernetes' own patch, which merges lists of built-in kinds item by item.
 
 Directives: `$patch` (replace, merge, delete), `$retainKeys`, `$setElementOrder/FIELD`, and
-`$deleteFromPrimitiveList/FIELD`. The rules, the order of items included, are those of k8s.io/apimachinery/pkg/util/strategicpatch. Pure: results are
-new values that share what did not change.
+`$deleteFromPrimitiveList/FIELD`. The rules, the order of items included, are those of
+k8s.io/apimachinery/pkg/util/strategicpatch. Pure: results are new values that share what did not change.
 """
 
 from typing import Any
 
 from gitops.manifests.key import Body
 from gitops.manifests.schema import DEDUCED, Field, Type
+from gitops.manifests.typed import go_text
 
 _PATCH = "$patch"
 _RETAIN = "$retainKeys"
@@ -19,7 +20,11 @@ _UNKNOWN = Field(DEDUCED)
 
 
 class StrategicMergeError(ValueError):
-    """The patch is malformed; the text is what an API server says of it."""
+    """The patch does not fit the object; the text is what an API server says of it."""
+
+
+class StrategicFormatError(StrategicMergeError):
+    """A directive is not written as directives are."""
 
 
 def strategic_merge(original: Body, patch: Body, kind: Type) -> Body:
@@ -38,7 +43,7 @@ def _merge_maps(original: Body, patch: Body, kind: Type) -> Body:
         case "merge":
             patch = {name: value for name, value in patch.items() if name != _PATCH}
         case other:
-            raise StrategicMergeError(f"unknown patch type found: {other}")
+            raise StrategicMergeError(f"unknown patch type: {other} in map: {go_text(patch)}")
     out = _retained(original, patch)
     ordered = {name.removeprefix(_ORDER) for name in patch if name.startswith(_ORDER)}
     for name in sorted(ordered):
@@ -70,7 +75,7 @@ def _retained(original: Body, patch: Body) -> Body:
     keep = patch[_RETAIN]
     named = [name for name in patch if not name.startswith("$") and patch[name] is not None]
     if not isinstance(keep, list) or any(name not in keep for name in named):
-        raise StrategicMergeError("$retainKeys directive is invalid: it must list every key the patch sets")
+        raise StrategicFormatError("invalid patch format of retainKeys")
     return {name: value for name, value in original.items() if name in keep}
 
 
@@ -125,7 +130,7 @@ def _merge_lists(original: list[Any], patch: list[Any], declared: Field) -> list
 
 def _key_of(item: Body, key: str) -> Any:
     if key not in item:
-        raise StrategicMergeError(f"map: {item} does not contain declared merge key: {key}")
+        raise StrategicMergeError(f"map: {go_text(item)} does not contain declared merge key: {key}")
     return item[key]
 
 
@@ -142,7 +147,7 @@ def _without_special(original: list[Any], patch: list[Any], key: str) -> tuple[l
             case "replace":
                 replaced = True
             case other:
-                raise StrategicMergeError(f"unexpected patch type in a list: {other}")
+                raise StrategicMergeError(f"unknown patch type: {other} in map: {go_text(item)}")
     return (plain, []) if replaced else (original, plain)
 
 
@@ -151,7 +156,7 @@ def _merge_ordered(out: Body, name: str, patch: Body, kind: Type) -> None:
     order, declared = patch[_ORDER + name], _declared(kind, name)
     current, sent = out.get(name), patch.get(name)
     if not isinstance(order, list):
-        raise StrategicMergeError("the order of a list must be a list")
+        raise StrategicFormatError("invalid patch format of setElementOrder list")
     _check_order(sent, order, declared.merge_key)
     if current is None and sent is None:
         return
@@ -174,9 +179,8 @@ def _check_order(sent: Any, order: list[Any], key: str) -> None:
         while at < len(wanted) and wanted[at] != item:
             at += 1
         if at == len(wanted):
-            raise StrategicMergeError(
-                f"The order in patch list:\n{sent}\n doesn't match $setElementOrder list:\n{order}\n"
-            )
+            lists = f"{go_text(sent)}\n doesn't match $setElementOrder list:\n{go_text(order)}\n"
+            raise StrategicMergeError("The order in patch list:\n" + lists)
         at += 1
 
 

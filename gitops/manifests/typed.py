@@ -161,19 +161,20 @@ def _scalar_error(value: Any, scalar: str) -> str | None:
 
 
 def _go_value(value: Any) -> str:
-    return f"&{{{_go_plain(value)}}}"
+    return f"&{{{go_text(value)}}}"
 
 
-def _go_plain(value: Any) -> str:
+def go_text(value: Any) -> str:
+    """A JSON value as Go's %v prints it: map[a:1 b:[x y]]."""
     match value:
         case None:
             return "<nil>"
         case bool():
             return str(value).lower()
         case dict():
-            return "map[" + " ".join(f"{key}:{_go_plain(value[key])}" for key in sorted(value)) + "]"
+            return "map[" + " ".join(f"{key}:{go_text(value[key])}" for key in sorted(value)) + "]"
         case list():
-            return "[" + " ".join(_go_plain(item) for item in value) + "]"
+            return "[" + " ".join(go_text(item) for item in value) + "]"
         case _:
             return str(value)
 

@@ -40,6 +40,8 @@ def admit_create(cluster: Cluster, write: Write, body: Body) -> None:
             _tolerations(body)
         case ("", "persistentvolumeclaims"):
             _storage_class(cluster, body)
+        case ("certificates.k8s.io", "certificatesigningrequests"):
+            body["spec"] |= {"username": write.user.name, "groups": list(write.user.groups)}
 
 
 def _limit_containers(cluster: Cluster, write: Write, body: Body) -> None:

@@ -27,6 +27,7 @@ from gitops.sandbox import (
 from gitops.sandbox import pods as pod_requests
 from gitops.sandbox.access import Attributes
 from gitops.sandbox.cluster import Cluster, User, Write
+from gitops.sandbox.go_errors import duplicate_fields, go_json_error, summary
 from gitops.sandbox.resources import Resource
 from gitops.sandbox.routing import Target, target_of, verb_of
 from gitops.sandbox.statuses import (
@@ -172,18 +173,15 @@ class Api:
                 if resource.namespaced and not target.namespace:
                     raise method_not_allowed()
                 write = self._write(request, user, resource, target, "create")
-                sent = _decoded(request, resource)
+                sent = _decoded(request, resource, write)
                 review = reviews.answer(self.cluster, write, sent)
                 if review is not None:
                     return Answer(201, orjson.dumps(review))
-                created = self._converted(write, sent)
+                created = writes.create(self.cluster, write, sent)
                 return self._one(request, resource, created, 201, write)
             case "DELETE" if "deletecollection" in resource.verbs:
                 return self._delete_collection(request, user, resource, target)
         raise method_not_allowed()
-
-    def _converted(self, write: Write, sent: Body) -> Body:
-        return writes.create(self.cluster, write, sent)
 
     def _delete_collection(self, request: Request, user: User, resource: Resource, target: Target) -> Answer:
         options = _delete_options(request)
@@ -208,7 +206,7 @@ class Api:
                 return Answer(200, lists.render_one(resource, stored.body, form))
             case "PUT" if "update" in resource.verbs:
                 write = self._write(request, user, resource, target, "update")
-                body = writes.replace(self.cluster, write, _decoded(request, resource))
+                body = writes.replace(self.cluster, write, _decoded(request, resource, write))
                 return self._one(request, resource, body, 200, write)
             case "PATCH" if "patch" in resource.verbs:
                 return self._patch(request, user, resource, target)
@@ -335,8 +333,8 @@ def _json(body: Any) -> Answer:
     return Answer(200, orjson.dumps(body))
 
 
-def _decoded(request: Request, resource: Resource) -> Body:
-    """The object in a request's body."""
+def _decoded(request: Request, resource: Resource, write: Write | None = None) -> Body:
+    """The object in a request's body; fields that it gives twice are noted in `write`."""
     raw = request.body
     if protobuf.MEDIA_TYPE in request.header("content-type"):
         return _from_protobuf(raw)
@@ -346,12 +344,15 @@ def _decoded(request: Request, resource: Resource) -> Body:
         except yaml.YAMLError as error:
             raise bad_request(f"error decoding YAML: {error}") from error
     try:
-        return writes.require_body(orjson.loads(raw))
+        body = writes.require_body(orjson.loads(raw))
+        if write is not None and write.field_validation != "Ignore":
+            write.duplicates = duplicate_fields(raw)
+        return body
     except orjson.JSONDecodeError as error:
         text = raw.decode(errors="replace")
         raise bad_request(
             f"the object provided is unrecognized (must be of type {resource.kind}): couldn't get version/kind; "
-            f"json parse error: {go_json_error(text, error)} ({text[:1000]})"
+            f"json parse error: {go_json_error(text, error.pos)} ({summary(raw)})"
         ) from error
 
 
@@ -360,19 +361,6 @@ def _from_protobuf(raw: bytes) -> Body:
         return protobuf.decode(raw)
     except protobuf.ProtobufError as error:
         raise bad_request(str(error)) from error
-
-
-def go_json_error(text: str, error: orjson.JSONDecodeError) -> str:
-    """What Go's decoder says of text that is no JSON."""
-    if not text.strip() or error.pos >= len(text):
-        return "unexpected end of JSON input"
-    found = text[error.pos]
-    before = text[: error.pos].rstrip()
-    if before.endswith("{"):
-        return f"invalid character '{found}' looking for beginning of object key string"
-    if before.endswith(("[", ":", ",")) or not before:
-        return f"invalid character '{found}' looking for beginning of value"
-    return f"invalid character '{found}' after top-level value"
 
 
 def _delete_options(request: Request) -> Body:

@@ -40,6 +40,7 @@ class Write:
     force: bool = False
     field_validation: str = "Warn"
     warnings: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
 
 
 class Cluster:

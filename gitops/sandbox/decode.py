@@ -20,6 +20,27 @@ Defaulter = Callable[[Body], None]
 class DecodeError(ValueError):
     """A value does not fit its Go type; the text is what Go's JSON decoder says."""
 
+    def __init__(self, text: str, found: str = "", wanted: str = "") -> None:
+        super().__init__(text)
+        self._found = found
+        self._wanted = wanted
+
+    def converting(self) -> str:
+        """What Kubernetes' converter from plain maps says of it, which does not name the field."""
+        if not self._wanted:
+            return str(self)
+        if self._wanted.startswith("map["):
+            return f"cannot restore map from {_GO_KINDS.get(self._found, self._found)}"
+        if self._wanted.startswith("[]"):
+            return f"cannot restore slice from {_GO_KINDS.get(self._found, self._found)}"
+        if "." in self._wanted:
+            return f"cannot restore struct from: {_GO_KINDS.get(self._found, self._found)}"
+        return f"cannot convert {_GO_TYPES.get(self._found, self._found)} to {self._wanted}"
+
+
+_GO_KINDS = {"number": "int64", "object": "map", "array": "slice"}
+_GO_TYPES = {"number": "int64", "object": "map[string]interface {}", "array": "[]interface {}"}
+
 
 class Decoder:
     """Decodes one object; `unknown` collects the paths of fields that its type does not have."""
@@ -242,9 +263,10 @@ def _go_type(kind: Type) -> str:
 def _mismatch(value: Any, owner: Type, path: str, go_type: str, shown: str | None = None) -> DecodeError:
     struct = owner.name.rpartition(".")[2]
     plain = ".".join(part.partition("[")[0] for part in path.split("."))
-    return DecodeError(
+    text = (
         f"json: cannot unmarshal {shown or _json_kind(value)} into Go struct field {struct}.{plain} of type {go_type}"
     )
+    return DecodeError(text, _json_kind(value), go_type)
 
 
 def cannot_be_handled(kind: str, version: str, why: str) -> ApiFailure:

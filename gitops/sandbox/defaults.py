@@ -338,6 +338,9 @@ DEFAULTERS: dict[str, Defaulter] = {
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition": _custom_resource_definition,
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ServiceReference": _fill(port=443),
     "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference": _fill(port=443),
+    "io.k8s.api.flowcontrol.v1.FlowSchemaSpec": lambda body: body.update(
+        matchingPrecedence=body.get("matchingPrecedence") or 1000
+    ),
     _ADMISSION + "ServiceReference": _fill(port=443),
     _ADMISSION + "ValidatingWebhook": _webhook,
     _ADMISSION + "MutatingWebhook": _mutating_webhook,
@@ -345,5 +348,4 @@ DEFAULTERS: dict[str, Defaulter] = {
     _ADMISSION + "NamedRuleWithOperations": _fill(scope="*"),
     _ADMISSION + "MatchResources": _match_resources,
     _ADMISSION + "ValidatingAdmissionPolicySpec": _fill(failurePolicy="Fail"),
-    _ADMISSION + "ParamRef": lambda body: None,
 }

@@ -7,7 +7,7 @@ from gitops.manifests.key import Body
 from gitops.sandbox import admission
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.resources import Resource
-from gitops.sandbox.statuses import bad_request, failure, invalid_object, not_supported, success
+from gitops.sandbox.statuses import failure, invalid, invalid_object, not_supported, success
 from gitops.sandbox.storage import Stored
 
 _POLICIES = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}
@@ -28,9 +28,9 @@ _ANSWER_OBJECT = frozenset(
 
 def delete(cluster: Cluster, write: Write, options: Body) -> Body:
     """Deletes one object, or marks it; gives the body to answer. Raises ApiFailure."""
+    _check_options(options)
     admission.admit_delete(write)
     stored = cluster.get(write.resource, write.namespace, write.name)
-    _check_options(options)
     _check_preconditions(write.resource, stored.body, options.get("preconditions") or {})
     match (write.resource.group, write.resource.plural):
         case ("", "namespaces"):
@@ -46,7 +46,8 @@ def _check_options(options: Body) -> None:
         error = not_supported("propagationPolicy", policy, ("Foreground", "Background", "Orphan", "nil"))
         raise invalid_object("meta.k8s.io", "DeleteOptions", "", [error])
     if policy is not None and options.get("orphanDependents") is not None:
-        raise bad_request("orphanDependents and deletionPropagation cannot be both set")
+        error = invalid("propagationPolicy", policy, "orphanDependents and deletionPropagation cannot be both set")
+        raise invalid_object("meta.k8s.io", "DeleteOptions", "", [error])
 
 
 def _check_preconditions(resource: Resource, body: Body, preconditions: Body) -> None:

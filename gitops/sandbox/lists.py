@@ -10,7 +10,7 @@ from gitops.sandbox import conversions, tables
 from gitops.sandbox.cluster import Cluster
 from gitops.sandbox.resources import Resource
 from gitops.sandbox.selectors import Matcher, exact_name, field_matcher, label_matcher
-from gitops.sandbox.statuses import bad_request, expired
+from gitops.sandbox.statuses import bad_request, expired, internal
 from gitops.sandbox.storage import Stored
 
 _EXPIRED = (
@@ -92,7 +92,7 @@ def list_objects(cluster: Cluster, resource: Resource, namespace: str, query: di
             raise answer
         found = [entry for entry in found if _key(entry) >= start]
         metadata["resourceVersion"] = str(revision)
-    limit = int(query["limit"]) if query.get("limit", "").isdigit() else 0
+    limit = _limit(query.get("limit", ""))
     if limit and len(found) > limit:
         metadata["continue"] = _token(int(metadata["resourceVersion"]), _key(found[limit]))
         if selection.everything:
@@ -104,7 +104,14 @@ def list_objects(cluster: Cluster, resource: Resource, namespace: str, query: di
 def _check_version(query: dict[str, str]) -> None:
     version = query.get("resourceVersion", "")
     if version and not version.isdigit():
-        raise bad_request(f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax')
+        text = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
+        raise internal(f"resourceVersion: {text}")
+
+
+def _limit(text: str) -> int:
+    if text and not text.lstrip("-").isdigit():
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return max(int(text or 0), 0)
 
 
 def _key(stored: Stored) -> str:
@@ -122,7 +129,7 @@ def _read_token(token: str) -> tuple[int, str]:
         raw = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return int(raw["rv"]), str(raw["start"])
     except (ValueError, KeyError, TypeError) as error:
-        raise bad_request(f"continue key is not valid: {error}") from error
+        raise bad_request(f"continue key is not valid: illegal base64 data at input byte {len(token)}") from error
 
 
 def render(resource: Resource, found: list[Stored], metadata: Body, form: Form) -> bytes:

@@ -6,20 +6,25 @@ from typing import Any
 import orjson
 import yaml
 
-from gitops.manifests import structured_merge
+from gitops.manifests import fields, structured_merge, typed
+from gitops.manifests.fields import go_json
 from gitops.manifests.json_patch import PatchError, json_patch, merge_patch
 from gitops.manifests.key import Body
-from gitops.manifests.strategic_merge import StrategicMergeError, strategic_merge
-from gitops.manifests.typed import TypedError, validate
+from gitops.manifests.strategic_merge import StrategicFormatError, StrategicMergeError, strategic_merge
+from gitops.manifests.typed import TypedError, go_text, validate
 from gitops.sandbox import strategies, writes
 from gitops.sandbox.cluster import Cluster, Write
+from gitops.sandbox.decode import DecodeError
+from gitops.sandbox.go_errors import go_json_error
 from gitops.sandbox.resources import Resource
 from gitops.sandbox.statuses import (
     ApiFailure,
     bad_patch,
     bad_request,
     failure,
+    forbidden_field,
     internal,
+    invalid,
     invalid_object,
     required,
     unknown_patch_type,
@@ -42,17 +47,20 @@ def patch(cluster: Cluster, write: Write, content_type: str, raw: bytes) -> tupl
         return _apply(cluster, write, raw)
     if kind not in (MERGE, STRATEGIC, JSON):
         raise unsupported_media_type()
+    if write.force:
+        error = forbidden_field("force", "may not be specified for non-apply patch")
+        raise invalid_object("meta.k8s.io", "PatchOptions", "", [error])
     if kind == STRATEGIC and write.resource.custom is not None:
         raise unknown_patch_type((JSON, MERGE, APPLY))
     stored = cluster.get(write.resource, write.namespace, write.name)
-    document = _json(raw)
     if kind == JSON:
-        patched = _guarded(lambda: json_patch(stored.body, document))
-    elif kind == MERGE:
-        patched = merge_patch(stored.body, _map(document))
-    else:
-        patched = _strategic(stored.body, _map(document), write.resource)
-    return _store(cluster, write, stored, patched), False
+        operations = _list(_json(raw))
+        patched = _guarded(lambda: json_patch(stored.body, operations))
+        return _store(cluster, write, stored, patched, None), False
+    document = _map(_json(raw))
+    if kind == MERGE:
+        return _store(cluster, write, stored, merge_patch(stored.body, document), None), False
+    return _store(cluster, write, stored, _strategic(stored.body, document, write.resource), document), False
 
 
 def patched_document(current: Body, content_type: str, raw: bytes) -> Any:
@@ -63,26 +71,51 @@ def patched_document(current: Body, content_type: str, raw: bytes) -> Any:
     return merge_patch(current, _map(document))
 
 
-def _store(cluster: Cluster, write: Write, stored: Stored, patched: Any) -> Body:
+def _store(cluster: Cluster, write: Write, stored: Stored, patched: Any, strategic: Body | None) -> Body:
+    """Stores a patched object; what does not decode is told together with it, or with the strategic patch itself."""
     if not isinstance(patched, dict):
         raise bad_patch()
-    if patched.get("kind") != stored.body["kind"] or patched.get("apiVersion") != stored.body["apiVersion"]:
-        patched = {**patched, "kind": patched.get("kind") or "", "apiVersion": patched.get("apiVersion") or ""}
-    return writes.update(cluster, write, stored, writes.read(write, patched))
+    kind, version = patched.get("kind") or "", patched.get("apiVersion") or ""
+    try:
+        if (kind, version) != (write.resource.kind, write.resource.api_version):
+            raise DecodeError(writes.not_registered(kind, version))
+        body, unknown = writes.decoded(write.resource, patched)
+        if unknown and write.field_validation == "Strict":
+            raise DecodeError("strict decoding error: " + ", ".join(f'unknown field "{path}"' for path in unknown))
+    except DecodeError as error:
+        text = str(error) if strategic is None else error.converting()
+        shown = go_json(patched) if strategic is None else go_text(strategic)
+        raise invalid_object("", "", "", [invalid("patch", shown, text)]) from error
+    if write.field_validation == "Warn":
+        write.warnings.extend(f'unknown field "{path}"' for path in unknown)
+    writes.check_place(write, body["metadata"])
+    return writes.update(cluster, write, stored, body)
 
 
 def _json(raw: bytes) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise bad_request(f"error decoding patch: {error}") from error
+        text = go_json_error(raw.decode(errors="replace"), error.pos)
+        raise bad_request(f"error decoding patch: {text}") from error
+
+
+_GO_KINDS = {list: "array", str: "string", bool: "bool", int: "number", float: "number", dict: "object"}
 
 
 def _map(document: Any) -> Body:
     if not isinstance(document, dict):
-        raise bad_request(
-            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
-        )
+        found = _GO_KINDS.get(type(document), "null")
+        text = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding patch: {text}")
+    return document
+
+
+def _list(document: Any) -> list[Any]:
+    if not isinstance(document, list):
+        found = _GO_KINDS.get(type(document), "null")
+        text = f"json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp"
+        raise bad_request(f"error decoding patch: {text}")
     return document
 
 
@@ -96,8 +129,10 @@ def _guarded(work: Callable[[], Any]) -> Any:
 def _strategic(live: Body, document: Body, resource: Resource) -> Body:
     try:
         return strategic_merge(live, document, resource.type)
+    except StrategicFormatError as error:
+        raise bad_request(str(error)) from error
     except StrategicMergeError as error:
-        raise failure(422, str(error), "Invalid", {}) from error
+        raise internal(str(error)) from error
 
 
 # --- server-side apply --------------------------------------------------------------------------------------------
@@ -119,14 +154,11 @@ def _apply(cluster: Cluster, write: Write, raw: bytes) -> tuple[Body, bool]:
         outcome = _migrated(cluster, write, live, desired, outcome)
     if stored is None:
         body = writes.read(write, outcome.body)
-        return writes.insert(cluster, write, _with_name(write, body)), True
+        writes.check_place(write, body["metadata"])
+        return writes.insert(cluster, write, body), True
     if outcome.body is live:
         return live, False
     return writes.store_update(cluster, write, stored, writes.read(write, outcome.body)), False
-
-
-def _with_name(write: Write, body: Body) -> Body:
-    return {**body, "metadata": {**body["metadata"], "name": write.name}}
 
 
 def _yaml(raw: bytes) -> Body:
@@ -135,8 +167,10 @@ def _yaml(raw: bytes) -> Body:
     except orjson.JSONDecodeError:
         try:
             document = yaml.load(raw, Loader=yaml.CSafeLoader)
-        except yaml.YAMLError as error:
-            raise bad_request(f"error decoding YAML: {error}") from error
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line if error.problem_mark else 0
+            text = f"error converting YAML to JSON: yaml: line {line}: {error.problem}"
+            raise bad_request(f"error decoding YAML: {text}") from error
     if not isinstance(document, dict):
         raise bad_request("error decoding YAML: the document is not an object")
     return document
@@ -144,21 +178,17 @@ def _yaml(raw: bytes) -> Body:
 
 def _check_applied(write: Write, desired: Body) -> None:
     resource, metadata = write.resource, desired.get("metadata") or {}
-    if not desired.get("apiVersion") or not desired.get("kind"):
-        raise internal(
-            f"failed to create typed patch object ({write.namespace}/{write.name}; , Kind=): no kind or version"
-        )
-    if desired["apiVersion"] != resource.api_version or desired["kind"] != resource.kind:
-        wanted = f"{resource.api_version}, Kind={resource.kind}"
-        raise bad_request(f"invalid object type: {desired['apiVersion']}, Kind={desired['kind']} (expected {wanted})")
-    if metadata.get("name") and metadata["name"] != write.name:
-        raise bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the URL ({write.name})"
-        )
-    if resource.namespaced and metadata.get("namespace") not in (None, "", write.namespace):
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    version, kind = desired.get("apiVersion") or "", desired.get("kind") or ""
+    if version != resource.api_version:
+        specified = f"Specified patch version: {version}, expected: {resource.api_version}"
+        raise bad_request(f"Incorrect version specified in apply patch. {specified}")
+    if kind != resource.kind:
+        where = f"{write.namespace}/{write.name}; {version}, Kind={kind}"
+        why = f"no corresponding type for {version}, Kind={kind}"
+        raise internal(f"failed to create typed patch object ({where}): {why}")
     if metadata.get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
+    writes.check_place(write, {"name": write.name, **metadata})
 
 
 def _merged(cluster: Cluster, write: Write, live: Body, desired: Body, force: bool) -> structured_merge.Applied:
@@ -199,8 +229,6 @@ def _last_applied(live: Body, resource: Resource) -> set[tuple[str, ...]]:
         return set()
     try:
         last = orjson.loads(text)
-        from gitops.manifests import fields, typed
-
         return set(fields.iterate(typed.field_set(last, resource.type)))
     except (orjson.JSONDecodeError, TypedError):
         return set()

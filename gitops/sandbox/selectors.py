@@ -42,9 +42,9 @@ def label_matcher(text: str) -> Matcher | None:
         if tokens.peek() == ",":
             tokens.next()
             if not tokens.peek() or tokens.peek() == ",":
-                raise _unreadable(tokens.peek(), "identifier after ','")
+                raise bad_request(f"found '{tokens.peek()}', expected: identifier after ','")
         elif tokens.peek():
-            raise _unreadable(tokens.peek(), "',' or 'end of string'")
+            raise bad_request(f"found '{tokens.peek()}', expected: ',' or 'end of string'")
     if not requirements:
         return None
     return lambda body: _all_hold(requirements, body["metadata"].get("labels") or {})
@@ -63,8 +63,10 @@ def _requirement(tokens: _Tokens) -> Callable[[Body], bool]:
     if negated:
         tokens.next()
     key = tokens.next()
+    if (key in _SYMBOLS or not key) and not negated:
+        raise bad_request(f"found '{key}', expected: !, identifier, or 'end of string'")
     if key in _SYMBOLS or not key:
-        raise _unreadable(key, "!, identifier, or 'end of string'" if not negated else "identifier")
+        raise _unreadable(key, "identifier")
     _check_key(key)
     if negated:
         return lambda labels: key not in labels
@@ -133,7 +135,7 @@ def _exact(tokens: _Tokens, key: str) -> str:
 def _values(tokens: _Tokens, key: str) -> frozenset[str]:
     opening = tokens.next()
     if opening != "(":
-        raise _unreadable(opening, "'('")
+        raise bad_request(f"unable to parse requirement: found '{opening}' expected: '('")
     values = []
     expecting = True
     while True:
@@ -147,7 +149,9 @@ def _values(tokens: _Tokens, key: str) -> frozenset[str]:
                 values.append("")
             expecting = True
         elif token in _SYMBOLS or not token:
-            raise _unreadable(token, "',', ')' or identifier")
+            raise _unreadable(token, "',', or identifier")
+        elif not expecting:
+            raise _unreadable(token, "',' or ')'")
         else:
             values.append(_checked_value(token, key))
             expecting = False

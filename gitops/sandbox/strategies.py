@@ -203,7 +203,7 @@ def _allocate(cluster: Cluster, spec: Body) -> None:
         spec["clusterIP"] = cluster.next_service_address()
         spec["clusterIPs"] = [spec["clusterIP"]]
     headless_without_selector = spec["clusterIP"] == "None" and not spec.get("selector")
-    spec.setdefault("ipFamilies", ["IPv4"])
+    spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if headless_without_selector else ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "RequireDualStack" if headless_without_selector else "SingleStack")
     if spec["type"] in ("NodePort", "LoadBalancer") and spec.get("allocateLoadBalancerNodePorts", True):
         spec["ports"] = [

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from gitops.manifests import structured_merge
 from gitops.manifests.key import Body
+from gitops.manifests.schema import builtin_type
 from gitops.manifests.typed import same
 from gitops.sandbox import admission, custom, strategies
 from gitops.sandbox.cluster import Cluster, Write
@@ -22,6 +23,7 @@ from gitops.sandbox.statuses import (
     already_exists,
     bad_request,
     conflict,
+    invalid,
     invalid_object,
     required,
 )
@@ -29,28 +31,35 @@ from gitops.sandbox.storage import Stored
 from gitops.sandbox.validation import rules
 
 
-def read(write: Write, sent: Body) -> Body:
-    """A sent object as the server keeps it in memory: decoded by its type, defaulted; unknown fields as asked for."""
-    resource = write.resource
+def decoded(resource: Resource, sent: Body) -> tuple[Body, list[str]]:
+    """A sent object as the server keeps it in memory, and the paths of fields it does not know; DecodeError."""
     if resource.custom is not None:
         body, unknown = custom.read(resource, sent)
     else:
         decoder = Decoder(DEFAULTERS)
-        try:
-            body = decoder.struct(sent, resource.type, "")
-        except DecodeError as error:
-            raise cannot_be_handled(resource.kind, resource.version, str(error)) from error
+        body = decoder.struct(sent, resource.type, "")
         unknown = decoder.unknown
         strategies.move_string_data(body)
     body["kind"], body["apiVersion"] = resource.kind, resource.api_version
+    return body, unknown
+
+
+def read(write: Write, sent: Body) -> Body:
+    """A sent object, decoded by its type and defaulted; unknown fields are dropped, told or refused as asked for."""
+    resource = write.resource
+    try:
+        body, unknown = decoded(resource, sent)
+    except DecodeError as error:
+        raise cannot_be_handled(resource.kind, resource.version, str(error)) from error
     _report_unknown(write, unknown)
     return body
 
 
 def _report_unknown(write: Write, unknown: list[str]) -> None:
-    if not unknown or write.field_validation == "Ignore":
+    if not (unknown or write.duplicates) or write.field_validation == "Ignore":
         return
-    texts = [f'unknown field "{path}"' for path in unknown]
+    texts = [f'duplicate field "{path}"' for path in write.duplicates]
+    texts += [f'unknown field "{path}"' for path in unknown]
     if write.field_validation == "Strict":
         why = "strict decoding error: " + ", ".join(texts)
         raise cannot_be_handled(write.resource.kind, write.resource.version, why)
@@ -69,33 +78,48 @@ def check_identity(write: Write, sent: Body) -> None:
     kind, version = sent.get("kind") or resource.kind, sent.get("apiVersion") or resource.api_version
     if (kind, version) != (resource.kind, resource.api_version):
         _refuse_kind(resource, kind, version)
-    metadata = sent.get("metadata") or {}
+    check_place(write, sent.get("metadata") or {})
+
+
+def check_place(write: Write, metadata: Body) -> None:
+    """Refuses metadata of another namespace or name than the URL says."""
     namespace = metadata.get("namespace")
-    if resource.namespaced and namespace and namespace != write.namespace:
+    if write.resource.namespaced and namespace and namespace != write.namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-    if write.name and metadata.get("name") and metadata["name"] != write.name:
+    if not write.name:
+        return
+    name = metadata.get("name")
+    if not name:
         raise bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the URL ({write.name})"
+            f"the name of the object ({write.name} based on URL) was undeterminable: name must be provided"
         )
+    if name != write.name:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({write.name})")
+
+
+_SCHEME = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30"
 
 
 def _refuse_kind(resource: Resource, kind: str, version: str) -> None:
-    if resource.custom is None and version == resource.api_version:
+    """400 (for a custom kind perhaps 422) for an object of another kind than the URL's."""
+    group, _, short = version.rpartition("/")
+    if resource.custom is not None:
+        if version != resource.api_version:
+            expected = f"does not match the expected API version ({resource.api_version})"
+            raise bad_request(f"the API version in the data ({version}) {expected}")
+        error = invalid("kind", kind, f"must be {resource.kind}")
+        raise invalid_object(resource.group, resource.kind, "", [error])
+    if builtin_type(group, short, kind) is not None:
         package = resource.group.partition(".")[0] or "core"
-        raise cannot_be_handled_as(kind, version, resource.kind, package)
-    if version != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
-        )
-    raise bad_request(f"the kind in the data ({kind}) does not match the expected kind ({resource.kind})")
+        why = f"converting ({short}.{kind}) to ({package}.{resource.kind}): unknown conversion"
+    else:
+        why = not_registered(kind, version)
+    raise bad_request(f'{kind} in version "{short}" cannot be handled as a {resource.kind}: {why}')
 
 
-def cannot_be_handled_as(kind: str, version: str, wanted: str, package: str) -> Exception:
-    short = version.rpartition("/")[2]
-    return bad_request(
-        f'{kind} in version "{short}" cannot be handled as a {wanted}: '
-        f"converting ({short}.{kind}) to ({package}.{wanted}): unknown conversion"
-    )
+def not_registered(kind: str, version: str) -> str:
+    """What a server says of a kind that it does not have at all."""
+    return f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"'
 
 
 # --- create -------------------------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 """Rules of the core group but for Pods. They are those of k8s.io/kubernetes/pkg/apis/core/validation."""
 
+import base64
+import ipaddress
 import json
 from typing import Any
 
 from gitops.manifests.key import Body
 from gitops.manifests.quantity import parse
 from gitops.manifests.typed import same
+from gitops.sandbox.go_errors import go_json_error
 from gitops.sandbox.statuses import (
     duplicate,
     forbidden_field,
@@ -86,12 +89,11 @@ def secret(body: Body, old: Body | None) -> Errors:
 
 
 def _is_json(encoded: str, at: str) -> Errors:
-    import base64
-
+    text = base64.b64decode(encoded).decode(errors="replace")
     try:
-        json.loads(base64.b64decode(encoded))
-    except ValueError as error:
-        yield invalid(at, "<secret contents redacted>", str(error))
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        yield invalid(at, "<secret contents redacted>", go_json_error(text, error.pos))
 
 
 # --- Services -----------------------------------------------------------------------------------------------------
@@ -131,8 +133,6 @@ def service(body: Body, old: Body | None) -> Errors:
 
 
 def _is_address(text: str) -> bool:
-    import ipaddress
-
     try:
         ipaddress.ip_address(text)
     except ValueError:
