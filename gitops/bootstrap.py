@@ -6,32 +6,61 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gitops.manifests.manifest import Manifest
-from gitops.model.application import Application
-from gitops.model.errors import RenderError
 from gitops.model.revision import Tree
 
 if TYPE_CHECKING:
     from gitops.controller import news
     from gitops.controller.request import Outside
+    from gitops.model.application import Application
     from gitops.ports import Cluster, Source, Store
+    from renderers.result import Needs, Remote, Rendered
 
 
 def render(
-    tree: Tree, app: Application, *, load_restrictor: Literal["root", "none"] = "root", enable_helm: bool = False
+    tree: Tree, app: "Application", *, load_restrictor: Literal["root", "none"] = "root", enable_helm: bool = False
 ) -> tuple[Manifest, ...]:
     """What the source holds, by the renderer that it asks for or that is detected.
 
     `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`.
     """
-    from renderers.registry import Context, Needs
+    from renderers.registry import Context
     from renderers.registry import render as by_registry
 
     context = Context(app.name, app.destination.namespace, load_restrictor=load_restrictor, enable_helm=enable_helm)
-    answer = by_registry(tree, app.source, context)
-    if isinstance(answer, Needs):
-        needed = ", ".join(map(str, answer.remotes))
-        raise RenderError(f"{app.source.path}: needs what is not in this repository: {needed}")
-    return answer.manifests
+    return _complete(lambda remotes: by_registry(tree, app.source, context._replace(remotes=remotes)))
+
+
+def render_path(
+    tree: Tree, path: str, *, load_restrictor: Literal["root", "none"] = "root", enable_helm: bool = False
+) -> tuple[Manifest, ...]:
+    """The same for a path alone, with nothing imported that only an Application needs."""
+    from renderers.registry import Context
+    from renderers.registry import render_path as by_registry
+
+    context = Context(load_restrictor=load_restrictor, enable_helm=enable_helm)
+    return _complete(lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)))
+
+
+def _complete(attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]") -> tuple[Manifest, ...]:
+    """Render, fetch the repositories that are asked for, and render again, until nothing is asked for."""
+    from renderers.result import Rendered
+
+    remotes: dict[Remote, Tree] = {}
+    while True:
+        answer = attempt(remotes)
+        if isinstance(answer, Rendered):
+            return answer.manifests
+        for remote in answer.remotes:
+            remotes[remote] = _fetch(remote)
+
+
+def _fetch(remote: "Remote") -> Tree:
+    """The files of another repository that a kustomization names; it is read without credentials."""
+    from gitops.adapters.git import GitSource
+    from gitops.config import cache_folder
+
+    source = GitSource(cache_folder(), timeout=60.0)
+    return source.tree(remote.url, source.resolve(remote.url, remote.ref))
 
 
 def open_source(cache: Path, secrets: Callable[[str], str]) -> "Source":

@@ -13,17 +13,19 @@ group `gitops.renderers`, each a function like `render` below. Only the renderer
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from gitops.model.application import SourceSpec
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, normalise, within
 from renderers.files import files_below
 from renderers.result import Context, Needs, Rendered
 
-__all__ = ["Context", "Needs", "Rendered", "render", "renderer_for"]
+if TYPE_CHECKING:
+    from gitops.model.application import SourceSpec
 
-Renderer = Callable[[Tree, SourceSpec, Context], Rendered | Needs]
+__all__ = ["Context", "Needs", "Rendered", "render", "render_path", "renderer_for"]
+
+Renderer = Callable[[Tree, "SourceSpec", Context], Rendered | Needs]
 
 KUSTOMIZATION_FILES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -34,7 +36,7 @@ _BUILT_IN: Final = {
 }
 
 
-def render(tree: Tree, spec: SourceSpec, context: Context | None = None) -> Rendered | Needs:
+def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Rendered | Needs:
     """The manifests of `spec.path` in `tree`.
 
     Raises SourceError when the path is not in the tree, RenderError when nothing can be made of what is there, and
@@ -49,6 +51,18 @@ def render(tree: Tree, spec: SourceSpec, context: Context | None = None) -> Rend
     if isinstance(answer, Rendered) and not answer.manifests and answer.renderer != "kustomize":
         raise RenderError(f"{spec.path}: nothing to render there (no manifest in any file that was read)")
     return answer
+
+
+def render_path(tree: Tree, path: str, context: Context) -> Rendered | Needs:
+    """What `render` gives for a path that no Application says more about."""
+    path = normalise(path)
+    if tree.kind(path) == "directory" and renderer_for(tree, path) == "kustomize":
+        from renderers.kustomize.render import render_folder
+
+        return render_folder(tree, path, context)
+    from gitops.model.application import SourceSpec
+
+    return render(tree, SourceSpec(path=path or "."), context)
 
 
 def renderer_for(tree: Tree, path: str) -> str:

@@ -1,24 +1,22 @@
 """What goes into a render besides files, and what comes out of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.revision import Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(NamedTuple):
     """Another Git repository that a render needs: a URL as written, and a branch, tag or commit ("" = its default)."""
 
     url: str
     ref: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What a render is told besides its source.
 
     `name` and `namespace` are the Application's destination; `remotes` holds what an earlier answer `Needs` asked
@@ -27,13 +25,12 @@ class Context:
 
     name: str = ""
     namespace: str = ""
-    remotes: Mapping[Remote, Tree] = field(default_factory=dict)
+    remotes: Mapping[Remote, Tree] = MappingProxyType({})
     load_restrictor: Literal["root", "none"] = "root"
     enable_helm: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """The manifests in the renderer's order; `renderer` is the one that made them."""
 
     renderer: str
@@ -45,8 +42,7 @@ class Rendered:
         return write_manifests(manifest.body for manifest in self.manifests)
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(NamedTuple):
     """The render cannot go on without these; fetch them, add them to the Context, and render again."""
 
     remotes: tuple[Remote, ...]

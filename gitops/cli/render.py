@@ -35,30 +35,27 @@ def render(path: str, file: str, revision: str, output: str, load_restrictor: st
 
 def _rendered(path: str, file: str, revision: str, unrestricted: bool, enable_helm: bool) -> Any:
     from gitops.bootstrap import render as by_bootstrap
-    from gitops.model.application import Application, SourceSpec
-
-    def by_renderer(tree: Any, app: Any) -> Any:
-        return by_bootstrap(tree, app, load_restrictor="none" if unrestricted else "root", enable_helm=enable_helm)
+    from gitops.bootstrap import render_path
 
     if bool(path) == bool(file):
         raise ConfigError("name what to render: either a PATH, or an Application with -f FILE")
-    if file:
-        from gitops.config import read_application
-
-        app = read_application(Path(file))
-    else:
-        app = Application("", source=SourceSpec(path=path))
+    load_restrictor: Any = "none" if unrestricted else "root"
     if not file and not revision:
         from gitops.adapters.folder import folder_tree
 
         tree, inside = folder_tree(path)
-        return by_renderer(tree, _at(app, inside or "."))
+        return render_path(tree, inside or ".", load_restrictor=load_restrictor, enable_helm=enable_helm)
+    app = _application(file, path)
     checkout = _checkout(app.source, revision)
-    return by_renderer(checkout.tree, _at(app, checkout.path))
+    app = replace(app, source=replace(app.source, path=checkout.path))
+    return by_bootstrap(checkout.tree, app, load_restrictor=load_restrictor, enable_helm=enable_helm)
 
 
-def _at(app: Any, path: str) -> Any:
-    return replace(app, source=replace(app.source, path=path))
+def _application(file: str, path: str) -> Any:
+    from gitops.config import read_application
+    from gitops.model.application import Application, SourceSpec
+
+    return read_application(Path(file)) if file else Application("", source=SourceSpec(path=path))
 
 
 def _checkout(spec: Any, revision: str) -> Any:

@@ -11,8 +11,7 @@ Not here: what plain scalars mean (`yaml_scalars`), and what makes a document a 
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from yaml import YAMLError
 from yaml._yaml import CParser
@@ -36,8 +35,7 @@ _TAG: Final = "tag:yaml.org,2002:"
 _RESOLVED_TAGS: Final = {_TAG + name: name for name in ("bool", "int", "float", "null", "timestamp", "binary")}
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """One document of a file: its value as JSON, and the line (from 1) that its text starts on."""
 
     value: Any

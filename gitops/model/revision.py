@@ -11,7 +11,7 @@ Not here: where files come from (`gitops.adapters.git`, `gitops.adapters.folder`
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from gitops.model.errors import SourceError
 
@@ -34,16 +34,14 @@ class Revision:
         return f"{self.ref}@{self.sha[:12]}" if self.ref else self.sha[:12]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class Entry(NamedTuple):
     """One name in a directory; `kind` is "link" for a symbolic link and "other" for a submodule, fifo or device."""
 
     name: str
     kind: Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """What stands at one path, links not followed: `target` is a link's text, `id` is for the Files that gave it."""
 
     kind: Kind

@@ -6,8 +6,7 @@ and, for the top kustomization only: hashes → name references → vars → loc
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gitops.manifests.errors import GitopsError
 from gitops.model.errors import RenderError
@@ -24,11 +23,12 @@ from renderers.kustomize.origins import Origin, add_transformation, annotate_all
 from renderers.kustomize.patches import JsonPatch, Patch, apply_strategic_merges
 from renderers.kustomize.read import Malformed, checked_object, read_objects
 from renderers.kustomize.references import fix_references
-from renderers.kustomize.replacements import load_replacements, replace_all
 from renderers.kustomize.resource import Resource
 from renderers.kustomize.resources import Resources
 from renderers.kustomize.schema import BUILT_IN, VERSION, Schemas, custom, version_error
-from renderers.kustomize.variables import Variable, add_variable, register, substitute
+
+if TYPE_CHECKING:
+    from renderers.kustomize.variables import Variable
 
 LOCAL: Final = "config.kubernetes.io/local-config"
 VALIDATED_BY: Final = "validated-by"
@@ -36,19 +36,28 @@ VALIDATED_BY: Final = "validated-by"
 Transform = Callable[[Resources], None]
 
 
-@dataclass(slots=True)
 class Gathered:
     """What one kustomization and its bases have gathered so far."""
 
-    resources: Resources = field(default_factory=Resources)
-    config: Config = EMPTY
-    variables: dict[str, Variable] = field(default_factory=dict)
+    __slots__ = ("config", "resources", "variables")
+
+    def __init__(
+        self,
+        resources: Resources | None = None,
+        config: Config = EMPTY,
+        variables: "dict[str, Variable] | None" = None,
+    ) -> None:
+        self.resources = Resources() if resources is None else resources
+        self.config = config
+        self.variables: dict[str, Variable] = {} if variables is None else variables
 
     def absorb(self, other: "Gathered") -> None:
         """Add what a base has gathered."""
         self.resources.append_all(other.resources.items)
         self.config = self.config.merge(other.config)
         for variable in other.variables.values():
+            from renderers.kustomize.variables import add_variable
+
             add_variable(self.variables, variable)
 
 
@@ -88,7 +97,10 @@ def build(loader: Loader, enable_helm: bool) -> tuple[Resources, Kustomization]:
     add_hashes(resources)
     if gathered.config.nameReference:
         fix_references(resources, gathered.config.nameReference)
-    substitute(resources, gathered.variables, gathered.config.varReference)
+    if gathered.variables:
+        from renderers.kustomize.variables import substitute
+
+        substitute(resources, gathered.variables, gathered.config.varReference)
     for each in resources.items:
         if not each.is_empty:
             checked_object(each.node)
@@ -120,7 +132,10 @@ class _Target:
             add_transformation(into.resources, origin)
             into.resources.drop_empty()
         self._validate(into.resources)
-        register(into.resources, file.variables, into.variables)
+        if file.items("vars"):
+            from renderers.kustomize.variables import register
+
+            register(into.resources, file.variables, into.variables)
 
     # ── resources ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -285,6 +300,10 @@ class _Target:
         return [_one_image(image, config) for image in images]
 
     def _replacements(self) -> list[Transform]:
+        if not self._file.items("replacements"):
+            return []
+        from renderers.kustomize.replacements import load_replacements, replace_all
+
         items = load_replacements(self._file.items("replacements"), self._loader)
         return [lambda resources: replace_all(resources, items)] if items else []
 

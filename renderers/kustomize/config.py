@@ -5,7 +5,6 @@ kept in its overlays. The built-in ones are those of Kustomize 5.5, written down
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
 from typing import Any, Final, NamedTuple
 
 from gitops.model.errors import RenderError
@@ -32,8 +31,7 @@ class Referral(NamedTuple):
 Specs = tuple[FieldSpec, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """All field specs, each group sorted."""
 
     namePrefix: Specs = ()
@@ -55,9 +53,9 @@ class Config:
         if self == _EMPTY and other is DEFAULT:
             return other
         merged: dict[str, Any] = {
-            group.name: sort_specs(merge_specs(getattr(self, group.name), getattr(other, group.name)))
-            for group in fields(self)
-            if group.name != "nameReference"
+            group: sort_specs(merge_specs(getattr(self, group), getattr(other, group)))
+            for group in self._fields
+            if group != "nameReference"
         }
         referrals = _merge_referrals(self.nameReference, other.nameReference)
         return Config(**merged, nameReference=tuple(sorted(referrals, key=lambda each: gvk_rank(each.gvk))))
@@ -65,11 +63,11 @@ class Config:
     def add(self, group: str, spec: FieldSpec) -> "Config":
         """With one more spec in a group, unsorted."""
         merged: Any = merge_specs(getattr(self, group), (spec,))
-        return replace(self, **{group: merged})
+        return self._replace(**{group: merged})
 
     def add_referral(self, referral: Referral) -> "Config":
         """With one more referral."""
-        return replace(self, nameReference=_merge_referrals(self.nameReference, (referral,)))
+        return self._replace(nameReference=_merge_referrals(self.nameReference, (referral,)))
 
 
 def sort_specs(specs: Iterable[FieldSpec]) -> Specs:
@@ -137,7 +135,7 @@ def _gvk(value: Mapping[str, Any]) -> Gvk:
 
 def _sorted(config: Config) -> Config:
     groups: dict[str, Any] = {
-        group.name: sort_specs(getattr(config, group.name)) for group in fields(config) if group.name != "nameReference"
+        group: sort_specs(getattr(config, group)) for group in config._fields if group != "nameReference"
     }
     return Config(**groups, nameReference=tuple(sorted(config.nameReference, key=lambda each: gvk_rank(each.gvk))))
 

@@ -5,10 +5,9 @@ type is an error that names the field. The result is plain data with the fields'
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from gitops.manifests.yaml import load_all
+from gitops.manifests.yaml_documents import load_all
 from gitops.manifests.yaml_scalars import format_float
 from gitops.model.errors import RenderError
 
@@ -160,8 +159,7 @@ TRANSFORMER_CONFIG: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(NamedTuple):
     """`lenient` drops unknown fields; `converts` takes numbers and booleans where text is expected.
 
     A kustomization does neither, configurations convert, plug-in configuration does both.

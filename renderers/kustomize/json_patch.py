@@ -8,7 +8,7 @@ as they are written (`1` is not `1.0`).
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gitops.manifests.yaml import load_all
+from gitops.manifests.yaml_documents import load_all
 from gitops.model.errors import RenderError
 from renderers.kustomize.fields import index_of
 

@@ -1,12 +1,13 @@
 """kustomization.yaml: its fields read and checked, old names for things made new ones."""
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gitops.model.errors import RenderError
 from renderers.kustomize.decode import KUSTOMIZATION, decode, load_yaml
 from renderers.kustomize.loader import Loader
-from renderers.kustomize.variables import Variable, variable_of
+
+if TYPE_CHECKING:
+    from renderers.kustomize.variables import Variable
 
 _VERSIONS: Final = {
     "Kustomization": "kustomize.config.k8s.io/v1beta1",
@@ -14,8 +15,7 @@ _VERSIONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Kustomization:
+class Kustomization(NamedTuple):
     """The decoded fields of one file; those that were left out are not there."""
 
     name: str
@@ -34,7 +34,9 @@ class Kustomization:
         return self.texts("buildMetadata")
 
     @property
-    def variables(self) -> list[Variable]:
+    def variables(self) -> "list[Variable]":
+        from renderers.kustomize.variables import variable_of
+
         return [variable_of(item) for item in self.items("vars")]
 
     def texts(self, name: str) -> list[str]:

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitops.model.errors import RenderError
 
@@ -14,8 +13,7 @@ _PREFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-
 _PUNCTUATION: Final = frozenset(("=", "==", "!=", "!", "<", ">", "(", ")", ","))
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(NamedTuple):
     """One part of a selector."""
 
     key: str
@@ -38,8 +36,7 @@ class Requirement:
         return int(value) > int(self.values[0]) if self.operator == ">" else int(value) < int(self.values[0])
 
 
-@dataclass(frozen=True, slots=True)
-class LabelSelector:
+class LabelSelector(NamedTuple):
     """All requirements together."""
 
     requirements: tuple[Requirement, ...]

@@ -5,8 +5,7 @@ folders (bases) may lie anywhere but above or at a folder that led to them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, is_inside, join
@@ -24,8 +23,7 @@ class RemoteNeeded(Exception):
         self.remote = remote
 
 
-@dataclass(frozen=True, slots=True)
-class Loader:
+class Loader(NamedTuple):
     """Reads files relative to `root`, a folder of `tree` with every link followed.
 
     `visited` are the folders and repositories that led here; `repository` names the remote one that this is in.
@@ -80,7 +78,7 @@ class Loader:
         for repository, folder in ((self.repository, self.root), *self.visited):
             if repository == self.repository and is_inside(folder, real):
                 raise RenderError(f"{self.name(path)}: a cycle: it contains {folder or '.'}, which led to it")
-        return replace(self, root=real, visited=((self.repository, self.root), *self.visited))
+        return self._replace(root=real, visited=((self.repository, self.root), *self.visited))
 
     def _enter_remote(self, path: RepositoryPath) -> "Loader":
         remote = Remote(path.url, path.ref)
@@ -92,7 +90,7 @@ class Loader:
         if real is None or tree.kind(path.path) != "directory":
             raise RenderError(f"{name}: there is no directory {path.path or '.'}")
         visited = ((self.repository, self.root), *self.visited)
-        return replace(self, tree=tree, root=real, restricted=True, absolute=False, visited=visited, repository=name)
+        return self._replace(tree=tree, root=real, restricted=True, absolute=False, visited=visited, repository=name)
 
     def _full(self, path: str) -> str:
         if path.startswith("/"):

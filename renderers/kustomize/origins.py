@@ -1,6 +1,6 @@
 """buildMetadata: annotations that tell where a resource came from and what changed it."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from gitops.manifests.yaml_write import write_document
 from gitops.model.revision import join
@@ -9,8 +9,7 @@ from renderers.kustomize.resource import ORIGIN, TRANSFORMATIONS, Resource
 from renderers.kustomize.resources import Resources
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """A file, or the configuration of a generator or transformer: `by` is its apiVersion, kind, name and namespace."""
 
     path: str = ""
@@ -25,7 +24,7 @@ class Origin:
         if remote is not None:
             return Origin(remote.path, remote.url, remote.ref)
         joined = f"{self.path}/{path}" if self.path else path
-        return replace(self, path=_clean(joined))
+        return self._replace(path=_clean(joined))
 
     def of(self, file: str, kind: str) -> "Origin":
         """A built-in generator or transformer that a field of `file` configures."""

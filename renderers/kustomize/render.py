@@ -1,10 +1,9 @@
 """The Kustomize renderer: a path in a tree in, manifests out, as `kubectl kustomize` prints them."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gitops.manifests.key import Body, ResourceKey, group_of
 from gitops.manifests.manifest import Manifest, Origin
-from gitops.model.application import KustomizeOptions, SourceSpec
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree, normalise
 from renderers.kustomize.build import build
@@ -19,24 +18,33 @@ from renderers.kustomize.origins import remove_origins
 from renderers.kustomize.resources import Resources
 from renderers.result import Context, Needs, Remote, Rendered
 
+if TYPE_CHECKING:
+    from gitops.model.application import KustomizeOptions, SourceSpec
+
 _MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "kustomize-(devel)"}
 
 
-def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered | Needs:
+def render(tree: Tree, spec: "SourceSpec", context: Context) -> Rendered | Needs:
     """The manifests of the kustomization at `spec.path`, or the repositories that it needs.
 
     Raises RenderError, SourceError or ManifestError, before anything is half-built.
     """
+    return render_folder(tree, normalise(spec.path), context, spec.kustomize)
+
+
+def render_folder(
+    tree: Tree, path: str, context: Context, options: "KustomizeOptions | None" = None
+) -> Rendered | Needs:
+    """The same for a normalised path, with or without the options of an Application."""
     try:
-        bodies = render_bodies(tree, normalise(spec.path), context, spec.kustomize)
+        bodies = render_bodies(tree, path, context, options)
     except RemoteNeeded as needed:
         return Needs((needed.remote,))
-    path = normalise(spec.path)
     return Rendered("kustomize", tuple(Manifest(_key(body), body, Origin(path or ".", 1)) for body in bodies))
 
 
 def render_bodies(
-    tree: Tree, path: str, context: Context, options: KustomizeOptions | None = None
+    tree: Tree, path: str, context: Context, options: "KustomizeOptions | None" = None
 ) -> list[dict[str, Any]]:
     """The objects in their order; raises RemoteNeeded too."""
 
@@ -51,7 +59,8 @@ def render_bodies(
         raise RenderError(f"{path or '.'}: expected a directory with a kustomization")
     loader = Loader(tree, root, context.load_restrictor == "root", remote_tree, absolute=tree.is_file_system)
     resources, top = build(loader, context.enable_helm)
-    _apply_options(resources, options or KustomizeOptions())
+    if options is not None:
+        _apply_options(resources, options)
     resources.items = sort_resources(resources.items, top.fields.get("sortOptions"))
     resources.append_all(_taken(resources))
     metadata = top.build_metadata
@@ -75,7 +84,7 @@ def _taken(resources: Resources) -> list[Any]:
     return items
 
 
-def _apply_options(resources: Resources, options: KustomizeOptions) -> None:
+def _apply_options(resources: Resources, options: "KustomizeOptions") -> None:
     """What an Application adds on top of the kustomization."""
     if options.namePrefix:
         add_prefix(resources, options.namePrefix, DEFAULT.namePrefix)

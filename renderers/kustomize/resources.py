@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 from gitops.model.errors import RenderError
 from renderers.kustomize.fields import get
 from renderers.kustomize.ids import Id, Pattern, Selector
-from renderers.kustomize.label_selectors import parse_selector
 from renderers.kustomize.nodes import BINARY, STR, Map, Scalar, is_null, string, value_text
 from renderers.kustomize.resource import (
     ALL_NOTES,
@@ -60,6 +59,8 @@ class Resources:
 
     def select(self, selector: Selector) -> list[Resource]:
         """Those that a patch's target selects: regular expressions over ids, label and annotation selectors."""
+        from renderers.kustomize.label_selectors import parse_selector
+
         pattern = Pattern(selector)
         labels, annotations = parse_selector(selector.labels), parse_selector(selector.annotations)
         return [

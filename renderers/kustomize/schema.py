@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from gitops.manifests.yaml import load_all
+from gitops.manifests.yaml_documents import load_all
 from gitops.model.errors import RenderError
 from renderers.kustomize.ids import BUILT_IN_CLUSTER_KINDS
 

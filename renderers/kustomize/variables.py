@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gitops.model.errors import RenderError
 from renderers.kustomize.config import FieldSpec
@@ -28,8 +27,7 @@ from renderers.kustomize.specs import apply_specs
 _INDEXED = re.compile(r"(.*)\[([0-9]+)\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """A name, the resource that it is about, and the path of the field there."""
 
     name: str
