@@ -207,11 +207,15 @@ def _kind(value: Any) -> str:
 
 
 def folder_application(folder: str, name: str, namespace: str) -> Application:
-    """The Application that `gitops sync PATH --name NAME --namespace NAMESPACE` stands for."""
+    """The Application that `gitops sync PATH --name NAME --namespace NAMESPACE` stands for.
+
+    It lives in its destination, so that one name in two namespaces is two Applications.
+    """
     from gitops.model.application import Destination, SyncOptions
 
     return Application(
         name=check_name(name, "--name"),
+        namespace=namespace,
         source=SourceSpec(repoURL="", path=folder),
         destination=Destination(namespace=check_name(namespace, "--namespace")),
         sync=SyncOptions(createNamespace=True),

@@ -170,6 +170,10 @@ class Store(Protocol):
         """Record a healthy release; the one given back has its number."""
         ...
 
+    async def applications(self) -> list[str]:
+        """The identity of every Application that has a release here."""
+        ...
+
     async def releases(self, application: str, cluster: str = "") -> list[Release]:
         """Newest first."""
         ...

@@ -125,6 +125,10 @@ class SqliteStore:
     async def add_release(self, release: Release) -> Release:
         return await self._run(lambda: self._add_release(release))
 
+    async def applications(self) -> list[str]:
+        sql = "SELECT DISTINCT application FROM releases ORDER BY 1"
+        return await self._run(lambda: [row[0] for row in self._db.execute(sql)])
+
     async def releases(self, application: str, cluster: str = "") -> list[Release]:
         columns, order = _RELEASE_COLUMNS, "at DESC, number DESC"
         sql = f"SELECT {columns} FROM releases WHERE application = ? AND ? IN ('', cluster) ORDER BY {order}"

@@ -66,28 +66,38 @@ async def _verify(settings: Settings, app: str, offline: bool) -> None:
     from gitops.bootstrap import open_store
     from gitops.config import state_folder
 
-    anchors, note = ({}, "anchors not checked: --offline") if offline else await _anchors(settings)
+    anchors: dict[tuple[str, str], list[Anchor]] = {}
+    note = "anchors not checked: --offline"
+    if not offline:
+        anchors, note = await _anchors(settings)
     async with open_store(state_folder(settings.state), "") as store:
         chains = [one for one in await store.chains() if app in ("", one[0], one[0].rpartition("/")[2])]
         if app and not chains:
             raise ConfigError(f"this store holds no audit entry of {app}")
-        for application, cluster in chains:
-            events = await store.events(application, cluster)
-            anchor = anchors.get((application, cluster))
-            check_chain(events, anchor, store.id)
-            said = f"anchored at {anchor.seq}" if anchor and anchor.store == store.id else "no anchor of this store"
-            click.echo(f"{application} on {cluster}: {len(events)} entries, whole, {said}")
-        for (application, cluster), anchor in anchors.items():
-            if app in ("", application) and anchor.store == store.id and (application, cluster) not in chains:
-                raise AuditError(
-                    f"{application} on {cluster}: entry {anchor.seq} is anchored there, but the log has none"
-                )
+        for chain in chains:
+            events = await store.events(*chain)
+            own = [anchor for anchor in anchors.get(chain, ()) if anchor.store == store.id]
+            for anchor in own or (None,):
+                check_chain(events, anchor, store.id)
+            said = f"anchored at {max(anchor.seq for anchor in own)}" if own else "no anchor of this store"
+            click.echo(f"{chain[0]} on {chain[1]}: {len(events)} entries, whole, {said}")
+        _check_nothing_is_missing(app, anchors, chains, store.id)
         await store.check()
     if note:
         click.echo(f"note: {note}", err=True)
 
 
-async def _anchors(settings: Settings) -> tuple[dict[tuple[str, str], Anchor], str]:
+def _check_nothing_is_missing(
+    app: str, anchors: dict[tuple[str, str], list[Anchor]], chains: list[tuple[str, str]], store: str
+) -> None:
+    """A chain that the cluster anchors in this store, but that is not there at all, was removed as a whole."""
+    for chain, found in anchors.items():
+        own = [anchor for anchor in found if anchor.store == store]
+        if own and chain not in chains and app in ("", chain[0]):
+            raise AuditError(f"{chain[0]} on {chain[1]}: entry {own[0].seq} is anchored there, but the log has none")
+
+
+async def _anchors(settings: Settings) -> tuple[dict[tuple[str, str], list[Anchor]], str]:
     """The heads that the present cluster remembers; without a cluster the chains are checked by themselves."""
     from gitops.bootstrap import open_cluster
     from gitops.controller.inspect import find_applications
@@ -102,4 +112,8 @@ async def _anchors(settings: Settings) -> tuple[dict[tuple[str, str], Anchor], s
         return {}, f"anchors not checked: {exc}"
     finally:
         await cluster.close()
-    return {(one.application, cluster.name): one.anchor for one in found if one.anchor is not None}, ""
+    anchors: dict[tuple[str, str], list[Anchor]] = {}
+    for one in found:
+        if one.anchor is not None:
+            anchors.setdefault((one.application, cluster.name), []).append(one.anchor)
+    return anchors, ""

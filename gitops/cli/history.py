@@ -27,12 +27,11 @@ async def _history(settings: Settings, app: str, output: str) -> None:
     from gitops.config import state_folder
 
     async with open_store(state_folder(settings.state), "") as store:
-        releases = await store.releases(_identity(app))
+        identity = _identity(app, await store.applications())
+        releases = await store.releases(identity)
     if output != "table":
         print_data([asdict(release) for release in releases], output)
         return
-    if not releases:
-        raise ConfigError(f"this store holds no release of {_identity(app)}")
     rows = [
         (str(one.number), f"{one.ref}@{one.revision[:12]}", one.health, one.at, one.actor, one.cluster)
         for one in releases
@@ -117,5 +116,11 @@ def _chosen(releases: list[Release], number: int | None, present: str, applicati
     return earlier
 
 
-def _identity(app: str) -> str:
-    return app if "/" in app else f"gitops/{app}"
+def _identity(app: str, known: list[str]) -> str:
+    """The one Application called `app` (NAME or NAMESPACE/NAME) that has a release here."""
+    found = [identity for identity in known if app in (identity, identity.rpartition("/")[2])]
+    if not found:
+        raise ConfigError(f"this store holds no release of {app}")
+    if len(found) > 1:
+        raise ConfigError(f"there are several Applications called {app}: say which of {', '.join(found)}")
+    return found[0]

@@ -20,7 +20,8 @@ def commands():
     return [line.strip() for line in README.splitlines() if re.match(r"    (gitops|kubectl) ", line)]
 
 
-def test_every_command_of_the_readme_does_what_it_says(shell):
+def test_every_command_of_the_readme_does_what_it_says(shell, fresh_sandbox):
+    Path(shell.environment["KUBECONFIG"]).write_text(fresh_sandbox(speed=4.0).kubeconfig())
     (shell.folder / "sample-repo").symlink_to(ROOT / "sample-repo")
     (shell.folder / "k8s").mkdir()
     for name in ("config.yaml", "api.yaml"):

@@ -66,7 +66,7 @@ def test_results_are_printed_for_programs(shell, named):
     result = json.loads(shell.gitops("sync", "./k8s", *named, "-o", "json").stdout)
     assert (result["outcome"], result["failures"]) == ("synced", [])
     status = json.loads(shell.gitops("status", "shop", "-n", shell.namespace, "-o", "json").stdout)
-    assert (status["application"], status["health"]) == ("gitops/shop", "Healthy")
+    assert (status["application"], status["health"]) == (f"{shell.namespace}/shop", "Healthy")
 
 
 def test_status_history_and_rollback_tell_and_undo(shell, named):
@@ -99,7 +99,7 @@ def test_a_changed_byte_in_the_audit_log_is_found_and_the_entry_named(shell, nam
     database.close()
     found = shell.gitops("audit", "verify")
     assert found.returncode == 4
-    assert "audit entry 2 of gitops/shop" in found.stderr
+    assert f"audit entry 2 of {shell.namespace}/shop" in found.stderr
 
 
 def test_a_cut_off_tail_of_the_audit_log_is_found_by_the_clusters_anchor(shell, named):
@@ -199,7 +199,7 @@ def test_wrong_input_exits_2_at_once_and_names_the_place_and_the_way_out(shell, 
     assert message in found.stderr
     assert found.stderr.count("\n") == 1, found.stderr
     assert "Traceback" not in found.stderr
-    assert shell.seconds < 3, "a second on a quiet machine; here tests run side by side"
+    assert shell.seconds < 10, "well under a second on a quiet machine; here tests run side by side"
     if where != "kubeconfig":
         listed = shell.gitops("status", "shop", "-n", shell.namespace)
         assert "no Application shop" in listed.stderr
