@@ -53,6 +53,8 @@ def _merge_maps(original: Body, patch: Body, kind: Type) -> Body:
             continue
         if name.startswith(_DELETE):
             field = name.removeprefix(_DELETE)
+            if not isinstance(value, list):
+                raise StrategicFormatError("invalid patch format of primitive list")
             if isinstance(out.get(field), list):
                 out[field] = [item for item in out[field] if item not in value]
         elif value is None:
@@ -110,6 +112,8 @@ def _merge_lists(original: list[Any], patch: list[Any], declared: Field) -> list
     if any(isinstance(item, list) for item in [*original, *patch]):
         raise StrategicMergeError("lists of lists are not supported")
     if not all(isinstance(item, dict) for item in [*original, *patch]):
+        if any(isinstance(item, dict) for item in [*original, *patch]):
+            raise StrategicMergeError(f"list element types are not identical: {go_text([original, patch])}")
         merged = list(dict.fromkeys([*original, *patch]))
         return _in_order(merged, patch, original, "")
     key = declared.merge_key

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from gitops.manifests.fields import LEAF, FieldSet, go_json, is_member
+from gitops.manifests.fields import LEAF, FieldSet, display, go_json, is_member
 from gitops.manifests.schema import DEDUCED, Type
 
 _ABSENT: Any = object()
@@ -73,16 +73,6 @@ def item_element(item: Any, kind: Type) -> str:
     return "k:" + go_json(found)
 
 
-def shown_element(element: str) -> str:
-    """A path element as messages write it: `.name`, `[name="web"]`, `[="x"]`, `[0]`."""
-    kind, text = element[:2], element[2:]
-    if kind == "f:":
-        return "." + text
-    if kind == "k:":
-        return "[" + ",".join(f"{name}={go_json(value)}" for name, value in orjson.loads(text).items()) + "]"
-    return f"[={text}]" if kind == "v:" else f"[{text}]"
-
-
 # --- validation ---------------------------------------------------------------------------------------------------
 
 
@@ -130,7 +120,7 @@ def _list_errors(value: list[Any], kind: Type, path: str) -> Iterator[str]:
             except TypedError as error:
                 yield f"{path}: element {index}: {error}"
                 return
-            element = shown_element(encoded)
+            element = display((encoded,))
             if encoded in seen:
                 yield f"{path}: duplicate entries for key {element}"
             seen.add(encoded)
@@ -282,7 +272,11 @@ class _Compare:
         if kind.kind == "scalar" or kind.atomic or (not left and not right):
             return _SAME if same(left, right) else (None, LEAF, None)
         if kind.kind == "list":
+            if not (isinstance(left or [], list) and isinstance(right or [], list)):
+                return (None, LEAF, None)  # a value of a wrong type, which validation will refuse
             return self.lists(left or [], right or [], kind)
+        if not (isinstance(left or {}, dict) and isinstance(right or {}, dict)):
+            return (None, LEAF, None)
         return self.maps(left or {}, right or {}, kind)
 
     def maps(self, left: dict[str, Any], right: dict[str, Any], kind: Type) -> _Parts:
@@ -398,7 +392,7 @@ def _merge_lists(left: list[Any], right: list[Any], kind: Type) -> list[Any]:
     right_items = dict(zip(right_keys, right, strict=True))
     if len(right_items) != len(right_keys):
         duplicate = next(key for index, key in enumerate(right_keys) if key in right_keys[:index])
-        raise TypedError(f"duplicate entries for key {shown_element(duplicate)}")
+        raise TypedError(f"duplicate entries for key {display((duplicate,))}")
     duplicated = {key for key in left_keys if left_keys.count(key) > 1} if len(left_items) != len(left_keys) else set()
 
     def joined(key: str) -> Any:

@@ -3,14 +3,17 @@
 `Api.answer` is synchronous and leaves the cluster consistent; only watches and logs stream, and `server` does that.
 """
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import structlog
 import yaml
 
 from gitops.manifests.key import Body
+from gitops.manifests.schema import definition
 from gitops.sandbox import (
     access,
     conversions,
@@ -27,12 +30,14 @@ from gitops.sandbox import (
 from gitops.sandbox import pods as pod_requests
 from gitops.sandbox.access import Attributes
 from gitops.sandbox.cluster import Cluster, User, Write
+from gitops.sandbox.decode import DecodeError, Decoder, cannot_be_handled, json_kind
 from gitops.sandbox.go_errors import duplicate_fields, go_json_error, summary
 from gitops.sandbox.resources import Resource
 from gitops.sandbox.routing import Target, target_of, verb_of
 from gitops.sandbox.statuses import (
     ApiFailure,
     bad_request,
+    failure,
     invalid_object,
     method_not_allowed,
     no_such_resource,
@@ -40,6 +45,8 @@ from gitops.sandbox.statuses import (
     page_not_found,
 )
 from gitops.sandbox.watching import Watch
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -91,6 +98,10 @@ class Api:
             return self._answer(request)
         except ApiFailure as error:
             return failed(error)
+        except Exception:  # noqa: BLE001 - a fault of ours must not end the connection without an answer
+            trace = traceback.format_exc()  # plain, since a pretty one would show tokens among the local variables
+            log.error("request.failed", method=request.method, path=request.path, trace=trace)
+            return failed(failure(500, "Internal Server Error", "InternalError", {}))
 
     def _answer(self, request: Request) -> Answer:
         user = access.authenticate(self.tokens, request.header("authorization") or None)
@@ -345,6 +356,7 @@ def _decoded(request: Request, resource: Resource, write: Write | None = None) -
             raise bad_request(f"error decoding YAML: {error}") from error
     try:
         body = writes.require_body(orjson.loads(raw))
+        _check_heading(body, resource, raw)
         if write is not None and write.field_validation != "Ignore":
             write.duplicates = duplicate_fields(raw)
         return body
@@ -356,11 +368,23 @@ def _decoded(request: Request, resource: Resource, write: Write | None = None) -
         ) from error
 
 
+def _check_heading(body: Body, resource: Resource, raw: bytes) -> None:
+    for name in ("apiVersion", "kind"):
+        value = body.get(name)
+        if value is not None and not isinstance(value, str):
+            text = f"json: cannot unmarshal {json_kind(value)} into Go struct field .{name} of type string"
+            why = f"couldn't get version/kind; {text} ({summary(raw)})"
+            raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
+
+
 def _from_protobuf(raw: bytes) -> Body:
     try:
         return protobuf.decode(raw)
     except protobuf.ProtobufError as error:
         raise bad_request(str(error)) from error
+
+
+_DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 
 
 def _delete_options(request: Request) -> Body:
@@ -372,6 +396,10 @@ def _delete_options(request: Request) -> Body:
             options = writes.require_body(orjson.loads(request.body))
         except orjson.JSONDecodeError as error:
             raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+    try:
+        options = Decoder().struct(options, definition(_DELETE_OPTIONS), "")
+    except DecodeError as error:
+        raise cannot_be_handled("DeleteOptions", "v1", str(error)) from error
     query = request.query
     if "propagationPolicy" in query:
         options = {**options, "propagationPolicy": query["propagationPolicy"]}

@@ -3,7 +3,8 @@
 from typing import Any
 
 from gitops.manifests.key import Body
-from gitops.manifests.schema import custom_type
+from gitops.manifests.schema import custom_type, definition
+from gitops.sandbox.decode import DecodeError, Decoder, json_kind
 from gitops.sandbox.resources import STATUS_VERBS, CustomVersion, Resource, Subresource
 
 _CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
@@ -64,16 +65,26 @@ def version_rank(name: str) -> tuple[int, int, int]:
 
 
 def read(resource: Resource, sent: Body) -> tuple[Body, list[str]]:
-    """A sent custom object, pruned and defaulted; and the paths of the fields that were pruned."""
+    """A sent custom object, pruned and defaulted, and the paths of the fields that were pruned; DecodeError."""
     assert resource.custom is not None
     unknown: list[str] = []
     schema = resource.custom.schema or {"x-kubernetes-preserve-unknown-fields": True}
-    head = {name: sent[name] for name in ("apiVersion", "kind", "metadata") if name in sent}
-    rest = {name: value for name, value in sent.items() if name not in head}
+    head = {name: sent[name] for name in ("apiVersion", "kind") if name in sent}
+    rest = {name: value for name, value in sent.items() if name not in _ROOT_FIELDS}
     body = _prune(rest, schema, "", unknown)
     body = _default(body, schema)
-    metadata = {name: value for name, value in (head.get("metadata") or {}).items() if value not in (None, "", {}, [])}
-    return {**head, "metadata": metadata, **body}, unknown
+    return {**head, "metadata": _metadata(sent.get("metadata"), unknown), **body}, unknown
+
+
+def _metadata(sent: Any, unknown: list[str]) -> Body:
+    """Metadata, which every kind has in the same form."""
+    if not isinstance(sent or {}, dict):
+        found = json_kind(sent)
+        raise DecodeError(f"json: cannot unmarshal {found} into Go struct field .metadata of type v1.ObjectMeta")
+    decoder = Decoder()
+    metadata = decoder.struct(sent or {}, definition("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"), "metadata")
+    unknown.extend(decoder.unknown)
+    return metadata
 
 
 def _prune(value: Any, schema: Body, path: str, unknown: list[str]) -> Any:

@@ -220,7 +220,7 @@ def _quantity(value: Any) -> str:
 def _int_or_string(value: Any) -> int | str:
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    raise DecodeError(f"json: cannot unmarshal {_json_kind(value)} into Go value of type int32")
+    raise DecodeError(f"json: cannot unmarshal {json_kind(value)} into Go value of type int32")
 
 
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
@@ -239,7 +239,8 @@ def _bytes(value: Any, owner: Type, path: str) -> str:
     return text
 
 
-def _json_kind(value: Any) -> str:
+def json_kind(value: Any) -> str:
+    """What Go's JSON decoder calls a value of this form."""
     if isinstance(value, bool):
         return "bool"
     return {str: "string", int: "number", float: "number", dict: "object", list: "array"}.get(type(value), "null")
@@ -263,10 +264,8 @@ def _go_type(kind: Type) -> str:
 def _mismatch(value: Any, owner: Type, path: str, go_type: str, shown: str | None = None) -> DecodeError:
     struct = owner.name.rpartition(".")[2]
     plain = ".".join(part.partition("[")[0] for part in path.split("."))
-    text = (
-        f"json: cannot unmarshal {shown or _json_kind(value)} into Go struct field {struct}.{plain} of type {go_type}"
-    )
-    return DecodeError(text, _json_kind(value), go_type)
+    text = f"json: cannot unmarshal {shown or json_kind(value)} into Go struct field {struct}.{plain} of type {go_type}"
+    return DecodeError(text, json_kind(value), go_type)
 
 
 def cannot_be_handled(kind: str, version: str, why: str) -> ApiFailure:

@@ -14,7 +14,7 @@ from gitops.manifests.strategic_merge import StrategicFormatError, StrategicMerg
 from gitops.manifests.typed import TypedError, go_text, validate
 from gitops.sandbox import strategies, writes
 from gitops.sandbox.cluster import Cluster, Write
-from gitops.sandbox.decode import DecodeError
+from gitops.sandbox.decode import DecodeError, json_kind
 from gitops.sandbox.go_errors import go_json_error
 from gitops.sandbox.resources import Resource
 from gitops.sandbox.statuses import (
@@ -100,12 +100,9 @@ def _json(raw: bytes) -> Any:
         raise bad_request(f"error decoding patch: {text}") from error
 
 
-_GO_KINDS = {list: "array", str: "string", bool: "bool", int: "number", float: "number", dict: "object"}
-
-
 def _map(document: Any) -> Body:
     if not isinstance(document, dict):
-        found = _GO_KINDS.get(type(document), "null")
+        found = json_kind(document)
         text = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
         raise bad_request(f"error decoding patch: {text}")
     return document
@@ -113,7 +110,7 @@ def _map(document: Any) -> Body:
 
 def _list(document: Any) -> list[Any]:
     if not isinstance(document, list):
-        found = _GO_KINDS.get(type(document), "null")
+        found = json_kind(document)
         text = f"json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp"
         raise bad_request(f"error decoding patch: {text}")
     return document
@@ -177,7 +174,7 @@ def _yaml(raw: bytes) -> Body:
 
 
 def _check_applied(write: Write, desired: Body) -> None:
-    resource, metadata = write.resource, desired.get("metadata") or {}
+    resource, metadata = write.resource, desired.get("metadata")
     version, kind = desired.get("apiVersion") or "", desired.get("kind") or ""
     if version != resource.api_version:
         specified = f"Specified patch version: {version}, expected: {resource.api_version}"
@@ -186,9 +183,10 @@ def _check_applied(write: Write, desired: Body) -> None:
         where = f"{write.namespace}/{write.name}; {version}, Kind={kind}"
         why = f"no corresponding type for {version}, Kind={kind}"
         raise internal(f"failed to create typed patch object ({where}): {why}")
-    if metadata.get("managedFields"):
-        raise bad_request("metadata.managedFields must be nil")
-    writes.check_place(write, {"name": write.name, **metadata})
+    if isinstance(metadata, dict):  # the type's own check tells of anything else
+        if metadata.get("managedFields"):
+            raise bad_request("metadata.managedFields must be nil")
+        writes.check_place(write, {"name": write.name, **metadata})
 
 
 def _merged(cluster: Cluster, write: Write, live: Body, desired: Body, force: bool) -> structured_merge.Applied:

@@ -59,6 +59,8 @@ def change(cluster: Cluster, write: Write, stored: Stored, sent: Any) -> Body:
     """Stores the replicas of a sent Scale in its object; gives the new Scale."""
     if not isinstance(sent, dict) or sent.get("kind") != "Scale":
         raise bad_request("the object provided is not a Scale")
+    if not all(isinstance(sent.get(part) or {}, dict) for part in ("spec", "metadata")):
+        raise bad_request('Scale in version "v1" cannot be handled as a Scale: spec and metadata must be objects')
     replicas = (sent.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):
         raise bad_request('Scale in version "v1" cannot be handled as a Scale: spec.replicas must be an integer')

@@ -142,10 +142,9 @@ def _namespace(_cluster: Cluster, body: Body) -> None:
     finalizers = [name for name in body["spec"].get("finalizers") or [] if name != "kubernetes"]
     body["spec"] = {**body["spec"], "finalizers": [*finalizers, "kubernetes"]}
     body["status"] = {"phase": "Active"}
-    body["metadata"]["labels"] = {
-        **(body["metadata"].get("labels") or {}),
-        "kubernetes.io/metadata.name": body["metadata"]["name"],
-    }
+    if name := body["metadata"].get("name"):
+        labels = body["metadata"].get("labels") or {}
+        body["metadata"]["labels"] = {**labels, "kubernetes.io/metadata.name": name}
 
 
 def _pod(_cluster: Cluster, body: Body) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from gitops.manifests import structured_merge
 from gitops.manifests.key import Body
 from gitops.manifests.schema import builtin_type
-from gitops.manifests.typed import same
+from gitops.manifests.typed import TypedError, same
 from gitops.sandbox import admission, custom, strategies
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.decode import DecodeError, Decoder, cannot_be_handled, zero
@@ -78,7 +78,10 @@ def check_identity(write: Write, sent: Body) -> None:
     kind, version = sent.get("kind") or resource.kind, sent.get("apiVersion") or resource.api_version
     if (kind, version) != (resource.kind, resource.api_version):
         _refuse_kind(resource, kind, version)
-    check_place(write, sent.get("metadata") or {})
+    if isinstance(sent.get("metadata"), dict):  # decoding says what is wrong with anything else
+        check_place(write, sent["metadata"])
+    elif write.name and not sent.get("metadata"):
+        check_place(write, {})
 
 
 def check_place(write: Write, metadata: Body) -> None:
@@ -128,15 +131,23 @@ def not_registered(kind: str, version: str) -> str:
 def create(cluster: Cluster, write: Write, sent: Body) -> Body:
     """Stores a new object and gives it back; raises ApiFailure."""
     check_identity(write, sent)
-    body = structured_merge.update(
-        empty(write.resource),
-        read(write, sent),
-        manager=write.manager,
-        now=cluster.clock.stamp(),
-        schema=write.resource.type,
-        ignored=strategies.ignored_fields(write.resource, ""),
-    )
-    return insert(cluster, write, body)
+    return insert(cluster, write, tracked(cluster, write, empty(write.resource), read(write, sent)))
+
+
+def tracked(cluster: Cluster, write: Write, live: Body, body: Body) -> Body:
+    """`body` with managedFields as this write leaves them; without any where its lists have no keys to track by."""
+    try:
+        return structured_merge.update(
+            live,
+            body,
+            manager=write.manager,
+            now=cluster.clock.stamp(),
+            schema=write.resource.type,
+            subresource=write.subresource,
+            ignored=strategies.ignored_fields(write.resource, write.subresource),
+        )
+    except TypedError:
+        return structured_merge.with_managers(body, {})
 
 
 def insert(cluster: Cluster, write: Write, body: Body) -> Body:
@@ -209,16 +220,7 @@ def _uid_mismatch(write: Write, sent: str, live: str) -> Exception:
 
 def update(cluster: Cluster, write: Write, stored: Stored, body: Body) -> Body:
     """Stores `body`, already read, as the next version of `stored`, tracking who changed what."""
-    owned = structured_merge.update(
-        stored.body,
-        body,
-        manager=write.manager,
-        now=cluster.clock.stamp(),
-        schema=write.resource.type,
-        subresource=write.subresource,
-        ignored=strategies.ignored_fields(write.resource, write.subresource),
-    )
-    return store_update(cluster, write, stored, owned)
+    return store_update(cluster, write, stored, tracked(cluster, write, stored.body, body))
 
 
 def store_update(cluster: Cluster, write: Write, stored: Stored, body: Body) -> Body:

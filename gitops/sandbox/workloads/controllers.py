@@ -6,6 +6,7 @@ a few milliseconds at a time.
 
 import asyncio
 import time
+import traceback
 from collections.abc import Iterator
 
 import structlog
@@ -118,8 +119,9 @@ class Controllers:
             reconcile, namespace, name = item
             try:
                 reconcile(self._world, namespace, name)
-            except Exception:  # one broken object must not stop the others' controllers
-                log.exception("controller.failed", controller=reconcile.__name__, namespace=namespace, name=name)
+            except Exception:  # noqa: BLE001 - one broken object must not stop the others' controllers
+                where = f"{namespace}/{name}"
+                log.error("controller.failed", controller=reconcile.__name__, of=where, trace=traceback.format_exc())
             if time.monotonic() > until:
                 break
         if self._queue and not self._scheduled and not self._closed:
