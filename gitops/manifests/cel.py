@@ -26,7 +26,7 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
         value = program.eval(data=dict(variables))
     except (RuntimeError, ValueError, TypeError) as error:
         raise CelError(_short(error)) from error
-    if value.type().name() in ("*error*", "error"):
+    if value.type().name() == "ERROR":
         raise CelError(_short(value.value()))
     return value.plain_value()
 
@@ -42,7 +42,8 @@ def compiled(expression: str, names: tuple[str, ...]) -> Any:
 
 def _short(error: object) -> str:
     text = str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
-    return text.strip()
+    missing = re2.fullmatch(r'NOT_FOUND: Key not found in map : "(.*)"', text)
+    return f"no such key: {missing[1]}" if missing else text.strip()
 
 
 @functools.lru_cache(maxsize=64)

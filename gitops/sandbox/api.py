@@ -273,6 +273,9 @@ class Api:
         write.subresource = ""
         if request.method == "PUT":
             return _json(scale.change(self.cluster, write, stored, _decoded(request, resource)))
+        if request.method == "PATCH" and request.header("content-type").startswith(patches.APPLY):
+            write.manager = request.query.get("fieldManager", "") or write.manager
+            return _json(scale.apply(self.cluster, write, stored, request.body))
         if request.method == "PATCH":
             current = scale.scale_of(resource, stored.body)
             patched = patches.patched_document(current, request.header("content-type"), request.body)

@@ -65,7 +65,7 @@ def patch(cluster: Cluster, write: Write, content_type: str, raw: bytes) -> tupl
 
 def patched_document(current: Body, content_type: str, raw: bytes) -> Any:
     """A document that is no stored object (a Scale) with a merge or JSON patch applied."""
-    document = _json(raw) if not content_type.startswith(APPLY) else _yaml(raw)
+    document = _json(raw) if not content_type.startswith(APPLY) else yaml_document(raw)
     if content_type.startswith(JSON):
         return _guarded(lambda: json_patch(current, document))
     return merge_patch(current, _map(document))
@@ -140,7 +140,7 @@ def _apply(cluster: Cluster, write: Write, raw: bytes) -> tuple[Body, bool]:
     if not write.manager:
         error = required("fieldManager", "is required for apply patch")
         raise invalid_object("meta.k8s.io", "PatchOptions", "", [error])
-    desired = _yaml(raw)
+    desired = yaml_document(raw)
     _check_applied(write, desired)
     stored = cluster.find(resource, write.namespace, write.name)
     if stored is None and write.subresource:
@@ -149,6 +149,8 @@ def _apply(cluster: Cluster, write: Write, raw: bytes) -> tuple[Body, bool]:
     outcome = _merged(cluster, write, live, desired, write.force)
     if outcome.conflicts:
         outcome = _migrated(cluster, write, live, desired, outcome)
+    if outcome.body is not live:
+        outcome = _annotated(write, desired, outcome)
     if stored is None:
         body = writes.read(write, outcome.body)
         writes.check_place(write, body["metadata"])
@@ -158,7 +160,24 @@ def _apply(cluster: Cluster, write: Write, raw: bytes) -> tuple[Body, bool]:
     return writes.store_update(cluster, write, stored, writes.read(write, outcome.body)), False
 
 
-def _yaml(raw: bytes) -> Body:
+_LARGEST_ANNOTATION = 256 * 1024
+
+
+def _annotated(write: Write, desired: Body, outcome: structured_merge.Applied) -> structured_merge.Applied:
+    """`kubectl` keeps its client-side annotation true while an object still has one."""
+    metadata = outcome.body["metadata"]
+    if write.manager != "kubectl" or _LAST_APPLIED not in (metadata.get("annotations") or {}):
+        return outcome
+    text = orjson.dumps(desired, option=orjson.OPT_SORT_KEYS).decode() + "\n"
+    annotations = {**metadata["annotations"], _LAST_APPLIED: text}
+    if len(text) > _LARGEST_ANNOTATION:
+        del annotations[_LAST_APPLIED]
+    body = {**outcome.body, "metadata": {**metadata, "annotations": annotations}}
+    return structured_merge.Applied(body)
+
+
+def yaml_document(raw: bytes) -> Body:
+    """The object in the body of an apply; 400 when there is none."""
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:

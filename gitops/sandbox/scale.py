@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from gitops.manifests import structured_merge
 from gitops.manifests.key import Body
-from gitops.sandbox import jsonpath, writes
+from gitops.sandbox import jsonpath, patches, writes
 from gitops.sandbox.cells import selector_text
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.resources import Resource
@@ -67,14 +68,48 @@ def change(cluster: Cluster, write: Write, stored: Stored, sent: Any) -> Body:
     if replicas < 0:
         error = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid_object("autoscaling", "Scale", write.name, [error])
-    path = ".spec.replicas"
-    if write.resource.custom is not None and write.resource.custom.scale is not None:
-        path = write.resource.custom.scale["specReplicasPath"]
-    body = _with(stored.body, path.strip(".").split("."), replicas)
+    body = _with(stored.body, _replicas_path(write.resource), replicas)
     version = (sent.get("metadata") or {}).get("resourceVersion")
     if version:
         body = {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
-    return scale_of(write.resource, writes.update_scale(cluster, write, stored, body))
+    owned = structured_merge.update(
+        stored.body,
+        body,
+        manager=write.manager,
+        now=cluster.clock.stamp(),
+        schema=write.resource.type,
+        subresource=SUBRESOURCE,
+    )
+    return scale_of(write.resource, writes.store_scale(cluster, write, stored, owned))
+
+
+def apply(cluster: Cluster, write: Write, stored: Stored, raw: bytes) -> Body:
+    """Server-side apply of a Scale: the replicas it names become the applier's in the object itself."""
+    sent = patches.yaml_document(raw)
+    replicas = (sent.get("spec") or {}).get("replicas")
+    head = {"apiVersion": write.resource.api_version, "kind": write.resource.kind, "metadata": {"name": write.name}}
+    desired = head if replicas is None else _with(head, _replicas_path(write.resource), replicas)
+    outcome = structured_merge.apply(
+        stored.body,
+        desired,
+        manager=write.manager,
+        now=cluster.clock.stamp(),
+        force=write.force,
+        schema=write.resource.type,
+        subresource=SUBRESOURCE,
+    )
+    if outcome.conflicts:
+        raise patches.conflicts(outcome.conflicts)
+    if outcome.body is stored.body:
+        return scale_of(write.resource, stored.body)
+    return scale_of(write.resource, writes.store_scale(cluster, write, stored, outcome.body))
+
+
+def _replicas_path(resource: Resource) -> list[str]:
+    path = ".spec.replicas"
+    if resource.custom is not None and resource.custom.scale is not None:
+        path = resource.custom.scale["specReplicasPath"]
+    return path.strip(".").split(".")
 
 
 def _with(body: Body, path: list[str], value: Any) -> Body:

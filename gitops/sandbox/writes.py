@@ -289,16 +289,8 @@ def missing_name(resource: Resource) -> Exception:
     )
 
 
-def update_scale(cluster: Cluster, write: Write, stored: Stored, body: Body) -> Body:
-    """An update through the scale subresource: the entry it leaves in managedFields says so and has no time."""
-    owned = structured_merge.update(
-        stored.body,
-        body,
-        manager=write.manager,
-        now=cluster.clock.stamp(),
-        schema=write.resource.type,
-        subresource="scale",
-    )
+def store_scale(cluster: Cluster, write: Write, stored: Stored, owned: Body) -> Body:
+    """Stores a change made through the scale subresource, whose entries in managedFields have no time."""
     entries = [
         {name: value for name, value in entry.items() if name != "time"}
         if entry.get("subresource") == "scale"
