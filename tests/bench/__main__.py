@@ -6,7 +6,7 @@ Figures are medians of several runs on this machine, and ratios against kubectl 
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("reading", "syncing", "sandbox")
+BENCHMARKS = ("reading", "syncing", "sandbox", "kustomize")
 
 
 def main(names: list[str]) -> None:

@@ -1,0 +1,44 @@
+"""The installed command's short way to a plain render gives what the long way gives."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitops.cli.entry import PlainRender, read_plain_render
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["render", "dir"], PlainRender("dir", False, False)),
+        (["render", "--enable-helm", "dir"], PlainRender("dir", False, True)),
+        (["render", "dir", "--load-restrictor", "LoadRestrictionsNone"], PlainRender("dir", True, False)),
+        (["render", "--load-restrictor=LoadRestrictionsNone", "dir"], PlainRender("dir", True, False)),
+        (["render", "--load-restrictor", "none", "dir"], None),
+        (["render", "dir", "-o", "json"], None),
+        (["render", "-f", "app.yaml"], None),
+        (["render", "a", "b"], None),
+        (["render"], None),
+        (["-v", "render", "dir"], None),
+        (["sync", "dir"], None),
+        ([], None),
+    ],
+)
+def test_only_a_plain_render_takes_the_short_way(arguments: list[str], expected: PlainRender | None) -> None:
+    assert read_plain_render(arguments) == expected
+
+
+def run(module: str, *arguments: str) -> tuple[int, bytes, bytes]:
+    command = [sys.executable, "-c", f"from gitops.cli.{module} import main; main()", *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("kustomization", ["resources: [c.yaml]\nnamePrefix: a-\n", "resources: [none.yaml]\n", None])
+def test_both_ways_print_the_same(tmp_path: Path, kustomization: str | None) -> None:
+    (tmp_path / "c.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\ndata: {a: 'é'}\n")
+    if kustomization is not None:
+        (tmp_path / "kustomization.yaml").write_text(kustomization)
+    assert run("entry", "render", str(tmp_path)) == run("main", "render", str(tmp_path))
