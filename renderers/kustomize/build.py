@@ -85,14 +85,19 @@ class Session:
             self._chosen = True
 
 
-def build(loader: Loader, enable_helm: bool) -> tuple[Resources, Kustomization]:
-    """The resources of a kustomization, before they are sorted and cleaned of notes, and the kustomization."""
+def build(loader: Loader, enable_helm: bool, overlay: dict[str, Any]) -> tuple[Resources, Kustomization]:
+    """The resources of a kustomization, before they are sorted and cleaned of notes, and the kustomization.
+
+    `overlay` holds fields of a kustomization that would have this one as its only resource.
+    """
     session = Session(enable_helm)
     top = read_kustomization(loader)
     session.choose_schemas(top.openapi, loader)
     origin = Origin() if top.build_metadata else None
     gathered = Gathered()
     _Target(session, loader, top, origin).gather(gathered)
+    if overlay:
+        _Target(session, loader, Kustomization("the Application", overlay), origin).gather(gathered)
     resources = gathered.resources
     add_hashes(resources)
     if gathered.config.nameReference:

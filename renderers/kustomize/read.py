@@ -141,7 +141,9 @@ def checked_object(node: Node) -> Map:
 
 def _documents(data: bytes) -> list[Node]:
     """The documents; one that is a List alone gives its items."""
-    pieces = split_pieces(decode(data))
+    # Documents are told apart by bytes, before the encoding is known: in UTF-16 there is never but one.
+    wide = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    pieces = [decode(data)] if wide else split_pieces(decode(data))
     found: list[Node] = []
     for piece in pieces:
         node = compose(piece)

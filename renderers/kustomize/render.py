@@ -7,11 +7,10 @@ from gitops.manifests.manifest import Manifest, Origin
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree, normalise
 from renderers.kustomize.build import build
-from renderers.kustomize.config import DEFAULT, FieldSpec
-from renderers.kustomize.images import change_images, split_image
+from renderers.kustomize.config import FieldSpec
+from renderers.kustomize.images import split_image
 from renderers.kustomize.labels import add_entries
 from renderers.kustomize.loader import Loader, RemoteNeeded
-from renderers.kustomize.names import add_prefix, add_suffix
 from renderers.kustomize.nodes import value_of
 from renderers.kustomize.order import sort_resources
 from renderers.kustomize.origins import remove_origins
@@ -58,9 +57,7 @@ def render_bodies(
     if root is None or tree.kind(path) != "directory":
         raise RenderError(f"{path or '.'}: expected a directory with a kustomization")
     loader = Loader(tree, root, context.load_restrictor == "root", remote_tree, absolute=tree.is_file_system)
-    resources, top = build(loader, context.enable_helm)
-    if options is not None:
-        _apply_options(resources, options)
+    resources, top = build(loader, context.enable_helm, _overlay(options))
     resources.items = sort_resources(resources.items, top.fields.get("sortOptions"))
     resources.append_all(_taken(resources))
     metadata = top.build_metadata
@@ -84,15 +81,17 @@ def _taken(resources: Resources) -> list[Any]:
     return items
 
 
-def _apply_options(resources: Resources, options: "KustomizeOptions") -> None:
-    """What an Application adds on top of the kustomization."""
-    if options.namePrefix:
-        add_prefix(resources, options.namePrefix, DEFAULT.namePrefix)
-    if options.nameSuffix:
-        add_suffix(resources, options.nameSuffix, DEFAULT.nameSuffix)
-    images = [_image(text) for text in options.images]
-    if images:
-        change_images(resources, images, DEFAULT.images)
+def _overlay(options: "KustomizeOptions | None") -> dict[str, Any]:
+    """The options of an Application as fields of a kustomization on top."""
+    if options is None:
+        return {}
+    fields = {
+        "namePrefix": options.namePrefix,
+        "nameSuffix": options.nameSuffix,
+        "images": [_image(text) for text in options.images],
+        "components": list(options.components),
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 def _image(text: str) -> dict[str, str]:

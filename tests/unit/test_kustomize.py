@@ -145,13 +145,18 @@ def test_a_link_out_of_the_folder_is_restricted_too() -> None:
 
 
 def test_options_of_the_application_come_on_top() -> None:
-    files = one("resources: [d.yaml]\n", **{"d.yaml": DEPLOYMENT})
-    options = KustomizeOptions(images=("nginx=reg.io/nginx:2",), namePrefix="a-", nameSuffix="-z")
+    files = one("resources: [d.yaml, c.yaml]\n", **{"d.yaml": DEPLOYMENT, "c.yaml": CONFIG_MAP.format("cfg")})
+    files["part/kustomization.yaml"] = (
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\ncommonAnnotations: {p: 'x'}\n"
+    )
+    options = KustomizeOptions(("nginx=reg.io/nginx:2",), "a-", "-z", ("../part",))
     answer = render(Tree.of_files(files), SourceSpec(path="app", kustomize=options), Context())
     assert isinstance(answer, Rendered)
-    body = answer.manifests[0].body
-    assert body["metadata"]["name"] == "a-web-z"
-    assert body["spec"]["template"]["spec"]["containers"][0]["image"] == "reg.io/nginx:2"
+    config, deployment = (manifest.body for manifest in answer.manifests)
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert config["metadata"] == {"annotations": {"p": "x"}, "name": "a-cfg-z"}
+    assert container["image"] == "reg.io/nginx:2"
+    assert container["envFrom"] == [{"configMapRef": {"name": "a-cfg-z"}}]
 
 
 @pytest.mark.parametrize(
