@@ -7,6 +7,7 @@ Children are not looked at here: `gitops.controller.diagnose` follows them to na
 from collections.abc import Callable
 from typing import Any
 
+from gitops.engine.custom_health import custom_health
 from gitops.engine.trouble import pod_trouble
 from gitops.manifests.key import Body, group_of
 from gitops.model.health import HEALTHY, Health, HealthWord
@@ -18,8 +19,11 @@ def health_of(body: Body) -> Health:
     """Judge `body` as it is live. An object that is being deleted is Progressing, whatever its kind."""
     if (body.get("metadata") or {}).get("deletionTimestamp"):
         return _progressing("is being deleted")
-    rule = HEALTH.get((group_of(body.get("apiVersion", "")), body.get("kind", "")))
-    return rule(body) if rule else _generic(body)
+    group, kind = group_of(body.get("apiVersion", "")), body.get("kind", "")
+    rule = HEALTH.get((group, kind))
+    if rule is not None:
+        return rule(body)
+    return custom_health(group, kind, body) or _generic(body)
 
 
 def _progressing(message: str) -> Health:
@@ -149,7 +153,12 @@ def _job(body: Body) -> Health:
 
 
 def _cron_job(body: Body) -> Health:
-    return _suspended("the CronJob is suspended") if _spec(body).get("suspend") else HEALTHY
+    """Degraded when its last run did not succeed; suspended or not yet run is as it should be."""
+    status = _status(body)
+    scheduled, succeeded = status.get("lastScheduleTime"), status.get("lastSuccessfulTime")
+    if _spec(body).get("suspend") or status.get("active") or not (scheduled and succeeded):
+        return HEALTHY
+    return HEALTHY if succeeded >= scheduled else _degraded("its last run did not succeed")
 
 
 def _service(body: Body) -> Health:
@@ -183,6 +192,9 @@ def _crd(body: Body) -> Health:
         return _degraded(names.get("message") or "its names are not accepted", final=True)
     if _condition(body, "Terminating").get("status") == "True":
         return _progressing("is being deleted")
+    unstructured = _condition(body, "NonStructuralSchema")
+    if unstructured.get("status") == "True":
+        return _degraded(unstructured.get("message") or "its schema is not structural", final=True)
     if _condition(body, "Established").get("status") == "True":
         return HEALTHY
     return _progressing("the kind is not established yet")
@@ -238,10 +250,6 @@ def _generic(body: Body) -> Health:
     return HEALTHY
 
 
-def _always(_: Body) -> Health:
-    return HEALTHY
-
-
 HEALTH: dict[tuple[str, str], Rule] = {
     ("", "Namespace"): _namespace,
     ("", "PersistentVolumeClaim"): _claim,
@@ -257,5 +265,4 @@ HEALTH: dict[tuple[str, str], Rule] = {
     ("batch", "CronJob"): _cron_job,
     ("batch", "Job"): _job,
     ("networking.k8s.io", "Ingress"): _ingress,
-    ("policy", "PodDisruptionBudget"): _always,
 }
