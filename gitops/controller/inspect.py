@@ -66,3 +66,17 @@ async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:
         for key, body in ((key, live.get(key)) for key in sorted(inventory.keys))
     ]
     return Standing(inventory, tuple(healths))
+
+
+async def reason_unready(cluster: Cluster, application: str) -> str:
+    """Why `application` (NAMESPACE/NAME) is not healthy at the revision that it was last synced to, or ""."""
+    try:
+        (inventory,) = await find_applications(cluster, application)
+    except ConfigError:
+        return "it has not been synced to this cluster"
+    if inventory.quarantine is not None:
+        return f"its revision {inventory.quarantine.revision[:12]} failed"
+    if inventory.healthy is None or inventory.healthy.digest != inventory.synced:
+        return "its last sync has not become healthy"
+    health = (await standing_of(cluster, inventory)).health
+    return "" if health.is_settled else f"it is {health.word.value}: {health.message}"

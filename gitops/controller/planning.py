@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gitops.controller.claim import check_namespace, read_inventory
+from gitops.controller.inspect import reason_unready
 from gitops.controller.observe import live_state
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.decide import decide
@@ -63,7 +64,18 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     if unconfirmed:
         plan = replace(plan, predicted=f"predicted here, since the server refused a dry-run: {', '.join(unconfirmed)}")
     findings, more = _rules(app, rendered, outside.clock.now(), confirmed=options.confirm)
+    more += await _unready(outside.cluster, app) if plan.changes and not options.confirm else ()
     return Planned(at, plan, decide(at, plan, source, more), source, findings)
+
+
+async def _unready(cluster: Cluster, app: Application) -> tuple[Obstacle, ...]:
+    """The Applications that this one depends on and that are not healthy at their current revision."""
+    found = []
+    for name in app.dependsOn:
+        reason = await reason_unready(cluster, name if "/" in name else f"{app.namespace}/{name}")
+        if reason:
+            found.append(Obstacle(ObstacleKind.DEPENDENCY, None, f"{app.identity} depends on {name}: {reason}"))
+    return tuple(found)
 
 
 def _rules(

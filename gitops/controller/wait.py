@@ -8,7 +8,7 @@ from gitops.controller.diagnose import Doctor
 from gitops.engine.health import health_of
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ApiError, UnreachableError
-from gitops.model.health import MISSING, Health, HealthWord
+from gitops.model.health import HEALTHY, MISSING, Health, HealthWord
 from gitops.ports import Clock, Cluster
 
 Tell = Callable[[ResourceKey, Health], None]
@@ -17,6 +17,14 @@ _PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
 # How long to wait before a watch that ended, or may not be had, is tried again.
 _AGAIN_SECONDS = 1.0
 _EXAMINE_SECONDS = 2.0
+
+
+def health_when_gone(body: Body) -> Health:
+    """The health of an object that is deleted, by its last state: a Job that its TTL removed has ended before."""
+    if body.get("kind") != "Job" or (body.get("spec") or {}).get("ttlSecondsAfterFinished") is None:
+        return MISSING
+    last = health_of({**body, "metadata": {**body["metadata"], "deletionTimestamp": None}})
+    return last if last.final else HEALTHY
 
 
 class HealthWait:
@@ -121,4 +129,4 @@ class HealthWait:
 
     def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey], *, gone: bool) -> None:
         if key in keys:
-            self._see(key, MISSING if gone else health_of(body))
+            self._see(key, health_when_gone(body) if gone else health_of(body))

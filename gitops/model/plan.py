@@ -151,6 +151,7 @@ class ObstacleKind(StrEnum):
     GUARD = "guard"  # it would delete more than was agreed to
     POLICY = "policy"  # an enforced rule is broken
     WINDOW = "window"  # not now
+    DEPENDENCY = "dependency"  # another Application has to be healthy first
 
 
 @dataclass(frozen=True, slots=True)

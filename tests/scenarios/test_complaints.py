@@ -1,0 +1,240 @@
+"""What users complain about in other tools, each as what must not happen here."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from gitops.controller.wait import health_when_gone
+from gitops.manifests.errors import ManifestError
+from gitops.model.application import Application, Destination
+from gitops.model.health import HealthWord
+from gitops.model.plan import Recreate
+from gitops.model.result import Hold, Outcome
+from tests.scenarios.world import config_map, deployment, job
+
+
+def test_a_broken_render_must_not_prune_what_is_in_git(world):
+    world.commit(a=config_map("a"), b=config_map("b"))
+    world.sync()
+    world.commit(a="apiVersion: v1\nkind: ConfigMap\nmetadata: {name: [\n")
+    with pytest.raises(ManifestError):
+        world.sync()
+    assert world.get("ConfigMap", "a")
+    assert world.get("ConfigMap", "b")
+
+
+def test_a_sync_must_not_run_an_old_revision(world):
+    world.commit(a=config_map("a", v="1"))
+    world.sync()
+    for number in range(3):
+        sha = world.commit(a=config_map("a", v=f"new-{number}"))
+        assert world.sync().plan.revision.sha == sha
+        assert world.get("ConfigMap", "a")["data"]["v"] == f"new-{number}"
+
+
+def test_a_failed_sync_must_not_block_the_commit_that_mends_it(world):
+    world.commit(web=deployment(image="nginx:broken"))
+    assert world.sync(world.with_sync(timeout=1.5)).outcome is Outcome.FAILED
+    world.commit(web=deployment())
+    assert world.sync().outcome is Outcome.SYNCED
+
+
+def test_a_sync_must_not_wait_without_an_end_and_names_what_it_waited_for(world):
+    world.commit(web=deployment(image="nginx:broken"))
+    began = time.monotonic()
+    result = world.sync(world.with_sync(timeout=1.5))
+    assert time.monotonic() - began < 8
+    assert result.failures[0].key.name == "web"
+    assert "not healthy in time" in result.message
+
+
+def test_losing_the_inventory_must_not_delete_anything(world):
+    world.commit(a=config_map("a"), b=config_map("b"))
+    world.sync()
+    path = f"/api/v1/namespaces/{world.namespace}/configmaps/gitops-app"
+    world.request("DELETE", path)
+    assert world.get("ConfigMap", "a")
+    world.commit(b=None)
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("ConfigMap", "b"), "nobody can say any more that it was ours to delete"
+    assert {key.name for key in world.inventory().keys} == {"a"}
+
+
+def test_a_namespace_must_not_go_with_all_that_is_in_it_unasked(world):
+    extra = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{world.namespace}-extra"}}
+    world.commit(a=config_map("a"), extra=extra)
+    world.sync()
+    world.commit(extra=None)
+    held = world.sync()
+    assert held.outcome is Outcome.HELD
+    assert "would be deleted with all that is in it" in held.message
+    assert world.get("Namespace", f"{world.namespace}-extra", namespace="")
+
+
+def test_a_rollback_must_not_be_fought_by_the_next_sync(world):
+    world.commit(web=deployment())
+    world.sync()
+    world.commit(web=deployment(image="nginx:broken"))
+    assert world.sync(world.with_sync(timeout=2.0)).outcome is Outcome.ROLLED_BACK
+    for _ in range(2):
+        assert world.sync().outcome is Outcome.HELD
+    live = world.get("Deployment", "web", "apps")
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.26"
+
+
+def test_one_failed_sync_must_not_end_the_repair_of_drift(world):
+    world.commit(a=config_map("a", v="1"), web=deployment(image="nginx:broken"))
+    world.sync(world.with_sync(timeout=1.0))
+    world.edit("core/configmaps/a", {"data": {"v": "by hand"}})
+    world.sync(world.with_sync(timeout=1.0))
+    assert world.get("ConfigMap", "a")["data"]["v"] == "1"
+
+
+def test_a_commit_elsewhere_must_not_count_as_a_change(world):
+    (world.repository / "other").mkdir()
+    (world.repository / "mine").mkdir()
+    app = replace(world.app, source=replace(world.app.source, path="mine"))
+    world.commit(**{"mine/a": config_map("a"), "other/b": config_map("b")})
+    world.sync(app)
+    world.commit(**{"other/b": config_map("b", v="2")})
+    assert world.plan(app).plan.changes == ()
+    assert world.sync(app).outcome is Outcome.IN_SYNC
+
+
+def test_a_hook_that_its_ttl_removed_must_not_hang_the_sync():
+    ended = job("migrate")
+    ended["spec"]["ttlSecondsAfterFinished"] = 0
+    complete = {"conditions": [{"type": "Complete", "status": "True"}]}
+    failed = {"conditions": [{"type": "Failed", "status": "True", "message": "no"}]}
+    assert health_when_gone({**ended, "status": complete}).word is HealthWord.HEALTHY
+    assert health_when_gone({**ended, "status": failed}).word is HealthWord.DEGRADED
+    assert health_when_gone({**job("other"), "status": complete}).word is HealthWord.MISSING
+
+
+def test_an_ingress_whose_controller_sets_no_address_must_not_hang_the_sync(world):
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "web", "annotations": {"gitops.dev/health": "ignore"}},
+        "spec": {"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}},
+    }
+    world.commit(web=ingress)
+    assert world.sync().outcome is Outcome.SYNCED
+
+
+def test_an_application_must_not_run_before_what_it_depends_on(world):
+    database = Application(
+        "database",
+        source=replace(world.app.source, path="database"),
+        destination=Destination(namespace=world.namespace),
+        sync=world.app.sync,
+    )
+    shop = replace(world.app, source=replace(world.app.source, path="shop"), dependsOn=("database",))
+    shop = replace(shop, namespace=f"team-{world.namespace}")
+    database = replace(database, namespace=shop.namespace)
+    (world.repository / "database").mkdir()
+    (world.repository / "shop").mkdir()
+    world.commit(**{"database/db": deployment("db"), "shop/web": config_map("web")})
+    held = world.sync(shop)
+    assert held.outcome is Outcome.HELD
+    assert "depends on database: it has not been synced" in held.message
+    world.sync(database)
+    assert world.sync(shop).outcome is Outcome.SYNCED
+
+
+def test_a_wait_must_not_take_the_old_rollouts_health_for_the_new_ones(world):
+    world.commit(web=deployment())
+    world.sync()
+    world.commit(web=deployment(image="nginx:1.27"))
+    world.sync()
+    live = world.get("Deployment", "web", "apps")
+    assert live["status"]["observedGeneration"] == live["metadata"]["generation"]
+    assert live["status"]["updatedReplicas"] == 2
+
+
+IMMUTABLE = {
+    "a Deployment's selector": (
+        deployment("web"),
+        lambda body: {
+            **body,
+            "spec": {
+                **body["spec"],
+                "selector": {"matchLabels": {"app": "web", "b": "c"}},
+                "template": {
+                    **body["spec"]["template"],
+                    "metadata": {"labels": {"app": "web", "b": "c"}},
+                },
+            },
+        },
+    ),
+    "a Job's template": (job("run"), lambda _: job("run", "busybox:2")),
+    "a Secret's type": (
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "type": "Opaque"},
+        lambda body: {**body, "type": "example.com/other"},
+    ),
+    "an immutable ConfigMap": (
+        {**config_map("c"), "immutable": True},
+        lambda body: {**body, "data": {"a": "2"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", IMMUTABLE)
+def test_an_immutable_field_must_not_be_a_riddle_and_is_recreated_only_where_annotated(world, what):
+    before, change = IMMUTABLE[what]
+    world.commit(thing=before)
+    world.sync(wait=False)
+    after = change(before)
+    world.commit(thing=after)
+    planned = world.plan()
+    assert isinstance(planned.decision, Hold)
+    assert "gitops.dev/recreate: enabled" in planned.decision.reason
+    marked = {**after, "metadata": {**after["metadata"], "annotations": {"gitops.dev/recreate": "enabled"}}}
+    world.commit(thing=marked)
+    assert isinstance(world.plan().plan.changes[0], Recreate)
+    assert world.sync(wait=False).outcome is Outcome.SYNCED
+
+
+def test_a_large_object_must_not_fail_for_an_annotation(world):
+    world.commit(big=config_map("big", text="x" * 400_000))
+    assert world.sync().outcome is Outcome.SYNCED
+    annotations = world.get("ConfigMap", "big")["metadata"]["annotations"]
+    assert set(annotations) == {"gitops.dev/tracking"}
+
+
+def test_looking_at_drift_must_not_change_it(world):
+    world.commit(a=config_map("a", v="1"))
+    world.sync()
+    world.edit("core/configmaps/a", {"data": {"v": "by hand"}})
+    before = world.get("ConfigMap", "a")
+    assert world.plan().plan.changes
+    assert world.get("ConfigMap", "a") == before
+
+
+def test_one_bad_application_must_not_stop_another(world):
+    bad = replace(world.app, name="bad", source=replace(world.app.source, path="bad"))
+    good = replace(world.app, name="good", source=replace(world.app.source, path="good"))
+    (world.repository / "bad").mkdir()
+    (world.repository / "good").mkdir()
+    world.commit(**{"bad/a": config_map("Not_A_Name"), "good/a": config_map("a")})
+    assert world.sync(bad).outcome is Outcome.FAILED
+    assert world.sync(good).outcome is Outcome.SYNCED
+
+
+def test_a_partial_failure_must_not_leave_orphans(world):
+    world.commit(a=config_map("a"), web=deployment(image="nginx:broken", **{"gitops.dev/wave": "1"}))
+    assert world.sync(world.with_sync(timeout=1.0)).outcome is Outcome.FAILED
+    assert {key.name for key in world.inventory().keys} == {"a", "web"}
+    world.commit(a=None, web=None, b=config_map("b"))
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("ConfigMap", "a") is None
+
+
+def test_the_audit_log_must_not_leave_out_failures_and_their_reasons(world):
+    world.commit(web=deployment(image="nginx:broken"))
+    world.sync(world.with_sync(timeout=1.5))
+    failed = next(event for event in world.check_audit() if event.fact == "sync.failed")
+    assert failed.actor == "ada"
+    assert "web" in failed.detail["failures"][0]["object"]
+    assert "ImagePull" in failed.detail["failures"][0]["reason"]
