@@ -51,7 +51,7 @@ def _print_one(standing: Any) -> None:
     inventory = standing.inventory
     click.echo(f"{inventory.application} in namespace {inventory.parent.namespace}, from {inventory.source}")
     click.echo(f"revision {standing.revision}, {standing.health.word.value}{_dash(_note(standing))}\n")
-    rows = [(str(key), health.word.value, health.message) for key, health in standing.objects]
+    rows = [(str(one.key), one.health.word.value, one.health.message) for one in standing.objects]
     click.echo(table(rows, ("OBJECT", "HEALTH", "MESSAGE")))
 
 
@@ -77,7 +77,12 @@ def _data(standing: Any) -> dict[str, Any]:
         "health": standing.health.word.value,
         "quarantine": {"revision": quarantine.revision, "reason": quarantine.reason} if quarantine else None,
         "objects": [
-            {"object": str(key), "health": health.word.value, "message": health.message}
-            for key, health in standing.objects
+            {
+                "object": str(one.key),
+                "health": one.health.word.value,
+                "message": one.health.message,
+                "kstatus": one.kstatus,
+            }
+            for one in standing.objects
         ],
     }

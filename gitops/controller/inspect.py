@@ -6,22 +6,32 @@ from gitops.controller.observe import by_name
 from gitops.engine.annotations import ignores_health
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, parent_key, read_parent
-from gitops.manifests.key import ResourceKey, key_of
+from gitops.engine.kstatus import kstatus_of
+from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ConfigError
 from gitops.model.health import HEALTHY, MISSING, Health, worst
 from gitops.ports import Cluster
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One object that an Application owns; `kstatus` is "NotFound" where it is missing."""
+
+    key: ResourceKey
+    health: Health
+    kstatus: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
-    """One Application's inventory, and the health of each object that it owns, sorted by key."""
+    """One Application's inventory, and how each object that it owns is doing, sorted by key."""
 
     inventory: Inventory
-    objects: tuple[tuple[ResourceKey, Health], ...]
+    objects: tuple[Member, ...]
 
     @property
     def health(self) -> Health:
-        return worst(health for _, health in self.objects)
+        return worst(member.health for member in self.objects)
 
     @property
     def revision(self) -> str:
@@ -61,11 +71,13 @@ async def find_applications(cluster: Cluster, name: str = "", namespace: str = "
 
 async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:
     live = await by_name(cluster, dict.fromkeys(inventory.keys, ""))
-    healths = [
-        (key, MISSING if body is None else HEALTHY if ignores_health(body) else health_of(body))
-        for key, body in ((key, live.get(key)) for key in sorted(inventory.keys))
-    ]
-    return Standing(inventory, tuple(healths))
+    return Standing(inventory, tuple(_member(key, live.get(key)) for key in sorted(inventory.keys)))
+
+
+def _member(key: ResourceKey, body: Body | None) -> Member:
+    if body is None:
+        return Member(key, MISSING, "NotFound")
+    return Member(key, HEALTHY if ignores_health(body) else health_of(body), kstatus_of(body).value)
 
 
 async def reason_unready(cluster: Cluster, application: str) -> str:

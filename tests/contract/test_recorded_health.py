@@ -7,6 +7,7 @@ import pytest
 
 from gitops.engine.custom_health import _judge_of, _lines, custom_health
 from gitops.engine.health import health_of
+from gitops.engine.kstatus import kstatus_of
 from gitops.model.health import HealthWord
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared/conformance/health"
@@ -22,6 +23,12 @@ def test_nearly_every_object_has_the_word_that_argo_cd_gives_it():
         if (found := health_of(case["object"]).word) != case["status"]
     ]
     assert len(wrong) <= len(cases) * 0.02, wrong
+
+
+@recorded
+def test_every_object_has_the_word_that_kstatus_gives_it():
+    cases = json.loads((RECORDED / "kstatus.json").read_text())
+    assert [case["id"] for case in cases if kstatus_of(case["object"]) != case["status"]] == []
 
 
 @recorded
