@@ -158,3 +158,45 @@ def test_a_list_of_many_pages_is_whole(tmp_path, sandbox, monkeypatch):
     listing = with_cluster(str(path), work)
     assert sorted(item["metadata"]["name"] for item in listing.items) == [f"page-{number}" for number in range(10)]
     assert listing.items[0]["kind"] == "ConfigMap"
+
+
+def test_a_client_certificate_is_shown_to_the_server_and_its_key_leaves_no_file(tmp_path, sandbox):
+    import base64
+    import tempfile
+    from datetime import UTC, datetime, timedelta
+    from pathlib import Path
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ada")])
+    today = datetime.now(UTC).replace(tzinfo=None)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1).not_valid_before(today)
+    made = builder.not_valid_after(today + timedelta(days=1)).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    user = {
+        "token": sandbox.token,
+        "client-certificate-data": base64.b64encode(made.public_bytes(pem)).decode(),
+        "client-key-data": base64.b64encode(private).decode(),
+    }
+    before = set(Path(tempfile.gettempdir()).glob("gitops-*"))
+    path = kubeconfig(tmp_path, sandbox, user)
+    assert with_cluster(path, lambda cluster: cluster.get(ResourceKey("", "Namespace", "", "default")))
+    kept = set(Path(tempfile.gettempdir()).glob("gitops-*")) - before
+    assert not [file for file in kept if file.is_file()]
+
+
+def test_a_plain_kubeconfig_does_not_import_the_client_library(tmp_path, sandbox):
+    import subprocess
+
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+    script = (
+        "import sys; from gitops.adapters.kubernetes.connection import connect;"
+        f"connect({str(path)!r}); sys.exit('kubernetes' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

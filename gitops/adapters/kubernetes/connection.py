@@ -1,7 +1,7 @@
-"""Where the API server is and who we are there: kubeconfig or in-cluster, read by the official client library.
+"""Where the API server is and who we are there: kubeconfig or in-cluster.
 
-Only configuration and credentials come from that library (exec plug-ins, OIDC, token files, in-cluster tokens);
-requests are made in `gitops.adapters.kubernetes.http`.
+Plain kubeconfigs are read here; for every other source of credentials (exec plug-ins, OIDC, several files, in-cluster
+tokens) the official client library is asked. It has no part in the requests: `gitops.adapters.kubernetes.http` has.
 """
 
 import os
@@ -9,8 +9,10 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from gitops.adapters.kubernetes.plain_kubeconfig import NotPlainError, read_plain, tls_of
 from gitops.model.errors import ConfigError
 
 # The library gives a credential plug-in no time limit of its own.
@@ -46,7 +48,23 @@ def connect(kubeconfig: str = "", context: str = "") -> Connection:
     path = path or default
     if not any(os.path.isfile(part) for part in path.split(os.pathsep) if part):
         raise ConfigError(f"kubeconfig {path}: no such file")
-    return _limited(lambda: _load_file(path, context), f"kubeconfig {path}")
+    try:
+        return _load_plain(Path(path), context)
+    except NotPlainError:
+        return _limited(lambda: _load_file(path, context), f"kubeconfig {path}")
+
+
+def _load_plain(path: Path, context: str) -> Connection:
+    cluster, user = read_plain(path, context)
+    server = str(cluster["server"]).rstrip("/")
+    token = f"Bearer {user['token']}" if user.get("token") else ""
+    return Connection(
+        server=server,
+        tls=tls_of(path, cluster, user) if server.startswith("https:") else None,
+        tls_server_name=str(cluster.get("tls-server-name") or ""),
+        proxy="",
+        authorization=lambda: token,
+    )
 
 
 def _limited(load: Callable[[], Connection], name: str) -> Connection:
