@@ -13,6 +13,7 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gitops.manifests.cel import CelError, compiled
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml import line_of
 from gitops.manifests.yaml_documents import load_all
@@ -105,7 +106,18 @@ class _Reader:
             raise self._error(("spec", "source"), "repoURL is missing: say which repository to read")
         if not app.destination.namespace:
             raise self._error(("spec",), "destination.namespace is missing: say where the objects go")
+        self._check_expressions(app)
         return app
+
+    def _check_expressions(self, app: Application) -> None:
+        for number, rule in enumerate(app.health):
+            for name in ("degraded", "suspended", "progressing", "healthy"):
+                expression = getattr(rule, name)
+                try:
+                    if expression:
+                        compiled(expression, ("metadata", "object", "spec", "status"))
+                except CelError as exc:
+                    raise self._error(("spec", "health", number, name), f"not a CEL expression: {exc}") from None
 
     def _checked_name(self, value: Any, field: tuple[str | int, ...]) -> None:
         try:

@@ -34,6 +34,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         seconds=request.app.sync.timeout,
         wait=request.wait,
         force=at.options.force_conflicts,
+        own=request.app.health,
     )
     try:
         progress = await execution.run(plan, _unchanged(planned))

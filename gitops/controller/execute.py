@@ -17,6 +17,7 @@ from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
 from gitops.engine.order import is_crd, is_namespace
 from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, ClusterError
 from gitops.model.health import Health
 from gitops.model.plan import Change, Create, HookDelete, Phase, Plan, Prune, Recreate, RunHook, Step, Update
@@ -52,6 +53,7 @@ class Execution:
         seconds: float,
         wait: bool = True,
         force: bool = False,
+        own: tuple[HealthRule, ...] = (),
     ) -> None:
         self._cluster = cluster
         self._clock = clock
@@ -62,6 +64,7 @@ class Execution:
         self._deadline = clock.monotonic() + seconds
         self._wait = wait
         self._force = force
+        self._own = own
         self._places = asyncio.Semaphore(_PARALLEL)
         self.progress = Progress()
 
@@ -197,6 +200,7 @@ class Execution:
             self._doctor,
             self._labels,
             lambda key, health: self._tell(news.HealthChanged(key, health)),
+            self._own,
         )
         healths = await waiting.until_settled(watched, max(left, 0.0))
         self.progress.healths |= healths

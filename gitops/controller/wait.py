@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from gitops.controller.diagnose import Doctor
 from gitops.engine.health import health_of
 from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, UnreachableError
 from gitops.model.health import HEALTHY, MISSING, Health, HealthWord
 from gitops.ports import Clock, Cluster
@@ -19,21 +20,30 @@ _AGAIN_SECONDS = 1.0
 _EXAMINE_SECONDS = 2.0
 
 
-def health_when_gone(body: Body) -> Health:
+def health_when_gone(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
     """The health of an object that is deleted, by its last state: a Job that its TTL removed has ended before."""
     if body.get("kind") != "Job" or (body.get("spec") or {}).get("ttlSecondsAfterFinished") is None:
         return MISSING
-    last = health_of({**body, "metadata": {**body["metadata"], "deletionTimestamp": None}})
+    last = health_of({**body, "metadata": {**body["metadata"], "deletionTimestamp": None}}, own)
     return last if last.final else HEALTHY
 
 
 class HealthWait:
     """The health of some objects as events come in; `healths` is their present state."""
 
-    def __init__(self, cluster: Cluster, clock: Clock, doctor: Doctor, labels: str, tell: Tell) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        doctor: Doctor,
+        labels: str,
+        tell: Tell,
+        own: tuple[HealthRule, ...] = (),
+    ) -> None:
         self._cluster = cluster
         self._clock = clock
         self._doctor = doctor
+        self._own = own
         self._labels = labels
         self._tell = tell
         self._changed = asyncio.Event()
@@ -42,7 +52,7 @@ class HealthWait:
     async def until_settled(self, live: dict[ResourceKey, Body], seconds: float) -> dict[ResourceKey, Health]:
         """Wait until each object of `live` (as last seen) is settled, one has failed for good, or time is up."""
         for key, body in live.items():
-            self._see(key, health_of(body))
+            self._see(key, health_of(body, self._own))
         deadline = self._clock.monotonic() + seconds
         groups: dict[tuple[str, str, str], set[ResourceKey]] = {}
         for key in self._unsettled():
@@ -125,8 +135,8 @@ class HealthWait:
     async def _ask(self, keys: Iterable[ResourceKey]) -> None:
         for key in keys:
             body = await self._cluster.get(key)
-            self._see(key, MISSING if body is None else health_of(body))
+            self._see(key, MISSING if body is None else health_of(body, self._own))
 
     def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey], *, gone: bool) -> None:
         if key in keys:
-            self._see(key, health_when_gone(body) if gone else health_of(body))
+            self._see(key, health_when_gone(body, self._own) if gone else health_of(body, self._own))

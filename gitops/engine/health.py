@@ -5,25 +5,56 @@ Children are not looked at here: `gitops.controller.diagnose` follows them to na
 """
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 from gitops.engine.custom_health import custom_health
 from gitops.engine.trouble import pod_trouble
+from gitops.manifests.cel import CelError, evaluate
 from gitops.manifests.key import Body, group_of
+from gitops.model.application import HealthRule
 from gitops.model.health import HEALTHY, Health, HealthWord
 
 Rule = Callable[[Body], Health]
 
 
-def health_of(body: Body) -> Health:
-    """Judge `body` as it is live. An object that is being deleted is Progressing, whatever its kind."""
+def health_of(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
+    """Judge `body` as it is live; `own` are the user's rules, which go before ours.
+
+    An object that is being deleted is Progressing, whatever its kind.
+    """
     if (body.get("metadata") or {}).get("deletionTimestamp"):
         return _progressing("is being deleted")
     group, kind = group_of(body.get("apiVersion", "")), body.get("kind", "")
+    for found in own:
+        if fnmatchcase(group, found.group) and fnmatchcase(kind, found.kind):
+            return _by_expressions(body, found)
     rule = HEALTH.get((group, kind))
     if rule is not None:
         return rule(body)
     return custom_health(group, kind, body) or _generic(body)
+
+
+def _by_expressions(body: Body, rule: HealthRule) -> Health:
+    """The first expression that is true; one that fails on this object (a field is not there yet) is not true."""
+    words = {
+        rule.degraded: HealthWord.DEGRADED,
+        rule.suspended: HealthWord.SUSPENDED,
+        rule.progressing: HealthWord.PROGRESSING,
+        rule.healthy: HealthWord.HEALTHY,
+    }
+    for expression, word in words.items():
+        if expression and _is_true(expression, body):
+            return Health(word, "" if word is HealthWord.HEALTHY else f"by the Application's rule: {expression}")
+    return _progressing("no rule of the Application's says otherwise")
+
+
+def _is_true(expression: str, body: Body) -> bool:
+    parts = {name: body.get(name) or {} for name in ("metadata", "spec", "status")}
+    try:
+        return evaluate(expression, {"object": body, **parts}) is True
+    except CelError:
+        return False
 
 
 def _progressing(message: str) -> Health:

@@ -159,6 +159,21 @@ class PolicyOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthRule:
+    """A user's own rule for a kind: CEL over `object`, `metadata`, `spec` and `status`; the first that is true decides.
+
+    What none of them says is Progressing. `group` and `kind` are globs.
+    """
+
+    group: str = "*"
+    kind: str = "*"
+    degraded: str = ""
+    suspended: str = ""
+    progressing: str = ""
+    healthy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """When syncs are allowed (or denied): from each moment of the cron `schedule`, for `duration` seconds."""
 
@@ -179,6 +194,7 @@ class Application:
     sync: SyncOptions = SyncOptions()
     ignoreDifferences: tuple[IgnoreRule, ...] = ()
     dependsOn: tuple[str, ...] = ()
+    health: tuple[HealthRule, ...] = ()
     policies: PolicyOptions = PolicyOptions()
     windows: tuple[Window, ...] = ()
     interval: float = 180.0

@@ -65,6 +65,7 @@ def test_every_part_is_read(read):
         (HEAD + "  sync: {timeout: 10}\n", r"spec\.sync\.timeout: expected text, got the number 10"),
         (HEAD + "  sync: {timeout: soon}\n", r"spec\.sync\.timeout: expected a duration such as 90s"),
         (HEAD + "  dependsOn: [1]\n", r"spec\.dependsOn\[0\]: expected text, got the number 1"),
+        (HEAD + "  health: [{kind: X, healthy: 'status.'}]\n", r"app\.yaml:7: spec\.health\[0\]\.healthy: not a CEL"),
         (HEAD.replace("shop, namespace: team", "Shop!"), r"app\.yaml:3: metadata\.name: expected lower-case"),
         (HEAD.replace("kind: Application", "kind: App"), r"expected gitops\.dev/v1alpha1 Application, got .* App"),
         (HEAD.replace("{namespace: shop}", "{}"), r"destination\.namespace is missing"),

@@ -4,6 +4,7 @@ import pytest
 
 from gitops.engine.health import health_of
 from gitops.engine.trouble import pod_trouble
+from gitops.model.application import HealthRule
 from gitops.model.health import HEALTHY, Health, HealthWord, worst
 
 
@@ -71,3 +72,13 @@ def test_a_custom_object_is_judged_by_its_conditions():
 def test_a_whole_is_as_well_as_its_worst_part():
     assert worst([HEALTHY, Health(HealthWord.DEGRADED), Health(HealthWord.PROGRESSING)]).word is HealthWord.DEGRADED
     assert worst([]) == HEALTHY
+
+
+def test_a_users_own_rule_goes_before_ours():
+    rule = HealthRule("example.com", "Widget", degraded="status.phase == 'Broken'", healthy="status.phase == 'Done'")
+    words = [
+        health_of(body("Widget", "example.com/v1", status), (rule,)).word
+        for status in ({"phase": "Done"}, {"phase": "Broken"}, {"phase": "Busy"}, {})
+    ]
+    assert words == [HealthWord.HEALTHY, HealthWord.DEGRADED, HealthWord.PROGRESSING, HealthWord.PROGRESSING]
+    assert health_of(body("Gadget", "example.com/v1"), (rule,)) == HEALTHY
