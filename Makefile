@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench soak lock clean
+.PHONY: setup demo test check format bench soak faults lock clean
 
 setup: .venv/.installed
 
@@ -23,6 +23,9 @@ test: setup
 
 soak: setup
 	$(BIN)/python -m pytest -n 2 -m soak
+	@if [ -z "$$SOAK_SHARE" ]; then $(MAKE) faults; fi
+
+faults: setup
 	SANDBOX_FAULTS='error=429:10%,500:5%,reset:5%' $(BIN)/python -m pytest -n 2 tests/scenarios/test_sync.py
 
 check: setup

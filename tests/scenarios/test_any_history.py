@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from gitops.model.errors import GitopsError
 from gitops.model.result import Outcome
 from tests.scenarios.world import World, config_map, deployment
+from tests.soak import examples
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 VALUES = st.sampled_from(["1", "2", "3"])
@@ -156,6 +157,4 @@ def test_some_histories_end_right(fresh_sandbox):
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_a_thousand_histories_end_right(fresh_sandbox):
-    import os
-
-    _run(fresh_sandbox, histories=int(os.environ.get("HISTORIES", "30")), steps=25)
+    _run(fresh_sandbox, histories=examples(1000), steps=25)

@@ -10,6 +10,7 @@ from gitops.manifests import fields, structured_merge
 from gitops.manifests.schema import Type, type_of
 from gitops.manifests.typed import field_set, merge, same
 from tests.scenarios.api import MERGE, Api
+from tests.soak import examples
 
 DEPLOYMENT = type_of("apps/v1", "Deployment")
 MANAGERS = ("one", "two", "three")
@@ -131,7 +132,7 @@ def test_it_holds_for_short_sequences(check):
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
 def test_it_holds_for_very_many_sequences(check):
     quiet = (HealthCheck.too_slow, HealthCheck.data_too_large)
-    settings(max_examples=20_000, deadline=None, suppress_health_check=quiet)(given(steps)(check))()
+    settings(max_examples=examples(20_000), deadline=None, suppress_health_check=quiet)(given(steps)(check))()
 
 
 def replayed(lines):

@@ -17,6 +17,7 @@ from gitops.model.revision import Tree
 from renderers.kustomize.loader import RemoteNeeded
 from renderers.kustomize.render import render_bodies
 from renderers.result import Context
+from tests.soak import examples
 from tests.unit.kustomize_grammar import Files, projects
 
 ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "kustomize" / "cases.tar.xz"
@@ -104,7 +105,7 @@ def test_random_builds_agree_with_kubectl(files: Files, tmp_path_factory: pytest
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 @needs_kubectl
-@settings(_FAST, max_examples=20_000)
+@settings(_FAST, max_examples=examples(20_000))
 @given(files=projects())
 def test_twenty_thousand_random_builds_agree_with_kubectl(
     files: Files, tmp_path_factory: pytest.TempPathFactory
