@@ -48,14 +48,12 @@ def parse_faults(text: str) -> Faults:
     """A fault specification; FaultError says what is wrong with it. "" and "none" mean no faults."""
     errors: list[tuple[int, float]] = []
     reset, delay, watch_close, compact = 0.0, (0.0, 0.0), 0.0, 0.0
-    in_errors = False
     for part in (piece.strip() for piece in text.split(",")):
         if part in ("", "none"):
             continue
         name, equals, value = part.partition("=")
-        if not equals and in_errors:
+        if not equals and ":" in part:
             name, value = "error", part
-        in_errors = name == "error"
         match name:
             case "error":
                 code, _, share = value.partition(":")
@@ -71,7 +69,7 @@ def parse_faults(text: str) -> Faults:
             case "compact":
                 compact = _seconds(value, part)
             case _:
-                raise FaultError(f"fault {part!r}: expected error=, delay=, watch-close= or compact=")
+                raise FaultError(f"fault {part!r}: expected error=, reset:, delay=, watch-close= or compact=")
     return Faults(tuple(errors), reset, delay, watch_close, compact)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import secrets
 import ssl
 import tempfile
@@ -186,7 +187,9 @@ class Sandbox:
                 except GitopsError as error:
                     return api.failed(failure(400, str(error), "BadRequest"))
             case ("POST", "/sandbox/step"):
-                self.step(float(text))
+                if (seconds := _seconds(text)) is None:
+                    return api.failed(failure(400, f"expected a number of seconds, not {text!r}", "BadRequest"))
+                self.step(seconds)
             case ("POST", "/sandbox/compact"):
                 self.cluster.storage.compact()
             case _:
@@ -215,6 +218,11 @@ class Sandbox:
             self._streams.discard(task)
         await response.write_eof()
         return response
+
+
+def _seconds(text: str) -> float | None:
+    """A time to move ahead by; None for anything else, infinity and steps back among it."""
+    return float(text) if re.fullmatch(r"\d{1,9}(\.\d+)?", text.strip()) else None
 
 
 def _response(answer: Answer) -> web.Response:

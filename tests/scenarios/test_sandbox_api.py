@@ -269,6 +269,13 @@ def test_a_fault_that_cannot_be_read_is_named(bare):
     assert "500:often" in body["message"]
 
 
+@pytest.mark.parametrize("seconds", [b"soon", b"-1", b"inf", b""])
+def test_time_moves_ahead_by_a_number_of_seconds_only(bare, seconds):
+    status, body = bare("POST", "/sandbox/step", seconds)
+    assert (status, body["reason"]) == (400, "BadRequest")
+    assert bare("POST", "/sandbox/step", b"1.5")[0] == 200
+
+
 def test_watches_end_early_where_the_faults_say_so(fresh_sandbox):
     api = Api(fresh_sandbox(controllers="none", faults="watch-close=200ms"))
     with api.open("GET", "/api/v1/namespaces", watch=1, timeoutSeconds=20) as response:

@@ -21,6 +21,10 @@ def test_a_part_that_cannot_be_read_is_named(text):
         parse_faults(text)
 
 
+def test_resets_may_be_asked_for_alone():
+    assert parse_faults("reset:1%") == parse_faults("error=reset:1%") == Faults(reset=0.01)
+
+
 def test_a_certain_failure_always_comes():
     assert {parse_faults("error=503:100%").chosen_failure() for _ in range(20)} == {503}
     assert {parse_faults("error=reset:100%").chosen_failure() for _ in range(20)} == {-1}
