@@ -59,7 +59,12 @@ def fail(error: GitopsError) -> NoReturn:
 def run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work; an error ends the program with its exit code, SIGTERM and Ctrl-C let it clean up."""
     import asyncio
+    import gc
 
+    # Manifests are many small dicts that live until the end: looking through them for cycles again and again costs
+    # a fifth of a large sync.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
     set_up_logging(settings)
     try:
         return asyncio.run(_interruptible(work))
