@@ -18,7 +18,8 @@ def rendered_set(revision: Revision, manifests: Iterable[Manifest], kinds: Kinds
     """Make the desired state of what a renderer gave; `namespace` is where objects go that name none.
 
     Raises ManifestError, with file and line, for a kind that the cluster does not serve and no definition in the set
-    adds, for two manifests of one identity, and for `generateName` on anything but a hook.
+    adds, for two manifests of one identity, for `generateName` on anything but a hook, and for a name or a namespace
+    that would lead to another object's path.
     """
     everything = tuple(manifests)
     skipped = [manifest for manifest in everything if is_skipped(manifest)]
@@ -74,6 +75,12 @@ def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
             f"{manifest.origin}: metadata.namespace: {key.kind} {key.name} needs one; write it, or give --namespace"
         )
     placed = ResourceKey(key.group, key.kind, (key.namespace or namespace) if info.namespaced else "", key.name)
+    for field, name in (("name", placed.name), ("namespace", placed.namespace)):
+        if name in (".", "..") or "/" in name or "%" in name:
+            raise ManifestError(
+                f"{manifest.origin}: metadata.{field}: {name!r} is no name: it may not be '.' or '..', "
+                "nor hold '/' or '%'"
+            )
     return manifest if placed == key else Manifest(placed, _with_namespace(body, placed), manifest.origin)
 
 

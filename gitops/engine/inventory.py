@@ -98,6 +98,18 @@ def owner_of(live: Body, key: ResourceKey) -> str:
     return application if rest == f"{key.group}/{key.kind}:{key.namespace}/{key.name}" else ""
 
 
+def is_ours(live: Body, key: ResourceKey, application: str) -> bool:
+    """True when `application` has written the object, by its tracking annotation.
+
+    Where that was taken off, our entry in managedFields tells: an object without either was never ours.
+    """
+    owner = owner_of(live, key)
+    if owner or foreign_owner(live, key, application):
+        return owner == application
+    entries = (live.get("metadata") or {}).get("managedFields") or []
+    return any(entry.get("manager") == INSTANCE for entry in entries)
+
+
 def foreign_owner(live: Body, key: ResourceKey, application: str) -> str:
     """Who else the object belongs to, in words ("Application team/db", "Argo CD (guestbook)"), or ""."""
     owner = owner_of(live, key)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gitops.engine import annotations
 from gitops.engine.diff import changes_between, is_same
 from gitops.engine.ignore import without_ignored
-from gitops.engine.inventory import Inventory, foreign_owner, marked, owner_of
+from gitops.engine.inventory import Inventory, foreign_owner, is_ours, marked
 from gitops.engine.order import Place, places, rank_of
 from gitops.engine.takeover import owners_after_takeover, with_owners
 from gitops.manifests.key import Body, ResourceKey
@@ -264,7 +264,7 @@ def _leavers(at: Situation) -> _Leavers:
         return found
     for key in sorted(at.inventory.keys - at.rendered.keys):
         live = at.live.get(key)
-        if live is None or owner_of(live, key) not in ("", at.inventory.application):
+        if live is None or not is_ours(live, key, at.inventory.application):
             continue
         if key in at.rendered.left_alone:
             found.kept.append(Kept(key, "its manifest says to leave it alone"))

@@ -453,3 +453,24 @@ def test_outside_its_windows_a_sync_is_held_until_a_person_overrides_and_that_is
     assert world.sync(app, confirm=True).outcome is Outcome.SYNCED
     started = next(event for event in world.check_audit() if event.fact == "sync.started")
     assert started.detail["confirmed"] is True
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../../namespaces/default", "a%2f..", "a/status"])
+def test_a_name_that_leads_to_another_object_is_refused(world, name):
+    world.commit(bad=config_map(name))
+    with pytest.raises(ManifestError, match="metadata.name"):
+        world.plan()
+
+
+def test_an_object_that_was_there_and_only_to_be_made_if_absent_outlives_its_manifest(world):
+    world.commit(web=config_map("web"))
+    world.sync()
+    path = f"/api/v1/namespaces/{world.namespace}/configmaps"
+    world.request("POST", path, config_map("theirs"), manager="operator")
+    left = config_map("theirs")
+    left["metadata"]["annotations"] = {"gitops.dev/apply": "if-absent"}
+    world.commit(theirs=left)
+    assert world.sync().outcome is Outcome.SYNCED
+    world.commit(theirs=None)
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("ConfigMap", "theirs")

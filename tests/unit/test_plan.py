@@ -117,6 +117,25 @@ def test_an_object_that_says_so_is_kept():
     assert "annotated not to be pruned" in plan.kept[0].reason
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"annotations": {"argocd.argoproj.io/tracking-id": "guestbook:/ConfigMap:shop/theirs"}}],
+)
+def test_what_we_never_wrote_is_not_pruned_though_it_was_once_desired(metadata):
+    theirs = config("theirs")
+    live = apply(None, theirs, manager="kubectl", now="2026-01-01T00:00:00Z", force=True).body
+    live["metadata"] |= {"uid": "u1", **metadata}
+    at = situation([config("x")], [live], owned=[key_of(theirs), key_of(config("x"))], options=PlanOptions(prune=True))
+    assert not make_plan(at, {}).prunes
+
+
+def test_what_is_ours_is_pruned_though_somebody_took_its_marks_off():
+    live = stored(config("old"), INVENTORY)
+    del live["metadata"]["annotations"]
+    at = situation([config("x")], [live], owned=[key_of(live)], options=PlanOptions(prune=True))
+    assert [prune.key.name for prune in make_plan(at, {}).prunes] == ["old"]
+
+
 def test_what_another_application_took_over_is_not_pruned():
     other = Inventory("team/other", parent_key("other", "shop"))
     live = stored(config("old"), other)
