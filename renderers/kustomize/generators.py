@@ -164,7 +164,10 @@ def add_hashes(resources: Resources) -> None:
 
 
 def content_hash(resource: Resource) -> str:
-    """Ten letters and digits that name what a ConfigMap or Secret holds."""
+    """Ten letters and digits that name what a ConfigMap or Secret holds.
+
+    Of any other kind Kustomize hashes its own syntax tree, lines and columns included: refused here.
+    """
     import hashlib
 
     fields = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}.get(resource.kind)
