@@ -4,6 +4,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 from gitops.controller import news
@@ -41,9 +42,9 @@ class Display:
                 self._say(f"[dim]{self._phase(told)}[/dim]")
             case news.Wrote():
                 verb = told.changed.verb
-                self._say(f"  [{_VERBS.get(verb, 'white')}]{verb:<9}[/] {told.changed.key}")
+                self._say(f"  [{_VERBS.get(verb, 'white')}]{verb:<9}[/] {_plain(told.changed.key)}")
             case news.Refused():
-                self._say(f"  [bold red]failed[/]    {told.failure.key or ''}: {_plain(told.failure.reason)}")
+                self._say(f"  [bold red]failed[/]    {_plain(told.failure.key or '')}: {_plain(told.failure.reason)}")
             case news.HealthChanged():
                 self._health(told.key, told.health)
             case news.RollingBack():
@@ -55,26 +56,26 @@ class Display:
         step = told.step
         wave = f", wave {step.wave}" if step.wave else ""
         kinds = sorted({change.key.kind for change in step.changes})
-        return f"{'prune' if step.phase is Phase.PRUNE else step.phase.name.lower()}{wave}: {', '.join(kinds)}"
+        return f"{'prune' if step.phase is Phase.PRUNE else step.phase.name.lower()}{wave}: {_plain(', '.join(kinds))}"
 
     def _health(self, key: ResourceKey, health: Health) -> None:
         if health.is_settled:
             if self._waiting.pop(key, None) is not None:
                 seconds = time.monotonic() - self._began
-                self._say(f"  [green]{health.word.value.lower():<9}[/] {key} [dim]after {seconds:.1f} s[/dim]")
+                self._say(f"  [green]{health.word.value.lower():<9}[/] {_plain(key)} [dim]after {seconds:.1f} s[/dim]")
         else:
             first = key not in self._waiting
             self._waiting[key] = health
             if first and self._status is None:
-                self._say(f"  [dim]waiting[/dim]   {key}: {_plain(health.message)}")
+                self._say(f"  [dim]waiting[/dim]   {_plain(key)}: {_plain(health.message)}")
         if self._status is not None and self._waiting:
             waited, state = next(iter(self._waiting.items()))
-            self._status.update(f"waiting for {len(self._waiting)}: {waited} ({_plain(state.message)})")
+            self._status.update(f"waiting for {len(self._waiting)}: {_plain(waited)} ({_plain(state.message)})")
 
     def _say(self, text: str) -> None:
         self._console.print(text)
 
 
-def _plain(text: str) -> str:
+def _plain(said: object) -> str:
     """Text from a cluster is not ours to interpret: brackets are no markup, control characters are not printed."""
-    return "".join(char if char.isprintable() else " " for char in text).replace("[", "\\[")
+    return escape("".join(char if char.isprintable() else " " for char in str(said)))
