@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gitops.adapters.kubernetes import connection
+from gitops.adapters.kubernetes import connection, http
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.connection import connect
 from gitops.manifests.key import ResourceKey
@@ -200,3 +200,31 @@ def test_a_plain_kubeconfig_does_not_import_the_client_library(tmp_path, sandbox
         f"connect({str(path)!r}); sys.exit('kubernetes' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_watch_that_breaks_before_it_begins_is_told_as_an_unreachable_server(tmp_path, fresh_sandbox):
+    server = fresh_sandbox()
+
+    async def watch(cluster):
+        await cluster.kinds()
+        server.set_faults("reset:100%")
+        async with cluster.watch("", "ConfigMap", "default", ""):
+            pass
+
+    path = tmp_path / "kubeconfig"
+    path.write_text(server.kubeconfig())
+    with pytest.raises(UnreachableError):
+        with_cluster(str(path), watch)
+
+
+def test_a_watch_on_a_connection_that_went_silent_ends(tmp_path, sandbox, monkeypatch):
+    monkeypatch.setattr(http, "_SILENT_SECONDS", 0.2)
+
+    async def watch(cluster):
+        async with cluster.watch("", "Node", "", "") as events:
+            async with asyncio.timeout(10):
+                return [event async for event in events]
+
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+    assert isinstance(with_cluster(str(path), watch), list)

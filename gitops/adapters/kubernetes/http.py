@@ -22,6 +22,8 @@ from gitops.model.errors import ApiError, UnreachableError
 ATTEMPTS = 6
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 10.0
+# A watch that says nothing for so long, not even a bookmark, may be a connection that is gone without a word.
+_SILENT_SECONDS = 90.0
 _AGAIN = {429, 500, 502, 503, 504}
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -98,9 +100,9 @@ class Http:
 
     @contextlib.asynccontextmanager
     async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[AsyncIterator[Body]]:
-        """A watch's events as they come. Raises like `request`; a broken connection ends the events."""
+        """A watch's events as they come. Raises like `request`; a broken or silent connection ends the events."""
         session = await self._open()
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=None)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_SILENT_SECONDS)
         headers = {"Accept": "application/json", **await self._authorized()}
         try:
             async with session.get(
@@ -110,7 +112,7 @@ class Http:
                 if response.status >= 400:
                     raise self._error(response.status, await response.read())
                 yield _events(response.content)
-        except aiohttp.ClientConnectorError as exc:
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
             raise UnreachableError(f"{self.server}: {_words(exc)}") from exc
 
     async def close(self) -> None:
@@ -192,7 +194,7 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[Body]:
             for line in lines:
                 if line:
                     yield orjson.loads(line)
-    except (aiohttp.ClientError, ConnectionError):
+    except (aiohttp.ClientError, TimeoutError, ConnectionError):
         return
 
 
