@@ -143,8 +143,7 @@ class Execution:
                     written[change.key] = await self._cluster.apply(change.key, change.body, force=forced)
                     verb = "updated"
                 case Recreate():
-                    await self._remove(change.key, change.uid)
-                    written[change.key] = await self._cluster.apply(change.key, change.body)
+                    written[change.key] = await self._recreate(change)
                     verb = "recreated"
                 case Prune():
                     await self._cluster.delete(change.key, uid=change.uid)
@@ -160,6 +159,15 @@ class Execution:
         done = Changed(change.key, verb)
         self.progress.changed.append(done)
         self._tell(news.Wrote(done))
+
+    async def _recreate(self, change: Recreate) -> Body:
+        """Where it cannot be made again it stays deleted: that too is a change, which a rollback has to undo."""
+        await self._remove(change.key, change.uid)
+        try:
+            return await self._cluster.apply(change.key, change.body)
+        except ClusterError:
+            self.progress.changed.append(Changed(change.key, "deleted"))
+            raise
 
     async def _start_hook(self, hook: RunHook) -> Body:
         if not hook.key.name:

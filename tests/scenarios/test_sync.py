@@ -458,7 +458,7 @@ def test_outside_its_windows_a_sync_is_held_until_a_person_overrides_and_that_is
 @pytest.mark.parametrize("name", ["..", ".", "../../../namespaces/default", "a%2f..", "a/status"])
 def test_a_name_that_leads_to_another_object_is_refused(world, name):
     world.commit(bad=config_map(name))
-    with pytest.raises(ManifestError, match="metadata.name"):
+    with pytest.raises(ManifestError, match=r"metadata\.name"):
         world.plan()
 
 
@@ -474,3 +474,14 @@ def test_an_object_that_was_there_and_only_to_be_made_if_absent_outlives_its_man
     world.commit(theirs=None)
     assert world.sync().outcome is Outcome.SYNCED
     assert world.get("ConfigMap", "theirs")
+
+
+def test_a_recreation_that_fails_half_way_is_rolled_back(world):
+    """The object is deleted already when its new form is refused: to stop there would leave it gone."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "1"}}
+    world.commit(s={**secret, "type": "Opaque"})
+    world.sync()
+    marked = {"name": "s", "annotations": {"gitops.dev/recreate": "enabled"}}
+    world.commit(s={**secret, "type": "kubernetes.io/tls", "metadata": marked})
+    assert world.sync().outcome is Outcome.ROLLED_BACK
+    assert world.get("Secret", "s")["type"] == "Opaque"
