@@ -62,6 +62,8 @@ def shell(sandbox, tmp_path):
     environment = {
         **plain,
         "HOME": str(tmp_path),
+        # The kubectl of this machine, or the one that is installed beside us.
+        "PATH": f"{os.environ.get('PATH', '')}:{Path(sys.executable).parent}",
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "GITOPS_STATE": str(tmp_path / "state"),
     }
