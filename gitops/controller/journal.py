@@ -17,15 +17,15 @@ log = structlog.get_logger()
 class Journal:
     """Notes facts in order; `anchored` gives the inventory with the head of the chain as it is now."""
 
-    def __init__(self, request: Request, outside: Outside, after: Anchor | None) -> None:
-        """`after` is the head of the chain that the cluster remembers."""
+    def __init__(self, request: Request, outside: Outside, inventory: Inventory) -> None:
+        """The chain is that of the name which the cluster remembers, and goes on after the head that it remembers."""
         self._store = outside.store
         self._clock = outside.clock
-        self._application = request.app.identity
+        self._application = inventory.application
         self._cluster = outside.cluster.name
         self._actor = request.actor
-        self._after = after
-        self._head = after
+        self._after = inventory.anchor
+        self._head: Anchor | None = inventory.anchor
 
     async def note(self, fact: str, revision: str, **detail: Any) -> None:
         """Commit an entry before anything that depends on it. Raises StoreError."""

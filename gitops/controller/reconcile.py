@@ -23,7 +23,7 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
     """Do what was decided, and go back to the last healthy release when that fails."""
     plan = planned.plan
     outside.tell(news.Planned(plan))
-    journal = Journal(request, outside, planned.at.inventory.anchor)
+    journal = Journal(request, outside, planned.at.inventory)
     match planned.decision:
         case Hold() as hold:
             await journal.note("sync.held", plan.revision.sha, reason=hold.reason)

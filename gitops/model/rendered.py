@@ -21,4 +21,5 @@ class RenderedSet:
 
     @property
     def keys(self) -> frozenset[ResourceKey]:
-        return frozenset(manifest.key for manifest in self.manifests)
+        """All but hooks with a generated name: they have no identity before they are made."""
+        return frozenset(manifest.key for manifest in self.manifests if manifest.key.name)

@@ -476,6 +476,37 @@ def test_an_object_that_was_there_and_only_to_be_made_if_absent_outlives_its_man
     assert world.get("ConfigMap", "theirs")
 
 
+def test_the_audit_log_stays_whole_when_another_application_takes_the_inventory_over(world):
+    """The chain goes on under the name that the cluster remembers, where its anchor is looked for."""
+    world.commit(web=config_map("web"))
+    world.sync()
+    world.commit(web=config_map("web", a="2"))
+    assert world.sync(replace(world.app, namespace="team"), adopt=True).outcome is Outcome.SYNCED
+    assert [event.fact for event in world.check_audit()].count("sync.finished") == 2
+
+
+def _generated_hook():
+    hook = job("x", **{"gitops.dev/hook": "sync"})
+    hook["metadata"] = {"generateName": "migrate-", "annotations": hook["metadata"]["annotations"]}
+    return hook
+
+
+def test_a_hook_with_a_generated_name_is_owned_by_the_name_that_it_got(world):
+    world.commit(migrate=_generated_hook())
+    world.sync()
+    (key,) = world.inventory().keys
+    assert key.name.startswith("migrate-")
+    assert key.name != "migrate-"
+
+
+def test_a_hook_with_a_generated_name_is_owned_although_the_sync_failed(world):
+    broken = job("bad", image="sandbox/fail", **{"gitops.dev/wave": "1"})
+    world.commit(migrate=_generated_hook(), bad=broken)
+    assert world.sync().outcome is Outcome.FAILED
+    assert any(key.name.startswith("migrate-") for key in world.inventory().keys)
+    world.check_audit()
+
+
 def test_a_recreation_that_fails_half_way_is_rolled_back(world):
     """The object is deleted already when its new form is refused: to stop there would leave it gone."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "1"}}
