@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -187,5 +186,6 @@ class Story:
 
 def sample_repository() -> Path:
     """The sample repository: beside the package in a checkout, inside it when installed from a wheel."""
-    beside = Path(__file__).resolve().parents[2] / "sample-repo"
-    return beside if beside.is_dir() else Path(str(files("gitops.sample_repo")))
+    package = Path(__file__).resolve().parents[1]
+    beside = package.parent / "sample-repo"
+    return beside if beside.is_dir() else package / "sample_repo"

@@ -228,3 +228,14 @@ def test_a_watch_on_a_connection_that_went_silent_ends(tmp_path, sandbox, monkey
     path = tmp_path / "kubeconfig"
     path.write_text(sandbox.kubeconfig())
     assert isinstance(with_cluster(str(path), watch), list)
+
+
+def test_an_integer_beyond_64_bits_reaches_the_server_that_judges_it(tmp_path, sandbox):
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+    key = ResourceKey("", "Service", "default", "large")
+    ports = [{"port": 2**70}]
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "large"}, "spec": {"ports": ports}}
+    with pytest.raises(ApiError) as caught:
+        with_cluster(str(path), lambda cluster: cluster.apply(key, body))
+    assert caught.value.code in (400, 422, 500)

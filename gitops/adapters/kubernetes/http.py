@@ -6,6 +6,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -75,7 +76,7 @@ class Http:
         accept: str,
         attempts: int,
     ) -> bytes:
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else _encoded(body)
         headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
         for attempt in range(1, attempts + 1):
             started = time.monotonic()
@@ -183,6 +184,14 @@ class Http:
         if code == 401:
             return UnreachableError(f"{self.server} refused our credentials: {message}")
         return ApiError(code, status.get("reason") or "", message, status)
+
+
+def _encoded(body: Body | list[Body]) -> bytes:
+    """`body` as JSON; an integer beyond 64 bits, which the fast encoder refuses, is written out in full."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body).encode()
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncIterator[Body]:
