@@ -42,7 +42,7 @@ def application_of(path: str, file: str, name: str, namespace: str, revision: st
     if revision:
         app = replace(app, source=replace(app.source, targetRevision=revision))
     if timeout:
-        app = replace(app, sync=replace(app.sync, timeout=_seconds(timeout)))
+        app = replace(app, sync=replace(app.sync, timeout=seconds_of(timeout)))
     return app
 
 
@@ -53,7 +53,8 @@ def _from_file(file: str, name: str, namespace: str) -> Application:
     return replace(app, destination=replace(app.destination, namespace=namespace)) if namespace else app
 
 
-def _seconds(text: str) -> float:
+def seconds_of(text: str) -> float:
+    """A --timeout in seconds. Raises ConfigError."""
     try:
         return parse_duration(text)
     except ValueError as exc:

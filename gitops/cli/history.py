@@ -2,13 +2,16 @@
 
 import sys
 from dataclasses import asdict, replace
+from itertools import pairwise
 from typing import Any
 
 import click
 
 from gitops.cli import settings as exits
+from gitops.cli.application import seconds_of
 from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
+from gitops.model.audit import AuditEvent
 from gitops.model.errors import ConfigError
 from gitops.model.release import Quarantine, Release
 
@@ -50,7 +53,7 @@ async def _history(settings: Settings, app: str, output: str) -> None:
 @output_option
 @click.pass_obj
 def rollback(settings: Settings, /, app: str, release: int | None, namespace: str, **given: Any) -> None:
-    """Go back to RELEASE of APP (default: the one before the present).
+    """Go back to RELEASE of APP (default: the one before the present; after a sync that failed, the last healthy one).
 
     The present revision is quarantined, so that nothing brings it back by itself.
     """
@@ -61,7 +64,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     from gitops.cli.display import Display
     from gitops.cli.opening import outside_of
     from gitops.cli.output import print_hold, result_data
-    from gitops.config import actor, parse_duration
+    from gitops.config import actor
     from gitops.controller.inspect import find_applications
     from gitops.controller.planning import plan_rendered
     from gitops.controller.reconcile import sync_planned
@@ -75,16 +78,17 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
             (inventory,) = await find_applications(outside.cluster, app, namespace)
             space, _, name = inventory.application.rpartition("/")
             releases = await outside.store.releases(inventory.application, outside.cluster.name)
-            present = inventory.synced
+            failed = _failed(await outside.store.events(inventory.application, outside.cluster.name))
+            present = str(failed.detail.get("digest")) if failed else inventory.synced
             chosen = _chosen(releases, number, present, inventory.application)
             rendered = await outside.store.rendered(chosen.digest)
             if rendered is None:
                 raise ConfigError(f"this store holds release {chosen.number}, but not what it rendered to")
             application = Application(name, space, destination=Destination(namespace=inventory.parent.namespace))
             if given["timeout"]:
-                seconds = parse_duration(given["timeout"])
+                seconds = seconds_of(given["timeout"])
                 application = replace(application, sync=replace(application.sync, timeout=seconds))
-            left = next((one for one in releases if one.digest == present), None)
+            left = failed or next((one for one in releases if one.digest == present), None)
             at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
             reason = f"rolled back by {actor()}"
             quarantine = Quarantine(left.revision if left else "", present, reason, at)
@@ -101,6 +105,17 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     )
     codes = {Outcome.HELD: exits.HELD, Outcome.FAILED: exits.FAILED, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
     sys.exit(codes.get(result.outcome, exits.DONE))
+
+
+def _failed(events: list[AuditEvent]) -> AuditEvent | None:
+    """The start of the last sync, where that did not come to its end: what it brought is what is there now."""
+    found = None
+    for before, event in pairwise([None, *events]):
+        if event is not None and event.fact == "sync.finished":
+            found = None
+        elif event is not None and event.fact == "sync.started" and not (before and before.fact == "rollback.started"):
+            found = event
+    return found
 
 
 def _chosen(releases: list[Release], number: int | None, present: str, application: str) -> Release:

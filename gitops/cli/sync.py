@@ -66,7 +66,8 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
                 _check_plan(given["plan_file"], planned)
             if given["dry_run"]:
                 result = SyncResult(Outcome.PLANNED, planned.plan, message=summary(planned.plan))
-                print_plan(planned.plan)
+                if given["output"] == "table":
+                    print_plan(planned.plan)
             else:
                 result = await sync_planned(request, outside, planned)
             reads, writes = outside.cluster.requests

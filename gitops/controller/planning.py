@@ -20,7 +20,7 @@ from gitops.engine.plan import Answer, Question, Situation, hand_edits_only, mak
 from gitops.engine.predict import predict
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application, PolicyOptions
-from gitops.model.errors import ApiError
+from gitops.model.errors import ApiError, ConfigError
 from gitops.model.finding import Finding
 from gitops.model.plan import Obstacle, ObstacleKind
 from gitops.model.rendered import RenderedSet
@@ -32,7 +32,16 @@ _PARALLEL = 32
 async def plan_sync(request: Request, outside: Outside) -> Planned:
     """Render what the source holds now, and plan. Raises a GitopsError for whatever keeps a plan from being made."""
     rendered, source = await render_source(request, outside)
+    _check_resources(request.options.resources, rendered)
     return await plan_rendered(request, outside, rendered, source)
+
+
+def _check_resources(resources: tuple[str, ...], rendered: RenderedSet) -> None:
+    """Raise ConfigError for a word that names nothing: a sync of nothing would look like one that is done."""
+    known = {f"{key.kind}/{key.name}".lower() for key in rendered.keys}
+    for text in resources:
+        if text.lower() not in known:
+            raise ConfigError(f"--resource {text}: the source holds no such object (write KIND/NAME)")
 
 
 async def render_source(request: Request, outside: Outside, sha: str = "") -> tuple[RenderedSet, str]:

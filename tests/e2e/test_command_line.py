@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitops.manifests.yaml_write import write_manifests
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import config_map, deployment, job
 
 APPLICATION = """\
 apiVersion: gitops.dev/v1alpha1
@@ -262,3 +262,46 @@ def test_the_sample_repository_keeps_every_policy(shell):
     sample = Path(__file__).resolve().parents[2] / "sample-repo/apps/shop"
     found = shell.gitops("policy", "check", str(sample))
     assert found.returncode == 0, found.stdout
+
+
+def test_a_rollback_after_a_failed_sync_goes_to_the_last_healthy_release(shell, named):
+    """Nothing rolled it back by itself: the release before the last healthy one would be one step too far."""
+    application = APPLICATION.replace("timeout: 30s", "timeout: 5s, rollback: never")
+    shell.git("init", "-q", "-b", "main")
+    for number in ("1", "2", "3"):
+        broken = [job("bad", image="sandbox/fail")] if number == "3" else []
+        shell.write("k8s/all.yaml", write_manifests([config_map("settings", number=number), *broken]))
+        shell.git("add", "k8s")
+        shell.git("commit", "-qm", number)
+        shell.write("app.yaml", application.format(url=shell.folder.as_uri(), namespace=shell.namespace))
+        code = shell.gitops("sync", "-f", "app.yaml").returncode
+    assert code == 4
+    back = shell.gitops("rollback", "shop", "-n", shell.namespace)
+    assert back.returncode == 0, back.stderr
+    assert "release 2" in back.stderr
+    assert 'number: "2"' in shell.kubectl("get", "configmap", "settings", "-o", "yaml")
+    held = shell.gitops("sync", "-f", "app.yaml")
+    assert held.returncode == 3
+    assert "rolled back by" in held.stderr
+
+
+def test_a_rollbacks_timeout_that_is_none_is_one_line(shell, named):
+    for number in ("1", "2"):
+        shell.write("k8s/all.yaml", write_manifests([config_map("settings", number=number)]))
+        shell.gitops("sync", "./k8s", *named)
+    wrong = shell.gitops("rollback", "shop", "-n", shell.namespace, "--timeout", "banana")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("Error: --timeout: ")
+
+
+def test_a_resource_that_the_source_does_not_hold_is_an_error(shell, named):
+    shell.write("k8s/all.yaml", write_manifests([config_map("settings")]))
+    wrong = shell.gitops("sync", "./k8s", *named, "--resource", "ConfigMap/setings")
+    assert wrong.returncode == 2
+    assert "ConfigMap/setings: the source holds no such object" in wrong.stderr
+
+
+def test_a_dry_run_as_json_is_json_alone(shell, named):
+    shell.write("k8s/all.yaml", write_manifests([config_map("settings")]))
+    found = shell.gitops("sync", "./k8s", *named, "--dry-run", "-o", "json")
+    assert json.loads(found.stdout)["outcome"] == "planned"
