@@ -84,7 +84,10 @@ def _own_name(name: str) -> str:
 
 
 def _findings(rule: Rule, severity: Severity, manifest: Manifest, target: Target, today: date) -> Iterator[Finding]:
-    breaches = list(rule.check(manifest.body, target))
+    try:
+        breaches = list(rule.check(manifest.body, target))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        breaches = [("", "cannot be judged: a field holds another type than its kind has", "mend the manifest")]
     if not breaches:
         return
     excuse = ((manifest.body.get("metadata") or {}).get("annotations") or {}).get(EXEMPT + rule.name)

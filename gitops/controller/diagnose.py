@@ -81,10 +81,14 @@ def _secret_values(manifests: Iterable[Manifest]) -> set[str]:
     found: set[str] = set()
     for manifest in manifests:
         if (manifest.key.group, manifest.key.kind) == ("", "Secret"):
-            found |= {str(value) for value in (manifest.body.get("stringData") or {}).values()}
-            for value in (manifest.body.get("data") or {}).values():
+            found |= {str(value) for value in _map(manifest.body.get("stringData")).values()}
+            for value in _map(manifest.body.get("data")).values():
                 found |= {str(value), _decoded(str(value))}
     return {value for value in found if len(value) >= _SHORTEST_SECRET}
+
+
+def _map(value: object) -> Body:
+    return value if isinstance(value, dict) else {}
 
 
 def _decoded(text: str) -> str:

@@ -101,7 +101,7 @@ def is_if_absent(body: Body) -> bool:
 def hook_deletes_of(body: Body) -> frozenset[HookDelete]:
     annotations = annotations_of(body)
     for name in (PREFIX + "hook-delete-policy", ARGO + "hook-delete-policy", HELM + "hook-delete-policy"):
-        if name in annotations:
+        if annotations.get(name):
             words = (word.strip() for word in annotations[name].split(","))
             return frozenset(_DELETES[word] for word in words if word in _DELETES)
     return frozenset({HookDelete.BEFORE_CREATION})
@@ -135,7 +135,7 @@ def ignores_health(body: Body) -> bool:
 
 
 def _sync_options(body: Body) -> set[str]:
-    return {option.strip() for option in annotations_of(body).get(ARGO + "sync-options", "").split(",")}
+    return {option.strip() for option in (annotations_of(body).get(ARGO + "sync-options") or "").split(",")}
 
 
 def _hook_words(manifest: Manifest) -> list[str]:

@@ -6,8 +6,9 @@ Kinds are ranked as Argo CD ranks them. A Namespace or a CustomResourceDefinitio
 from collections.abc import Iterable
 
 from gitops.engine.annotations import hook_phase_of, wave_of
-from gitops.manifests.key import ResourceKey
+from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
+from gitops.model.kinds import KindInfo
 from gitops.model.plan import Phase
 
 _KINDS = (
@@ -67,6 +68,21 @@ def is_crd(key: ResourceKey) -> bool:
     return (key.group, key.kind) == _CRD
 
 
+def kinds_defined_by(manifest: Manifest) -> list[KindInfo]:
+    """The custom kinds that a CustomResourceDefinition will add; none for any other manifest."""
+    if not is_crd(manifest.key):
+        return []
+    try:
+        spec = manifest.body["spec"]
+        group, kind, plural = spec["group"], spec["names"]["kind"], spec["names"]["plural"]
+        versions = [version["name"] for version in spec.get("versions") or [] if version.get("served")]
+    except (KeyError, TypeError, AttributeError):
+        return []  # the API server says what is wrong with it
+    if not all(isinstance(name, str) and name for name in (group, kind, plural, *versions)):
+        return []
+    return [KindInfo(group, version, kind, plural, spec.get("scope") == "Namespaced") for version in versions]
+
+
 def places(manifests: Iterable[Manifest]) -> dict[ResourceKey, Place]:
     """Phase, wave and rank of each manifest. Raises ManifestError for a wave or hook that cannot be read."""
     manifests = tuple(manifests)
@@ -96,5 +112,9 @@ def _provides(manifest: Manifest) -> str | tuple[str, str]:
     """What the objects that need this one carry: a namespace's name, or a custom kind's group and kind."""
     if is_namespace(manifest.key):
         return manifest.key.name
-    spec = manifest.body.get("spec") or {}
-    return (spec.get("group") or "", (spec.get("names") or {}).get("kind") or "")
+    spec = _map(manifest.body.get("spec"))
+    return (str(spec.get("group") or ""), str(_map(spec.get("names")).get("kind") or ""))
+
+
+def _map(value: object) -> Body:
+    return value if isinstance(value, dict) else {}

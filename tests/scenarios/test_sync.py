@@ -516,3 +516,34 @@ def test_a_recreation_that_fails_half_way_is_rolled_back(world):
     world.commit(s={**secret, "type": "kubernetes.io/tls", "metadata": marked})
     assert world.sync().outcome is Outcome.ROLLED_BACK
     assert world.get("Secret", "s")["type"] == "Opaque"
+
+
+def _definition(spec):
+    kind = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    return {**kind, "metadata": {"name": "widgets.example.com"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _definition([1]),
+        _definition({"group": "x.y", "names": {"kind": "A", "plural": "as"}, "versions": [1]}),
+        _definition({"group": "x.y", "names": "x", "versions": 3}),
+        _definition({"group": ["x"], "names": {"kind": {}, "plural": "as"}, "versions": [{"served": True}]}),
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": ["a"]},
+        {**config_map("c"), "metadata": {"name": "c", "annotations": {"argocd.argoproj.io/sync-options": None}}},
+        {**config_map("c"), "metadata": {"name": "c", "annotations": {"gitops.dev/hook-delete-policy": None}}},
+    ],
+)
+def test_a_manifest_of_wrong_types_is_answered_and_not_crashed_on(world, body):
+    world.commit(bad=body)
+    world.sync()
+    assert world.sync().outcome in (Outcome.FAILED, Outcome.HELD, Outcome.IN_SYNC)
+
+
+@pytest.mark.parametrize("containers", [5, [{"name": "a", "securityContext": "x"}]])
+def test_an_enforced_rule_holds_what_it_cannot_judge(world, containers):
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers}}
+    world.commit(bad=pod)
+    policies = PolicyOptions(enforce=("pod-security-baseline", "require-limits", "pinned-images"))
+    assert world.sync(replace(world.app, policies=policies)).outcome is Outcome.HELD
