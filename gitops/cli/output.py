@@ -84,7 +84,12 @@ def print_plan(plan: Plan) -> None:
 
 def print_hold(hold: Hold) -> None:
     for obstacle in hold.obstacles:
-        click.echo(click.style("held: ", fg="yellow", bold=True) + obstacle.reason, err=True)
+        click.echo(click.style("held: ", fg="yellow", bold=True) + printable(obstacle.reason), err=True)
+
+
+def printable(text: str) -> str:
+    """`text` from a cluster without control characters, which a terminal would obey."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def summary(plan: Plan) -> str:

@@ -7,7 +7,7 @@ import click
 
 from gitops.cli import settings as exits
 from gitops.cli.application import application_of, application_options
-from gitops.cli.output import output_option
+from gitops.cli.output import output_option, printable
 from gitops.cli.settings import Settings, run
 from gitops.model.application import Application
 
@@ -124,6 +124,7 @@ def _say_end(app: Application, result: Any) -> None:
         counts[item.verb] = counts.get(item.verb, 0) + 1
     done = ", ".join(f"{count} {verb}" for verb, count in counts.items())
     detail = "; ".join(part for part in (done, result.message if result.outcome.value != "held" else "") if part)
+    detail = printable(detail)
     click.echo(f"{app.identity} {result.plan.revision}: {word}{': ' + detail if detail else ''}", err=True)
 
 

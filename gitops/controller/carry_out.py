@@ -3,7 +3,7 @@
 import contextlib
 from dataclasses import replace
 
-from gitops.controller.claim import make_namespace, write_inventory
+from gitops.controller.claim import make_namespace, namespace_exists, write_inventory
 from gitops.controller.diagnose import Doctor
 from gitops.controller.execute import Execution, Progress
 from gitops.controller.journal import Journal
@@ -67,11 +67,13 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
 async def _claim(outside: Outside, planned: Planned, journal: Journal) -> Inventory:
     """Write down everything that is about to be ours before it is; nothing is written when it is there already."""
     at = planned.at
-    inventory = replace(claimed(at.inventory, at.rendered.keys), source=planned.source)
+    # A sync of single objects claims only those: the rest would be told as missing.
+    about = {change.key for change in planned.plan.changes} if at.options.resources else at.rendered.keys
+    inventory = replace(claimed(at.inventory, about), source=planned.source)
     if not inventory.exists:
         namespace = ResourceKey("", "Namespace", "", inventory.parent.namespace)
         own = next((found for found in at.rendered.manifests if found.key == namespace), None)
-        if namespace not in at.live:
+        if namespace not in at.live and not await namespace_exists(outside.cluster, namespace.name):
             await make_namespace(outside.cluster, namespace, marked(own.body, namespace, inventory) if own else None)
     if not inventory.exists or inventory.keys != at.inventory.keys or inventory.source != at.inventory.source:
         await write_inventory(outside.cluster, journal.anchored(inventory), outside.version)
@@ -114,14 +116,22 @@ async def _settle(
             await outside.store.add_release(_release(request, outside, planned, journal, health.word.value))
         healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
     keys = at.rendered.keys | {kept.key for kept in plan.kept} | progress.hooks
+    keys |= await _out_of_sight(outside, planned)
     settled = replace(
         inventory,
         keys=keys if whole else inventory.keys,
         synced=plan.digest if whole else inventory.synced,
         healthy=healthy,
-        quarantine=request.quarantine,
+        quarantine=request.quarantine if whole else inventory.quarantine,
     )
     await write_inventory(outside.cluster, journal.anchored(settled), outside.version)
+
+
+async def _out_of_sight(outside: Outside, planned: Planned) -> set[ResourceKey]:
+    """What is owned but of a kind that is not served now (its API is down): not seen is not the same as gone."""
+    kinds = await outside.cluster.kinds()
+    pruned = {prune.key for prune in planned.plan.prunes}
+    return {key for key in planned.at.inventory.keys - pruned if kinds.find(key.group, key.kind) is None}
 
 
 def _release(request: Request, outside: Outside, planned: Planned, journal: Journal, health: str) -> Release:

@@ -3,7 +3,7 @@
 from gitops.engine.inventory import Inventory, parent_body, read_parent
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
-from gitops.model.errors import ConfigError
+from gitops.model.errors import ApiError, ConfigError
 from gitops.model.rendered import RenderedSet
 from gitops.ports import Cluster
 
@@ -20,16 +20,26 @@ async def write_inventory(cluster: Cluster, inventory: Inventory, version: str) 
 async def check_namespace(cluster: Cluster, app: Application, rendered: RenderedSet) -> None:
     """Raise ConfigError when the destination namespace neither exists nor will be made by this sync."""
     name = app.destination.namespace
-    live = await cluster.get(_key(name))
-    if live is not None:
-        if live["metadata"].get("deletionTimestamp"):
-            raise ConfigError(f"namespace {name} is being deleted; sync again when it is gone")
+    if await namespace_exists(cluster, name):
         return
     if not app.sync.createNamespace and _key(name) not in rendered.keys:
         raise ConfigError(
             f"namespace {name} does not exist; add its manifest, set sync.createNamespace: true, "
             f"or run `kubectl create namespace {name}`"
         )
+
+
+async def namespace_exists(cluster: Cluster, name: str) -> bool:
+    """Whether it is there; who may not look at namespaces was given one. Raises ConfigError while it is deleted."""
+    try:
+        live = await cluster.get(_key(name))
+    except ApiError as exc:
+        if exc.code == 403:
+            return True
+        raise
+    if live is not None and live["metadata"].get("deletionTimestamp"):
+        raise ConfigError(f"namespace {name} is being deleted; sync again when it is gone")
+    return live is not None
 
 
 async def make_namespace(cluster: Cluster, key: ResourceKey, manifest: Body | None) -> None:

@@ -26,6 +26,7 @@ from gitops.ports import Clock, Cluster
 
 _PARALLEL = 16
 _GONE_POLL_SECONDS = 0.2
+_FAIL_HOOK_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -88,7 +89,11 @@ class Execution:
         return self.progress
 
     async def run_fail_hooks(self, plan: Plan) -> None:
-        """The sync-fail hooks, after a failure; what goes wrong with them is one more failure."""
+        """The sync-fail hooks, after a failure; what goes wrong with them is one more failure.
+
+        A sync that failed by running out of time leaves them none, so they get some of their own.
+        """
+        self._deadline = max(self._deadline, self._clock.monotonic() + _FAIL_HOOK_SECONDS)
         for step in plan.steps:
             if step.phase is Phase.SYNC_FAIL:
                 await self._healthy(await self._step(plan, step))

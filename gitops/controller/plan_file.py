@@ -66,5 +66,5 @@ def _digest(planned: Planned, change: Change, salt: str) -> str:
     desired: Body = {} if isinstance(change, Prune) else change.body
     found = pair_digest(desired, live)
     if change.key.kind == "Secret":
-        return hashlib.scrypt(found.encode(), salt=bytes.fromhex(salt), **_COST).hex()
+        return hashlib.scrypt(found.encode(), salt=salt.encode(), **_COST).hex()
     return found

@@ -239,3 +239,35 @@ def test_an_integer_beyond_64_bits_reaches_the_server_that_judges_it(tmp_path, s
     with pytest.raises(ApiError) as caught:
         with_cluster(str(path), lambda cluster: cluster.apply(key, body))
     assert caught.value.code in (400, 422, 500)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(200, "does not answer as a Kubernetes API"), (302, "sends us elsewhere")]
+)
+def test_what_is_no_kubernetes_api_is_told_as_that(tmp_path, status, message):
+    import threading
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Location", "/login")
+            self.end_headers()
+            self.wfile.write(b"<html>log in</html>")
+
+        def log_message(self, *_):
+            """Nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config))
+    with pytest.raises(UnreachableError, match=message):
+        with_cluster(str(path), lambda cluster: cluster.kinds())
+    server.shutdown()

@@ -547,3 +547,27 @@ def test_an_enforced_rule_holds_what_it_cannot_judge(world, containers):
     world.commit(bad=pod)
     policies = PolicyOptions(enforce=("pod-security-baseline", "require-limits", "pinned-images"))
     assert world.sync(replace(world.app, policies=policies)).outcome is Outcome.HELD
+
+
+def test_a_sync_of_one_object_claims_only_that_and_lifts_no_quarantine(world):
+    world.commit(a=config_map("a"), b=config_map("b"))
+    world.sync(resources=("ConfigMap/b",))
+    assert {key.name for key in world.inventory().keys} == {"b"}
+
+
+def test_a_sync_fail_hook_has_time_although_the_sync_ran_out_of_it(world):
+    notify = job("notify", **{"gitops.dev/hook": "sync-fail"})
+    world.commit(web=deployment(image="nginx:broken"), notify=notify)
+    result = world.sync(world.with_sync(timeout=1.5))
+    assert [failure.key.name for failure in result.failures] == ["web"]
+    assert world.get("Job", "notify", "batch")["status"]["succeeded"] == 1
+
+
+def test_an_existing_namespace_is_not_written(world):
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}}, "somebody")
+    world.commit(a=config_map("a"))
+    world.sync()
+    managers = [
+        entry["manager"] for entry in world.get("Namespace", world.namespace, namespace="")["metadata"]["managedFields"]
+    ]
+    assert "gitops" not in managers

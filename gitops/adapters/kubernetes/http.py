@@ -59,7 +59,12 @@ class Http:
     ) -> Body:
         """The decoded answer. Raises ApiError for a Status, UnreachableError when nothing answers or for a 401."""
         raw = await self._raw(method, path, query, body, content_type, accept, attempts)
-        return orjson.loads(raw) if raw else {}
+        try:
+            return orjson.loads(raw) if raw else {}
+        except orjson.JSONDecodeError as exc:
+            raise UnreachableError(
+                f"{self.server} does not answer as a Kubernetes API (is a proxy in between?)"
+            ) from exc
 
     async def text(self, path: str, query: Mapping[str, str]) -> str:
         """An answer that is no JSON: a log. Raises like `request`."""
@@ -88,7 +93,7 @@ class Http:
                 await asyncio.sleep(_delay(attempt, 0.0))
                 continue
             self._count(method, query, path, code, time.monotonic() - started)
-            if code < 400:
+            if code < 300:
                 return raw
             if code in _AGAIN and attempt < attempts and _may_repeat(code, raw):
                 await asyncio.sleep(_delay(attempt, retry_after))
@@ -181,6 +186,8 @@ class Http:
     def _error(self, code: int, raw: bytes) -> ApiError | UnreachableError:
         status = _status(raw)
         message = status.get("message") or raw[:200].decode(errors="replace").strip() or f"HTTP {code}"
+        if code < 400:
+            return UnreachableError(f"{self.server} sends us elsewhere (HTTP {code}): is it a Kubernetes API?")
         if code == 401:
             return UnreachableError(f"{self.server} refused our credentials: {message}")
         return ApiError(code, status.get("reason") or "", message, status)
