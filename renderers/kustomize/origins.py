@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from gitops.manifests.yaml_write import write_document
 from gitops.model.revision import join
+from renderers.kustomize.fields import child_map, set_field
+from renderers.kustomize.nodes import STR, Scalar
 from renderers.kustomize.remote import parse_remote
 from renderers.kustomize.resource import ORIGIN, TRANSFORMATIONS, Resource
 from renderers.kustomize.resources import Resources
@@ -60,9 +62,14 @@ def _clean(path: str) -> str:
 
 
 def annotate_all(resources: list[Resource], origin: Origin) -> None:
-    """Set the origin of resources read from a file."""
+    """Set the origin of resources read from a file; their other annotations stay as they are written."""
     for resource in resources:
-        resource.set_annotations({**resource.annotations, ORIGIN: origin.text})
+        metadata = child_map(resource.node, "metadata")
+        annotations = child_map(metadata, "annotations") if metadata is not None else None
+        if annotations is None:
+            resource.set_annotations({**resource.annotations, ORIGIN: origin.text})
+        else:
+            set_field(annotations, ORIGIN, Scalar(origin.text, STR))
 
 
 def annotate_new(resources: list[Resource], origin: Origin | None) -> None:

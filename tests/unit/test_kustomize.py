@@ -283,3 +283,14 @@ def test_a_broken_label_selector_is_refused_or_empty(selector: str) -> None:
 def test_a_merge_key_stands_below_the_own_fields() -> None:
     (node,) = read_objects((CONFIG_MAP.format("x") + "b: &b {x: 1, y: 1}\nm: {x: 2, <<: *b}\n").encode())
     assert value_of(node)["m"] == {"x": 2, "y": 1}
+
+
+def test_noting_an_origin_leaves_the_other_annotations_as_they_are_written() -> None:
+    patch = '[{"op": "add", "path": "/data/x", "value": "1"}]'
+    files = {
+        "base/c.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, annotations: {tier: ~}}\ndata: {a: b}\n",
+        "base/kustomization.yaml": f"resources: [c.yaml]\npatches: [{{target: {{kind: ConfigMap}}, patch: '{patch}'}}]\n",
+        "app/kustomization.yaml": "resources: [../base]\nbuildMetadata: [originAnnotations]\n",
+    }
+    (found,) = bodies(files)
+    assert found["metadata"]["annotations"]["tier"] == "null", "a JSON patch writes a null out as null"
