@@ -289,7 +289,8 @@ def test_noting_an_origin_leaves_the_other_annotations_as_they_are_written() -> 
     patch = '[{"op": "add", "path": "/data/x", "value": "1"}]'
     files = {
         "base/c.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, annotations: {tier: ~}}\ndata: {a: b}\n",
-        "base/kustomization.yaml": f"resources: [c.yaml]\npatches: [{{target: {{kind: ConfigMap}}, patch: '{patch}'}}]\n",
+        "base/kustomization.yaml": "resources: [c.yaml]\n"
+        f"patches: [{{target: {{kind: ConfigMap}}, patch: '{patch}'}}]\n",
         "app/kustomization.yaml": "resources: [../base]\nbuildMetadata: [originAnnotations]\n",
     }
     (found,) = bodies(files)
