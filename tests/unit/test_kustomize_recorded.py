@@ -17,7 +17,7 @@ from gitops.model.revision import Tree
 from renderers.kustomize.loader import RemoteNeeded
 from renderers.kustomize.render import render_bodies
 from renderers.result import Context
-from tests.soak import examples
+from tests.soak import IS_SHARE, examples
 from tests.unit.kustomize_grammar import Files, projects
 
 ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "kustomize" / "cases.tar.xz"
@@ -97,6 +97,7 @@ def agrees(files: Files, folder: Path) -> None:
 _FAST = settings(
     max_examples=150,
     deadline=None,
+    derandomize=True,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
@@ -112,7 +113,7 @@ def test_random_builds_agree_with_kubectl(files: Files, tmp_path_factory: pytest
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 @needs_kubectl
-@settings(_FAST, max_examples=examples(20_000))
+@settings(_FAST, max_examples=examples(20_000), derandomize=IS_SHARE)
 @given(files=projects())
 def test_twenty_thousand_random_builds_agree_with_kubectl(
     files: Files, tmp_path_factory: pytest.TempPathFactory
