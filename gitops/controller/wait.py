@@ -91,22 +91,27 @@ class HealthWait:
             self._changed.set()
 
     async def _follow(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> None:
-        """List, then watch from there, again and again; without the right to watch, list every second."""
+        """List, then watch from there, again and again; without the right to watch, list every second.
+
+        A server that cannot be reached is asked again until the deadline ends the wait.
+        """
         while True:
-            try:
-                version = await self._look(group, keys)
-                async with self._cluster.watch(*group, version, self._labels) as events:
-                    async for event in events:
-                        if event.type != "BOOKMARK":
-                            self._judge(key_of(event.body), event.body, keys, gone=event.type == "DELETED")
-            except UnreachableError:
-                pass  # the deadline ends the wait; until then the server may come back
-            except ApiError as exc:
-                if exc.code not in _PASSING:
-                    raise
-                with contextlib.suppress(ApiError, UnreachableError):
-                    await self._ask(keys)
+            with contextlib.suppress(UnreachableError):
+                try:
+                    await self._follow_once(group, keys)
+                except ApiError as exc:
+                    if exc.code not in _PASSING:
+                        raise
+                    with contextlib.suppress(ApiError):
+                        await self._ask(keys)
             await self._clock.sleep(_AGAIN_SECONDS)
+
+    async def _follow_once(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> None:
+        version = await self._look(group, keys)
+        async with self._cluster.watch(*group, version, self._labels) as events:
+            async for event in events:
+                if event.type != "BOOKMARK":
+                    self._judge(key_of(event.body), event.body, keys, gone=event.type == "DELETED")
 
     async def _examine(self, key: ResourceKey) -> None:
         """Give up on a workload whose pods cannot recover, instead of sitting out the deadline."""
