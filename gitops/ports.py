@@ -130,6 +130,18 @@ class Fact:
     detail: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An act that a person asked for through the store; `at` is RFC 3339 in UTC."""
+
+    number: int
+    application: str
+    verb: str
+    detail: dict[str, Any]
+    actor: str
+    at: str
+
+
 class Store(Protocol):
     """Our own records. Everything raises StoreError."""
 
@@ -176,6 +188,42 @@ class Store(Protocol):
 
     async def releases(self, application: str, cluster: str = "") -> list[Release]:
         """Newest first."""
+        ...
+
+    async def request(self, application: str, verb: str, detail: dict[str, Any], actor: str, at: str) -> int:
+        """Ask the controller for an act; the number to ask its outcome by. `at` is RFC 3339 in UTC."""
+        ...
+
+    async def requests(self, after: int = 0) -> list[Asked]:
+        """What was asked after number `after` and is not answered yet, in order."""
+        ...
+
+    async def answer(self, number: int, outcome: str) -> None:
+        """Close a request; the first answer stands."""
+        ...
+
+    async def outcome(self, number: int) -> str | None:
+        """How a request was answered, or None while it is open (or is not known)."""
+        ...
+
+    async def setting(self, application: str, name: str) -> str | None:
+        """What is set for one Application and outlives a restart, such as that it is suspended."""
+        ...
+
+    async def set_setting(self, application: str, name: str, value: str | None) -> None:
+        """None removes it."""
+        ...
+
+    async def settings(self, name: str) -> dict[str, str]:
+        """application → value, of all that have `name` set."""
+        ...
+
+    async def claim_single(self) -> bool:
+        """Whether this process may run the Applications: False while a store that only one may use is another's.
+
+        Once True, it stays so until the store is closed or the process ends. A store that replicas share is always
+        free.
+        """
         ...
 
     async def close(self) -> None: ...

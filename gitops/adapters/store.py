@@ -5,6 +5,7 @@ transaction of its own with a full sync: what it announces may happen right afte
 """
 
 import asyncio
+import fcntl
 import gzip
 import json
 import secrets
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from gitops.adapters.sealing import Sealer
 from gitops.manifests.key import ResourceKey
@@ -23,7 +24,7 @@ from gitops.model.errors import StoreError
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import Fact
+from gitops.ports import Asked, Fact
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -38,6 +39,13 @@ CREATE TABLE IF NOT EXISTS audit (
     seq INTEGER NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL, application TEXT NOT NULL, cluster TEXT NOT NULL,
     fact TEXT NOT NULL, revision TEXT NOT NULL, detail TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL,
     PRIMARY KEY (application, cluster, seq)
+);
+CREATE TABLE IF NOT EXISTS requests (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, application TEXT NOT NULL, verb TEXT NOT NULL, detail TEXT NOT NULL,
+    actor TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT
+);
+CREATE TABLE IF NOT EXISTS settings (
+    application TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (application, name)
 );
 """
 _BUSY_SECONDS = 10.0
@@ -58,6 +66,7 @@ class SqliteStore:
         self._sealer = sealer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._id = ""
+        self._claimed: IO[str] | None = None
 
     @classmethod
     async def open(cls, folder: Path, key: str = "") -> "SqliteStore":
@@ -134,9 +143,62 @@ class SqliteStore:
         sql = f"SELECT {columns} FROM releases WHERE application = ? AND ? IN ('', cluster) ORDER BY {order}"
         return await self._run(lambda: [Release(*row) for row in self._db.execute(sql, (application, cluster))])
 
+    async def request(self, application: str, verb: str, detail: dict[str, Any], actor: str, at: str) -> int:
+        sql = "INSERT INTO requests (application, verb, detail, actor, at) VALUES (?, ?, ?, ?, ?) RETURNING number"
+        row = (application, verb, _canonical(detail), actor, at)
+        return int(await self._run(lambda: self._db.execute(sql, row).fetchall()[0][0]))
+
+    async def requests(self, after: int = 0) -> list[Asked]:
+        sql = f"SELECT {_ASKED_COLUMNS} FROM requests WHERE number > ? AND outcome IS NULL ORDER BY number"
+        return await self._run(lambda: [_asked(row) for row in self._db.execute(sql, (after,))])
+
+    async def answer(self, number: int, outcome: str) -> None:
+        sql = "UPDATE requests SET outcome = ? WHERE number = ? AND outcome IS NULL"
+        await self._run(lambda: self._commit(sql, (outcome, number)))
+
+    async def outcome(self, number: int) -> str | None:
+        return await self._one("SELECT outcome FROM requests WHERE number = ?", (number,))
+
+    async def setting(self, application: str, name: str) -> str | None:
+        return await self._one("SELECT value FROM settings WHERE application = ? AND name = ?", (application, name))
+
+    async def set_setting(self, application: str, name: str, value: str | None) -> None:
+        if value is None:
+            sql = "DELETE FROM settings WHERE application = ? AND name = ?"
+            await self._run(lambda: self._commit(sql, (application, name)))
+        else:
+            sql = "INSERT OR REPLACE INTO settings (application, name, value) VALUES (?, ?, ?)"
+            await self._run(lambda: self._commit(sql, (application, name, value)))
+
+    async def settings(self, name: str) -> dict[str, str]:
+        sql = "SELECT application, value FROM settings WHERE name = ? ORDER BY application"
+        return await self._run(lambda: dict(self._db.execute(sql, (name,)).fetchall()))
+
+    async def claim_single(self) -> bool:
+        return await self._run(self._claim)
+
     async def close(self) -> None:
         await self._run(self._db.close)
         self._thread.shutdown()
+        if self._claimed is not None:
+            self._claimed.close()
+            self._claimed = None
+
+    def _claim(self) -> bool:
+        """Lock a file beside the database; the system frees it when this process ends, however it ends."""
+        if self._claimed is None:
+            file = (self._path.parent / "controller.lock").open("a")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+            else:
+                self._claimed = file
+        return self._claimed is not None
+
+    async def _one(self, sql: str, values: tuple[object, ...]) -> str | None:
+        row = await self._run(lambda: self._db.execute(sql, values).fetchone())
+        return None if row is None else row[0]
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
@@ -217,10 +279,16 @@ class SqliteStore:
 
 _AUDIT_COLUMNS = ", ".join(field.name for field in fields(AuditEvent))
 _RELEASE_COLUMNS = ", ".join(field.name for field in fields(Release))
+_ASKED_COLUMNS = ", ".join(field.name for field in fields(Asked))
 
 
 def _canonical(detail: dict[str, Any]) -> str:
     return json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _asked(row: tuple[Any, ...]) -> Asked:
+    number, application, verb, detail, actor, at = row
+    return Asked(number, application, verb, json.loads(detail), actor, at)
 
 
 def _event(row: tuple[object, ...]) -> AuditEvent:

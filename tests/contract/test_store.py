@@ -14,7 +14,7 @@ from gitops.model.errors import AuditError, StoreError
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import Fact
+from gitops.ports import Asked, Fact
 
 FACT = Fact("gitops/shop", "cluster", "ada", "2026-01-01T00:00:00Z", "step.started", "abc", {"changes": ["ü"]})
 RELEASE = Release(
@@ -145,6 +145,61 @@ def test_releases_are_numbered_per_application_and_cluster_and_listed_newest_fir
     everywhere, here = with_store(tmp_path, work)
     assert [(one.at, one.number) for one in everywhere] == [("3", 1), ("2", 2), ("1", 1)]
     assert [one.number for one in here] == [2, 1]
+
+
+def test_a_request_is_open_until_its_first_answer(tmp_path):
+    async def work(store):
+        first = await store.request("gitops/shop", "sync", {"revision": "ü"}, "ada", "2026-01-01T00:00:00Z")
+        second = await store.request("gitops/web", "refresh", {}, "ada", "2026-01-01T00:00:01Z")
+        both, later = await store.requests(), await store.requests(after=first)
+        assert both[0] == Asked(first, "gitops/shop", "sync", {"revision": "ü"}, "ada", "2026-01-01T00:00:00Z")
+        assert [one.number for one in both] == [first, second]
+        assert [one.number for one in later] == [second]
+        await store.answer(first, "done")
+        await store.answer(first, "too late")
+        assert [one.number for one in await store.requests()] == [second]
+        assert [await store.outcome(number) for number in (first, second, 99)] == ["done", None, None]
+
+    with_store(tmp_path, work)
+
+
+def test_settings_outlive_a_restart_until_they_are_removed(tmp_path):
+    async def fill(store):
+        await store.set_setting("gitops/shop", "suspended", "ada")
+        await store.set_setting("gitops/shop", "suspended", "bob")
+        await store.set_setting("gitops/web", "suspended", "ada")
+        await store.set_setting("gitops/web", "suspended", None)
+        await store.set_setting("gitops/web", "approved", "sha256:1")
+
+    async def check(store):
+        assert await store.setting("gitops/shop", "suspended") == "bob"
+        assert await store.setting("gitops/web", "suspended") is None
+        assert await store.settings("suspended") == {"gitops/shop": "bob"}
+
+    with_store(tmp_path, fill)
+    with_store(tmp_path, check)
+
+
+def test_only_one_may_run_the_applications_of_a_state_folder(tmp_path):
+    async def work(store):
+        other = await SqliteStore.open(tmp_path)
+        assert [await store.claim_single(), await store.claim_single(), await other.claim_single()] == [
+            True,
+            True,
+            False,
+        ]
+        await other.close()
+        third = await SqliteStore.open(tmp_path)
+        assert not await third.claim_single()
+        await store.append(FACT, None)
+        await store.close()
+        assert await third.claim_single()
+        return third
+
+    async def run():
+        await (await work(await SqliteStore.open(tmp_path))).close()
+
+    asyncio.run(run())
 
 
 def test_a_file_that_is_no_database_is_one_clear_error(tmp_path):
