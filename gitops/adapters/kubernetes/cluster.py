@@ -19,13 +19,25 @@ _JSON_PATCH = "application/json-patch+json"
 _PAGE = "500"
 
 
+class _Known:
+    """What discovery told, shared by all who act on one cluster."""
+
+    def __init__(self) -> None:
+        self.kinds: Kinds | None = None
+        self.looking = asyncio.Lock()
+
+
 class KubernetesCluster:
     """One cluster, reached by `connection`."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.http = Http(connection)
-        self._kinds: Kinds | None = None
-        self._looking = asyncio.Lock()
+    def __init__(self, connection: Connection, http: Http | None = None, known: "_Known | None" = None) -> None:
+        self.http = http or Http(connection)
+        self._connection = connection
+        self._known = known or _Known()
+
+    def acting_as(self, user: str) -> "KubernetesCluster":
+        """The same cluster and connections in the name of `user`; it is closed with this one."""
+        return KubernetesCluster(self._connection, self.http.acting_as(user), self._known)
 
     @property
     def name(self) -> str:
@@ -36,10 +48,10 @@ class KubernetesCluster:
         return self.http.reads, self.http.writes
 
     async def kinds(self, *, refresh: bool = False) -> Kinds:
-        async with self._looking:
-            if self._kinds is None or refresh:
-                self._kinds = await discover(self.http)
-            return self._kinds
+        async with self._known.looking:
+            if self._known.kinds is None or refresh:
+                self._known.kinds = await discover(self.http)
+            return self._known.kinds
 
     async def get(self, key: ResourceKey, version: str = "") -> Body | None:
         path = await self._path(key, version)
@@ -69,19 +81,30 @@ class KubernetesCluster:
     async def list(
         self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""
     ) -> Listing:
+        items: list[Body] = []
+        at = ""
+        async for page in self.pages(group, kind, namespace, labels, version, fields):
+            items += page.items
+            at = page.version
+        return Listing(tuple(items), at)
+
+    async def pages(
+        self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""
+    ) -> AsyncIterator[Listing]:
+        """A list page by page, so that a large one is never held whole; nothing where the kind is not served."""
         info = (await self.kinds()).find(group, kind, version)
         if info is None:
-            return Listing((), "")
+            return
         selectors = {"labelSelector": labels, "fieldSelector": fields}
         query = {"limit": _PAGE, **{name: text for name, text in selectors.items() if text}}
-        items: list[Body] = []
         while True:
             page = await self.http.request("GET", _collection(info, namespace), query=query)
-            # Items of a list leave out what the list says once for all of them.
-            items += ({"apiVersion": info.api_version, "kind": info.kind, **item} for item in page.get("items") or [])
             metadata = page.get("metadata") or {}
+            # Items of a list leave out what the list says once for all of them.
+            items = ({"apiVersion": info.api_version, "kind": info.kind, **item} for item in page.get("items") or [])
+            yield Listing(tuple(items), metadata.get("resourceVersion", ""))
             if not metadata.get("continue"):
-                return Listing(tuple(items), metadata.get("resourceVersion", ""))
+                return
             query = {**query, "continue": metadata["continue"]}
 
     async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -25,26 +26,57 @@ _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 10.0
 # A watch that says nothing for so long, not even a bookmark, may be a connection that is gone without a word.
 _SILENT_SECONDS = 90.0
+# How long a cluster that let a request run out of time is left alone.
+_SILENCE_SECONDS = 15.0
+_PARALLEL = 64
 _AGAIN = {429, 500, 502, 503, 504}
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 log = structlog.get_logger()
 
 
-class Http:
-    """The connection pool of one cluster; `writes` counts requests that could have changed something."""
+class _Pool:
+    """What all who talk to one cluster share: connections, the credential, counts, and whether it answers at all."""
 
-    def __init__(self, connection: Connection, *, parallel: int = 32) -> None:
-        self._connection = connection
-        self._parallel = parallel
-        self._session: aiohttp.ClientSession | None = None
-        self._authorization: str | None = None
+    def __init__(self) -> None:
+        self.session: aiohttp.ClientSession | None = None
+        self.authorization: str | None = None
+        self.places = asyncio.Semaphore(_PARALLEL)
+        self.counts: Counter[tuple[str, int]] = Counter()
         self.reads = 0
         self.writes = 0
+        self.silent_until = 0.0
+
+
+class Http:
+    """Requests to one cluster as ourselves, or as the user that `acting_as` names."""
+
+    def __init__(self, connection: Connection, *, user: str = "", pool: _Pool | None = None) -> None:
+        self._connection = connection
+        self._user = user
+        self._pool = pool or _Pool()
+
+    def acting_as(self, user: str) -> "Http":
+        """The same connections, with each request made in the name of `user` (which takes the right to impersonate)."""
+        return Http(self._connection, user=user, pool=self._pool)
 
     @property
     def server(self) -> str:
         return self._connection.server
+
+    @property
+    def reads(self) -> int:
+        """How many requests could not have changed anything, dry-runs among them."""
+        return self._pool.reads
+
+    @property
+    def writes(self) -> int:
+        return self._pool.writes
+
+    @property
+    def counts(self) -> Counter[tuple[str, int]]:
+        """(method, HTTP status) → how many answers."""
+        return self._pool.counts
 
     async def request(
         self,
@@ -81,14 +113,21 @@ class Http:
         accept: str,
         attempts: int,
     ) -> bytes:
+        left = self._pool.silent_until - time.monotonic()
+        if left > 0:
+            raise UnreachableError(f"{self.server}: no answer in time; it is asked again in {left:.0f} s")
         data = None if body is None else _encoded(body)
         headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
         for attempt in range(1, attempts + 1):
             started = time.monotonic()
             try:
-                code, raw, retry_after = await self._once(method, path, query, data, headers)
+                async with self._pool.places:
+                    code, raw, retry_after = await self._once(method, path, query, data, headers)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
                 if attempt == attempts or _is_hopeless(exc):
+                    if isinstance(exc, TimeoutError):
+                        # Whoever else waits for a server that says nothing is told at once, instead of after minutes.
+                        self._pool.silent_until = time.monotonic() + _SILENCE_SECONDS
                     raise UnreachableError(f"{self.server}: {_words(exc)}") from exc
                 await asyncio.sleep(_delay(attempt, 0.0))
                 continue
@@ -99,7 +138,7 @@ class Http:
                 await asyncio.sleep(_delay(attempt, retry_after))
                 continue
             if code == 401 and attempt == 1 and attempts > 1:
-                self._authorization = None
+                self._pool.authorization = None
                 continue
             raise self._error(code, raw)
         raise UnreachableError(f"{self.server}: no answer after {attempts} attempts")
@@ -122,9 +161,9 @@ class Http:
             raise UnreachableError(f"{self.server}: {_words(exc)}") from exc
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool.session is not None:
+            await self._pool.session.close()
+            self._pool.session = None
 
     async def _once(
         self, method: str, path: str, query: Mapping[str, str] | None, data: bytes | None, headers: dict[str, str]
@@ -142,24 +181,25 @@ class Http:
             return response.status, raw, _seconds(response.headers.get("Retry-After", ""))
 
     async def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
+        if self._pool.session is None:
             connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, ssl=self._connection.tls or True)
             timeout = aiohttp.ClientTimeout(total=60, sock_connect=10)
             # Bodies are sent and read whole; cookies and redirects to elsewhere have no place here.
-            self._session = aiohttp.ClientSession(
+            self._pool.session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "gitops"},
                 auto_decompress=True,
             )
-        return self._session
+        return self._pool.session
 
     async def _authorized(self) -> dict[str, str]:
         """The present credential; asked for in a thread, since a plug-in or a token file may be slow."""
-        if self._authorization is None:
-            self._authorization = await asyncio.to_thread(self._connection.authorization)
-        return {"Authorization": self._authorization} if self._authorization else {}
+        if self._pool.authorization is None:
+            self._pool.authorization = await asyncio.to_thread(self._connection.authorization)
+        headers = {"Authorization": self._pool.authorization} if self._pool.authorization else {}
+        return {**headers, "Impersonate-User": self._user} if self._user else headers
 
     def _extra(self) -> dict[str, Any]:
         extra: dict[str, Any] = {"allow_redirects": False}
@@ -171,9 +211,10 @@ class Http:
 
     def _count(self, method: str, query: Mapping[str, str] | None, path: str, code: int, seconds: float) -> None:
         if method in _WRITES and "dryRun" not in (query or {}):
-            self.writes += 1
+            self._pool.writes += 1
         else:
-            self.reads += 1
+            self._pool.reads += 1
+        self._pool.counts[method, code] += 1
         log.debug(
             "kubernetes.request",
             method=method,
@@ -231,8 +272,11 @@ def _may_repeat(code: int, raw: bytes) -> bool:
 
 
 def _is_hopeless(exc: Exception) -> bool:
-    """Refused connections and wrong certificates do not get better within seconds; say so at once."""
-    return isinstance(exc, (aiohttp.ClientConnectorError, aiohttp.ClientSSLError, aiohttp.InvalidURL))
+    """Refused connections and wrong certificates do not get better within seconds, nor does a minute's silence."""
+    hopeless = (aiohttp.ClientConnectorError, aiohttp.ClientSSLError, aiohttp.InvalidURL)
+    return isinstance(exc, hopeless) or (
+        isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ServerTimeoutError)
+    )
 
 
 def _delay(attempt: int, retry_after: float) -> float:
