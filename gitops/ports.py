@@ -47,6 +47,40 @@ class Source(Protocol):
         ...
 
 
+class Refs(Protocol):
+    """What the branches and tags of a repository stood for when it was looked at."""
+
+    def revision(self, target: str) -> Revision | None:
+        """The revision that `target` (a branch, tag, range, whole commit or "") means; None where nothing does."""
+        ...
+
+
+class Repositories(Protocol):
+    """Git repositories as a controller wants them: looked at once for all who share them. Raises SourceError."""
+
+    def name_of(self, spec: SourceSpec) -> str:
+        """Applications with one name share one look: the repository, and the credentials that it is read with."""
+        ...
+
+    def source_name(self, spec: SourceSpec) -> str:
+        """What names the source in inventories and releases: free of credentials."""
+        ...
+
+    async def look(self, spec: SourceSpec) -> Refs:
+        """Ask the remote for its refs: one request, nothing is fetched."""
+        ...
+
+    async def tree(self, spec: SourceSpec, revision: Revision) -> Tree:
+        """The files of a revision, fetched if they are not here yet; nothing of the tree is read so far."""
+        ...
+
+    async def changed(self, spec: SourceSpec, old: str, new: str) -> frozenset[str] | None:
+        """The paths that differ between two commits which are both here; None when that cannot be told."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Some objects and the version of the collection they were read at."""

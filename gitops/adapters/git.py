@@ -28,6 +28,8 @@ from gitops.model.revision import Revision, Tree
 
 __all__ = ["GitCredentials", "GitSource"]
 
+# Beyond this many changed paths it is cheaper to hold each render against the whole tree.
+_MOST_CHANGED: Final = 50_000
 # What git says when a mirror, not the remote, is broken.
 _BROKEN: Final = (
     "not a git repository",
@@ -93,6 +95,18 @@ class GitSource:
         remote = self._remote(repo_url)
         self._require(remote, revision.sha)
         return Tree(GitFiles(self._git, self._mirror(remote), revision.sha), label="the repository")
+
+    def changed(self, repo_url: str, old: str, new: str) -> frozenset[str] | None:
+        """The paths in which two commits of the mirror differ; None when it has not both, or they are too many."""
+        mirror = self._mirror(self._remote(repo_url))
+        arguments = ["diff-tree", "-r", "--name-only", "--no-renames", "-z", "--end-of-options", old, new]
+        try:
+            listing = self._git.run(arguments, mirror, 60.0)
+        except GitFailure:
+            return None
+        if listing.count(b"\0") > _MOST_CHANGED:
+            return None
+        return frozenset(name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name)
 
     # ── mirrors ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -38,10 +38,10 @@ class Sources:
         return await asyncio.to_thread(work, spec, sha)
 
     def _repository(self, spec: SourceSpec, sha: str) -> Checkout:
-        git = self._git(spec.credentials)
+        git = self.git(spec.credentials)
         revision = git.resolve(spec.repoURL, sha or spec.targetRevision)
         tree = git.tree(spec.repoURL, revision)
-        return Checkout(revision, tree, _named(_USERINFO.sub(r"\1", spec.repoURL), spec.path), spec.path)
+        return Checkout(revision, tree, source_name(spec), spec.path)
 
     def _folder(self, spec: SourceSpec, sha: str) -> Checkout:
         tree, inside = folder_tree(spec.path)
@@ -52,11 +52,12 @@ class Sources:
             return Checkout(folder_revision(spec.path), tree, name, inside or ".")
         if top is None:
             raise SourceError(f"{spec.path}: is not in a Git work tree, so there is no revision {target} of it")
-        git = self._git(spec.credentials)
+        git = self.git(spec.credentials)
         revision = git.resolve(top.as_uri(), target)
         return Checkout(revision, git.tree(top.as_uri(), revision), name, inside or ".")
 
-    def _git(self, spec: Credentials) -> GitSource:
+    def git(self, spec: Credentials) -> GitSource:
+        """The mirrors, read with these credentials. Raises ConfigError for a secretRef that is not known."""
         credentials = self._credentials(spec)
         return GitSource(self._cache, lambda _: credentials, allow_file=True)
 
@@ -85,6 +86,11 @@ class Sources:
             ssh_private_key=value.get("sshPrivateKey", ""),
             known_hosts=value.get("knownHosts", ""),
         )
+
+
+def source_name(spec: SourceSpec) -> str:
+    """What names the source of a repository in inventories and releases: free of credentials."""
+    return _named(_USERINFO.sub(r"\1", spec.repoURL), spec.path)
 
 
 def _folder_name(folder: Path, top: Path | None, inside: str) -> str:

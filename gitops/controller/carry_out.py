@@ -36,6 +36,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         wait=request.wait,
         force=at.options.force_conflicts,
         own=request.app.health,
+        waiting=outside.waiting,
     )
     try:
         progress = await execution.run(plan, _unchanged(planned))

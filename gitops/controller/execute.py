@@ -5,7 +5,9 @@ dry-run, so that a refusal leaves the step undone as a whole. After each wave it
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import assert_never
@@ -16,6 +18,7 @@ from gitops.controller.journal import Journal, described
 from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
 from gitops.engine.order import is_crd, is_namespace
+from gitops.engine.takeover import owners_again
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, ClusterError
@@ -25,6 +28,7 @@ from gitops.model.result import Changed, Failure
 from gitops.ports import Clock, Cluster
 
 _PARALLEL = 16
+_TRIES = 5
 _GONE_POLL_SECONDS = 0.2
 _FAIL_HOOK_SECONDS = 60.0
 
@@ -55,6 +59,7 @@ class Execution:
         wait: bool = True,
         force: bool = False,
         own: tuple[HealthRule, ...] = (),
+        waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         self._cluster = cluster
         self._clock = clock
@@ -66,6 +71,7 @@ class Execution:
         self._wait = wait
         self._force = force
         self._own = own
+        self._waiting = waiting
         self._places = asyncio.Semaphore(_PARALLEL)
         self.progress = Progress()
 
@@ -144,7 +150,7 @@ class Execution:
                 case Update():
                     forced = change.force or self._force
                     if change.owners:
-                        await self._cluster.replace_owners(change.key, change.owners, change.version)
+                        await self._take_over(change)
                     written[change.key] = await self._cluster.apply(change.key, change.body, force=forced)
                     verb = "updated"
                 case Recreate():
@@ -164,6 +170,20 @@ class Execution:
         done = Changed(change.key, verb)
         self.progress.changed.append(done)
         self._tell(news.Wrote(done))
+
+    async def _take_over(self, change: Update) -> None:
+        """Make others' fields ours, although the object's status may move on while we do."""
+        owners, live = list(change.owners), change.before
+        for left in reversed(range(_TRIES)):
+            try:
+                await self._cluster.replace_owners(change.key, tuple(owners), live["metadata"]["resourceVersion"])
+                return
+            except ApiError as exc:
+                now = await self._cluster.get(change.key) if exc.code == 409 and left else None
+                again = owners_again(owners, live, now) if now else None
+                if again is None or now is None:
+                    raise
+                owners, live = again, now
 
     async def _recreate(self, change: Recreate) -> Body:
         """Where it cannot be made again it stays deleted: that too is a change, which a rollback has to undo."""
@@ -215,7 +235,8 @@ class Execution:
             lambda key, health: self._tell(news.HealthChanged(key, health)),
             self._own,
         )
-        healths = await waiting.until_settled(watched, max(left, 0.0))
+        async with self._waiting():
+            healths = await waiting.until_settled(watched, max(left, 0.0))
         self.progress.healths |= healths
         for key, health in sorted(healths.items()):
             if not health.is_settled:

@@ -1,6 +1,8 @@
 """What a pass is asked for, what it reaches out to, and the pipeline up to its decision, as data."""
 
+import contextlib
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from gitops.controller import news
@@ -29,6 +31,8 @@ class Outside:
     clock: Clock
     version: str
     tell: Callable[[news.News], None] = lambda _: None
+    # Entered while a pass waits for health, so that a controller can give its place to another meanwhile.
+    waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
 
 
 @dataclass(frozen=True, slots=True)

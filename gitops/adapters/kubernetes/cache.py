@@ -1,0 +1,305 @@
+"""`gitops.ports.Cluster` for a controller: what is ours is answered from one watch per kind, the rest is asked for.
+
+    list ──► watch, watch, … ──► Shelf ──► get, list, watch of ours, with no request
+                                   └─────► on_change: what changed, and whether a person may have done it
+
+The watches select what carries our label, as wide as our rights reach: the cluster, else the namespace. An object
+that is not on the shelf may still exist without the label, so it is asked for by name. What we write is put on the
+shelf from the answer, so that a plan right after a sync sees it.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+
+from gitops.adapters.kubernetes.cluster import KubernetesCluster
+from gitops.adapters.kubernetes.shelf import Seen, Shelf
+from gitops.engine.inventory import INSTANCE, MANAGED_BY, PART_OF, SET_ID
+from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.model.errors import ApiError, ClusterError, UnreachableError
+from gitops.model.kinds import Kinds
+from gitops.ports import Listing, WatchEvent
+
+log = structlog.get_logger()
+_OURS = f"{MANAGED_BY}={INSTANCE}"
+_PARENTS = f"{SET_ID},{_OURS}"
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
+# The first list of a kind is waited for only so long; after that each object is asked for by name.
+_FIRST_LIST_SECONDS = 60.0
+
+Place = tuple[str, str, str]  # group, kind, namespace ("" = every one)
+
+
+class CachedCluster:
+    """One cluster with its watches; `acting_as` gives a view that writes and asks in another name, same shelves."""
+
+    def __init__(
+        self, cluster: KubernetesCluster, on_change: Callable[[Seen], None], may_write: Callable[[], bool] | None = None
+    ) -> None:
+        """`may_write` is asked right before each write: a replica that lost its place must not finish what it began."""
+        self._cluster = cluster
+        self._watches = _Watches(cluster, on_change)
+        self._may_write = may_write or (lambda: True)
+
+    def acting_as(self, user: str) -> "CachedCluster":
+        view = CachedCluster.__new__(CachedCluster)
+        view._cluster = self._cluster.acting_as(user)
+        view._watches = self._watches
+        view._may_write = self._may_write
+        return view
+
+    @property
+    def name(self) -> str:
+        return self._cluster.name
+
+    @property
+    def requests(self) -> tuple[int, int]:
+        return self._cluster.requests
+
+    @property
+    def counts(self) -> dict[tuple[str, int], int]:
+        """(method, HTTP status) → how many answers."""
+        return self._cluster.http.counts
+
+    async def kinds(self, *, refresh: bool = False) -> Kinds:
+        return await self._cluster.kinds(refresh=refresh)
+
+    async def get(self, key: ResourceKey, version: str = "") -> Body | None:
+        shelf = await self._watches.shelf(key.group, key.kind, key.namespace)
+        if shelf is not None:
+            found = shelf.get(key, f"{key.group}/{version}".lstrip("/") if version else "")
+            if found is not None:
+                return found
+        return await self._cluster.get(key, version)
+
+    async def list(
+        self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""
+    ) -> Listing:
+        set_id = _set_asked_for(labels)
+        if set_id is None or fields or not await self._is_watched_version(group, kind, version):
+            return await self._cluster.list(group, kind, namespace, labels, version, fields)
+        shelf = await self._watches.shelf(group, kind, namespace)
+        if shelf is None:
+            return await self._cluster.list(group, kind, namespace, labels, version, fields)
+        bodies = shelf.members(set_id, namespace)
+        if not set_id:
+            bodies = [body for body in bodies if SET_ID in (body["metadata"].get("labels") or {})]
+        return Listing(tuple(bodies), str(shelf.serial))
+
+    async def _is_watched_version(self, group: str, kind: str, version: str) -> bool:
+        info = (await self.kinds()).find(group, kind)
+        return info is not None and version in ("", info.version)
+
+    async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
+        return await self._cluster.logs(pod, container, lines=lines)
+
+    async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
+        if not dry_run:
+            self._check_may_write()
+        stored = await self._cluster.apply(key, body, force=force, dry_run=dry_run)
+        if not dry_run:
+            self._watches.wrote(stored)
+        return stored
+
+    async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
+        self._check_may_write()
+        await self._cluster.replace_owners(key, owners, version)
+
+    async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
+        if not dry_run:
+            self._check_may_write()
+        stored = await self._cluster.create(key, body, dry_run=dry_run)
+        if not dry_run:
+            self._watches.wrote(stored)
+        return stored
+
+    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
+        self._check_may_write()
+        await self._cluster.delete(key, uid=uid, orphan=orphan)
+
+    @contextlib.asynccontextmanager
+    async def watch(
+        self, group: str, kind: str, namespace: str, version: str, labels: str = ""
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        set_id = _set_asked_for(labels)
+        shelf = await self._watches.shelf(group, kind, namespace) if set_id and version.isdigit() else None
+        if shelf is None or not set_id:
+            async with self._cluster.watch(group, kind, namespace, version, labels) as events:
+                yield events
+            return
+        async with self._watches.follow(shelf, set_id, int(version)) as events:
+            yield events
+
+    async def close(self) -> None:
+        await self._watches.close()
+        await self._cluster.close()
+
+    def _check_may_write(self) -> None:
+        if not self._may_write():
+            raise UnreachableError("this replica no longer holds its Lease: nothing more is written")
+
+
+def _set_asked_for(labels: str) -> str | None:
+    """The one ApplySet that a selector asks for, "" for all inventory parents, None for anything else."""
+    if labels == _PARENTS:
+        return ""
+    name, _, value = labels.partition("=")
+    return value if name == PART_OF and value and "," not in value else None
+
+
+class _Watches:
+    """The shelves of one cluster, each kept true by a task."""
+
+    def __init__(self, cluster: KubernetesCluster, on_change: Callable[[Seen], None]) -> None:
+        self._cluster = cluster
+        self._on_change = on_change
+        self._shelves: dict[Place, Shelf] = {}
+        self._listed: dict[Place, asyncio.Event] = {}
+        self._tasks: dict[Place, asyncio.Task[None]] = {}
+        self._narrow: set[tuple[str, str]] = set()  # kinds that may not be listed in the whole cluster
+        self._blind: set[Place] = set()  # not to be watched at all
+        self._readers: dict[tuple[int, str], list[asyncio.Queue[WatchEvent]]] = {}
+
+    async def shelf(self, group: str, kind: str, namespace: str) -> Shelf | None:
+        """The shelf that holds this kind there, once it is filled; None where there can be none."""
+        for _ in range(2):
+            place = (group, kind, namespace if (group, kind) in self._narrow else "")
+            if place in self._blind:
+                return None
+            if place not in self._tasks:
+                if (await self._cluster.kinds()).find(group, kind) is None:
+                    return None
+                if place not in self._tasks:
+                    self._begin(place)
+            try:
+                await asyncio.wait_for(self._listed[place].wait(), _FIRST_LIST_SECONDS)
+            except TimeoutError:
+                return None
+            if place in self._shelves:
+                return self._shelves[place]
+        return None
+
+    def _begin(self, place: Place) -> None:
+        self._listed[place] = asyncio.Event()
+        self._tasks[place] = asyncio.create_task(self._run(place), name=f"watch {place[1]}")
+
+    def wrote(self, body: Body) -> None:
+        """Put our own write on its shelf, so that what is planned next sees it."""
+        key = key_of(body)
+        shelf = self._shelves.get((key.group, key.kind, "")) or self._shelves.get((key.group, key.kind, key.namespace))
+        if shelf is None or (body["metadata"].get("labels") or {}).get(MANAGED_BY) != INSTANCE:
+            return
+        seen = shelf.put(body, ours=True)
+        if seen is not None:
+            self._tell(shelf, seen, "MODIFIED", body)
+
+    @contextlib.asynccontextmanager
+    async def follow(self, shelf: Shelf, set_id: str, serial: int) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        """Events of one set after `serial`."""
+        missed = shelf.since(serial, set_id)
+        if missed is None:
+            raise ApiError(410, "Expired", "too much has happened since; list again")
+        queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
+        for type_, body in missed:
+            queue.put_nowait(WatchEvent(type_, body))
+        readers = self._readers.setdefault((id(shelf), set_id), [])
+        readers.append(queue)
+        try:
+            yield _drained(queue)
+        finally:
+            readers.remove(queue)
+            if not readers:
+                self._readers.pop((id(shelf), set_id), None)
+
+    async def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _run(self, place: Place) -> None:
+        """List, then watch for as long as the kind is served; where our rights end there is no shelf."""
+        shelf, pause = Shelf(), _FIRST_PAUSE
+        while True:
+            try:
+                if not shelf.version:
+                    await self._list(place, shelf)
+                    self._shelves[place] = shelf
+                    self._listed[place].set()
+                await self._watch(place, shelf)
+                pause = _FIRST_PAUSE
+            except ApiError as exc:
+                shelf.version = ""  # 410 and everything else: begin again with a list
+                if exc.code in (403, 404, 405) and not await self._is_left(place, exc):
+                    return
+            except ClusterError:
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+
+    async def _is_left(self, place: Place, exc: ApiError) -> bool:
+        """Whether to go on with a watch that was refused: no, if our rights or the kind end here."""
+        group, kind, namespace = place
+        if exc.code == 403 and not namespace:
+            self._narrow.add((group, kind))
+        elif exc.code == 403:
+            self._blind.add(place)
+        else:
+            with contextlib.suppress(ClusterError):
+                if (await self._cluster.kinds(refresh=True)).find(group, kind) is not None:
+                    return True
+        log.info("watch.ended", group=group, kind=kind, namespace=namespace, reason=str(exc))
+        shelf = self._shelves.pop(place, None)
+        del self._tasks[place]
+        for key in shelf.keys() if shelf is not None else ():
+            seen = shelf.take_away(key) if shelf is not None else None
+            if seen is not None:
+                self._on_change(seen)
+        self._listed[place].set()
+        return False
+
+    async def _list(self, place: Place, shelf: Shelf) -> None:
+        left = shelf.keys()
+        version = ""
+        async for page in self._cluster.pages(*place, _OURS):
+            for body in page.items:
+                left.discard(key_of(body))
+                self._took_in(shelf, "ADDED", body)
+            version = page.version
+            await asyncio.sleep(0)
+        for key in left:
+            self._lost(shelf, key)
+        if not version:
+            raise ApiError(404, "NotFound", f"{place[1]} is not served")
+        shelf.version = version
+
+    async def _watch(self, place: Place, shelf: Shelf) -> None:
+        async with self._cluster.watch(*place, shelf.version, _OURS) as events:
+            async for event in events:
+                if event.type == "DELETED":
+                    self._lost(shelf, key_of(event.body))
+                elif event.type != "BOOKMARK":
+                    self._took_in(shelf, event.type, event.body)
+                shelf.version = event.body["metadata"]["resourceVersion"]
+
+    def _took_in(self, shelf: Shelf, type_: str, body: Body) -> None:
+        seen = shelf.put(body)
+        if seen is not None:
+            self._tell(shelf, seen, type_, body)
+
+    def _lost(self, shelf: Shelf, key: ResourceKey) -> None:
+        last = shelf.get(key)
+        seen = shelf.take_away(key)
+        if seen is not None and last is not None:
+            self._tell(shelf, seen, "DELETED", last)
+
+    def _tell(self, shelf: Shelf, seen: Seen, type_: str, body: Body) -> None:
+        for queue in self._readers.get((id(shelf), seen.set_id), ()):
+            queue.put_nowait(WatchEvent(type_, body))  # type: ignore[arg-type]
+        self._on_change(seen)
+
+
+async def _drained(queue: asyncio.Queue[WatchEvent]) -> AsyncIterator[WatchEvent]:
+    while True:
+        yield await queue.get()

@@ -1,0 +1,97 @@
+"""`gitops.ports.Repositories`: the mirrors of `gitops.adapters.git`, shared by all Applications of a controller.
+
+What goes over the network runs in threads of its own, one per repository at a time, so that a remote which trickles
+holds up nobody else; what is read from a mirror runs in another few.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref
+from gitops.adapters.source import Sources, source_name
+from gitops.model.application import SourceSpec
+from gitops.model.revision import Revision, Tree
+
+_NETWORK_THREADS = 64
+_LOCAL_THREADS = 4
+# Trees that are kept open; each holds two git processes while it is used.
+_TREES_KEPT = 16
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class GitRefs:
+    """`gitops.ports.Refs` by `git ls-remote`."""
+
+    refs: RemoteRefs
+
+    def revision(self, target: str) -> Revision | None:
+        if FULL_COMMIT.fullmatch(target):
+            return Revision(target, "")
+        found = find_ref(self.refs, target)
+        return None if found is None else Revision(found.sha, target or found.name)
+
+
+class GitRepositories:
+    """`cache` is the folder of the mirrors; `secrets` gives the text that a secretRef stands for."""
+
+    def __init__(self, cache: Path, secrets: Callable[[str], str]) -> None:
+        self._sources = Sources(cache, secrets)
+        self._network = ThreadPoolExecutor(_NETWORK_THREADS, thread_name_prefix="git-remote")
+        self._local = ThreadPoolExecutor(_LOCAL_THREADS, thread_name_prefix="git")
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._trees: OrderedDict[tuple[str, str], Tree] = OrderedDict()
+
+    def name_of(self, spec: SourceSpec) -> str:
+        return f"{spec.repoURL} {spec.credentials.secretRef}".strip()
+
+    def source_name(self, spec: SourceSpec) -> str:
+        return source_name(spec)
+
+    async def look(self, spec: SourceSpec) -> GitRefs:
+        async with self._turn(spec):
+            git = self._sources.git(spec.credentials)
+            return GitRefs(await self._in(self._network, lambda: git.ls_remote(spec.repoURL)))
+
+    async def tree(self, spec: SourceSpec, revision: Revision) -> Tree:
+        known = self._known(spec, revision)
+        if known is not None:
+            return known
+        async with self._turn(spec):
+            known = self._known(spec, revision)
+            if known is not None:
+                return known
+            git = self._sources.git(spec.credentials)
+            tree = await self._in(self._network, lambda: git.tree(spec.repoURL, revision))
+            self._trees[self.name_of(spec), revision.sha] = tree
+            if len(self._trees) > _TREES_KEPT:
+                self._trees.popitem(last=False)
+            return tree.fresh()
+
+    async def changed(self, spec: SourceSpec, old: str, new: str) -> frozenset[str] | None:
+        git = self._sources.git(spec.credentials)
+        return await self._in(self._local, lambda: git.changed(spec.repoURL, old, new))
+
+    async def close(self) -> None:
+        self._trees.clear()
+        self._network.shutdown(wait=False, cancel_futures=True)
+        self._local.shutdown(wait=False, cancel_futures=True)
+
+    def _known(self, spec: SourceSpec, revision: Revision) -> Tree | None:
+        place = (self.name_of(spec), revision.sha)
+        tree = self._trees.get(place)
+        if tree is None:
+            return None
+        self._trees.move_to_end(place)
+        return tree.fresh()
+
+    def _turn(self, spec: SourceSpec) -> asyncio.Lock:
+        return self._turns.setdefault(self.name_of(spec), asyncio.Lock())
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool, work)

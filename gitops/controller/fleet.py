@@ -1,0 +1,139 @@
+"""What a controller knows of each Application that it runs, in memory only: all of it is found again after a restart."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from gitops.engine.drift import Answer, Correction, Fight
+from gitops.engine.inventory import parent_key, set_id
+from gitops.manifests.key import ResourceKey
+from gitops.model.application import Application
+from gitops.model.health import Health, worst
+from gitops.model.plan import Plan
+from gitops.model.release import Quarantine
+from gitops.model.result import Outcome
+from gitops.model.revision import Revision
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One Application: its spec, where its source is, what was last planned and done, how its objects are.
+
+    `head` is what the source holds now; `rendered` is the commit that `reads` (and the last plan) are of. Both mean
+    the same desired state when a later commit touched nothing that was read.
+    """
+
+    app: Application
+    head: Revision | None = None
+    rendered: str = ""
+    reads: Mapping[str, str | None] | None = None
+    follows_links: bool = False
+    digest: str = ""
+    answer: Answer | None = None
+    plan: Plan | None = None
+    drift: tuple[str, ...] = ()
+    error: str = ""
+    failures: int = 0
+    outcome: Outcome | None = None
+    message: str = ""
+    synced_at: str = ""
+    quarantine: Quarantine | None = None
+    corrections: list[Correction] = field(default_factory=list)
+    fights: tuple[Fight, ...] = ()
+    unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
+    asked: str = ""  # who asked for a sync that is not done yet
+    deleting: bool = False
+    pushed_at: float = 0.0  # when the present head was first seen (monotonic), for the time to healthy
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def identity(self) -> str:
+        return self.app.identity
+
+    @property
+    def set_id(self) -> str:
+        return set_id(parent_key(self.app.name, self.app.destination.namespace))
+
+    @property
+    def sync(self) -> str:
+        """Synced, OutOfSync or Unknown."""
+        if self.error or self.answer is None:
+            return "Unknown"
+        return "Synced" if self.answer is Answer.SETTLED else "OutOfSync"
+
+    @property
+    def health(self) -> Health:
+        """That of the worst object; fixed as long as no event says otherwise."""
+        return worst(self.unhealthy.values())
+
+    def is_touched(self, changed: frozenset[str]) -> bool:
+        """Whether a commit that changed these paths may render otherwise: then the tree itself must be asked."""
+        if self.reads is None or self.follows_links:
+            return True
+        return any(path in self.reads or self._looked_above(path) for path in changed)
+
+    def _looked_above(self, path: str) -> bool:
+        reads = self.reads or {}
+        while path:
+            path = path.rpartition("/")[0]
+            if f"{path}/" in reads or (path and path in reads) or (not path and "" in reads):
+                return True
+        return False
+
+
+class Fleet:
+    """The Applications that this replica knows, by identity, by what they read, and by what they own."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, Tracked] = {}
+        self._by_set: dict[tuple[str, str], str] = {}
+
+    def __iter__(self) -> Iterator[Tracked]:
+        return iter(list(self._all.values()))
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def get(self, identity: str) -> Tracked | None:
+        return self._all.get(identity)
+
+    def add(self, app: Application) -> Tracked:
+        """Know an Application; one that is known already gets its new spec and keeps what is still true."""
+        known = self._all.get(app.identity)
+        if known is None:
+            tracked = Tracked(app)
+        else:
+            self._forget_set(known)
+            tracked = known
+            if known.app.source != app.source:
+                tracked = Tracked(app, task=known.task, unhealthy=known.unhealthy, asked=known.asked)
+            tracked.app = app
+        self._all[app.identity] = tracked
+        self._by_set[app.destination.cluster, tracked.set_id] = app.identity
+        return tracked
+
+    def remove(self, identity: str) -> None:
+        known = self._all.pop(identity, None)
+        if known is not None:
+            self._forget_set(known)
+
+    def owner(self, cluster: str, set_id: str) -> Tracked | None:
+        """The Application that an ApplySet on a cluster belongs to."""
+        identity = self._by_set.get((cluster, set_id))
+        return None if identity is None else self._all.get(identity)
+
+    def _forget_set(self, known: Tracked) -> None:
+        place = (known.app.destination.cluster, known.set_id)
+        if self._by_set.get(place) == known.identity:
+            del self._by_set[place]
+
+
+def drift_in(plan: Plan) -> Iterable[str]:
+    """Each drifted field, or object, in words: for people, and to tell one drift from the next."""
+    for change in plan.changes:
+        fields = getattr(change, "fields", ())
+        if not fields:
+            yield f"{change.key} ({type(change).__name__.lower()})"
+        for item in fields:
+            owner = getattr(item.owner, "name", "")
+            yield f"{change.key} {item.path}" + (f" (set by {owner})" if owner else "")

@@ -1,0 +1,117 @@
+"""What to do about a plan nobody asked for: pure rules for a controller's passes, and for fights over a field.
+
+A plan that is not empty is either a new revision to be synced, or drift from the one that is synced. Drift is
+ignored, reported or corrected, as the Application says; what another manager writes again and again is left to it,
+and said, since correcting it for ever would only load the cluster.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import assert_never
+
+from gitops.manifests.key import ResourceKey
+from gitops.model.application import Application, IgnoreRule
+from gitops.model.plan import Create, Manager, Plan, Prune, Recreate, RunHook, Update
+from gitops.model.result import Decision, Hold, InSync
+
+# So many corrections of one field, against one manager, within so many seconds are a fight.
+FIGHT_COUNT = 5
+FIGHT_SECONDS = 600.0
+
+
+class Answer(StrEnum):
+    """What a controller does after planning."""
+
+    SETTLED = "settled"  # nothing to do
+    SYNC = "sync"  # carry the plan out
+    HELD = "held"  # something stands in the way that a person has to see
+    APPROVAL = "approval"  # a new revision, and the Application is not synced by itself
+    SUSPENDED = "suspended"  # it would be synced, but a person stopped that
+    REPORT = "report"  # drift that is told and left
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What people said about an Application: `asked` for a sync now, `approved` is the plan that may go on."""
+
+    asked: bool = False
+    suspended: bool = False
+    approved: str = ""
+
+
+def respond(app: Application, plan: Plan, decision: Decision, word: Word, *, synced: str, settled: bool) -> Answer:
+    """`synced` is the digest of the set that was last carried out; `settled` when that was finished and is recorded."""
+    if isinstance(decision, Hold):
+        return Answer.HELD
+    is_new = synced != plan.digest
+    if isinstance(decision, InSync) and settled and not is_new:
+        return Answer.SETTLED
+    if word.asked:
+        return Answer.SYNC
+    if word.suspended:
+        return Answer.SUSPENDED
+    if is_new:
+        return Answer.SYNC if app.sync.automated or word.approved == plan.digest else Answer.APPROVAL
+    if isinstance(decision, InSync):  # carried out, but not known to have become healthy
+        return Answer.SYNC if app.sync.automated else Answer.SETTLED
+    return {"ignore": Answer.SETTLED, "report": Answer.REPORT, "correct": Answer.SYNC}[app.sync.drift]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One field (or, with no path, one whole object) that was put back; `at` is a monotonic time in seconds."""
+
+    key: ResourceKey
+    path: str
+    manager: str
+    at: float
+
+
+def corrections_in(plan: Plan, at: float) -> list[Correction]:
+    """What carrying out a plan of drift puts back, and against whom."""
+    found = []
+    for change in plan.changes:
+        match change:
+            case Update() | Recreate():
+                for field in change.fields:
+                    manager = field.owner.name if isinstance(field.owner, Manager) else ""
+                    found.append(Correction(change.key, field.path, manager, at))
+            case Create():  # who deleted it is not known
+                found.append(Correction(change.key, "", "", at))
+            case Prune() | RunHook():  # neither puts anything back
+                pass
+            case _:
+                assert_never(change)
+    return found
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fight:
+    """A manager that keeps writing what we put back."""
+
+    key: ResourceKey
+    manager: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.manager} keeps changing {self.path} of {self.key}, so it is no longer corrected"
+
+
+def fights_in(history: Iterable[Correction], now: float) -> tuple[Fight, ...]:
+    """The fields that one manager has changed again FIGHT_COUNT times within FIGHT_SECONDS."""
+    counts: dict[Fight, int] = {}
+    for correction in history:
+        if correction.manager and now - correction.at <= FIGHT_SECONDS:
+            fight = Fight(correction.key, correction.manager, correction.path)
+            counts[fight] = counts.get(fight, 0) + 1
+    return tuple(sorted(fight for fight, count in counts.items() if count >= FIGHT_COUNT))
+
+
+def without_fights(app: Application, fights: Sequence[Fight]) -> Application:
+    """The Application with what is fought over left to the other side: that object's fields which it owns."""
+    rules = tuple(
+        IgnoreRule(fight.key.group, fight.key.kind, fight.key.name, fight.key.namespace, managers=(fight.manager,))
+        for fight in fights
+    )
+    return replace(app, ignoreDifferences=(*app.ignoreDifferences, *rules)) if rules else app

@@ -1,0 +1,79 @@
+"""The rules for plans that nobody asked for."""
+
+from dataclasses import replace
+
+import pytest
+
+from gitops.engine.drift import (
+    FIGHT_COUNT,
+    Answer,
+    Correction,
+    Word,
+    fights_in,
+    respond,
+    without_fights,
+)
+from gitops.manifests.key import ResourceKey
+from gitops.model.application import Application, SyncOptions
+from gitops.model.plan import Obstacle, ObstacleKind, Plan
+from gitops.model.result import Go, Hold, InSync
+from gitops.model.revision import Revision
+
+KEY = ResourceKey("apps", "Deployment", "shop", "api")
+PLAN = Plan("gitops/app", Revision("a" * 40, "main"), "new", ())
+HOLD = Hold((Obstacle(ObstacleKind.GUARD, None, "too much"),))
+
+
+def app(**options):
+    return Application("app", sync=SyncOptions(**options))
+
+
+def answer(decision, word=Word(), *, synced="new", settled=True, **options):  # noqa: B008 - frozen
+    return respond(app(**options), PLAN, decision, word, synced=synced, settled=settled)
+
+
+def test_a_new_revision_is_synced_by_itself_only_where_that_was_chosen():
+    assert answer(Go(), synced="old", automated=True) is Answer.SYNC
+    assert answer(Go(), synced="old") is Answer.APPROVAL
+    assert answer(Go(), Word(approved="new"), synced="old") is Answer.SYNC
+    assert answer(Go(), Word(approved="another"), synced="old") is Answer.APPROVAL
+    assert answer(Go(), Word(asked=True), synced="old") is Answer.SYNC
+
+
+@pytest.mark.parametrize(
+    ("drift", "expected"), [("ignore", Answer.SETTLED), ("report", Answer.REPORT), ("correct", Answer.SYNC)]
+)
+def test_drift_is_ignored_reported_or_corrected(drift, expected):
+    assert answer(Go(), drift=drift) is expected
+    assert answer(Go(), Word(asked=True), drift=drift) is Answer.SYNC
+
+
+def test_what_stands_in_the_way_goes_before_every_word():
+    assert answer(HOLD, Word(asked=True), synced="old", automated=True) is Answer.HELD
+
+
+def test_a_suspended_application_is_only_synced_when_asked_for():
+    word = Word(suspended=True)
+    assert answer(Go(), word, synced="old", automated=True) is Answer.SUSPENDED
+    assert answer(Go(), word, drift="correct") is Answer.SUSPENDED
+    assert answer(Go(), replace(word, asked=True), synced="old") is Answer.SYNC
+
+
+def test_a_sync_whose_end_was_never_seen_is_finished():
+    assert answer(InSync(), settled=False, automated=True) is Answer.SYNC
+    assert answer(InSync(), settled=True, automated=True) is Answer.SETTLED
+
+
+def test_a_manager_that_keeps_writing_is_left_its_fields_of_that_object():
+    history = [Correction(KEY, "spec.replicas", "scaler", float(at)) for at in range(FIGHT_COUNT)]
+    assert fights_in(history[:-1], 10.0) == ()
+    (fight,) = fights_in(history, 10.0)
+    assert "scaler keeps changing spec.replicas of apps/Deployment" in str(fight)
+    assert fights_in(history, 10_000.0) == ()
+    (rule,) = without_fights(app(), [fight]).ignoreDifferences
+    assert (rule.kind, rule.name, rule.managers) == ("Deployment", "api", ("scaler",))
+
+
+def test_edits_by_many_hands_are_no_fight():
+    history = [Correction(KEY, "spec.replicas", f"person-{at}", float(at)) for at in range(FIGHT_COUNT * 2)]
+    assert fights_in(history, 10.0) == ()
