@@ -15,10 +15,11 @@ from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.decide import decide
 from gitops.engine.desired import rendered_set
 from gitops.engine.diff import is_same, pair_digest
+from gitops.engine.hands import hand_edits_only
 from gitops.engine.inventory import parent_key
-from gitops.engine.plan import Answer, Question, Situation, hand_edits_only, make_plan, questions, removed_by_takeover
+from gitops.engine.plan import Answer, Question, Situation, make_plan, questions, removed_by_takeover
 from gitops.engine.predict import predict
-from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application, PolicyOptions
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.finding import Finding
@@ -117,7 +118,8 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
     equal = {
         names[key]
         for key, answer in answers.items()
-        if answer.body is not None
+        if answer.error is None
+        and answer.body is not None
         and not answer.predicted
         and not answer.removed
         and is_same(at.live[key], answer.body)
@@ -132,21 +134,26 @@ async def _ask(cluster: Cluster, asked: list[Question], at: Situation) -> Mappin
 
     async def answer(question: Question) -> Answer:
         async with places:
-            return await _answer(cluster, question, at.live[question.key], force=at.options.force_conflicts)
+            return await _answer(cluster, question, at, force=at.options.force_conflicts)
 
     answers = await asyncio.gather(*(answer(question) for question in asked))
     return {question.key: answer for question, answer in zip(asked, answers, strict=True)}
 
 
-async def _answer(cluster: Cluster, question: Question, live: Body, *, force: bool) -> Answer:
+async def _answer(cluster: Cluster, question: Question, at: Situation, *, force: bool) -> Answer:
     """The server's word on one update. A hand edit is taken back; another automation's field is only with `force`."""
     try:
         body = await cluster.apply(question.key, question.body, force=force, dry_run=True)
-        removed = removed_by_takeover(question, body, predict) if question.takes_over else ()
+        removed = removed_by_takeover(at, question, body, predict) if question.takes_over else ()
         return Answer(body=body, forced=force, removed=removed)
     except ApiError as exc:
-        if exc.code == 409 and not force and hand_edits_only(exc, live):
-            return await _answer(cluster, question, live, force=True)
-        if exc.code == 403:
+        if exc.code == 409 and not force and hand_edits_only(exc, at.live[question.key]):
+            return await _answer(cluster, question, at, force=True)
+        if exc.code == 403 or _is_excused(exc, question.excused):
             return Answer(body=question.predicted, predicted=True)
-        return Answer(error=exc)
+        return Answer(body=question.predicted, error=exc)
+
+
+def _is_excused(error: ApiError, field: str) -> bool:
+    """True when the server only complains of `field` ("" = none), which mends itself once its owner has changed."""
+    return bool(field and error.causes) and all(cause.get("field", "").startswith(field) for cause in error.causes)

@@ -7,12 +7,14 @@ apply would change, and `make_plan` makes the plan of the server's answers to th
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gitops.engine import annotations
+from gitops.engine import annotations, refusal
 from gitops.engine.diff import changes_between, is_same
+from gitops.engine.hands import is_by_hand
 from gitops.engine.ignore import without_ignored
 from gitops.engine.inventory import Inventory, foreign_owner, is_ours, marked
 from gitops.engine.order import Place, places, rank_of
-from gitops.engine.takeover import owners_after_takeover, with_owners
+from gitops.engine.strategy import old_options, strategy_path
+from gitops.engine.takeover import is_client_side, owners_after_takeover, with_owners
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
@@ -31,14 +33,9 @@ from gitops.model.plan import (
     Recreate,
     RunHook,
     Step,
-    Unknown,
     Update,
 )
 from gitops.model.rendered import RenderedSet
-
-# Tools in a person's hand: what they changed is a hand edit, which a sync undoes; any other manager is automation,
-# and taking a field from that without being told to would start a fight.
-_HAND_TOOLS = ("kubectl", "k9s", "lens", "node-fetch", "dashboard", "mozilla")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +55,9 @@ class PlanOptions:
 class Answer:
     """What the server said to a dry-run: the body it would store, or its refusal.
 
-    `forced` if conflicts were taken, `predicted` if the server would not be asked and the body is our own guess.
-    `removed` are fields that go when ownership moves to us, which no dry-run shows.
+    A refusal comes with the body that we expected. `forced` if conflicts were taken, `predicted` if the server would
+    not be asked and the body is our own guess. `removed` are fields that go when ownership moves to us, which no
+    dry-run shows.
     """
 
     body: Body | None = None
@@ -73,13 +71,14 @@ class Answer:
 class Question:
     """A dry-run to be asked for; `body` is what would be applied, `predicted` what we expect to hear.
 
-    `takes_over` when client-side apply's fields become ours before it.
+    `takes_over` when others' fields become ours before it; `excused` is the field that a server refuses until then.
     """
 
     key: ResourceKey
     body: Body
     predicted: Body
     takes_over: bool = False
+    excused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +104,18 @@ def questions(at: Situation, predict: Predict) -> list[Question]:
         if live is None or not _may_update(at, manifest, live):
             continue
         body = desired_body(at, manifest)
-        owners = _new_owners(at, live)
+        owners = _new_owners(at, manifest.key, body, live)
         before = live if owners is None else with_owners(live, owners)
         predicted = predict(before, body)
         if predicted is not before:
-            asked.append(Question(manifest.key, body, predicted, owners is not None))
+            excused = strategy_path(manifest.key) if old_options(body, live, manifest.key) else ""
+            asked.append(Question(manifest.key, body, predicted, owners is not None, excused))
     return asked
 
 
-def removed_by_takeover(question: Question, stored: Body, predict: Predict) -> tuple[FieldChange, ...]:
-    """The fields that go beside what a dry-run showed (`stored`), when client-side apply's fields become ours."""
-    owners = owners_after_takeover(stored)
+def removed_by_takeover(at: Situation, question: Question, stored: Body, predict: Predict) -> tuple[FieldChange, ...]:
+    """The fields that go beside what a dry-run showed (`stored`), when others' fields become ours."""
+    owners = _new_owners(at, question.key, question.body, stored)
     if owners is None:
         return ()
     after = predict(with_owners(stored, owners), question.body)
@@ -166,20 +166,6 @@ def desired_body(at: Situation, manifest: Manifest) -> Body:
     return body if live is None else without_ignored(body, live, manifest.key, at.app.ignoreDifferences)
 
 
-def hand_edits_only(error: ApiError, live: Body) -> bool:
-    """True when every conflict is with a tool in a person's hand that updated (not applied) the field."""
-    updaters = {
-        entry.get("manager", "")
-        for entry in (live.get("metadata") or {}).get("managedFields") or []
-        if entry.get("operation") == "Update"
-    }
-    by_hand = [name for name in updaters if name.lower().startswith(_HAND_TOOLS)]
-    messages = [cause.get("message", "") for cause in error.causes]
-    return bool(messages) and all(
-        any(f'conflict with "{name}"' in message and "Apply" not in message for name in by_hand) for message in messages
-    )
-
-
 def _selected(at: Situation) -> Iterable[Manifest]:
     if not at.options.resources:
         return at.rendered.manifests
@@ -205,48 +191,46 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
     if answer is None or not _may_update(at, manifest, live):
         return None
     if answer.error is not None:
-        return _refused(at, manifest, live, answer.error)
+        return _refused(at, manifest, live, answer, answer.error)
     if answer.body is None or (is_same(live, answer.body) and not answer.removed):
         return None
     fields = (*changes_between(live, answer.body), *answer.removed)
-    owners = _new_owners(at, live) or []
-    version = live["metadata"].get("resourceVersion", "")
-    return Update(key, desired_body(at, manifest), manifest.origin, fields, answer.forced, tuple(owners), version)
+    body = desired_body(at, manifest)
+    owners = _new_owners(at, key, body, live) or []
+    return Update(key, body, manifest.origin, fields, answer.forced, tuple(owners), live)
 
 
-def _new_owners(at: Situation, live: Body) -> list[Body] | None:
-    return owners_after_takeover(live) if at.app.sync.takeOverKubectl else None
+def _new_owners(at: Situation, key: ResourceKey, desired: Body, live: Body) -> list[Body] | None:
+    """managedFields as they must be for the apply to remove what it leaves out; None where they may stay."""
+    sync = at.app.sync
+
+    def moves(entry: Body) -> bool:
+        return (sync.takeOverKubectl and is_client_side(entry)) or (sync.strict and is_by_hand(entry))
+
+    return owners_after_takeover(live, moves, old_options(desired, live, key))
 
 
-def _refused(at: Situation, manifest: Manifest, live: Body, error: ApiError) -> Change | Obstacle:
-    key = manifest.key
+def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, error: ApiError) -> Change | Obstacle:
+    key, where = manifest.key, f"{manifest.origin}: {manifest.key}"
     if error.code == 409 and error.causes:
-        fields = ", ".join(
-            f"{cause.get('field', '').lstrip('.')} ({cause.get('message', '')})" for cause in error.causes
-        )
         reason = (
-            f"{key}: another manager owns what {manifest.origin} sets: {fields}; remove the field from the manifest, "
-            "list it under ignoreDifferences, or take it over with --force-conflicts"
+            f"{key}: another manager owns what {manifest.origin} sets: {refusal.conflict_reason(error)}; remove the "
+            "field from the manifest, list it under ignoreDifferences, or take it over with --force-conflicts"
         )
         return Obstacle(ObstacleKind.CONFLICT, key, reason)
-    if not _is_immutable(error):
-        return Obstacle(ObstacleKind.REFUSED, key, f"{manifest.origin}: {key}: {error}")
+    if not refusal.is_immutable(error):
+        return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {error}")
+    frozen = refusal.frozen_fields(error, live, answer.body or live)
+    reason = refusal.immutable_reason(error, frozen)
     if not annotations.may_recreate(manifest.body):
-        way_out = "annotate it gitops.dev/recreate: enabled to have it deleted and created again"
-        return Obstacle(ObstacleKind.REFUSED, key, f"{manifest.origin}: {key}: {error}; {way_out}")
-    body = desired_body(at, manifest)
-    changes = tuple(
-        FieldChange(cause.get("field", ""), ABSENT, ABSENT, Unknown()) for cause in error.causes if cause.get("field")
-    )
-    return Recreate(key, body, manifest.origin, live["metadata"]["uid"], changes, str(error))
-
-
-def _is_immutable(error: ApiError) -> bool:
-    """Not every 422 means immutable: the API server says so in words, StatefulSets in words of their own."""
-    texts = [str(error), *(cause.get("message", "") for cause in error.causes)]
-    return error.code == 422 and any(
-        "immutable" in text or "updates to statefulset spec for fields other than" in text for text in texts
-    )
+        way_out = (
+            "give the object another name, or annotate it gitops.dev/recreate: enabled to have it deleted and created"
+        )
+        return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {reason}; {way_out}")
+    if is_precious(key) and not (at.options.confirm and at.options.prune_only is None):
+        loss = "it would be deleted with all that is in it and created again; confirm with --confirm"
+        return Obstacle(ObstacleKind.GUARD, key, f"{where}: {reason}; {loss}")
+    return Recreate(key, desired_body(at, manifest), manifest.origin, live["metadata"]["uid"], frozen, reason)
 
 
 @dataclass(frozen=True, slots=True)

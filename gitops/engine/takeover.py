@@ -1,37 +1,69 @@
-"""Ownership moves from `kubectl apply` (client-side) to us, so that a field that leaves Git leaves the cluster too.
+"""Ownership moves to us before an apply, so that a field that is not in Git leaves the cluster too.
 
 An object first made by client-side apply has its fields owned by an Update entry of that tool; a server-side apply
 adds an owner, and removing a field then only removes one of two. As kubectl's own upgrade does (client-go csaupgrade),
 the old entry's fields become ours before the first apply.
 """
 
+from collections.abc import Callable, Iterable
+
 from gitops.engine.predict import FIELD_MANAGER
 from gitops.manifests import fields
+from gitops.manifests.fields import FieldSet
 from gitops.manifests.key import Body
 
+# `kubectl rollout restart` is an act, not a state: to take it back would restart everything once more.
+_ACTS: FieldSet = {
+    "f:spec": {
+        "f:template": {
+            "f:metadata": {"f:annotations": {".": {}, "f:kubectl.kubernetes.io/restartedAt": {}}},
+        }
+    }
+}
 _CLIENT_SIDE = {"kubectl-client-side-apply", "before-first-apply"}
 
 
-def owners_after_takeover(live: Body) -> list[Body] | None:
-    """The managedFields in which client-side apply's fields are ours; None where it owns none."""
-    entries = (live.get("metadata") or {}).get("managedFields") or []
-    theirs = [entry for entry in entries if _is_client_side(entry)]
-    if not theirs:
+def owners_after_takeover(live: Body, moves: Callable[[Body], bool], more: FieldSet) -> list[Body] | None:
+    """The managedFields in which the fields of entries that `moves`, and `more`, are ours; None where nothing moves."""
+    entries = _entries(live)
+    theirs = [entry for entry in entries if not entry.get("subresource") and moves(entry)]
+    if not theirs and not more:
         return None
     ours = next((entry for entry in entries if _is_ours(entry)), None)
-    owned = (ours or {}).get("fieldsV1") or {}
+    owned = fields.union((ours or {}).get("fieldsV1") or {}, more)
     for entry in theirs:
-        owned = fields.union(owned, entry.get("fieldsV1") or {})
-    merged = {**(ours or {**theirs[-1], "manager": FIELD_MANAGER, "operation": "Apply"}), "fieldsV1": owned}
-    return [merged, *(entry for entry in entries if not _is_client_side(entry) and not _is_ours(entry))]
+        owned = fields.union(owned, fields.difference(entry.get("fieldsV1") or {}, _ACTS))
+    identity = {"manager": FIELD_MANAGER, "operation": "Apply"}
+    fresh = {"apiVersion": live["apiVersion"], "fieldsType": "FieldsV1"}
+    merged = {**(ours or {**(theirs[-1] if theirs else fresh), **identity}), "fieldsV1": owned}
+    return [merged, *(entry for entry in entries if entry not in theirs and not _is_ours(entry))]
 
 
 def with_owners(live: Body, entries: list[Body]) -> Body:
     return {**live, "metadata": {**live["metadata"], "managedFields": entries}}
 
 
-def _is_client_side(entry: Body) -> bool:
-    return entry.get("manager") in _CLIENT_SIDE and entry.get("operation") == "Update" and not entry.get("subresource")
+def owners_again(owners: Iterable[Body], before: Body, live: Body) -> list[Body] | None:
+    """`owners`, made for the object as it was `before`, for the object as it is `live`: statuses move on all the time.
+
+    None where a manager of other fields has come in between, for whom they were not made.
+    """
+    if _of_fields(_entries(before)) != _of_fields(_entries(live)):
+        return None
+    return [*_of_fields(owners), *(entry for entry in _entries(live) if entry.get("subresource"))]
+
+
+def _entries(body: Body) -> list[Body]:
+    return (body.get("metadata") or {}).get("managedFields") or []
+
+
+def _of_fields(entries: Iterable[Body]) -> list[Body]:
+    return [entry for entry in entries if not entry.get("subresource")]
+
+
+def is_client_side(entry: Body) -> bool:
+    """True for what `kubectl apply` owned before server-side apply."""
+    return entry.get("manager") in _CLIENT_SIDE and entry.get("operation") == "Update"
 
 
 def _is_ours(entry: Body) -> bool:

@@ -110,6 +110,7 @@ class SyncOptions:
     """How the plan is carried out; `timeout` is in seconds.
 
     `takeOverKubectl` moves the fields that `kubectl apply` owns to us, so that removing them from Git removes them.
+    `strict` makes fields drift that people added by hand in objects that we own.
     """
 
     automated: bool = False
@@ -118,6 +119,7 @@ class SyncOptions:
     conflicts: Literal["hold", "force"] = "hold"
     createNamespace: bool = False
     takeOverKubectl: bool = True
+    strict: bool = False
     timeout: float = 600.0
     rollback: Literal["onFailure", "never"] = "onFailure"
     retry: Retry = Retry()

@@ -3,7 +3,7 @@
 Every form of a change is a class of its own; `Change` is their sum, to be matched with `assert_never`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
@@ -80,8 +80,8 @@ class Create:
 class Update:
     """In the cluster, and different in `fields`; `force` takes fields over from hand edits or by the user's word.
 
-    `owners` are the managedFields to be written before it, where ownership moves from client-side apply to us; they
-    fit the object at `version` only.
+    `owners` are the managedFields to be written before it, where others' fields become ours; they were made for the
+    object as it was in `before`.
     """
 
     key: ResourceKey
@@ -90,7 +90,7 @@ class Update:
     fields: tuple[FieldChange, ...]
     force: bool = False
     owners: tuple[Body, ...] = ()
-    version: str = ""
+    before: Body = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

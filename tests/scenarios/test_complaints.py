@@ -9,8 +9,7 @@ from gitops.controller.wait import health_when_gone
 from gitops.manifests.errors import ManifestError
 from gitops.model.application import Application, Destination
 from gitops.model.health import HealthWord
-from gitops.model.plan import Recreate
-from gitops.model.result import Hold, Outcome
+from gitops.model.result import Outcome
 from tests.scenarios.world import config_map, deployment, job
 
 
@@ -153,47 +152,14 @@ def test_a_wait_must_not_take_the_old_rollouts_health_for_the_new_ones(world):
     assert live["status"]["updatedReplicas"] == 2
 
 
-IMMUTABLE = {
-    "a Deployment's selector": (
-        deployment("web"),
-        lambda body: {
-            **body,
-            "spec": {
-                **body["spec"],
-                "selector": {"matchLabels": {"app": "web", "b": "c"}},
-                "template": {
-                    **body["spec"]["template"],
-                    "metadata": {"labels": {"app": "web", "b": "c"}},
-                },
-            },
-        },
-    ),
-    "a Job's template": (job("run"), lambda _: job("run", "busybox:2")),
-    "a Secret's type": (
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "type": "Opaque"},
-        lambda body: {**body, "type": "example.com/other"},
-    ),
-    "an immutable ConfigMap": (
-        {**config_map("c"), "immutable": True},
-        lambda body: {**body, "data": {"a": "2"}},
-    ),
-}
-
-
-@pytest.mark.parametrize("what", IMMUTABLE)
-def test_an_immutable_field_must_not_be_a_riddle_and_is_recreated_only_where_annotated(world, what):
-    before, change = IMMUTABLE[what]
-    world.commit(thing=before)
+def test_an_immutable_field_must_not_be_a_riddle(world):
+    world.commit(run=job("run"))
     world.sync(wait=False)
-    after = change(before)
-    world.commit(thing=after)
-    planned = world.plan()
-    assert isinstance(planned.decision, Hold)
-    assert "gitops.dev/recreate: enabled" in planned.decision.reason
-    marked = {**after, "metadata": {**after["metadata"], "annotations": {"gitops.dev/recreate": "enabled"}}}
-    world.commit(thing=marked)
-    assert isinstance(world.plan().plan.changes[0], Recreate)
-    assert world.sync(wait=False).outcome is Outcome.SYNCED
+    world.commit(run=job("run", "busybox:2"))
+    held = world.sync(wait=False)
+    assert held.outcome is Outcome.HELD
+    assert "spec.template.spec.containers[name=run].image cannot be changed (field is immutable)" in held.message
+    assert "gitops.dev/recreate: enabled" in held.message
 
 
 def test_a_large_object_must_not_fail_for_an_annotation(world):

@@ -507,15 +507,21 @@ def test_a_hook_with_a_generated_name_is_owned_although_the_sync_failed(world):
     world.check_audit()
 
 
+def _storage_class(world, provisioner, **rest):
+    head = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": world.namespace}}
+    return {**head, "provisioner": provisioner, **rest}
+
+
 def test_a_recreation_that_fails_half_way_is_rolled_back(world):
     """The object is deleted already when its new form is refused: to stop there would leave it gone."""
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "1"}}
-    world.commit(s={**secret, "type": "Opaque"})
+    world.commit(c=_storage_class(world, "a.example.com"))
     world.sync()
-    marked = {"name": "s", "annotations": {"gitops.dev/recreate": "enabled"}}
-    world.commit(s={**secret, "type": "kubernetes.io/tls", "metadata": marked})
+    refused = _storage_class(world, "b.example.com", reclaimPolicy="Sometimes")
+    refused["metadata"]["annotations"] = {"gitops.dev/recreate": "enabled"}
+    world.commit(c=refused)
     assert world.sync().outcome is Outcome.ROLLED_BACK
-    assert world.get("Secret", "s")["type"] == "Opaque"
+    live = world.get("StorageClass", world.namespace, "storage.k8s.io", namespace="")
+    assert live["provisioner"] == "a.example.com"
 
 
 def _definition(spec):

@@ -1,0 +1,25 @@
+"""What a person's tool did, told from what automation did by the manager's name.
+
+A hand edit is taken back by a sync; a field of other automation is not taken without being told to, since that would
+start a fight.
+"""
+
+from gitops.manifests.key import Body
+from gitops.model.errors import ApiError
+
+_HAND_TOOLS = ("kubectl", "k9s", "lens", "node-fetch", "dashboard", "mozilla")
+
+
+def is_by_hand(entry: Body) -> bool:
+    """True for an entry of managedFields that a person's tool wrote."""
+    return str(entry.get("manager", "")).lower().startswith(_HAND_TOOLS)
+
+
+def hand_edits_only(error: ApiError, live: Body) -> bool:
+    """True when every conflict is with a person's tool that updated (not applied) the field."""
+    entries = (live.get("metadata") or {}).get("managedFields") or []
+    by_hand = {entry["manager"] for entry in entries if entry.get("operation") == "Update" and is_by_hand(entry)}
+    messages = [cause.get("message", "") for cause in error.causes]
+    return bool(messages) and all(
+        any(f'conflict with "{name}"' in message and "Apply" not in message for name in by_hand) for message in messages
+    )

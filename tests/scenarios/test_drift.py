@@ -1,0 +1,49 @@
+"""What counts as a difference, and whose it is: strict mode, and what a user asked to ignore."""
+
+from gitops.model.result import Outcome
+from tests.scenarios.world import config_map, deployment
+
+
+def test_a_field_that_a_person_added_is_left_alone_unless_strict(world):
+    world.commit(web=config_map("web", a="1"))
+    world.sync()
+    world.edit("core/configmaps/web", {"data": {"extra": "1"}})
+    assert world.plan().plan.changes == ()
+    assert world.sync().outcome.value == "in-sync"
+    assert world.get("ConfigMap", "web")["data"]["extra"] == "1"
+
+
+def test_strict_shows_what_a_person_added_with_its_author_and_removes_it(world):
+    world.commit(web=deployment())
+    strict = world.with_sync(strict=True)
+    world.sync(strict)
+    containers = [{"name": "web", "env": [{"name": "DEBUG", "value": "1"}]}]
+    patch = {"spec": {"template": {"spec": {"containers": containers}}}, "metadata": {"labels": {"by": "hand"}}}
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web"
+    world.request("PATCH", path, patch, "kubectl-edit", "application/strategic-merge-patch+json")
+    (change,) = world.plan(strict).plan.changes
+    shown = {field.path: (field.live, field.owner.name) for field in change.fields}
+    assert shown["metadata.labels.by"] == ("hand", "kubectl-edit")
+    assert shown["spec.template.spec.containers[name=web].env"][1] == "kubectl-edit"
+    assert world.sync(strict).outcome is Outcome.SYNCED
+    live = world.get("Deployment", "web", "apps")
+    assert "env" not in live["spec"]["template"]["spec"]["containers"][0]
+    assert "by" not in live["metadata"]["labels"]
+    assert world.plan(strict).plan.changes == ()
+
+
+def test_strict_leaves_what_automation_added_and_a_restart(world):
+    world.commit(web=deployment())
+    strict = world.with_sync(strict=True)
+    world.sync(strict)
+    world.edit("apps/deployments/web", {"metadata": {"labels": {"mesh": "on"}}}, manager="mesh-operator")
+    stamp = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
+    restart = {"spec": {"template": {"metadata": {"annotations": stamp}}}}
+    world.edit("apps/deployments/web", restart, manager="kubectl-rollout")
+    world.edit("apps/deployments/web", {"metadata": {"labels": {"by": "hand"}}}, manager="kubectl-label")
+    (change,) = world.plan(strict).plan.changes
+    assert [field.path for field in change.fields] == ["metadata.labels.by"]
+    world.sync(strict)
+    live = world.get("Deployment", "web", "apps")
+    assert live["metadata"]["labels"]["mesh"] == "on"
+    assert live["spec"]["template"]["metadata"]["annotations"] == stamp
