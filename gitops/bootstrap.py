@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gitops.manifests.manifest import Manifest
+from gitops.model.errors import ConfigError
 from gitops.model.revision import Tree
 
 if TYPE_CHECKING:
@@ -79,15 +80,32 @@ def open_cluster(kubeconfig: str, context: str) -> "Cluster":
 
 
 @contextlib.asynccontextmanager
-async def open_store(state: Path, key: str) -> AsyncIterator["Store"]:
-    """The store in the state folder, closed at the end. Raises StoreError."""
-    from gitops.adapters.store import SqliteStore
+async def open_store(state: Path, key: str, url: str = "") -> AsyncIterator["Store"]:
+    """The PostgreSQL database `url`, or without one the store in the state folder; closed at the end.
 
-    store = await SqliteStore.open(state, key)
+    Raises StoreError, and ConfigError for a URL of another kind.
+    """
+    store: Store
+    if not url:
+        from gitops.adapters.store import SqliteStore
+
+        store = await SqliteStore.open(state, key)
+    elif url.startswith(("postgresql://", "postgres://")):
+        store = await _open_postgresql(url, key)
+    else:
+        raise ConfigError("--store: expected postgresql://USER@HOST/DATABASE, or nothing for the state folder")
     try:
         yield store
     finally:
         await store.close()
+
+
+async def _open_postgresql(url: str, key: str) -> "Store":
+    try:
+        from gitops.adapters.store_postgresql import PostgresqlStore
+    except ImportError as exc:
+        raise ConfigError("--store: PostgreSQL needs psycopg: pip install 'gitops-controller[postgresql]'") from exc
+    return await PostgresqlStore.open(url, key)
 
 
 @contextlib.asynccontextmanager

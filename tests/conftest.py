@@ -23,3 +23,12 @@ def fresh_sandbox():
     """Starts clusters of a test's own: `fresh_sandbox(controllers="none")`; they end with the test."""
     with ExitStack() as running:
         yield lambda **options: running.enter_context(SandboxThread(**options))
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """One PostgreSQL server for all tests of a worker; each makes databases of its own in it."""
+    from tests.postgresql import running
+
+    with running() as server:
+        yield server

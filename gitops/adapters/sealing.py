@@ -4,6 +4,7 @@ AES-256-GCM with a key of this store's own, kept in a file that only its owner m
 """
 
 import base64
+import hmac
 import os
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,17 @@ _KEY_BYTES = 32
 
 
 class Sealer:
-    """`key` is 32 bytes in base64, or "" to take (or make) the file `path`."""
+    """`key` is 32 bytes in base64, or "" to take (or make) the file `path`; None where there can be no such file."""
 
-    def __init__(self, path: Path, key: str = "") -> None:
-        self._path = path
+    def __init__(self, key: str, path: Path | None) -> None:
         self._given = key
+        self._path = path
+        self._name = "GITOPS_KEY" if key or path is None else str(path)
         self._key: bytes | None = None
+
+    def fingerprint(self) -> str:
+        """Names the key and does not tell it. Raises StoreError when there is none, or it is no key."""
+        return hmac.digest(self._load(), b"gitops.dev/key", "sha256").hex()
 
     def sealed(self, body: Body) -> Body:
         """`body` with a Secret's values encrypted; any other kind as it is."""
@@ -63,32 +69,32 @@ class Sealer:
             return AESGCM(self._load()).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode()
         except InvalidTag:
             raise StoreError(
-                f"a stored Secret cannot be opened: {self._path} is not the key it was sealed with"
+                f"a stored Secret cannot be opened: {self._name} is not the key it was sealed with"
             ) from None
 
     def _load(self) -> bytes:
         if self._key is None:
-            text = self._given or self._read_or_make()
+            text = self._given or (_read_or_make(self._path) if self._path else "")
             try:
                 self._key = base64.b64decode(text, validate=True)
             except ValueError:
                 self._key = b""
             if len(self._key) != _KEY_BYTES:
-                name = "GITOPS_KEY" if self._given else str(self._path)
-                raise StoreError(f"{name}: expected {_KEY_BYTES} bytes in base64")
+                raise StoreError(f"{self._name}: expected {_KEY_BYTES} bytes in base64")
         return self._key
 
-    def _read_or_make(self) -> str:
-        try:
-            return self._path.read_text().strip()
-        except FileNotFoundError:
-            pass
-        fresh = base64.b64encode(os.urandom(_KEY_BYTES)).decode()
-        try:
-            with open(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-                file.write(fresh)
-        except FileExistsError:  # another of our processes was faster
-            return self._path.read_text().strip()
-        except OSError as exc:
-            raise StoreError(f"{self._path}: cannot write the key for Secret values: {exc.strerror}") from exc
-        return fresh
+
+def _read_or_make(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    fresh = base64.b64encode(os.urandom(_KEY_BYTES)).decode()
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(fresh)
+    except FileExistsError:  # another of our processes was faster
+        return path.read_text().strip()
+    except OSError as exc:
+        raise StoreError(f"{path}: cannot write the key for Secret values: {exc.strerror}") from exc
+    return fresh

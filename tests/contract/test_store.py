@@ -1,34 +1,77 @@
-"""What every store does; SQLite for now."""
+"""What every store does, on SQLite and on PostgreSQL; then what only one of them can do."""
 
 import asyncio
+import gzip
+import multiprocessing
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import psycopg
 import pytest
 
-from gitops.adapters.store import SqliteStore
+from gitops.adapters.store_postgresql import PostgresqlStore
+from gitops.bootstrap import open_store
 from gitops.manifests.key import key_of
 from gitops.manifests.manifest import Manifest, Origin
 from gitops.model.audit import Anchor, check_chain
-from gitops.model.errors import AuditError, StoreError
+from gitops.model.errors import AuditError, ConfigError, StoreError
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
 from gitops.ports import Asked, Fact
+from tests.postgresql import PASSWORD, QUOTED
 
 FACT = Fact("gitops/shop", "cluster", "ada", "2026-01-01T00:00:00Z", "step.started", "abc", {"changes": ["ü"]})
 RELEASE = Release(
     0, "gitops/shop", "cluster", "abc", "main", "d", "Healthy", "2026-01-01T00:00:00Z", "ada", "shop", "s"
 )
+KEY = "A" * 43 + "="
+OTHER_KEY = "B" * 42 + "A="
 
 
-def with_store(folder, work):
+@dataclass(frozen=True)
+class Place:
+    """Where a store is: a state folder, and for PostgreSQL a database."""
+
+    folder: Path
+    url: str
+
+    def open(self, key=""):
+        return open_store(self.folder, key or (KEY if self.url else ""), self.url)
+
+    def change(self, sql, *values):
+        """What somebody with access to the database does behind our back; the rows."""
+        if self.url:
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                cursor = connection.execute(sql.replace("?", "%s"), values)
+                return cursor.fetchall() if cursor.description else []
+        with sqlite3.connect(self.folder / "gitops.db") as connection:
+            return connection.execute(sql, values).fetchall()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    if request.param == "sqlite":
+        return Place(tmp_path, "")
+    server = request.getfixturevalue("postgresql")
+    return Place(tmp_path, server.url(server.new_database()))
+
+
+@pytest.fixture
+def state_folder(tmp_path):
+    return Place(tmp_path, "")
+
+
+@pytest.fixture
+def database(postgresql, tmp_path):
+    return Place(tmp_path, postgresql.url(postgresql.new_database()))
+
+
+def with_store(place, work, **options):
     async def run():
-        store = await SqliteStore.open(folder)
-        try:
+        async with place.open(**options) as store:
             return await work(store)
-        finally:
-            await store.close()
 
     return asyncio.run(run())
 
@@ -44,40 +87,61 @@ def secret_set():
     return RenderedSet(Revision("abc", "main"), (Manifest(key_of(body), body, Origin("s.yaml", 3)),), "d" * 64)
 
 
-def test_entries_form_a_chain_that_verifies(tmp_path):
+def test_entries_form_a_chain_that_verifies(place):
     async def work(store):
         for _ in range(3):
             await store.append(FACT, None)
         return store.id, await store.events("gitops/shop", "cluster")
 
-    store_id, events = with_store(tmp_path, work)
+    store_id, events = with_store(place, work)
     assert [event.seq for event in events] == [1, 2, 3]
     check_chain(events, Anchor(store_id, 3, events[-1].hash), store_id)
 
 
-def test_a_new_store_goes_on_where_the_cluster_remembers_the_chain(tmp_path):
+def test_a_new_store_goes_on_where_the_cluster_remembers_the_chain(place):
     async def work(store):
         return await store.append(FACT, Anchor("other", 41, "f" * 64))
 
-    event = with_store(tmp_path, work)
+    event = with_store(place, work)
     assert (event.seq, event.previous_hash) == (42, "f" * 64)
 
 
-def test_two_processes_never_fork_a_chain(tmp_path):
-    async def work(_):
-        stores = [await SqliteStore.open(tmp_path) for _ in range(4)]
-        await asyncio.gather(*(store.append(FACT, None) for store in stores for _ in range(10)))
-        events = await stores[0].events("gitops/shop", "cluster")
-        for store in stores:
-            await store.close()
-        return events
+def append_ten(place, number, start):
+    async def work(store):
+        await asyncio.to_thread(start.wait, 60)
+        await asyncio.gather(
+            *(store.append(replace(FACT, actor=f"{number}.{count}"), None) for count in range(10)),
+        )
 
-    events = with_store(tmp_path, work)
-    assert len(events) == 40
+    with_store(place, work)
+
+
+def test_several_processes_never_fork_a_chain(place):
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(3)
+    processes = [context.Process(target=append_ten, args=(place, number, start)) for number in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    events = with_store(place, lambda store: store.events("gitops/shop", "cluster"))
+    assert {event.actor for event in events} == {f"{number}.{count}" for number in range(3) for count in range(10)}
+    assert len(events) == 30
     check_chain(events, None, "")
 
 
-def test_any_changed_byte_of_an_entry_shows(tmp_path):
+def test_stores_that_are_opened_at_once_agree_on_the_id(place):
+    async def run():
+        async def look():
+            async with place.open() as store:
+                return store.id
+
+        return await asyncio.gather(*(look() for _ in range(4)))
+
+    assert len(set(asyncio.run(run()))) == 1
+
+
+def test_any_changed_byte_of_an_entry_shows(place):
     async def fill(store):
         for _ in range(3):
             await store.append(FACT, None)
@@ -85,69 +149,63 @@ def test_any_changed_byte_of_an_entry_shows(tmp_path):
     async def check(store):
         check_chain(await store.events("gitops/shop", "cluster"), None, "")
 
-    with_store(tmp_path, fill)
+    with_store(place, fill)
     for column in ("at", "actor", "fact", "revision", "detail", "previous_hash", "hash"):
-        database = sqlite3.connect(tmp_path / "gitops.db")
-        before = database.execute(f"SELECT {column} FROM audit WHERE seq = 2").fetchone()[0]
-        database.execute(f"UPDATE audit SET {column} = ? WHERE seq = 2", (before[:-1] + " ",))
-        database.commit()
+        before = place.change(f"SELECT {column} FROM audit WHERE seq = 2")[0][0]
+        place.change(f"UPDATE audit SET {column} = ? WHERE seq = 2", before[:-1] + " ")
         with pytest.raises(AuditError, match=r"entry [23] "):
-            with_store(tmp_path, check)
-        database.execute(f"UPDATE audit SET {column} = ? WHERE seq = 2", (before,))
-        database.commit()
-        database.close()
-    with_store(tmp_path, check)
+            with_store(place, check)
+        place.change(f"UPDATE audit SET {column} = ? WHERE seq = 2", before)
+    with_store(place, check)
 
 
-def test_a_rendered_set_comes_back_as_it_was(tmp_path):
+def test_a_rendered_set_comes_back_as_it_was(place):
     async def work(store):
         await store.save_rendered(secret_set())
         return await store.rendered("d" * 64), await store.rendered("e" * 64)
 
-    assert with_store(tmp_path, work) == (secret_set(), None)
+    assert with_store(place, work) == (secret_set(), None)
 
 
-def test_secret_values_are_not_on_the_disk(tmp_path):
-    async def work(store):
-        await store.save_rendered(secret_set())
-
-    with_store(tmp_path, work)
-    kept = sqlite3.connect(tmp_path / "gitops.db").execute("SELECT data FROM rendered").fetchone()[0]
-    import gzip
-
-    text = gzip.decompress(kept)
+def test_secret_values_are_not_in_the_database(place):
+    with_store(place, lambda store: store.save_rendered(secret_set()))
+    text = gzip.decompress(place.change("SELECT data FROM rendered")[0][0])
     assert b"sealed" in text
     assert b"aHVudGVyMg" not in text
     assert b"correct-horse" not in text
-    assert (tmp_path / "key").stat().st_mode & 0o077 == 0
-    assert (tmp_path / "gitops.db").stat().st_mode & 0o077 == 0
 
 
-def test_a_wrong_key_is_an_error_that_names_it(tmp_path):
-    async def save(store):
-        await store.save_rendered(secret_set())
-
-    async def load(store):
-        await store.rendered("d" * 64)
-
-    with_store(tmp_path, save)
-    (tmp_path / "key").write_text("A" * 43 + "=")
-    with pytest.raises(StoreError, match="is not the key it was sealed with"):
-        with_store(tmp_path, load)
+def test_a_damaged_rendered_set_is_one_clear_error(place):
+    with_store(place, lambda store: store.save_rendered(secret_set()))
+    place.change("UPDATE rendered SET data = ?", b"no gzip")
+    with pytest.raises(StoreError, match="the stored rendered set dddddddddddd is damaged"):
+        with_store(place, lambda store: store.rendered("d" * 64))
 
 
-def test_releases_are_numbered_per_application_and_cluster_and_listed_newest_first(tmp_path):
+def test_what_a_server_said_to_be_equal_is_remembered(place):
+    many = frozenset(f"{number:064}" for number in range(1200))
+
+    async def work(store):
+        await store.remember_equal(many)
+        await store.remember_equal(frozenset())
+        await store.remember_equal(frozenset([max(many), "new"]))
+        return await store.known_equal(many | {"new", "unknown"})
+
+    assert with_store(place, work) == many | {"new"}
+
+
+def test_releases_are_numbered_per_application_and_cluster_and_listed_newest_first(place):
     async def work(store):
         for at, cluster in (("1", "cluster"), ("2", "cluster"), ("3", "other")):
             await store.add_release(replace(RELEASE, at=at, cluster=cluster))
         return await store.releases("gitops/shop"), await store.releases("gitops/shop", "cluster")
 
-    everywhere, here = with_store(tmp_path, work)
+    everywhere, here = with_store(place, work)
     assert [(one.at, one.number) for one in everywhere] == [("3", 1), ("2", 2), ("1", 1)]
     assert [one.number for one in here] == [2, 1]
 
 
-def test_a_request_is_open_until_its_first_answer(tmp_path):
+def test_a_request_is_open_until_its_first_answer(place):
     async def work(store):
         first = await store.request("gitops/shop", "sync", {"revision": "ü"}, "ada", "2026-01-01T00:00:00Z")
         second = await store.request("gitops/web", "refresh", {}, "ada", "2026-01-01T00:00:01Z")
@@ -160,10 +218,10 @@ def test_a_request_is_open_until_its_first_answer(tmp_path):
         assert [one.number for one in await store.requests()] == [second]
         assert [await store.outcome(number) for number in (first, second, 99)] == ["done", None, None]
 
-    with_store(tmp_path, work)
+    with_store(place, work)
 
 
-def test_settings_outlive_a_restart_until_they_are_removed(tmp_path):
+def test_settings_outlive_a_restart_until_they_are_removed(place):
     async def fill(store):
         await store.set_setting("gitops/shop", "suspended", "ada")
         await store.set_setting("gitops/shop", "suspended", "bob")
@@ -176,37 +234,175 @@ def test_settings_outlive_a_restart_until_they_are_removed(tmp_path):
         assert await store.setting("gitops/web", "suspended") is None
         assert await store.settings("suspended") == {"gitops/shop": "bob"}
 
-    with_store(tmp_path, fill)
-    with_store(tmp_path, check)
+    with_store(place, fill)
+    with_store(place, check)
 
 
-def test_only_one_may_run_the_applications_of_a_state_folder(tmp_path):
+def test_the_files_are_for_their_owner_alone(state_folder):
+    with_store(state_folder, lambda store: store.save_rendered(secret_set()))
+    for name in ("key", "gitops.db"):
+        assert (state_folder.folder / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_wrong_key_is_an_error_that_names_it(state_folder):
+    with_store(state_folder, lambda store: store.save_rendered(secret_set()))
+    (state_folder.folder / "key").write_text(OTHER_KEY)
+    with pytest.raises(StoreError, match="key is not the key it was sealed with"):
+        with_store(state_folder, lambda store: store.rendered("d" * 64))
+
+
+def test_only_one_may_run_the_applications_of_a_state_folder(state_folder):
+    async def run():
+        async with state_folder.open() as second:
+            async with state_folder.open() as first:
+                claims = [await first.claim_single(), await first.claim_single(), await second.claim_single()]
+            return [*claims, await second.claim_single()]
+
+    assert asyncio.run(run()) == [True, True, False, True]
+
+
+def test_a_file_that_is_no_database_is_one_clear_error(state_folder):
+    (state_folder.folder / "gitops.db").write_text("not a database at all, but long enough to look at" * 20)
+    with pytest.raises(StoreError, match=r"gitops\.db"):
+        with_store(state_folder, lambda store: store.check())
+
+
+def test_replicas_share_a_database(database):
+    async def run():
+        async with database.open() as one, database.open() as other:
+            return await one.claim_single(), await other.claim_single()
+
+    assert asyncio.run(run()) == (True, True)
+
+
+def test_without_the_shared_key_the_store_does_not_open(database):
+    async def opened(key):
+        await (await PostgresqlStore.open(database.url, key)).close()
+
+    with pytest.raises(StoreError, match="GITOPS_KEY is not set, and replicas that share a store"):
+        asyncio.run(opened(""))
+    with pytest.raises(StoreError, match="GITOPS_KEY: expected 32 bytes in base64"):
+        asyncio.run(opened("short"))
+    asyncio.run(opened(KEY))
+    with pytest.raises(StoreError, match="GITOPS_KEY is not the key that this store's Secrets are sealed with"):
+        asyncio.run(opened(OTHER_KEY))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://gitops:{QUOTED}@/no-such-database?host=FOLDER",
+        f"postgresql://gitops:wrong-{QUOTED}@/postgres?host=FOLDER",
+        f"postgresql://gitops:{QUOTED}@/postgres?host=/nowhere",
+        f"postgresql://gitops:{PASSWORD}@/postgres?host=FOLDER",
+        "postgresql://gitops:w%rd/p@ss@localhost/postgres",
+        "postgresql://gitops:p@ss@localhost/postgres",
+        "postgresql://gitops:p@ss@localhost:x/postgres",
+        "postgresql://gitops:p/w%25rd@localhost/postgres",
+        f"postgresql://gitops@localhost/postgres?passwort={QUOTED}",
+    ],
+)
+def test_no_error_tells_the_password(postgresql, tmp_path, url):
+    place = Place(tmp_path, url.replace("FOLDER", str(postgresql.folder)))
+    with pytest.raises(StoreError, match="postgresql://") as caught:
+        with_store(place, lambda store: store.check())
+    error = caught.value
+    while error is not None:
+        for part in ("p@ss", "ss/w", "w%rd", "w%25rd", "p%40", "ss@"):
+            assert part not in str(error)
+        error = error.__cause__
+
+
+def test_a_url_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="--store: expected postgresql://"):
+        with_store(Place(tmp_path, "mysql://root@localhost/gitops"), lambda store: store.check())
+
+
+def test_connections_that_are_cut_lose_and_repeat_nothing(database):
     async def work(store):
-        other = await SqliteStore.open(tmp_path)
-        assert [await store.claim_single(), await store.claim_single(), await other.claim_single()] == [
-            True,
-            True,
-            False,
-        ]
-        await other.close()
-        third = await SqliteStore.open(tmp_path)
-        assert not await third.claim_single()
-        await store.append(FACT, None)
-        await store.close()
-        assert await third.claim_single()
-        return third
+        writers = [asyncio.create_task(write(store, number)) for number in range(4)]
+        for _ in range(15):
+            await asyncio.sleep(0.03)
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid"
+            await asyncio.to_thread(database.change, f"{others} <> pg_backend_pid()")
+        await asyncio.gather(*writers)
+        return await store.events("gitops/shop", "cluster")
+
+    async def write(store, number):
+        for count in range(40):
+            await store.append(replace(FACT, actor=f"{number}.{count}"), None)
+            await asyncio.sleep(0.005)
+
+    events = with_store(database, work)
+    check_chain(events, None, "")
+    assert sorted(event.actor for event in events) == sorted(f"{n}.{c}" for n in range(4) for c in range(40))
+
+
+def test_a_store_outlives_a_restart_of_its_server(tmp_path):
+    from tests.postgresql import running
+
+    with running() as server:
+        place = Place(tmp_path, server.url(server.new_database()))
+
+        async def work(store):
+            await store.append(FACT, None)
+            await asyncio.to_thread(server.stop)
+            waiting = asyncio.create_task(store.append(FACT, None))
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(server.start)
+            return [(await waiting).seq, (await store.append(FACT, None)).seq]
+
+        assert with_store(place, work) == [2, 3]
+
+
+class Cutting:
+    """A server in front of the server that swallows answers: it cuts the connection when COMMIT was carried out."""
+
+    def __init__(self, folder, server):
+        self._listens = str(folder / ".s.PGSQL.5432")
+        self._server = str(server.folder / ".s.PGSQL.5432")
+        self.cuts = 0
+
+    async def __aenter__(self):
+        self._running = await asyncio.start_unix_server(self._serve, self._listens)
+        return self
+
+    async def __aexit__(self, *_):
+        self._running.close()
+
+    async def _serve(self, reader, writer):
+        from_server, to_server = await asyncio.open_unix_connection(self._server)
+        answers = asyncio.create_task(self._pass_on(from_server, writer))
+        while data := await reader.read(65536):
+            if self.cuts and b"COMMIT" in data:
+                self.cuts -= 1
+                answers.cancel()
+                to_server.write(data)
+                await from_server.read(65536)
+                break
+            to_server.write(data)
+        to_server.close()
+        writer.close()
+
+    async def _pass_on(self, reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
+
+
+def test_an_entry_whose_answer_was_lost_is_written_once(postgresql, tmp_path):
+    name = postgresql.new_database()
+    place = Place(tmp_path, postgresql.url(name, folder=tmp_path))
 
     async def run():
-        await (await work(await SqliteStore.open(tmp_path))).close()
+        async with Cutting(tmp_path, postgresql) as between, place.open() as store:
+            between.cuts = 2
+            written = [await store.append(FACT, None), await store.append(FACT, None)]
+            numbers = [await store.request("gitops/shop", "sync", {}, "ada", "2026-01-01T00:00:00Z")]
+            assert between.cuts == 0
+            between.cuts = 1
+            numbers.append(await store.request("gitops/shop", "sync", {}, "ada", "2026-01-01T00:00:01Z"))
+            assert [one.number for one in await store.requests()] == numbers
+            return written, await store.events("gitops/shop", "cluster")
 
-    asyncio.run(run())
-
-
-def test_a_file_that_is_no_database_is_one_clear_error(tmp_path):
-    (tmp_path / "gitops.db").write_text("not a database at all, but long enough to look at" * 20)
-
-    async def work(store):
-        return None
-
-    with pytest.raises(StoreError, match=r"gitops\.db"):
-        with_store(tmp_path, work)
+    written, stored = asyncio.run(run())
+    assert written == stored

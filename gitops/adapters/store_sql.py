@@ -1,0 +1,253 @@
+"""`gitops.ports.Store` in the SQL that SQLite and PostgreSQL share: releases, rendered sets, the audit log, requests.
+
+What a transaction does is written once, as a Script: it yields statements, is sent their rows, and returns its
+result; each database carries scripts out in its own way, and knows how to serialise those that name one lock.
+"""
+
+import asyncio
+import gzip
+import json
+import secrets
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import astuple, fields, replace
+from typing import Any, TypeVar
+
+from gitops.adapters.sealing import Sealer
+from gitops.manifests.key import ResourceKey
+from gitops.manifests.manifest import Manifest, Origin
+from gitops.model.audit import GENESIS, Anchor, AuditEvent, digest_of
+from gitops.model.errors import StoreError
+from gitops.model.release import Release
+from gitops.model.rendered import RenderedSet
+from gitops.model.revision import Revision
+from gitops.ports import Asked, Fact
+
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS rendered (digest TEXT PRIMARY KEY, data BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS equal (digest TEXT PRIMARY KEY)",
+    """CREATE TABLE IF NOT EXISTS releases (
+    number INTEGER NOT NULL, application TEXT NOT NULL, cluster TEXT NOT NULL, revision TEXT NOT NULL,
+    ref TEXT NOT NULL, digest TEXT NOT NULL, health TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
+    namespace TEXT NOT NULL, source TEXT NOT NULL, PRIMARY KEY (application, cluster, number))""",
+    """CREATE TABLE IF NOT EXISTS audit (
+    seq INTEGER NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL, application TEXT NOT NULL, cluster TEXT NOT NULL,
+    fact TEXT NOT NULL, revision TEXT NOT NULL, detail TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (application, cluster, seq))""",
+    """CREATE TABLE IF NOT EXISTS requests (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, application TEXT NOT NULL, verb TEXT NOT NULL, detail TEXT NOT NULL,
+    actor TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT)""",
+    """CREATE TABLE IF NOT EXISTS settings (
+    application TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (application, name))""",
+)
+# Remembered answers beyond this are forgotten; each costs one dry-run to learn again.
+_MOST_EQUAL = 200_000
+_AT_ONCE = 500
+_AUDIT_COLUMNS = ", ".join(field.name for field in fields(AuditEvent))
+_RELEASE_COLUMNS = ", ".join(field.name for field in fields(Release))
+_ASKED_COLUMNS = ", ".join(field.name for field in fields(Asked))
+
+T = TypeVar("T")
+Rows = list[tuple[Any, ...]]
+Script = Generator[tuple[str, Sequence[object]], Rows, T]
+
+
+class SqlStore(ABC):
+    """A Store; values are bound at `?`."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._id = ""
+
+    @abstractmethod
+    async def _rows(self, sql: str, *values: object) -> Rows:
+        """Carry out one statement that may be repeated without harm, as a transaction of its own."""
+
+    @abstractmethod
+    async def _transact(self, lock: str, script: Callable[[], Script[T]]) -> T:
+        """Carry out a script exactly once, with a durable commit; never two at a time that name the same `lock`."""
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    async def append(self, fact: Fact, after: Anchor | None) -> AuditEvent:
+        return await self._transact(f"audit {fact.application} {fact.cluster}", lambda: _append(fact, after))
+
+    async def chains(self) -> list[tuple[str, str]]:
+        return sorted((row[0], row[1]) for row in await self._rows("SELECT DISTINCT application, cluster FROM audit"))
+
+    async def events(self, application: str, cluster: str) -> list[AuditEvent]:
+        sql = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE application = ? AND cluster = ? ORDER BY seq"
+        return [_event(row) for row in await self._rows(sql, application, cluster)]
+
+    async def known_equal(self, digests: frozenset[str]) -> frozenset[str]:
+        known: set[str] = set()
+        for some in _chunks(sorted(digests)):
+            rows = await self._rows(f"SELECT digest FROM equal WHERE digest IN ({_marks(some)})", *some)
+            known.update(row[0] for row in rows)
+        return frozenset(known)
+
+    async def remember_equal(self, digests: frozenset[str]) -> None:
+        await self._transact("equal", lambda: _remember(sorted(digests)))
+
+    async def save_rendered(self, rendered: RenderedSet) -> None:
+        data = await asyncio.to_thread(_packed, rendered, self._sealer)
+        sql = "INSERT INTO rendered (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        await self._rows(sql, rendered.digest, data)
+
+    async def rendered(self, digest: str) -> RenderedSet | None:
+        rows = await self._rows("SELECT data FROM rendered WHERE digest = ?", digest)
+        if not rows:
+            return None
+        try:
+            return await asyncio.to_thread(_unpacked, rows[0][0], digest, self._sealer)
+        except (OSError, EOFError, ValueError, TypeError, zlib.error) as exc:
+            raise StoreError(f"the stored rendered set {digest[:12]} is damaged: {exc}") from exc
+
+    async def add_release(self, release: Release) -> Release:
+        return await self._transact(f"releases {release.application}", lambda: _add_release(release))
+
+    async def applications(self) -> list[str]:
+        return sorted(row[0] for row in await self._rows("SELECT DISTINCT application FROM releases"))
+
+    async def releases(self, application: str, cluster: str = "") -> list[Release]:
+        columns, order = _RELEASE_COLUMNS, "at DESC, number DESC"
+        sql = f"SELECT {columns} FROM releases WHERE application = ? AND ? IN ('', cluster) ORDER BY {order}"
+        return [Release(*row) for row in await self._rows(sql, application, cluster)]
+
+    async def request(self, application: str, verb: str, detail: dict[str, Any], actor: str, at: str) -> int:
+        # One at a time, so that numbers become visible in order and `after` skips none.
+        return await self._transact("requests", lambda: _request(application, verb, _canonical(detail), actor, at))
+
+    async def requests(self, after: int = 0) -> list[Asked]:
+        sql = f"SELECT {_ASKED_COLUMNS} FROM requests WHERE number > ? AND outcome IS NULL ORDER BY number"
+        return [replace(Asked(*row), detail=json.loads(row[3])) for row in await self._rows(sql, after)]
+
+    async def answer(self, number: int, outcome: str) -> None:
+        sql = "UPDATE requests SET outcome = ? WHERE number = ? AND outcome IS NULL"
+        await self._rows(sql, outcome, number)
+
+    async def outcome(self, number: int) -> str | None:
+        rows = await self._rows("SELECT outcome FROM requests WHERE number = ?", number)
+        return rows[0][0] if rows else None
+
+    async def setting(self, application: str, name: str) -> str | None:
+        rows = await self._rows("SELECT value FROM settings WHERE application = ? AND name = ?", application, name)
+        return rows[0][0] if rows else None
+
+    async def set_setting(self, application: str, name: str, value: str | None) -> None:
+        if value is None:
+            await self._rows("DELETE FROM settings WHERE application = ? AND name = ?", application, name)
+        else:
+            sql = """INSERT INTO settings (application, name, value) VALUES (?, ?, ?)
+            ON CONFLICT (application, name) DO UPDATE SET value = excluded.value"""
+            await self._rows(sql, application, name, value)
+
+    async def settings(self, name: str) -> dict[str, str]:
+        rows = await self._rows("SELECT application, value FROM settings WHERE name = ?", name)
+        return dict(sorted((row[0], row[1]) for row in rows))
+
+
+def make_tables(schema: Sequence[str]) -> Script[str]:
+    """Make what is not there yet; the store's id."""
+    for sql in schema:
+        yield sql, ()
+    yield "INSERT INTO meta (name, value) VALUES ('id', ?) ON CONFLICT DO NOTHING", (secrets.token_hex(8),)
+    rows = yield "SELECT value FROM meta WHERE name = 'id'", ()
+    return str(rows[0][0])
+
+
+def _append(fact: Fact, after: Anchor | None) -> Script[AuditEvent]:
+    rows = yield (
+        "SELECT seq, hash FROM audit WHERE application = ? AND cluster = ? ORDER BY seq DESC LIMIT 1",
+        (fact.application, fact.cluster),
+    )
+    seq, previous = rows[0] if rows else (after.seq, after.hash) if after else (0, GENESIS)
+    unsigned = AuditEvent(
+        seq=seq + 1,
+        at=fact.at,
+        actor=fact.actor,
+        application=fact.application,
+        cluster=fact.cluster,
+        fact=fact.name,
+        revision=fact.revision,
+        detail=fact.detail,
+        previous_hash=previous,
+        hash="",
+    )
+    event = replace(unsigned, hash=digest_of(unsigned))
+    row = [_canonical(value) if isinstance(value, dict) else value for value in astuple(event)]
+    yield f"INSERT INTO audit ({_AUDIT_COLUMNS}) VALUES ({_marks(row)})", row
+    return event
+
+
+def _add_release(release: Release) -> Script[Release]:
+    rows = yield (
+        "SELECT coalesce(max(number), 0) FROM releases WHERE application = ? AND cluster = ?",
+        (release.application, release.cluster),
+    )
+    numbered = replace(release, number=rows[0][0] + 1)
+    row = astuple(numbered)
+    yield f"INSERT INTO releases ({_RELEASE_COLUMNS}) VALUES ({_marks(row)})", row
+    return numbered
+
+
+def _request(*row: str) -> Script[int]:
+    columns = "application, verb, detail, actor, at"
+    rows = yield f"INSERT INTO requests ({columns}) VALUES ({_marks(row)}) RETURNING number", row
+    return int(rows[0][0])
+
+
+def _remember(digests: Sequence[str]) -> Script[None]:
+    for some in _chunks(digests):
+        values = ", ".join(["(?)"] * len(some))
+        yield f"INSERT INTO equal (digest) VALUES {values} ON CONFLICT DO NOTHING", some
+    rows = yield "SELECT count(*) FROM equal", ()
+    if rows[0][0] > _MOST_EQUAL:
+        sql = "DELETE FROM equal WHERE digest IN (SELECT digest FROM equal LIMIT ?)"
+        yield sql, (rows[0][0] - _MOST_EQUAL,)
+
+
+def _packed(rendered: RenderedSet, sealer: Sealer) -> bytes:
+    keys = [[key.group, key.kind, key.namespace, key.name] for key in (row.key for row in rendered.manifests)]
+    rows = [
+        [manifest.origin.path, manifest.origin.line, sealer.sealed(manifest.body)] for manifest in rendered.manifests
+    ]
+    revision = [rendered.revision.sha, rendered.revision.ref]
+    return gzip.compress(json.dumps([revision, keys, rows]).encode(), compresslevel=6, mtime=0)
+
+
+def _unpacked(data: bytes, digest: str, sealer: Sealer) -> RenderedSet:
+    revision, keys, rows = json.loads(gzip.decompress(data))
+    manifests = tuple(
+        Manifest(ResourceKey(*key), sealer.opened(body), Origin(path, line))
+        for key, (path, line, body) in zip(keys, rows, strict=True)
+    )
+    return RenderedSet(Revision(*revision), manifests, digest)
+
+
+def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _canonical(detail: dict[str, Any]) -> str:
+    return json.dumps(detail, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _event(row: tuple[Any, ...]) -> AuditEvent:
+    """An entry as it was written; a detail that is not to the byte what we write is kept so that its hash shows it."""
+    values = list(row)
+    text = str(values[7])
+    try:
+        detail = json.loads(text)
+    except ValueError:
+        detail = None
+    values[7] = detail if isinstance(detail, dict) and _canonical(detail) == text else {"altered": text}
+    return AuditEvent(*values)
