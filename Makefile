@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check format bench soak faults lock clean
+.PHONY: setup demo test check format crd bench soak faults lock clean
 
 setup: .venv/.installed
 
@@ -37,6 +37,9 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+crd: setup
+	$(BIN)/python -m gitops.crd > deploy/base/crd.yaml
 
 bench: setup
 	$(BIN)/python -m tests.bench

@@ -22,10 +22,10 @@ from gitops.model.errors import ConfigError
 
 API_VERSION = "gitops.dev/v1alpha1"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
+DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # Fields in seconds, written as a duration ("10m").
-_SECONDS = {("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "duration")} | {
+SECONDS = {("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "duration")} | {
     ("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"
 }
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def cache_folder() -> Path:
 
 def parse_duration(text: str) -> float:
     """`1h30m`, `90s`, `1.5h` → seconds. Raises ValueError."""
-    if not _DURATION.fullmatch(text):
+    if not DURATION.fullmatch(text):
         raise ValueError(f"expected a duration such as 90s, 10m or 1h30m, got {text!r}")
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
@@ -151,7 +151,7 @@ class _Reader:
                 raise self._error((*field, name), f"unknown field; {hint}")
 
     def _value(self, hint: Any, value: Any, field: tuple[str | int, ...], place: tuple[str, str]) -> Any:
-        if place in _SECONDS:
+        if place in SECONDS:
             return self._duration(value, field)
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             return self._dataclass(hint, value, field)

@@ -1,7 +1,7 @@
 """An Application: which source, rendered how, goes to which cluster and namespace, and how it is synced.
 
 Frozen data with the defaults that users are promised; reading it from YAML, and saying what is wrong with that, is
-`gitops.config`'s work.
+`gitops.config`'s work. Durations are in seconds here; in YAML they are written 90s, 10m or 1h30m.
 """
 
 from dataclasses import dataclass, field
@@ -82,7 +82,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds."""
+    """How long to wait before a failed sync is tried again: at first, times what after each try, and at most."""
 
     duration: float = 5.0
     factor: float = 2.0
@@ -107,7 +107,7 @@ class PruneLimit:
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """How the plan is carried out; `timeout` is in seconds.
+    """How the plan is carried out; `timeout` is how long the objects have to become healthy.
 
     `takeOverKubectl` moves the fields that `kubectl apply` owns to us, so that removing them from Git removes them.
     `strict` makes fields drift that people added by hand in objects that we own.
@@ -177,7 +177,7 @@ class HealthRule:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When syncs are allowed (or denied): from each moment of the cron `schedule`, for `duration` seconds."""
+    """When syncs are allowed (or denied): from each moment of the cron `schedule`, for `duration`."""
 
     kind: Literal["allow", "deny"]
     schedule: str
@@ -187,7 +187,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The unit of delivery; its identity is NAMESPACE/NAME everywhere. `interval` is in seconds."""
+    """The unit of delivery; its identity is NAMESPACE/NAME everywhere. Its source is looked at every `interval`."""
 
     name: str
     namespace: str = "gitops"

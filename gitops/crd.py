@@ -1,0 +1,158 @@
+"""The CustomResourceDefinition of Application, made from `gitops.model.application`: `python -m gitops.crd > FILE`.
+
+The dataclasses are the schema of `spec`; what `gitops.config` demands beyond them (durations, names, what must be
+there) is demanded here too. `status` is what the controller reports.
+"""
+
+import dataclasses
+import inspect
+import sys
+import typing
+from typing import Any
+
+from gitops.config import API_VERSION, DURATION, SECONDS
+from gitops.manifests.yaml_write import write_manifests
+from gitops.model.application import Application
+
+Schema = dict[str, Any]
+
+_GROUP, _, _VERSION = API_VERSION.partition("/")
+# The application's identity is given by its metadata.
+_IDENTITY = ("name", "namespace")
+_NEEDED = {"Application": ("destination", "source"), "SourceSpec": ("repoURL",), "Destination": ("namespace",)}
+_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
+_UNITS = (("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001))
+
+_TEXT: Schema = {"type": "string"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_COUNT: Schema = {"type": "integer", "format": "int64"}
+_COLUMNS = (
+    ("Sync", "string", ".status.sync.status"),
+    ("Health", "string", ".status.health.status"),
+    ("Revision", "string", ".status.sync.revision"),
+    ("Age", "date", ".metadata.creationTimestamp"),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message'),
+)
+
+
+def definition() -> Schema:
+    """The whole CustomResourceDefinition."""
+    version = {
+        "name": _VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": _root()},
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [{"name": name, "type": kind, "jsonPath": path} for name, kind, path in _COLUMNS],
+    }
+    names = {
+        "kind": "Application",
+        "listKind": "ApplicationList",
+        "plural": "applications",
+        "singular": "application",
+        "shortNames": ["gapp"],
+        "categories": ["gitops"],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"applications.{_GROUP}"},
+        "spec": {"group": _GROUP, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+
+
+def _root() -> Schema:
+    name = {"type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
+    return {
+        "type": "object",
+        "description": _description(Application),
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": _TEXT,
+            "kind": _TEXT,
+            "metadata": {"type": "object", "properties": {"name": name}},
+            "spec": _object(Application),
+            "status": _status(),
+        },
+    }
+
+
+def _object(kind: type) -> Schema:
+    """A dataclass: every field but the identity."""
+    hints = typing.get_type_hints(kind)
+    needed = _NEEDED.get(kind.__name__, ())
+    properties: Schema = {}
+    required = list(needed)
+    for field in dataclasses.fields(kind):
+        if kind is Application and field.name in _IDENTITY:
+            continue
+        schema = _value(hints[field.name], (kind.__name__, field.name))
+        if field.default is field.default_factory is dataclasses.MISSING:
+            required.append(field.name)
+        elif field.name in needed and schema["type"] == "string":
+            schema = {**schema, "minLength": 1}
+        elif isinstance(field.default, (str, bool, int, float)) and field.default != "":
+            is_duration = (kind.__name__, field.name) in SECONDS
+            schema = {**schema, "default": _duration(float(field.default)) if is_duration else field.default}
+        properties[field.name] = schema
+    found = {"type": "object", "description": _description(kind), "properties": properties}
+    return {**found, "required": sorted(required)} if required else found
+
+
+def _value(hint: Any, place: tuple[str, str]) -> Schema:
+    if place in SECONDS:
+        return {"type": "string", "pattern": f"^{DURATION.pattern}$"}
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _object(hint)
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        return {"type": "string", "enum": list(typing.get_args(hint))}
+    if origin is tuple:
+        return {"type": "array", "items": _value(typing.get_args(hint)[0], ("", ""))}
+    if origin is dict:
+        return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {"type": _TYPES[hint]}
+
+
+def _duration(seconds: float) -> str:
+    """600.0 → "10m": the largest unit of which it is a whole number."""
+    unit, size = next(pair for pair in _UNITS if (seconds / pair[1]).is_integer())
+    return f"{seconds / size:.0f}{unit}"
+
+
+def _description(kind: type) -> str:
+    return inspect.cleandoc(kind.__doc__ or "")
+
+
+def _status() -> Schema:
+    condition = _map(
+        type={"type": "string", "enum": ["Ready", "Reconciling", "Stalled"]},
+        status={"type": "string", "enum": ["True", "False", "Unknown"]},
+        reason=_TEXT,
+        message=_TEXT,
+        lastTransitionTime=_TIME,
+        observedGeneration=_COUNT,
+    )
+    return _map(
+        observedGeneration=_COUNT,
+        sync=_map(status={"type": "string", "enum": ["Synced", "OutOfSync", "Unknown"]}, revision=_TEXT, ref=_TEXT),
+        health=_map(status=_TEXT, message=_TEXT),
+        lastSync=_map(outcome=_TEXT, revision=_TEXT, at=_TIME, message=_TEXT),
+        drift=_COUNT,
+        suspended={"type": "boolean"},
+        quarantine=_map(revision=_TEXT, reason=_TEXT),
+        conditions={
+            "type": "array",
+            "items": {**condition, "required": ["type", "status"]},
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+        },
+    )
+
+
+def _map(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties}
+
+
+if __name__ == "__main__":
+    sys.stdout.write("# Made by `make crd` from gitops/model/application.py.\n" + write_manifests([definition()]))
