@@ -1,6 +1,5 @@
 """What was decided, done: inventory claimed, plan executed, health reached, release recorded, inventory settled."""
 
-import contextlib
 from dataclasses import replace
 
 from gitops.controller.claim import make_namespace, namespace_exists, write_inventory
@@ -61,7 +60,6 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     else:
         failures = [{"object": str(item.key or ""), "reason": item.reason} for item in result.failures]
         await journal.note("sync.failed", sha, changed=_changes(progress), failures=failures)
-        await _own_hooks(outside, inventory, progress, journal)
     return result
 
 
@@ -79,14 +77,6 @@ async def _claim(outside: Outside, planned: Planned, journal: Journal) -> Invent
     if not inventory.exists or inventory.keys != at.inventory.keys or inventory.source != at.inventory.source:
         await write_inventory(outside.cluster, journal.anchored(inventory), outside.version)
     return replace(inventory, exists=True)
-
-
-async def _own_hooks(outside: Outside, inventory: Inventory, progress: Progress, journal: Journal) -> None:
-    """Own the hooks that got their names from the server only when they were made, although the sync failed."""
-    found = replace(inventory, keys=inventory.keys | progress.hooks)
-    if found.keys != inventory.keys:
-        with contextlib.suppress(ClusterError):  # the failure that is told matters more
-            await write_inventory(outside.cluster, journal.anchored(found), outside.version)
 
 
 def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
@@ -116,7 +106,7 @@ async def _settle(
         if not known or known[0].digest != plan.digest:  # a repair of the present release is not a new one
             await outside.store.add_release(_release(request, outside, planned, journal, health.word.value))
         healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
-    keys = at.rendered.keys | {kept.key for kept in plan.kept} | progress.hooks
+    keys = at.rendered.keys | {kept.key for kept in plan.kept}
     keys |= await _out_of_sight(outside, planned)
     settled = replace(
         inventory,

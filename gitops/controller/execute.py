@@ -19,7 +19,7 @@ from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
 from gitops.engine.order import is_crd, is_namespace
 from gitops.engine.takeover import owners_again
-from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, ClusterError
 from gitops.model.health import Health
@@ -40,7 +40,6 @@ class Progress:
     changed: list[Changed] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     healths: dict[ResourceKey, Health] = field(default_factory=dict)
-    hooks: set[ResourceKey] = field(default_factory=set)
 
 
 class Execution:
@@ -195,9 +194,8 @@ class Execution:
             raise
 
     async def _start_hook(self, hook: RunHook) -> Body:
-        if not hook.key.name:
-            return await self._cluster.create(hook.key, hook.body)
-        if HookDelete.BEFORE_CREATION in hook.delete:
+        """What has run to its end cannot run again: a Job or Pod of an earlier sync always goes first."""
+        if HookDelete.BEFORE_CREATION in hook.delete or hook.key.kind in ("Job", "Pod"):
             live = await self._cluster.get(hook.key)
             if live is not None:
                 await self._remove(hook.key, live["metadata"]["uid"])
@@ -205,8 +203,7 @@ class Execution:
 
     async def _finish_hook(self, hook: RunHook, body: Body) -> None:
         """Wait for the hook's end, then delete it if its policy says so; a hook is waited for even with --no-wait."""
-        key = key_of(body)
-        self.progress.hooks.add(key)
+        key = hook.key
         await self._healthy({key: body}, always=True)
         failed = any(failure.key == key for failure in self.progress.failures)
         if (HookDelete.FAILED if failed else HookDelete.SUCCEEDED) in hook.delete:

@@ -20,7 +20,7 @@ _PARALLEL = 32
 
 async def live_state(cluster: Cluster, rendered: RenderedSet, inventory: Inventory) -> dict[ResourceKey, Body]:
     """The live body of each desired or owned object that exists, in the version that its manifest is written in."""
-    versions = {found.key: version_of(found.body["apiVersion"]) for found in rendered.manifests if found.key.name}
+    versions = {found.key: version_of(found.body["apiVersion"]) for found in rendered.manifests}
     wanted = dict.fromkeys(inventory.keys, "") | versions
     found = await _listed(cluster, wanted, inventory) if inventory.exists else {}
     rest = [key for key in wanted if key not in found]

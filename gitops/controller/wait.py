@@ -9,7 +9,7 @@ from gitops.engine.health import health_of
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, UnreachableError
-from gitops.model.health import HEALTHY, MISSING, Health, HealthWord
+from gitops.model.health import MISSING, Health, HealthWord
 from gitops.ports import Clock, Cluster
 
 Tell = Callable[[ResourceKey, Health], None]
@@ -21,11 +21,14 @@ _EXAMINE_SECONDS = 2.0
 
 
 def health_when_gone(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
-    """The health of an object that is deleted, by its last state: a Job that its TTL removed has ended before."""
+    """The health of an object that is not there any more, by its last state: a Job that its TTL removed has ended."""
     if body.get("kind") != "Job" or (body.get("spec") or {}).get("ttlSecondsAfterFinished") is None:
         return MISSING
     last = health_of({**body, "metadata": {**body["metadata"], "deletionTimestamp": None}}, own)
-    return last if last.final else HEALTHY
+    if last.final or last.is_settled:
+        return last
+    unseen = "it is gone and was not seen to end (deleted, or its ttlSecondsAfterFinished is too short to tell)"
+    return Health(HealthWord.DEGRADED, unseen, final=True)
 
 
 class HealthWait:
@@ -47,10 +50,12 @@ class HealthWait:
         self._labels = labels
         self._tell = tell
         self._changed = asyncio.Event()
+        self._last: dict[ResourceKey, Body] = {}
         self.healths: dict[ResourceKey, Health] = {}
 
     async def until_settled(self, live: dict[ResourceKey, Body], seconds: float) -> dict[ResourceKey, Health]:
         """Wait until each object of `live` (as last seen) is settled, one has failed for good, or time is up."""
+        self._last = dict(live)
         for key, body in live.items():
             self._see(key, health_of(body, self._own))
         deadline = self._clock.monotonic() + seconds
@@ -140,8 +145,9 @@ class HealthWait:
     async def _ask(self, keys: Iterable[ResourceKey]) -> None:
         for key in keys:
             body = await self._cluster.get(key)
-            self._see(key, MISSING if body is None else health_of(body, self._own))
+            self._judge(key, body or self._last[key], {key}, gone=body is None)
 
     def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey], *, gone: bool) -> None:
         if key in keys:
+            self._last[key] = body
             self._see(key, health_when_gone(body, self._own) if gone else health_of(body, self._own))

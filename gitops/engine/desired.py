@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from gitops.engine.annotations import hook_phase_of, is_skipped
@@ -14,6 +15,9 @@ from gitops.model.kinds import Kinds
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
 
+# A name has 63 characters where it becomes a label, as that of a Job does.
+_SUFFIX = 8
+_LONGEST_PREFIX = 63 - _SUFFIX
 # About 3 ms for each Secret.
 _DERIVATION_ROUNDS = 10_000
 
@@ -27,7 +31,7 @@ def rendered_set(revision: Revision, manifests: Iterable[Manifest], kinds: Kinds
     """
     everything = tuple(manifests)
     skipped = [manifest for manifest in everything if is_skipped(manifest)]
-    manifests = [manifest for manifest in everything if not is_skipped(manifest)]
+    manifests = [_named(manifest) for manifest in everything if not is_skipped(manifest)]
     known = kinds.with_infos(info for manifest in manifests for info in kinds_defined_by(manifest))
     placed: dict[ResourceKey, Manifest] = {}
     for manifest in manifests:
@@ -67,6 +71,21 @@ def _guarded(body: Body) -> Body:
 
 def _canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _named(manifest: Manifest) -> Manifest:
+    """A hook that asks for a generated name gets one made of what it says.
+
+    So its name is known, and written down as ours, before it is made: a kill loses none, and the same commit again
+    makes no second one.
+    """
+    prefix = manifest.body["metadata"].get("generateName")
+    if manifest.key.name or not prefix or hook_phase_of(manifest) is None:
+        return manifest
+    name = f"{prefix[:_LONGEST_PREFIX]}{digest_of([manifest.body])[:_SUFFIX]}"
+    metadata = {field: value for field, value in manifest.body["metadata"].items() if field != "generateName"}
+    body = {**manifest.body, "metadata": {**metadata, "name": name}}
+    return Manifest(replace(manifest.key, name=name), body, manifest.origin)
 
 
 def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:

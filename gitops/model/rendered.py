@@ -21,5 +21,4 @@ class RenderedSet:
 
     @property
     def keys(self) -> frozenset[ResourceKey]:
-        """All but hooks with a generated name: they have no identity before they are made."""
-        return frozenset(manifest.key for manifest in self.manifests if manifest.key.name)
+        return frozenset(manifest.key for manifest in self.manifests)

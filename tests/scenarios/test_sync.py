@@ -485,28 +485,6 @@ def test_the_audit_log_stays_whole_when_another_application_takes_the_inventory_
     assert [event.fact for event in world.check_audit()].count("sync.finished") == 2
 
 
-def _generated_hook():
-    hook = job("x", **{"gitops.dev/hook": "sync"})
-    hook["metadata"] = {"generateName": "migrate-", "annotations": hook["metadata"]["annotations"]}
-    return hook
-
-
-def test_a_hook_with_a_generated_name_is_owned_by_the_name_that_it_got(world):
-    world.commit(migrate=_generated_hook())
-    world.sync()
-    (key,) = world.inventory().keys
-    assert key.name.startswith("migrate-")
-    assert key.name != "migrate-"
-
-
-def test_a_hook_with_a_generated_name_is_owned_although_the_sync_failed(world):
-    broken = job("bad", image="sandbox/fail", **{"gitops.dev/wave": "1"})
-    world.commit(migrate=_generated_hook(), bad=broken)
-    assert world.sync().outcome is Outcome.FAILED
-    assert any(key.name.startswith("migrate-") for key in world.inventory().keys)
-    world.check_audit()
-
-
 def _storage_class(world, provisioner, **rest):
     head = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": world.namespace}}
     return {**head, "provisioner": provisioner, **rest}
