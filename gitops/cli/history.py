@@ -49,7 +49,7 @@ async def _history(settings: Settings, app: str, output: str) -> None:
 @click.option("--hooks", is_flag=True, help="Run the release's hooks too.")
 @click.option("--prune", is_flag=True, help="Also delete what that release did not have.")
 @click.option("--confirm", is_flag=True, help="Carry out what a guard would hold.")
-@click.option("--timeout", default="", metavar="DURATION", help="Until healthy (default: 10m).")
+@click.option("--timeout", default="", metavar="DURATION", help="Until healthy (default: the Application's).")
 @output_option
 @click.pass_obj
 def rollback(settings: Settings, /, app: str, release: int | None, namespace: str, **given: Any) -> None:
@@ -72,6 +72,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     from gitops.engine.plan import PlanOptions
     from gitops.model.application import Application, Destination
     from gitops.model.result import Hold, Outcome
+    from gitops.model.spec import with_spec
 
     with Display() as display:
         async with outside_of(settings, display.tell) as outside:
@@ -84,7 +85,8 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
             rendered = await outside.store.rendered(chosen.digest)
             if rendered is None:
                 raise ConfigError(f"this store holds release {chosen.number}, but not what it rendered to")
-            application = Application(name, space, destination=Destination(namespace=inventory.parent.namespace))
+            plain = Application(name, space, destination=Destination(namespace=inventory.parent.namespace))
+            application = with_spec(plain, inventory.spec)
             if given["timeout"]:
                 seconds = seconds_of(given["timeout"])
                 application = replace(application, sync=replace(application.sync, timeout=seconds))
@@ -92,7 +94,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
             at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
             reason = f"rolled back by {actor()}"
             quarantine = Quarantine(left.revision if left else "", present, reason, at)
-            options = PlanOptions(prune=given["prune"], confirm=given["confirm"], hooks=given["hooks"])
+            options = PlanOptions(prune=given["prune"], confirm=given["confirm"], hooks=given["hooks"], back=True)
             request = Request(application, actor(), options, quarantine=quarantine)
             planned = await plan_rendered(request, outside, rendered, inventory.source)
             result = await sync_planned(request, outside, planned)

@@ -14,6 +14,7 @@ from gitops.model.errors import ClusterError
 from gitops.model.health import worst
 from gitops.model.release import Release
 from gitops.model.result import Failure, Outcome, SyncResult
+from gitops.model.spec import spec_text
 
 
 async def carry_out(request: Request, outside: Outside, planned: Planned, journal: Journal) -> SyncResult:
@@ -23,7 +24,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     await outside.store.save_rendered(at.rendered)
     said = {"confirmed": True} if at.options.confirm else {}
     await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
-    inventory = await _claim(outside, planned, journal)
+    inventory = await _claim(request, outside, planned, journal)
     execution = Execution(
         outside.cluster,
         outside.clock,
@@ -63,20 +64,30 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     return result
 
 
-async def _claim(outside: Outside, planned: Planned, journal: Journal) -> Inventory:
+async def keep_spec(request: Request, outside: Outside, planned: Planned) -> None:
+    """Remember what the Application asks for, where that is all that changed: a rollback by hand goes by it."""
+    before = planned.at.inventory
+    spec = spec_text(request.app)
+    if before.exists and before.spec != spec and request.quarantine is None:
+        await write_inventory(outside.cluster, replace(before, spec=spec), before, outside.version)
+
+
+async def _claim(request: Request, outside: Outside, planned: Planned, journal: Journal) -> Inventory:
     """Write down everything that is about to be ours before it is; nothing is written when it is there already."""
     at = planned.at
     # A sync of single objects claims only those: the rest would be told as missing.
     about = {change.key for change in planned.plan.changes} if at.options.resources else at.rendered.keys
-    inventory = replace(claimed(at.inventory, about), source=planned.source)
+    # A rollback is given more time, say; what the Application asks for is what the last sync was told.
+    spec = at.inventory.spec if request.quarantine else spec_text(request.app)
+    inventory = replace(claimed(at.inventory, about), source=planned.source, spec=spec)
     if not inventory.exists:
         namespace = ResourceKey("", "Namespace", "", inventory.parent.namespace)
         own = next((found for found in at.rendered.manifests if found.key == namespace), None)
         if namespace not in at.live and not await namespace_exists(outside.cluster, namespace.name):
             await make_namespace(outside.cluster, namespace, marked(own.body, namespace, inventory) if own else None)
-    if not inventory.exists or inventory.keys != at.inventory.keys or inventory.source != at.inventory.source:
-        await write_inventory(outside.cluster, journal.anchored(inventory), outside.version)
-    return replace(inventory, exists=True)
+    if inventory == at.inventory and inventory.exists:
+        return inventory
+    return await write_inventory(outside.cluster, journal.anchored(inventory), at.inventory, outside.version)
 
 
 def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
@@ -108,6 +119,7 @@ async def _settle(
         healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
     keys = at.rendered.keys | {kept.key for kept in plan.kept}
     keys |= await _out_of_sight(outside, planned)
+    keys |= inventory.keys - at.inventory.keys - at.rendered.keys  # claimed by another runner meanwhile
     settled = replace(
         inventory,
         keys=keys if whole else inventory.keys,
@@ -115,7 +127,7 @@ async def _settle(
         healthy=healthy,
         quarantine=request.quarantine if whole else inventory.quarantine,
     )
-    await write_inventory(outside.cluster, journal.anchored(settled), outside.version)
+    await write_inventory(outside.cluster, journal.anchored(settled), inventory, outside.version)
 
 
 async def _out_of_sight(outside: Outside, planned: Planned) -> set[ResourceKey]:

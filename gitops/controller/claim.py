@@ -1,11 +1,15 @@
 """Writes the inventory parent: claimed before the first change, settled after the last, skipped when equal."""
 
-from gitops.engine.inventory import Inventory, parent_body, read_parent
+from dataclasses import replace
+
+from gitops.engine.inventory import Inventory, bare_parent, parent_body, read_parent
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
-from gitops.model.errors import ApiError, ConfigError
+from gitops.model.errors import ApiError, ConfigError, UnreachableError
 from gitops.model.rendered import RenderedSet
 from gitops.ports import Cluster
+
+_TRIES = 5
 
 
 async def read_inventory(cluster: Cluster, app: Application, parent: ResourceKey) -> Inventory:
@@ -13,8 +17,27 @@ async def read_inventory(cluster: Cluster, app: Application, parent: ResourceKey
     return read_parent(await cluster.get(parent), app.identity, parent)
 
 
-async def write_inventory(cluster: Cluster, inventory: Inventory, version: str) -> None:
-    await cluster.apply(inventory.parent, parent_body(inventory, version), force=True)
+async def write_inventory(cluster: Cluster, inventory: Inventory, base: Inventory, version: str) -> Inventory:
+    """Record `inventory`, which was made of `base` as it was read or written last; what is recorded then.
+
+    Two runners may be at one Application: what the other one has claimed since stays claimed.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            if base.exists:
+                body = parent_body(replace(inventory, version=base.version), version)
+                stored = await cluster.apply(inventory.parent, body, force=True)
+                return replace(inventory, exists=True, version=stored["metadata"]["resourceVersion"])
+            # An apply would write onto what another runner makes at this moment; a create never does.
+            await cluster.create(inventory.parent, bare_parent(inventory))
+        except (ApiError, UnreachableError) as exc:
+            moved = isinstance(exc, ApiError) and exc.code in (404, 409)
+            if not left or not (moved or not base.exists):
+                raise
+        now = read_parent(await cluster.get(inventory.parent), inventory.application, inventory.parent)
+        inventory = replace(inventory, keys=inventory.keys | (now.keys - base.keys))
+        base = now
+    raise ApiError(409, "Conflict", f"{inventory.parent}: others write it all the time")
 
 
 async def check_namespace(cluster: Cluster, app: Application, rendered: RenderedSet) -> None:

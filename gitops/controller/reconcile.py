@@ -5,7 +5,7 @@ decided, and `roll_back` undoes it when it fails. Nothing else in the project de
 """
 
 from gitops.controller import news
-from gitops.controller.carry_out import carry_out
+from gitops.controller.carry_out import carry_out, keep_spec
 from gitops.controller.journal import Journal
 from gitops.controller.planning import plan_sync
 from gitops.controller.request import Outside, Planned, Request
@@ -29,7 +29,8 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
             await journal.note("sync.held", plan.revision.sha, reason=hold.reason)
             outside.tell(news.Held(hold))
             return SyncResult(Outcome.HELD, plan, message=hold.reason)
-        case InSync() if _is_settled(planned.at, wait=request.wait):
+        case InSync() if is_settled(planned.at, wait=request.wait):
+            await keep_spec(request, outside, planned)
             return SyncResult(Outcome.IN_SYNC, plan, message="nothing to do")
         case Go() | InSync():
             result = await carry_out(request, outside, planned, journal)
@@ -40,7 +41,7 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
             )
 
 
-def _is_settled(at: Situation, *, wait: bool) -> bool:
+def is_settled(at: Situation, *, wait: bool) -> bool:
     """The inventory says just what is so: an earlier sync of this set was finished, and healthy if that is asked."""
     healthy, digest = at.inventory.healthy, at.rendered.digest
     if at.options.resources:

@@ -16,7 +16,6 @@ from gitops.engine.inventory import parent_key
 from gitops.engine.plan import PlanOptions, is_precious
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError
-from gitops.model.plan import ObstacleKind
 from gitops.model.release import Quarantine
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Outcome, SyncResult
@@ -41,9 +40,8 @@ async def roll_back(
         rendered = await _release_set(request, outside, healthy.digest, healthy.revision)
         back = replace(request, app=_patient(request.app), options=_options(result), wait=True, quarantine=quarantine)
         planned = await plan_rendered(back, outside, rendered, failed.source)
-        blocking = [item for item in planned.plan.obstacles if item.kind is not ObstacleKind.GUARD]
-        if blocking:
-            raise GitopsError("; ".join(item.reason for item in blocking))
+        if planned.plan.obstacles:
+            raise GitopsError("; ".join(item.reason for item in planned.plan.obstacles))
         undone = await carry_out(back, outside, planned, journal)
     except GitopsError as exc:
         return await _stuck(request, outside, result, quarantine, journal, str(exc))
@@ -82,7 +80,7 @@ def _patient(app: Application) -> Application:
 
 def _options(result: SyncResult) -> PlanOptions:
     created = frozenset(item.key for item in result.changed if item.verb == "created" and not is_precious(item.key))
-    return PlanOptions(prune=True, prune_only=created, confirm=True, force_conflicts=True, hooks=False)
+    return PlanOptions(prune=True, prune_only=created, confirm=True, force_conflicts=True, hooks=False, back=True)
 
 
 async def _stuck(
@@ -95,7 +93,7 @@ async def _stuck(
             outside.cluster, request.app, parent_key(request.app.name, request.app.destination.namespace)
         )
         marked = journal.anchored(replace(parent, quarantine=quarantine))
-        await write_inventory(outside.cluster, marked, outside.version)
+        await write_inventory(outside.cluster, marked, parent, outside.version)
     except GitopsError as exc:
         reason = f"{reason}; the quarantine could not be recorded: {exc}"
     return replace(result, message=f"{result.message}; rolling back failed: {reason}")

@@ -43,17 +43,22 @@ class LastHealthy:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What the parent records. `synced` is the digest of the last set that was carried out in full."""
+    """What the parent records. `synced` is the digest of the last set that was carried out in full.
+
+    `spec` is what the Application asked for (`gitops.model.spec`), `version` the parent's resourceVersion.
+    """
 
     application: str
     parent: ResourceKey
     keys: frozenset[ResourceKey] = frozenset()
     source: str = ""
+    spec: str = ""
     synced: str = ""
     healthy: LastHealthy | None = None
     quarantine: Quarantine | None = None
     anchor: Anchor | None = None
     exists: bool = False
+    version: str = ""
 
     @property
     def set_id(self) -> str:
@@ -131,14 +136,26 @@ def claimed(inventory: Inventory, desired: Iterable[ResourceKey]) -> Inventory:
     return replace(inventory, keys=inventory.keys | frozenset(desired))
 
 
+def bare_parent(inventory: Inventory) -> Body:
+    """The parent as it is made: it says whose it is, and records nothing yet."""
+    metadata = {
+        "name": inventory.parent.name,
+        "namespace": inventory.parent.namespace,
+        "labels": {SET_ID: inventory.set_id, MANAGED_BY: INSTANCE},
+    }
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+
 def parent_body(inventory: Inventory, version: str) -> Body:
-    """The ConfigMap that records `inventory`; `version` is ours, for the tooling annotation."""
+    """The ConfigMap that records `inventory`, to be written onto the version that it was read at, and no other.
+
+    `version` is ours, for the tooling annotation.
+    """
     kinds = sorted({f"{key.kind}.{key.group}" if key.group else key.kind for key in inventory.keys})
     own = inventory.parent.namespace
     others = sorted({key.namespace for key in inventory.keys if key.namespace} - {own})
     facts: dict[str, Any] = {"application": inventory.application, "source": inventory.source}
-    if inventory.synced:
-        facts["synced"] = inventory.synced
+    facts |= {name: text for name, text in (("synced", inventory.synced), ("spec", inventory.spec)) if text}
     for name, value in (
         ("healthy", inventory.healthy),
         ("quarantine", inventory.quarantine),
@@ -146,19 +163,12 @@ def parent_body(inventory: Inventory, version: str) -> Body:
     ):
         if value is not None:
             facts[name] = json.dumps({field: getattr(value, field) for field in value.__slots__}, sort_keys=True)
+    bare = bare_parent(inventory)
+    annotations = {_TOOLING: f"gitops/v{version}", _KINDS: ",".join(kinds), _NAMESPACES: ",".join(others)}
+    read_at = {"resourceVersion": inventory.version} if inventory.version else {}
     return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": inventory.parent.name,
-            "namespace": own,
-            "labels": {SET_ID: inventory.set_id, MANAGED_BY: INSTANCE},
-            "annotations": {
-                _TOOLING: f"gitops/v{version}",
-                _KINDS: ",".join(kinds),
-                _NAMESPACES: ",".join(others),
-            },
-        },
+        **bare,
+        "metadata": {**bare["metadata"], **read_at, "annotations": annotations},
         "data": facts,
         "binaryData": {"inventory": base64.b64encode(_pack(inventory.keys)).decode()},
     }
@@ -184,11 +194,13 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             parent=parent,
             keys=_unpack(base64.b64decode(packed)),
             source=data.get("source", ""),
+            spec=data.get("spec", ""),
             synced=data.get("synced", ""),
             healthy=LastHealthy(**json.loads(data["healthy"])) if "healthy" in data else None,
             quarantine=Quarantine(**json.loads(data["quarantine"])) if "quarantine" in data else None,
             anchor=Anchor(**json.loads(data["audit"])) if "audit" in data else None,
             exists=True,
+            version=body["metadata"].get("resourceVersion", ""),
         )
     except (ValueError, TypeError, KeyError, OSError, EOFError) as exc:
         raise ManifestError(

@@ -40,7 +40,10 @@ from gitops.model.rendered import RenderedSet
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """A person's words for this one plan; `resources` limits it to keys as "KIND/NAME", and then prunes nothing."""
+    """A person's words for this one plan; `resources` limits it to keys as "KIND/NAME", and then prunes nothing.
+
+    `back` is set on the way to an older release: what the live object says about its recreation counts as well.
+    """
 
     prune: bool = False
     adopt: bool = False
@@ -49,6 +52,7 @@ class PlanOptions:
     resources: tuple[str, ...] = ()
     prune_only: frozenset[ResourceKey] | None = None
     hooks: bool | None = None
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +226,7 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
         return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {error}")
     frozen = refusal.frozen_fields(error, live, answer.body or live)
     reason = refusal.immutable_reason(error, frozen)
-    if not annotations.may_recreate(manifest.body):
+    if not (annotations.may_recreate(manifest.body) or (at.options.back and annotations.may_recreate(live))):
         way_out = (
             "give the object another name, or annotate it gitops.dev/recreate: enabled to have it deleted and created"
         )

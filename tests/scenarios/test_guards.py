@@ -196,3 +196,25 @@ def test_an_object_that_another_application_took_over_is_not_pruned(world):
     mine = replace(world.app, source=replace(world.app.source, plain=own))
     assert world.sync(mine).outcome is Outcome.SYNCED
     assert "shared" in names(world)
+
+
+def test_what_is_of_a_kind_that_is_not_served_now_stays_known_as_ours(world):
+    """Its API may only be down: not seen is not the same as gone."""
+    body = _definition(world)
+    group = body["spec"]["group"]
+    gear = {"apiVersion": f"{group}/v1", "kind": "Gear", "metadata": {"name": "ours"}}
+    world.commit(thing=body, gear=gear, web=config_map("web"))
+    world.sync()
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    world.request("DELETE", f"{path}/{body['metadata']['name']}")
+    world.commit(thing=None, gear=None)
+    assert world.sync(confirm=True).outcome is Outcome.SYNCED
+    assert {key.name for key in world.inventory().keys} == {"ours", "web"}
+    world.request("POST", path, body, "somebody")
+    gone = f"/apis/{group}/v1/namespaces/{world.namespace}/gears"
+    tracking = f"gitops/app:{group}/Gear:{world.namespace}/ours"
+    back = {**gear, "metadata": {"name": "ours", "annotations": {"gitops.dev/tracking": tracking}}}
+    world.request("POST", gone, back, "gitops")
+    world.commit(web=config_map("web", a="2"))
+    assert ("pruned", "ours") in [(item.verb, item.key.name) for item in world.sync().changed]
+    assert {key.name for key in world.inventory().keys} == {"web"}

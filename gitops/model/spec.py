@@ -1,0 +1,54 @@
+"""What an Application asks for, as text that is kept in the cluster, so that it holds where its file is not at hand.
+
+Where the source is, and values for templates, are left out: they are not needed to go back to a release, and values
+may be secrets.
+"""
+
+import json
+import typing
+from dataclasses import asdict, fields, is_dataclass, replace
+from typing import Any
+
+from gitops.model.application import Application
+from gitops.model.errors import ConfigError
+
+_LEFT_OUT = {"name", "namespace", "source", "destination", "interval"}
+
+
+def spec_text(app: Application) -> str:
+    """What differs from the defaults, as JSON; equal specs have equal texts."""
+    default = Application(app.name)
+    facts = {
+        name: _plain(getattr(app, name))
+        for name in (field.name for field in fields(Application))
+        if name not in _LEFT_OUT and getattr(app, name) != getattr(default, name)
+    }
+    return json.dumps(facts, sort_keys=True)
+
+
+def with_spec(app: Application, text: str) -> Application:
+    """`app` as `text` (of `spec_text`) asks for; what this version does not know is left out. Raises ConfigError."""
+    try:
+        facts = json.loads(text or "{}")
+        hints = typing.get_type_hints(Application)
+        return replace(
+            app,
+            **{name: _typed(hints[name], value) for name, value in facts.items() if name in hints.keys() - _LEFT_OUT},
+        )
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise ConfigError(f"{app.identity}: the spec in its inventory cannot be read ({exc}); sync it again") from exc
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    if typing.get_origin(hint) is tuple:
+        return tuple(_typed(typing.get_args(hint)[0], item) for item in value)
+    if is_dataclass(hint) and isinstance(hint, type):
+        hints = typing.get_type_hints(hint)
+        return hint(**{name: _typed(hints[name], item) for name, item in value.items() if name in hints})
+    return value

@@ -1,0 +1,72 @@
+"""Two runners at one Application at the same time: neither takes from the inventory what the other has claimed."""
+
+import asyncio
+
+import pytest
+
+from gitops.controller.reconcile import sync
+from gitops.controller.request import Request
+from gitops.engine.plan import PlanOptions
+from tests.scenarios.world import Killed, config_map
+
+
+def meet(world, before_write, *, killed):
+    """A sync, before whose write number `before_write` another runner syncs a newer commit; then it dies, or goes on.
+
+    Whether the two met at all.
+    """
+    met, sent = [], []
+
+    async def first(outside):
+        raw = outside.cluster.http._raw
+
+        async def watched(method, path, query, *rest):
+            writes = method != "GET" and "dryRun" not in (query or {})
+            if writes and not met and len(sent) == before_write:
+                met.append(True)
+                world.commit(old=None, new=config_map("new"))
+                await asyncio.to_thread(world.sync, wait=False)
+            elif writes and met and killed:
+                raise Killed
+            if writes:
+                sent.append(path)
+            return await raw(method, path, query, *rest)
+
+        outside.cluster.http._raw = watched
+        try:
+            await sync(Request(world.app, "ada", PlanOptions(), wait=False), outside)
+        except Killed:
+            pass
+
+    world._outside(first)
+    return bool(met)
+
+
+def marked_and_owned(world):
+    path = f"/api/v1/namespaces/{world.namespace}/configmaps"
+    items = world.request("GET", path, labelSelector="applyset.kubernetes.io/part-of")["items"]
+    return {item["metadata"]["name"] for item in items}, {key.name for key in world.inventory().keys}
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["goes on", "is killed"])
+@pytest.mark.parametrize("before_write", range(6))  # namespace, parent, claim, two objects, the exact set
+def test_at_the_first_sync(world, before_write, killed):
+    world.commit(old=config_map("old"), web=config_map("web"))
+    assert meet(world, before_write, killed=killed)
+    marked, owned = marked_and_owned(world)
+    assert marked <= owned
+    world.sync()
+    assert marked_and_owned(world)[0] == {"new", "web"}
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["goes on", "is killed"])
+@pytest.mark.parametrize("before_write", range(4))  # claim, two objects, the exact set
+def test_at_a_later_sync(world, before_write, killed):
+    world.commit(web=config_map("web"))
+    world.sync()
+    world.commit(old=config_map("old"), web=config_map("web", a="2"))
+    assert meet(world, before_write, killed=killed)
+    marked, owned = marked_and_owned(world)
+    assert marked <= owned
+    world.sync()
+    assert marked_and_owned(world)[0] == {"new", "web"}
