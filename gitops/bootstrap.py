@@ -1,7 +1,7 @@
 """Joins ports and adapters: the only module that knows both. What a caller does not use is not imported."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +12,8 @@ from gitops.model.revision import Tree
 if TYPE_CHECKING:
     from gitops.controller import news
     from gitops.controller.request import Outside
+    from gitops.controller.run import Connect, Controller
+    from gitops.manifests.key import Body
     from gitops.model.application import Application
     from gitops.ports import Cluster, Source, Store
     from renderers.result import Needs, Remote, Rendered
@@ -138,3 +140,94 @@ async def open_outside(
             )
     finally:
         await cluster.close()
+
+
+def connector(kubeconfig: str, context: str) -> "Connect":
+    """How a controller gets at clusters: "" is the one of `context`, any other name is a context of the kubeconfig."""
+    from gitops.adapters.kubernetes.cache import CachedCluster
+    from gitops.adapters.kubernetes.cluster import KubernetesCluster
+    from gitops.adapters.kubernetes.connection import connect
+    from gitops.adapters.kubernetes.shelf import Seen
+    from gitops.controller.run import Connected, OnObject
+
+    def connected(name: str, on_object: OnObject, may_write: Callable[[], bool]) -> Connected:
+        def seen(change: Seen) -> None:
+            on_object(change.set_id, change.key, change.body, change.suspect)
+
+        cluster = CachedCluster(KubernetesCluster(connect(kubeconfig, name or context)), seen, may_write)
+        return Connected(cluster, cluster.acting_as, cluster.counts)
+
+    return connected
+
+
+@contextlib.asynccontextmanager
+async def open_controller(
+    *,
+    kubeconfig: str,
+    context: str,
+    state: Path,
+    cache: Path,
+    key: str,
+    store_url: str,
+    secrets: Callable[[str], str],
+    version: str,
+) -> AsyncIterator["Controller"]:
+    """A controller that knows no Application yet; its store is closed at the end."""
+    from gitops.adapters.clock import SystemClock
+    from gitops.adapters.repositories import GitRepositories
+    from gitops.controller.renders import RenderCache
+    from gitops.controller.run import Controller
+
+    async with open_store(state, key, store_url) as store:
+        yield Controller(
+            connect=connector(kubeconfig, context),
+            repositories=GitRepositories(cache, secrets),
+            renders=RenderCache(render),
+            store=store,
+            clock=SystemClock(),
+            version=version,
+        )
+
+
+def take_part(
+    controller: "Controller",
+    home: "Cluster",
+    parts: "list[tuple[str, Awaitable[None]]]",
+    *,
+    files: list[Path],
+    read_files: "Callable[[Path], list[Application]]",
+    read_resource: "Callable[[Body], Application] | None",
+    namespace: str,
+    watch_namespace: str,
+    leases: bool,
+    shared: bool,
+    listen: str,
+) -> None:
+    """Add to `parts` what runs beside the controller's own: sources of Applications, Leases, the HTTP server.
+
+    Raises ConfigError for a file that cannot be read.
+    """
+    from gitops.adapters.clock import SystemClock
+    from gitops.controller.replica import Replica
+    from gitops.controller.roster import CustomResources, Files
+    from gitops.controller.status import StatusWriter
+
+    clock = SystemClock()
+    if leases:
+        controller.replica = Replica(
+            home, clock, namespace, single=not shared, losing=controller.let_go, gained=controller.wake_all
+        )
+        parts.append(("leases", controller.replica.run()))
+    for file in files:
+        source = Files(file, read_files, controller.roster, clock)
+        source.read()
+        parts.append((f"files {file}", source.run()))
+    if read_resource is not None:
+        writer = StatusWriter(home, controller, clock)
+        controller.on_status = writer.changed
+        resources = CustomResources(home, clock, watch_namespace, read_resource, controller.roster, writer.wrong)
+        parts += [("applications", resources.run()), ("statuses", writer.run())]
+    if listen:
+        from gitops.server.app import serve
+
+        parts.append(("http", serve(controller, listen)))

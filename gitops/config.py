@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from gitops.manifests.cel import CelError, compiled
 from gitops.manifests.errors import ManifestError
+from gitops.manifests.key import Body
 from gitops.manifests.yaml import line_of
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, Backoff, SourceSpec
@@ -60,6 +61,14 @@ def check_name(name: str, what: str) -> str:
 
 def read_application(path: Path) -> Application:
     """The one Application in the file `path`. Raises ConfigError."""
+    apps = read_applications(path)
+    if len(apps) != 1:
+        raise ConfigError(f"{path}: expected one Application, found {len(apps)} documents")
+    return apps[0]
+
+
+def read_applications(path: Path) -> list[Application]:
+    """Every Application in the file `path`. Raises ConfigError."""
     try:
         data = path.read_bytes()
     except OSError as exc:
@@ -68,17 +77,24 @@ def read_application(path: Path) -> Application:
         documents = load_all(data, str(path))
     except ManifestError as exc:
         raise ConfigError(str(exc)) from exc
-    if len(documents) != 1:
-        raise ConfigError(f"{path}: expected one Application, found {len(documents)} documents")
-    return _Reader(path, data).application(documents[0].value)
+    return [_Reader(path, data, number).application(found.value) for number, found in enumerate(documents)]
+
+
+def application_of(body: Body) -> Application:
+    """The Application that a custom resource's body stands for. Raises ConfigError with the field."""
+    names = body["metadata"]
+    plain = {**body, "metadata": {name: names[name] for name in ("name", "namespace") if name in names}}
+    return _Reader(None, b"").application(plain)
 
 
 class _Reader:
     """Turns one file's plain values into dataclasses, keeping track of where it is for messages."""
 
-    def __init__(self, path: Path, data: bytes) -> None:
+    def __init__(self, path: Path | None, data: bytes, document: int = 0) -> None:
+        """`path` None: there is no file, and messages name the field alone."""
         self._path = path
         self._data = data
+        self._document = document
 
     def application(self, value: Any) -> Application:
         if not isinstance(value, dict):
@@ -123,7 +139,7 @@ class _Reader:
         try:
             check_name(str(value), ".".join(str(step) for step in field))
         except ConfigError as exc:
-            raise ConfigError(f"{self._path}:{self._line(field)}: {exc}") from None
+            raise ConfigError(f"{self._where(field)}{exc}") from None
 
     def _dataclass(
         self, kind: type[T], value: Any, field: tuple[str | int, ...], given: dict[str, Any] | None = None
@@ -188,7 +204,7 @@ class _Reader:
 
     def _line(self, field: tuple[str | int, ...]) -> int:
         for depth in range(len(field), 0, -1):
-            found = line_of(self._data, 0, field[:depth])
+            found = line_of(self._data, self._document, field[:depth])
             if found is not None:
                 return found
         return 1
@@ -196,7 +212,10 @@ class _Reader:
     def _error(self, field: tuple[str | int, ...], message: str) -> ConfigError:
         name = ".".join(str(step) for step in field).replace("..", ".")
         text = re.sub(r"\.(\d+)", r"[\1]", name)
-        return ConfigError(f"{self._path}:{self._line(field)}: {text + ': ' if text else ''}{message}")
+        return ConfigError(f"{self._where(field)}{text + ': ' if text else ''}{message}")
+
+    def _where(self, field: tuple[str | int, ...]) -> str:
+        return "" if self._path is None else f"{self._path}:{self._line(field)}: "
 
 
 _NAMES = {"str": "text", "bool": "true or false", "int": "a whole number", "float": "a number", "dict": "a map"}

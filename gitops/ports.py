@@ -130,6 +130,10 @@ class Cluster(Protocol):
         """Server-side apply as field manager `gitops`; the stored object (or what it would be)."""
         ...
 
+    async def apply_status(self, key: ResourceKey, status: Body) -> None:
+        """Server-side apply of the status alone, as field manager `gitops`."""
+        ...
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         """Write managedFields, if the object is still at `version`; ApiError 409 if not."""
         ...

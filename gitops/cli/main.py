@@ -11,6 +11,7 @@ _COMMANDS = {
     "render": ("gitops.cli.render", "render", "Print the desired state."),
     "diff": ("gitops.cli.sync", "diff", "Show what a sync would change, field by field."),
     "sync": ("gitops.cli.sync", "sync", "Make the cluster follow: plan, apply, wait, roll back on failure."),
+    "run": ("gitops.cli.run", "run", "Run the controller: commits in, converged clusters out."),
     "status": ("gitops.cli.status", "status", "Show where Applications stand."),
     "history": ("gitops.cli.history", "history", "List the healthy releases of an Application."),
     "rollback": ("gitops.cli.history", "rollback", "Go back to an earlier release."),

@@ -75,6 +75,17 @@ def run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
         sys.exit(130)
 
 
+def run_controller(settings: Settings, work: Coroutine[Any, Any, None]) -> None:
+    """Run the controller's work: it takes signals itself, and every fact is logged."""
+    import asyncio
+
+    set_up_logging(settings, quiet=False)
+    try:
+        asyncio.run(work)
+    except GitopsError as exc:
+        fail(exc)
+
+
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
     import signal
@@ -84,13 +95,13 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     return await task
 
 
-def set_up_logging(settings: Settings) -> None:
-    """One line per fact on stderr: warnings by default; with -v every fact and every request as well."""
+def set_up_logging(settings: Settings, *, quiet: bool = True) -> None:
+    """One line per fact on stderr; `quiet` leaves all but warnings out, -v adds every request."""
     import logging
 
     import structlog
 
-    level = logging.DEBUG if settings.verbose else logging.WARNING
+    level = logging.DEBUG if settings.verbose else logging.WARNING if quiet else logging.INFO
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -1,4 +1,4 @@
-"""What a controller knows of each Application that it runs, in memory only: all of it is found again after a restart."""
+"""What a controller knows of each Application that it runs, in memory only: a restart finds it all again."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +13,7 @@ from gitops.model.plan import Plan
 from gitops.model.release import Quarantine
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
+from gitops.ports import Asked
 
 
 @dataclass(slots=True)
@@ -30,8 +31,9 @@ class Tracked:
     follows_links: bool = False
     digest: str = ""
     answer: Answer | None = None
-    plan: Plan | None = None
+    pending: int = 0  # changes of the last plan
     drift: tuple[str, ...] = ()
+    drifts_seen: int = 0
     error: str = ""
     failures: int = 0
     outcome: Outcome | None = None
@@ -41,14 +43,25 @@ class Tracked:
     corrections: list[Correction] = field(default_factory=list)
     fights: tuple[Fight, ...] = ()
     unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
-    asked: str = ""  # who asked for a sync that is not done yet
-    deleting: bool = False
-    pushed_at: float = 0.0  # when the present head was first seen (monotonic), for the time to healthy
+    asked: Asked | None = None  # a person's wish for a sync that is not done yet
+    not_before: float = 0.0  # after a failure, drift alone is no reason for a pass earlier than this (monotonic)
+    pushed_at: float = 0.0  # when the present head was first seen (monotonic)
+    healthy_seconds: float | None = None  # from then until it was healthy; taken by whoever counts it
+    sync_seconds: float | None = None  # the last sync's duration; likewise
+    correlation: str = ""
+    leaving: bool = False  # it is being deleted, and what it owns is to be pruned
+    is_ours: bool = False  # this replica has been running it
     task: asyncio.Task[None] | None = None
 
     @property
     def identity(self) -> str:
         return self.app.identity
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster that it goes to; "" is the one that we are at home in."""
+        name = self.app.destination.cluster
+        return "" if name == "in-cluster" else name
 
     @property
     def set_id(self) -> str:
@@ -109,7 +122,7 @@ class Fleet:
                 tracked = Tracked(app, task=known.task, unhealthy=known.unhealthy, asked=known.asked)
             tracked.app = app
         self._all[app.identity] = tracked
-        self._by_set[app.destination.cluster, tracked.set_id] = app.identity
+        self._by_set[tracked.cluster, tracked.set_id] = app.identity
         return tracked
 
     def remove(self, identity: str) -> None:
@@ -123,7 +136,7 @@ class Fleet:
         return None if identity is None else self._all.get(identity)
 
     def _forget_set(self, known: Tracked) -> None:
-        place = (known.app.destination.cluster, known.set_id)
+        place = (known.cluster, known.set_id)
         if self._by_set.get(place) == known.identity:
             del self._by_set[place]
 

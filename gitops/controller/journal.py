@@ -20,6 +20,7 @@ class Journal:
     def __init__(self, request: Request, outside: Outside, inventory: Inventory) -> None:
         """The chain is that of the name which the cluster remembers, and goes on after the head that it remembers."""
         self._store = outside.store
+        self._noted = outside.noted
         self._clock = outside.clock
         self._application = inventory.application
         self._cluster = outside.cluster.name
@@ -32,6 +33,7 @@ class Journal:
         entry = Fact(self._application, self._cluster, self._actor, self.now(), fact, revision, detail)
         event = await self._store.append(entry, self._after)
         self._head = Anchor(self._store.id, event.seq, event.hash)
+        self._noted()
         log.info(fact, application=self._application, revision=revision[:12], seq=event.seq)
 
     def now(self) -> str:

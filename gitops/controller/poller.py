@@ -42,7 +42,7 @@ class _Host:
 
 
 class Poller:
-    """`on_commit` is told of an Application whose desired state a new commit may change, `on_error` of a failed look."""
+    """`on_commit` hears of an Application whose desired state a new commit may change, `on_error` of failed looks."""
 
     def __init__(
         self,

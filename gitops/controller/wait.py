@@ -9,7 +9,7 @@ from gitops.engine.health import health_of
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, UnreachableError
-from gitops.model.health import MISSING, Health, HealthWord
+from gitops.model.health import Health, HealthWord
 from gitops.ports import Clock, Cluster
 
 Tell = Callable[[ResourceKey, Health], None]
@@ -23,7 +23,7 @@ _EXAMINE_SECONDS = 2.0
 def health_when_gone(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
     """The health of an object that is not there any more, by its last state: a Job that its TTL removed has ended."""
     if body.get("kind") != "Job" or (body.get("spec") or {}).get("ttlSecondsAfterFinished") is None:
-        return MISSING
+        return Health(HealthWord.MISSING, "it was deleted while it was waited for", final=True)
     last = health_of({**body, "metadata": {**body["metadata"], "deletionTimestamp": None}}, own)
     if last.final or last.is_settled:
         return last
@@ -115,8 +115,10 @@ class HealthWait:
         version = await self._look(group, keys)
         async with self._cluster.watch(*group, version, self._labels) as events:
             async for event in events:
-                if event.type != "BOOKMARK":
-                    self._judge(key_of(event.body), event.body, keys, gone=event.type == "DELETED")
+                if event.type == "DELETED":  # or its label was taken off: then it is still there
+                    await self._ask({key_of(event.body)} & keys)
+                elif event.type != "BOOKMARK":
+                    self._judge(key_of(event.body), event.body, keys, gone=False)
 
     async def _examine(self, key: ResourceKey) -> None:
         """Give up on a workload whose pods cannot recover, instead of sitting out the deadline."""

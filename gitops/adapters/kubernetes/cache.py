@@ -104,6 +104,10 @@ class CachedCluster:
             self._watches.wrote(stored)
         return stored
 
+    async def apply_status(self, key: ResourceKey, status: Body) -> None:
+        self._check_may_write()
+        await self._cluster.apply_status(key, status)
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         self._check_may_write()
         await self._cluster.replace_owners(key, owners, version)
@@ -175,7 +179,8 @@ class _Watches:
                 if place not in self._tasks:
                     self._begin(place)
             try:
-                await asyncio.wait_for(self._listed[place].wait(), _FIRST_LIST_SECONDS)
+                async with asyncio.timeout(_FIRST_LIST_SECONDS):
+                    await self._listed[place].wait()
             except TimeoutError:
                 return None
             if place in self._shelves:

@@ -115,6 +115,16 @@ class KubernetesCluster:
         path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
         return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
 
+    async def apply_status(self, key: ResourceKey, status: Body) -> None:
+        info = (await self.kinds()).find(key.group, key.kind)
+        if info is None:
+            raise ApiError(404, "NotFound", f"the cluster does not serve {key.kind} in {key.group}")
+        metadata = {"name": key.name, "namespace": key.namespace}
+        body = {"apiVersion": info.api_version, "kind": key.kind, "metadata": metadata, "status": status}
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        path = f"{_collection(info, key.namespace)}/{quote(key.name)}/status"
+        await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         patch: list[Body] = [
             {"op": "replace", "path": "/metadata/managedFields", "value": list(owners)},

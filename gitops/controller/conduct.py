@@ -1,0 +1,260 @@
+"""One pass of the controller for one Application: plan, answer as the rules say, do it, remember what came of it.
+
+The pipeline is `gitops.controller.reconcile`'s; here is only what a one-shot sync has no need of: what people said
+before, drift beside a revision that is not synced, retries, fights.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+
+import structlog
+
+from gitops.controller.fleet import Tracked, drift_in
+from gitops.controller.journal import Journal, described
+from gitops.controller.planning import plan_rendered, plan_sync
+from gitops.controller.reconcile import is_settled, sync_planned
+from gitops.controller.request import Outside, Planned, Render, Request
+from gitops.engine.annotations import ignores_health
+from gitops.engine.drift import Answer, Word, corrections_in, fights_in, respond, without_fights
+from gitops.engine.health import health_of
+from gitops.engine.plan import PlanOptions
+from gitops.engine.retry import delay_after
+from gitops.model.application import SourceSpec
+from gitops.model.errors import ClusterError, GitopsError, SourceError
+from gitops.model.health import MISSING
+from gitops.model.plan import ObstacleKind
+from gitops.model.result import Go, Hold, Outcome
+from gitops.model.revision import Revision, Tree
+from gitops.ports import Checkout, Clock, Cluster, Repositories, Store
+
+log = structlog.get_logger()
+ACTOR = "gitops controller"
+# How soon a hold is looked at again: one that time or another Application ends, and one that only a person does.
+_SOON, _LATER = 30.0, 300.0
+_PASSING = {ObstacleKind.WINDOW, ObstacleKind.DEPENDENCY}
+_LONGEST_BACKOFF = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What passes on one cluster work with."""
+
+    cluster: Cluster
+    acting_as: Callable[[str], Cluster]
+    repositories: Repositories
+    render: Render
+    store: Store
+    clock: Clock
+    version: str
+    noted: Callable[[], None] = lambda: None
+
+
+class _Head:
+    """`gitops.ports.Source` at the revision that the poller saw: a pass never asks a remote what is new."""
+
+    def __init__(self, repositories: Repositories, tracked: Tracked) -> None:
+        self._repositories = repositories
+        self._head = tracked.head
+        self.tree: Tree | None = None
+
+    async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:
+        revision = Revision(sha, "") if sha else self._head
+        if revision is None:
+            raise SourceError(f"{spec.repoURL}: has not been read yet")
+        tree = await self._repositories.tree(spec, revision)
+        if not sha:
+            self.tree = tree
+        return Checkout(revision, tree, self._repositories.source_name(spec), spec.path)
+
+
+async def pass_over(
+    tracked: Tracked, means: Means, word: Word, waiting: Callable[[], AbstractAsyncContextManager[None]]
+) -> float | None:
+    """Bring one Application to where it should be; the seconds until it wants another pass, or None."""
+    try:
+        again = await _pass(tracked, means, word, waiting)
+        tracked.error = ""
+        return again
+    except GitopsError as exc:
+        tracked.error = str(exc)
+        tracked.failures += 1
+        log.warning("pass.failed", application=tracked.identity, error=str(exc))
+        if isinstance(exc, ClusterError):
+            with contextlib.suppress(ClusterError):  # the failure itself is what matters
+                await means.cluster.kinds(refresh=True)
+        return min(5.0 * 2.0 ** min(tracked.failures - 1, 10), _LONGEST_BACKOFF)
+
+
+async def _pass(
+    tracked: Tracked, means: Means, word: Word, waiting: Callable[[], AbstractAsyncContextManager[None]]
+) -> float | None:
+    app = without_fights(tracked.app, tracked.fights)
+    user = app.sync.serviceAccount
+    cluster = means.acting_as(f"system:serviceaccount:{app.namespace}:{user}") if user else means.cluster
+    source = _Head(means.repositories, tracked)
+    outside = Outside(
+        source,
+        means.render,
+        cluster,
+        means.store,
+        means.clock,
+        means.version,
+        noted=means.noted,
+        waiting=waiting,
+    )
+    asked = tracked.asked
+    options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")))
+    request = Request(app, asked.actor if asked else ACTOR, options)
+    planned = await plan_sync(request, outside)
+    _learn(tracked, source, planned)
+    inventory = planned.at.inventory
+    settled = is_settled(planned.at, wait=True)
+    answer = respond(app, planned.plan, planned.decision, word, synced=inventory.synced, settled=settled)
+    _note_answer(tracked, planned, answer)
+    match answer:
+        case Answer.SYNC:
+            return await _carry_out(tracked, request, outside, planned, is_drift=settled)
+        case Answer.SETTLED:
+            tracked.failures = 0
+            await _note_drift(tracked, request, outside, None)
+            return None
+        case Answer.REPORT:
+            await _note_drift(tracked, request, outside, planned)
+            return None
+        case Answer.HELD | Answer.APPROVAL | Answer.SUSPENDED:
+            if answer is not Answer.SUSPENDED:
+                await _mend_synced(tracked, request, outside, planned)
+            return _until_looked_again(planned)
+
+
+def _learn(tracked: Tracked, source: _Head, planned: Planned) -> None:
+    """What the plan tells, whatever is decided."""
+    at = planned.at
+    if source.tree is not None:
+        tracked.rendered, tracked.reads = at.rendered.revision.sha, dict(source.tree.reads)
+        tracked.follows_links = source.tree.follows_links
+    tracked.digest = at.rendered.digest
+    tracked.quarantine = at.inventory.quarantine
+    own = tracked.app.health
+    healths = {
+        found.key: MISSING if found.key not in at.live else health_of(at.live[found.key], own)
+        for found in at.rendered.manifests
+        if found.key in at.inventory.keys and not ignores_health(found.body)
+    }
+    tracked.unhealthy = {key: health for key, health in healths.items() if not health.is_settled}
+
+
+def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
+    tracked.answer = answer
+    tracked.pending = len(planned.plan.changes)
+    before = tracked.message
+    match answer:
+        case Answer.HELD:
+            assert isinstance(planned.decision, Hold)
+            tracked.message = planned.decision.reason
+        case Answer.APPROVAL:
+            tracked.message = (
+                f"{tracked.pending} changes wait for a sync or an approval of plan {planned.plan.digest[:12]}"
+            )
+        case Answer.SUSPENDED:
+            tracked.message = "suspended"
+        case Answer.SETTLED:
+            tracked.message = "; ".join(str(fight) for fight in tracked.fights)
+        case _:
+            return
+    if tracked.message != before and tracked.message:
+        log.info("application.waits", application=tracked.identity, answer=answer.value, reason=tracked.message)
+
+
+async def _note_drift(tracked: Tracked, request: Request, outside: Outside, planned: Planned | None) -> None:
+    """Record each new drift once, with who did it."""
+    drift = tuple(drift_in(planned.plan)) if planned is not None else ()
+    if drift == tracked.drift:
+        return
+    tracked.drift = drift
+    if planned is not None and drift:
+        tracked.drifts_seen += 1
+        tracked.message = f"drifted: {'; '.join(drift[:3])}" + (" and more" if len(drift) > 3 else "")
+        changes = [described(change) for change in planned.plan.changes]
+        journal = Journal(request, outside, planned.at.inventory)
+        await journal.note("drift.detected", planned.plan.revision.sha, changes=changes)
+
+
+async def _carry_out(
+    tracked: Tracked, request: Request, outside: Outside, planned: Planned, *, is_drift: bool
+) -> float | None:
+    if is_drift and planned.plan.changes:
+        await _note_drift(tracked, request, outside, planned)
+        request = replace(request, wait=False)  # the next hand edit must not wait for this one's rollout
+    started = outside.clock.monotonic()
+    result = await sync_planned(request, outside, planned)
+    tracked.sync_seconds = outside.clock.monotonic() - started
+    tracked.outcome, tracked.message = result.outcome, result.message
+    tracked.synced_at = outside.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+    log.info("application.synced", application=tracked.identity, outcome=result.outcome.value, reason=result.message)
+    if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
+        tracked.failures, tracked.drift, tracked.answer = 0, (), Answer.SETTLED
+        tracked.unhealthy = {}
+        if is_drift:
+            _remember_corrections(tracked, planned, outside.clock)
+        elif result.outcome is Outcome.SYNCED and tracked.pushed_at:
+            tracked.healthy_seconds = outside.clock.monotonic() - tracked.pushed_at
+            tracked.pushed_at = 0.0
+        return None
+    tracked.answer = Answer.HELD
+    if result.outcome is not Outcome.FAILED:
+        return None if result.outcome is Outcome.ROLLED_BACK else _LATER
+    tracked.failures += 1
+    delay = delay_after(tracked.failures, tracked.app.sync.retry)
+    if delay is None:
+        tracked.message += f" (given up after {tracked.failures} tries; push a commit, or run gitops refresh)"
+    return delay
+
+
+def _remember_corrections(tracked: Tracked, planned: Planned, clock: Clock) -> None:
+    now = clock.monotonic()
+    fresh = [*tracked.corrections, *corrections_in(planned.plan, now)]
+    fights = fights_in(fresh, now)
+    tracked.corrections = fresh[-1000:]
+    if set(fights) - set(tracked.fights):
+        tracked.fights = fights
+        tracked.message = "; ".join(str(fight) for fight in fights)
+        log.warning("drift.fight", application=tracked.identity, reason=tracked.message)
+
+
+async def _mend_synced(tracked: Tracked, request: Request, outside: Outside, head: Planned) -> None:
+    """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
+    inventory = head.at.inventory
+    if not inventory.synced or inventory.synced == head.plan.digest or request.app.sync.drift == "ignore":
+        return
+    rendered = await outside.store.rendered(inventory.synced)
+    if rendered is None:
+        return
+    mend = replace(request, options=PlanOptions(hooks=False), quarantine=inventory.quarantine, wait=False)
+    planned = await plan_rendered(mend, outside, rendered, head.source)
+    if not planned.plan.changes:
+        await _note_drift(tracked, mend, outside, None)
+        return
+    message = tracked.message
+    await _note_drift(tracked, mend, outside, planned)
+    if request.app.sync.drift == "correct" and isinstance(planned.decision, Go):
+        result = await sync_planned(mend, outside, planned)
+        if result.outcome is Outcome.SYNCED:
+            tracked.drift = ()
+            _remember_corrections(tracked, planned, outside.clock)
+    tracked.message = message
+
+
+def _until_looked_again(planned: Planned) -> float | None:
+    if not isinstance(planned.decision, Hold):
+        return None
+    return _SOON if all(item.kind in _PASSING for item in planned.decision.obstacles) else _LATER
+
+
+@contextlib.asynccontextmanager
+async def correlated(tracked: Tracked) -> AsyncIterator[None]:
+    """Every line that is logged inside carries the id of the commit's way from poll to health."""
+    with structlog.contextvars.bound_contextvars(id=tracked.correlation):
+        yield

@@ -1,0 +1,135 @@
+"""All that goes on about one cluster: its queue, its places, its passes. One that hangs fills only these."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+
+from gitops.controller.conduct import Means, correlated, pass_over
+from gitops.controller.fleet import Fleet, Tracked
+from gitops.controller.queue import Priority, WorkQueue
+from gitops.engine.drift import Word
+
+log = structlog.get_logger()
+PLACES = 16
+# A wait for health shorter than this keeps its place: most objects are healthy at once.
+_KEEP_SECONDS = 0.05
+# Every Application is planned again after this long, from what the watches know: should an event have been lost.
+_RESYNC_SECONDS = 3600.0
+
+
+class Lane:
+    """Passes on one cluster; `may_run` is asked before each, `word_of` gives what people said.
+
+    `ended` hears of each pass: whether it came to its end (it may have been superseded), and its seconds.
+    """
+
+    def __init__(
+        self,
+        means: Means,
+        fleet: Fleet,
+        *,
+        may_run: Callable[[Tracked], bool],
+        word_of: Callable[[Tracked], Word],
+        ended: Callable[[Tracked, bool, float], None],
+    ) -> None:
+        self.means = means
+        self.queue = WorkQueue()
+        self._fleet = fleet
+        self._may_run = may_run
+        self._word_of = word_of
+        self._ended = ended
+        self._places = asyncio.Semaphore(PLACES)
+        self._passes: set[asyncio.Task[None]] = set()
+
+    def put(self, tracked: Tracked, priority: Priority, *, after: float = 0.0) -> None:
+        """Have the Application passed over; after a failure drift alone waits until a retry is due."""
+        if priority >= Priority.DRIFT:
+            after = max(after, tracked.not_before - self.means.clock.monotonic())
+        self.queue.put(tracked.identity, tracked.app.namespace, priority, after=max(after, 0.0))
+
+    async def run(self) -> None:
+        """Give out places for ever; passes under way are ended with it."""
+        try:
+            while True:
+                await self._places.acquire()
+                identity, priority = await self.queue.take()
+                task = asyncio.create_task(self._one(identity, priority), name=f"pass {identity}")
+                self._passes.add(task)
+                task.add_done_callback(self._passes.discard)
+        finally:
+            for task in self._passes:
+                task.cancel()
+            await asyncio.gather(*self._passes, return_exceptions=True)
+
+    async def _one(self, identity: str, priority: Priority) -> None:
+        place = _Place(self._places)
+        again: float | None = None
+        finished, started = False, self.means.clock.monotonic()
+        tracked = self._fleet.get(identity)
+        try:
+            if tracked is not None and tracked.head is not None and self._may_run(tracked):
+                tracked.task = asyncio.current_task()
+                async with correlated(tracked):
+                    again = await pass_over(tracked, self.means, self._word_of(tracked), place.lent)
+                finished = True
+        except asyncio.CancelledError:
+            log.info("pass.superseded", application=identity)
+        except Exception:
+            # A fault of ours in one pass must not end the others'; it is told whole and tried again.
+            log.exception("pass.crashed", application=identity)
+            if tracked is not None:
+                tracked.failures += 1
+                tracked.error = "a fault in the controller; see its log"
+            again = 60.0
+        finally:
+            place.give_back()
+            self.queue.done(identity)
+            if tracked is not None:
+                tracked.task = None
+                self._plan_next(tracked, again)
+                self._ended(tracked, finished, self.means.clock.monotonic() - started)
+
+    def _plan_next(self, tracked: Tracked, again: float | None) -> None:
+        if self._fleet.get(tracked.identity) is not tracked:
+            return
+        tracked.not_before = 0.0
+        if again is not None and tracked.failures:
+            tracked.not_before = self.means.clock.monotonic() + again
+        self.put(tracked, Priority.RESYNC, after=again if again is not None else _RESYNC_SECONDS)
+
+
+class _Place:
+    """One pass's place; while it waits for health (in one or several tasks) the place is another's."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._waits = 0
+        self._held = True
+        self._timer: asyncio.TimerHandle | None = None
+
+    @contextlib.asynccontextmanager
+    async def lent(self) -> AsyncIterator[None]:
+        self._waits += 1
+        if self._waits == 1:
+            self._timer = asyncio.get_running_loop().call_later(_KEEP_SECONDS, self._lend)
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            if self._waits == 0 and self._timer is not None:
+                self._timer.cancel()
+        if not self._held and self._waits == 0:
+            await self._places.acquire()
+            self._held = True
+
+    def _lend(self) -> None:
+        if self._held:
+            self._held = False
+            self._places.release()
+
+    def give_back(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._lend()

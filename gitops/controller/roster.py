@@ -1,0 +1,201 @@
+"""Where a controller's Applications come from: files, folders of files, and custom resources in the home cluster.
+
+A source is read again when it changes. One that cannot be read keeps what was read of it before, and is told: a typo
+must not look like the deletion of everything.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import Application
+from gitops.model.errors import ApiError, ClusterError, ConfigError
+from gitops.ports import Clock, Cluster
+
+log = structlog.get_logger()
+GROUP, KIND = "gitops.dev", "Application"
+FINALIZER = "gitops.dev/prune"
+_FILES_SECONDS = 2.0
+# A kind that is not served yet is looked for again after this long: its CRD may come.
+_AGAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One Application as a source gives it; `key` is its custom resource, None for one from a file.
+
+    `leaving` when the custom resource is deleted and waits for us to prune what it owns.
+    """
+
+    app: Application
+    key: ResourceKey | None = None
+    generation: int = 0
+    leaving: bool = False
+
+
+class Roster:
+    """Tells `changed` of each Application that is new or other, `gone` of each that is no more, by identity."""
+
+    def __init__(self, changed: Callable[[Entry], None], gone: Callable[[str], None]) -> None:
+        self._changed = changed
+        self._gone = gone
+        self._entries: dict[str, tuple[str, Entry]] = {}
+
+    def put(self, source: str, entry: Entry) -> None:
+        """An Application from `source`; of two sources that name one, the first keeps it."""
+        identity = entry.app.identity
+        known = self._entries.get(identity)
+        if known is not None and known[0] != source:
+            log.error("application.twice", application=identity, kept=known[0], ignored=source)
+            return
+        if known is None or known[1] != entry:
+            self._entries[identity] = (source, entry)
+            self._changed(entry)
+
+    def drop(self, source: str, identity: str) -> None:
+        known = self._entries.get(identity)
+        if known is not None and known[0] == source:
+            del self._entries[identity]
+            self._gone(identity)
+
+    def keep_only(self, source: str, identities: set[str]) -> None:
+        """Whatever else `source` gave before is gone."""
+        for identity, (other, _) in list(self._entries.items()):
+            if other == source and identity not in identities:
+                self.drop(source, identity)
+
+    def entry(self, identity: str) -> Entry | None:
+        known = self._entries.get(identity)
+        return None if known is None else known[1]
+
+
+class Files:
+    """Applications in a file, or in all *.yaml of a folder; read again when a file's time or size changes."""
+
+    def __init__(self, path: Path, read: Callable[[Path], list[Application]], roster: Roster, clock: Clock) -> None:
+        self._path = path
+        self._read = read
+        self._roster = roster
+        self._clock = clock
+        self._stamp: object = None
+
+    def read(self) -> None:
+        """Raises ConfigError for the first file that is wrong; then nothing of the folder is taken in."""
+        apps = [app for path in self._files() for app in self._read(path)]
+        seen: set[str] = set()
+        for app in apps:
+            if app.identity in seen:
+                raise ConfigError(f"{self._path}: holds two Applications called {app.identity}")
+            seen.add(app.identity)
+        self._stamp = self._stamp_now()
+        for app in apps:
+            self._roster.put(str(self._path), Entry(app))
+        self._roster.keep_only(str(self._path), seen)
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(_FILES_SECONDS)
+            stamp = self._stamp_now()
+            if stamp == self._stamp:
+                continue
+            try:
+                self.read()
+                log.info("configuration.read", path=str(self._path))
+            except ConfigError as exc:
+                self._stamp = stamp
+                log.error("configuration.wrong", path=str(self._path), error=str(exc))
+
+    def _files(self) -> list[Path]:
+        if self._path.is_dir():
+            return sorted(path for path in self._path.iterdir() if path.suffix in (".yaml", ".yml"))
+        return [self._path]
+
+    def _stamp_now(self) -> object:
+        stamps = []
+        for path in self._files():
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                stamps.append((str(path), stat.st_mtime_ns, stat.st_size))
+        return stamps
+
+
+class CustomResources:
+    """Applications as custom resources, by list and watch; where the kind is not served, it is looked for in time.
+
+    `wrong` is told of one whose spec cannot be read, with the reason.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        namespace: str,
+        read: Callable[[Body], Application],
+        roster: Roster,
+        wrong: Callable[[ResourceKey, int, str], None],
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._namespace = namespace
+        self._read = read
+        self._roster = roster
+        self._wrong = wrong
+
+    async def run(self) -> None:
+        while True:
+            pause = 1.0
+            try:
+                if (await self._cluster.kinds()).find(GROUP, KIND) is None:
+                    pause = _AGAIN_SECONDS
+                    await self._clock.sleep(pause)
+                    await self._cluster.kinds(refresh=True)
+                    continue
+                await self._follow()
+            except ApiError as exc:
+                if exc.code == 403 and not self._namespace:
+                    log.warning("applications.forbidden", error=str(exc))
+                pause = _AGAIN_SECONDS if exc.code in (403, 404) else 1.0
+            except ClusterError as exc:
+                log.warning("applications.unreachable", error=str(exc))
+                pause = 5.0
+            await self._clock.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+
+    async def _follow(self) -> None:
+        listing = await self._cluster.list(GROUP, KIND, self._namespace)
+        present = {self._took(body) for body in listing.items}
+        self._roster.keep_only("cluster", present)
+        version = listing.version
+        while True:
+            async with self._cluster.watch(GROUP, KIND, self._namespace, version) as events:
+                async for event in events:
+                    version = event.body["metadata"]["resourceVersion"]
+                    if event.type == "DELETED":
+                        self._roster.drop("cluster", _identity(event.body))
+                    elif event.type != "BOOKMARK":
+                        self._took(event.body)
+            await asyncio.sleep(0.2)
+
+    def _took(self, body: Body) -> str:
+        metadata = body["metadata"]
+        key = ResourceKey(GROUP, KIND, metadata["namespace"], metadata["name"])
+        generation = int(metadata.get("generation") or 0)
+        try:
+            app = self._read(body)
+        except ConfigError as exc:
+            self._wrong(key, generation, str(exc))
+            return _identity(body)
+        leaving = bool(metadata.get("deletionTimestamp"))
+        if leaving and FINALIZER not in (metadata.get("finalizers") or []):
+            return _identity(body)
+        self._roster.put("cluster", Entry(app, key, generation, leaving))
+        return app.identity
+
+
+def _identity(body: Body) -> str:
+    return f"{body['metadata']['namespace']}/{body['metadata']['name']}"

@@ -1,0 +1,352 @@
+"""`gitops run`: every part of the controller joined. Applications come in, passes go out, a part that dies is seen.
+
+Roster ──► Fleet ◄── Poller (new commits)
+             │  ◄── watches (drift, health)
+             │  ◄── people's words, through the store
+             ▼
+           Lanes, one per cluster ──► conduct.pass_over ──► the one pipeline
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from gitops.controller.conduct import Means
+from gitops.controller.fleet import Fleet, Tracked
+from gitops.controller.lane import Lane
+from gitops.controller.poller import Poller
+from gitops.controller.queue import Priority
+from gitops.controller.renders import RenderCache
+from gitops.controller.replica import Alone, Replica
+from gitops.controller.roster import Entry, Roster
+from gitops.controller.timing import Timing
+from gitops.engine.drift import Word
+from gitops.engine.health import health_of
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.errors import ConfigError, GitopsError
+from gitops.model.revision import Revision
+from gitops.ports import Asked, Clock, Cluster, Repositories, Store
+
+log = structlog.get_logger()
+_STORE_SECONDS = 1.0
+_GRACE_SECONDS = 8.0
+SUSPENDED, APPROVED = "suspended", "approved"
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """One cluster as the controller uses it, and a view of it in another user's name."""
+
+    cluster: Cluster
+    acting_as: Callable[[str], Cluster]
+    counts: Mapping[tuple[str, int], int]  # (method, HTTP status) → how many answers so far
+
+
+# cluster name, what to call on a change of a managed object, whether writes are still ours → the cluster
+OnObject = Callable[[str, ResourceKey, Body | None, bool], None]
+Connect = Callable[[str, OnObject, Callable[[], bool]], Connected]
+
+
+class Controller:
+    """Runs the Applications of a roster until it is told to stop."""
+
+    def __init__(
+        self,
+        *,
+        connect: Connect,
+        repositories: Repositories,
+        renders: RenderCache,
+        store: Store,
+        clock: Clock,
+        version: str,
+    ) -> None:
+        self._connect = connect
+        self._repositories = repositories
+        self.renders = renders
+        self._store = store
+        self._clock = clock
+        self._version = version
+        self.fleet = Fleet()
+        self.roster = Roster(self._changed, self._gone)
+        self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look_failed)
+        self.replica: Replica | Alone = Alone()
+        self.lanes: dict[str, Lane] = {}
+        self.on_status: Callable[[Tracked], None] = lambda _: None
+        self.outcomes: dict[str, int] = {}
+        self._suspended: dict[str, str] = {}
+        self._approved: dict[str, str] = {}
+        self._last_asked = 0
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._dead: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._once: set[asyncio.Task[None]] = set()
+        self._ready = False
+        self._connected: dict[str, Connected] = {}
+        self.passes, self.syncs, self.to_healthy = Timing(), Timing(), Timing()
+        self.audited = 0
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def is_ready(self) -> bool:
+        return self._ready
+
+    async def run(self, parts: Iterable[tuple[str, Awaitable[None]]], stop: asyncio.Event) -> None:
+        """Run until `stop`; `parts` are tasks beside our own. Raises what the first part that dies raised."""
+        await self._read_words()
+        self.poller.start()
+        self._begin("store", self._follow_store())
+        for name, part in parts:
+            self._begin(name, part)
+        self._ready = True
+        log.info("controller.started", applications=len(self.fleet))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            ends: set[asyncio.Future[Any]] = {stopping, self._dead}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._dead.done():
+                self._dead.result()
+        finally:
+            stopping.cancel()
+            await self._end()
+
+    def _begin(self, name: str, part: Awaitable[None]) -> None:
+        """Start a part; its end, whatever the cause, ends the controller: half of one is worse than none."""
+        task = asyncio.ensure_future(part)
+        self._tasks.add(task)
+        task.add_done_callback(lambda ended: self._part_ended(name, ended))
+
+    def _part_ended(self, name: str, task: "asyncio.Future[None]") -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or self._dead.done():
+            return
+        self._dead.set_exception(task.exception() or GitopsError(f"the controller's part {name} ended by itself"))
+
+    async def _end(self) -> None:
+        """End the passes in hand, give the Applications away, close what is open; within the grace of a SIGTERM."""
+        self._ready = False
+        self.poller.stop()
+        for task in self._tasks:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+        if isinstance(self.replica, Replica):
+            await self.replica.leave()
+        for connected in self._connected.values():
+            await connected.cluster.close()
+        await self._repositories.close()
+        log.info("controller.stopped")
+
+    # ── Applications come, change and go ─────────────────────────────────────────────────────────────────────────
+
+    def _changed(self, entry: Entry) -> None:
+        tracked = self.fleet.add(entry.app)
+        tracked.leaving = entry.leaving
+        tracked.failures, tracked.not_before = 0, 0.0
+        log.info("application.known", application=tracked.identity)
+        self.poller.add(tracked)
+        if tracked.head is not None:
+            self._wake(tracked, Priority.PERSON)
+
+    def _gone(self, identity: str) -> None:
+        tracked = self.fleet.get(identity)
+        if tracked is None:
+            return
+        log.info("application.gone", application=identity)
+        self.poller.remove(tracked)
+        self.fleet.remove(identity)
+        lane = self.lanes.get(tracked.cluster)
+        if lane is not None:
+            lane.queue.drop(identity)
+        if tracked.task is not None:
+            tracked.task.cancel()
+
+    # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _wake(self, tracked: Tracked, priority: Priority) -> None:
+        if not self.replica.runs(tracked.identity):
+            return
+        try:
+            self._lane(tracked.cluster).put(tracked, priority)
+        except ConfigError as exc:
+            tracked.error = str(exc)
+            self.on_status(tracked)
+
+    def _on_commit(self, tracked: Tracked, revision: Revision) -> None:
+        """A commit that may change what is desired; a pass for an older one has no point any more."""
+        tracked.head, tracked.pushed_at = revision, self._clock.monotonic()
+        tracked.correlation = secrets.token_hex(4)
+        tracked.failures, tracked.not_before = 0, 0.0
+        tracked.corrections, tracked.fights = [], ()
+        if tracked.task is not None:
+            tracked.task.cancel()
+        self._wake(tracked, Priority.COMMIT)
+
+    def _on_look_failed(self, tracked: Tracked, error: str) -> None:
+        if tracked.error != error:
+            tracked.error = error
+            self.on_status(tracked)
+
+    def _on_object(self, cluster: str, set_id: str, key: ResourceKey, body: Body | None, suspect: bool) -> None:
+        tracked = self.fleet.owner(cluster, set_id)
+        if tracked is None:
+            return
+        before = tracked.health
+        health = None if body is None else health_of(body, tracked.app.health)
+        if health is None or health.is_settled:
+            tracked.unhealthy.pop(key, None)
+        else:
+            tracked.unhealthy[key] = health
+        if suspect and tracked.rendered:
+            self._wake(tracked, Priority.DRIFT)
+        if tracked.health != before:
+            self.on_status(tracked)
+
+    def wake_all(self) -> None:
+        """This replica may run what it could not before: whatever is not planned yet, or was another's."""
+        for tracked in self.fleet:
+            if tracked.head is not None and self.replica.runs(tracked.identity) and not tracked.is_ours:
+                tracked.is_ours = True
+                self._wake(tracked, Priority.COMMIT)
+
+    async def let_go(self, stays: Callable[[str], bool]) -> None:
+        """End the passes of the Applications that go to another replica, and wait until they have ended."""
+        ending = []
+        for tracked in self.fleet:
+            if not stays(tracked.identity):
+                tracked.is_ours = False
+                if tracked.task is not None:
+                    tracked.task.cancel()
+                    ending.append(tracked.task)
+        if ending:
+            await asyncio.gather(*ending, return_exceptions=True)
+
+    # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _lane(self, name: str) -> Lane:
+        if name not in self.lanes:
+            connected = self._connect(
+                name,
+                lambda set_id, key, body, suspect: self._on_object(name, set_id, key, body, suspect),
+                self.replica.may_write,
+            )
+            self._connected[name] = connected
+            means = Means(
+                connected.cluster,
+                connected.acting_as,
+                self._repositories,
+                self.renders,
+                self._store,
+                self._clock,
+                self._version,
+                self._count_audit,
+            )
+            lane = Lane(
+                means,
+                self.fleet,
+                may_run=lambda tracked: self.replica.runs(tracked.identity),
+                word_of=self._word_of,
+                ended=self._pass_ended,
+            )
+            self.lanes[name] = lane
+            self._begin(f"lane {name or 'home'}", lane.run())
+        return self.lanes[name]
+
+    def request_counts(self) -> dict[str, Mapping[tuple[str, int], int]]:
+        """For each cluster: (method, HTTP status) → how many answers."""
+        return {name: connected.counts for name, connected in self._connected.items()}
+
+    def is_suspended(self, identity: str) -> bool:
+        return identity in self._suspended
+
+    def _count_audit(self) -> None:
+        self.audited += 1
+
+    def _count(self, tracked: Tracked, seconds: float) -> None:
+        self.passes.add(seconds)
+        if tracked.sync_seconds is not None and tracked.outcome is not None:
+            self.syncs.add(tracked.sync_seconds)
+            self.outcomes[tracked.outcome.value] = self.outcomes.get(tracked.outcome.value, 0) + 1
+        if tracked.healthy_seconds is not None:
+            self.to_healthy.add(tracked.healthy_seconds)
+        tracked.sync_seconds = tracked.healthy_seconds = None
+
+    def _pass_ended(self, tracked: Tracked, finished: bool, seconds: float) -> None:
+        if finished:
+            self._count(tracked, seconds)
+            asked, tracked.asked = tracked.asked, None
+            if asked is not None:
+                text = tracked.error or tracked.message or (tracked.answer.value if tracked.answer else "")
+                self._begin_once(self._store.answer(asked.number, text))
+            for other in self.fleet:
+                if other.app.dependsOn and {tracked.identity, tracked.app.name} & set(other.app.dependsOn):
+                    self._wake(other, Priority.RESYNC)
+        self.on_status(tracked)
+
+    # ── what people say ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _word_of(self, tracked: Tracked) -> Word:
+        identity = tracked.identity
+        return Word(tracked.asked is not None, identity in self._suspended, self._approved.get(identity, ""))
+
+    async def _read_words(self) -> None:
+        before = (self._suspended, self._approved)
+        self._suspended = await self._store.settings(SUSPENDED)
+        self._approved = await self._store.settings(APPROVED)
+        if before != (self._suspended, self._approved):
+            changed = {
+                identity
+                for old, new in zip(before, (self._suspended, self._approved), strict=True)
+                for identity in old.keys() | new.keys()
+                if old.get(identity) != new.get(identity)
+            }
+            for identity in changed:
+                tracked = self.fleet.get(identity)
+                if tracked is not None and tracked.head is not None:
+                    self._wake(tracked, Priority.PERSON)
+
+    async def _follow_store(self) -> None:
+        """Take in what people ask for through the store; a store that fails for a while is asked again."""
+        while True:
+            await self._clock.sleep(_STORE_SECONDS)
+            try:
+                await self._read_words()
+                for asked in await self._store.requests(self._last_asked):
+                    self._take_in(asked)
+            except GitopsError as exc:
+                log.warning("store.unavailable", error=str(exc))
+
+    def _take_in(self, asked: Asked) -> None:
+        tracked = self.fleet.get(asked.application)
+        if tracked is None or not self.replica.runs(asked.application):
+            return
+        self._last_asked = max(self._last_asked, asked.number)
+        log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
+        tracked.failures, tracked.not_before, tracked.fights = 0, 0.0, ()
+        if asked.verb == "sync":
+            tracked.asked = asked
+            self._wake(tracked, Priority.PERSON)
+        elif asked.verb == "refresh":
+            self.poller.wake(tracked)
+            self._wake(tracked, Priority.PERSON)
+            self._begin_once(self._store.answer(asked.number, "looked at again"))
+        else:
+            self._begin_once(self._store.answer(asked.number, f"{asked.verb} is not known here"))
+
+    def _begin_once(self, work: Awaitable[None]) -> None:
+        """A small piece of work beside the rest; its failure is told, not fatal."""
+
+        async def told() -> None:
+            try:
+                await work
+            except GitopsError as exc:
+                log.warning("store.unavailable", error=str(exc))
+
+        task = asyncio.create_task(told())
+        self._once.add(task)
+        task.add_done_callback(self._once.discard)
