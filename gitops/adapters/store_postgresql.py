@@ -18,6 +18,7 @@ from gitops.adapters.store_sql import SCHEMA, Rows, Script, SqlStore, make_table
 from gitops.model.errors import StoreError
 
 _MOST_CONNECTIONS = 4
+_OLDEST = 130000
 # How long a broken connection is replaced and tried again before the caller is told.
 _PATIENCE = 30.0
 _FIRST_PAUSE = 0.05
@@ -30,6 +31,8 @@ _DEFAULTS = {
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
+    # Of several hosts the one that may be written to; a standby is none.
+    "target_session_attrs": "read-write",
 }
 _SESSION = """
 SELECT set_config('statement_timeout', '20s', false), set_config('lock_timeout', '20s', false),
@@ -67,16 +70,26 @@ class PostgresqlStore(SqlStore):
         fingerprint = sealer.fingerprint()
         store = cls(conninfo, name, sealer)
         try:
-            store._idle.append(await store._connect())
-            store._id = await store._transact("schema", lambda: make_tables(_DIALECT))
-            await store._rows("INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT DO NOTHING", fingerprint)
-            rows = await store._rows("SELECT value FROM meta WHERE name = 'key'")
-        except psycopg.Error as exc:
-            raise StoreError(f"{name}: {exc}") from exc
-        if rows[0][0] != fingerprint:
+            await store._prepare(fingerprint)
+        except BaseException:
             await store.close()
-            raise StoreError(f"{name}: GITOPS_KEY is not the key that this store's Secrets are sealed with")
+            raise
         return store
+
+    async def _prepare(self, fingerprint: str) -> None:
+        """Connect (at the first try: a wrong URL must not look like a slow server), and make what is not there yet."""
+        try:
+            connection = await self._connect()
+        except psycopg.Error as exc:
+            raise StoreError(f"{self._name}: {exc}") from exc
+        self._idle.append(connection)
+        if connection.info.server_version < _OLDEST:
+            raise StoreError(f"{self._name}: PostgreSQL 13 or newer is needed")
+        self._id = await self._transact("schema", lambda: make_tables(_DIALECT))
+        await self._rows("INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT DO NOTHING", fingerprint)
+        rows = await self._rows("SELECT value FROM meta WHERE name = 'key'")
+        if rows[0][0] != fingerprint:
+            raise StoreError(f"{self._name}: GITOPS_KEY is not the key that this store's Secrets are sealed with")
 
     async def check(self) -> None:
         """PostgreSQL looks after its own files; that it answers is all there is to see."""
