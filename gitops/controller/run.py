@@ -68,8 +68,8 @@ class Controller:
         self._connect = connect
         self._repositories = repositories
         self.renders = renders
-        self._store = store
-        self._clock = clock
+        self.store = store
+        self.clock = clock
         self._version = version
         self.fleet = Fleet()
         self.roster = Roster(self._changed, self._gone)
@@ -179,7 +179,7 @@ class Controller:
 
     def _on_commit(self, tracked: Tracked, revision: Revision) -> None:
         """A commit that may change what is desired; a pass for an older one has no point any more."""
-        tracked.head, tracked.pushed_at = revision, self._clock.monotonic()
+        tracked.head, tracked.pushed_at = revision, self.clock.monotonic()
         tracked.correlation = secrets.token_hex(4)
         tracked.failures, tracked.not_before = 0, 0.0
         tracked.corrections, tracked.fights = [], ()
@@ -241,8 +241,8 @@ class Controller:
                 connected.acting_as,
                 self._repositories,
                 self.renders,
-                self._store,
-                self._clock,
+                self.store,
+                self.clock,
                 self._version,
                 self._count_audit,
             )
@@ -282,7 +282,7 @@ class Controller:
             asked, tracked.asked = tracked.asked, None
             if asked is not None:
                 text = tracked.error or tracked.message or (tracked.answer.value if tracked.answer else "")
-                self._begin_once(self._store.answer(asked.number, text))
+                self._begin_once(self.store.answer(asked.number, text))
             for other in self.fleet:
                 if other.app.dependsOn and {tracked.identity, tracked.app.name} & set(other.app.dependsOn):
                     self._wake(other, Priority.RESYNC)
@@ -296,8 +296,8 @@ class Controller:
 
     async def _read_words(self) -> None:
         before = (self._suspended, self._approved)
-        self._suspended = await self._store.settings(SUSPENDED)
-        self._approved = await self._store.settings(APPROVED)
+        self._suspended = await self.store.settings(SUSPENDED)
+        self._approved = await self.store.settings(APPROVED)
         if before != (self._suspended, self._approved):
             changed = {
                 identity
@@ -313,10 +313,10 @@ class Controller:
     async def _follow_store(self) -> None:
         """Take in what people ask for through the store; a store that fails for a while is asked again."""
         while True:
-            await self._clock.sleep(_STORE_SECONDS)
+            await self.clock.sleep(_STORE_SECONDS)
             try:
                 await self._read_words()
-                for asked in await self._store.requests(self._last_asked):
+                for asked in await self.store.requests(self._last_asked):
                     self._take_in(asked)
             except GitopsError as exc:
                 log.warning("store.unavailable", error=str(exc))
@@ -334,9 +334,9 @@ class Controller:
         elif asked.verb == "refresh":
             self.poller.wake(tracked)
             self._wake(tracked, Priority.PERSON)
-            self._begin_once(self._store.answer(asked.number, "looked at again"))
+            self._begin_once(self.store.answer(asked.number, "looked at again"))
         else:
-            self._begin_once(self._store.answer(asked.number, f"{asked.verb} is not known here"))
+            self._begin_once(self.store.answer(asked.number, f"{asked.verb} is not known here"))
 
     def _begin_once(self, work: Awaitable[None]) -> None:
         """A small piece of work beside the rest; its failure is told, not fatal."""

@@ -21,7 +21,7 @@ _VOLATILE = ("managedFields", "resourceVersion", "generation", "uid", "creationT
 class Seen(NamedTuple):
     """A change of one object: `body` is None when it is gone from our sight, which may mean a stripped label.
 
-    `suspect` when something that can be desired changed, and not by our own last write.
+    `suspect` when something that can be desired changed, and not by a write of ours whose answer we have.
     """
 
     set_id: str
@@ -46,7 +46,6 @@ class Shelf:
     def __init__(self) -> None:
         self._entries: dict[ResourceKey, _Entry] = {}
         self._sets: dict[str, set[ResourceKey]] = {}
-        self._written: dict[ResourceKey, bytes] = {}
         self._gone: deque[tuple[int, str, Body]] = deque(maxlen=_GONE_KEPT)
         self.serial = 0
         self.version = ""
@@ -58,8 +57,6 @@ class Shelf:
         """Take an object in; None when it is not newer than what is known. `ours` when our own write returned it."""
         key, metadata = key_of(body), body["metadata"]
         content = content_of(body)
-        if ours:
-            self._written[key] = content
         known = self._entries.get(key)
         if known is not None and not _is_newer(metadata["resourceVersion"], known.version):
             return None
@@ -73,12 +70,11 @@ class Shelf:
         self._entries[key] = entry
         self._sets.setdefault(set_id, set()).add(key)
         changed = known is None or known.content != content
-        return Seen(set_id, key, body, changed and not ours and self._written.get(key) != content)
+        return Seen(set_id, key, body, changed and not ours)
 
     def take_away(self, key: ResourceKey) -> Seen | None:
         """An object that is out of sight."""
         entry = self._entries.pop(key, None)
-        self._written.pop(key, None)
         if entry is None:
             return None
         self._sets[entry.set_id].discard(key)

@@ -1,0 +1,136 @@
+"""A controller that runs beside a test, on the real cluster, repository and store of a `World`."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from gitops.adapters.kubernetes.cluster import KubernetesCluster
+from gitops.adapters.kubernetes.connection import connect
+from gitops.bootstrap import open_controller
+from gitops.config import application_of
+from gitops.controller.replica import Replica
+from gitops.controller.roster import CustomResources, Entry
+from gitops.controller.status import StatusWriter
+
+
+class Running:
+    """`with Running(world) as running:` runs the world's Application, synced by itself and drift corrected."""
+
+    def __init__(self, world, *apps, store="", leases="", resources=False, state=None, **sync):
+        automatic = {"automated": True, "drift": "correct", **sync}
+        app = replace(world.app, sync=replace(world.app.sync, **automatic), interval=0.3)
+        self.apps = apps or (app,)
+        self._world = world
+        self._store = store
+        self._leases = leases
+        self._resources = resources
+        self._state = state or world.state
+        self._started = threading.Event()
+        self.failure = None
+        self.controller = None
+        self._thread = threading.Thread(target=self._main, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._started.wait(20), self.failure
+        if self.failure:
+            raise self.failure
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self, within: float = 15.0) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(within)
+        assert not self._thread.is_alive(), "the controller did not stop"
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except Exception as exc:
+            self.failure = exc
+        finally:
+            self._started.set()
+
+    async def _run(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        world = self._world
+        kubeconfig = str(world.kubeconfig)
+        home = KubernetesCluster(connect(kubeconfig))
+        async with open_controller(
+            kubeconfig=kubeconfig,
+            context="",
+            state=self._state,
+            cache=world.folder / "cache",
+            key="k" * 32 if self._store else "",
+            store_url=self._store,
+            secrets=lambda _: "",
+            version="test",
+        ) as controller:
+            self.controller = controller
+            parts = []
+            if self._leases:
+                controller.replica = Replica(
+                    home,
+                    controller.clock,
+                    self._leases,
+                    single=not self._store,
+                    losing=controller.let_go,
+                    gained=controller.wake_all,
+                )
+                parts.append(("leases", controller.replica.run()))
+            if self._resources:
+                writer = StatusWriter(home, controller, controller.clock)
+                controller.on_status = writer.changed
+                found = CustomResources(
+                    home, controller.clock, world.namespace, application_of, controller.roster, writer.wrong
+                )
+                parts += [("applications", found.run()), ("statuses", writer.run())]
+            else:
+                for app in self.apps:
+                    controller.roster.put("test", Entry(app))
+            self._loop.call_soon(self._started.set)
+            try:
+                await controller.run(parts, self._stop)
+            finally:
+                await home.close()
+
+    # ── what a test asks ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def call(self, work: Callable[[], object]):
+        """Run a plain function on the controller's loop; its result."""
+
+        async def run():
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    def ask(self, coroutine):
+        """Run a coroutine on the controller's loop; its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+
+    def tracked(self, identity: str = "gitops/app"):
+        return self.controller.fleet.get(identity)
+
+    def until(self, holds: Callable[[], object], seconds: float = 20.0) -> float:
+        """Wait until `holds()` is true; how long that took. Fails with what the controller knows when it never is."""
+        started = time.monotonic()
+        while not holds():
+            if time.monotonic() - started > seconds:
+                raise AssertionError(f"not so within {seconds} s: {[str(item) for item in self.controller.fleet]}")
+            assert self._thread.is_alive(), self.failure
+            time.sleep(0.02)
+        return time.monotonic() - started
+
+    def until_synced(self, sha: str, identity: str = "gitops/app", seconds: float = 20.0) -> float:
+        def is_synced() -> bool:
+            tracked = self.tracked(identity)
+            head = tracked and tracked.head
+            return bool(head and head.sha == sha and tracked.sync == "Synced" and tracked.task is None)
+
+        return self.until(is_synced, seconds)
