@@ -13,6 +13,7 @@ import typing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gitops.engine.paths import parse_path, parse_pointer
 from gitops.manifests.cel import CelError, compiled
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body
@@ -134,6 +135,13 @@ class _Reader:
                         compiled(expression, ("metadata", "object", "spec", "status"))
                 except CelError as exc:
                     raise self._error(("spec", "health", number, name), f"not a CEL expression: {exc}") from None
+        for number, ignored in enumerate(app.ignoreDifferences):
+            for name, parse in (("jsonPointers", parse_pointer), ("jqPathExpressions", parse_path)):
+                for place, text in enumerate(getattr(ignored, name)):
+                    try:
+                        parse(text)
+                    except ManifestError as exc:
+                        raise self._error(("spec", "ignoreDifferences", number, name, place), str(exc)) from None
 
     def _checked_name(self, value: Any, field: tuple[str | int, ...]) -> None:
         try:
@@ -200,6 +208,8 @@ class _Reader:
         fits = isinstance(value, (int, float)) if hint is float else isinstance(value, hint)
         if not fits or (isinstance(value, bool) and hint is not bool):
             raise self._error(field, f"expected {_NAMES[hint.__name__]}, got {_kind(value)}")
+        if hint in (int, float) and value < 0:
+            raise self._error(field, f"expected 0 or more, got {value}")
         return value
 
     def _line(self, field: tuple[str | int, ...]) -> int:

@@ -78,7 +78,7 @@ def _compare(text: str, live: Any, desired: Any, claims: list[_Claim]) -> Iterat
     """The changes at and below the place called `text`, of which `claims` are the managers."""
     if live is desired or (type(live) is type(desired) and live == desired):
         return
-    keys = _item_keys(live, desired)
+    keys = item_keys(live, desired)
     if isinstance(live, dict) and isinstance(desired, dict):
         for name in live.keys() | desired.keys():
             below = [claim for claim in (_descend(claim, f"f:{name}") for claim in claims) if claim]
@@ -92,8 +92,8 @@ def _compare(text: str, live: Any, desired: Any, claims: list[_Claim]) -> Iterat
 def _compare_items(
     text: str, live: list[Body], desired: list[Body], claims: list[_Claim], keys: tuple[str, ...]
 ) -> Iterator[FieldChange]:
-    lives = {_item_name(item, keys): item for item in live}
-    wanted = {_item_name(item, keys): item for item in desired}
+    lives = {item_name(item, keys): item for item in live}
+    wanted = {item_name(item, keys): item for item in desired}
     for name in dict.fromkeys([*lives, *wanted]):
         item = lives.get(name, ABSENT)
         below = [claim for claim in (_descend_item(claim, item) for claim in claims) if claim]
@@ -105,7 +105,7 @@ def _compare_items(
         yield FieldChange(f"{text} (order)", order, wish, _owner(claims, live))
 
 
-def _item_keys(live: Any, desired: Any) -> tuple[str, ...]:
+def item_keys(live: Any, desired: Any) -> tuple[str, ...]:
     """The keys that name each item of both lists, or () where the lists can only be compared as a whole."""
     if not (isinstance(live, list) and isinstance(desired, list) and live and desired):
         return ()
@@ -120,10 +120,10 @@ def _item_keys(live: Any, desired: Any) -> tuple[str, ...]:
 def _names_each(items: list[Body], keys: tuple[str, ...]) -> bool:
     if not all(keys[0] in item and not isinstance(item[keys[0]], (dict, list)) for item in items):
         return False
-    return len({_item_name(item, keys) for item in items}) == len(items)
+    return len({item_name(item, keys) for item in items}) == len(items)
 
 
-def _item_name(item: Body, keys: tuple[str, ...]) -> tuple[Any, ...]:
+def item_name(item: Body, keys: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(item.get(key) for key in keys)
 
 

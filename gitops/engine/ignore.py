@@ -1,25 +1,35 @@
 """Differences that a user asked to ignore, taken out of what is desired before it is compared or applied.
 
-A field that is ignored but that we own is sent with its live value: leaving it out would reset it.
+A field that is ignored but that we own is sent with its live value: leaving it out would reset it. One that is not in
+the manifest and not ours is left out: it stays whose it is.
 """
 
+import json
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
+from gitops.engine.diff import item_keys, item_name
+from gitops.engine.paths import Each, Field, Item, Path, Where, parse_path, parse_pointer
+from gitops.engine.predict import FIELD_MANAGER
+from gitops.manifests.fields import FieldSet
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import IgnoreRule
 from gitops.model.plan import ABSENT
 
-_MISSING = ABSENT
-
 
 def without_ignored(desired: Body, live: Body, key: ResourceKey, rules: tuple[IgnoreRule, ...]) -> Body:
-    """`desired` with each ignored pointer set to its live value, or taken out where the live object has none."""
+    """`desired` with each ignored field as it is live, or taken out where the live object has none.
+
+    Raises ManifestError for a path that cannot be read.
+    """
     for rule in rules:
         if _applies(rule, key):
-            for pointer in rule.jsonPointers:
-                steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-                desired = _with_value(desired, steps, _value_at(live, steps))
+            ours = next(iter(_fields_of(live, (FIELD_MANAGER,), "Apply")), None)
+            for path in (*map(parse_pointer, rule.jsonPointers), *map(parse_path, rule.jqPathExpressions)):
+                desired = _as_live(desired, live, path, ours)
+            for held in _fields_of(live, rule.managers):
+                desired = _as_held(desired, live, held)
     return desired
 
 
@@ -28,29 +38,113 @@ def _applies(rule: IgnoreRule, key: ResourceKey) -> bool:
     return all(fnmatchcase(value, pattern) for value, pattern in pairs)
 
 
-def _value_at(value: Any, steps: list[str]) -> Any:
-    for step in steps:
-        if isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return _MISSING
-    return value
+def _fields_of(live: Body, managers: Iterable[str], operation: str = "") -> list[FieldSet]:
+    entries = (live.get("metadata") or {}).get("managedFields") or []
+    return [
+        entry["fieldsV1"]
+        for entry in entries
+        if entry.get("manager") in managers and operation in ("", entry.get("operation")) and entry.get("fieldsV1")
+    ]
 
 
-def _with_value(value: Any, steps: list[str], new: Any) -> Any:
-    """A copy of `value` along `steps` with `new` at its end; parents that do not exist are not made."""
-    if not steps:
-        return new
-    step, rest = steps[0], steps[1:]
-    if isinstance(value, dict) and (step in value or (not rest and new is not _MISSING)):
-        changed = _with_value(value.get(step), rest, new)
-        if changed is _MISSING:
-            return {name: item for name, item in value.items() if name != step}
-        return {**value, step: changed}
-    if isinstance(value, list) and step.isdigit() and int(step) < len(value):
-        changed = _with_value(value[int(step)], rest, new)
-        items = [changed if index == int(step) else item for index, item in enumerate(value)]
-        return [item for item in items if item is not _MISSING]
-    return value
+# ── by path ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _as_live(desired: Any, live: Any, path: Path, ours: FieldSet | None) -> Any:
+    """A copy of `desired` with what `path` names as in `live`; `ours` is the part of it that we own (None: nothing)."""
+    if not path:
+        return live
+    rest = path[1:]
+    match path[0]:
+        case Field(name) if isinstance(desired, dict):
+            return _member_as_live(desired, live, name, rest, ours)
+        case Field(name) if isinstance(desired, list) and name.isdigit():
+            return _as_live(desired, live, (Item(int(name)), *rest), ours)
+        case Item(place) if isinstance(desired, list) and place < len(desired):
+            partner = live[place] if isinstance(live, list) and place < len(live) else ABSENT
+            return _without_absent(
+                [*desired[:place], _as_live(desired[place], partner, rest, ours), *desired[place + 1 :]]
+            )
+        case Each() if isinstance(desired, list):
+            return _items_as_live(desired, live if isinstance(live, list) else [], rest, ours)
+        case Where() as condition if condition.fits(desired):
+            return _as_live(desired, live, rest, ours)
+    return desired
+
+
+def _member_as_live(desired: Body, live: Any, name: str, rest: Path, ours: FieldSet | None) -> Body:
+    value = live.get(name, ABSENT) if isinstance(live, dict) else ABSENT
+    owned = _below(ours, f"f:{name}")
+    if name not in desired and (rest or value is ABSENT or owned is None):
+        return desired  # parents that do not exist are not made
+    changed = _as_live(desired.get(name, ABSENT), value, rest, owned)
+    if changed is ABSENT:
+        return {field: item for field, item in desired.items() if field != name}
+    return {**desired, name: changed}
+
+
+def _items_as_live(desired: list[Any], live: list[Any], rest: Path, ours: FieldSet | None) -> list[Any]:
+    whole = all(isinstance(step, Where) for step in rest)
+    keys = item_keys(live, desired)
+    names = [item_name(item, keys) if keys else place for place, item in enumerate(live)]
+    partners = dict(zip(names, live, strict=True))
+    items = []
+    for place, item in enumerate(desired):
+        partner = partners.pop(item_name(item, keys) if keys else place, ABSENT)
+        is_new = partner is ABSENT and not whole  # its other fields are wanted: it is sent as it is written
+        items.append(item if is_new else _as_live(item, partner, rest, _item_below(ours, partner)))
+    if whole:  # those that left the manifest, but are ours
+        conditions = [step for step in rest if isinstance(step, Where)]
+        for item in partners.values():
+            if _item_below(ours, item) is not None and all(condition.fits(item) for condition in conditions):
+                items.append(item)
+    return _without_absent(items)
+
+
+def _without_absent(items: list[Any]) -> list[Any]:
+    return [item for item in items if item is not ABSENT]
+
+
+def _below(owned: FieldSet | None, step: str) -> FieldSet | None:
+    """The part of a field set below one step; a leaf owns all that is below it."""
+    return owned if not owned else owned.get(step)
+
+
+def _item_below(owned: FieldSet | None, item: Any) -> FieldSet | None:
+    if not owned or not isinstance(item, dict):
+        return owned
+    return next((below for step, below in owned.items() if _names(step, item)), None)
+
+
+def _names(step: str, item: Any) -> bool:
+    """True when a step of a field set (`k:{"name":"web"}`) names this item of a list."""
+    if not step.startswith("k:") or not isinstance(item, dict):
+        return False
+    return all(item.get(name) == value for name, value in json.loads(step[2:]).items())
+
+
+# ── by manager ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _as_held(desired: Any, live: Any, held: FieldSet) -> Any:
+    """A copy of `desired` in which every field that is in `held` as well is as in `live`."""
+    if not held:
+        return live
+    below = {step: fields for step, fields in held.items() if step != "."}
+    if isinstance(desired, dict) and isinstance(live, dict):
+        shared = {step[2:]: fields for step, fields in below.items() if step.startswith("f:")}
+        return {
+            name: _as_held(value, live[name], shared[name]) if name in shared and name in live else value
+            for name, value in desired.items()
+        }
+    if isinstance(desired, list) and isinstance(live, list):
+        return [_item_as_held(item, live, below) for item in desired]
+    return desired
+
+
+def _item_as_held(item: Any, live: list[Any], held: FieldSet) -> Any:
+    for step, fields in held.items():
+        partner = next((found for found in live if _names(step, found)), None)
+        if partner is not None and _names(step, item):
+            return _as_held(item, partner, fields)
+    return item

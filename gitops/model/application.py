@@ -129,13 +129,14 @@ class SyncOptions:
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRule:
-    """Differences that do not count: by JSON pointer, or all fields that one of `managers` owns."""
+    """Differences that do not count: by JSON pointer, by path (a part of jq), or all that one of `managers` owns."""
 
     group: str = "*"
     kind: str = "*"
     name: str = "*"
     namespace: str = "*"
     jsonPointers: tuple[str, ...] = ()
+    jqPathExpressions: tuple[str, ...] = ()
     managers: tuple[str, ...] = ()
 
 

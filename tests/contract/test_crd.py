@@ -52,10 +52,15 @@ def spec_schema():
     return schema["properties"]["spec"]
 
 
+_PATHS = {"jsonPointers": ["/spec/replicas"], "jqPathExpressions": [".spec.replicas"]}
+
+
 def unusual(schema, name=""):
     """A value that no default is, for every field there is."""
     if name in ("degraded", "suspended", "progressing", "healthy"):
         return "object.metadata.name == 'x'"
+    if name in _PATHS:
+        return _PATHS[name]
     kind = schema["type"]
     if kind == "object":
         properties = schema.get("properties")

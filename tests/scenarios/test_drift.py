@@ -1,5 +1,8 @@
 """What counts as a difference, and whose it is: strict mode, and what a user asked to ignore."""
 
+from dataclasses import replace
+
+from gitops.model.application import IgnoreRule
 from gitops.model.result import Outcome
 from tests.scenarios.world import config_map, deployment
 
@@ -47,3 +50,31 @@ def test_strict_leaves_what_automation_added_and_a_restart(world):
     live = world.get("Deployment", "web", "apps")
     assert live["metadata"]["labels"]["mesh"] == "on"
     assert live["spec"]["template"]["metadata"]["annotations"] == stamp
+
+
+def test_what_a_path_names_is_neither_shown_nor_reset(world):
+    path = '.spec.template.spec.containers[] | select(.name == "web") | .image'
+    app = replace(world.app, ignoreDifferences=(IgnoreRule(kind="Deployment", jqPathExpressions=(path,)),))
+    world.commit(web=deployment())
+    world.sync(app)
+    image = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "nginx:1.27"}]}}}}
+    url = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web"
+    world.request("PATCH", url, image, "image-updater", "application/strategic-merge-patch+json")
+    assert world.plan().plan.obstacles, "without the rule it is a conflict"
+    assert world.plan(app).plan.changes == ()
+    world.commit(web=deployment(replicas=3))
+    assert world.sync(app).outcome is Outcome.SYNCED
+    spec = world.get("Deployment", "web", "apps")["spec"]
+    assert spec["replicas"] == 3
+    assert spec["template"]["spec"]["containers"][0]["image"] == "nginx:1.27"
+
+
+def test_what_a_named_manager_owns_is_neither_shown_nor_reset(world):
+    app = replace(world.app, ignoreDifferences=(IgnoreRule(managers=("autoscaler",)),))
+    world.commit(web=deployment(replicas=2))
+    world.sync(app)
+    world.edit("apps/deployments/web/scale", {"spec": {"replicas": 4}}, manager="autoscaler")
+    assert world.plan(app).plan.changes == ()
+    world.commit(web=deployment(image="nginx:1.27", replicas=2))
+    assert world.sync(app).outcome is Outcome.SYNCED
+    assert world.get("Deployment", "web", "apps")["spec"]["replicas"] == 4

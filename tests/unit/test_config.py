@@ -64,6 +64,26 @@ def test_every_part_is_read(read):
         (HEAD + "  sync: {drift: fix}\n", r"spec\.sync\.drift: expected one of ignore, report, correct, got 'fix'"),
         (HEAD + "  sync: {timeout: 10}\n", r"spec\.sync\.timeout: expected text, got the number 10"),
         (HEAD + "  sync: {timeout: soon}\n", r"spec\.sync\.timeout: expected a duration such as 90s"),
+        (
+            HEAD + "  sync: {pruneLimit: {count: -1}}\n",
+            r"app\.yaml:7: spec\.sync\.pruneLimit\.count: expected 0 or more",
+        ),
+        (
+            HEAD + "  sync: {pruneLimit: {percent: -1}}\n",
+            r"spec\.sync\.pruneLimit\.percent: expected 0 or more, got -1",
+        ),
+        (
+            HEAD + "  sync: {retry: {backoff: {factor: -0.5}}}\n",
+            r"spec\.sync\.retry\.backoff\.factor: expected 0 or more",
+        ),
+        (
+            HEAD + "  ignoreDifferences:\n    - jqPathExpressions:\n        - .a\n        - .b | keys\n",
+            r"app\.yaml:10: spec\.ignoreDifferences\[0\]\.jqPathExpressions\[1\]: not understood from '\| keys' on",
+        ),
+        (
+            HEAD + "  ignoreDifferences: [{jsonPointers: [spec/replicas]}]\n",
+            r"spec\.ignoreDifferences\[0\]\.jsonPointers\[0\]: expected a JSON pointer such as /spec/replicas",
+        ),
         (HEAD + "  dependsOn: [1]\n", r"spec\.dependsOn\[0\]: expected text, got the number 1"),
         (HEAD + "  health: [{kind: X, healthy: 'status.'}]\n", r"app\.yaml:7: spec\.health\[0\]\.healthy: not a CEL"),
         (HEAD.replace("shop, namespace: team", "Shop!"), r"app\.yaml:3: metadata\.name: expected lower-case"),

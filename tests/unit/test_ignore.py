@@ -1,0 +1,91 @@
+"""What is sent for a field that a user asked to ignore."""
+
+from gitops.engine.ignore import without_ignored
+from gitops.manifests.key import ResourceKey
+from gitops.model.application import IgnoreRule
+
+KEY = ResourceKey("apps", "Deployment", "shop", "web")
+
+
+def body(*containers, **spec):
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {**spec, "containers": list(containers)}}
+
+
+def owned(live, fields, manager="gitops", operation="Apply"):
+    entry = {"manager": manager, "operation": operation, "fieldsV1": fields}
+    return {**live, "metadata": {"managedFields": [entry]}}
+
+
+def sent(desired, live, *paths, **rule):
+    return without_ignored(desired, live, KEY, (IgnoreRule(jqPathExpressions=paths, **rule),))["spec"]
+
+
+def container(name, image="a:1"):
+    return {"name": name, "image": image}
+
+
+def test_items_are_found_by_name_and_not_by_place():
+    live = body(container("side", "s:9"), container("web", "a:2"))
+    desired = body(container("web"), container("side", "s:1"))
+    spec = sent(desired, live, '.spec.containers[] | select(.name == "side") | .image')
+    assert spec["containers"] == [container("web"), container("side", "s:9")]
+
+
+def test_every_item_may_be_meant():
+    spec = sent(
+        body(container("a"), container("b")),
+        body(container("b", "b:2"), container("a", "a:2")),
+        ".spec.containers[].image",
+    )
+    assert spec["containers"] == [container("a", "a:2"), container("b", "b:2")]
+
+
+def test_a_new_item_is_sent_as_it_is_written():
+    spec = sent(body(container("a"), container("new")), body(container("a", "a:2")), ".spec.containers[].image")
+    assert spec["containers"] == [container("a", "a:2"), container("new")]
+
+
+def test_a_whole_item_that_is_ignored_stays_as_it_is_live():
+    path = '.spec.containers[] | select(.name == "side")'
+    live = body(container("web"), {**container("side", "s:9"), "tty": True})
+    spec = sent(body(container("web"), container("side")), live, path)
+    assert spec["containers"][1] == {**container("side", "s:9"), "tty": True}
+    assert sent(body(container("web"), container("side")), body(container("web")), path)["containers"] == [
+        container("web")
+    ]
+
+
+def test_an_ignored_item_that_left_the_manifest_is_sent_only_while_it_is_ours():
+    path = '.spec.containers[] | select(.name == "side")'
+    live = body(container("web"), container("side"))
+    ours = {"f:spec": {"f:containers": {'k:{"name":"side"}': {".": {}, "f:image": {}}}}}
+    assert sent(body(container("web")), owned(live, ours), path)["containers"] == [container("web"), container("side")]
+    assert sent(body(container("web")), live, path)["containers"] == [container("web")]
+
+
+def test_an_ignored_field_that_left_the_manifest_is_sent_only_while_it_is_ours():
+    live = body(replicas=4)
+    ours = {"f:spec": {"f:replicas": {}}}
+    assert sent(body(), owned(live, ours), ".spec.replicas")["replicas"] == 4
+    assert "replicas" not in sent(body(), live, ".spec.replicas")
+    assert "replicas" not in sent(body(), owned(live, ours, "hpa", "Update"), ".spec.replicas")
+
+
+def test_a_pointer_may_go_through_a_list():
+    rule = IgnoreRule(jsonPointers=("/spec/containers/0/image",))
+    found = without_ignored(body(container("a")), body(container("a", "a:2")), KEY, (rule,))
+    assert found["spec"]["containers"] == [container("a", "a:2")]
+
+
+def test_fields_of_a_manager_are_as_that_manager_left_them():
+    fields = {"f:spec": {"f:replicas": {}, "f:containers": {'k:{"name":"web"}': {".": {}, "f:image": {}}}}}
+    live = owned(
+        body({**container("web", "a:2"), "tty": True}, container("b", "b:2"), replicas=4), fields, "scaler", "Update"
+    )
+    spec = sent(body(container("b"), container("web"), replicas=2), live, managers=("scaler",))
+    assert spec == {"replicas": 4, "containers": [container("b"), container("web", "a:2")]}
+    assert sent(body(replicas=2), live, managers=("other",))["replicas"] == 2
+
+
+def test_other_objects_are_not_meant():
+    assert sent(body(replicas=2), body(replicas=4), ".spec.replicas", kind="StatefulSet")["replicas"] == 2
