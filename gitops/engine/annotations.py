@@ -129,6 +129,11 @@ def may_recreate(body: Body) -> bool:
     )
 
 
+def adopts_from(body: Body) -> str:
+    """The Application (NAMESPACE/NAME) that hands this object over to whose manifest says so, or ""."""
+    return str(annotations_of(body).get(PREFIX + "adopt-from") or "")
+
+
 def ignores_health(body: Body) -> bool:
     annotations = annotations_of(body)
     return annotations.get(PREFIX + "health") == "ignore" or annotations.get(ARGO + "ignore-healthcheck") == "true"

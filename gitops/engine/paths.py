@@ -10,6 +10,7 @@ A path names fields and computes nothing, so it costs next to nothing whoever wr
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gitops.manifests.errors import ManifestError
@@ -63,6 +64,7 @@ class Where:
 Path = tuple[Field | Item | Each | Where, ...]
 
 
+@lru_cache(maxsize=1024)
 def parse_path(text: str) -> Path:
     """The path that `text` writes. Raises ManifestError with the place where it is not understood."""
     found: list[Field | Item | Each | Where] = []
@@ -81,6 +83,7 @@ def parse_path(text: str) -> Path:
     return tuple(found)
 
 
+@lru_cache(maxsize=1024)
 def parse_pointer(text: str) -> Path:
     """A JSON pointer (RFC 6901). Raises ManifestError where it is none, or names the whole body."""
     if not text.startswith("/"):

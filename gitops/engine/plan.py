@@ -180,7 +180,14 @@ def _selected(at: Situation) -> Iterable[Manifest]:
 def _may_update(at: Situation, manifest: Manifest, live: Body) -> bool:
     if annotations.hook_phase_of(manifest) is not None or annotations.is_if_absent(manifest.body):
         return False
-    return at.options.adopt or not foreign_owner(live, manifest.key, at.inventory.application)
+    return not _other_owner(at, manifest, live)
+
+
+def _other_owner(at: Situation, manifest: Manifest, live: Body) -> str:
+    """Who else the object belongs to, unless it is taken over on purpose: by --adopt, or by naming that owner."""
+    owner = foreign_owner(live, manifest.key, at.inventory.application)
+    named = annotations.adopts_from(manifest.body)
+    return "" if at.options.adopt or (named and owner == f"Application {named}") else owner
 
 
 def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Change | Obstacle | None:
@@ -188,9 +195,12 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
     live = at.live.get(key)
     if live is None:
         return Create(key, desired_body(at, manifest), manifest.origin)
-    other = foreign_owner(live, key, at.inventory.application)
-    if other and not at.options.adopt:
-        reason = f"{key} belongs to {other}; take it over with --adopt, or remove it from one of the two"
+    other = _other_owner(at, manifest, live)
+    if other:
+        reason = (
+            f"{key} belongs to {other}; take it over with --adopt or the annotation gitops.dev/adopt-from, "
+            "or remove it from one of the two"
+        )
         return Obstacle(ObstacleKind.FOREIGN, key, reason)
     if answer is None or not _may_update(at, manifest, live):
         return None

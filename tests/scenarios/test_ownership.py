@@ -1,0 +1,61 @@
+"""Whose an object is, and how it changes hands on purpose."""
+
+from dataclasses import replace
+
+import pytest
+
+from gitops.model.result import Outcome
+from tests.scenarios.world import config_map
+
+
+@pytest.fixture
+def two(world):
+    """Two Applications of one repository, each with a folder of its own; `old` owns `shared`."""
+    for name in ("old", "new"):
+        (world.repository / name).mkdir()
+    old, new = (replace(world.app, name=name, source=replace(world.app.source, path=name)) for name in ("old", "new"))
+    world.commit(**{"old/own": config_map("own"), "old/shared": config_map("shared"), "new/mine": config_map("mine")})
+    world.sync(old)
+    world.sync(new)
+    return old, new
+
+
+def handed_over(name, owner):
+    body = config_map(name, a="2")
+    return {**body, "metadata": {"name": name, "annotations": {"gitops.dev/adopt-from": owner}}}
+
+
+def test_an_object_that_is_handed_over_is_pruned_by_neither(world, two):
+    old, new = two
+    uid = world.get("ConfigMap", "shared")["metadata"]["uid"]
+    world.commit(**{"new/shared": handed_over("shared", "gitops/old")})
+    assert world.sync(new).outcome is Outcome.SYNCED
+    held = world.sync(old)
+    assert held.outcome is Outcome.HELD
+    assert "belongs to Application gitops/new" in held.message
+    world.commit(**{"old/shared": None})
+    assert world.sync(old).outcome is Outcome.SYNCED
+    live = world.get("ConfigMap", "shared")
+    assert (live["metadata"]["uid"], live["data"]) == (uid, {"a": "2"})
+    assert {key.name for key in world.inventory("old").keys} == {"own"}
+    assert {key.name for key in world.inventory("new").keys} == {"mine", "shared"}
+    assert world.sync(new).outcome is Outcome.IN_SYNC
+
+
+@pytest.mark.parametrize("owner", ["gitops/another", "old", "team/old"])
+def test_only_the_owner_that_is_named_hands_over(world, two, owner):
+    _, new = two
+    world.commit(**{"new/shared": handed_over("shared", owner)})
+    held = world.sync(new)
+    assert held.outcome is Outcome.HELD
+    assert "belongs to Application gitops/old" in held.message
+    assert world.get("ConfigMap", "shared")["data"] == {"a": "1"}
+
+
+def test_what_was_handed_over_goes_when_its_new_owner_no_longer_wants_it(world, two):
+    old, new = two
+    world.commit(**{"new/shared": handed_over("shared", "gitops/old"), "old/shared": None})
+    world.sync(new)
+    world.sync(old)
+    world.commit(**{"new/shared": None})
+    assert [(item.verb, item.key.name) for item in world.sync(new).changed] == [("pruned", "shared")]
