@@ -1,16 +1,18 @@
 """The Store of one machine: SQLite in the state folder.
 
-One connection, used by one thread of its own, so that a slow disk never stops the loop. Every audit entry is a
-transaction of its own with a full sync: what it announces may happen right after.
+One connection, used by one thread of its own, so that a slow disk never stops the loop. Every audit entry is synced to
+the disk before its writer goes on: what it announces may happen right after. Writers that wait at the same time share
+one transaction.
 """
 
 import asyncio
 import fcntl
 import sqlite3
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from gitops.adapters.sealing import Sealer
 from gitops.adapters.store_sql import SCHEMA, Rows, Script, SqlStore, make_tables
@@ -28,6 +30,7 @@ class SqliteStore(SqlStore):
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._claimed: IO[str] | None = None
+        self._waiting: deque[tuple[Callable[[], Script[Any]], Future[Any]]] = deque()
 
     @classmethod
     async def open(cls, folder: Path, key: str = "") -> "SqliteStore":
@@ -61,7 +64,14 @@ class SqliteStore(SqlStore):
         return await self._run(lambda: self._db.execute(sql, values).fetchall())
 
     async def _transact(self, lock: str, script: Callable[[], Script[T]]) -> T:
-        return await self._run(lambda: self._carry_out(script()))
+        """Carry a script out; those that wait at the same time share one commit, and so one sync of the disk."""
+        answer: Future[T] = Future()
+        self._waiting.append((script, answer))
+        await self._run(self._commit_waiting)
+        try:
+            return answer.result(timeout=0)
+        except (sqlite3.Error, OSError, EOFError, ValueError) as exc:
+            raise StoreError(f"{self._path}: {exc}") from exc
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
@@ -75,21 +85,46 @@ class SqliteStore(SqlStore):
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
 
-    def _carry_out(self, script: Script[T]) -> T:
-        """IMMEDIATE takes the one write lock before anything is read, whatever the script's own lock is."""
-        self._db.execute("BEGIN IMMEDIATE")
+    def _commit_waiting(self) -> None:
+        """Whatever waits now; each has its answer when this returns, if an earlier call has not given it one."""
+        if not self._waiting:
+            return
+        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        ended: list[tuple[Future[Any], Any, BaseException | None]] = []
+        try:
+            # IMMEDIATE takes the one write lock before anything is read, whatever the scripts' own locks are.
+            self._db.execute("BEGIN IMMEDIATE")
+            for script, answer in batch:
+                ended.append((answer, *self._carry_out(script())))
+            self._db.execute("COMMIT")
+        except BaseException as exc:  # noqa: BLE001 - each of those who wait is told
+            if self._db.in_transaction:  # a full disk has ended it already
+                self._db.execute("ROLLBACK")
+            for _, answer in batch:
+                answer.set_exception(exc)
+            return
+        for answer, result, error in ended:
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(result)
+
+    def _carry_out(self, script: Script[T]) -> tuple[T | None, BaseException | None]:
+        """One script of a batch: (result, None), or (None, what went wrong) with nothing of it left."""
+        self._db.execute("SAVEPOINT one")
         try:
             sql, values = next(script)
             while True:
                 sql, values = script.send(self._db.execute(sql, values).fetchall())
         except StopIteration as end:
-            self._db.execute("COMMIT")
-            result: T = end.value
-            return result
-        except BaseException:
-            if self._db.in_transaction:  # a full disk has ended it already
-                self._db.execute("ROLLBACK")
-            raise
+            self._db.execute("RELEASE one")
+            return end.value, None
+        except Exception as exc:
+            if not self._db.in_transaction:
+                raise
+            self._db.execute("ROLLBACK TO one")
+            self._db.execute("RELEASE one")
+            return None, exc
 
     def _claim(self) -> bool:
         """Lock a file beside the database; the system frees it when this process ends, however it ends."""

@@ -3,13 +3,17 @@
 Figures are medians of several runs on this machine, and ratios against kubectl in the same run where it is installed.
 """
 
+import logging
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("reading", "syncing", "sandbox", "kustomize")
+import structlog
+
+BENCHMARKS = ("reading", "syncing", "sandbox", "kustomize", "scale")
 
 
 def main(names: list[str]) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for name in names or BENCHMARKS:
         print(f"\n{name}")
         import_module(f"tests.bench.{name}").run()
