@@ -8,6 +8,7 @@ from gitops.controller.execute import Execution, Progress
 from gitops.controller.journal import Journal
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.annotations import hook_phase_of
+from gitops.engine.backends import called_services
 from gitops.engine.inventory import PART_OF, Inventory, LastHealthy, claimed, marked
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError
@@ -36,6 +37,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         wait=request.wait,
         force=at.options.force_conflicts,
         own=request.app.health,
+        called=called_services(at.rendered.manifests),
         waiting=outside.waiting,
     )
     try:

@@ -6,7 +6,7 @@ dry-run, so that a refusal leaves the step undone as a whole. After each wave it
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -14,6 +14,7 @@ from typing import assert_never
 
 from gitops.controller import news
 from gitops.controller.diagnose import Doctor
+from gitops.controller.endpoints import without_endpoint
 from gitops.controller.journal import Journal, described
 from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
@@ -43,7 +44,10 @@ class Progress:
 
 
 class Execution:
-    """One plan being carried out within `seconds`; `wait` False leaves out the health waits but those for hooks."""
+    """One plan being carried out within `seconds`; `wait` False leaves out the health waits but those for hooks.
+
+    `called` are the Services of the set that an object makes the API server call.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Execution:
         wait: bool = True,
         force: bool = False,
         own: tuple[HealthRule, ...] = (),
+        called: Mapping[ResourceKey, frozenset[ResourceKey]] | None = None,
         waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         self._cluster = cluster
@@ -70,6 +75,7 @@ class Execution:
         self._wait = wait
         self._force = force
         self._own = own
+        self._called = called or {}
         self._waiting = waiting
         self._places = asyncio.Semaphore(_PARALLEL)
         self.progress = Progress()
@@ -86,12 +92,30 @@ class Execution:
                 unchanged = {}
             written: dict[ResourceKey, Body] = {}
             for step in wave:
-                if self.progress.failures:
+                if await self._is_held_up(step, written):
                     return self.progress
                 written |= await self._step(plan, step)
             await self._healthy(written)
         await self._healthy(unchanged)
         return self.progress
+
+    async def _is_held_up(self, step: Step, written: dict[ResourceKey, Body]) -> bool:
+        """True when the step must not be begun: something failed, or a Service does not answer that it makes called.
+
+        The workloads behind such a Service were written in this wave, so they become healthy first.
+        """
+        made = [change for change in step.changes if isinstance(change, (Create, Recreate))]
+        called = {change.key: self._called[change.key] for change in made if change.key in self._called}
+        if called and not self.progress.failures:
+            await self._healthy(written, always=True)
+        if called and not self.progress.failures:
+            async with self._waiting():
+                services = frozenset[ResourceKey]().union(*called.values())
+                silent = await without_endpoint(self._cluster, self._clock, services, self._deadline)
+            for key in sorted(key for key, services in called.items() if services & set(silent)):
+                names = ", ".join(str(service) for service in silent if service in called[key])
+                self._record(Failure(key, f"not written, since the API server would call {names}: no ready endpoint"))
+        return bool(self.progress.failures)
 
     async def run_fail_hooks(self, plan: Plan) -> None:
         """The sync-fail hooks, after a failure; what goes wrong with them is one more failure.

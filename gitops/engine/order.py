@@ -1,11 +1,13 @@
 """The order in which objects are changed: phase, wave, kind, name; and the reverse of it for pruning.
 
-Kinds are ranked as Argo CD ranks them. A Namespace or a CustomResourceDefinition is lifted before its first user.
+Kinds are ranked as Argo CD ranks them. A Namespace or a CustomResourceDefinition is lifted before its first user; what
+makes the API server call a Service comes no earlier than that Service and the workloads behind it.
 """
 
 from collections.abc import Iterable
 
 from gitops.engine.annotations import hook_phase_of, wave_of
+from gitops.engine.backends import behind, called_services
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.model.kinds import KindInfo
@@ -96,7 +98,16 @@ def places(manifests: Iterable[Manifest]) -> dict[ResourceKey, Place]:
         if used is not None:
             own = found[manifest.key]
             found[manifest.key] = min(own, (used[0], used[1], own[2]))
+    _put_after_backends(found, manifests)
     return found
+
+
+def _put_after_backends(found: dict[ResourceKey, Place], manifests: tuple[Manifest, ...]) -> None:
+    by_key = {manifest.key: manifest for manifest in manifests if hook_phase_of(manifest) is None}
+    for key, services in called_services(by_key.values()).items():
+        needed = [place for service in services for place in (service, *behind(by_key[service], by_key))]
+        phase, wave, _ = max(found[each] for each in (key, *needed))
+        found[key] = (phase, wave, found[key][2])
 
 
 def _own_place(manifest: Manifest) -> Place:
