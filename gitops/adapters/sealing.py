@@ -6,6 +6,7 @@ AES-256-GCM with a key of this store's own, kept in a file that only its owner m
 import base64
 import hmac
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,15 @@ def _read_or_make(path: Path) -> str:
         pass
     fresh = base64.b64encode(os.urandom(_KEY_BYTES)).decode()
     try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(fresh)
-    except FileExistsError:  # another of our processes was faster
-        return path.read_text().strip()
+        handle, written = tempfile.mkstemp(prefix="key-", dir=path.parent)  # for its owner alone
+        try:
+            with open(handle, "w") as file:
+                file.write(fresh)
+            os.link(written, path)
+        except FileExistsError:  # another of our processes was faster
+            return path.read_text().strip()
+        finally:
+            os.unlink(written)
     except OSError as exc:
         raise StoreError(f"{path}: cannot write the key for Secret values: {exc.strerror}") from exc
     return fresh

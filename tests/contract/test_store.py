@@ -244,6 +244,23 @@ def test_the_files_are_for_their_owner_alone(state_folder):
         assert (state_folder.folder / name).stat().st_mode & 0o077 == 0
 
 
+def test_stores_that_make_the_key_at_once_agree_on_it(state_folder):
+    async def save(number):
+        async with state_folder.open() as store:
+            await store.save_rendered(replace(secret_set(), digest=str(number)))
+
+    async def load():
+        async with state_folder.open() as store:
+            return [await store.rendered(str(number)) for number in range(8)]
+
+    async def run():
+        await asyncio.gather(*(save(number) for number in range(8)))
+        return await load()
+
+    assert [found.manifests for found in asyncio.run(run())] == [secret_set().manifests] * 8
+    assert sorted(path.name for path in state_folder.folder.glob("key*")) == ["key"]
+
+
 def test_a_wrong_key_is_an_error_that_names_it(state_folder):
     with_store(state_folder, lambda store: store.save_rendered(secret_set()))
     (state_folder.folder / "key").write_text(OTHER_KEY)

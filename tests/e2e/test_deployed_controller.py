@@ -174,6 +174,28 @@ def test_namespaced_it_syncs_what_a_folder_holds(cluster, user, kustomization, c
     admin.until("/api/v1/namespaces/gitops/configmaps/web", lambda status, _: status == 200, 30)
 
 
+def test_ha_the_replica_that_is_left_goes_on(cluster, user, kustomization, controller, repository, shell, postgresql):
+    install(cluster, user, kustomization("ha", "impersonate"))
+    admin = Api(cluster, "installer")
+    deployer(admin)
+    # What the Secret gitops-store gives to the pods.
+    shell.environment["GITOPS_STORE"] = postgresql.url(postgresql.new_database())
+    shell.environment["GITOPS_KEY"] = "A" * 43 + "="
+    replicas = [controller("ha") for _ in range(2)]
+    for _, port in replicas:
+        wait_ready(port)
+    wanted = application(repository, "shop", serviceAccount="deployer")
+    wanted["spec"]["interval"] = "1s"
+    admin.create("/apis/gitops.dev/v1alpha1/namespaces/shop/applications", wanted)
+    admin.until(APPLICATION, is_synced, 30)
+    for number, (process, _) in enumerate(replicas):
+        shell.write("repository/apps/web.yaml", CONFIG_MAP.replace("'1'", f"'of {number}'"))
+        shell.git("-C", "repository", "commit", "-qam", "next")
+        web = "/api/v1/namespaces/shop/configmaps/web"
+        admin.until(web, lambda _, body, text=f"of {number}": body["data"]["a"] == text, 30)
+        process.kill()
+
+
 def wait_ready(port):
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
