@@ -1,11 +1,11 @@
 """Reads the live state that a plan needs: every desired and every owned object, and nothing else.
 
-Members are listed by their label, one request for a kind; what is not found that way is asked for by name, since a
+Members are listed by their label, one list for a kind; what is not found that way is asked for by name, since a
 label can have been stripped and an object can exist without being ours yet.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from gitops.engine.inventory import PART_OF, Inventory
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
@@ -40,11 +40,14 @@ async def by_name(cluster: Cluster, wanted: Mapping[ResourceKey, str]) -> dict[R
 
 
 async def _listed(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory: Inventory) -> dict[ResourceKey, Body]:
-    groups: dict[tuple[str, str, str, str], list[ResourceKey]] = {}
+    groups: dict[tuple[str, str, str], list[ResourceKey]] = {}
     for key, version in wanted.items():
-        groups.setdefault((key.group, key.kind, key.namespace, version), []).append(key)
+        groups.setdefault((key.group, key.kind, version), []).append(key)
     many = {group: keys for group, keys in groups.items() if len(keys) >= _LIST_FROM}
-    lists = await asyncio.gather(*(_members(cluster, group, inventory.set_id) for group in many))
+    labels = f"{PART_OF}={inventory.set_id}"
+    lists = await asyncio.gather(
+        *(_members(cluster, group, {key.namespace for key in keys}, labels) for group, keys in many.items())
+    )
     found: dict[ResourceKey, Body] = {}
     for keys, bodies in zip(many.values(), lists, strict=True):
         by_key = {key_of(body): body for body in bodies}
@@ -52,11 +55,22 @@ async def _listed(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory
     return found
 
 
-async def _members(cluster: Cluster, group: tuple[str, str, str, str], set_id: str) -> Iterable[Body]:
-    api_group, kind, namespace, version = group
+async def _members(cluster: Cluster, kind: tuple[str, str, str], namespaces: set[str], labels: str) -> tuple[Body, ...]:
+    """All members of a kind by one list; by one for each namespace, where rights end there."""
+    whole = namespaces if len(namespaces) == 1 else {""}
+    for spaces in (whole, namespaces):
+        lists = await asyncio.gather(*(_list(cluster, kind, space, labels) for space in sorted(spaces)))
+        if spaces == namespaces or None not in lists:
+            return tuple(body for bodies in lists for body in bodies or ())
+    return ()
+
+
+async def _list(cluster: Cluster, kind: tuple[str, str, str], namespace: str, labels: str) -> tuple[Body, ...] | None:
+    """None without the right to list, or where the kind is not served in this version: each is then asked for."""
+    group, name, version = kind
     try:
-        return (await cluster.list(api_group, kind, namespace, f"{PART_OF}={set_id}", version)).items
+        return (await cluster.list(group, name, namespace, labels, version)).items
     except ApiError as exc:
-        if exc.code in (403, 404):  # no right to list (each object is then asked for), or not served in this version
-            return ()
+        if exc.code in (403, 404):
+            return None
         raise

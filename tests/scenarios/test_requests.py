@@ -1,0 +1,95 @@
+"""What a pass costs the API server."""
+
+from collections import Counter
+
+import pytest
+
+from gitops.controller.reconcile import sync
+from gitops.controller.request import Request
+from gitops.model.result import Outcome
+from gitops.sandbox.cluster import User
+from tests.scenarios.world import World, config_map, deployment
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+ALL = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+BINDING = {
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "all"},
+    "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "ada"}],
+}
+
+
+def sent(world, app=None):
+    """(method, path, whether it is a dry-run) of each request of one sync, and its outcome."""
+    log = []
+
+    async def recorded(outside):
+        raw = outside.cluster.http._raw
+
+        async def noted(method, path, query, *rest):
+            log.append((method, path, "dryRun" in (query or {})))
+            return await raw(method, path, query, *rest)
+
+        outside.cluster.http._raw = noted
+        return await sync(Request(app or world.app, "ada"), outside)
+
+    return log, world._outside(recorded).outcome
+
+
+def collections(log, *plurals):
+    return Counter(path.rpartition("/")[2] for method, path, _ in log if path.rpartition("/")[2] in plurals)
+
+
+@pytest.fixture
+def synced(world):
+    spaces = [f"{world.namespace}-{name}" for name in ("one", "two")]
+    bodies = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in spaces]
+    for number in range(6):
+        for body in (config_map(f"c{number}"), deployment(f"d{number}", replicas=1)):
+            bodies.append({**body, "metadata": {**body["metadata"], "namespace": spaces[number % 2]}})
+    world.commit(all=bodies)
+    assert world.sync().outcome is Outcome.SYNCED
+    return world
+
+
+def test_an_unchanged_application_costs_one_list_for_a_kind_and_no_write(synced):
+    log, outcome = sent(synced)
+    assert outcome is Outcome.IN_SYNC
+    assert {method for method, _, _ in log} == {"GET"}
+    assert collections(log, "configmaps", "deployments") == {"configmaps": 1, "deployments": 1}
+    # Discovery, the inventory, and the two Namespaces by name.
+    assert len(log) <= 2 + 1 + 2 + 2
+
+
+def test_a_change_costs_one_dry_run_and_one_write_of_what_changed(synced):
+    path = f"/api/v1/namespaces/{synced.namespace}-one/configmaps/c0"
+    synced.request("PATCH", path, {"data": {"a": "2"}}, "kubectl-edit", "application/merge-patch+json")
+    log, outcome = sent(synced)
+    assert outcome is Outcome.SYNCED
+    about = [(method, dry) for method, found, dry in log if found == path and method != "GET"]
+    assert about == [("PATCH", True), ("PATCH", True), ("PATCH", False)]  # refused for the hand edit, then taken back
+    others = [found for method, found, _ in log if method != "GET" and found != path]
+    assert all(found.endswith("/configmaps/gitops-app") for found in others)
+
+
+def test_without_the_right_to_list_everywhere_each_namespace_is_listed(fresh_sandbox, tmp_path):
+    tokens = {"root": User("root", ("system:masters",)), "dev": User("ada", ())}
+    text = fresh_sandbox(controllers="none", tokens=tokens).kubeconfig()
+    world = World(tmp_path, text, "story")
+    spaces = ("story", "one", "two")
+    for space in spaces:
+        world.request("POST", "/api/v1/namespaces", {"metadata": {"name": space}})
+        world.request("POST", f"{RBAC}/namespaces/{space}/rolebindings", {**BINDING, "metadata": {"name": "ada"}})
+    world.request("POST", f"{RBAC}/clusterroles", {"metadata": {"name": "all"}, "rules": [ALL]})
+    bodies = [config_map(f"c{number}") for number in range(6)]
+    for number, body in enumerate(bodies):
+        body["metadata"]["namespace"] = spaces[1 + number % 2]
+    world.commit(all=bodies)
+    world.kubeconfig.write_text(text.replace('"token": "root"', '"token": "dev"'))
+    assert world.sync().outcome is Outcome.SYNCED
+    log, outcome = sent(world)
+    assert outcome is Outcome.IN_SYNC
+    assert [path for _, path, _ in log if path.endswith("/configmaps")] == [
+        "/api/v1/configmaps",
+        "/api/v1/namespaces/one/configmaps",
+        "/api/v1/namespaces/two/configmaps",
+    ]
