@@ -1,12 +1,14 @@
 """The Store that replicas share: PostgreSQL 13 or newer.
 
-Connections break, and then the answer to a COMMIT may be lost: the server is asked whether that transaction was
-committed before anything is written a second time. Nobody but us sees the URL's password: messages name the host and
-the database only.
+Connections break, servers crash, and then the answer to a COMMIT may be lost. So every transaction leaves a ticket,
+and another attempt with the same ticket waits for the end of the first and sees whether it took place. (The server's
+own answer, pg_xact_status, cannot be trusted here: after a crash transaction numbers are used again.) Nobody but us
+sees the URL's password: messages name the host and the database only.
 """
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar, cast
 
@@ -18,7 +20,6 @@ from gitops.adapters.store_sql import SCHEMA, Rows, Script, SqlStore, make_table
 from gitops.model.errors import StoreError
 
 _MOST_CONNECTIONS = 4
-_OLDEST = 130000
 # How long a broken connection is replaced and tried again before the caller is told.
 _PATIENCE = 30.0
 _FIRST_PAUSE = 0.05
@@ -39,6 +40,13 @@ SELECT set_config('statement_timeout', '20s', false), set_config('lock_timeout',
     set_config('idle_in_transaction_session_timeout', '10s', false),
     set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), false)
 """
+# 0 when a transaction with this ticket was committed; else the lock is ours.
+_TAKE = """
+WITH mine AS (INSERT INTO tickets (ticket) VALUES (?) ON CONFLICT DO NOTHING RETURNING ticket)
+SELECT (SELECT count(*) FROM mine), pg_advisory_xact_lock(hashtextextended(?, 0))
+"""
+_TICKETS_KEPT = 10_000
+_FORGET = "DELETE FROM tickets WHERE made < now() - interval '1 hour'"
 # What the server answers when it goes away, starts, or breaks off one of two that wait for each other.
 _PASSING = ("08", "57P", "40")
 _NO_KEY = (
@@ -59,6 +67,7 @@ class PostgresqlStore(SqlStore):
         self._name = name
         self._slots = asyncio.Semaphore(_MOST_CONNECTIONS)
         self._idle: list[_Connection] = []
+        self._tickets = 0
 
     @classmethod
     async def open(cls, url: str, key: str) -> "PostgresqlStore":
@@ -83,13 +92,17 @@ class PostgresqlStore(SqlStore):
         except psycopg.Error as exc:
             raise StoreError(f"{self._name}: {exc}") from exc
         self._idle.append(connection)
-        if connection.info.server_version < _OLDEST:
-            raise StoreError(f"{self._name}: PostgreSQL 13 or newer is needed")
-        self._id = await self._transact("schema", lambda: make_tables(_DIALECT))
+        self._id = await self._patiently(self._make_tables)
+        await self._rows(_FORGET)
         await self._rows("INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT DO NOTHING", fingerprint)
         rows = await self._rows("SELECT value FROM meta WHERE name = 'key'")
         if rows[0][0] != fingerprint:
             raise StoreError(f"{self._name}: GITOPS_KEY is not the key that this store's Secrets are sealed with")
+
+    async def _make_tables(self) -> str:
+        async with self._connection() as connection, connection.transaction():
+            await _execute(connection, "SELECT pg_advisory_xact_lock(hashtextextended('gitops schema', 0))", ())
+            return await _carry_out(connection, make_tables(_DIALECT))
 
     async def check(self) -> None:
         """PostgreSQL looks after its own files; that it answers is all there is to see."""
@@ -110,34 +123,21 @@ class PostgresqlStore(SqlStore):
         return await self._patiently(attempt)
 
     async def _transact(self, lock: str, script: Callable[[], Script[T]]) -> T:
+        ticket = secrets.token_hex(16)
+        results: list[T] = []  # the last is that of the only attempt that can have been committed
+
         async def attempt() -> T:
-            transaction, is_ready = "", False
-            try:
-                async with self._connection() as connection, connection.transaction():
-                    rows = await _execute(
-                        connection,
-                        "SELECT pg_current_xact_id()::text, pg_advisory_xact_lock(hashtextextended(?, 0))",
-                        (f"gitops {lock}",),
-                    )
-                    transaction = rows[0][0]
-                    result = await _carry_out(connection, script())
-                    is_ready = True
-            except psycopg.OperationalError:
-                if not is_ready or not await self._is_committed(transaction):
-                    raise
-            return result
+            async with self._connection() as connection, connection.transaction():
+                if not (await _execute(connection, _TAKE, (ticket, f"gitops {lock}")))[0][0]:
+                    return results[-1]
+                results.append(await _carry_out(connection, script()))
+            return results[-1]
 
-        return await self._patiently(attempt)
-
-    async def _is_committed(self, transaction: str) -> bool:
-        """Whether a transaction whose COMMIT was not answered took place; waits while the server is still at it."""
-        while True:
-            rows = await self._rows("SELECT pg_xact_status(?::text::xid8)", transaction)
-            if rows[0][0] is None:
-                raise StoreError(f"{self._name}: the server does not know any more whether a record was written")
-            if rows[0][0] != "in progress":
-                return bool(rows[0][0] == "committed")
-            await asyncio.sleep(_FIRST_PAUSE)
+        result = await self._patiently(attempt)
+        self._tickets += 1
+        if self._tickets % _TICKETS_KEPT == 0:
+            await self._rows(_FORGET)
+        return result
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try again, on another connection, what failed only because a connection did."""
@@ -208,11 +208,12 @@ def _checked(url: str) -> tuple[str, str]:
     return make_conninfo("", **(_DEFAULTS | given)), f"postgresql://{host}/{database}"
 
 
+_TICKETS = "CREATE TABLE IF NOT EXISTS tickets (ticket TEXT PRIMARY KEY, made TIMESTAMPTZ NOT NULL DEFAULT now())"
 # Text is compared byte by byte, as SQLite does.
 _DIALECT = tuple(
     sql.replace("TEXT", 'TEXT COLLATE "C"')
     .replace("BLOB", "BYTEA")
     .replace("INTEGER PRIMARY KEY AUTOINCREMENT", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
     .replace("INTEGER", "BIGINT")
-    for sql in SCHEMA
+    for sql in (*SCHEMA, _TICKETS)
 )

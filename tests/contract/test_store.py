@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import multiprocessing
 import sqlite3
 from dataclasses import dataclass, replace
@@ -355,21 +356,33 @@ def test_connections_that_are_cut_lose_and_repeat_nothing(database):
     assert sorted(event.actor for event in events) == sorted(f"{n}.{c}" for n in range(4) for c in range(40))
 
 
-def test_a_store_outlives_a_restart_of_its_server(tmp_path):
+def test_a_server_that_stops_and_crashes_loses_and_repeats_nothing(tmp_path):
     from tests.postgresql import running
 
     with running() as server:
         place = Place(tmp_path, server.url(server.new_database()))
 
         async def work(store):
-            await store.append(FACT, None)
-            await asyncio.to_thread(server.stop)
-            waiting = asyncio.create_task(store.append(FACT, None))
+            told, is_over = [], asyncio.Event()
+            writers = [asyncio.create_task(write(store, number, told, is_over)) for number in range(6)]
+            for mode in ("fast", "immediate", "immediate"):
+                await asyncio.sleep(0.3)
+                await asyncio.to_thread(server.stop, mode)
+                await asyncio.to_thread(server.start)
             await asyncio.sleep(0.3)
-            await asyncio.to_thread(server.start)
-            return [(await waiting).seq, (await store.append(FACT, None)).seq]
+            is_over.set()
+            await asyncio.gather(*writers)
+            return told, await store.events("gitops/shop", "cluster")
 
-        assert with_store(place, work) == [2, 3]
+        async def write(store, number, told, is_over):
+            for count in itertools.count():
+                if is_over.is_set():
+                    return
+                told.append(await store.append(replace(FACT, actor=f"{number}.{count}"), None))
+
+        told, events = with_store(place, work)
+    check_chain(events, None, "")
+    assert sorted(told, key=lambda event: event.seq) == events
 
 
 class Cutting:
