@@ -118,6 +118,7 @@ async def open_outside(
     state: Path,
     cache: Path,
     key: str,
+    store_url: str,
     secrets: Callable[[str], str],
     version: str,
     tell: "Callable[[news.News], None]",
@@ -128,7 +129,7 @@ async def open_outside(
 
     cluster = open_cluster(kubeconfig, context)
     try:
-        async with open_store(state, key) as store:
+        async with open_store(state, key, store_url) as store:
             yield Outside(
                 source=open_source(cache, secrets),
                 render=render,
@@ -155,7 +156,7 @@ def connector(kubeconfig: str, context: str) -> "Connect":
             on_object(change.set_id, change.key, change.body, change.suspect)
 
         cluster = CachedCluster(KubernetesCluster(connect(kubeconfig, name or context)), seen, may_write)
-        return Connected(cluster, cluster.acting_as, cluster.counts)
+        return Connected(cluster, cluster.counts)
 
     return connected
 
@@ -226,6 +227,7 @@ def take_part(
         writer = StatusWriter(home, controller, clock)
         controller.on_status = writer.changed
         resources = CustomResources(home, clock, watch_namespace, read_resource, controller.roster, writer.wrong)
+        controller.let_finish = resources.let_finish
         parts += [("applications", resources.run()), ("statuses", writer.run())]
     if listen:
         from gitops.server.app import serve

@@ -1,6 +1,6 @@
 """What the doing needs from outside, as Protocols; `gitops.adapters` fulfils them, `gitops.bootstrap` joins the two."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -105,6 +105,10 @@ class Cluster(Protocol):
         """What names this cluster in releases and audit entries: its address, without the scheme."""
         ...
 
+    def acting_as(self, user: str) -> "Cluster":
+        """The same cluster, asked in the name of `user`; it is closed with this one."""
+        ...
+
     @property
     def requests(self) -> tuple[int, int]:
         """How many reads (dry-runs among them) and how many writes were sent so far."""
@@ -136,6 +140,10 @@ class Cluster(Protocol):
 
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         """Write managedFields, if the object is still at `version`; ApiError 409 if not."""
+        ...
+
+    async def replace_finalizers(self, key: ResourceKey, finalizers: Sequence[str], version: str) -> None:
+        """Write them, if the object is still at `version`; ApiError 409 if not."""
         ...
 
     async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:

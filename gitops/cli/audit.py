@@ -26,11 +26,10 @@ def list_events(settings: Settings, app: str, limit: int, output: str) -> None:
 
 
 async def _list(settings: Settings, app: str, limit: int, output: str) -> None:
-    from gitops.bootstrap import open_store
-    from gitops.config import state_folder
+    from gitops.cli.opening import store_of
 
     events: list[AuditEvent] = []
-    async with open_store(state_folder(settings.state), "") as store:
+    async with store_of(settings) as store:
         for application, cluster in await store.chains():
             if app in ("", application, application.rpartition("/")[2]):
                 events += (await store.events(application, cluster))[-limit or None :]
@@ -63,14 +62,13 @@ def verify(settings: Settings, app: str, offline: bool) -> None:
 
 
 async def _verify(settings: Settings, app: str, offline: bool) -> None:
-    from gitops.bootstrap import open_store
-    from gitops.config import state_folder
+    from gitops.cli.opening import store_of
 
     anchors: dict[tuple[str, str], list[Anchor]] = {}
     note = "anchors not checked: --offline"
     if not offline:
         anchors, note = await _anchors(settings)
-    async with open_store(state_folder(settings.state), "") as store:
+    async with store_of(settings) as store:
         chains = [one for one in await store.chains() if app in ("", one[0], one[0].rpartition("/")[2])]
         if app and not chains:
             raise ConfigError(f"this store holds no audit entry of {app}")

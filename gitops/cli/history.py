@@ -26,10 +26,9 @@ def history(settings: Settings, app: str, output: str) -> None:
 
 
 async def _history(settings: Settings, app: str, output: str) -> None:
-    from gitops.bootstrap import open_store
-    from gitops.config import state_folder
+    from gitops.cli.opening import store_of
 
-    async with open_store(state_folder(settings.state), "") as store:
+    async with store_of(settings) as store:
         identity = _identity(app, await store.applications())
         releases = await store.releases(identity)
     if output != "table":
@@ -65,19 +64,16 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     from gitops.cli.opening import outside_of
     from gitops.cli.output import print_hold, result_data
     from gitops.config import actor
-    from gitops.controller.inspect import find_applications
+    from gitops.controller.inspect import application_in, find_applications
     from gitops.controller.planning import plan_rendered
     from gitops.controller.reconcile import sync_planned
-    from gitops.controller.request import Request
+    from gitops.controller.request import Request, as_account
     from gitops.engine.plan import PlanOptions
-    from gitops.model.application import Application, Destination
     from gitops.model.result import Hold, Outcome
-    from gitops.model.spec import with_spec
 
     with Display() as display:
         async with outside_of(settings, display.tell) as outside:
             (inventory,) = await find_applications(outside.cluster, app, namespace)
-            space, _, name = inventory.application.rpartition("/")
             releases = await outside.store.releases(inventory.application, outside.cluster.name)
             failed = _failed(await outside.store.events(inventory.application, outside.cluster.name))
             present = str(failed.detail.get("digest")) if failed else inventory.synced
@@ -85,8 +81,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
             rendered = await outside.store.rendered(chosen.digest)
             if rendered is None:
                 raise ConfigError(f"this store holds release {chosen.number}, but not what it rendered to")
-            plain = Application(name, space, destination=Destination(namespace=inventory.parent.namespace))
-            application = with_spec(plain, inventory.spec)
+            application = application_in(inventory)
             if given["timeout"]:
                 seconds = seconds_of(given["timeout"])
                 application = replace(application, sync=replace(application.sync, timeout=seconds))
@@ -96,8 +91,9 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
             quarantine = Quarantine(left.revision if left else "", present, reason, at)
             options = PlanOptions(prune=given["prune"], confirm=given["confirm"], hooks=given["hooks"], back=True)
             request = Request(application, actor(), options, quarantine=quarantine)
-            planned = await plan_rendered(request, outside, rendered, inventory.source)
-            result = await sync_planned(request, outside, planned)
+            acting = as_account(outside, application)
+            planned = await plan_rendered(request, acting, rendered, inventory.source)
+            result = await sync_planned(request, acting, planned)
     if given["output"] != "table":
         print_data(result_data(result), given["output"])
     elif isinstance(planned.decision, Hold):

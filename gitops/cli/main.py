@@ -13,8 +13,15 @@ _COMMANDS = {
     "sync": ("gitops.cli.sync", "sync", "Make the cluster follow: plan, apply, wait, roll back on failure."),
     "run": ("gitops.cli.run", "run", "Run the controller: commits in, converged clusters out."),
     "status": ("gitops.cli.status", "status", "Show where Applications stand."),
+    "drift": ("gitops.cli.inspect", "drift", "Show how live state left what was synced, and who did it."),
+    "explain": ("gitops.cli.inspect", "explain", "Say why an Application is not healthy, down to the container."),
     "history": ("gitops.cli.history", "history", "List the healthy releases of an Application."),
     "rollback": ("gitops.cli.history", "rollback", "Go back to an earlier release."),
+    "suspend": ("gitops.cli.acts", "suspend", "Stop the controller from changing an Application."),
+    "resume": ("gitops.cli.acts", "resume", "Let the controller run an Application again."),
+    "approve": ("gitops.cli.acts", "approve", "Let the controller carry out one plan."),
+    "refresh": ("gitops.cli.acts", "refresh", "Have the controller look again now, or sync with --sync."),
+    "delete": ("gitops.cli.acts", "delete", "Delete an Application and what it owns."),
     "audit": ("gitops.cli.audit", "audit", "List or verify the audit log."),
     "policy": ("gitops.cli.policy", "policy", "Check manifests against policies; no cluster needed."),
     "sandbox": ("gitops.cli.sandbox", "sandbox", "Run an embedded Kubernetes cluster."),
@@ -28,6 +35,7 @@ _ANYWHERE = {
     "--context": True,
     "--kubeconfig": True,
     "--state": True,
+    "--store": True,
     "--log-format": True,
     "-v": False,
     "-vv": False,
@@ -75,9 +83,14 @@ class _LazyGroup(click.Group):
 @click.option("--context", default="", metavar="NAME", help="Context of the kubeconfig (default: its current one).")
 @click.option("--kubeconfig", default="", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
 @click.option("--state", default="", envvar="GITOPS_STATE", metavar="DIR", help="Default: ~/.local/state/gitops.")
+@click.option(
+    "--store", default="", envvar="GITOPS_STORE", metavar="URL", help="postgresql://… in place of the state folder."
+)
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
 @click.option("-v", "--verbose", count=True, help="Show every fact and every request to the cluster.")
 @click.pass_context
-def main(ctx: click.Context, context: str, kubeconfig: str, state: str, log_format: str, verbose: int) -> None:
+def main(
+    ctx: click.Context, context: str, kubeconfig: str, state: str, store: str, log_format: str, verbose: int
+) -> None:
     """GitOps continuous delivery for Kubernetes: exact plans, safe applies, honest rollback."""
-    ctx.obj = Settings(kubeconfig, context, state, log_format, verbose)
+    ctx.obj = Settings(kubeconfig, context, state, log_format, verbose, store)

@@ -4,12 +4,13 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 
-from gitops.bootstrap import open_outside
+from gitops.bootstrap import open_outside, open_store
 from gitops.cli.settings import Settings
 from gitops.cli.version import own_version
 from gitops.config import cache_folder, state_folder
 from gitops.controller import news
 from gitops.controller.request import Outside
+from gitops.ports import Store
 
 
 def secret_of(reference: str) -> str:
@@ -19,6 +20,11 @@ def secret_of(reference: str) -> str:
 
 def ignore(_: news.News) -> None:
     """For commands that show nothing while they run."""
+
+
+def store_of(settings: Settings) -> contextlib.AbstractAsyncContextManager[Store]:
+    """Our own records: --store, else the state folder."""
+    return open_store(state_folder(settings.state), os.environ.get("GITOPS_KEY", ""), settings.store)
 
 
 @contextlib.asynccontextmanager
@@ -32,6 +38,7 @@ async def outside_of(
         state=state_folder(settings.state),
         cache=cache_folder(),
         key=os.environ.get("GITOPS_KEY", ""),
+        store_url=settings.store,
         secrets=secret_of,
         version=own_version(),
         tell=tell,

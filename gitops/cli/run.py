@@ -27,9 +27,6 @@ from gitops.cli.settings import Settings, run_controller
 @click.option("--watch-namespace", default="", metavar="NS", help="Take custom resources of this namespace only.")
 @click.option("--leases/--no-leases", default=None, help="Share the work with other replicas (default: in a cluster).")
 @click.option(
-    "--store", default="", envvar="GITOPS_STORE", metavar="URL", help="postgresql://… instead of the state folder."
-)
-@click.option(
     "--listen",
     default="",
     metavar="HOST:PORT",
@@ -43,12 +40,11 @@ def run(
     namespace: str,
     watch_namespace: str,
     leases: bool | None,
-    store: str,
     listen: str,
 ) -> None:
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
     here = own_namespace()
-    shares = bool(here or store) if leases is None else leases
+    shares = bool(here or settings.store) if leases is None else leases
     work = _run(
         settings,
         [Path(file) for file in files],
@@ -56,7 +52,6 @@ def run(
         namespace=namespace or here or "gitops",
         watch_namespace=watch_namespace,
         leases=shares,
-        store=store,
         listen=listen or (":8080" if here else ""),
     )
     run_controller(settings, work)
@@ -78,7 +73,6 @@ async def _run(
     namespace: str,
     watch_namespace: str,
     leases: bool,
-    store: str,
     listen: str,
 ) -> None:
     from gitops.bootstrap import open_cluster, open_controller, take_part
@@ -97,7 +91,7 @@ async def _run(
         state=state_folder(settings.state),
         cache=cache_folder(),
         key=os.environ.get("GITOPS_KEY", ""),
-        store_url=store,
+        store_url=settings.store,
         secrets=secret_of,
         version=own_version(),
     ) as controller:
@@ -112,7 +106,7 @@ async def _run(
             namespace=namespace,
             watch_namespace=watch_namespace,
             leases=leases,
-            shared=bool(store),
+            shared=bool(settings.store),
             listen=listen,
         )
         try:

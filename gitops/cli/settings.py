@@ -44,6 +44,7 @@ class Settings:
     state: str = ""
     log_format: str = "console"
     verbose: int = 0
+    store: str = ""
 
 
 def exit_code(error: GitopsError) -> int:

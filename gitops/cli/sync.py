@@ -54,12 +54,13 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
     from gitops.config import actor
     from gitops.controller.planning import plan_sync
     from gitops.controller.reconcile import sync_planned
-    from gitops.controller.request import Request
+    from gitops.controller.request import Request, as_account
     from gitops.model.result import Hold, Outcome, SyncResult
 
     app = application_of(*named, timeout=given["timeout"])
     with Display() as display:
-        async with outside_of(settings, display.tell, cluster=app.destination.cluster) as outside:
+        async with outside_of(settings, display.tell, cluster=app.destination.cluster) as opened:
+            outside = as_account(opened, app)
             request = Request(app, actor(), _options(given), wait=not given["no_wait"])
             planned = await plan_sync(request, outside)
             if given["plan_file"]:
@@ -162,12 +163,12 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     from gitops.cli.output import plan_data, print_data, print_hold, print_plan, summary
     from gitops.config import actor
     from gitops.controller.planning import plan_sync
-    from gitops.controller.request import Request
+    from gitops.controller.request import Request, as_account
     from gitops.model.result import Hold
 
     app = application_of(*named)
     async with outside_of(settings, cluster=app.destination.cluster) as outside:
-        planned = await plan_sync(Request(app, actor(), _options(given)), outside)
+        planned = await plan_sync(Request(app, actor(), _options(given)), as_account(outside, app))
     if given["out"]:
         _save_plan(given["out"], planned)
     if given["output"] != "table":

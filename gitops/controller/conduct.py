@@ -5,19 +5,20 @@ before, drift beside a revision that is not synced, retries, fights.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
 import structlog
 
-from gitops.controller.fleet import Tracked, drift_in
+from gitops.controller.fleet import Tracked
 from gitops.controller.journal import Journal, described
+from gitops.controller.leave import leave
 from gitops.controller.planning import plan_rendered, plan_sync
 from gitops.controller.reconcile import is_settled, sync_planned
-from gitops.controller.request import Outside, Planned, Render, Request
+from gitops.controller.request import Outside, Planned, Render, Request, as_account
 from gitops.engine.annotations import ignores_health
-from gitops.engine.drift import Answer, Word, corrections_in, fights_in, respond, without_fights
+from gitops.engine.drift import Answer, Word, corrections_in, drift_in, fights_in, respond, without_fights
 from gitops.engine.health import health_of
 from gitops.engine.plan import PlanOptions
 from gitops.engine.retry import delay_after
@@ -42,12 +43,13 @@ class Means:
     """What passes on one cluster work with."""
 
     cluster: Cluster
-    acting_as: Callable[[str], Cluster]
     repositories: Repositories
     render: Render
     store: Store
     clock: Clock
     version: str
+    # Called when an Application that is being deleted owns nothing any more.
+    left: Callable[[Tracked], Awaitable[None]]
     noted: Callable[[], None] = lambda: None
 
 
@@ -91,19 +93,20 @@ async def _pass(
     tracked: Tracked, means: Means, word: Word, waiting: Callable[[], AbstractAsyncContextManager[None]]
 ) -> float | None:
     app = without_fights(tracked.app, tracked.fights)
-    user = app.sync.serviceAccount
-    cluster = means.acting_as(f"system:serviceaccount:{app.namespace}:{user}") if user else means.cluster
     source = _Head(means.repositories, tracked)
-    outside = Outside(
+    everything = Outside(
         source,
         means.render,
-        cluster,
+        means.cluster,
         means.store,
         means.clock,
         means.version,
         noted=means.noted,
         waiting=waiting,
     )
+    outside = as_account(everything, app)
+    if tracked.leaving:
+        return await _leave(tracked, outside, means)
     asked = tracked.asked
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")))
     request = Request(app, asked.actor if asked else ACTOR, options)
@@ -127,6 +130,17 @@ async def _pass(
             if answer is not Answer.SUSPENDED:
                 await _mend_synced(tracked, request, outside, planned)
             return _until_looked_again(planned)
+
+
+async def _leave(tracked: Tracked, outside: Outside, means: Means) -> float | None:
+    """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
+    result = await leave(Request(tracked.app, ACTOR), outside, keep=False)
+    tracked.outcome, tracked.message = result.outcome, result.message
+    if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
+        await means.left(tracked)
+        return None
+    tracked.answer = Answer.HELD
+    return _LATER
 
 
 def _learn(tracked: Tracked, source: _Head, planned: Planned) -> None:

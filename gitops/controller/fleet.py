@@ -1,7 +1,7 @@
 """What a controller knows of each Application that it runs, in memory only: a restart finds it all again."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gitops.engine.drift import Answer, Correction, Fight
@@ -9,7 +9,6 @@ from gitops.engine.inventory import parent_key, set_id
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
 from gitops.model.health import Health, worst
-from gitops.model.plan import Plan
 from gitops.model.release import Quarantine
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -139,14 +138,3 @@ class Fleet:
         place = (known.cluster, known.set_id)
         if self._by_set.get(place) == known.identity:
             del self._by_set[place]
-
-
-def drift_in(plan: Plan) -> Iterable[str]:
-    """Each drifted field, or object, in words: for people, and to tell one drift from the next."""
-    for change in plan.changes:
-        fields = getattr(change, "fields", ())
-        if not fields:
-            yield f"{change.key} ({type(change).__name__.lower()})"
-        for item in fields:
-            owner = getattr(item.owner, "name", "")
-            yield f"{change.key} {item.path}" + (f" (set by {owner})" if owner else "")

@@ -8,8 +8,10 @@ from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, parent_key, read_parent
 from gitops.engine.kstatus import kstatus_of
 from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.model.application import Application, Destination, HealthRule
 from gitops.model.errors import ConfigError
 from gitops.model.health import HEALTHY, MISSING, Health, worst
+from gitops.model.spec import with_spec
 from gitops.ports import Cluster
 
 
@@ -69,15 +71,23 @@ async def find_applications(cluster: Cluster, name: str = "", namespace: str = "
     return sorted(found, key=lambda inventory: (inventory.application, inventory.parent))
 
 
+def application_in(inventory: Inventory) -> Application:
+    """The Application as its inventory remembers it: all but its source. Raises ConfigError."""
+    space, _, name = inventory.application.rpartition("/")
+    plain = Application(name, space, destination=Destination(namespace=inventory.parent.namespace))
+    return with_spec(plain, inventory.spec)
+
+
 async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:
     live = await by_name(cluster, dict.fromkeys(inventory.keys, ""))
-    return Standing(inventory, tuple(_member(key, live.get(key)) for key in sorted(inventory.keys)))
+    own = application_in(inventory).health
+    return Standing(inventory, tuple(_member(key, live.get(key), own) for key in sorted(inventory.keys)))
 
 
-def _member(key: ResourceKey, body: Body | None) -> Member:
+def _member(key: ResourceKey, body: Body | None, own: tuple[HealthRule, ...]) -> Member:
     if body is None:
         return Member(key, MISSING, "NotFound")
-    return Member(key, HEALTHY if ignores_health(body) else health_of(body), kstatus_of(body).value)
+    return Member(key, HEALTHY if ignores_health(body) else health_of(body, own), kstatus_of(body).value)
 
 
 async def reason_unready(cluster: Cluster, application: str) -> str:

@@ -69,7 +69,7 @@ class Lane:
         finished, started = False, self.means.clock.monotonic()
         tracked = self._fleet.get(identity)
         try:
-            if tracked is not None and tracked.head is not None and self._may_run(tracked):
+            if tracked is not None and (tracked.head or tracked.leaving) and self._may_run(tracked):
                 tracked.task = asyncio.current_task()
                 async with correlated(tracked):
                     again = await pass_over(tracked, self.means, self._word_of(tracked), place.lent)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitops.controller import news
 from gitops.engine.plan import PlanOptions, Situation
@@ -34,6 +34,14 @@ class Outside:
     noted: Callable[[], None] = lambda: None  # called for each audit entry
     # Entered while a pass waits for health, so that a controller can give its place to another meanwhile.
     waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
+
+
+def as_account(outside: Outside, app: Application) -> Outside:
+    """What reaches out for `app`: in the name of its service account, where it names one."""
+    if not app.sync.serviceAccount:
+        return outside
+    user = f"system:serviceaccount:{app.namespace}:{app.sync.serviceAccount}"
+    return replace(outside, cluster=outside.cluster.acting_as(user))
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,14 @@ class CustomResources:
         self._roster = roster
         self._wrong = wrong
 
+    async def let_finish(self, key: ResourceKey) -> None:
+        """Take our finalizer off a custom resource whose objects are gone. Raises ClusterError."""
+        body = await self._cluster.get(key)
+        finalizers = ((body or {}).get("metadata") or {}).get("finalizers") or []
+        if body is not None and FINALIZER in finalizers:
+            left = [name for name in finalizers if name != FINALIZER]
+            await self._cluster.replace_finalizers(key, left, body["metadata"]["resourceVersion"])
+
     async def run(self) -> None:
         while True:
             pause = 1.0

@@ -40,16 +40,19 @@ SUSPENDED, APPROVED = "suspended", "approved"
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """One cluster as the controller uses it, and a view of it in another user's name."""
+    """One cluster as the controller uses it."""
 
     cluster: Cluster
-    acting_as: Callable[[str], Cluster]
     counts: Mapping[tuple[str, int], int]  # (method, HTTP status) → how many answers so far
 
 
 # cluster name, what to call on a change of a managed object, whether writes are still ours → the cluster
 OnObject = Callable[[str, ResourceKey, Body | None, bool], None]
 Connect = Callable[[str, OnObject, Callable[[], bool]], Connected]
+
+
+async def _nothing_to_finish(_: ResourceKey) -> None:
+    """For Applications that are no custom resources."""
 
 
 class Controller:
@@ -77,6 +80,7 @@ class Controller:
         self.replica: Replica | Alone = Alone()
         self.lanes: dict[str, Lane] = {}
         self.on_status: Callable[[Tracked], None] = lambda _: None
+        self.let_finish: Callable[[ResourceKey], Awaitable[None]] = _nothing_to_finish  # takes our finalizer off
         self.outcomes: dict[str, int] = {}
         self._suspended: dict[str, str] = {}
         self._approved: dict[str, str] = {}
@@ -150,8 +154,13 @@ class Controller:
         tracked.failures, tracked.not_before = 0, 0.0
         log.info("application.known", application=tracked.identity)
         self.poller.add(tracked)
-        if tracked.head is not None:
+        if tracked.head is not None or tracked.leaving:
             self._wake(tracked, Priority.PERSON)
+
+    async def _left(self, tracked: Tracked) -> None:
+        entry = self.roster.entry(tracked.identity)
+        if entry is not None and entry.key is not None:
+            await self.let_finish(entry.key)
 
     def _gone(self, identity: str) -> None:
         tracked = self.fleet.get(identity)
@@ -238,12 +247,12 @@ class Controller:
             self._connected[name] = connected
             means = Means(
                 connected.cluster,
-                connected.acting_as,
                 self._repositories,
                 self.renders,
                 self.store,
                 self.clock,
                 self._version,
+                self._left,
                 self._count_audit,
             )
             lane = Lane(

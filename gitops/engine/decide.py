@@ -17,7 +17,7 @@ def decide(at: Situation, plan: Plan, source: str, more: tuple[Obstacle, ...] = 
     """
     obstacles = [*plan.obstacles, *(more if plan.changes else ())]
     if not at.options.confirm:
-        obstacles += _prune_guards(at, plan)
+        obstacles += [] if at.options.leaving else _prune_guards(at, plan)
         obstacles += _quarantine_guard(at.rendered, at.inventory)
     if not at.options.adopt:
         obstacles += _source_guard(at.inventory, source)

@@ -39,6 +39,10 @@ class Word:
     suspended: bool = False
     approved: str = ""
 
+    def approves(self, digest: str) -> bool:
+        """Whether the plan of this digest was approved, by all of its digits or the first of them."""
+        return bool(self.approved) and digest.startswith(self.approved)
+
 
 def respond(app: Application, plan: Plan, decision: Decision, word: Word, *, synced: str, settled: bool) -> Answer:
     """`synced` is the digest of the set that was last carried out; `settled` when that was finished and is recorded."""
@@ -52,7 +56,7 @@ def respond(app: Application, plan: Plan, decision: Decision, word: Word, *, syn
     if word.suspended:
         return Answer.SUSPENDED
     if is_new:
-        return Answer.SYNC if app.sync.automated or word.approved == plan.digest else Answer.APPROVAL
+        return Answer.SYNC if app.sync.automated or word.approves(plan.digest) else Answer.APPROVAL
     if isinstance(decision, InSync):  # carried out, but not known to have become healthy
         return Answer.SYNC if app.sync.automated else Answer.SETTLED
     return {"ignore": Answer.SETTLED, "report": Answer.REPORT, "correct": Answer.SYNC}[app.sync.drift]
@@ -115,3 +119,14 @@ def without_fights(app: Application, fights: Sequence[Fight]) -> Application:
         for fight in fights
     )
     return replace(app, ignoreDifferences=(*app.ignoreDifferences, *rules)) if rules else app
+
+
+def drift_in(plan: Plan) -> Iterable[str]:
+    """Each drifted field, or object, in words: for people, and to tell one drift from the next."""
+    for change in plan.changes:
+        fields = getattr(change, "fields", ())
+        if not fields:
+            yield f"{change.key} ({type(change).__name__.lower()})"
+        for item in fields:
+            owner = getattr(item.owner, "name", "")
+            yield f"{change.key} {item.path}" + (f" (set by {owner})" if owner else "")

@@ -52,7 +52,7 @@ class Running:
     def _main(self) -> None:
         try:
             asyncio.run(self._run())
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - handed to the test
             self.failure = exc
         finally:
             self._started.set()
@@ -90,6 +90,7 @@ class Running:
                 found = CustomResources(
                     home, controller.clock, world.namespace, application_of, controller.roster, writer.wrong
                 )
+                controller.let_finish = found.let_finish
                 parts += [("applications", found.run()), ("statuses", writer.run())]
             else:
                 for app in self.apps:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+from gitops.crd import definition
 from gitops.engine.drift import FIGHT_COUNT, Answer
 from gitops.model.application import SourceSpec
 from gitops.model.result import Outcome
@@ -67,7 +68,8 @@ def test_drift_that_is_only_to_be_reported_is_told_and_left(world):
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
         running.until(lambda: running.tracked().drift)
         assert running.tracked().answer is Answer.REPORT
-        assert "data.color" in running.tracked().message and "kubectl-edit" in running.tracked().message
+        assert "data.color" in running.tracked().message
+        assert "kubectl-edit" in running.tracked().message
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}
         world.edit("core/configmaps/settings", {"data": {"color": "blue"}})
         running.until(lambda: not running.tracked().drift)
@@ -235,3 +237,153 @@ def test_it_stops_in_time_in_the_middle_of_a_wait_and_the_next_one_goes_on(world
     assert mended != sha
     with Running(world) as running:
         running.until_synced(mended)
+
+
+def custom_resource(world, name="app", finalizers=(), **spec):
+    source = {"repoURL": world.app.source.repoURL, "targetRevision": "main", **spec.pop("source", {})}
+    return {
+        "apiVersion": "gitops.dev/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": world.namespace, "finalizers": list(finalizers)},
+        "spec": {
+            "source": source,
+            "destination": {"namespace": world.namespace},
+            "sync": {"automated": True, "drift": "correct", "prune": True},
+            "interval": "300ms",
+            **spec,
+        },
+    }
+
+
+def resources(world, name=""):
+    return f"/apis/gitops.dev/v1alpha1/namespaces/{world.namespace}/applications" + (f"/{name}" if name else "")
+
+
+def make_kind(world):
+    """The definition of Application, and the namespace of the world."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/applications.gitops.dev"
+    world.request("PATCH", path, definition(), "kubectl", "application/apply-patch+yaml", force="true")
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
+    world.request("POST", "/api/v1/namespaces", body)
+
+
+def standing(world, name="app"):
+    return world.request("GET", resources(world, name)).get("status") or {}
+
+
+def test_a_custom_resource_is_an_application_and_tells_how_it_is(world):
+    make_kind(world)
+    sha = world.commit(web=deployment())
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world))
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(sha, identity)
+        running.until(lambda: standing(world).get("sync", {}).get("status") == "Synced")
+        running.until(lambda: standing(world).get("health", {}).get("status") == "Healthy")
+        status = standing(world)
+        assert status["sync"] == {"status": "Synced", "revision": sha, "ref": "main"}
+        conditions = {item["type"]: item["status"] for item in status["conditions"]}
+        assert conditions == {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
+        events = world.request("GET", f"/api/v1/namespaces/{world.namespace}/events")["items"]
+        assert "Synced" in {event["reason"] for event in events if event["involvedObject"]["kind"] == "Application"}
+
+
+def test_a_custom_resource_that_cannot_be_read_says_which_field(world):
+    make_kind(world)
+    world.commit(web=config_map("web"))
+    with Running(world, resources=True) as running:
+        health = [{"kind": "Widget", "healthy": "status.("}]
+        world.request("POST", resources(world), custom_resource(world, health=health))
+        running.until(lambda: standing(world).get("conditions"))
+        (ready,) = [item for item in standing(world)["conditions"] if item["type"] == "Ready"]
+        assert ready["status"] == "False"
+        assert "spec.health[0].healthy" in ready["message"]
+
+
+def test_deleting_a_custom_resource_with_our_finalizer_prunes_what_it_owns(world):
+    make_kind(world)
+    world.commit(web=config_map("web"), kept=config_map("kept"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
+        running.until(lambda: world.get("ConfigMap", "web"))
+        running.until(lambda: running.tracked(identity).sync == "Synced")
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: world.get("ConfigMap", "web") is None)
+        running.until(lambda: not world.request("GET", resources(world))["items"])
+        assert world.get("ConfigMap", "gitops-app") is None
+        running.until(lambda: running.tracked(identity) is None)
+
+
+def test_deleting_one_without_it_leaves_what_it_owns(world):
+    make_kind(world)
+    world.commit(web=config_map("web"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world))
+        running.until(lambda: world.get("ConfigMap", "web"))
+        running.until(lambda: running.tracked(identity).sync == "Synced")
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: running.tracked(identity) is None)
+        time.sleep(0.5)
+        assert world.get("ConfigMap", "web")
+
+
+def test_a_guard_keeps_a_deleted_application_and_says_why(world):
+    make_kind(world)
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    claim["metadata"]["annotations"] = {"gitops.dev/health": "ignore"}
+    world.commit(data=claim, web=config_map("web"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
+        running.until(lambda: running.tracked(identity) and running.tracked(identity).sync == "Synced")
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: running.tracked(identity).answer is Answer.HELD)
+        running.until(lambda: "PersistentVolumeClaim" in str(standing(world).get("conditions")))
+        assert world.get("ConfigMap", "web")
+        assert world.get("PersistentVolumeClaim", "data")
+
+
+def test_an_application_may_hold_applications(world):
+    make_kind(world)
+    (world.repository / "child").mkdir()
+    (world.repository / "apps").mkdir()
+    child = custom_resource(world, "child", source={"path": "child"})
+    sha = world.commit(**{"apps/child": child, "child/settings": config_map("settings")})
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, "root", source={"path": "apps"}))
+        running.until(lambda: running.tracked(f"{world.namespace}/child"))
+        running.until_synced(sha, f"{world.namespace}/child")
+        assert world.get("ConfigMap", "settings")
+
+
+def test_an_application_acts_in_the_name_of_its_service_account(world):
+    world.commit(settings=config_map("settings"))
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
+    world.request("POST", "/api/v1/namespaces", namespace)
+    with Running(world, serviceAccount="deployer") as running:
+        running.until(lambda: running.tracked().error)
+        assert "system:serviceaccount:gitops:deployer" in running.tracked().error
+        assert world.get("ConfigMap", "settings") is None
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"}
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "deployer"},
+            "roleRef": role,
+            "subjects": [{"kind": "ServiceAccount", "name": "deployer", "namespace": "gitops"}],
+        }
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{world.namespace}/rolebindings"
+        world.request("POST", path, binding)
+        number = running.ask(
+            running.controller.store.request("gitops/app", "refresh", {}, "ada", "2026-01-01T00:00:00Z")
+        )
+        assert number
+        running.until(lambda: world.get("ConfigMap", "settings"))

@@ -11,7 +11,7 @@ shelf from the answer, so that a plan right after a sync sees it.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
@@ -111,6 +111,10 @@ class CachedCluster:
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         self._check_may_write()
         await self._cluster.replace_owners(key, owners, version)
+
+    async def replace_finalizers(self, key: ResourceKey, finalizers: Sequence[str], version: str) -> None:
+        self._check_may_write()
+        await self._cluster.replace_finalizers(key, finalizers, version)
 
     async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
         if not dry_run:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from gitops.adapters.kubernetes.connection import Connection
@@ -126,8 +127,14 @@ class KubernetesCluster:
         await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
 
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
+        await self._replace(key, "managedFields", list(owners), version)
+
+    async def replace_finalizers(self, key: ResourceKey, finalizers: Sequence[str], version: str) -> None:
+        await self._replace(key, "finalizers", [*finalizers], version)
+
+    async def _replace(self, key: ResourceKey, field: str, value: Any, version: str) -> None:
         patch: list[Body] = [
-            {"op": "replace", "path": "/metadata/managedFields", "value": list(owners)},
+            {"op": "replace", "path": f"/metadata/{field}", "value": value},
             {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
         ]
         await self.http.request("PATCH", str(await self._path(key)), body=patch, content_type=_JSON_PATCH)

@@ -1,0 +1,143 @@
+"""`gitops suspend, resume, approve, refresh, delete`: what a person tells a controller, through the store it shares."""
+
+import sys
+from typing import Any
+
+import click
+
+from gitops.cli import settings as exits
+from gitops.cli.settings import Settings, run
+from gitops.model.errors import ConfigError
+
+_WAIT_SECONDS = 30.0
+
+
+@click.command()
+@click.argument("app")
+@click.option("--reason", default="", metavar="TEXT", help="Recorded in the audit log.")
+@click.pass_obj
+def suspend(settings: Settings, app: str, reason: str) -> None:
+    """Stop the controller from changing APP until it is resumed; it goes on watching, and `gitops sync` still works."""
+    run(settings, _set(settings, app, "suspended", "suspend", reason))
+
+
+@click.command()
+@click.argument("app")
+@click.option("--reason", default="", metavar="TEXT", help="Recorded in the audit log.")
+@click.pass_obj
+def resume(settings: Settings, app: str, reason: str) -> None:
+    """Let the controller run APP again."""
+    run(settings, _set(settings, app, "suspended", "resume", reason))
+
+
+@click.command()
+@click.argument("app")
+@click.option("--plan", "digest", required=True, metavar="DIGEST", help="The plan to approve, as `status` shows it.")
+@click.option("--reason", default="", metavar="TEXT", help="Recorded in the audit log.")
+@click.pass_obj
+def approve(settings: Settings, app: str, digest: str, reason: str) -> None:
+    """Let the controller sync APP to the plan that DIGEST names, and to no other."""
+    run(settings, _set(settings, app, "approved", "approve", reason, digest))
+
+
+@click.command()
+@click.argument("app")
+@click.option("--sync", "also", is_flag=True, help="Sync it too, though it is not automated or is suspended.")
+@click.option("--confirm", is_flag=True, help="With --sync: carry out what a guard would hold.")
+@click.pass_obj
+def refresh(settings: Settings, app: str, also: bool, confirm: bool) -> None:
+    """Have the controller look at APP's repository and cluster now, and try again what it had given up."""
+    run(settings, _refresh(settings, app, also=also, confirm=confirm))
+
+
+@click.command()
+@click.argument("app")
+@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
+@click.option("--keep", is_flag=True, help="Leave its objects where they are, owned by nobody.")
+@click.option("--confirm", is_flag=True, help="Also delete namespaces, volumes and what asks to be confirmed.")
+@click.pass_obj
+def delete(settings: Settings, app: str, namespace: str, keep: bool, confirm: bool) -> None:
+    """Delete what APP owns on the cluster, and then its inventory."""
+    run(settings, _delete(settings, app, namespace, keep=keep, confirm=confirm))
+
+
+async def _set(settings: Settings, app: str, name: str, verb: str, reason: str, digest: str = "") -> None:
+    from gitops.cli.opening import outside_of
+    from gitops.config import actor
+
+    async with outside_of(settings) as outside:
+        identity, note = await _journal(outside, app)
+        if verb == "approve" and len(digest) < 12:
+            raise ConfigError("--plan: give at least the first 12 digits of the plan's digest")
+        value = {"suspend": reason or actor(), "resume": None, "approve": digest}[verb]
+        detail = {**({"plan": digest} if digest else {}), **({"reason": reason} if reason else {})}
+        await note(f"application.{_PAST[verb]}", "", **detail)
+        await outside.store.set_setting(identity, name, value)
+    click.echo(f"{identity}: {_PAST[verb]}", err=True)
+
+
+_PAST = {"suspend": "suspended", "resume": "resumed", "approve": "approved"}
+
+
+async def _journal(outside: Any, app: str) -> tuple[str, Any]:
+    """The identity that APP names, and what notes a fact in its audit chain."""
+    from gitops.config import actor
+    from gitops.controller.inspect import find_applications
+    from gitops.controller.journal import Journal
+    from gitops.controller.request import Request
+    from gitops.engine.inventory import Inventory, parent_key
+    from gitops.model.application import Application
+
+    space, _, name = app.rpartition("/")
+    try:
+        (inventory,) = await find_applications(outside.cluster, app)
+    except ConfigError:
+        if not space:
+            raise ConfigError(
+                f"no Application {app} on this cluster; name one that was never synced as NAMESPACE/NAME"
+            ) from None
+        inventory = Inventory(app, parent_key(name, space))
+    request = Request(Application(name, space or "gitops"), actor())
+    return inventory.application, Journal(request, outside, inventory).note
+
+
+async def _refresh(settings: Settings, app: str, *, also: bool, confirm: bool) -> None:
+    from gitops.cli.opening import outside_of
+    from gitops.config import actor
+
+    async with outside_of(settings) as outside:
+        identity, note = await _journal(outside, app)
+        at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        verb = "sync" if also else "refresh"
+        if also:
+            await note("sync.requested", "", confirmed=confirm)
+        number = await outside.store.request(identity, verb, {"confirm": confirm}, actor(), at)
+        deadline = outside.clock.monotonic() + _WAIT_SECONDS
+        while (outcome := await outside.store.outcome(number)) is None:
+            if outside.clock.monotonic() > deadline:
+                raise ConfigError(
+                    f"{identity}: no controller that shares this store has answered yet; the request stays "
+                    "(without a controller, run gitops sync)"
+                )
+            await outside.clock.sleep(0.2)
+    click.echo(f"{identity}: {outcome or 'done'}", err=True)
+
+
+async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, confirm: bool) -> None:
+    from gitops.cli.display import Display
+    from gitops.cli.opening import outside_of
+    from gitops.config import actor
+    from gitops.controller.inspect import application_in, find_applications
+    from gitops.controller.leave import leave
+    from gitops.controller.request import Request
+    from gitops.engine.plan import PlanOptions
+    from gitops.model.result import Outcome
+
+    with Display() as display:
+        async with outside_of(settings, display.tell) as outside:
+            (inventory,) = await find_applications(outside.cluster, app, namespace)
+            request = Request(application_in(inventory), actor(), PlanOptions(confirm=confirm))
+            result = await leave(request, outside, keep=keep)
+    click.echo(f"{inventory.application}: {result.outcome.value} {result.message}".rstrip(), err=True)
+    codes = {Outcome.HELD: exits.HELD, Outcome.FAILED: exits.FAILED, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
+    sys.exit(codes.get(result.outcome, exits.DONE))

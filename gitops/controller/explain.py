@@ -1,0 +1,87 @@
+"""Answers for a person at 3 a.m.: how live state left what was synced, and why an Application is as it is."""
+
+from typing import Any
+
+from gitops.controller.diagnose import Doctor
+from gitops.controller.inspect import application_in, standing_of
+from gitops.controller.planning import plan_rendered
+from gitops.controller.request import Outside, Request, as_account
+from gitops.engine.drift import drift_in
+from gitops.engine.inventory import Inventory
+from gitops.engine.plan import PlanOptions
+from gitops.model.errors import GitopsError
+from gitops.model.plan import Plan
+
+_ACTOR = "gitops explain"
+
+
+async def drift_of(outside: Outside, inventory: Inventory) -> Plan | None:
+    """The plan that would bring the cluster back to what was last synced; None where the store does not hold that."""
+    rendered = await outside.store.rendered(inventory.synced) if inventory.synced else None
+    if rendered is None:
+        return None
+    app = application_in(inventory)
+    request = Request(app, _ACTOR, PlanOptions(hooks=False))
+    return (await plan_rendered(request, as_account(outside, app), rendered, inventory.source)).plan
+
+
+async def explained(outside: Outside, inventory: Inventory) -> dict[str, Any]:
+    """Health in a word, facts about the Application in sentences, and each object that is not well with its reason."""
+    standing = await standing_of(outside.cluster, inventory)
+    rendered = await outside.store.rendered(inventory.synced) if inventory.synced else None
+    doctor = Doctor(outside.cluster, rendered.manifests if rendered is not None else ())
+    objects = [
+        {
+            "object": str(member.key),
+            "health": member.health.word.value,
+            "reason": await doctor.reason_for(member.key, member.health),
+        }
+        for member in standing.objects
+        if not member.health.is_settled
+    ]
+    facts = [*_facts(inventory), *await _said(outside, inventory.application), *await _drifted(outside, inventory)]
+    if not objects:
+        facts.append("all that it owns is healthy" if standing.objects else "it owns nothing")
+    return {
+        "application": inventory.application,
+        "health": standing.health.word.value,
+        "facts": [doctor.hidden(fact) for fact in facts],
+        "objects": objects,
+    }
+
+
+def _facts(inventory: Inventory) -> list[str]:
+    facts = []
+    if inventory.healthy is None:
+        facts.append("no revision of it has been healthy yet")
+    else:
+        healthy = inventory.healthy
+        facts.append(f"the last healthy revision is {healthy.revision[:12]}, since {healthy.at}")
+        if inventory.synced != healthy.digest:
+            facts.append("what was synced last has not become healthy")
+    if inventory.quarantine is not None:
+        found = inventory.quarantine
+        facts.append(f"revision {found.revision[:12]} is quarantined since {found.at}: {found.reason}")
+    return facts
+
+
+async def _said(outside: Outside, application: str) -> list[str]:
+    """What people said, and the last thing that was recorded."""
+    facts = []
+    suspended = await outside.store.setting(application, "suspended")
+    if suspended is not None:
+        facts.append(f"it is suspended ({suspended}); gitops resume lets the controller go on")
+    events = await outside.store.events(application, outside.cluster.name)
+    if events:
+        last = events[-1]
+        reason = last.detail.get("reason") or ""
+        facts.append(f"the last thing recorded is {last.fact} at {last.at} by {last.actor}{reason and ': '}{reason}")
+    return facts
+
+
+async def _drifted(outside: Outside, inventory: Inventory) -> list[str]:
+    try:
+        plan = await drift_of(outside, inventory)
+    except GitopsError as exc:
+        return [f"whether it has drifted cannot be told: {exc}"]
+    return [f"it has drifted: {text}" for text in drift_in(plan)] if plan is not None else []

@@ -1,0 +1,71 @@
+"""An Application goes: what it owns is pruned under the guards, or left where it is, and its inventory goes last.
+
+This is the pipeline with an explicitly empty RenderedSet; a sync whose source merely renders to nothing is held.
+"""
+
+from dataclasses import replace
+
+from gitops.controller.claim import read_inventory
+from gitops.controller.journal import Journal
+from gitops.controller.observe import by_name
+from gitops.controller.planning import plan_rendered
+from gitops.controller.reconcile import sync_planned
+from gitops.controller.request import Outside, Request, as_account
+from gitops.engine.desired import digest_of
+from gitops.engine.inventory import is_ours, parent_key
+from gitops.manifests.key import ResourceKey
+from gitops.model.plan import Plan
+from gitops.model.rendered import RenderedSet
+from gitops.model.result import Failure, Outcome, SyncResult
+from gitops.model.revision import Revision
+
+_POLL_SECONDS = 0.2
+_NOTHING = RenderedSet(Revision("", ""), (), digest_of(()))
+
+
+async def leave(request: Request, outside: Outside, *, keep: bool) -> SyncResult:
+    """Delete what the Application owns and forget it; with `keep` only forget it.
+
+    HELD by a guard; FAILED, with the inventory kept, while something does not go away in time.
+    """
+    app, outside = request.app, as_account(outside, request.app)
+    parent = parent_key(app.name, app.destination.namespace)
+    inventory = await read_inventory(outside.cluster, app, parent)
+    result = SyncResult(Outcome.SYNCED, Plan(app.identity, _NOTHING.revision, _NOTHING.digest, ()))
+    if not inventory.exists:
+        return replace(result, outcome=Outcome.IN_SYNC, message="it owns nothing on this cluster")
+    journal = Journal(request, outside, inventory)
+    if not keep:
+        options = replace(request.options, prune=True, leaving=True, hooks=False)
+        going = replace(request, options=options, wait=False)
+        planned = await plan_rendered(going, outside, _NOTHING, inventory.source)
+        result = await sync_planned(going, outside, planned)
+        if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
+            return result
+        left = await _not_gone(request, outside, [prune.key for prune in planned.plan.prunes], inventory.application)
+        if left:
+            await journal.note("delete.failed", "", left=[failure.reason for failure in left])
+            reason = "; ".join(failure.reason for failure in left)
+            return replace(result, outcome=Outcome.FAILED, failures=tuple(left), message=reason)
+    await journal.note("application.deleted", "", kept=keep, objects=[str(key) for key in sorted(inventory.keys)])
+    await outside.cluster.delete(parent)
+    return replace(result, outcome=Outcome.SYNCED)
+
+
+async def _not_gone(request: Request, outside: Outside, keys: list[ResourceKey], application: str) -> list[Failure]:
+    """What is still there when the deadline has passed, and what holds it."""
+    deadline = outside.clock.monotonic() + request.app.sync.timeout
+    while True:
+        live = await by_name(outside.cluster, dict.fromkeys(keys, ""))
+        left = {key: body for key, body in live.items() if is_ours(body, key, application)}
+        if not left:
+            return []
+        if outside.clock.monotonic() > deadline:
+            break
+        await outside.clock.sleep(_POLL_SECONDS)
+        keys = list(left)
+    failures = []
+    for key, body in sorted(left.items()):
+        held = ", ".join(body["metadata"].get("finalizers") or []) or "nothing that it says"
+        failures.append(Failure(key, f"{key} was deleted but does not go away (held by {held})"))
+    return failures
