@@ -86,7 +86,9 @@ class Execution:
         What goes wrong is in the answer's `failures`; the steps after it are not begun.
         """
         steps = [step for step in plan.steps if step.phase is not Phase.SYNC_FAIL]
+        pruned: list[Prune] = []
         for (phase, _), wave in groupby(steps, key=lambda step: (step.phase, step.wave)):
+            await self._gone(pruned if phase is Phase.PRUNE else [])
             if phase >= Phase.PRUNE and unchanged:
                 await self._healthy(unchanged)
                 unchanged = {}
@@ -95,6 +97,7 @@ class Execution:
                 if await self._is_held_up(step, written):
                     return self.progress
                 written |= await self._step(plan, step)
+                pruned += [change for change in step.changes if isinstance(change, Prune)]
             await self._healthy(written)
         await self._healthy(unchanged)
         return self.progress
@@ -233,9 +236,22 @@ class Execution:
         if (HookDelete.FAILED if failed else HookDelete.SUCCEEDED) in hook.delete:
             await self._cluster.delete(key, uid=body["metadata"]["uid"])
 
+    async def _gone(self, pruned: list[Prune]) -> None:
+        """Wait until what one wave deleted is gone, finalizers and all, before the wave that it needed goes."""
+        for change in pruned:
+            try:
+                async with self._waiting():
+                    await self._until_gone(change.key, change.uid)
+            except ClusterError as exc:
+                self._fail(change, exc)
+        pruned.clear()
+
     async def _remove(self, key: ResourceKey, uid: str) -> None:
         """Delete and wait until the object is gone, so that one of the same name can be made."""
         await self._cluster.delete(key, uid=uid)
+        await self._until_gone(key, uid)
+
+    async def _until_gone(self, key: ResourceKey, uid: str) -> None:
         while (live := await self._cluster.get(key)) is not None and live["metadata"]["uid"] == uid:
             if self._clock.monotonic() > self._deadline:
                 held = ", ".join(live["metadata"].get("finalizers") or []) or "nothing that it says"

@@ -56,6 +56,8 @@ def _no_way_back(request: Request, failed: Planned, result: SyncResult) -> str:
         return "not rolled back: sync.rollback is never"
     if not result.changed:
         return "nothing was changed"
+    if {failure.key for failure in result.failures} <= {prune.key for prune in failed.plan.prunes}:
+        return "not rolled back: all that is desired is there and healthy, only deletions are left"
     if healthy is None:
         return "not rolled back: no release has been healthy yet"
     if healthy.digest == failed.plan.digest:

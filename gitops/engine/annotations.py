@@ -55,17 +55,27 @@ def labels_of(body: Body) -> dict[str, str]:
 
 def wave_of(manifest: Manifest) -> int:
     """The wave (default 0); a Helm hook's weight counts as one. Raises ManifestError when it is not a whole number."""
-    annotations = annotations_of(manifest.body)
-    for name in (PREFIX + "wave", ARGO + "sync-wave", HELM + "hook-weight"):
-        if name in annotations:
-            try:
-                return int(annotations[name])
-            except (TypeError, ValueError):
-                raise ManifestError(
-                    f"{manifest.origin}: metadata.annotations[{name}]: expected a whole number in quotes, "
-                    f"got {annotations[name]!r}"
-                ) from None
-    return 0
+    name, text = _wave_words(manifest.body)
+    try:
+        return int(text)
+    except (TypeError, ValueError):
+        raise ManifestError(
+            f"{manifest.origin}: metadata.annotations[{name}]: expected a whole number in quotes, got {text!r}"
+        ) from None
+
+
+def live_wave_of(body: Body) -> int:
+    """The wave that a live object was made in; 0 where that was edited beyond reading."""
+    try:
+        return int(_wave_words(body)[1])
+    except (TypeError, ValueError):
+        return 0
+
+
+def _wave_words(body: Body) -> tuple[str, str]:
+    annotations = annotations_of(body)
+    names = (PREFIX + "wave", ARGO + "sync-wave", HELM + "hook-weight")
+    return next(((name, annotations[name]) for name in names if name in annotations), ("", "0"))
 
 
 def hook_phase_of(manifest: Manifest) -> Phase | None:

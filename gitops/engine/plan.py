@@ -43,6 +43,7 @@ class PlanOptions:
     """A person's words for this one plan; `resources` limits it to keys as "KIND/NAME", and then prunes nothing.
 
     `back` is set on the way to an older release: what the live object says about its recreation counts as well.
+    `leaving` when the Application is deleted, and that nothing is desired is no mistake.
     """
 
     prune: bool = False
@@ -53,6 +54,7 @@ class PlanOptions:
     prune_only: frozenset[ResourceKey] | None = None
     hooks: bool | None = None
     back: bool = False
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +273,7 @@ def _leavers(at: Situation) -> _Leavers:
         if reason := _reason_to_keep(at.options, key, word):
             found.kept.append(Kept(key, reason))
             continue
-        found.prunes.append(Prune(key, live["metadata"]["uid"]))
+        found.prunes.append(Prune(key, live["metadata"]["uid"], annotations.live_wave_of(live)))
         if not at.options.confirm and (word == "confirm" or is_precious(key)):
             reason = f"{key} would be deleted with all that is in it; confirm with --confirm"
             found.guarded.append(Obstacle(ObstacleKind.GUARD, key, reason))
@@ -315,8 +317,8 @@ def _steps(placed: list[tuple[Place, Change]]) -> list[Step]:
 
 
 def _prune_steps(prunes: list[Prune]) -> list[Step]:
-    """Pruning comes after everything that stays is healthy, users before what they use."""
-    by_rank: dict[int, list[Prune]] = {}
+    """Pruning comes after everything that stays is healthy: the last wave first, users before what they use."""
+    by_place: dict[tuple[int, int], list[Prune]] = {}
     for prune in prunes:
-        by_rank.setdefault(rank_of(prune.key.kind), []).append(prune)
-    return [Step(Phase.PRUNE, 0, rank, tuple(by_rank[rank])) for rank in sorted(by_rank, reverse=True)]
+        by_place.setdefault((prune.wave, rank_of(prune.key.kind)), []).append(prune)
+    return [Step(Phase.PRUNE, *place, tuple(by_place[place])) for place in sorted(by_place, reverse=True)]

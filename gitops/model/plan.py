@@ -107,10 +107,14 @@ class Recreate:
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """Owned by us, live, and no longer desired; deleted only while it is still the object with this `uid`."""
+    """Owned by us, live, and no longer desired; deleted only while it is still the object with this `uid`.
+
+    `wave` is the one that it was made in.
+    """
 
     key: ResourceKey
     uid: str
+    wave: int = 0
 
 
 @dataclass(frozen=True, slots=True)

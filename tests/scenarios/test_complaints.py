@@ -204,3 +204,59 @@ def test_the_audit_log_must_not_leave_out_failures_and_their_reasons(world):
     assert failed.actor == "ada"
     assert "web" in failed.detail["failures"][0]["object"]
     assert "ImagePull" in failed.detail["failures"][0]["reason"]
+
+
+def test_what_a_server_fills_in_must_not_be_shown_as_a_difference(world):
+    body = deployment()
+    container = body["spec"]["template"]["spec"]["containers"][0]
+    container["resources"] = {"limits": {"cpu": "1000m", "memory": "1024Mi"}}
+    container["ports"] = [{"containerPort": 80}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+    world.commit(web=body, service=service)
+    world.sync()
+    assert world.plan().plan.changes == ()
+    assert world.sync().outcome is Outcome.IN_SYNC
+
+
+def test_a_variable_added_by_hand_must_not_go_unseen(world):
+    """Fields beside ours are other people's business, unless the Application says that they are not."""
+    strict = world.with_sync(strict=True)
+    world.commit(web=deployment())
+    world.sync(strict)
+    added = {"spec": {"template": {"spec": {"containers": [{"name": "web", "env": [{"name": "X", "value": "1"}]}]}}}}
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web"
+    world.request("PATCH", path, added, "kubectl-edit", "application/strategic-merge-patch+json")
+    (change,) = world.plan(strict).plan.changes
+    assert [(field.path, field.owner.name) for field in change.fields] == [
+        ("spec.template.spec.containers[name=web].env", "kubectl-edit")
+    ]
+
+
+def test_pruning_must_not_go_against_the_order_of_dependency(world):
+    """The last wave goes first, and is gone before what it needed goes."""
+    held = config_map("first", v="1")
+    held["metadata"] |= {"annotations": {"gitops.dev/wave": "1"}, "finalizers": ["example.com/hold"]}
+    needed = config_map("needed")
+    needed["metadata"]["annotations"] = {"gitops.dev/wave": "-1"}
+    world.commit(first=held, needed=needed, keep=config_map("keep"))
+    world.sync()
+    world.commit(first=None, needed=None)
+    result = world.sync(world.with_sync(timeout=1.5))
+    assert result.outcome is Outcome.FAILED
+    assert "does not go away (held by example.com/hold)" in result.message
+    assert "not rolled back: all that is desired is there" in result.message
+    assert world.get("ConfigMap", "needed"), "what needs it is still there"
+    world.edit("core/configmaps/first", {"metadata": {"finalizers": None}})
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("ConfigMap", "needed") is None
+
+
+def test_a_secret_must_not_lie_in_plain_text_in_our_records(world):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": "correct-horse"}}
+    world.commit(s=secret)
+    world.sync()
+    world.commit(s={**secret, "stringData": {"p": "battery-staple"}})
+    world.sync()
+    kept = b"".join(path.read_bytes() for path in world.state.rglob("*") if path.is_file())
+    for value in (b"correct-horse", b"battery-staple", b"Y29ycmVjdC1ob3JzZQ", b"YmF0dGVyeS1zdGFwbGU"):
+        assert value not in kept
