@@ -1,15 +1,17 @@
-"""`gitops demo`: a repository, an embedded cluster, and the story of a delivery told by the real commands.
+"""`gitops demo`: a repository, an embedded cluster and the controller, and the story of a delivery told by them.
 
-Every line that begins with `$` is a command that is run as it stands; only the commits and the hand edit are made
-from here.
+Every line that begins with `$` is a command that is run as it stands; the lines with a bar are what the controller
+logs meanwhile. Only the commits and the hand edit are made from here.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -18,6 +20,7 @@ from gitops.cli import settings as exits
 from gitops.cli.settings import Settings, fail, set_up_logging
 from gitops.model.errors import ClusterError, ConfigError, GitopsError
 
+_LONGEST_WAIT = 90.0
 _APPLICATION = """\
 apiVersion: gitops.dev/v1alpha1
 kind: Application
@@ -26,15 +29,25 @@ metadata:
 spec:
   source: {{repoURL: "{url}", targetRevision: main, path: apps/shop}}
   destination: {{namespace: shop}}
-  sync: {{createNamespace: true, prune: true, timeout: 60s}}
+  sync: {{automated: true, drift: correct, createNamespace: true, prune: true, timeout: 10s}}
+  interval: 1s
 """
+# What the controller logs that belongs to the story.
+_FACTS = {
+    "commit.seen": "commit {revision:.12} seen",
+    "drift.detected": "drift detected: {reason}",
+    "sync.started": "sync to {revision} started",
+    "sync.finished": "sync to {revision} finished",
+    "sync.failed": "sync to {revision} failed",
+    "rollback.started": "rolling back to {revision}",
+}
 
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Keep the folder and leave the embedded cluster running.")
 @click.pass_obj
 def demo(settings: Settings, keep: bool) -> None:
-    """Sync a repository into an embedded cluster: rollout, prune, drift, a bad commit rolled back, the audit proof."""
+    """Push to a repository, watch an embedded cluster follow: rollout, prune, drift, rollback, the audit proof."""
     set_up_logging(settings)
     folder = Path(tempfile.mkdtemp(prefix="gitops-demo-"))
     story = Story(folder)
@@ -62,6 +75,9 @@ class Story:
             "KUBECONFIG": str(folder / "kubeconfig"),
         }
         self._began = time.monotonic()
+        self._controller: subprocess.Popen[bytes] | None = None
+        self._log = folder / "controller.log"
+        self._read = 0
 
     def tell(self) -> None:
         """The whole story, in about a minute."""
@@ -70,35 +86,34 @@ class Story:
         self._run("sandbox", "up", "--detach", "--port", "0")
         (self._folder / "kubeconfig").write_text(self._output("sandbox", "kubeconfig"))
 
-        self._say("The first sync: what would it do? Then do it, in order, and wait until all of it is healthy.")
-        self._run("sync", "-f", "shop.yaml")
+        self._say("The controller. It reads the repository, and makes the cluster follow: in order, and healthy.")
+        self._start_controller()
+        self._until("sync.finished")
+        self._run("status", "shop")
 
-        self._say("Synced again, nothing is left to do, and no write is sent.")
-        self._run("sync", "-f", "shop.yaml")
-
-        self._say("Somebody commits a newer image for the web server.")
+        self._say("Somebody pushes a newer image for the web server. Nobody does anything else.")
         self._edit("web.yaml", "nginx:1.26-alpine", "nginx:1.27-alpine", "Serve the shop with nginx 1.27")
-        self._run("diff", "-f", "shop.yaml", expect=exits.DIFFERENT)
-        self._run("sync", "-f", "shop.yaml")
+        self._until("sync.finished")
 
         self._say("Somebody removes the worker from the repository: it is pruned.")
         self._remove("worker.yaml", "Retire the worker")
-        self._run("sync", "-f", "shop.yaml")
+        self._until("sync.finished")
 
-        self._say(
-            "At 3 a.m. somebody runs `kubectl scale deployment/api --replicas=5`. The diff says who; a sync undoes it."
-        )
+        self._say("At 3 a.m. somebody runs `kubectl scale deployment/api --replicas=5`. It is found and undone.")
+        began = time.monotonic()
         self._scale_by_hand("api", 5)
-        self._run("diff", "-f", "shop.yaml", expect=exits.DIFFERENT)
-        self._run("sync", "-f", "shop.yaml")
+        self._until("drift.detected")
+        self._until("sync.finished")
+        click.echo(f"undone {time.monotonic() - began:.1f} s after the hand edit")
 
         self._say("A commit names an image that cannot be pulled. The rollout fails, and is rolled back.")
         self._edit("api.yaml", "hashicorp/http-echo:0.2.3", "hashicorp/http-echo:broken", "Try the new API")
-        self._run("sync", "-f", "shop.yaml", "--timeout", "8s", expect=exits.ROLLED_BACK)
+        self._until("rollback.started")
+        self._until("sync.finished")
 
         self._say("The bad commit is quarantined: it is not tried again until somebody pushes a fix, or says so.")
-        self._run("sync", "-f", "shop.yaml", expect=exits.HELD)
-        self._run("status", "shop")
+        self._run("explain", "shop")
+        self._run("drift", "shop")
         self._run("history", "shop")
 
         self._say("Who changed what, when and why; and the proof that nobody rewrote it.")
@@ -107,8 +122,43 @@ class Story:
         self._say(f"That took {time.monotonic() - self._began:.0f} seconds. Next: README.md, for your own cluster.")
 
     def clean_up(self) -> None:
+        if self._controller is not None:
+            self._controller.terminate()
+            self._controller.wait(15)
         subprocess.run(self._command("sandbox", "down"), env=self._environment, check=False, capture_output=True)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start_controller(self) -> None:
+        click.echo(click.style("$ gitops run -f shop.yaml &", bold=True))
+        command = self._command("--log-format=json", "run", "-f", "shop.yaml")
+        with self._log.open("wb") as log:
+            self._controller = subprocess.Popen(command, env=self._environment, cwd=self._folder, stderr=log)
+
+    def _until(self, event: str) -> None:
+        """Show what the controller logs until it tells of `event`."""
+        deadline = time.monotonic() + _LONGEST_WAIT
+        while time.monotonic() < deadline:
+            for fact in self._new_facts():
+                text = _FACTS.get(fact["event"])
+                if text is not None:
+                    click.echo(click.style("  | ", dim=True) + text.format(**fact))
+                if fact["event"] == event:
+                    return
+            assert self._controller is not None
+            if self._controller.poll() is not None:
+                raise ClusterError(f"the controller ended: {self._log.read_text()[-1000:]}")
+            time.sleep(0.05)
+        raise ClusterError(f"the controller did not tell of {event} within {_LONGEST_WAIT:.0f} s; see {self._log}")
+
+    def _new_facts(self) -> Iterator[dict[str, str]]:
+        """Each line that was logged since the last look; one that is not whole yet is left for the next."""
+        with self._log.open("rb") as log:
+            log.seek(self._read)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    return
+                self._read += len(line)
+                yield json.loads(line)
 
     def _make_repository(self) -> None:
         from git import Repo

@@ -193,7 +193,8 @@ async def _note_drift(tracked: Tracked, request: Request, outside: Outside, plan
         tracked.message = f"drifted: {'; '.join(drift[:3])}" + (" and more" if len(drift) > 3 else "")
         changes = [described(change) for change in planned.plan.changes]
         journal = Journal(request, outside, planned.at.inventory)
-        await journal.note("drift.detected", planned.plan.revision.sha, changes=changes)
+        reason = tracked.message.removeprefix("drifted: ")
+        await journal.note("drift.detected", planned.plan.revision.sha, reason=reason, changes=changes)
 
 
 async def _carry_out(

@@ -34,7 +34,8 @@ class Journal:
         event = await self._store.append(entry, self._after)
         self._head = Anchor(self._store.id, event.seq, event.hash)
         self._noted()
-        log.info(fact, application=self._application, revision=revision[:12], seq=event.seq)
+        why = {"reason": detail["reason"]} if detail.get("reason") else {}
+        log.info(fact, application=self._application, revision=revision[:12], seq=event.seq, **why)
 
     def now(self) -> str:
         """RFC 3339 in UTC, to the millisecond."""

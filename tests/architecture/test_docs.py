@@ -1,23 +1,27 @@
 """The documentation is true: its commands run, its tables name what exists."""
 
+import contextlib
 import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from gitops.config import read_application
+from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, PlainOptions, PolicyOptions, SyncOptions
+from tests.scenarios.world import config_map
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 
 
-def commands():
-    """Each `gitops` or `kubectl` line of the README's indented blocks, in order."""
-    return [line.strip() for line in README.splitlines() if re.match(r"    (gitops|kubectl) ", line)]
+def commands(text=README):
+    """Each `gitops` or `kubectl` line of a page's indented blocks, in order."""
+    return [line.strip() for line in text.splitlines() if re.match(r"    (gitops|kubectl) ", line)]
 
 
 def test_every_command_of_the_readme_does_what_it_says(shell, fresh_sandbox):
@@ -44,9 +48,55 @@ def test_every_command_of_the_readme_does_what_it_says(shell, fresh_sandbox):
             web.write_text(web.read_text().replace("replicas: 3", "replicas: 2"))
             for extra in again:
                 assert run(shell, extra).returncode == 0
+        if command.startswith("gitops run "):
+            with controller(shell, command) as log:
+                until_logged(log, "application.known")
+            continue
         done = run(shell, command)
         expected = {0, 1} if " diff " in command else {0}
         assert done.returncode in expected, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_every_command_of_the_controllers_page_does_what_it_says(shell):
+    shell.write("repository/settings.yaml", write_manifests([config_map("settings")]))
+    shell.git("init", "-q", "-b", "main", "repository")
+    shell.git("-C", "repository", "add", "-A")
+    shell.git("-C", "repository", "commit", "-qm", "first")
+    url = (shell.folder / "repository").as_uri()
+    shell.write(
+        "application.yaml",
+        "apiVersion: gitops.dev/v1alpha1\nkind: Application\nmetadata: {name: shop}\nspec:\n"
+        f"  source: {{repoURL: '{url}', targetRevision: main}}\n  destination: {{namespace: {shell.namespace}}}\n"
+        "  sync: {automated: true, createNamespace: true}\n  interval: 1s\n",
+    )
+    first, *others = commands((ROOT / "docs/running.md").read_text())
+    with controller(shell, first) as log:
+        until_logged(log, "application.synced")
+        for command in others:
+            done = run(shell, command)
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+@contextlib.contextmanager
+def controller(shell, command):
+    """`gitops run …` while it runs; its log. SIGTERM ends it well, and in time."""
+    log = shell.folder / "controller.log"
+    with log.open("w") as file:
+        words = [sys.executable, "-m", "gitops.cli", *shlex.split(command)[1:]]
+        process = subprocess.Popen(words, cwd=shell.folder, env=shell.environment, stderr=file)
+        try:
+            yield log
+        finally:
+            process.terminate()
+            code = process.wait(10)
+    assert code == 0, log.read_text()
+
+
+def until_logged(log, event):
+    deadline = time.monotonic() + 30
+    while event not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
 
 
 def run(shell, command):
