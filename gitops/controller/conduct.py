@@ -31,7 +31,6 @@ from gitops.model.revision import Revision, Tree
 from gitops.ports import Checkout, Clock, Cluster, Repositories, Store
 
 log = structlog.get_logger()
-ACTOR = "gitops controller"
 # How soon a hold is looked at again: one that time or another Application ends, and one that only a person does.
 _SOON, _LATER = 30.0, 300.0
 _PASSING = {ObstacleKind.WINDOW, ObstacleKind.DEPENDENCY}
@@ -48,6 +47,7 @@ class Means:
     store: Store
     clock: Clock
     version: str
+    actor: str  # who the audit log says it was, where nobody asked for a pass
     # Called when an Application that is being deleted owns nothing any more.
     left: Callable[[Tracked], Awaitable[None]]
     noted: Callable[[], None] = lambda: None
@@ -109,7 +109,7 @@ async def _pass(
         return await _leave(tracked, outside, means)
     asked = tracked.asked
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")))
-    request = Request(app, asked.actor if asked else ACTOR, options)
+    request = Request(app, asked.actor if asked else means.actor, options)
     planned = await plan_sync(request, outside)
     _learn(tracked, source, planned)
     inventory = planned.at.inventory
@@ -134,7 +134,7 @@ async def _pass(
 
 async def _leave(tracked: Tracked, outside: Outside, means: Means) -> float | None:
     """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
-    result = await leave(Request(tracked.app, ACTOR), outside, keep=False)
+    result = await leave(Request(tracked.app, means.actor), outside, keep=False)
     tracked.outcome, tracked.message = result.outcome, result.message
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
         await means.left(tracked)

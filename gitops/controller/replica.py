@@ -26,7 +26,7 @@ _FORGOTTEN_SECONDS = 600.0
 class Alone:
     """One process, no Leases: it runs everything."""
 
-    name = "alone"
+    actor = "gitops controller"
 
     def runs(self, application: str) -> bool:
         return True
@@ -61,6 +61,7 @@ class Replica:
         host = "".join(letter if letter.isalnum() else "-" for letter in socket.gethostname().lower()).strip("-")
         started = int(clock.now().timestamp() * 1000)
         self.name = f"{started:013d}-{host[:40]}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.actor = f"gitops controller ({host[:40]}-{os.getpid()})"  # as the audit log has it
         self._own: list[frozenset[str]] = [frozenset()]  # what our Lease shows; two while that is not known
         self._views: dict[str, frozenset[str]] = {}  # what the others' show
         self._liveness = Liveness()

@@ -252,6 +252,7 @@ class Controller:
                 self.store,
                 self.clock,
                 self._version,
+                self.replica.actor,
                 self._left,
                 self._count_audit,
             )

@@ -1,0 +1,205 @@
+"""Several controllers over one set of Applications: each is run by exactly one, whoever dies."""
+
+import asyncio
+import base64
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gitops.adapters.kubernetes.cluster import KubernetesCluster
+from gitops.adapters.kubernetes.connection import connect
+from gitops.bootstrap import open_store
+from gitops.controller.inspect import find_applications
+from gitops.manifests.yaml_write import write_manifests
+from gitops.model.audit import check_chain
+from tests import postgresql
+from tests.scenarios.running import Running
+from tests.scenarios.world import World, config_map
+from tests.soak import SHARE
+
+KEY = base64.b64encode(b"k" * 32).decode()
+NAMES = [f"app-{number}" for number in range(8)]
+ENDS = ("sync.finished", "sync.failed", "sync.interrupted")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgresql.running() as running:
+        yield running
+
+
+class Replicas:
+    """Controllers as processes, over a repository of eight Applications and a PostgreSQL store."""
+
+    def __init__(self, folder, sandbox, server):
+        self.world = World(folder, sandbox.kubeconfig(), f"replicas-{os.getpid()}-{time.monotonic_ns()}")
+        self.url = server.url(server.new_database())
+        self.folder = folder
+        self.running = []
+        self.count = 0
+        for name in NAMES:
+            (self.world.repository / name).mkdir()
+        self.world.commit(**{f"{name}/settings": config_map(name, value="0") for name in NAMES})
+        self.wanted = dict.fromkeys(NAMES, "0")
+        source = self.world.app.source.repoURL
+        text = "".join(
+            "---\napiVersion: gitops.dev/v1alpha1\nkind: Application\n"
+            f"metadata: {{name: {name}}}\nspec:\n"
+            f"  source: {{repoURL: '{source}', targetRevision: main, path: {name}}}\n"
+            f"  destination: {{namespace: {self.world.namespace}}}\n"
+            "  sync: {automated: true, drift: correct}\n  interval: 1s\n"
+            for name in NAMES
+        )
+        (folder / "apps.yaml").write_text(text)
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.world.namespace}}
+        self.world.request("POST", "/api/v1/namespaces", space)
+
+    def start(self):
+        self.count += 1
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.world.kubeconfig),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "GITOPS_STORE": self.url,
+            "GITOPS_KEY": KEY,
+        }
+        command = [sys.executable, "-m", "gitops.cli", "run", "-f", str(self.folder / "apps.yaml")]
+        options = ["--leases", "--namespace", self.world.namespace, "--no-applications"]
+        with (self.folder / f"log-{self.count}").open("w") as log:
+            self.running.append(subprocess.Popen([*command, *options], env=environment, stderr=log))
+
+    def kill(self, process, how=signal.SIGKILL):
+        self.running.remove(process)
+        process.send_signal(how)
+        return process.wait(15)
+
+    def commit(self, value):
+        name = random.choice(NAMES)
+        self.wanted[name] = value
+        path = self.world.repository / name / "settings.yaml"
+        path.write_text(write_manifests([config_map(name, value=value)]))
+        self.world.commit()
+
+    def until_converged(self, seconds=60.0):
+        began = time.monotonic()
+        while True:
+            found = self.world.request("GET", f"/api/v1/namespaces/{self.world.namespace}/configmaps")["items"]
+            values = {body["metadata"]["name"]: body["data"].get("value") for body in found if "data" in body}
+            if {name: values.get(name) for name in NAMES} == self.wanted:
+                return time.monotonic() - began
+            logs = "\n".join(path.read_text()[-1500:] for path in sorted(self.folder.glob("log-*"))[-2:])
+            assert time.monotonic() - began < seconds, (values, self.wanted, logs)
+            time.sleep(0.1)
+
+    def events(self):
+        """application → its audit entries, after checking each chain against its anchor in the cluster."""
+
+        async def read():
+            cluster = KubernetesCluster(connect(str(self.world.kubeconfig)))
+            chains = {}
+            async with open_store(self.folder, KEY, self.url) as store:
+                for inventory in await find_applications(cluster, "", self.world.namespace):
+                    events = await store.events(inventory.application, cluster.name)
+                    check_chain(events, inventory.anchor, store.id)
+                    chains[inventory.application] = events
+            await cluster.close()
+            return chains
+
+        return asyncio.run(read())
+
+    def stop(self):
+        for process in list(self.running):
+            assert self.kill(process, signal.SIGTERM) == 0
+
+
+@pytest.fixture
+def replicas(tmp_path, sandbox, server):
+    made = Replicas(tmp_path, sandbox, server)
+    yield made
+    for process in made.running:
+        process.kill()
+
+
+def check_never_run_by_two(events):
+    """Once another replica has started a sync, the one before writes nothing more about its own."""
+    present = None
+    for event in events:
+        if event.fact == "sync.started":
+            present = event.actor
+        elif event.fact.startswith(("step.", "sync.", "rollback.")) and event.fact != "sync.held":
+            assert event.actor == present, f"{event.fact} by {event.actor} after a sync by {present} had started"
+            if event.fact in ENDS:
+                present = None
+
+
+def test_two_replicas_share_the_applications_and_a_dead_ones_share_moves_in_time(replicas):
+    replicas.start()
+    replicas.until_converged()
+    replicas.start()
+    time.sleep(6)
+    for number in range(1, 9):
+        replicas.commit(f"shared-{number}")
+    replicas.until_converged()
+    time.sleep(1)
+    actors = {event.actor for events in replicas.events().values() for event in events}
+    assert len(actors) == 2, actors
+    replicas.kill(replicas.running[0])
+    for number in range(1, 9):
+        replicas.commit(f"dead-{number}")
+    assert replicas.until_converged() < 20  # 15 s is promised; the poll and a busy machine come on top
+    replicas.stop()
+    for events in replicas.events().values():
+        check_never_run_by_two(events)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+def test_whoever_is_killed_every_commit_arrives_as_by_one_replica(replicas):
+    """Two minutes of a commit every second; a replica is killed at random moments and started again."""
+    random.seed(7)
+    replicas.start()
+    replicas.start()
+    began, number, next_kill = time.monotonic(), 0, 5.0
+    seconds = max(10.0, 120.0 * SHARE)
+    while (passed := time.monotonic() - began) < seconds:
+        number += 1
+        replicas.commit(str(number))
+        if passed > next_kill:
+            replicas.kill(random.choice(replicas.running))
+            replicas.start()
+            next_kill = passed + random.uniform(3, 12)
+        time.sleep(1)
+    replicas.until_converged()
+    time.sleep(2)
+    replicas.stop()
+    for events in replicas.events().values():
+        check_never_run_by_two(events)
+
+
+def test_without_a_common_store_a_second_one_stands_by_until_the_first_is_gone(world, tmp_path):
+    sha = world.commit(settings=config_map("settings"))
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
+    world.request("POST", "/api/v1/namespaces", space)
+    first = Running(world, leases=world.namespace)
+    with first:
+        first.until_synced(sha)
+        with Running(world, leases=world.namespace, state=tmp_path / "other") as second:
+            second.until(lambda: second.controller.replica.stands_by_for)
+            newer = world.commit(settings=config_map("settings", a="2"))
+            first.until_synced(newer)
+            assert second.tracked().outcome is None
+            first.stop()
+            newest = world.commit(settings=config_map("settings", a="3"))
+            second.until_synced(newest, seconds=25)
+
+
+def test_where_no_lease_can_be_kept_it_says_so_and_ends(world):
+    world.commit(settings=config_map("settings"))
+    with Running(world, leases="no-such-namespace") as running:
+        running._thread.join(20)
+    assert "Leases cannot be kept in namespace no-such-namespace" in str(running.failure)
