@@ -20,13 +20,6 @@ pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl
 
 APPLICATION = "/apis/gitops.dev/v1alpha1/namespaces/shop/applications/web"
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: '1'}\n"
-# Asked for when an Application names credentials or a cluster, or is deleted; none here does.
-SELDOM = {
-    ("", "secrets", "get"),
-    ("", "secrets", "list"),
-    ("", "secrets", "watch"),
-    ("gitops.dev", "applications", "patch"),
-}
 
 
 @pytest.fixture
@@ -80,7 +73,7 @@ def application(url, namespace, **sync):
     return {
         "apiVersion": "gitops.dev/v1alpha1",
         "kind": "Application",
-        "metadata": {"name": "web", "namespace": namespace},
+        "metadata": {"name": "web", "namespace": namespace, "finalizers": ["gitops.dev/prune"]},
         "spec": {
             "source": {"repoURL": url, "path": "apps"},
             "destination": {"namespace": namespace},
@@ -143,12 +136,15 @@ def test_it_syncs_as_others_with_no_right_too_few_and_none_too_many(
     admin.until("/api/v1/namespaces/shop/events", lambda _, body: body["items"])
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         assert b"gitops_application_info" in answer.read()
+    admin("DELETE", APPLICATION)
+    admin.until(APPLICATION, lambda status, _: status == 404, 30)
+    assert admin.get("/api/v1/namespaces/shop/configmaps/web")[0] == 404
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert admin.get("/apis/coordination.k8s.io/v1/namespaces/gitops/leases")[1]["items"] == []
 
     assert [asked for asked in recorder.asked if asked.code == 403] == []
-    assert set(granted("single")) - set(used(recorder)) == SELDOM
+    assert set(granted("single")) - set(used(recorder)) == set()
     writes = {
         asked.user for asked in recorder.asked if asked.resource == "configmaps" and asked.verb in ("patch", "delete")
     }
