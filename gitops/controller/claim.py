@@ -9,7 +9,7 @@ from gitops.model.errors import ApiError, ConfigError, UnreachableError
 from gitops.model.rendered import RenderedSet
 from gitops.ports import Cluster
 
-_TRIES = 5
+_TRIES = 8
 
 
 async def read_inventory(cluster: Cluster, app: Application, parent: ResourceKey) -> Inventory:
@@ -22,7 +22,8 @@ async def write_inventory(cluster: Cluster, inventory: Inventory, base: Inventor
 
     Two runners may be at one Application: what the other one has claimed since stays claimed.
     """
-    for left in reversed(range(_TRIES)):
+    failures = 0
+    while True:
         try:
             if base.exists:
                 body = parent_body(replace(inventory, version=base.version), version)
@@ -31,13 +32,13 @@ async def write_inventory(cluster: Cluster, inventory: Inventory, base: Inventor
             # An apply would write onto what another runner makes at this moment; a create never does.
             await cluster.create(inventory.parent, bare_parent(inventory))
         except (ApiError, UnreachableError) as exc:
+            failures += 1
             moved = isinstance(exc, ApiError) and exc.code in (404, 409)
-            if not left or not (moved or not base.exists):
+            if failures == _TRIES or (base.exists and not moved):
                 raise
         now = read_parent(await cluster.get(inventory.parent), inventory.application, inventory.parent)
         inventory = replace(inventory, keys=inventory.keys | (now.keys - base.keys))
         base = now
-    raise ApiError(409, "Conflict", f"{inventory.parent}: others write it all the time")
 
 
 async def check_namespace(cluster: Cluster, app: Application, rendered: RenderedSet) -> None:

@@ -9,11 +9,18 @@ from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.secrets import HIDDEN
 from gitops.model.errors import ClusterError
-from gitops.model.health import Health
+from gitops.model.health import HEALTHY, Health, HealthWord
 from gitops.ports import Cluster
 
 _WITH_PODS = {("apps", "Deployment"), ("apps", "ReplicaSet"), ("apps", "StatefulSet"), ("apps", "DaemonSet")} | {
     ("batch", "Job")
+}
+_JOB_FAILURES = {
+    "BackoffLimitExceeded",
+    "DeadlineExceeded",
+    "PodFailurePolicy",
+    "FailedIndexes",
+    "MaxFailedIndexesExceeded",
 }
 _LOG_LINES = 3
 # Shorter values are words like "true", which would make holes in every message.
@@ -43,6 +50,16 @@ class Doctor:
             sets = (await self._cluster.list("apps", "ReplicaSet", key.namespace, selector)).items
         pods = (await self._cluster.list("", "Pod", key.namespace, selector)).items
         return next(iter(troubles_of(pods, generation_of(owner, sets))), None)
+
+    async def end_of(self, key: ResourceKey, last: Body) -> Health | None:
+        """How a Job ended that is gone, by its events, which outlive it; None where they do not tell."""
+        fields = f"involvedObject.name={key.name},involvedObject.uid={last['metadata']['uid']}"
+        for event in sorted((await self._cluster.list("", "Event", key.namespace, fields=fields)).items, key=_seen):
+            if event.get("reason") == "Completed":
+                return HEALTHY
+            if event.get("reason") in _JOB_FAILURES:
+                return Health(HealthWord.DEGRADED, event.get("message") or event["reason"], final=True)
+        return None
 
     async def reason_for(self, key: ResourceKey, health: Health) -> str:
         """The health's message, the trouble, the pod's last warning and log lines; less where they cannot be had."""

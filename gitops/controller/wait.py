@@ -18,6 +18,11 @@ _PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
 # How long to wait before a watch that ended, or may not be had, is tried again.
 _AGAIN_SECONDS = 1.0
 _EXAMINE_SECONDS = 2.0
+_UNSEEN = Health(
+    HealthWord.DEGRADED,
+    "it is gone and was not seen to end (deleted, or its ttlSecondsAfterFinished is too short to tell)",
+    final=True,
+)
 
 
 def health_when_gone(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
@@ -25,10 +30,7 @@ def health_when_gone(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
     if body.get("kind") != "Job" or (body.get("spec") or {}).get("ttlSecondsAfterFinished") is None:
         return Health(HealthWord.MISSING, "it was deleted while it was waited for", final=True)
     last = health_of({**body, "metadata": {**body["metadata"], "deletionTimestamp": None}}, own)
-    if last.final or last.is_settled:
-        return last
-    unseen = "it is gone and was not seen to end (deleted, or its ttlSecondsAfterFinished is too short to tell)"
-    return Health(HealthWord.DEGRADED, unseen, final=True)
+    return last if last.final or last.is_settled else _UNSEEN
 
 
 class HealthWait:
@@ -147,7 +149,14 @@ class HealthWait:
     async def _ask(self, keys: Iterable[ResourceKey]) -> None:
         for key in keys:
             body = await self._cluster.get(key)
-            self._judge(key, body or self._last[key], {key}, gone=body is None)
+            if body is not None:
+                self._judge(key, body, {key}, gone=False)
+                continue
+            health: Health | None = health_when_gone(self._last[key], self._own)
+            if health == _UNSEEN:
+                with contextlib.suppress(ApiError):  # without the right to read events
+                    health = await self._doctor.end_of(key, self._last[key])
+            self._see(key, health or _UNSEEN)
 
     def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey], *, gone: bool) -> None:
         if key in keys:

@@ -1,8 +1,14 @@
 """Hooks: when they run, how often, in which order, and what becomes of their objects; in three tools' words."""
 
+import asyncio
+import contextlib
+
 import pytest
 
+from gitops.controller.reconcile import sync
+from gitops.controller.request import Request
 from gitops.controller.wait import health_when_gone
+from gitops.model.errors import ApiError
 from gitops.model.health import HealthWord
 from gitops.model.result import Outcome
 from tests.scenarios.world import config_map, deployment, job
@@ -242,3 +248,22 @@ def test_a_changed_hook_with_a_generated_name_replaces_the_old_one(world):
     world.sync()
     (second,) = jobs(world)
     assert second["metadata"]["name"] != first["metadata"]["name"]
+
+
+@pytest.mark.parametrize(("image", "outcome"), [("busybox", Outcome.SYNCED), (FAILING, Outcome.FAILED)])
+def test_the_end_of_a_hook_that_was_gone_before_anybody_looked_is_told_by_its_events(world, image, outcome):
+    """The watch breaks just then: when it is back there is no Job any more."""
+    world.commit(hook=hook(OURS, "pre", image=image, ttlSecondsAfterFinished=0))
+
+    async def late(outside):
+        async def broken(*_, **__):
+            await asyncio.sleep(1.5)
+            raise ApiError(500, "InternalError", "not now")
+            yield
+
+        outside.cluster.http.stream = contextlib.asynccontextmanager(broken)
+        return await sync(Request(world.app, "ada"), outside)
+
+    result = world._outside(late)
+    assert result.outcome is outcome, result.message
+    assert "not seen to end" not in result.message
