@@ -155,6 +155,6 @@ def test_some_histories_end_right(fresh_sandbox):
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_a_thousand_histories_end_right(fresh_sandbox):
     _run(fresh_sandbox, histories=examples(1000), steps=25)
