@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +11,7 @@ from gitops.model.errors import ConfigError
 from gitops.model.revision import Tree
 
 if TYPE_CHECKING:
+    from gitops.adapters.kubernetes.registry import Registry
     from gitops.controller import news
     from gitops.controller.request import Outside
     from gitops.controller.run import Connect, Controller
@@ -143,8 +145,77 @@ async def open_outside(
         await cluster.close()
 
 
-def connector(kubeconfig: str, context: str) -> "Connect":
-    """How a controller gets at clusters: "" is the one of `context`, any other name is a context of the kubeconfig."""
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a controller is started with; `namespace` is its own, where Leases and registered clusters are."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    state: Path = Path()
+    cache: Path = Path()
+    key: str = ""
+    store_url: str = ""
+    version: str = ""
+    namespace: str = "gitops"
+    watch_namespace: str = ""
+    files: tuple[Path, ...] = ()
+    resources: bool = True
+    local_repositories: bool = False
+    leases: bool = False
+    listen: str = ""
+
+
+@contextlib.asynccontextmanager
+async def open_controller(
+    settings: Settings,
+    *,
+    read_files: "Callable[[Path], list[Application]]",
+    read_resource: "Callable[[Body], Application]",
+    secrets: Callable[[str], str],
+) -> "AsyncIterator[tuple[Controller, list[tuple[str, Awaitable[None]]]]]":
+    """A controller, and the parts that run beside its own; what it opened is closed at the end.
+
+    `secrets` is what the environment says a secretRef means, for Applications from files. Raises ConfigError for a
+    file that cannot be read, StoreError when the store cannot be had.
+    """
+    from gitops.adapters.clock import SystemClock
+    from gitops.adapters.kubernetes.registry import Registry
+    from gitops.adapters.repositories import GitRepositories
+    from gitops.controller.renders import RenderCache
+    from gitops.controller.run import Controller
+
+    home = open_cluster(settings.kubeconfig, settings.context)
+
+    def reconnect(name: str) -> None:
+        controller.reconnect(name)
+
+    registry = Registry(home, settings.namespace, reconnect)
+
+    def secret(app: "Application", reference: str) -> str:
+        # The environment is the operator's: what comes from the cluster has only its own namespace's Secrets.
+        entry = controller.roster.entry(app.identity)
+        own = secrets(reference) if entry is not None and entry.key is None else ""
+        return own or registry.credentials(app.namespace, reference)
+
+    try:
+        async with open_store(settings.state, settings.key, settings.store_url) as store:
+            controller = Controller(
+                connect=_connector(settings, registry),
+                repositories=GitRepositories(settings.cache, secret),
+                renders=RenderCache(render),
+                store=store,
+                clock=SystemClock(),
+                version=settings.version,
+            )
+            parts: list[tuple[str, Awaitable[None]]] = [("clusters", registry.run())]
+            parts += _parts(settings, controller, home, read_files, read_resource)
+            yield controller, parts
+    finally:
+        await home.close()
+
+
+def _connector(settings: Settings, registry: "Registry") -> "Connect":
+    """How a controller gets at clusters: "" is its home, any other name is registered, or a context."""
     from gitops.adapters.kubernetes.cache import CachedCluster
     from gitops.adapters.kubernetes.cluster import KubernetesCluster
     from gitops.adapters.kubernetes.connection import connect
@@ -155,81 +226,51 @@ def connector(kubeconfig: str, context: str) -> "Connect":
         def seen(change: Seen) -> None:
             on_object(change.set_id, change.key, change.body, change.suspect)
 
-        cluster = CachedCluster(KubernetesCluster(connect(kubeconfig, name or context)), seen, may_write)
+        registered = registry.connection(name) if name else None
+        connection = registered or connect(settings.kubeconfig, name or settings.context)
+        cluster = CachedCluster(KubernetesCluster(connection), seen, may_write)
         return Connected(cluster, cluster.counts)
 
     return connected
 
 
-@contextlib.asynccontextmanager
-async def open_controller(
-    *,
-    kubeconfig: str,
-    context: str,
-    state: Path,
-    cache: Path,
-    key: str,
-    store_url: str,
-    secrets: Callable[[str], str],
-    version: str,
-) -> AsyncIterator["Controller"]:
-    """A controller that knows no Application yet; its store is closed at the end."""
-    from gitops.adapters.clock import SystemClock
-    from gitops.adapters.repositories import GitRepositories
-    from gitops.controller.renders import RenderCache
-    from gitops.controller.run import Controller
-
-    async with open_store(state, key, store_url) as store:
-        yield Controller(
-            connect=connector(kubeconfig, context),
-            repositories=GitRepositories(cache, secrets),
-            renders=RenderCache(render),
-            store=store,
-            clock=SystemClock(),
-            version=version,
-        )
-
-
-def take_part(
+def _parts(
+    settings: Settings,
     controller: "Controller",
     home: "Cluster",
-    parts: "list[tuple[str, Awaitable[None]]]",
-    *,
-    files: list[Path],
     read_files: "Callable[[Path], list[Application]]",
-    read_resource: "Callable[[Body], Application] | None",
-    namespace: str,
-    watch_namespace: str,
-    leases: bool,
-    shared: bool,
-    listen: str,
-) -> None:
-    """Add to `parts` what runs beside the controller's own: sources of Applications, Leases, the HTTP server.
-
-    Raises ConfigError for a file that cannot be read.
-    """
-    from gitops.adapters.clock import SystemClock
+    read_resource: "Callable[[Body], Application]",
+) -> "list[tuple[str, Awaitable[None]]]":
+    """Sources of Applications, Leases, statuses, the HTTP server: what the settings ask for."""
     from gitops.controller.replica import Replica
-    from gitops.controller.roster import CustomResources, Files
+    from gitops.controller.roster import CustomResources, Files, local_refused
     from gitops.controller.status import StatusWriter
 
-    clock = SystemClock()
-    if leases:
+    parts: list[tuple[str, Awaitable[None]]] = []
+    clock = controller.clock
+    if settings.leases:
         controller.replica = Replica(
-            home, clock, namespace, single=not shared, losing=controller.let_go, gained=controller.wake_all
+            home,
+            clock,
+            settings.namespace,
+            single=not settings.store_url,
+            losing=controller.let_go,
+            gained=controller.wake_all,
         )
         parts.append(("leases", controller.replica.run()))
-    for file in files:
+    for file in settings.files:
         source = Files(file, read_files, controller.roster, clock)
         source.read()
         parts.append((f"files {file}", source.run()))
-    if read_resource is not None:
+    if settings.resources:
         writer = StatusWriter(home, controller, clock)
         controller.on_status = writer.changed
-        resources = CustomResources(home, clock, watch_namespace, read_resource, controller.roster, writer.wrong)
+        read = read_resource if settings.local_repositories else local_refused(read_resource)
+        resources = CustomResources(home, clock, settings.watch_namespace, read, controller.roster, writer.wrong)
         controller.let_finish = resources.let_finish
         parts += [("applications", resources.run()), ("statuses", writer.run())]
-    if listen:
+    if settings.listen:
         from gitops.server.app import serve
 
-        parts.append(("http", serve(controller, listen)))
+        parts.append(("http", serve(controller, settings.listen)))
+    return parts

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.application import SourceSpec
+from gitops.model.application import Application, SourceSpec
 from gitops.model.audit import Anchor, AuditEvent
 from gitops.model.kinds import Kinds
 from gitops.model.release import Release
@@ -58,7 +58,7 @@ class Refs(Protocol):
 class Repositories(Protocol):
     """Git repositories as a controller wants them: looked at once for all who share them. Raises SourceError."""
 
-    def name_of(self, spec: SourceSpec) -> str:
+    def name_of(self, app: Application) -> str:
         """Applications with one name share one look: the repository, and the credentials that it is read with."""
         ...
 
@@ -66,15 +66,15 @@ class Repositories(Protocol):
         """What names the source in inventories and releases: free of credentials."""
         ...
 
-    async def look(self, spec: SourceSpec) -> Refs:
+    async def look(self, app: Application) -> Refs:
         """Ask the remote for its refs: one request, nothing is fetched."""
         ...
 
-    async def tree(self, spec: SourceSpec, revision: Revision) -> Tree:
+    async def tree(self, app: Application, revision: Revision) -> Tree:
         """The files of a revision, fetched if they are not here yet; nothing of the tree is read so far."""
         ...
 
-    async def changed(self, spec: SourceSpec, old: str, new: str) -> frozenset[str] | None:
+    async def changed(self, app: Application, old: str, new: str) -> frozenset[str] | None:
         """The paths that differ between two commits which are both here; None when that cannot be told."""
         ...
 

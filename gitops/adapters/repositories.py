@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from gitops.adapters.git import GitSource
 from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref
 from gitops.adapters.source import Sources, source_name
-from gitops.model.application import SourceSpec
+from gitops.model.application import Application, SourceSpec
 from gitops.model.revision import Revision, Tree
 
 _NETWORK_THREADS = 64
@@ -38,60 +39,64 @@ class GitRefs:
 
 
 class GitRepositories:
-    """`cache` is the folder of the mirrors; `secrets` gives the text that a secretRef stands for."""
+    """`cache` is the folder of the mirrors; `secrets` gives, in a thread, what a secretRef of an Application means."""
 
-    def __init__(self, cache: Path, secrets: Callable[[str], str]) -> None:
-        self._sources = Sources(cache, secrets)
+    def __init__(self, cache: Path, secrets: Callable[[Application, str], str]) -> None:
+        self._cache = cache
+        self._secrets = secrets
         self._network = ThreadPoolExecutor(_NETWORK_THREADS, thread_name_prefix="git-remote")
         self._local = ThreadPoolExecutor(_LOCAL_THREADS, thread_name_prefix="git")
         self._turns: dict[str, asyncio.Lock] = {}
         self._trees: OrderedDict[tuple[str, str], Tree] = OrderedDict()
 
-    def name_of(self, spec: SourceSpec) -> str:
-        return f"{spec.repoURL} {spec.credentials.secretRef}".strip()
+    def name_of(self, app: Application) -> str:
+        """A Secret is its namespace's own, so what is read with one is not shared with other namespaces."""
+        reference = app.source.credentials.secretRef
+        return f"{app.source.repoURL} {app.namespace}/{reference}" if reference else app.source.repoURL
 
     def source_name(self, spec: SourceSpec) -> str:
         return source_name(spec)
 
-    async def look(self, spec: SourceSpec) -> GitRefs:
-        async with self._turn(spec):
-            git = self._sources.git(spec.credentials)
-            return GitRefs(await self._in(self._network, lambda: git.ls_remote(spec.repoURL)))
+    async def look(self, app: Application) -> GitRefs:
+        async with self._turn(app):
+            return GitRefs(await self._in(self._network, lambda: self._git(app).ls_remote(app.source.repoURL)))
 
-    async def tree(self, spec: SourceSpec, revision: Revision) -> Tree:
-        known = self._known(spec, revision)
+    async def tree(self, app: Application, revision: Revision) -> Tree:
+        known = self._known(app, revision)
         if known is not None:
             return known
-        async with self._turn(spec):
-            known = self._known(spec, revision)
+        async with self._turn(app):
+            known = self._known(app, revision)
             if known is not None:
                 return known
-            git = self._sources.git(spec.credentials)
-            tree = await self._in(self._network, lambda: git.tree(spec.repoURL, revision))
-            self._trees[self.name_of(spec), revision.sha] = tree
+            tree = await self._in(self._network, lambda: self._git(app).tree(app.source.repoURL, revision))
+            self._trees[self.name_of(app), revision.sha] = tree
             if len(self._trees) > _TREES_KEPT:
                 self._trees.popitem(last=False)
             return tree.fresh()
 
-    async def changed(self, spec: SourceSpec, old: str, new: str) -> frozenset[str] | None:
-        git = self._sources.git(spec.credentials)
-        return await self._in(self._local, lambda: git.changed(spec.repoURL, old, new))
+    async def changed(self, app: Application, old: str, new: str) -> frozenset[str] | None:
+        return await self._in(self._local, lambda: self._git(app).changed(app.source.repoURL, old, new))
 
     async def close(self) -> None:
         self._trees.clear()
         self._network.shutdown(wait=False, cancel_futures=True)
         self._local.shutdown(wait=False, cancel_futures=True)
 
-    def _known(self, spec: SourceSpec, revision: Revision) -> Tree | None:
-        place = (self.name_of(spec), revision.sha)
+    def _git(self, app: Application) -> GitSource:
+        """Called in a thread: the Secret may have to be asked for."""
+        return Sources(self._cache, lambda reference: self._secrets(app, reference)).git(app.source.credentials)
+
+    def _known(self, app: Application, revision: Revision) -> Tree | None:
+        place = (self.name_of(app), revision.sha)
         tree = self._trees.get(place)
         if tree is None:
             return None
         self._trees.move_to_end(place)
         return tree.fresh()
 
-    def _turn(self, spec: SourceSpec) -> asyncio.Lock:
-        return self._turns.setdefault(self.name_of(spec), asyncio.Lock())
+    def _turn(self, app: Application) -> asyncio.Lock:
+        return self._turns.setdefault(self.name_of(app), asyncio.Lock())
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work)

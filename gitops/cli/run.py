@@ -1,14 +1,18 @@
 """`gitops run`: the controller, until it is told to stop."""
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import Awaitable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gitops.cli.settings import Settings, run_controller
+
+if TYPE_CHECKING:
+    from gitops.bootstrap import Settings as Start
 
 
 @click.command()
@@ -21,6 +25,9 @@ from gitops.cli.settings import Settings, run_controller
     help="Applications in a file, or in all *.yaml of a folder; may be said again. Changes are seen.",
 )
 @click.option("--applications/--no-applications", default=True, help="Whether to run custom resources of the cluster.")
+@click.option(
+    "--local-repositories", is_flag=True, help="Let custom resources name file:// repositories of this machine."
+)
 @click.option(
     "-n", "--namespace", default="", metavar="NS", help="Where Leases are kept (default: the pod's own, else gitops)."
 )
@@ -37,24 +44,35 @@ def run(
     settings: Settings,
     files: tuple[str, ...],
     applications: bool,
+    local_repositories: bool,
     namespace: str,
     watch_namespace: str,
     leases: bool | None,
     listen: str,
 ) -> None:
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
+    from gitops.bootstrap import Settings as Start
+    from gitops.cli.version import own_version
+    from gitops.config import cache_folder, state_folder
+
     here = own_namespace()
-    shares = bool(here or settings.store) if leases is None else leases
-    work = _run(
-        settings,
-        [Path(file) for file in files],
-        applications=applications,
+    start = Start(
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        state=state_folder(settings.state),
+        cache=cache_folder(),
+        key=os.environ.get("GITOPS_KEY", ""),
+        store_url=settings.store,
+        version=own_version(),
         namespace=namespace or here or "gitops",
         watch_namespace=watch_namespace,
-        leases=shares,
+        files=tuple(Path(file) for file in files),
+        resources=applications,
+        local_repositories=local_repositories,
+        leases=bool(here or settings.store) if leases is None else leases,
         listen=listen or (":8080" if here else ""),
     )
-    run_controller(settings, work)
+    run_controller(settings, _run(start))
 
 
 def own_namespace() -> str:
@@ -65,54 +83,31 @@ def own_namespace() -> str:
         return ""
 
 
-async def _run(
-    settings: Settings,
-    files: list[Path],
-    *,
-    applications: bool,
-    namespace: str,
-    watch_namespace: str,
-    leases: bool,
-    listen: str,
-) -> None:
-    from gitops.bootstrap import open_cluster, open_controller, take_part
+async def _run(start: "Start") -> None:
+    from gitops.bootstrap import open_controller
     from gitops.cli.opening import secret_of
-    from gitops.cli.version import own_version
-    from gitops.config import application_of, cache_folder, read_applications, state_folder
+    from gitops.config import application_of, read_applications
 
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _tell_tasks)
-    home = open_cluster(settings.kubeconfig, settings.context)
     async with open_controller(
-        kubeconfig=settings.kubeconfig,
-        context=settings.context,
-        state=state_folder(settings.state),
-        cache=cache_folder(),
-        key=os.environ.get("GITOPS_KEY", ""),
-        store_url=settings.store,
-        secrets=secret_of,
-        version=own_version(),
-    ) as controller:
-        parts: list[tuple[str, Awaitable[None]]] = []
-        take_part(
-            controller,
-            home,
-            parts,
-            files=files,
-            read_files=read_applications,
-            read_resource=application_of if applications else None,
-            namespace=namespace,
-            watch_namespace=watch_namespace,
-            leases=leases,
-            shared=bool(settings.store),
-            listen=listen,
-        )
+        start, read_files=read_applications, read_resource=application_of, secrets=secret_of
+    ) as (controller, parts):
         try:
             await controller.run(parts, stop)
         finally:
-            await home.close()
+            _end_children()
+
+
+def _end_children() -> None:
+    """End the fetches and renders under way, which our threads would otherwise sit out; nothing of theirs is kept."""
+    for listed in Path("/proc/self/task").glob("*/children"):
+        for child in map(int, listed.read_text().split()):
+            with contextlib.suppress(ProcessLookupError):
+                # git leads a group of its own, with the helpers that hold its pipes open.
+                (os.killpg if os.getpgid(child) == child else os.kill)(child, signal.SIGKILL)
 
 
 def _tell_tasks() -> None:

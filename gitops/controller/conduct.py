@@ -58,6 +58,7 @@ class _Head:
 
     def __init__(self, repositories: Repositories, tracked: Tracked) -> None:
         self._repositories = repositories
+        self._app = tracked.app
         self._head = tracked.head
         self.tree: Tree | None = None
 
@@ -65,7 +66,7 @@ class _Head:
         revision = Revision(sha, "") if sha else self._head
         if revision is None:
             raise SourceError(f"{spec.repoURL}: has not been read yet")
-        tree = await self._repositories.tree(spec, revision)
+        tree = await self._repositories.tree(self._app, revision)
         if not sha:
             self.tree = tree
         return Checkout(revision, tree, self._repositories.source_name(spec), spec.path)

@@ -16,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from gitops.controller.fleet import Fleet, Tracked
-from gitops.model.application import SourceSpec
+from gitops.model.application import Application
 from gitops.model.errors import GitopsError
 from gitops.model.revision import Revision
 from gitops.ports import Clock, Refs, Repositories
@@ -30,7 +30,7 @@ _LONGEST_JITTER = 30.0
 
 @dataclass(slots=True)
 class _Repository:
-    spec: SourceSpec
+    app: Application  # any of those who share it
     interval: float
     members: set[str] = field(default_factory=set)
 
@@ -62,6 +62,10 @@ class Poller:
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self.looks = 0
 
+    def name_of(self, tracked: Tracked) -> str:
+        """Applications with one name share one look."""
+        return self._repositories.name_of(tracked.app)
+
     def start(self) -> None:
         self._scheduler.start()
 
@@ -71,12 +75,11 @@ class Poller:
 
     def add(self, tracked: Tracked) -> None:
         """Look for this Application too, at once; an interval shorter than the others' holds for all who share."""
-        spec = tracked.app.source
-        name = self._repositories.name_of(spec)
+        name = self._repositories.name_of(tracked.app)
         for other, found in list(self._known.items()):
             if other != name:
                 self._leave(other, found, tracked.identity)
-        known = self._known.setdefault(name, _Repository(spec, tracked.app.interval))
+        known = self._known.setdefault(name, _Repository(tracked.app, tracked.app.interval))
         known.members.add(tracked.identity)
         known.interval = min(known.interval, tracked.app.interval)
         self._schedule(name, known)
@@ -87,9 +90,9 @@ class Poller:
 
     def wake(self, tracked: Tracked) -> None:
         """Look at the repository of this Application now."""
-        name = self._repositories.name_of(tracked.app.source)
+        name = self._repositories.name_of(tracked.app)
         if name in self._known:
-            self._host(self._known[name].spec).not_before = 0.0
+            self._host(self._known[name].app).not_before = 0.0
             self._schedule(name, self._known[name])
 
     def _leave(self, name: str, found: _Repository, identity: str) -> None:
@@ -115,26 +118,26 @@ class Poller:
             misfire_grace_time=None,
         )
 
-    def _host(self, spec: SourceSpec) -> _Host:
-        return self._hosts.setdefault(urlsplit(spec.repoURL).netloc.rpartition("@")[2], _Host())
+    def _host(self, app: Application) -> _Host:
+        return self._hosts.setdefault(urlsplit(app.source.repoURL).netloc.rpartition("@")[2], _Host())
 
     async def _look(self, name: str) -> None:
         known = self._known.get(name)
         if known is None:
             return
-        host = self._host(known.spec)
+        host = self._host(known.app)
         if self._clock.monotonic() < host.not_before:
             return
         try:
             self.looks += 1
-            refs = await self._repositories.look(known.spec)
+            refs = await self._repositories.look(known.app)
             host.failures = 0
             await self._spread(known, refs)
         except GitopsError as exc:
             host.failures += 1
             wait = min(_FIRST_BACKOFF * 2 ** min(host.failures, 10), _LONGEST_BACKOFF)
             host.not_before = self._clock.monotonic() + wait
-            log.warning("poll.failed", repository=known.spec.repoURL, error=str(exc), again_in=wait)
+            log.warning("poll.failed", repository=known.app.source.repoURL, error=str(exc), again_in=wait)
             for tracked in self._members(known):
                 self._on_error(tracked, str(exc))
 
@@ -149,20 +152,22 @@ class Poller:
             target = tracked.app.source.targetRevision
             revision = refs.revision(target)
             if revision is None:
-                self._on_error(tracked, f"{known.spec.repoURL}: no branch, tag or whole commit is called {target}")
+                self._on_error(
+                    tracked, f"{known.app.source.repoURL}: no branch, tag or whole commit is called {target}"
+                )
             elif tracked.head is None or tracked.head.sha != revision.sha:
                 moves.setdefault((tracked.head.sha if tracked.head else "", revision), []).append(tracked)
         for (old, revision), members in moves.items():
             try:
-                await self._move(known.spec, old, revision, members)
+                await self._move(known.app, old, revision, members)
             except GitopsError as exc:  # a commit that cannot be had is the trouble of those who name it
                 for tracked in members:
                     self._on_error(tracked, str(exc))
 
-    async def _move(self, spec: SourceSpec, old: str, revision: Revision, members: list[Tracked]) -> None:
-        tree = await self._repositories.tree(spec, revision)
-        changed = await self._repositories.changed(spec, old, revision.sha) if old else None
-        log.info("commit.seen", repository=spec.repoURL, revision=revision.sha, applications=len(members))
+    async def _move(self, app: Application, old: str, revision: Revision, members: list[Tracked]) -> None:
+        tree = await self._repositories.tree(app, revision)
+        changed = await self._repositories.changed(app, old, revision.sha) if old else None
+        log.info("commit.seen", repository=app.source.repoURL, revision=revision.sha, applications=len(members))
         for tracked in members:
             may_differ = changed is None or tracked.is_touched(changed)
             if may_differ and not (tracked.reads is not None and tree.fresh().answers_alike(tracked.reads)):

@@ -125,6 +125,21 @@ class Files:
         return stamps
 
 
+def local_refused(read: Callable[[Body], Application]) -> Callable[[Body], Application]:
+    """`read`, for Applications of people who may not read this machine's files."""
+
+    def checked(body: Body) -> Application:
+        app = read(body)
+        url = app.source.repoURL
+        if url.startswith(("file:", "/", ".", "~")):
+            raise ConfigError(
+                f"spec.source.repoURL: {url} is on the controller's machine; name a repository by https or ssh"
+            )
+        return app
+
+    return checked
+
+
 class CustomResources:
     """Applications as custom resources, by list and watch; where the kind is not served, it is looked for in time.
 

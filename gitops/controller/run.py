@@ -89,6 +89,7 @@ class Controller:
         self._dead: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._once: set[asyncio.Task[None]] = set()
         self._ready = False
+        self._lane_tasks: dict[str, asyncio.Future[None]] = {}
         self._connected: dict[str, Connected] = {}
         self.passes, self.syncs, self.to_healthy = Timing(), Timing(), Timing()
         self.audited = 0
@@ -118,11 +119,12 @@ class Controller:
             stopping.cancel()
             await self._end()
 
-    def _begin(self, name: str, part: Awaitable[None]) -> None:
+    def _begin(self, name: str, part: Awaitable[None]) -> "asyncio.Future[None]":
         """Start a part; its end, whatever the cause, ends the controller: half of one is worse than none."""
         task = asyncio.ensure_future(part)
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._part_ended(name, ended))
+        return task
 
     def _part_ended(self, name: str, task: "asyncio.Future[None]") -> None:
         self._tasks.discard(task)
@@ -264,8 +266,22 @@ class Controller:
                 ended=self._pass_ended,
             )
             self.lanes[name] = lane
-            self._begin(f"lane {name or 'home'}", lane.run())
+            self._lane_tasks[name] = self._begin(f"lane {name or 'home'}", lane.run())
         return self.lanes[name]
+
+    def reconnect(self, name: str) -> None:
+        """A cluster is reached in another way from now on, or has become known: begin anew with it."""
+        if self.lanes.pop(name, None) is not None:
+            log.info("cluster.reconnect", cluster=name)
+            self._begin_once(self._disconnect(self._lane_tasks.pop(name), self._connected.pop(name)))
+        for tracked in self.fleet:
+            if tracked.cluster == name and tracked.head is not None:
+                self._wake(tracked, Priority.COMMIT)
+
+    async def _disconnect(self, lane: "asyncio.Future[None]", connected: Connected) -> None:
+        lane.cancel()
+        await asyncio.gather(lane, return_exceptions=True)
+        await connected.cluster.close()
 
     def request_counts(self) -> dict[str, Mapping[tuple[str, int], int]]:
         """For each cluster: (method, HTTP status) → how many answers."""

@@ -4,7 +4,10 @@ import json
 import os
 import random
 import re
+import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -305,3 +308,28 @@ def test_a_dry_run_as_json_is_json_alone(shell, named):
     shell.write("k8s/all.yaml", write_manifests([config_map("settings")]))
     found = shell.gitops("sync", "./k8s", *named, "--dry-run", "-o", "json")
     assert json.loads(found.stdout)["outcome"] == "planned"
+
+
+def test_the_controller_stops_in_time_although_a_fetch_and_a_render_hang(shell):
+    listener = socket.create_server(("127.0.0.1", 0))  # takes connections and says nothing
+    shell.write(
+        "repository/endless/a.yaml.j2", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    )
+    shell.git("init", "-q", "-b", "main", "repository")
+    shell.git("-C", "repository", "add", "-A")
+    shell.git("-C", "repository", "commit", "-qm", "first")
+    for name, url in (
+        ("endless", (shell.folder / "repository").as_uri()),
+        ("slow", f"https://127.0.0.1:{listener.getsockname()[1]}/a.git"),
+    ):
+        text = APPLICATION.format(url=url, namespace=shell.namespace).replace("name: shop", f"name: {name}")
+        shell.write(f"apps/{name}.yaml", text.replace("path: k8s", "path: endless"))
+    with (shell.folder / "log").open("w") as log:
+        command = [sys.executable, "-m", "gitops.cli", "run", "-f", "apps"]
+        process = subprocess.Popen(command, cwd=shell.folder, env=shell.environment, stderr=log)
+    time.sleep(4)
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait(20) == 0
+    assert time.monotonic() - began < 10
+    listener.close()

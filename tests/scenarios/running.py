@@ -7,26 +7,22 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from gitops.adapters.kubernetes.cluster import KubernetesCluster
-from gitops.adapters.kubernetes.connection import connect
-from gitops.bootstrap import open_controller
-from gitops.config import application_of
-from gitops.controller.replica import Replica
-from gitops.controller.roster import CustomResources, Entry
-from gitops.controller.status import StatusWriter
+from gitops.bootstrap import Settings, open_controller
+from gitops.config import application_of, read_applications
+from gitops.controller.roster import Entry
 
 
 class Running:
     """`with Running(world) as running:` runs the world's Application, synced by itself and drift corrected."""
 
-    def __init__(self, world, *apps, store="", leases="", resources=False, state=None, **sync):
+    def __init__(self, world, *apps, leases="", resources=False, state=None, local_repositories=True, **sync):
         automatic = {"automated": True, "drift": "correct", **sync}
         app = replace(world.app, sync=replace(world.app.sync, **automatic), interval=0.3)
         self.apps = apps or (app,)
         self._world = world
-        self._store = store
         self._leases = leases
         self._resources = resources
+        self._local = local_repositories
         self._state = state or world.state
         self._started = threading.Event()
         self.failure = None
@@ -60,46 +56,25 @@ class Running:
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         world = self._world
-        kubeconfig = str(world.kubeconfig)
-        home = KubernetesCluster(connect(kubeconfig))
-        async with open_controller(
-            kubeconfig=kubeconfig,
-            context="",
+        settings = Settings(
+            kubeconfig=str(world.kubeconfig),
             state=self._state,
             cache=world.folder / "cache",
-            key="k" * 32 if self._store else "",
-            store_url=self._store,
-            secrets=lambda _: "",
             version="test",
-        ) as controller:
+            namespace=self._leases or world.namespace,
+            watch_namespace=world.namespace,
+            resources=self._resources,
+            local_repositories=self._local,
+            leases=bool(self._leases),
+        )
+        async with open_controller(
+            settings, read_files=read_applications, read_resource=application_of, secrets=lambda _: ""
+        ) as (controller, parts):
             self.controller = controller
-            parts = []
-            if self._leases:
-                controller.replica = Replica(
-                    home,
-                    controller.clock,
-                    self._leases,
-                    single=not self._store,
-                    losing=controller.let_go,
-                    gained=controller.wake_all,
-                )
-                parts.append(("leases", controller.replica.run()))
-            if self._resources:
-                writer = StatusWriter(home, controller, controller.clock)
-                controller.on_status = writer.changed
-                found = CustomResources(
-                    home, controller.clock, world.namespace, application_of, controller.roster, writer.wrong
-                )
-                controller.let_finish = found.let_finish
-                parts += [("applications", found.run()), ("statuses", writer.run())]
-            else:
-                for app in self.apps:
-                    controller.roster.put("test", Entry(app))
+            for app in () if self._resources else self.apps:
+                controller.roster.put("test", Entry(app))
             self._loop.call_soon(self._started.set)
-            try:
-                await controller.run(parts, self._stop)
-            finally:
-                await home.close()
+            await controller.run(parts, self._stop)
 
     # ── what a test asks ─────────────────────────────────────────────────────────────────────────────────────────
 
