@@ -89,14 +89,14 @@ def test_an_overlay_renders_as_kubectl_renders_it(kustomization, overlay, compon
 
 
 def test_the_kustomization_of_the_documentation_renders(tmp_path):
-    blocks = re.findall(r"```yaml\n(.*?)```", (DEPLOY.parent / "docs/deploy.md").read_text(), re.S)
+    whole, rights, patch = re.findall(r"```yaml\n(.*?)```", (DEPLOY.parent / "docs/deploy.md").read_text(), re.S)
     shutil.copytree(DEPLOY, tmp_path / "gitops/deploy")
-    (tmp_path / "kustomization.yaml").write_text("".join(blocks))
+    (tmp_path / "kustomization.yaml").write_text(whole + patch)
     done = gitops("render", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "image: registry.example.com/gitops:0.1.0" in done.stdout
-    assert "name: GITOPS_SECRET_DEPLOY_KEY" in done.stdout
     assert "port: 7999" in done.stdout
+    assert [document.value["kind"] for document in load_all(rights.encode(), "deploy.md")] == ["Role", "RoleBinding"]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -178,6 +178,7 @@ def test_the_base_lets_the_controller_do_its_own_work_and_deploy_nothing(cluster
         ("patch", "gitops.dev/applications/status", "shop"),
         ("create", "/events", "shop"),
         ("patch", "coordination.k8s.io/leases", "gitops"),
+        ("watch", "/secrets", "gitops"),
     ]:
         assert may(api, verb, resource, namespace), (verb, resource, namespace)
     for verb, resource, namespace in [
@@ -185,7 +186,7 @@ def test_the_base_lets_the_controller_do_its_own_work_and_deploy_nothing(cluster
         ("create", "/configmaps", "shop"),
         ("get", "/secrets", "shop"),
         ("list", "/secrets", ""),
-        ("get", "/secrets", "gitops"),
+        ("create", "/secrets", "gitops"),
         ("patch", "coordination.k8s.io/leases", "kube-system"),
         ("impersonate", "/serviceaccounts", "shop"),
         ("create", "gitops.dev/applications", "shop"),
