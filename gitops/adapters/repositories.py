@@ -21,7 +21,7 @@ from gitops.model.revision import Revision, Tree
 _NETWORK_THREADS = 64
 _LOCAL_THREADS = 4
 # Trees that are kept open; each holds two git processes while it is used.
-_TREES_KEPT = 16
+_TREES_KEPT = 6
 T = TypeVar("T")
 
 

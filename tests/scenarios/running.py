@@ -86,6 +86,10 @@ class Running:
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
 
+    def tasks(self) -> list[str]:
+        """The names of what runs on the controller's loop."""
+        return self.call(lambda: [task.get_name() for task in asyncio.all_tasks()])
+
     def ask(self, coroutine):
         """Run a coroutine on the controller's loop; its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
