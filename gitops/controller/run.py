@@ -35,6 +35,7 @@ from gitops.ports import Asked, Clock, Cluster, Repositories, Store
 log = structlog.get_logger()
 _STORE_SECONDS = 1.0
 _GRACE_SECONDS = 8.0
+_STAND_BY_SECONDS = 2.0
 SUSPENDED, APPROVED = "suspended", "approved"
 
 
@@ -84,7 +85,7 @@ class Controller:
         self.outcomes: dict[str, int] = {}
         self._suspended: dict[str, str] = {}
         self._approved: dict[str, str] = {}
-        self._last_asked = 0
+        self._taken: set[int] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self._dead: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._once: set[asyncio.Task[None]] = set()
@@ -102,13 +103,9 @@ class Controller:
 
     async def run(self, parts: Iterable[tuple[str, Awaitable[None]]], stop: asyncio.Event) -> None:
         """Run until `stop`; `parts` are tasks beside our own. Raises what the first part that dies raised."""
-        await self._read_words()
-        self.poller.start()
-        self._begin("store", self._follow_store())
         for name, part in parts:
             self._begin(name, part)
-        self._ready = True
-        log.info("controller.started", applications=len(self.fleet))
+        self._begin("store", self._follow_store(stop))
         stopping = asyncio.create_task(stop.wait())
         try:
             ends: set[asyncio.Future[Any]] = {stopping, self._dead}
@@ -118,6 +115,17 @@ class Controller:
         finally:
             stopping.cancel()
             await self._end()
+
+    async def _until_single(self, stop: asyncio.Event) -> None:
+        """Stand by while another process runs on a store that only one may use."""
+        told = False
+        while not stop.is_set() and not await self.store.claim_single():
+            if not told:
+                log.warning("controller.stands-by", reason="another gitops run uses this state folder")
+                told = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STAND_BY_SECONDS):
+                    await stop.wait()
 
     def _begin(self, name: str, part: Awaitable[None]) -> "asyncio.Future[None]":
         """Start a part; its end, whatever the cause, ends the controller: half of one is worse than none."""
@@ -336,22 +344,32 @@ class Controller:
                 if tracked is not None and tracked.head is not None:
                     self._wake(tracked, Priority.PERSON)
 
-    async def _follow_store(self) -> None:
-        """Take in what people ask for through the store; a store that fails for a while is asked again."""
+    async def _follow_store(self, stop: asyncio.Event) -> None:
+        """Begin the work when the store is ours, then take in what people ask for through it.
+
+        A store that fails for a while is asked again.
+        """
+        await self._until_single(stop)
+        await self._read_words()
+        self.poller.start()
+        self._ready = True
+        log.info("controller.started", applications=len(self.fleet))
         while True:
             await self.clock.sleep(_STORE_SECONDS)
             try:
                 await self._read_words()
-                for asked in await self.store.requests(self._last_asked):
-                    self._take_in(asked)
+                asked = await self.store.requests()
+                self._taken &= {one.number for one in asked}
+                for one in asked:
+                    self._take_in(one)
             except GitopsError as exc:
                 log.warning("store.unavailable", error=str(exc))
 
     def _take_in(self, asked: Asked) -> None:
         tracked = self.fleet.get(asked.application)
-        if tracked is None or not self.replica.runs(asked.application):
+        if tracked is None or asked.number in self._taken or not self.replica.runs(asked.application):
             return
-        self._last_asked = max(self._last_asked, asked.number)
+        self._taken.add(asked.number)
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
         tracked.failures, tracked.not_before, tracked.fights = 0, 0.0, ()
         if asked.verb == "sync":

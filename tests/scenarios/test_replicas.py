@@ -203,3 +203,17 @@ def test_where_no_lease_can_be_kept_it_says_so_and_ends(world):
     with Running(world, leases="no-such-namespace") as running:
         running._thread.join(20)
     assert "Leases cannot be kept in namespace no-such-namespace" in str(running.failure)
+
+
+def test_a_second_one_on_the_same_state_folder_stands_by(world):
+    sha = world.commit(settings=config_map("settings"))
+    first = Running(world)
+    with first:
+        first.until_synced(sha)
+        with Running(world) as second:
+            time.sleep(1)
+            assert not second.controller.is_ready
+            first.stop()
+            second.until(lambda: second.controller.is_ready)
+            newer = world.commit(settings=config_map("settings", a="2"))
+            second.until_synced(newer)
