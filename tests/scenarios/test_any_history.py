@@ -1,10 +1,14 @@
-"""Whatever happens in between, a quiet sync ends right: what we own equals the commit, the rest is untouched."""
+"""Whatever happens in between, a quiet sync ends right: what we own equals the commit, the rest is untouched.
 
+The soak can be shared among processes: each with its SOAK_SHARE, and a HISTORIES_SEED of its own.
+"""
+
+import os
 import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -137,6 +141,8 @@ class AnyHistory(RuleBasedStateMachine):
 
 def _run(fresh_sandbox, histories, steps):
     AnyHistory.sandbox = fresh_sandbox(controllers="none")
+    if chosen := os.environ.get("HISTORIES_SEED"):
+        seed(int(chosen))(AnyHistory)
     run_state_machine_as_test(
         AnyHistory,
         settings=settings(
