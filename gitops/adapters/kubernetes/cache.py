@@ -11,12 +11,14 @@ shelf from the answer, so that a plan right after a sync sees it.
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
 
 import structlog
 
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
-from gitops.adapters.kubernetes.shelf import Seen, Shelf
+from gitops.adapters.kubernetes.shelf import Seen, Shelf, content_of
 from gitops.engine.inventory import INSTANCE, MANAGED_BY, PART_OF, SET_ID
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ApiError, ClusterError, UnreachableError
@@ -97,12 +99,10 @@ class CachedCluster:
         return await self._cluster.logs(pod, container, lines=lines)
 
     async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
-        if not dry_run:
-            self._check_may_write()
-        stored = await self._cluster.apply(key, body, force=force, dry_run=dry_run)
-        if not dry_run:
-            self._watches.wrote(stored)
-        return stored
+        if dry_run:
+            return await self._cluster.apply(key, body, force=force, dry_run=True)
+        self._check_may_write()
+        return await self._watches.written(key, self._cluster.apply(key, body, force=force))
 
     async def apply_status(self, key: ResourceKey, status: Body) -> None:
         self._check_may_write()
@@ -117,12 +117,10 @@ class CachedCluster:
         await self._cluster.replace_finalizers(key, finalizers, version)
 
     async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
-        if not dry_run:
-            self._check_may_write()
-        stored = await self._cluster.create(key, body, dry_run=dry_run)
-        if not dry_run:
-            self._watches.wrote(stored)
-        return stored
+        if dry_run:
+            return await self._cluster.create(key, body, dry_run=True)
+        self._check_may_write()
+        return await self._watches.written(key, self._cluster.create(key, body))
 
     async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
         self._check_may_write()
@@ -169,6 +167,8 @@ class _Watches:
         self._tasks: dict[Place, asyncio.Task[None]] = {}
         self._narrow: set[tuple[str, str]] = set()  # kinds that may not be listed in the whole cluster
         self._blind: set[Place] = set()  # not to be watched at all
+        self._writing: Counter[ResourceKey] = Counter()  # writes of ours that are not answered yet
+        self._early: dict[ResourceKey, Seen] = {}  # what was seen of them before the answer
         self._readers: dict[tuple[int, str], list[asyncio.Queue[WatchEvent]]] = {}
 
     async def shelf(self, group: str, kind: str, namespace: str) -> Shelf | None:
@@ -195,7 +195,23 @@ class _Watches:
         self._listed[place] = asyncio.Event()
         self._tasks[place] = asyncio.create_task(self._run(place), name=f"watch {place[1]}")
 
-    def wrote(self, body: Body) -> None:
+    async def written(self, key: ResourceKey, write: Coroutine[Any, Any, Body]) -> Body:
+        """Await a write of ours; an event of it that comes before its answer is no drift."""
+        self._writing[key] += 1
+        stored = None
+        try:
+            stored = await write
+            self._put_written(stored)
+            return stored
+        finally:
+            self._writing[key] -= 1
+            if not self._writing[key]:
+                del self._writing[key]
+                early = self._early.pop(key, None)
+                if early is not None and (stored is None or not _is_same(early.body, stored)):
+                    self._on_change(early)
+
+    def _put_written(self, body: Body) -> None:
         """Put our own write on its shelf, so that what is planned next sees it."""
         key = key_of(body)
         shelf = self._shelves.get((key.group, key.kind, "")) or self._shelves.get((key.group, key.kind, key.namespace))
@@ -306,7 +322,14 @@ class _Watches:
     def _tell(self, shelf: Shelf, seen: Seen, type_: str, body: Body) -> None:
         for queue in self._readers.get((id(shelf), seen.set_id), ()):
             queue.put_nowait(WatchEvent(type_, body))  # type: ignore[arg-type]
+        if seen.suspect and seen.key in self._writing:
+            self._early[seen.key] = seen
+            seen = seen._replace(suspect=False)
         self._on_change(seen)
+
+
+def _is_same(seen: Body | None, stored: Body) -> bool:
+    return seen is not None and content_of(seen) == content_of(stored)
 
 
 async def _drained(queue: asyncio.Queue[WatchEvent]) -> AsyncIterator[WatchEvent]:
