@@ -99,7 +99,7 @@ def make_repository(folder: Path) -> None:
             "apiVersion: gitops.dev/v1alpha1\nkind: Application\n"
             f"metadata: {{name: {name}}}\nspec:\n"
             f"  source: {{repoURL: '{repository.as_uri()}', targetRevision: main, path: apps/{name}}}\n"
-            "  destination: {namespace: bench}\n  sync: {automated: true, drift: correct}\n  interval: 2s\n"
+            "  destination: {namespace: bench}\n  sync: {automated: true, drift: correct}\n  interval: 10s\n"
         )
     git(repository, "init", "-q", "-b", "main")
     git(repository, "add", "-A")

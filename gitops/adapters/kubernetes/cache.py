@@ -11,6 +11,7 @@ shelf from the answer, so that a plan right after a sync sees it.
 import asyncio
 import contextlib
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
@@ -31,6 +32,7 @@ _PARENTS = f"{SET_ID},{_OURS}"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 # The first list of a kind is waited for only so long; after that each object is asked for by name.
 _FIRST_LIST_SECONDS = 60.0
+_NAMESPACE_SECONDS = 5.0
 
 Place = tuple[str, str, str]  # group, kind, namespace ("" = every one)
 
@@ -75,6 +77,8 @@ class CachedCluster:
             found = shelf.get(key, f"{key.group}/{version}".lstrip("/") if version else "")
             if found is not None:
                 return found
+        if key.kind == "Namespace" and not key.group:
+            return await self._watches.namespace(key)
         return await self._cluster.get(key, version)
 
     async def list(
@@ -169,6 +173,7 @@ class _Watches:
         self._blind: set[Place] = set()  # not to be watched at all
         self._writing: Counter[ResourceKey] = Counter()  # writes of ours that are not answered yet
         self._early: dict[ResourceKey, Seen] = {}  # what was seen of them before the answer
+        self._namespaces: dict[str, tuple[float, Body]] = {}
         self._readers: dict[tuple[int, str], list[asyncio.Queue[WatchEvent]]] = {}
 
     async def shelf(self, group: str, kind: str, namespace: str) -> Shelf | None:
@@ -190,6 +195,18 @@ class _Watches:
             if place in self._shelves:
                 return self._shelves[place]
         return None
+
+    async def namespace(self, key: ResourceKey) -> Body | None:
+        """A namespace that is not ours, as it was a moment ago: every Application in it asks whether it is there."""
+        now = time.monotonic()
+        known = self._namespaces.get(key.name)
+        if known is None or now - known[0] > _NAMESPACE_SECONDS:
+            body = await self._cluster.get(key)
+            if body is None:
+                self._namespaces.pop(key.name, None)
+                return None
+            known = self._namespaces[key.name] = (now, body)
+        return known[1]
 
     def _begin(self, place: Place) -> None:
         self._listed[place] = asyncio.Event()
