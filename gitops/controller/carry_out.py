@@ -1,18 +1,23 @@
 """What was decided, done: inventory claimed, plan executed, health reached, release recorded, inventory settled."""
 
+import contextlib
+import secrets
 from dataclasses import replace
 
 from gitops.controller.claim import make_namespace, namespace_exists, write_inventory
 from gitops.controller.diagnose import Doctor
-from gitops.controller.execute import Execution, Progress
+from gitops.controller.execute import Execution, Progress, tidy_hooks
 from gitops.controller.journal import Journal
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.annotations import hook_phase_of
 from gitops.engine.backends import called_services
-from gitops.engine.inventory import PART_OF, Inventory, LastHealthy, claimed, marked
+from gitops.engine.hooks import leaves_something
+from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked
+from gitops.engine.plan import hooks_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError
 from gitops.model.health import worst
+from gitops.model.plan import RunHook
 from gitops.model.release import Release
 from gitops.model.result import Failure, Outcome, SyncResult
 from gitops.model.spec import spec_text
@@ -39,6 +44,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         own=request.app.health,
         called=called_services(at.rendered.manifests),
         waiting=outside.waiting,
+        sync=inventory.hooks.id if inventory.hooks else "",
     )
     try:
         progress = await execution.run(plan, _unchanged(planned))
@@ -63,6 +69,8 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     else:
         failures = [{"object": str(item.key or ""), "reason": item.reason} for item in result.failures]
         await journal.note("sync.failed", sha, changed=_changes(progress), failures=failures)
+        with contextlib.suppress(ClusterError):  # the failure itself is what matters; the next try ends it then
+            await _end_hooks(request, outside, planned, inventory)
     return result
 
 
@@ -81,7 +89,8 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
     about = {change.key for change in planned.plan.changes} if at.options.resources else at.rendered.keys
     # A rollback is given more time, say; what the Application asks for is what the last sync was told.
     spec = at.inventory.spec if request.quarantine else spec_text(request.app)
-    inventory = replace(claimed(at.inventory, about), source=planned.source, spec=spec)
+    hooks = _hook_run(planned)
+    inventory = replace(claimed(at.inventory, about), source=planned.source, spec=spec, hooks=hooks)
     if not inventory.exists:
         namespace = ResourceKey("", "Namespace", "", inventory.parent.namespace)
         own = next((found for found in at.rendered.manifests if found.key == namespace), None)
@@ -90,6 +99,22 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
     if inventory == at.inventory and inventory.exists:
         return inventory
     return await write_inventory(outside.cluster, journal.anchored(inventory), at.inventory, outside.version)
+
+
+def _hook_run(planned: Planned) -> HookRun | None:
+    """A sync of the same set that was killed is gone on with; another one that runs hooks is a new one."""
+    before, plan = planned.at.inventory.hooks, planned.plan
+    if before is not None and before.digest == plan.digest:
+        return before
+    runs = any(isinstance(change, RunHook) for step in plan.steps for change in step.changes)
+    return HookRun(secrets.token_hex(8), plan.digest) if runs else None
+
+
+async def _end_hooks(request: Request, outside: Outside, planned: Planned, inventory: Inventory) -> None:
+    """A sync that failed has ended: the next one runs its hooks again."""
+    if inventory.hooks is not None:
+        await write_inventory(outside.cluster, replace(inventory, hooks=None), inventory, outside.version)
+        await tidy_hooks(outside.cluster, hooks_of(planned.at), inventory.hooks.id, request.app.health)
 
 
 def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
@@ -122,14 +147,19 @@ async def _settle(
     keys = at.rendered.keys | {kept.key for kept in plan.kept}
     keys |= await _out_of_sight(outside, planned)
     keys |= inventory.keys - at.inventory.keys - at.rendered.keys  # claimed by another runner meanwhile
+    hooks = hooks_of(at) if whole else []
     settled = replace(
         inventory,
+        hooks=inventory.hooks if not whole or any(leaves_something(hook) for hook in hooks) else None,
         keys=keys if whole else inventory.keys,
         synced=plan.digest if whole else inventory.synced,
         healthy=healthy,
         quarantine=request.quarantine if whole else inventory.quarantine,
     )
-    await write_inventory(outside.cluster, journal.anchored(settled), inventory, outside.version)
+    tidied = await write_inventory(outside.cluster, journal.anchored(settled), inventory, outside.version)
+    if whole and tidied.hooks is not None:
+        await tidy_hooks(outside.cluster, hooks, tidied.hooks.id, request.app.health)
+        await write_inventory(outside.cluster, replace(tidied, hooks=None), tidied, outside.version)
 
 
 async def _out_of_sight(outside: Outside, planned: Planned) -> set[ResourceKey]:

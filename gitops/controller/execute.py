@@ -18,6 +18,8 @@ from gitops.controller.endpoints import without_endpoint
 from gitops.controller.journal import Journal, described
 from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
+from gitops.engine.health import health_of
+from gitops.engine.hooks import body_to_run, body_when_ended, is_of_sync, leaves_something
 from gitops.engine.order import is_crd, is_namespace
 from gitops.engine.takeover import owners_again
 from gitops.manifests.key import Body, ResourceKey
@@ -46,7 +48,7 @@ class Progress:
 class Execution:
     """One plan being carried out within `seconds`; `wait` False leaves out the health waits but those for hooks.
 
-    `called` are the Services of the set that an object makes the API server call.
+    `called` are the Services of the set that an object makes the API server call; `sync` is the id that hooks carry.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Execution:
         own: tuple[HealthRule, ...] = (),
         called: Mapping[ResourceKey, frozenset[ResourceKey]] | None = None,
         waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
+        sync: str = "",
     ) -> None:
         self._cluster = cluster
         self._clock = clock
@@ -77,6 +80,7 @@ class Execution:
         self._own = own
         self._called = called or {}
         self._waiting = waiting
+        self._sync = sync
         self._places = asyncio.Semaphore(_PARALLEL)
         self.progress = Progress()
 
@@ -137,12 +141,13 @@ class Execution:
         where = {"phase": step.phase.name.lower(), "wave": step.wave}
         await self._journal.note("step.started", revision, **where, changes=[described(item) for item in step.changes])
         written: dict[ResourceKey, Body] = {}
-        hooks: list[tuple[RunHook, Body]] = []
+        hooks: dict[ResourceKey, Body] = {}
         failed_before, changed_before = len(self.progress.failures), len(self.progress.changed)
         await self._all(self._try_out(change) for change in step.changes if len(step.changes) > 1)
         if len(self.progress.failures) == failed_before:
             await self._all(self._do(change, written, hooks) for change in step.changes)
-        await asyncio.gather(*(self._finish_hook(hook, body) for hook, body in hooks))
+        # Each to its own end, also when another one fails; even with --no-wait.
+        await asyncio.gather(*(self._healthy({key: body}, always=True) for key, body in hooks.items()))
         providers = {key: body for key, body in written.items() if is_crd(key) or is_namespace(key)}
         if providers:
             await self._healthy(providers, always=True)
@@ -167,7 +172,7 @@ class Execution:
             except ClusterError as exc:
                 self._fail(change, exc)
 
-    async def _do(self, change: Change, written: dict[ResourceKey, Body], hooks: list[tuple[RunHook, Body]]) -> None:
+    async def _do(self, change: Change, written: dict[ResourceKey, Body], hooks: dict[ResourceKey, Body]) -> None:
         try:
             match change:
                 case Create():
@@ -186,7 +191,7 @@ class Execution:
                     await self._cluster.delete(change.key, uid=change.uid)
                     verb = "pruned"
                 case RunHook():
-                    hooks.append((change, await self._start_hook(change)))
+                    hooks[change.key] = await self._start_hook(change)
                     verb = "hook"
                 case _:
                     assert_never(change)
@@ -221,20 +226,16 @@ class Execution:
             raise
 
     async def _start_hook(self, hook: RunHook) -> Body:
-        """What has run to its end cannot run again: a Job or Pod of an earlier sync always goes first."""
-        if HookDelete.BEFORE_CREATION in hook.delete or hook.key.kind in ("Job", "Pod"):
-            live = await self._cluster.get(hook.key)
-            if live is not None:
-                await self._remove(hook.key, live["metadata"]["uid"])
-        return await self._cluster.apply(hook.key, hook.body, force=True)
+        """What this sync has made already, before it was killed, is gone on with.
 
-    async def _finish_hook(self, hook: RunHook, body: Body) -> None:
-        """Wait for the hook's end, then delete it if its policy says so; a hook is waited for even with --no-wait."""
-        key = hook.key
-        await self._healthy({key: body}, always=True)
-        failed = any(failure.key == key for failure in self.progress.failures)
-        if (HookDelete.FAILED if failed else HookDelete.SUCCEEDED) in hook.delete:
-            await self._cluster.delete(key, uid=body["metadata"]["uid"])
+        What has run to its end cannot run again: a Job or Pod of an earlier sync always goes first.
+        """
+        live = await self._cluster.get(hook.key)
+        if live is not None and is_of_sync(live, self._sync):
+            return live
+        if live is not None and (HookDelete.BEFORE_CREATION in hook.delete or hook.key.kind in ("Job", "Pod")):
+            await self._remove(hook.key, live["metadata"]["uid"])
+        return await self._cluster.apply(hook.key, body_to_run(hook, self._sync), force=True)
 
     async def _gone(self, pruned: list[Prune]) -> None:
         """Wait until what one wave deleted is gone, finalizers and all, before the wave that it needed goes."""
@@ -288,3 +289,21 @@ class Execution:
     def _record(self, failure: Failure) -> None:
         self.progress.failures.append(failure)
         self._tell(news.Refused(failure))
+
+
+async def tidy_hooks(cluster: Cluster, hooks: Iterable[RunHook], sync: str, own: tuple[HealthRule, ...]) -> None:
+    """After the sync with the id `sync`: delete its hooks as their policies say, give the Jobs that stay their TTL."""
+    for hook in hooks:
+        live = await cluster.get(hook.key) if leaves_something(hook) else None
+        if live is None or not is_of_sync(live, sync):
+            continue
+        succeeded = ignores_health(live) or health_of(live, own).is_settled
+        body = body_when_ended(hook, live, sync)
+        if (HookDelete.SUCCEEDED if succeeded else HookDelete.FAILED) in hook.delete:
+            await cluster.delete(hook.key, uid=live["metadata"]["uid"])
+        elif body is not None:
+            try:
+                await cluster.apply(hook.key, body, force=True)
+            except ApiError as exc:
+                if exc.code not in (404, 409):  # it is gone
+                    raise

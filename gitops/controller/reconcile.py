@@ -46,4 +46,5 @@ def is_settled(at: Situation, *, wait: bool) -> bool:
     healthy, digest = at.inventory.healthy, at.rendered.digest
     if at.options.resources:
         return True
-    return at.inventory.synced == digest and (not wait or (healthy is not None and healthy.digest == digest))
+    is_done = at.inventory.synced == digest and at.inventory.hooks is None
+    return is_done and (not wait or (healthy is not None and healthy.digest == digest))

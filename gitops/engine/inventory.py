@@ -42,10 +42,19 @@ class LastHealthy:
 
 
 @dataclass(frozen=True, slots=True)
+class HookRun:
+    """A sync that runs hooks and has not ended: its id, which their objects carry, and the set that it carries out."""
+
+    id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """What the parent records. `synced` is the digest of the last set that was carried out in full.
 
-    `spec` is what the Application asked for (`gitops.model.spec`), `version` the parent's resourceVersion.
+    `spec` is what the Application asked for (`gitops.model.spec`), `version` the parent's resourceVersion. `hooks` of
+    the set that is `synced` are done, but what they left behind is not tidied yet.
     """
 
     application: str
@@ -56,6 +65,7 @@ class Inventory:
     synced: str = ""
     healthy: LastHealthy | None = None
     quarantine: Quarantine | None = None
+    hooks: HookRun | None = None
     anchor: Anchor | None = None
     exists: bool = False
     version: str = ""
@@ -159,6 +169,7 @@ def parent_body(inventory: Inventory, version: str) -> Body:
     for name, value in (
         ("healthy", inventory.healthy),
         ("quarantine", inventory.quarantine),
+        ("hooks", inventory.hooks),
         ("audit", inventory.anchor),
     ):
         if value is not None:
@@ -198,6 +209,7 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             synced=data.get("synced", ""),
             healthy=LastHealthy(**json.loads(data["healthy"])) if "healthy" in data else None,
             quarantine=Quarantine(**json.loads(data["quarantine"])) if "quarantine" in data else None,
+            hooks=HookRun(**json.loads(data["hooks"])) if "hooks" in data else None,
             anchor=Anchor(**json.loads(data["audit"])) if "audit" in data else None,
             exists=True,
             version=body["metadata"].get("resourceVersion", ""),

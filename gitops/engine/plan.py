@@ -136,10 +136,8 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
     placed: list[tuple[Place, Change]] = []
     obstacles: list[Obstacle] = []
     order = places(at.rendered.manifests)
-    hooks = []
     for manifest in _selected(at):
         if annotations.hook_phase_of(manifest) is not None:
-            hooks.append(manifest)
             continue
         match _change_for(at, manifest, answers.get(manifest.key)):
             case Obstacle() as obstacle:
@@ -150,10 +148,7 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
                 placed.append((order[manifest.key], change))
     leavers = _leavers(at)
     if _hooks_run(at, changed=bool(placed or leavers.prunes)):
-        for manifest in hooks:
-            body = marked(manifest.body, manifest.key, at.inventory)
-            deletes = annotations.hook_deletes_of(manifest.body)
-            placed.append((order[manifest.key], RunHook(manifest.key, body, manifest.origin, deletes)))
+        placed += [(order[hook.key], hook) for hook in hooks_of(at)]
     steps = (*_steps(placed), *_prune_steps(leavers.prunes))
     return Plan(
         application=at.app.identity,
@@ -163,6 +158,20 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
         kept=tuple(leavers.kept),
         obstacles=(*obstacles, *leavers.guarded),
     )
+
+
+def hooks_of(at: Situation) -> list[RunHook]:
+    """Every hook of the set, whether or not this sync runs it. Raises ManifestError for a hook that cannot be read."""
+    return [
+        RunHook(
+            manifest.key,
+            marked(manifest.body, manifest.key, at.inventory),
+            manifest.origin,
+            annotations.hook_deletes_of(manifest.body),
+        )
+        for manifest in _selected(at)
+        if annotations.hook_phase_of(manifest) is not None
+    ]
 
 
 def desired_body(at: Situation, manifest: Manifest) -> Body:
@@ -304,9 +313,11 @@ def is_precious(key: ResourceKey) -> bool:
 
 def _hooks_run(at: Situation, *, changed: bool) -> bool:
     """Hooks run once per sync of a rendered set: when it was not carried out in full before. A repair runs none."""
+    is_new = at.inventory.synced != at.rendered.digest
     if at.options.hooks is not None:
-        return at.options.hooks and changed
-    return not at.options.resources and at.inventory.synced != at.rendered.digest
+        run = at.inventory.hooks
+        return at.options.hooks and (changed or (is_new and run is not None and run.digest == at.rendered.digest))
+    return not at.options.resources and is_new
 
 
 def _steps(placed: list[tuple[Place, Change]]) -> list[Step]:

@@ -21,6 +21,7 @@ from gitops.sandbox.statuses import (
     ApiFailure,
     bad_patch,
     bad_request,
+    conflict,
     failure,
     forbidden_field,
     internal,
@@ -154,6 +155,9 @@ def _apply(cluster: Cluster, write: Write, raw: bytes) -> tuple[Body, bool]:
     if stored is None:
         body = writes.read(write, outcome.body)
         writes.check_place(write, body["metadata"])
+        if uid := body["metadata"].get("uid"):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(resource.group, resource.plural, write.name, why)
         return writes.insert(cluster, write, body), True
     if outcome.body is live:
         return live, False

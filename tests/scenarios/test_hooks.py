@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import time
+from dataclasses import replace
 
 import pytest
 
+from gitops.controller import news
 from gitops.controller.reconcile import sync
 from gitops.controller.request import Request
 from gitops.controller.wait import health_when_gone
 from gitops.model.errors import ApiError
 from gitops.model.health import HealthWord
 from gitops.model.result import Outcome
-from tests.scenarios.world import config_map, deployment, job
+from tests.scenarios.world import Killed, config_map, deployment, job
 
 OURS = {
     "phase": "gitops.dev/hook",
@@ -50,6 +53,7 @@ HELM = {
 }
 DIALECTS = pytest.mark.parametrize("words", [OURS, ARGO, HELM], ids=["ours", "Argo CD's", "Helm's"])
 FAILING = "busybox:fail"
+TTL = {"ttlSecondsAfterFinished": 0}
 
 
 def hook(words, phase, name="migrate", image="busybox", order="", policy="", **spec):
@@ -69,6 +73,13 @@ def changed(result):
 def live(world, name="migrate"):
     found = world.get("Job", name, "batch")
     return None if found is None or found["metadata"].get("deletionTimestamp") else found
+
+
+def until(holds, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @DIALECTS
@@ -174,7 +185,7 @@ def test_a_hook_that_its_ttl_removes_is_waited_for_to_its_true_end(world, image)
     assert world.sync().outcome is (Outcome.FAILED if image == FAILING else Outcome.SYNCED)
 
 
-def test_a_hook_whose_end_nobody_saw_is_no_success():
+def test_a_job_whose_end_nobody_saw_is_no_success():
     running = {**hook(OURS, "pre", ttlSecondsAfterFinished=0), "status": {"active": 1}}
     health = health_when_gone(running)
     assert health.word is HealthWord.DEGRADED
@@ -252,9 +263,10 @@ def test_a_changed_hook_with_a_generated_name_replaces_the_old_one(world):
 
 
 @pytest.mark.parametrize(("image", "outcome"), [("busybox", Outcome.SYNCED), (FAILING, Outcome.FAILED)])
-def test_the_end_of_a_hook_that_was_gone_before_anybody_looked_is_told_by_its_events(world, image, outcome):
+def test_the_end_of_a_job_that_was_gone_before_anybody_looked_is_told_by_its_events(world, image, outcome):
     """The watch breaks just then: when it is back there is no Job any more."""
-    world.commit(hook=hook(OURS, "pre", image=image, ttlSecondsAfterFinished=0))
+    body = job("once", image)
+    world.commit(job={**body, "spec": {**body["spec"], **TTL}})
 
     async def late(outside):
         async def broken(*_, **__):
@@ -268,3 +280,79 @@ def test_the_end_of_a_hook_that_was_gone_before_anybody_looked_is_told_by_its_ev
     result = world._outside(late)
     assert result.outcome is outcome, result.message
     assert "not seen to end" not in result.message
+
+
+# ── killed and gone on with ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def runs(world):
+    """How often each Job was made: name → the uids that events tell."""
+    found = {}
+    for event in world.request("GET", f"/api/v1/namespaces/{world.namespace}/events")["items"]:
+        subject = event["involvedObject"]
+        if event["reason"] == "SuccessfulCreate" and subject["kind"] == "Job":
+            found.setdefault(subject["name"], set()).add(subject["uid"])
+    return {name: len(uids) for name, uids in found.items()}
+
+
+AFTERWARDS = pytest.mark.parametrize(
+    ("policy", "spec", "stay"),
+    [("", {}, True), ("succeeded", {}, False), ("before succeeded", {}, False), ("", TTL, False)],
+    ids=["stays", "deleted", "deleted before and after", "ttl"],
+)
+
+
+@AFTERWARDS
+@pytest.mark.parametrize("writes", range(11))
+def test_hooks_run_once_though_the_sync_is_killed_after_any_write(world, writes, policy, spec, stay):
+    world.commit(
+        a=hook(OURS, "pre", "before", policy=policy, **spec),
+        b=hook(OURS, "post", "after", policy=policy, **spec),
+        web=config_map("web"),
+    )
+    world.sync_killed_after(writes)
+    world.sync_killed_after(writes // 2)
+    assert world.sync().outcome in (Outcome.SYNCED, Outcome.IN_SYNC)
+    assert runs(world) == {"before": 1, "after": 1}
+    assert world.inventory().hooks is None
+    until(lambda: (live(world, "before") is not None, live(world, "after") is not None) == (stay, stay))
+    assert world.sync().outcome is Outcome.IN_SYNC
+
+
+@AFTERWARDS
+def test_a_hook_is_waited_for_though_the_sync_was_killed_while_it_ran(world, policy, spec, stay):
+    world.commit(a=hook(OURS, "pre", policy=policy, **spec), web=config_map("web"))
+
+    async def killed(outside):
+        def tell(item):
+            if isinstance(item, news.Wrote):
+                raise Killed
+
+        with contextlib.suppress(Killed):
+            await sync(Request(world.app, "ada"), replace(outside, tell=tell))
+
+    world._outside(killed)
+    assert world.get("ConfigMap", "web") is None
+    until(lambda: live(world)["status"].get("succeeded"))
+    assert changed(world.sync()) == [("hook", "migrate"), ("created", "web")]
+    assert runs(world) == {"migrate": 1}
+
+
+@pytest.mark.parametrize("policy", ["", "failed"])
+def test_a_hook_that_failed_is_run_again_by_the_next_sync_but_not_by_the_one_that_was_killed(world, policy):
+    world.commit(a=hook(OURS, "pre", image=FAILING, policy=policy), web=config_map("web"))
+    world.sync_killed_after(3)  # namespace, inventory, what is claimed, and no more
+    world.sync_killed_after(1)  # the hook
+    assert world.sync().outcome is Outcome.FAILED
+    assert runs(world) == {"migrate": 1}
+    assert world.sync().outcome is Outcome.FAILED
+    assert runs(world) == {"migrate": 2}
+
+
+def test_another_commit_runs_the_hooks_of_a_sync_that_was_killed_anew(world):
+    world.commit(a=hook(OURS, "pre"), web=config_map("web"))
+    world.sync_killed_after(4)
+    assert runs(world) == {"migrate": 1}
+    world.commit(web=config_map("web", a="2"))
+    world.sync()
+    assert runs(world) == {"migrate": 2}

@@ -156,6 +156,15 @@ def test_a_dry_run_answers_as_the_write_would_and_leaves_nothing(api):
     assert api.get(path)[0] == 404
 
 
+def test_an_apply_that_names_an_object_which_is_gone_makes_no_other(api):
+    path = MAPS.format(api.namespace("gone")) + "/a"
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "uid": "1"}}
+    status, answer = api.apply(path, body)
+    assert status == 409
+    assert "no existing object was found" in answer["message"]
+    assert api.get(path)[0] == 404
+
+
 def test_an_apply_of_a_missing_custom_kind_is_not_found(api):
     body = {"apiVersion": "nope.example.com/v1", "kind": "Nope", "metadata": {"name": "x"}}
     assert api.apply("/apis/nope.example.com/v1/namespaces/default/nopes/x", body)[0] == 404

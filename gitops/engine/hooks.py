@@ -1,0 +1,48 @@
+"""What makes hooks run once per sync: each hook's object carries the id of the sync that it runs for.
+
+The id is in the inventory from before the first hook until the sync has ended, so whoever goes on with a sync that was
+killed knows what ran. For that long nothing that has run may go: it is deleted afterwards, and a Job's TTL held back.
+"""
+
+from gitops.engine.annotations import annotations_of
+from gitops.manifests.key import Body
+from gitops.model.plan import HookDelete, RunHook
+
+SYNC = "gitops.dev/sync"
+# A Job that ended keeps its object at least so long, for a process that comes back late.
+_HELD_SECONDS = 7 * 24 * 3600
+
+
+def body_to_run(hook: RunHook, sync: str) -> Body:
+    """The hook's body as it is made for the sync with the id `sync`."""
+    body = _of_sync(hook.body, sync)
+    held = max(_HELD_SECONDS, _ttl(body) or 0)
+    return body if _ttl(body) is None else {**body, "spec": {**body["spec"], "ttlSecondsAfterFinished": held}}
+
+
+def body_when_ended(hook: RunHook, live: Body, sync: str) -> Body | None:
+    """What gives the live object its own TTL back, or None where it has none; never makes another object."""
+    if _ttl(hook.body) is None:
+        return None
+    body = _of_sync(hook.body, sync)
+    return {**body, "metadata": {**body["metadata"], "uid": live["metadata"]["uid"]}}
+
+
+def is_of_sync(live: Body, sync: str) -> bool:
+    """True when the object was made by the sync with the id `sync`."""
+    return bool(sync) and annotations_of(live).get(SYNC) == sync
+
+
+def leaves_something(hook: RunHook) -> bool:
+    """True when there is something to be done about the hook's object after the sync."""
+    return _ttl(hook.body) is not None or bool(hook.delete & {HookDelete.SUCCEEDED, HookDelete.FAILED})
+
+
+def _of_sync(body: Body, sync: str) -> Body:
+    return {**body, "metadata": {**body["metadata"], "annotations": {**annotations_of(body), SYNC: sync}}}
+
+
+def _ttl(body: Body) -> int | None:
+    """A Job's; None where it has none, or none that the API server would take."""
+    ttl = (body.get("spec") or {}).get("ttlSecondsAfterFinished") if body.get("kind") == "Job" else None
+    return ttl if isinstance(ttl, int) else None
