@@ -262,10 +262,11 @@ def _parts(
         source = Files(file, read_files, controller.roster, clock)
         source.read()
         parts.append((f"files {file}", source.run()))
+    read = read_resource if settings.local_repositories else local_refused(read_resource)
+    controller.read_child = read
     if settings.resources:
         writer = StatusWriter(home, controller, clock)
         controller.on_status = writer.changed
-        read = read_resource if settings.local_repositories else local_refused(read_resource)
         resources = CustomResources(home, clock, settings.watch_namespace, read, controller.roster, writer.wrong)
         controller.let_finish = resources.let_finish
         parts += [("applications", resources.run()), ("statuses", writer.run())]

@@ -51,8 +51,10 @@ class GitRepositories:
 
     def name_of(self, app: Application) -> str:
         """A Secret is its namespace's own, so what is read with one is not shared with other namespaces."""
-        reference = app.source.credentials.secretRef
-        return f"{app.source.repoURL} {app.namespace}/{reference}" if reference else app.source.repoURL
+        found = app.source.credentials
+        own = f" {app.namespace}/{found.secretRef}" if found.secretRef else ""
+        way = f" by {found.proxy} {found.caFile}" if found.proxy or found.caFile else ""
+        return f"{app.source.repoURL}{own}{way}"
 
     def source_name(self, spec: SourceSpec) -> str:
         return source_name(spec)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from gitops.controller.claim import read_inventory
 from gitops.controller.fleet import Tracked
 from gitops.controller.journal import Journal, described
 from gitops.controller.leave import leave
@@ -20,10 +21,13 @@ from gitops.controller.request import Outside, Planned, Render, Request, as_acco
 from gitops.engine.annotations import ignores_health
 from gitops.engine.drift import Answer, Word, corrections_in, drift_in, fights_in, respond, without_fights
 from gitops.engine.health import health_of
+from gitops.engine.inventory import parent_key
 from gitops.engine.plan import PlanOptions
 from gitops.engine.retry import delay_after
-from gitops.model.application import SourceSpec
-from gitops.model.errors import ClusterError, GitopsError, SourceError
+from gitops.manifests.key import Body
+from gitops.manifests.manifest import Manifest
+from gitops.model.application import GROUP, KIND, Application, SourceSpec
+from gitops.model.errors import ClusterError, ConfigError, GitopsError, ManifestError, RenderError, SourceError
 from gitops.model.health import MISSING
 from gitops.model.plan import ObstacleKind
 from gitops.model.result import Go, Hold, Outcome
@@ -50,6 +54,8 @@ class Means:
     actor: str  # who the audit log says it was, where nobody asked for a pass
     # Called when an Application that is being deleted owns nothing any more.
     left: Callable[[Tracked], Awaitable[None]]
+    # Called with the Applications that an Application holds, where the cluster does not know that kind itself.
+    children: Callable[[Tracked, list[Body]], None]
     noted: Callable[[], None] = lambda: None
 
 
@@ -111,7 +117,18 @@ async def _pass(
     asked = tracked.asked
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")))
     request = Request(app, asked.actor if asked else means.actor, options)
-    planned = await plan_sync(request, outside)
+    inner: list[Body] | None = None
+    if (await means.cluster.kinds()).find(GROUP, KIND) is None:
+        inner = []
+        outside = replace(outside, render=_without_applications(means.render, inner))
+    try:
+        planned = await plan_sync(request, outside)
+    except (ManifestError, RenderError, SourceError, ConfigError):
+        if not word.suspended:
+            await _mend_synced(tracked, request, outside)  # what cannot be rendered is no excuse either
+        raise
+    if inner is not None and (app.sync.automated or asked):
+        means.children(tracked, inner)
     _learn(tracked, source, planned)
     inventory = planned.at.inventory
     settled = is_settled(planned.at, wait=True)
@@ -128,8 +145,8 @@ async def _pass(
             await _note_drift(tracked, request, outside, planned)
             return None
         case Answer.HELD | Answer.APPROVAL | Answer.SUSPENDED:
-            if answer is not Answer.SUSPENDED:
-                await _mend_synced(tracked, request, outside, planned)
+            if not word.suspended and inventory.synced != planned.plan.digest:
+                await _mend_synced(tracked, request, outside)
             return _until_looked_again(planned)
 
 
@@ -148,7 +165,8 @@ def _learn(tracked: Tracked, source: _Head, planned: Planned) -> None:
     """What the plan tells, whatever is decided."""
     at = planned.at
     if source.tree is not None:
-        tracked.rendered, tracked.reads = at.rendered.revision.sha, dict(source.tree.reads)
+        tracked.rendered = tracked.current = at.rendered.revision.sha
+        tracked.reads = dict(source.tree.reads)
         tracked.follows_links = source.tree.follows_links
     tracked.digest = at.rendered.digest
     tracked.quarantine = at.inventory.quarantine
@@ -158,7 +176,9 @@ def _learn(tracked: Tracked, source: _Head, planned: Planned) -> None:
         for found in at.rendered.manifests
         if found.key in at.inventory.keys and not ignores_health(found.body)
     }
-    tracked.unhealthy = {key: health for key, health in healths.items() if not health.is_settled}
+    # What an event told since the plan's look at the cluster is newer.
+    unhealthy = {key: health for key, health in healths.items() if not health.is_settled and key not in tracked.heard}
+    tracked.unhealthy = unhealthy | {key: tracked.unhealthy[key] for key in tracked.heard & tracked.unhealthy.keys()}
 
 
 def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
@@ -212,10 +232,11 @@ async def _carry_out(
     log.info("application.synced", application=tracked.identity, outcome=result.outcome.value, reason=result.message)
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
         tracked.failures, tracked.drift, tracked.answer = 0, (), Answer.SETTLED
-        tracked.unhealthy = {}
-        if is_drift:
+        if is_drift:  # what it put back was not waited for, so how it is comes with the events
             _remember_corrections(tracked, planned, outside.clock)
-        elif result.outcome is Outcome.SYNCED and tracked.pushed_at:
+            return None
+        tracked.unhealthy = {}
+        if result.outcome is Outcome.SYNCED and tracked.pushed_at:
             tracked.healthy_seconds = outside.clock.monotonic() - tracked.pushed_at
             tracked.pushed_at = 0.0
         return None
@@ -240,22 +261,34 @@ def _remember_corrections(tracked: Tracked, planned: Planned, clock: Clock) -> N
         log.warning("drift.fight", application=tracked.identity, reason=tracked.message)
 
 
-async def _mend_synced(tracked: Tracked, request: Request, outside: Outside, head: Planned) -> None:
+def _without_applications(render: Render, inner: list[Body]) -> Render:
+    """`render`, with the Applications that it gives put into `inner`."""
+
+    def rendered(tree: Tree, app: Application) -> tuple[Manifest, ...]:
+        manifests = render(tree, app)
+        inner[:] = [found.body for found in manifests if (found.key.group, found.key.kind) == (GROUP, KIND)]
+        return tuple(found for found in manifests if (found.key.group, found.key.kind) != (GROUP, KIND))
+
+    return rendered
+
+
+async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> None:
     """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
-    inventory = head.at.inventory
-    if not inventory.synced or inventory.synced == head.plan.digest or request.app.sync.drift == "ignore":
+    app = request.app
+    inventory = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
+    if not inventory.synced or app.sync.drift == "ignore":
         return
     rendered = await outside.store.rendered(inventory.synced)
     if rendered is None:
         return
     mend = replace(request, options=PlanOptions(hooks=False), quarantine=inventory.quarantine, wait=False)
-    planned = await plan_rendered(mend, outside, rendered, head.source)
+    planned = await plan_rendered(mend, outside, rendered, inventory.source)
     if not planned.plan.changes:
         await _note_drift(tracked, mend, outside, None)
         return
     message = tracked.message
     await _note_drift(tracked, mend, outside, planned)
-    if request.app.sync.drift == "correct" and isinstance(planned.decision, Go):
+    if app.sync.drift == "correct" and isinstance(planned.decision, Go):
         result = await sync_planned(mend, outside, planned)
         if result.outcome is Outcome.SYNCED:
             tracked.drift = ()

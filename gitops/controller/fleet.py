@@ -8,7 +8,7 @@ from gitops.engine.drift import Answer, Correction, Fight
 from gitops.engine.inventory import parent_key, set_id
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
-from gitops.model.health import Health, worst
+from gitops.model.health import HEALTHY, Health, worst
 from gitops.model.release import Quarantine
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -19,13 +19,14 @@ from gitops.ports import Asked
 class Tracked:
     """One Application: its spec, where its source is, what was last planned and done, how its objects are.
 
-    `head` is what the source holds now; `rendered` is the commit that `reads` (and the last plan) are of. Both mean
-    the same desired state when a later commit touched nothing that was read.
+    `head` is what the source holds now; `rendered` is the commit that `reads` (and the last plan) are of. `current` is
+    the newest commit that is known to answer those reads alike, and so to mean the same desired state.
     """
 
     app: Application
     head: Revision | None = None
     rendered: str = ""
+    current: str = ""
     reads: Mapping[str, str | None] | None = None
     follows_links: bool = False
     digest: str = ""
@@ -33,7 +34,8 @@ class Tracked:
     pending: int = 0  # changes of the last plan
     drift: tuple[str, ...] = ()
     drifts_seen: int = 0
-    error: str = ""
+    error: str = ""  # of the last pass
+    look_error: str = ""  # of the last look at its repository
     failures: int = 0
     outcome: Outcome | None = None
     message: str = ""
@@ -41,6 +43,7 @@ class Tracked:
     quarantine: Quarantine | None = None
     corrections: list[Correction] = field(default_factory=list)
     fights: tuple[Fight, ...] = ()
+    heard: set[ResourceKey] = field(default_factory=set)  # what events told of since the present pass began
     unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
     asked: Asked | None = None  # a person's wish for a sync that is not done yet
     not_before: float = 0.0  # after a failure, drift alone is no reason for a pass earlier than this (monotonic)
@@ -49,6 +52,7 @@ class Tracked:
     sync_seconds: float | None = None  # the last sync's duration; likewise
     correlation: str = ""
     leaving: bool = False  # it is being deleted, and what it owns is to be pruned
+    told: object = None  # how it stood when those that depend on it were woken last
     is_ours: bool = False  # this replica has been running it
     task: asyncio.Task[None] | None = None
 
@@ -67,16 +71,30 @@ class Tracked:
         return set_id(parent_key(self.app.name, self.app.destination.namespace))
 
     @property
+    def depends_on(self) -> list[str]:
+        """The identities of the Applications that must be healthy first."""
+        return [name if "/" in name else f"{self.app.namespace}/{name}" for name in self.app.dependsOn]
+
+    @property
+    def problem(self) -> str:
+        """What keeps it from being known how it stands, or ""."""
+        return self.error or self.look_error
+
+    def forget_source(self) -> None:
+        """What is known of the source is to be found anew: it is another one, or another replica looked at it."""
+        self.head, self.rendered, self.current, self.reads = None, "", "", None
+
+    @property
     def sync(self) -> str:
         """Synced, OutOfSync or Unknown."""
-        if self.error or self.answer is None:
+        if self.problem or self.answer is None:
             return "Unknown"
         return "Synced" if self.answer is Answer.SETTLED else "OutOfSync"
 
     @property
     def health(self) -> Health:
         """That of the worst object; fixed as long as no event says otherwise."""
-        return worst(self.unhealthy.values())
+        return worst(self.unhealthy.values()) if self.unhealthy else HEALTHY
 
     def is_touched(self, changed: frozenset[str]) -> bool:
         """Whether a commit that changed these paths may render otherwise: then the tree itself must be asked."""
@@ -99,6 +117,7 @@ class Fleet:
     def __init__(self) -> None:
         self._all: dict[str, Tracked] = {}
         self._by_set: dict[tuple[str, str], str] = {}
+        self._dependents: dict[str, set[str]] = {}
 
     def __iter__(self) -> Iterator[Tracked]:
         return iter(list(self._all.values()))
@@ -111,30 +130,34 @@ class Fleet:
 
     def add(self, app: Application) -> Tracked:
         """Know an Application; one that is known already gets its new spec and keeps what is still true."""
-        known = self._all.get(app.identity)
-        if known is None:
-            tracked = Tracked(app)
-        else:
-            self._forget_set(known)
-            tracked = known
-            if known.app.source != app.source:
-                tracked = Tracked(app, task=known.task, unhealthy=known.unhealthy, asked=known.asked)
-            tracked.app = app
-        self._all[app.identity] = tracked
+        tracked = self._all.setdefault(app.identity, Tracked(app))
+        self._forget(tracked)
+        if tracked.app.source != app.source:
+            tracked.forget_source()
+        tracked.app = app
         self._by_set[tracked.cluster, tracked.set_id] = app.identity
+        for other in tracked.depends_on:
+            self._dependents.setdefault(other, set()).add(app.identity)
         return tracked
 
     def remove(self, identity: str) -> None:
         known = self._all.pop(identity, None)
         if known is not None:
-            self._forget_set(known)
+            self._forget(known)
 
     def owner(self, cluster: str, set_id: str) -> Tracked | None:
         """The Application that an ApplySet on a cluster belongs to."""
         identity = self._by_set.get((cluster, set_id))
         return None if identity is None else self._all.get(identity)
 
-    def _forget_set(self, known: Tracked) -> None:
+    def dependents(self, identity: str) -> list[Tracked]:
+        """Those that wait for this one, when they wait."""
+        found = (self._all.get(other) for other in sorted(self._dependents.get(identity, ())))
+        return [tracked for tracked in found if tracked is not None and tracked.identity != identity]
+
+    def _forget(self, known: Tracked) -> None:
         place = (known.cluster, known.set_id)
         if self._by_set.get(place) == known.identity:
             del self._by_set[place]
+        for other in known.depends_on:
+            self._dependents.get(other, set()).discard(known.identity)

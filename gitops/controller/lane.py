@@ -10,6 +10,7 @@ from gitops.controller.conduct import Means, correlated, pass_over
 from gitops.controller.fleet import Fleet, Tracked
 from gitops.controller.queue import Priority, WorkQueue
 from gitops.engine.drift import Word
+from gitops.ports import Asked
 
 log = structlog.get_logger()
 PLACES = 16
@@ -17,23 +18,28 @@ PLACES = 16
 _KEEP_SECONDS = 0.05
 # Every Application is planned again after this long, from what the watches know: should an event have been lost.
 _RESYNC_SECONDS = 3600.0
+# How often an object that somebody deletes again and again is made anew.
+_DELETED_SECONDS = 60.0
 
 
 class Lane:
     """Passes on one cluster; `may_run` is asked before each, `word_of` gives what people said.
 
-    `ended` hears of each pass: whether it came to its end (it may have been superseded), and its seconds.
+    `ended` hears of each pass: what was asked for when it began, whether it came to its end (it may have been
+    superseded), and its seconds.
     """
 
     def __init__(
         self,
+        name: str,
         means: Means,
         fleet: Fleet,
         *,
         may_run: Callable[[Tracked], bool],
         word_of: Callable[[Tracked], Word],
-        ended: Callable[[Tracked, bool, float], None],
+        ended: Callable[[Tracked, Asked | None, bool, float], None],
     ) -> None:
+        self.name = name
         self.means = means
         self.queue = WorkQueue()
         self._fleet = fleet
@@ -68,9 +74,11 @@ class Lane:
         again: float | None = None
         finished, started = False, self.means.clock.monotonic()
         tracked = self._fleet.get(identity)
+        asked = tracked.asked if tracked is not None else None
         try:
-            if tracked is not None and (tracked.head or tracked.leaving) and self._may_run(tracked):
+            if tracked is not None and self._has_work(tracked):
                 tracked.task = asyncio.current_task()
+                tracked.heard.clear()
                 async with correlated(tracked):
                     again = await pass_over(tracked, self.means, self._word_of(tracked), place.lent)
                 finished = True
@@ -87,14 +95,20 @@ class Lane:
             place.give_back()
             self.queue.done(identity)
             if tracked is not None:
-                tracked.task = None
+                if tracked.task is asyncio.current_task():
+                    tracked.task = None
                 self._plan_next(tracked, again)
-                self._ended(tracked, finished, self.means.clock.monotonic() - started)
+                self._ended(tracked, asked, finished, self.means.clock.monotonic() - started)
+
+    def _has_work(self, tracked: Tracked) -> bool:
+        has_source = tracked.head is not None or tracked.leaving
+        return has_source and tracked.cluster == self.name and self._may_run(tracked)
 
     def _plan_next(self, tracked: Tracked, again: float | None) -> None:
-        if self._fleet.get(tracked.identity) is not tracked:
+        if self._fleet.get(tracked.identity) is not tracked or tracked.cluster != self.name:
             return
-        tracked.not_before = 0.0
+        deleted = any(not fight.manager for fight in tracked.fights)
+        tracked.not_before = self.means.clock.monotonic() + _DELETED_SECONDS if deleted else 0.0
         if again is not None and tracked.failures:
             tracked.not_before = self.means.clock.monotonic() + again
         self.put(tracked, Priority.RESYNC, after=again if again is not None else _RESYNC_SECONDS)

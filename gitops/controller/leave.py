@@ -34,6 +34,9 @@ async def leave(request: Request, outside: Outside, *, keep: bool) -> SyncResult
     result = SyncResult(Outcome.SYNCED, Plan(app.identity, _NOTHING.revision, _NOTHING.digest, ()))
     if not inventory.exists:
         return replace(result, outcome=Outcome.IN_SYNC, message="it owns nothing on this cluster")
+    if inventory.application != app.identity:
+        reason = f"{parent} is the inventory of Application {inventory.application}, not of {app.identity}"
+        return replace(result, outcome=Outcome.HELD, message=reason)
     journal = Journal(request, outside, inventory)
     if not keep:
         options = replace(request.options, prune=True, leaving=True, hooks=False)

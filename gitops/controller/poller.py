@@ -18,14 +18,36 @@ from apscheduler.triggers.interval import IntervalTrigger
 from gitops.controller.fleet import Fleet, Tracked
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError
-from gitops.model.revision import Revision
+from gitops.model.revision import Revision, Tree
 from gitops.ports import Clock, Refs, Repositories
 
 log = structlog.get_logger()
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 5.0, 300.0
 # Looks are spread over a tenth of the interval, so that replicas and repositories do not ask in step.
 _JITTER = 0.1
+# One wrong address is its owner's trouble; so many in a row without a right one are the host's.
+_HOST_FAILS_FROM = 3
 _LONGEST_JITTER = 30.0
+
+
+@dataclass(slots=True)
+class _Backoff:
+    """`failing` are the repositories of a host that failed since one was read."""
+
+    failures: int = 0
+    not_before: float = 0.0
+    failing: set[str] = field(default_factory=set)
+
+    def failed(self, now: float) -> float:
+        """The seconds to wait."""
+        self.failures += 1
+        wait = min(_FIRST_BACKOFF * 2.0 ** min(self.failures, 10), _LONGEST_BACKOFF)
+        self.not_before = now + wait
+        return wait
+
+    def worked(self) -> None:
+        self.failures, self.not_before = 0, 0.0
+        self.failing.clear()
 
 
 @dataclass(slots=True)
@@ -33,16 +55,15 @@ class _Repository:
     app: Application  # any of those who share it
     interval: float
     members: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class _Host:
-    failures: int = 0
-    not_before: float = 0.0
+    settled: Refs | None = None  # what the refs were when every member had been told of them
+    backoff: _Backoff = field(default_factory=_Backoff)
 
 
 class Poller:
-    """`on_commit` hears of an Application whose desired state a new commit may change, `on_error` of failed looks."""
+    """`on_commit` hears of an Application whose desired state a new commit may change.
+
+    `on_error` hears what is wrong with the last look for an Application, "" when nothing is.
+    """
 
     def __init__(
         self,
@@ -58,7 +79,7 @@ class Poller:
         self._on_commit = on_commit
         self._on_error = on_error
         self._known: dict[str, _Repository] = {}
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, _Backoff] = {}
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self.looks = 0
 
@@ -82,6 +103,7 @@ class Poller:
         known = self._known.setdefault(name, _Repository(tracked.app, tracked.app.interval))
         known.members.add(tracked.identity)
         known.interval = min(known.interval, tracked.app.interval)
+        known.settled = None
         self._schedule(name, known)
 
     def remove(self, tracked: Tracked) -> None:
@@ -92,11 +114,16 @@ class Poller:
         """Look at the repository of this Application now."""
         name = self._repositories.name_of(tracked.app)
         if name in self._known:
-            self._host(self._known[name].app).not_before = 0.0
+            self._host(self._known[name].app).worked()
+            self._known[name].backoff.worked()
+            self._known[name].settled = None
             self._schedule(name, self._known[name])
 
     def _leave(self, name: str, found: _Repository, identity: str) -> None:
         found.members.discard(identity)
+        left = self._members(found)
+        if left:  # credentials are looked up for one that is there
+            found.app = left[0].app
         if not found.members:
             del self._known[name]
             try:
@@ -118,28 +145,39 @@ class Poller:
             misfire_grace_time=None,
         )
 
-    def _host(self, app: Application) -> _Host:
-        return self._hosts.setdefault(urlsplit(app.source.repoURL).netloc.rpartition("@")[2], _Host())
+    def _host(self, app: Application) -> _Backoff:
+        return self._hosts.setdefault(urlsplit(app.source.repoURL).netloc.rpartition("@")[2], _Backoff())
 
     async def _look(self, name: str) -> None:
         known = self._known.get(name)
         if known is None:
             return
-        host = self._host(known.app)
-        if self._clock.monotonic() < host.not_before:
+        host, now = self._host(known.app), self._clock.monotonic()
+        if now < max(host.not_before, known.backoff.not_before):
             return
         try:
             self.looks += 1
             refs = await self._repositories.look(known.app)
-            host.failures = 0
-            await self._spread(known, refs)
         except GitopsError as exc:
-            host.failures += 1
-            wait = min(_FIRST_BACKOFF * 2 ** min(host.failures, 10), _LONGEST_BACKOFF)
-            host.not_before = self._clock.monotonic() + wait
-            log.warning("poll.failed", repository=known.app.source.repoURL, error=str(exc), again_in=wait)
-            for tracked in self._members(known):
-                self._on_error(tracked, str(exc))
+            self._look_failed(name, known, host, str(exc))
+            return
+        host.worked()
+        known.backoff.worked()
+        if refs != known.settled:
+            known.settled = refs
+            await self._spread(known, refs)
+
+    def _look_failed(self, name: str, known: _Repository, host: _Backoff, error: str) -> None:
+        """Leave the repository alone for a while; and its host, when nothing there can be read."""
+        now = self._clock.monotonic()
+        wait = known.backoff.failed(now)
+        known.settled = None
+        host.failing.add(name)
+        if len(host.failing) >= _HOST_FAILS_FROM:
+            host.failed(now)
+        log.warning("poll.failed", repository=known.app.source.repoURL, error=error, again_in=wait)
+        for tracked in self._members(known):
+            self._on_error(tracked, error)
 
     def _members(self, known: _Repository) -> list[Tracked]:
         found = (self._fleet.get(identity) for identity in sorted(known.members))
@@ -155,12 +193,15 @@ class Poller:
                 self._on_error(
                     tracked, f"{known.app.source.repoURL}: no branch, tag or whole commit is called {target}"
                 )
-            elif tracked.head is None or tracked.head.sha != revision.sha:
+                continue
+            self._on_error(tracked, "")
+            if tracked.head is None or tracked.head.sha != revision.sha:
                 moves.setdefault((tracked.head.sha if tracked.head else "", revision), []).append(tracked)
         for (old, revision), members in moves.items():
             try:
                 await self._move(known.app, old, revision, members)
             except GitopsError as exc:  # a commit that cannot be had is the trouble of those who name it
+                known.settled = None
                 for tracked in members:
                     self._on_error(tracked, str(exc))
 
@@ -169,8 +210,14 @@ class Poller:
         changed = await self._repositories.changed(app, old, revision.sha) if old else None
         log.info("commit.seen", repository=app.source.repoURL, revision=revision.sha, applications=len(members))
         for tracked in members:
-            may_differ = changed is None or tracked.is_touched(changed)
-            if may_differ and not (tracked.reads is not None and tree.fresh().answers_alike(tracked.reads)):
+            if _may_differ(tracked, old, changed, tree):
                 self._on_commit(tracked, revision)
             else:
-                tracked.head = revision
+                tracked.head, tracked.current = revision, revision.sha
+
+
+def _may_differ(tracked: Tracked, old: str, changed: frozenset[str] | None, tree: Tree) -> bool:
+    """Whether the commit of `tree` may mean another desired state than `old`, from which it `changed` these paths."""
+    if tracked.reads is None or tracked.current != old:  # what `old` reads is not known yet
+        return True
+    return (changed is None or tracked.is_touched(changed)) and not tree.fresh().answers_alike(tracked.reads)

@@ -87,16 +87,16 @@ class Replica:
     async def run(self) -> None:
         """Take part until cancelled. Raises ConfigError when Leases cannot be kept here at all."""
         await self._join()
-        watching = asyncio.create_task(self._watch(), name="watch leases")
-        try:
-            while True:
-                started = self._clock.monotonic()
-                with contextlib.suppress(ClusterError, TimeoutError):
-                    await self._beat()
-                await self._clock.sleep(max(0.1, RENEW_SECONDS - (self._clock.monotonic() - started)))
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+        async with asyncio.TaskGroup() as both:  # the end of one is the end of both
+            both.create_task(self._watch(), name="watch leases")
+            both.create_task(self._renew_for_ever(), name="renew lease")
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            started = self._clock.monotonic()
+            with contextlib.suppress(ClusterError, TimeoutError):
+                await self._beat()
+            await self._clock.sleep(max(0.1, RENEW_SECONDS - (self._clock.monotonic() - started)))
 
     async def leave(self) -> None:
         """Give up the Lease, so that the others need not wait for it; all passes must have ended."""

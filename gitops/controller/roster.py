@@ -5,8 +5,9 @@ must not look like the deletion of everything.
 """
 
 import asyncio
-import contextlib
+import os
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,14 @@ from pathlib import Path
 import structlog
 
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.application import Application
+from gitops.model.application import GROUP, KIND, Application
 from gitops.model.errors import ApiError, ClusterError, ConfigError
 from gitops.ports import Clock, Cluster
 
 log = structlog.get_logger()
-GROUP, KIND = "gitops.dev", "Application"
 FINALIZER = "gitops.dev/prune"
 _FILES_SECONDS = 2.0
+_FILES_SHARE = 0.002
 # A kind that is not served yet is looked for again after this long: its CRD may come.
 _AGAIN_SECONDS = 30.0
 
@@ -99,9 +100,13 @@ class Files:
         self._roster.keep_only(str(self._path), seen)
 
     async def run(self) -> None:
+        pause = _FILES_SECONDS
         while True:
-            await self._clock.sleep(_FILES_SECONDS)
+            await self._clock.sleep(pause)
+            began = self._clock.monotonic()
             stamp = self._stamp_now()
+            # Looking at very many files is no work that is to be felt.
+            pause = max(_FILES_SECONDS, (self._clock.monotonic() - began) / _FILES_SHARE)
             if stamp == self._stamp:
                 continue
             try:
@@ -117,12 +122,19 @@ class Files:
         return [self._path]
 
     def _stamp_now(self) -> object:
-        stamps = []
-        for path in self._files():
-            with contextlib.suppress(OSError):
-                stat = path.stat()
-                stamps.append((str(path), stat.st_mtime_ns, stat.st_size))
-        return stamps
+        """What tells of a change: each file's name, time and size."""
+        try:
+            if not self._path.is_dir():
+                stat = self._path.stat()
+                return (stat.st_mtime_ns, stat.st_size)
+            with os.scandir(self._path) as entries:
+                return {
+                    (entry.name, (stat := entry.stat()).st_mtime_ns, stat.st_size)
+                    for entry in entries
+                    if entry.name.endswith((".yaml", ".yml"))
+                }
+        except OSError as exc:
+            return exc.errno
 
 
 def local_refused(read: Callable[[Body], Application]) -> Callable[[Body], Application]:
@@ -131,13 +143,19 @@ def local_refused(read: Callable[[Body], Application]) -> Callable[[Body], Appli
     def checked(body: Body) -> Application:
         app = read(body)
         url = app.source.repoURL
-        if url.startswith(("file:", "/", ".", "~")):
+        if not _REMOTE.match(url):
             raise ConfigError(
                 f"spec.source.repoURL: {url} is on the controller's machine; name a repository by https or ssh"
             )
+        if app.source.credentials.caFile:
+            raise ConfigError("spec.source.credentials.caFile: is a file of the controller's machine; leave it out")
         return app
 
     return checked
+
+
+# https, ssh, and git's short form of ssh (user@host:path).
+_REMOTE = re.compile(r"https://|ssh://|[\w.-]+@[\w.-]+:(?!/)", re.ASCII)
 
 
 class CustomResources:

@@ -28,6 +28,7 @@ from gitops.controller.timing import Timing
 from gitops.engine.drift import Word
 from gitops.engine.health import health_of
 from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import Application
 from gitops.model.errors import ConfigError, GitopsError
 from gitops.model.revision import Revision
 from gitops.ports import Asked, Clock, Cluster, Repositories, Store
@@ -50,6 +51,10 @@ class Connected:
 # cluster name, what to call on a change of a managed object, whether writes are still ours → the cluster
 OnObject = Callable[[str, ResourceKey, Body | None, bool], None]
 Connect = Callable[[str, OnObject, Callable[[], bool]], Connected]
+
+
+def _no_children(_: Body) -> Application:
+    raise ConfigError("this controller takes no Applications from repositories")
 
 
 async def _nothing_to_finish(_: ResourceKey) -> None:
@@ -77,9 +82,10 @@ class Controller:
         self._version = version
         self.fleet = Fleet()
         self.roster = Roster(self._changed, self._gone)
-        self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look_failed)
+        self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look)
         self.replica: Replica | Alone = Alone()
         self.lanes: dict[str, Lane] = {}
+        self.read_child: Callable[[Body], Application] = _no_children
         self.on_status: Callable[[Tracked], None] = lambda _: None
         self.let_finish: Callable[[ResourceKey], Awaitable[None]] = _nothing_to_finish  # takes our finalizer off
         self.outcomes: dict[str, int] = {}
@@ -159,8 +165,14 @@ class Controller:
     # ── Applications come, change and go ─────────────────────────────────────────────────────────────────────────
 
     def _changed(self, entry: Entry) -> None:
+        known = self.fleet.get(entry.app.identity)
+        before = known.cluster if known is not None else ""
         tracked = self.fleet.add(entry.app)
         tracked.leaving = entry.leaving
+        if tracked.task is not None:  # it goes by the old spec
+            tracked.task.cancel()
+        if before != tracked.cluster and before in self.lanes:
+            self.lanes[before].queue.drop(tracked.identity)
         tracked.failures, tracked.not_before = 0, 0.0
         log.info("application.known", application=tracked.identity)
         self.poller.add(tracked)
@@ -172,11 +184,24 @@ class Controller:
         if entry is not None and entry.key is not None:
             await self.let_finish(entry.key)
 
+    def _children(self, parent: Tracked, bodies: list[Body]) -> None:
+        """Applications that a repository holds, where the cluster cannot: they are known as long as it holds them."""
+        source, known = f"Application {parent.identity}", set()
+        for body in bodies:
+            namespace = parent.app.namespace
+            app = self.read_child({**body, "metadata": {"namespace": namespace, **body["metadata"]}})
+            if app.namespace != namespace:
+                raise ConfigError(f"Application {app.identity}: has to be in namespace {namespace}, as its parent")
+            known.add(app.identity)
+            self.roster.put(source, Entry(app))
+        self.roster.keep_only(source, known)
+
     def _gone(self, identity: str) -> None:
         tracked = self.fleet.get(identity)
         if tracked is None:
             return
         log.info("application.gone", application=identity)
+        self.roster.keep_only(f"Application {identity}", set())
         self.poller.remove(tracked)
         self.fleet.remove(identity)
         lane = self.lanes.get(tracked.cluster)
@@ -197,18 +222,18 @@ class Controller:
             self.on_status(tracked)
 
     def _on_commit(self, tracked: Tracked, revision: Revision) -> None:
-        """A commit that may change what is desired; a pass for an older one has no point any more."""
+        """A commit that may change what is desired; where it will be synced, a pass for an older one has no point."""
         tracked.head, tracked.pushed_at = revision, self.clock.monotonic()
         tracked.correlation = secrets.token_hex(4)
         tracked.failures, tracked.not_before = 0, 0.0
         tracked.corrections, tracked.fights = [], ()
-        if tracked.task is not None:
+        if tracked.task is not None and tracked.app.sync.automated and not self.is_suspended(tracked.identity):
             tracked.task.cancel()
         self._wake(tracked, Priority.COMMIT)
 
-    def _on_look_failed(self, tracked: Tracked, error: str) -> None:
-        if tracked.error != error:
-            tracked.error = error
+    def _on_look(self, tracked: Tracked, error: str) -> None:
+        if tracked.look_error != error:
+            tracked.look_error = error
             self.on_status(tracked)
 
     def _on_object(self, cluster: str, set_id: str, key: ResourceKey, body: Body | None, suspect: bool) -> None:
@@ -216,22 +241,25 @@ class Controller:
         if tracked is None:
             return
         before = tracked.health
+        if tracked.task is not None:
+            tracked.heard.add(key)
         health = None if body is None else health_of(body, tracked.app.health)
         if health is None or health.is_settled:
             tracked.unhealthy.pop(key, None)
         else:
             tracked.unhealthy[key] = health
-        if suspect and tracked.rendered:
+        if suspect and (tracked.rendered or tracked.task is not None):
             self._wake(tracked, Priority.DRIFT)
         if tracked.health != before:
             self.on_status(tracked)
 
     def wake_all(self) -> None:
-        """This replica may run what it could not before: whatever is not planned yet, or was another's."""
+        """This replica may run what it could not before. What another ran may be at a newer commit: look first."""
         for tracked in self.fleet:
-            if tracked.head is not None and self.replica.runs(tracked.identity) and not tracked.is_ours:
+            if self.replica.runs(tracked.identity) and not tracked.is_ours:
                 tracked.is_ours = True
-                self._wake(tracked, Priority.COMMIT)
+                tracked.forget_source()
+                self.poller.wake(tracked)
 
     async def let_go(self, stays: Callable[[str], bool]) -> None:
         """End the passes of the Applications that go to another replica, and wait until they have ended."""
@@ -239,6 +267,9 @@ class Controller:
         for tracked in self.fleet:
             if not stays(tracked.identity):
                 tracked.is_ours = False
+                if tracked.asked is not None:  # the other one takes it from the store
+                    self._taken.discard(tracked.asked.number)
+                    tracked.asked = None
                 if tracked.task is not None:
                     tracked.task.cancel()
                     ending.append(tracked.task)
@@ -264,9 +295,11 @@ class Controller:
                 self._version,
                 self.replica.actor,
                 self._left,
+                self._children,
                 self._count_audit,
             )
             lane = Lane(
+                name,
                 means,
                 self.fleet,
                 may_run=lambda tracked: self.replica.runs(tracked.identity),
@@ -279,17 +312,19 @@ class Controller:
 
     def reconnect(self, name: str) -> None:
         """A cluster is reached in another way from now on, or has become known: begin anew with it."""
-        if self.lanes.pop(name, None) is not None:
+        self._begin_once(self._reconnect(name))
+
+    async def _reconnect(self, name: str) -> None:
+        if name in self.lanes:
             log.info("cluster.reconnect", cluster=name)
-            self._begin_once(self._disconnect(self._lane_tasks.pop(name), self._connected.pop(name)))
+            lane = self._lane_tasks.pop(name)
+            lane.cancel()
+            await asyncio.gather(lane, return_exceptions=True)  # its passes have ended before others begin
+            del self.lanes[name]
+            await self._connected.pop(name).cluster.close()
         for tracked in self.fleet:
             if tracked.cluster == name and tracked.head is not None:
                 self._wake(tracked, Priority.COMMIT)
-
-    async def _disconnect(self, lane: "asyncio.Future[None]", connected: Connected) -> None:
-        lane.cancel()
-        await asyncio.gather(lane, return_exceptions=True)
-        await connected.cluster.close()
 
     def request_counts(self) -> dict[str, Mapping[tuple[str, int], int]]:
         """For each cluster: (method, HTTP status) → how many answers."""
@@ -310,15 +345,18 @@ class Controller:
             self.to_healthy.add(tracked.healthy_seconds)
         tracked.sync_seconds = tracked.healthy_seconds = None
 
-    def _pass_ended(self, tracked: Tracked, finished: bool, seconds: float) -> None:
+    def _pass_ended(self, tracked: Tracked, asked: Asked | None, finished: bool, seconds: float) -> None:
         if finished:
             self._count(tracked, seconds)
-            asked, tracked.asked = tracked.asked, None
             if asked is not None:
+                if tracked.asked is asked:
+                    tracked.asked = None
                 text = tracked.error or tracked.message or (tracked.answer.value if tracked.answer else "")
                 self._begin_once(self.store.answer(asked.number, text))
-            for other in self.fleet:
-                if other.app.dependsOn and {tracked.identity, tracked.app.name} & set(other.app.dependsOn):
+            standing = (tracked.answer, tracked.digest, tracked.health.word)
+            if standing != tracked.told:
+                tracked.told = standing
+                for other in self.fleet.dependents(tracked.identity):
                     self._wake(other, Priority.RESYNC)
         self.on_status(tracked)
 

@@ -56,7 +56,8 @@ class StatusWriter:
             due, self._due = self._due, set()
             for identity in sorted(due):
                 tracked, entry = self._controller.fleet.get(identity), self._controller.roster.entry(identity)
-                if tracked is None or entry is None or entry.key is None:
+                is_ours = self._controller.replica.runs(identity)
+                if tracked is None or entry is None or entry.key is None or not is_ours:
                     self._written.pop(identity, None)
                     continue
                 status = status_of(tracked, entry.generation, suspended=self._controller.is_suspended(identity))
@@ -142,11 +143,11 @@ def status_of(tracked: Tracked, generation: int, *, suspended: bool) -> Body:
 
 def _conditions(tracked: Tracked, generation: int) -> list[Body]:
     """Ready, Reconciling and Stalled, as kstatus reads them."""
-    stalled = bool(tracked.error) or tracked.answer is Answer.HELD
+    stalled = bool(tracked.problem) or tracked.answer is Answer.HELD
     busy = tracked.task is not None or tracked.answer is None
     ready = tracked.sync == "Synced" and tracked.health.word in (HealthWord.HEALTHY, HealthWord.SUSPENDED)
-    reason = "Failed" if tracked.error else (tracked.answer.value.capitalize() if tracked.answer else "New")
-    message = (tracked.error or tracked.message or tracked.health.message)[:_MOST_TEXT]
+    reason = "Failed" if tracked.problem else (tracked.answer.value.capitalize() if tracked.answer else "New")
+    message = (tracked.problem or tracked.message or tracked.health.message)[:_MOST_TEXT]
     facts = [("Ready", ready and not busy), ("Reconciling", busy and not stalled), ("Stalled", stalled)]
     return [
         {

@@ -99,6 +99,8 @@ class Fight:
     path: str
 
     def __str__(self) -> str:
+        if not self.manager:
+            return f"somebody keeps deleting {self.key}, so it is made again only once a minute"
         return f"{self.manager} keeps changing {self.path} of {self.key}, so it is no longer corrected"
 
 
@@ -106,7 +108,7 @@ def fights_in(history: Iterable[Correction], now: float) -> tuple[Fight, ...]:
     """The fields that one manager has changed again FIGHT_COUNT times within FIGHT_SECONDS."""
     counts: dict[Fight, int] = {}
     for correction in history:
-        if correction.manager and now - correction.at <= FIGHT_SECONDS:
+        if (correction.manager or not correction.path) and now - correction.at <= FIGHT_SECONDS:
             fight = Fight(correction.key, correction.manager, correction.path)
             counts[fight] = counts.get(fight, 0) + 1
     return tuple(sorted(fight for fight, count in counts.items() if count >= FIGHT_COUNT))
@@ -117,6 +119,7 @@ def without_fights(app: Application, fights: Sequence[Fight]) -> Application:
     rules = tuple(
         IgnoreRule(fight.key.group, fight.key.kind, fight.key.name, fight.key.namespace, managers=(fight.manager,))
         for fight in fights
+        if fight.manager
     )
     return replace(app, ignoreDifferences=(*app.ignoreDifferences, *rules)) if rules else app
 

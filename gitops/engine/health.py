@@ -21,8 +21,16 @@ Rule = Callable[[Body], Health]
 def health_of(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
     """Judge `body` as it is live; `own` are the user's rules, which go before ours.
 
-    An object that is being deleted is Progressing, whatever its kind.
+    An object that is being deleted is Progressing, whatever its kind. Whoever may write a status may write anything
+    there: one that no rule understands is Unknown.
     """
+    try:
+        return _judged(body, own)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return Health(HealthWord.UNKNOWN, "its status does not have the form that is known of its kind")
+
+
+def _judged(body: Body, own: tuple[HealthRule, ...]) -> Health:
     if (body.get("metadata") or {}).get("deletionTimestamp"):
         return _progressing("is being deleted")
     group, kind = group_of(body.get("apiVersion", "")), body.get("kind", "")

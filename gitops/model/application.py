@@ -7,6 +7,7 @@ Frozen data with the defaults that users are promised; reading it from YAML, and
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+GROUP, KIND = "gitops.dev", "Application"
 Renderer = Literal["auto", "plain", "kustomize", "template", "helm"]
 Drift = Literal["ignore", "report", "correct"]
 

@@ -150,7 +150,7 @@ def requests() -> dict[str, float]:
 def wait_until_synced(controller: subprocess.Popen, folder: Path) -> None:
     deadline = time.monotonic() + 1800
     while time.monotonic() < deadline:
-        time.sleep(0.5)
+        time.sleep(0.5 + APPLICATIONS / 2000)  # being asked is work too
         if controller.poll() is not None:
             raise SystemExit(f"the controller ended: {(folder / 'log').read_text()[-1000:]}")
         try:

@@ -15,13 +15,16 @@ from gitops.controller.roster import Entry
 class Running:
     """`with Running(world) as running:` runs the world's Application, synced by itself and drift corrected."""
 
-    def __init__(self, world, *apps, leases="", resources=False, state=None, local_repositories=True, **sync):
+    def __init__(
+        self, world, *apps, leases="", resources=False, state=None, local_repositories=True, environment=None, **sync
+    ):
         automatic = {"automated": True, "drift": "correct", **sync}
         app = replace(world.app, sync=replace(world.app.sync, **automatic), interval=0.3)
         self.apps = apps or (app,)
         self._world = world
         self._leases = leases
         self._resources = resources
+        self._environment = environment or {}
         self._local = local_repositories
         self._state = state or world.state
         self._started = threading.Event()
@@ -68,7 +71,10 @@ class Running:
             leases=bool(self._leases),
         )
         async with open_controller(
-            settings, read_files=read_applications, read_resource=application_of, secrets=lambda _: ""
+            settings,
+            read_files=read_applications,
+            read_resource=application_of,
+            secrets=lambda name: self._environment.get(name, ""),
         ) as (controller, parts):
             self.controller = controller
             for app in () if self._resources else self.apps:

@@ -63,7 +63,7 @@ def test_a_secret_registers_a_cluster_while_the_controller_runs(world, other, la
     world.commit(settings=config_map("settings"))
     app = to(application(world, "app"), "far")
     with Running(world, app) as running:
-        running.until(lambda: "far" in running.tracked().error)
+        running.until(lambda: "far" in running.tracked().problem)
         secret = cluster_secret(other.kubeconfig.read_text(), "far", label)
         world.request("POST", secrets(world), secret)
         running.until(lambda: other.get("ConfigMap", "settings", namespace=world.namespace))
@@ -79,7 +79,7 @@ def test_a_cluster_secret_that_would_run_a_program_is_refused(world):
     plugin = {"execProviderConfig": {"command": "aws"}}
     world.request("POST", secrets(world), cluster_secret(world.kubeconfig.read_text(), "far", **plugin))
     with Running(world, to(application(world, "app"), "far")) as running:
-        running.until(lambda: "would run a program" in running.tracked().error)
+        running.until(lambda: "would run a program" in running.tracked().problem)
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def test_a_git_secret_is_found_in_the_applications_own_namespace_only(world):
         other = custom_resource(world, "other", source={"credentials": {"secretRef": "absent"}})
         world.request("POST", resources(world), other)
         running.until(lambda: world.get("ConfigMap", "settings"))
-        running.until(lambda: "absent" in running.tracked(f"{world.namespace}/other").error)
+        running.until(lambda: "absent" in running.tracked(f"{world.namespace}/other").problem)
         names = {running.controller.poller.name_of(item) for item in running.controller.fleet}
         assert names == {
             f"{world.app.source.repoURL} {world.namespace}/git",
@@ -182,7 +182,7 @@ def test_a_broken_connection_to_git_heals_by_itself(world):
         running.until_synced(sha)
         hidden = world.repository.with_name("moved")
         os.rename(world.repository, hidden)
-        running.until(lambda: running.tracked().error)
+        running.until(lambda: running.tracked().problem)
         subprocess.run(["git", "-C", str(hidden), "status"], check=True, capture_output=True)
         os.rename(hidden, world.repository)
         newer = world.commit(settings=config_map("settings", a="2"))

@@ -1,5 +1,9 @@
 """Stories of the controller: commits and hand edits in, a converged cluster out, by itself, on the embedded cluster."""
 
+import contextlib
+import re
+import socket
+import threading
 import time
 from dataclasses import replace
 
@@ -8,7 +12,7 @@ from gitops.engine.drift import FIGHT_COUNT, Answer
 from gitops.model.application import SourceSpec
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import World, config_map, deployment
 
 
 def application(world, name, **source):
@@ -195,10 +199,10 @@ def test_an_application_that_cannot_be_rendered_harms_no_other_and_says_why(worl
     missing = SourceSpec(repoURL=(world.folder / "nowhere").as_uri(), targetRevision="main")
     with Running(world, *apps, replace(application(world, "lost"), source=missing)) as running:
         running.until(lambda: running.tracked("gitops/good").sync == "Synced")
-        running.until(lambda: running.tracked("gitops/bad").error)
-        running.until(lambda: running.tracked("gitops/lost").error)
-        assert "bad/a.yaml:3" in running.tracked("gitops/bad").error
-        assert "nowhere" in running.tracked("gitops/lost").error
+        running.until(lambda: running.tracked("gitops/bad").problem)
+        running.until(lambda: running.tracked("gitops/lost").problem)
+        assert "bad/a.yaml:3" in running.tracked("gitops/bad").problem
+        assert "nowhere" in running.tracked("gitops/lost").problem
 
 
 def test_a_manager_that_keeps_writing_is_named_and_no_longer_fought(world):
@@ -281,10 +285,9 @@ def test_a_custom_resource_is_an_application_and_tells_how_it_is(world):
         running.until_synced(sha, identity)
         running.until(lambda: standing(world).get("sync", {}).get("status") == "Synced")
         running.until(lambda: standing(world).get("health", {}).get("status") == "Healthy")
-        status = standing(world)
-        assert status["sync"] == {"status": "Synced", "revision": sha, "ref": "main"}
-        conditions = {item["type"]: item["status"] for item in status["conditions"]}
-        assert conditions == {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
+        assert standing(world)["sync"] == {"status": "Synced", "revision": sha, "ref": "main"}
+        settled = {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
+        running.until(lambda: {item["type"]: item["status"] for item in standing(world)["conditions"]} == settled)
         events = world.request("GET", f"/api/v1/namespaces/{world.namespace}/events")["items"]
         assert "Synced" in {event["reason"] for event in events if event["involvedObject"]["kind"] == "Application"}
 
@@ -369,8 +372,8 @@ def test_an_application_acts_in_the_name_of_its_service_account(world):
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
     world.request("POST", "/api/v1/namespaces", namespace)
     with Running(world, serviceAccount="deployer") as running:
-        running.until(lambda: running.tracked().error)
-        assert "system:serviceaccount:gitops:deployer" in running.tracked().error
+        running.until(lambda: running.tracked().problem)
+        assert "system:serviceaccount:gitops:deployer" in running.tracked().problem
         assert world.get("ConfigMap", "settings") is None
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"}
         binding = {
@@ -387,3 +390,79 @@ def test_an_application_acts_in_the_name_of_its_service_account(world):
         )
         assert number
         running.until(lambda: world.get("ConfigMap", "settings"))
+
+
+def test_a_repository_may_bring_applications_though_the_cluster_does_not_know_the_kind(fresh_sandbox, tmp_path):
+    world = World(tmp_path, fresh_sandbox().kubeconfig(), "story")
+    for folder in ("apps", "child"):
+        (world.repository / folder).mkdir()
+    child = custom_resource(world, "child", source={"path": "child"})
+    del child["metadata"]["namespace"]
+    child["spec"]["sync"]["createNamespace"] = True
+    world.commit(**{"apps/child": child, "child/settings": config_map("settings")})
+    with Running(world, application(world, "root", path="apps")) as running:
+        running.until(lambda: running.tracked("gitops/child") and running.tracked("gitops/child").sync == "Synced")
+        assert world.get("ConfigMap", "settings")
+        foreign = custom_resource(world, "child", source={"path": "child"})
+        world.commit(**{"apps/child": foreign})
+        running.until(lambda: "has to be in namespace gitops" in running.tracked("gitops/root").problem)
+        world.commit(**{"apps/child": None, "apps/other": config_map("other")})
+        running.until(lambda: running.tracked("gitops/child") is None)
+        assert world.get("ConfigMap", "settings")
+
+
+def test_drift_is_undone_although_the_newest_commit_cannot_be_rendered(world):
+    sha = world.commit(settings=config_map("settings", color="blue"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        world.commit(broken="kind: ConfigMap\nmetadata: [\n")
+        running.until(lambda: running.tracked().problem)
+        world.edit("core/configmaps/settings", {"data": {"color": "red"}})
+        running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
+
+
+def test_it_starts_without_its_cluster_and_heals_when_that_comes(world, fresh_sandbox):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    sha = world.commit(settings=config_map("settings"))
+    real = world.kubeconfig.read_text()
+    (server,) = re.findall(r"https://[\w.:]+", real)
+    world.kubeconfig.write_text(real.replace(server, f"https://127.0.0.1:{port}"))
+    with Running(world, resources=False) as running:
+        running.until(lambda: running.tracked().problem)
+        with Forward(port, int(server.rpartition(":")[2])):
+            running.until_synced(sha, seconds=40)
+
+
+class Forward:
+    """Passes a port's connections on to another, from now on."""
+
+    def __init__(self, port, target):
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self._target = target
+        self._open = []
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.close()
+        for one in self._open:
+            one.close()
+
+    def _accept(self):
+        while True:
+            try:
+                near = self._listener.accept()[0]
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._target))
+            self._open += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+
+    def _pass_on(self, source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)

@@ -22,7 +22,7 @@ from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.shelf import Seen, Shelf, content_of
 from gitops.engine.inventory import INSTANCE, MANAGED_BY, PART_OF, SET_ID
 from gitops.manifests.key import Body, ResourceKey, key_of
-from gitops.model.errors import ApiError, ClusterError, UnreachableError
+from gitops.model.errors import ApiError, ClusterError
 from gitops.model.kinds import Kinds
 from gitops.ports import Listing, WatchEvent
 
@@ -33,6 +33,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 # The first list of a kind is waited for only so long; after that each object is asked for by name.
 _FIRST_LIST_SECONDS = 60.0
 _NAMESPACE_SECONDS = 5.0
+_REFUSED_SECONDS, _REFUSED_PAUSE, _MOST_REFUSALS = 300.0, 2.0, 5
 
 Place = tuple[str, str, str]  # group, kind, namespace ("" = every one)
 
@@ -46,13 +47,13 @@ class CachedCluster:
         """`may_write` is asked right before each write: a replica that lost its place must not finish what it began."""
         self._cluster = cluster
         self._watches = _Watches(cluster, on_change)
-        self._may_write = may_write or (lambda: True)
+        if may_write is not None:
+            cluster.http.ask_before_writes(may_write)
 
     def acting_as(self, user: str) -> "CachedCluster":
         view = CachedCluster.__new__(CachedCluster)
         view._cluster = self._cluster.acting_as(user)
         view._watches = self._watches
-        view._may_write = self._may_write
         return view
 
     @property
@@ -105,29 +106,23 @@ class CachedCluster:
     async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
         if dry_run:
             return await self._cluster.apply(key, body, force=force, dry_run=True)
-        self._check_may_write()
         return await self._watches.written(key, self._cluster.apply(key, body, force=force))
 
     async def apply_status(self, key: ResourceKey, status: Body) -> None:
-        self._check_may_write()
         await self._cluster.apply_status(key, status)
 
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
-        self._check_may_write()
         await self._cluster.replace_owners(key, owners, version)
 
     async def replace_finalizers(self, key: ResourceKey, finalizers: Sequence[str], version: str) -> None:
-        self._check_may_write()
         await self._cluster.replace_finalizers(key, finalizers, version)
 
     async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
         if dry_run:
             return await self._cluster.create(key, body, dry_run=True)
-        self._check_may_write()
         return await self._watches.written(key, self._cluster.create(key, body))
 
     async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
-        self._check_may_write()
         await self._cluster.delete(key, uid=uid, orphan=orphan)
 
     @contextlib.asynccontextmanager
@@ -147,10 +142,6 @@ class CachedCluster:
         await self._watches.close()
         await self._cluster.close()
 
-    def _check_may_write(self) -> None:
-        if not self._may_write():
-            raise UnreachableError("this replica no longer holds its Lease: nothing more is written")
-
 
 def _set_asked_for(labels: str) -> str | None:
     """The one ApplySet that a selector asks for, "" for all inventory parents, None for anything else."""
@@ -169,8 +160,9 @@ class _Watches:
         self._shelves: dict[Place, Shelf] = {}
         self._listed: dict[Place, asyncio.Event] = {}
         self._tasks: dict[Place, asyncio.Task[None]] = {}
-        self._narrow: set[tuple[str, str]] = set()  # kinds that may not be listed in the whole cluster
-        self._blind: set[Place] = set()  # not to be watched at all
+        # Until when (monotonic) a place is not tried again: our rights ended there, which may have been for a moment.
+        self._refused: dict[Place, float] = {}
+        self._closed = False
         self._writing: Counter[ResourceKey] = Counter()  # writes of ours that are not answered yet
         self._early: dict[ResourceKey, Seen] = {}  # what was seen of them before the answer
         self._namespaces: dict[str, tuple[float, Body]] = {}
@@ -179,8 +171,8 @@ class _Watches:
     async def shelf(self, group: str, kind: str, namespace: str) -> Shelf | None:
         """The shelf that holds this kind there, once it is filled; None where there can be none."""
         for _ in range(2):
-            place = (group, kind, namespace if (group, kind) in self._narrow else "")
-            if place in self._blind:
+            place = (group, kind, namespace if self._is_refused((group, kind, "")) else "")
+            if self._is_refused(place):
                 return None
             if place not in self._tasks:
                 if (await self._cluster.kinds()).find(group, kind) is None:
@@ -195,6 +187,13 @@ class _Watches:
             if place in self._shelves:
                 return self._shelves[place]
         return None
+
+    def _try_again(self, place: Place) -> None:
+        if place not in self._tasks and not self._closed:
+            self._begin(place)
+
+    def _is_refused(self, place: Place) -> bool:
+        return time.monotonic() < self._refused.get(place, 0.0)
 
     async def namespace(self, key: ResourceKey) -> Body | None:
         """A namespace that is not ours, as it was a moment ago: every Application in it asks whether it is there."""
@@ -226,13 +225,15 @@ class _Watches:
                 del self._writing[key]
                 early = self._early.pop(key, None)
                 if early is not None and (stored is None or not _is_same(early.body, stored)):
-                    self._on_change(early)
+                    self._say(early)
 
     def _put_written(self, body: Body) -> None:
         """Put our own write on its shelf, so that what is planned next sees it."""
         key = key_of(body)
-        shelf = self._shelves.get((key.group, key.kind, "")) or self._shelves.get((key.group, key.kind, key.namespace))
-        if shelf is None or (body["metadata"].get("labels") or {}).get(MANAGED_BY) != INSTANCE:
+        shelf = self._shelves.get((key.group, key.kind, ""))
+        if shelf is None:
+            shelf = self._shelves.get((key.group, key.kind, key.namespace))
+        if shelf is None or shelf.is_past(body) or (body["metadata"].get("labels") or {}).get(MANAGED_BY) != INSTANCE:
             return
         seen = shelf.put(body, ours=True)
         if seen is not None:
@@ -256,14 +257,22 @@ class _Watches:
             if not readers:
                 self._readers.pop((id(shelf), set_id), None)
 
+    def _say(self, seen: Seen) -> None:
+        """What whoever listens makes of one object must not end the watch of all the others."""
+        try:
+            self._on_change(seen)
+        except Exception:
+            log.exception("watch.listener-crashed", object=str(seen.key))
+
     async def close(self) -> None:
+        self._closed = True
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run(self, place: Place) -> None:
         """List, then watch for as long as the kind is served; where our rights end there is no shelf."""
-        shelf, pause = Shelf(), _FIRST_PAUSE
+        shelf, pause, refusals = Shelf(), _FIRST_PAUSE, 0
         while True:
             try:
                 if not shelf.version:
@@ -271,43 +280,50 @@ class _Watches:
                     self._shelves[place] = shelf
                     self._listed[place].set()
                 await self._watch(place, shelf)
-                pause = _FIRST_PAUSE
+                pause, refusals = _FIRST_PAUSE, 0
             except ApiError as exc:
                 shelf.version = ""  # 410 and everything else: begin again with a list
-                if exc.code in (403, 404, 405) and not await self._is_left(place, exc):
+                refusals += exc.code == 403
+                # An API server that starts refuses what it will allow in a moment.
+                is_passing = exc.code == 403 and place in self._shelves and refusals < _MOST_REFUSALS
+                pause = _REFUSED_PAUSE if is_passing else pause
+                if exc.code in (403, 404, 405) and not is_passing and not await self._is_left(place, exc):
                     return
             except ClusterError:
                 pause = min(pause * 2, _LONGEST_PAUSE)
+            except Exception:
+                # A fault of ours, or an answer that no API server gives: a shelf that is not kept true is worse.
+                log.exception("watch.crashed", group=place[0], kind=place[1])
+                shelf.version, pause = "", _LONGEST_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
 
     async def _is_left(self, place: Place, exc: ApiError) -> bool:
         """Whether to go on with a watch that was refused: no, if our rights or the kind end here."""
         group, kind, namespace = place
-        if exc.code == 403 and not namespace:
-            self._narrow.add((group, kind))
-        elif exc.code == 403:
-            self._blind.add(place)
+        if exc.code == 403:
+            self._refused[place] = time.monotonic() + _REFUSED_SECONDS
+            asyncio.get_running_loop().call_later(_REFUSED_SECONDS, self._try_again, place)
         else:
             with contextlib.suppress(ClusterError):
                 if (await self._cluster.kinds(refresh=True)).find(group, kind) is not None:
                     return True
-        log.info("watch.ended", group=group, kind=kind, namespace=namespace, reason=str(exc))
+        log.warning("watch.ended", group=group, kind=kind, namespace=namespace, reason=str(exc))
         shelf = self._shelves.pop(place, None)
         del self._tasks[place]
         for key in shelf.keys() if shelf is not None else ():
             seen = shelf.take_away(key) if shelf is not None else None
             if seen is not None:
-                self._on_change(seen)
+                self._say(seen)
         self._listed[place].set()
         return False
 
     async def _list(self, place: Place, shelf: Shelf) -> None:
-        left = shelf.keys()
+        left, began = shelf.keys(), shelf.serial
         version = ""
         async for page in self._cluster.pages(*place, _OURS):
             for body in page.items:
                 left.discard(key_of(body))
-                self._took_in(shelf, "ADDED", body)
+                self._took_in(shelf, "ADDED", body, listed_from=began)
             version = page.version
             await asyncio.sleep(0)
         for key in left:
@@ -325,8 +341,8 @@ class _Watches:
                     self._took_in(shelf, event.type, event.body)
                 shelf.version = event.body["metadata"]["resourceVersion"]
 
-    def _took_in(self, shelf: Shelf, type_: str, body: Body) -> None:
-        seen = shelf.put(body)
+    def _took_in(self, shelf: Shelf, type_: str, body: Body, listed_from: int | None = None) -> None:
+        seen = shelf.put(body, listed_from=listed_from)
         if seen is not None:
             self._tell(shelf, seen, type_, body)
 
@@ -342,7 +358,7 @@ class _Watches:
         if seen.suspect and seen.key in self._writing:
             self._early[seen.key] = seen
             seen = seen._replace(suspect=False)
-        self._on_change(seen)
+        self._say(seen)
 
 
 def _is_same(seen: Body | None, stored: Body) -> bool:

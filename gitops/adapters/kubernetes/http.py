@@ -10,7 +10,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -46,6 +46,7 @@ class _Pool:
         self.reads = 0
         self.writes = 0
         self.silent_until = 0.0
+        self.may_write: Callable[[], bool] = lambda: True
 
 
 class Http:
@@ -63,6 +64,10 @@ class Http:
     @property
     def server(self) -> str:
         return self._connection.server
+
+    def ask_before_writes(self, may_write: Callable[[], bool]) -> None:
+        """Have every write, by whoever shares these connections, go only while `may_write` says so."""
+        self._pool.may_write = may_write
 
     @property
     def reads(self) -> int:
@@ -118,10 +123,14 @@ class Http:
             raise UnreachableError(f"{self.server}: no answer in time; it is asked again in {left:.0f} s")
         data = None if body is None else _encoded(body)
         headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
+        is_write = method in _WRITES and "dryRun" not in (query or {})
         for attempt in range(1, attempts + 1):
-            started = time.monotonic()
             try:
                 async with self._pool.places:
+                    # Asked before every attempt: while one waited, another replica may have taken over.
+                    if is_write and not self._pool.may_write():
+                        raise UnreachableError("this replica no longer holds its Lease: nothing more is written")
+                    started = time.monotonic()
                     code, raw, retry_after = await self._once(method, path, query, data, headers)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
                 if attempt == attempts or _is_hopeless(exc):
@@ -253,6 +262,8 @@ async def _events(content: aiohttp.StreamReader) -> AsyncIterator[Body]:
                     yield orjson.loads(line)
     except (aiohttp.ClientError, TimeoutError, ConnectionError):
         return
+    except orjson.JSONDecodeError as exc:
+        raise UnreachableError("a watch gave what is no JSON (is a proxy in between?)") from exc
 
 
 def _status(raw: bytes) -> Body:

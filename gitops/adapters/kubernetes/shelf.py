@@ -53,13 +53,24 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, body: Body, *, ours: bool = False) -> Seen | None:
-        """Take an object in; None when it is not newer than what is known. `ours` when our own write returned it."""
+    def is_past(self, body: Body) -> bool:
+        """Whether the watch was further than this object already, and it is not here: then it is gone again."""
+        version = body["metadata"]["resourceVersion"]
+        return key_of(body) not in self._entries and bool(self.version) and not _is_newer(version, self.version)
+
+    def put(self, body: Body, *, ours: bool = False, listed_from: int | None = None) -> Seen | None:
+        """Take an object in; None when it is not newer than what is known. `ours` when our own write returned it.
+
+        What a list (begun at the serial `listed_from`) says holds even if it is older, unless something came since: the
+        cluster may have been restored from a backup.
+        """
         key, metadata = key_of(body), body["metadata"]
         content = content_of(body)
         known = self._entries.get(key)
         if known is not None and not _is_newer(metadata["resourceVersion"], known.version):
-            return None
+            is_restored = listed_from is not None and known.serial <= listed_from
+            if not is_restored or metadata["resourceVersion"] == known.version:
+                return None
         set_id = _set_of(metadata)
         if known is not None and known.set_id != set_id:
             self._sets[known.set_id].discard(key)

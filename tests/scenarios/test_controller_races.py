@@ -1,0 +1,266 @@
+"""What happens at the same time as something else: each of these was lost, or done by mistake, before."""
+
+import os
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from gitops.controller import conduct
+from gitops.controller import lane as lanes
+from gitops.controller.roster import Entry, local_refused
+from gitops.engine.drift import Answer
+from gitops.model.application import Application, Credentials, SourceSpec
+from gitops.model.errors import ConfigError
+from gitops.model.result import Outcome
+from tests.scenarios.running import Running
+from tests.scenarios.test_clusters import cluster_secret, make_namespace, secrets, to
+from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
+from tests.scenarios.world import World, config_map, deployment
+
+
+def data(world, name="settings"):
+    return (world.get("ConfigMap", name) or {}).get("data")
+
+
+def slow_renders(running, seconds):
+    """Every render takes that long, from now on."""
+    real = running.controller.renders._render
+
+    def slow(tree, app):
+        manifests = real(tree, app)
+        time.sleep(seconds)
+        return manifests
+
+    running.controller.renders._render = slow
+
+
+def test_a_commit_to_what_the_commit_before_it_reads_first_is_not_lost(world):
+    (world.repository / "k").mkdir()
+    (world.repository / "k/kustomization.yaml").write_text("resources: [a.yaml]\n")
+    first = world.commit(**{"k/a": config_map("a"), "k/b": config_map("b", v="0")})
+    with Running(world, application(world, "app", path="k")) as running:
+        running.until_synced(first)
+        slow_renders(running, 1.5)
+        (world.repository / "k/kustomization.yaml").write_text("resources: [a.yaml, b.yaml]\n")
+        second = world.commit(**{"k/b": config_map("b", v="1")})
+        running.until(lambda: running.tracked().head.sha == second and running.tracked().task)
+        third = world.commit(**{"k/b": config_map("b", v="2")})
+        running.until_synced(third)
+        assert data(world, "b") == {"v": "2"}
+
+
+def test_a_sync_asked_for_during_a_pass_is_done(world):
+    world.commit(settings=config_map("settings"))
+    with Running(world, automated=False) as running:
+        running.until(lambda: running.tracked().answer is Answer.APPROVAL and running.tracked().task is None)
+        slow_renders(running, 2.0)
+        world.commit(settings=config_map("settings", a="2"))
+        running.until(lambda: running.tracked().task)
+        number = running.ask(running.controller.store.request("gitops/app", "sync", {}, "ada", "2026-01-01T00:00:00Z"))
+        running.until(lambda: running.ask(running.controller.store.outcome(number)) is not None)
+        assert data(world) == {"a": "2"}
+
+
+def test_a_hand_edit_during_the_first_plan_is_not_missed(world, monkeypatch):
+    sha = world.commit(settings=config_map("settings", color="blue"))
+    with Running(world) as running:
+        running.until_synced(sha)
+    real = conduct.plan_sync
+
+    async def slow(request, outside):
+        planned = await real(request, outside)
+        await outside.clock.sleep(1.5)
+        return planned
+
+    monkeypatch.setattr(conduct, "plan_sync", slow)
+    with Running(world) as running:
+        running.until(lambda: running.tracked().task)
+        time.sleep(0.7)
+        world.edit("core/configmaps/settings", {"data": {"color": "red"}})
+        running.until(lambda: data(world) == {"color": "blue"})
+
+
+def test_an_application_that_moves_to_another_cluster_is_left_alone_on_the_first(
+    world, fresh_sandbox, tmp_path, monkeypatch
+):
+    (tmp_path / "other").mkdir()
+    other = World(tmp_path / "other", fresh_sandbox(speed=4.0).kubeconfig(), world.namespace)
+    monkeypatch.setattr(lanes, "_RESYNC_SECONDS", 1.0)
+    make_namespace(world)
+    world.request("POST", secrets(world), cluster_secret(other.kubeconfig.read_text(), "far"))
+    sha = world.commit(settings=config_map("settings"))
+    app = application(world, "app")
+    with Running(world, app) as running:
+        running.until_synced(sha)
+        running.call(lambda: running.controller.roster.put("test", Entry(to(app, "far"))))
+        running.until(lambda: data(other))
+        world.commit(settings=config_map("settings", a="2"))
+        running.until(lambda: data(other) == {"a": "2"})
+        time.sleep(2.5)
+        assert data(world) == {"a": "1"}
+
+
+def test_a_suspended_application_is_not_changed_though_its_head_is_quarantined(world):
+    good = world.commit(web=deployment())
+    with Running(world, timeout=4.0) as running:
+        running.until_synced(good)
+        world.commit(web=deployment(image="nginx:broken"))
+        running.until(lambda: running.tracked().outcome is Outcome.ROLLED_BACK, 40)
+        running.until(lambda: running.tracked().quarantine and running.tracked().task is None)
+        running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
+        running.until(lambda: running.controller.is_suspended("gitops/app"))
+        running.until(lambda: running.tracked().task is None)
+        world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
+        time.sleep(2)
+        assert world.get("Deployment", "web", "apps")["spec"]["replicas"] == 5
+
+
+def test_deleting_an_application_deletes_nothing_of_another_of_its_name(world):
+    make_kind(world)
+    sha = world.commit(web=config_map("web"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        running.call(lambda: running.controller.roster.put("test", Entry(application(world, "app"))))
+        running.until_synced(sha)
+        other = custom_resource(world, finalizers=["gitops.dev/prune"], source={"targetRevision": "nothing"})
+        world.request("POST", resources(world), other)
+        running.until(lambda: running.tracked(identity))
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: "is the inventory of Application gitops/app" in running.tracked(identity).message)
+        assert data(world, "web")
+
+
+def test_two_applications_of_one_name_and_place_are_two_and_the_second_is_held(world):
+    sha = world.commit(web=config_map("web"))
+    first, second = application(world, "app"), replace(application(world, "app"), namespace="other")
+    with Running(world, first) as running:
+        running.until_synced(sha)
+        running.call(lambda: running.controller.roster.put("test", Entry(second)))
+        running.until(lambda: running.tracked("other/app").answer is Answer.HELD)
+        assert "gitops/app" in running.tracked("other/app").message
+
+
+def test_wrong_repositories_do_not_keep_others_of_their_host_from_being_read(world):
+    sha = world.commit(settings=config_map("settings"))
+    wrong = [
+        replace(
+            application(world, f"wrong-{number}"), source=SourceSpec(repoURL=(world.folder / f"no{number}").as_uri())
+        )
+        for number in range(2)
+    ]
+    with Running(world, application(world, "app"), *wrong) as running:
+        running.until_synced(sha)
+        running.until(lambda: all(running.tracked(app.identity).problem for app in wrong))
+        newer = world.commit(settings=config_map("settings", a="2"))
+        assert running.until_synced(newer) < 5
+
+
+def test_a_failed_look_is_forgotten_after_a_good_one(world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        os.rename(world.repository, world.folder / "moved")
+        running.until(lambda: running.tracked().problem)
+        os.rename(world.folder / "moved", world.repository)
+        running.call(lambda: running.controller.poller.wake(running.tracked()))
+        running.until(lambda: running.tracked().sync == "Synced")
+
+
+def test_applications_that_depend_on_each_other_do_not_wake_each_other_for_ever(world):
+    for name in ("one", "two"):
+        (world.repository / name).mkdir()
+    world.commit(**{"one/a": config_map("one"), "two/a": config_map("two")})
+    one = replace(application(world, "one", path="one"), dependsOn=("two",))
+    two = replace(application(world, "two", path="two"), dependsOn=("one",))
+    with Running(world, one, two) as running:
+        running.until(lambda: all(item.answer for item in running.controller.fleet))
+        time.sleep(1)
+        before = passes(running)
+        time.sleep(3)
+        assert passes(running) - before < 6
+
+
+def passes(running):
+    return list(running.controller.passes.cumulated())[-1][1]
+
+
+def test_an_object_that_is_deleted_again_and_again_is_not_made_at_full_speed(world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        until = time.monotonic() + 6
+
+        def deletes():
+            path = f"/api/v1/namespaces/{world.namespace}/configmaps/settings"
+            while time.monotonic() < until:
+                if world.get("ConfigMap", "settings"):
+                    world.request("DELETE", path)
+
+        thread = threading.Thread(target=deletes)
+        thread.start()
+        thread.join()
+        assert "somebody keeps deleting" in running.tracked().message
+    assert len([event for event in world.check_audit() if event.fact == "sync.started"]) < 12
+
+
+def test_who_shares_a_repository_may_leave_and_take_nothing_along(world):
+    for name in ("one", "two"):
+        (world.repository / name).mkdir()
+    world.commit(**{"one/a": config_map("one"), "two/a": config_map("two")})
+    apps = [application(world, name, path=name, credentials=Credentials(secretRef="git")) for name in ("one", "two")]
+    with Running(world, *apps, environment={"git": "t0ken"}) as running:
+        running.until(lambda: all(item.sync == "Synced" for item in running.controller.fleet))
+        running.call(lambda: running.controller.roster.drop("test", "gitops/one"))
+        newer = world.commit(**{"two/a": config_map("two", a="2")})
+        running.until_synced(newer, "gitops/two")
+
+
+def test_a_commit_that_waits_for_a_word_does_not_end_the_sync_under_way(world):
+    world.commit(web=deployment(), settings=config_map("settings"))
+    with Running(world, automated=False, timeout=5.0) as running:
+        approve(running)
+        running.until(lambda: running.tracked().sync == "Synced", 30)
+        world.commit(web=deployment(image="nginx:broken"))
+        running.until(lambda: running.tracked().answer is Answer.APPROVAL)
+        approve(running)
+        running.until(lambda: "broken" in str(world.get("Deployment", "web", "apps")["spec"]))
+        world.commit(settings=config_map("settings", a="2"))
+        running.until(lambda: "broken" not in str(world.get("Deployment", "web", "apps")["spec"]), 30)
+
+
+def approve(running):
+    running.until(lambda: running.tracked().answer is Answer.APPROVAL)
+    running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().digest))
+
+
+def test_who_does_not_run_an_application_does_not_tell_how_it_is(world):
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True, leases=world.namespace) as first:
+        world.request("POST", resources(world), custom_resource(world))
+        first.until(lambda: first.tracked(identity))
+        first.until_synced(sha, identity)
+        first.until(lambda: standing(world).get("sync", {}).get("status") == "Synced")
+        with Running(world, resources=True, leases=world.namespace, state=world.folder / "state-2") as second:
+            second.until(lambda: second.tracked(identity) and second.controller.replica.stands_by_for)
+            second.call(lambda: second.controller._on_look(second.tracked(identity), "cannot reach git from here"))
+            time.sleep(1.5)
+            assert standing(world)["sync"]["status"] == "Synced"
+
+
+@pytest.mark.parametrize(
+    "url", ["FILE:///etc", "file:///etc", "/etc", "../x", "ext::sh -c id", "http://git.example.com/x"]
+)
+def test_a_custom_resource_may_name_remote_repositories_only(url):
+    with pytest.raises(ConfigError, match="controller's machine"):
+        local_refused(lambda _: Application("a", source=SourceSpec(repoURL=url)))({})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://git.example.com/x.git", "ssh://git@example.com/x", "git@example.com:team/x.git"]
+)
+def test_remote_repositories_are_taken(url):
+    assert local_refused(lambda _: Application("a", source=SourceSpec(repoURL=url)))({}).source.repoURL == url

@@ -1,0 +1,143 @@
+"""The shelf of a watch: what is on it is what the cluster has, whatever comes first."""
+
+import asyncio
+
+import pytest
+
+from gitops.adapters.kubernetes.cache import _Watches
+from gitops.adapters.kubernetes.shelf import Shelf
+from gitops.engine.health import health_of
+from gitops.manifests.key import ResourceKey
+from gitops.model.health import HealthWord
+
+KEY = ResourceKey("", "ConfigMap", "n", "a")
+SET = {"gitops.dev/managed-by": "gitops", "applyset.kubernetes.io/part-of": "set"}
+
+
+def config(version, name="a", status=None, **data):
+    metadata = {"name": name, "namespace": "n", "resourceVersion": str(version), "labels": SET}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    return {**body, "status": status} if status else body
+
+
+def test_a_change_is_suspect_and_a_new_status_is_not():
+    shelf = Shelf()
+    assert shelf.put(config(1, a="1")).suspect
+    assert not shelf.put(config(2, status={"ready": True}, a="1")).suspect
+    assert shelf.put(config(3, a="2")).suspect
+    assert shelf.take_away(KEY).suspect
+
+
+def test_an_older_answer_does_not_replace_a_newer_event():
+    shelf = Shelf()
+    shelf.put(config(5, a="new"))
+    assert shelf.put(config(4, a="old"), ours=True) is None
+    assert shelf.get(KEY)["data"] == {"a": "new"}
+
+
+def test_what_was_put_back_to_what_we_wrote_is_told_too():
+    shelf = Shelf()
+    shelf.put(config(1, a="1"), ours=True)
+    assert shelf.put(config(2, a="by hand")).suspect
+    assert shelf.put(config(3, a="1")).suspect
+
+
+def test_a_list_of_a_restored_cluster_holds_although_its_versions_are_lower():
+    shelf = Shelf()
+    shelf.put(config(500, a="new"))
+    began = shelf.serial
+    shelf.put(config(501, "b", a="written meanwhile"), ours=True)
+    assert shelf.put(config(100, a="old"), listed_from=began).suspect
+    assert shelf.put(config(90, "b", a="before"), listed_from=began) is None
+    assert shelf.get(KEY)["data"] == {"a": "old"}
+
+
+def test_a_reader_misses_nothing_that_came_after_its_list():
+    shelf = Shelf()
+    shelf.put(config(1))
+    serial = shelf.serial
+    shelf.put(config(2, "b"))
+    shelf.take_away(KEY)
+    assert [(type_, body["metadata"]["name"]) for type_, body in shelf.since(serial, "set")] == [
+        ("DELETED", "a"),
+        ("MODIFIED", "b"),
+    ]
+
+
+class Watched:
+    """The watches of a cluster with one shelf, and what they told."""
+
+    def __init__(self, *bodies, listener=None):
+        self.told = []
+        self.watches = _Watches(None, listener or self.told.append)
+        self.shelf = Shelf()
+        self.shelf.version = "10"
+        self.watches._shelves["", "ConfigMap", ""] = self.shelf
+        for body in bodies:
+            self.shelf.put(body)
+
+    def event(self, body):
+        self.watches._took_in(self.shelf, "MODIFIED", body)
+        self.shelf.version = body["metadata"]["resourceVersion"]
+
+    def write(self, answer, *meanwhile):
+        """A write of ours; these things happen before its answer comes."""
+
+        async def written():
+            for happens in meanwhile:
+                happens()
+            return answer
+
+        asyncio.run(self.watches.written(KEY, written()))
+
+
+def test_an_event_of_our_write_before_its_answer_is_no_drift():
+    watched = Watched(config(10, a="0"))
+    watched.write(config(11, a="1"), lambda: watched.event(config(11, a="1")))
+    assert [seen.suspect for seen in watched.told] == [False]
+
+
+def test_an_edit_between_our_write_and_its_answer_is_drift():
+    watched = Watched(config(10, a="0"))
+    watched.write(
+        config(11, a="1"), lambda: watched.event(config(11, a="1")), lambda: watched.event(config(12, a="by hand"))
+    )
+    assert watched.told[-1].suspect
+    assert watched.shelf.get(KEY)["data"] == {"a": "by hand"}
+
+
+@pytest.mark.parametrize("others", [[], [config(9, "b")]], ids=["alone", "beside another"])
+def test_what_was_deleted_before_our_write_was_answered_does_not_come_back(others):
+    watched = Watched(config(10, a="0"), *others)
+
+    def deleted():
+        watched.watches._lost(watched.shelf, KEY)
+        watched.shelf.version = "12"
+
+    watched.write(config(11, a="1"), lambda: watched.event(config(11, a="1")), deleted)
+    assert watched.shelf.get(KEY) is None
+
+
+def test_our_first_write_of_a_kind_is_seen_by_the_next_plan():
+    watched = Watched()
+    watched.write(config(11, a="1"))
+    assert watched.shelf.get(KEY)["data"] == {"a": "1"}
+
+
+def test_a_listener_that_fails_does_not_end_the_watch():
+    def fails(_):
+        raise ValueError("a rule that did not expect this")
+
+    watched = Watched(listener=fails)
+    watched.event(config(11, a="1"))
+    assert watched.shelf.get(KEY)
+
+
+@pytest.mark.parametrize(
+    "status", ["x", ["x"], {"conditions": [None]}, {"observedGeneration": "x"}, {"conditions": "x"}]
+)
+@pytest.mark.parametrize("kind", [("apps/v1", "Deployment"), ("example.com/v1", "Widget"), ("batch/v1", "Job")])
+def test_no_status_is_too_odd_to_be_judged(kind, status):
+    metadata = {"name": "a", "namespace": "n", "generation": 1}
+    health = health_of({"apiVersion": kind[0], "kind": kind[1], "metadata": metadata, "spec": {}, "status": status})
+    assert health.word in HealthWord
