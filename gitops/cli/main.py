@@ -13,6 +13,7 @@ _COMMANDS = {
     "sync": ("gitops.cli.sync", "sync", "Make the cluster follow: plan, apply, wait, roll back on failure."),
     "run": ("gitops.cli.run", "run", "Run the controller: commits in, converged clusters out."),
     "status": ("gitops.cli.status", "status", "Show where Applications stand."),
+    "wait": ("gitops.cli.wait", "wait", "Wait until one revision is synced and healthy, or has failed."),
     "drift": ("gitops.cli.inspect", "drift", "Show how live state left what was synced, and who did it."),
     "explain": ("gitops.cli.inspect", "explain", "Say why an Application is not healthy, down to the container."),
     "history": ("gitops.cli.history", "history", "List the healthy releases of an Application."),

@@ -49,6 +49,25 @@ async def find_applications(cluster: Cluster, name: str = "", namespace: str = "
 
     Raises ConfigError when `name` is not there, or is there several times.
     """
+    if not name:
+        return await _inventories(cluster, "", namespace)
+    found = await find_application(cluster, name, namespace)
+    if found is None:
+        raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
+    return [found]
+
+
+async def find_application(cluster: Cluster, name: str, namespace: str = "") -> Inventory | None:
+    """The Application called `name`, or None where it is not. Raises ConfigError when it is there several times."""
+    found = await _inventories(cluster, name, namespace)
+    if len(found) > 1:
+        places = ", ".join(inventory.parent.namespace for inventory in found)
+        raise ConfigError(f"there are several Applications called {name}, in {places}; say which with --namespace")
+    return found[0] if found else None
+
+
+async def _inventories(cluster: Cluster, name: str, namespace: str) -> list[Inventory]:
+    """All that fit, in order; who names both asks for no more rights than to read that one."""
     short = name.rpartition("/")[2]
     if name and namespace:
         body = await cluster.get(parent_key(short, namespace))
@@ -63,11 +82,6 @@ async def find_applications(cluster: Cluster, name: str = "", namespace: str = "
         inventory = read_parent(body, key.name.removeprefix("gitops-"), key)
         if not name or name in (short, inventory.application):
             found.append(inventory)
-    if name and not found:
-        raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
-    if name and len(found) > 1:
-        places = ", ".join(inventory.parent.namespace for inventory in found)
-        raise ConfigError(f"there are several Applications called {name}, in {places}; say which with --namespace")
     return sorted(found, key=lambda inventory: (inventory.application, inventory.parent))
 
 

@@ -69,7 +69,8 @@ def test_every_command_of_the_controllers_page_does_what_it_says(shell):
         f"  source: {{repoURL: '{url}', targetRevision: main}}\n  destination: {{namespace: {shell.namespace}}}\n"
         "  sync: {automated: true, createNamespace: true}\n  interval: 1s\n",
     )
-    first, *others = commands((ROOT / "docs/running.md").read_text())
+    sha = shell.git("-C", "repository", "rev-parse", "HEAD").strip()
+    first, *others = commands((ROOT / "docs/running.md").read_text().replace("$SHA", sha))
     with controller(shell, first) as log:
         until_logged(log, "application.synced")
         for command in others:

@@ -1,0 +1,63 @@
+"""`gitops wait`: until a controller has brought one revision to the cluster, or failed to."""
+
+import re
+import sys
+
+import click
+
+from gitops.cli import settings as exits
+from gitops.cli.application import seconds_of
+from gitops.cli.output import printable
+from gitops.cli.settings import Settings, run
+from gitops.model.errors import ConfigError, UnreachableError
+
+_EVERY_SECONDS = 1.0
+_SHA = re.compile(r"[0-9a-f]{7,64}")
+
+
+@click.command()
+@click.argument("app")
+@click.option("--revision", required=True, metavar="SHA", help="The commit to wait for; at least 7 digits of it.")
+@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
+@click.option("--timeout", default="10m", show_default=True, metavar="DURATION", help="How long to wait.")
+@click.pass_obj
+def wait(settings: Settings, app: str, revision: str, namespace: str, timeout: str) -> None:
+    """Wait until the revision SHA of APP (NAME or NAMESPACE/NAME) is synced and healthy.
+
+    Exit codes: 0 it is, 2 wrong input, 4 it failed, or the time is up, 5 it failed and was rolled back, 6 cluster
+    unreachable.
+    """
+    run(settings, _wait(settings, app, revision.lower(), namespace, timeout))
+
+
+async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout: str) -> None:
+    from gitops.cli.opening import outside_of
+    from gitops.controller.arrival import Arrival, arrival_at
+
+    if not _SHA.fullmatch(sha):
+        raise ConfigError(
+            f"--revision {sha}: write a commit's SHA, or at least its first 7 digits (git rev-parse HEAD)"
+        )
+    seconds = seconds_of(timeout)
+    before: Arrival | None = None
+    async with outside_of(settings) as outside:
+        deadline = outside.clock.monotonic() + seconds
+        while True:
+            try:
+                now = await arrival_at(outside, app, namespace, sha)
+            except UnreachableError:
+                if before is None:  # later on it is asked again
+                    raise
+                now = before
+            # What is written in the moment between two steps of a sync passes: only what stays is believed.
+            if now.outcome is not None and before is not None and now.outcome is before.outcome:
+                break
+            before = now
+            if outside.clock.monotonic() > deadline:
+                break
+            await outside.clock.sleep(_EVERY_SECONDS)
+    late = "" if now.outcome else f"not synced and healthy after {timeout}: "
+    word = now.outcome.value if now.outcome else "failed"
+    click.echo(f"{now.application} {sha[:12]}: {printable(f'{word}: {late}{now.where}')}", err=True)
+    codes = {"synced": exits.DONE, "rolled-back": exits.ROLLED_BACK}
+    sys.exit(codes.get(word, exits.FAILED))
