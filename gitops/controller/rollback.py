@@ -12,7 +12,7 @@ from gitops.controller.claim import read_inventory, write_inventory
 from gitops.controller.journal import Journal
 from gitops.controller.planning import plan_rendered, render_source
 from gitops.controller.request import Outside, Planned, Request
-from gitops.engine.inventory import parent_key
+from gitops.engine.inventory import LastHealthy, parent_key
 from gitops.engine.plan import PlanOptions, is_precious
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError
@@ -28,7 +28,8 @@ async def roll_back(
 ) -> SyncResult:
     """`result` is FAILED; the answer is ROLLED_BACK, or FAILED with the reason why there is no way back."""
     no_way = _no_way_back(request, failed, result)
-    if no_way:
+    if no_way or not (result.changed or await _was_begun(request, outside, failed, result)):
+        no_way = no_way or "nothing was changed"
         return replace(result, message=f"{result.message} ({no_way})")
     healthy = failed.at.inventory.healthy
     assert healthy is not None  # by _no_way_back
@@ -36,10 +37,9 @@ async def roll_back(
     outside.tell(news.RollingBack(reason, healthy.revision))
     await journal.note("rollback.started", healthy.revision, reason=reason, failed=failed.plan.revision.sha)
     quarantine = Quarantine(failed.plan.revision.sha, failed.plan.digest, reason, journal.now())
+    back = replace(request, app=_patient(request.app), options=_options(result), wait=True, quarantine=quarantine)
     try:
-        rendered = await _release_set(request, outside, healthy.digest, healthy.revision)
-        back = replace(request, app=_patient(request.app), options=_options(result), wait=True, quarantine=quarantine)
-        planned = await plan_rendered(back, outside, rendered, failed.source)
+        planned = await _plan_back(back, outside, failed, healthy)
         if planned.plan.obstacles:
             raise GitopsError("; ".join(item.reason for item in planned.plan.obstacles))
         undone = await carry_out(back, outside, planned, journal)
@@ -54,8 +54,6 @@ def _no_way_back(request: Request, failed: Planned, result: SyncResult) -> str:
     healthy = failed.at.inventory.healthy
     if request.app.sync.rollback == "never":
         return "not rolled back: sync.rollback is never"
-    if not result.changed:
-        return "nothing was changed"
     if {failure.key for failure in result.failures} <= {prune.key for prune in failed.plan.prunes}:
         return "not rolled back: all that is desired is there and healthy, only deletions are left"
     if healthy is None:
@@ -63,6 +61,23 @@ def _no_way_back(request: Request, failed: Planned, result: SyncResult) -> str:
     if healthy.digest == failed.plan.digest:
         return "not rolled back: this is the last healthy release itself"
     return ""
+
+
+async def _was_begun(request: Request, outside: Outside, failed: Planned, result: SyncResult) -> bool:
+    """A sync that is gone on with after a kill may find nothing to change: what it had changed, the way back shows."""
+    inventory = failed.at.inventory
+    if inventory.healthy is None or inventory.synced == failed.plan.digest:
+        return False
+    try:
+        back = replace(request, options=_options(result))
+        return bool((await _plan_back(back, outside, failed, inventory.healthy)).plan.changes)
+    except GitopsError:
+        return False
+
+
+async def _plan_back(back: Request, outside: Outside, failed: Planned, healthy: LastHealthy) -> Planned:
+    rendered = await _release_set(back, outside, healthy.digest, healthy.revision)
+    return await plan_rendered(back, outside, rendered, failed.source)
 
 
 async def _release_set(request: Request, outside: Outside, digest: str, sha: str) -> RenderedSet:

@@ -74,6 +74,20 @@ def test_what_was_recreated_goes_back_although_the_old_manifest_does_not_ask_for
     assert template["spec"]["containers"][0]["image"] == "busybox"
 
 
+def test_a_sync_that_was_killed_while_it_waited_is_rolled_back_by_the_next(world):
+    world.commit(web=deployment())
+    world.sync()
+    bad = world.commit(web=deployment(image="nginx:broken"))
+    world.sync_killed_after(1)
+    assert (
+        world.get("Deployment", "web", "apps")["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:broken"
+    )
+    result = world.sync(world.with_sync(timeout=3.0))
+    assert result.outcome is Outcome.ROLLED_BACK, result.message
+    assert world.get("Deployment", "web", "apps")["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.26"
+    assert world.inventory().quarantine.revision == bad
+
+
 def test_a_claim_that_was_recreated_is_not_deleted_again_by_itself(world):
     """A person agreed to lose its data once, not twice."""
     spec = {"storageClassName": "standard", "resources": {"requests": {"storage": "1Gi"}}}
