@@ -161,6 +161,7 @@ class Settings:
     files: tuple[Path, ...] = ()
     resources: bool = True
     local_repositories: bool = False
+    require_account: bool = False
     leases: bool = False
     listen: str = ""
 
@@ -243,7 +244,7 @@ def _parts(
 ) -> "list[tuple[str, Awaitable[None]]]":
     """Sources of Applications, Leases, statuses, the HTTP server: what the settings ask for."""
     from gitops.controller.replica import Replica
-    from gitops.controller.roster import CustomResources, Files, local_refused
+    from gitops.controller.roster import CustomResources, Files, account_required, local_refused
     from gitops.controller.status import StatusWriter
 
     parts: list[tuple[str, Awaitable[None]]] = []
@@ -263,6 +264,7 @@ def _parts(
         source.read()
         parts.append((f"files {file}", source.run()))
     read = read_resource if settings.local_repositories else local_refused(read_resource)
+    read = account_required(read) if settings.require_account else read
     controller.read_child = read
     if settings.resources:
         writer = StatusWriter(home, controller, clock)

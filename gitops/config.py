@@ -12,6 +12,7 @@ import types
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from gitops.engine.paths import parse_path, parse_pointer
 from gitops.manifests.cel import CelError, compiled
@@ -30,6 +31,7 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 SECONDS = {("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "duration")} | {
     ("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"
 }
+LONGEST = 366 * 24 * 3600.0
 T = TypeVar("T")
 
 
@@ -121,6 +123,10 @@ class _Reader:
     def _checked(self, app: Application) -> Application:
         if not app.source.repoURL:
             raise self._error(("spec", "source"), "repoURL is missing: say which repository to read")
+        try:
+            urlsplit(app.source.repoURL)
+        except ValueError as exc:
+            raise self._error(("spec", "source", "repoURL"), f"not an address: {exc}") from None
         if not app.destination.namespace:
             raise self._error(("spec",), "destination.namespace is missing: say where the objects go")
         self._check_expressions(app)
@@ -190,9 +196,12 @@ class _Reader:
 
     def _duration(self, value: Any, field: tuple[str | int, ...]) -> float:
         try:
-            return parse_duration(self._typed(str, value, field))
+            seconds = parse_duration(self._typed(str, value, field))
         except ValueError as exc:
             raise self._error(field, str(exc)) from None
+        if seconds > LONGEST:
+            raise self._error(field, f"expected at most {LONGEST / 3600:.0f}h, got {value}")
+        return seconds
 
     def _choice(self, words: tuple[str, ...], value: Any, field: tuple[str | int, ...]) -> str:
         if value not in words:

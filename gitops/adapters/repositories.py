@@ -48,6 +48,7 @@ class GitRepositories:
         self._local = ThreadPoolExecutor(_LOCAL_THREADS, thread_name_prefix="git")
         self._turns: dict[str, asyncio.Lock] = {}
         self._trees: OrderedDict[tuple[str, str], Tree] = OrderedDict()
+        self._opening: dict[tuple[str, str], asyncio.Future[Tree]] = {}
 
     def name_of(self, app: Application) -> str:
         """A Secret is its namespace's own, so what is read with one is not shared with other namespaces."""
@@ -64,18 +65,15 @@ class GitRepositories:
             return GitRefs(await self._in(self._network, lambda: self._git(app).ls_remote(app.source.repoURL)))
 
     async def tree(self, app: Application, revision: Revision) -> Tree:
-        known = self._known(app, revision)
-        if known is not None:
-            return known
-        async with self._turn(app):
-            known = self._known(app, revision)
-            if known is not None:
-                return known
-            tree = await self._in(self._network, lambda: self._git(app).tree(app.source.repoURL, revision))
-            self._trees[self.name_of(app), revision.sha] = tree
-            if len(self._trees) > _TREES_KEPT:
-                self._trees.popitem(last=False)
-            return tree.fresh()
+        place = (self.name_of(app), revision.sha)
+        if place not in self._trees and place not in self._opening:
+            opening = self._in(self._network, lambda: self._git(app).tree(app.source.repoURL, revision))
+            self._opening[place] = asyncio.ensure_future(opening)
+            self._opening[place].add_done_callback(lambda done: self._opened(place, done))
+        if place in self._opening:  # opened once for all who want it; none of them ends it for the others
+            return (await asyncio.shield(self._opening[place])).fresh()
+        self._trees.move_to_end(place)
+        return self._trees[place].fresh()
 
     async def changed(self, app: Application, old: str, new: str) -> frozenset[str] | None:
         return await self._in(self._local, lambda: self._git(app).changed(app.source.repoURL, old, new))
@@ -89,13 +87,13 @@ class GitRepositories:
         """Called in a thread: the Secret may have to be asked for."""
         return Sources(self._cache, lambda reference: self._secrets(app, reference)).git(app.source.credentials)
 
-    def _known(self, app: Application, revision: Revision) -> Tree | None:
-        place = (self.name_of(app), revision.sha)
-        tree = self._trees.get(place)
-        if tree is None:
-            return None
-        self._trees.move_to_end(place)
-        return tree.fresh()
+    def _opened(self, place: tuple[str, str], done: "asyncio.Future[Tree]") -> None:
+        self._opening.pop(place, None)
+        if done.cancelled() or done.exception() is not None:
+            return
+        self._trees[place] = done.result()
+        if len(self._trees) > _TREES_KEPT:
+            self._trees.popitem(last=False)
 
     def _turn(self, app: Application) -> asyncio.Lock:
         return self._turns.setdefault(self.name_of(app), asyncio.Lock())

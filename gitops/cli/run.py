@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from gitops.cli.settings import Settings, run_controller
 
 if TYPE_CHECKING:
     from gitops.bootstrap import Settings as Start
+
+_THREADS = 64
 
 
 @click.command()
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 @click.option("--applications/--no-applications", default=True, help="Whether to run custom resources of the cluster.")
 @click.option(
     "--local-repositories", is_flag=True, help="Let custom resources name file:// repositories of this machine."
+)
+@click.option(
+    "--require-service-account", is_flag=True, help="Run only custom resources that name a sync.serviceAccount."
 )
 @click.option(
     "-n", "--namespace", default="", metavar="NS", help="Where Leases are kept (default: the pod's own, else gitops)."
@@ -45,6 +51,7 @@ def run(
     files: tuple[str, ...],
     applications: bool,
     local_repositories: bool,
+    require_service_account: bool,
     namespace: str,
     watch_namespace: str,
     leases: bool | None,
@@ -69,6 +76,7 @@ def run(
         files=tuple(Path(file) for file in files),
         resources=applications,
         local_repositories=local_repositories,
+        require_account=require_service_account,
         leases=bool(here or settings.store) if leases is None else leases,
         listen=listen or (":8080" if here else ""),
     )
@@ -92,6 +100,8 @@ async def _run(start: "Start") -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _tell_tasks)
+    # Threads wait for renders, credentials and seals; too few of them would make one wait for another.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="work"))
     async with open_controller(
         start, read_files=read_applications, read_resource=application_of, secrets=secret_of
     ) as (controller, parts):

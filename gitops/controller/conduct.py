@@ -4,10 +4,11 @@ The pipeline is `gitops.controller.reconcile`'s; here is only what a one-shot sy
 before, drift beside a revision that is not synced, retries, fights.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 _SOON, _LATER = 30.0, 300.0
 _PASSING = {ObstacleKind.WINDOW, ObstacleKind.DEPENDENCY}
 _LONGEST_BACKOFF = 180.0
+_RENDERS_EACH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,30 @@ class Means:
     # Called with the Applications that an Application holds, where the cluster does not know that kind itself.
     children: Callable[[Tracked, list[Body]], None]
     noted: Callable[[], None] = lambda: None
+    rendering: "Turns" = field(default_factory=lambda: Turns(_RENDERS_EACH))
+
+
+class Turns:
+    """So many at a time for each tenant: what one of them does for ever, the others do not wait for."""
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._tenants: dict[str, asyncio.Semaphore] = {}
+
+    def of(self, tenant: str) -> asyncio.Semaphore:
+        return self._tenants.setdefault(tenant, asyncio.Semaphore(self._each))
 
 
 class _Head:
     """`gitops.ports.Source` at the revision that the poller saw: a pass never asks a remote what is new."""
 
-    def __init__(self, repositories: Repositories, tracked: Tracked) -> None:
+    def __init__(
+        self,
+        repositories: Repositories,
+        tracked: Tracked,
+        waiting: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
+        self._waiting = waiting
         self._repositories = repositories
         self._app = tracked.app
         self._head = tracked.head
@@ -72,7 +92,8 @@ class _Head:
         revision = Revision(sha, "") if sha else self._head
         if revision is None:
             raise SourceError(f"{spec.repoURL}: has not been read yet")
-        tree = await self._repositories.tree(self._app, revision)
+        async with self._waiting():  # an older commit may have to be fetched, from a remote that takes its time
+            tree = await self._repositories.tree(self._app, revision)
         if not sha:
             self.tree = tree
         return Checkout(revision, tree, self._repositories.source_name(spec), spec.path)
@@ -100,7 +121,7 @@ async def _pass(
     tracked: Tracked, means: Means, word: Word, waiting: Callable[[], AbstractAsyncContextManager[None]]
 ) -> float | None:
     app = without_fights(tracked.app, tracked.fights)
-    source = _Head(means.repositories, tracked)
+    source = _Head(means.repositories, tracked, waiting)
     everything = Outside(
         source,
         means.render,
@@ -110,6 +131,7 @@ async def _pass(
         means.version,
         noted=means.noted,
         waiting=waiting,
+        rendering=lambda: _turn(means.rendering.of(app.namespace), waiting),
     )
     outside = as_account(everything, app)
     if tracked.leaving:
@@ -259,6 +281,15 @@ def _remember_corrections(tracked: Tracked, planned: Planned, clock: Clock) -> N
         tracked.fights = fights
         tracked.message = "; ".join(str(fight) for fight in fights)
         log.warning("drift.fight", application=tracked.identity, reason=tracked.message)
+
+
+@contextlib.asynccontextmanager
+async def _turn(
+    places: asyncio.Semaphore, waiting: Callable[[], AbstractAsyncContextManager[None]]
+) -> AsyncIterator[None]:
+    """A tenant's place for a render; the cluster's is another's meanwhile."""
+    async with waiting(), places:
+        yield
 
 
 def _without_applications(render: Render, inner: list[Body]) -> Render:

@@ -121,7 +121,9 @@ class _Place:
         self._places = places
         self._waits = 0
         self._held = True
+        self._ended = False
         self._timer: asyncio.TimerHandle | None = None
+        self._taking = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def lent(self) -> AsyncIterator[None]:
@@ -134,9 +136,12 @@ class _Place:
             self._waits -= 1
             if self._waits == 0 and self._timer is not None:
                 self._timer.cancel()
-        if not self._held and self._waits == 0:
-            await self._places.acquire()
-            self._held = True
+        async with self._taking:  # of several waits that end together, one takes the place back
+            if not self._held and self._waits == 0 and not self._ended:
+                await self._places.acquire()
+                self._held = True
+                if self._ended:
+                    self._lend()
 
     def _lend(self) -> None:
         if self._held:
@@ -144,6 +149,8 @@ class _Place:
             self._places.release()
 
     def give_back(self) -> None:
+        """The pass has ended; a task that it left behind takes no place any more."""
+        self._ended = True
         if self._timer is not None:
             self._timer.cancel()
         self._lend()

@@ -55,6 +55,8 @@ class _Repository:
     app: Application  # any of those who share it
     interval: float
     members: set[str] = field(default_factory=set)
+    is_looked_at: bool = False
+    again: bool = False  # asked for while a look was under way
     settled: Refs | None = None  # what the refs were when every member had been told of them
     backoff: _Backoff = field(default_factory=_Backoff)
 
@@ -132,6 +134,7 @@ class Poller:
                 log.debug("poll.already-gone", repository=name)
 
     def _schedule(self, name: str, known: _Repository) -> None:
+        known.again = known.is_looked_at
         jitter = min(known.interval * _JITTER, _LONGEST_JITTER)
         self._scheduler.add_job(
             self._look,
@@ -146,12 +149,26 @@ class Poller:
         )
 
     def _host(self, app: Application) -> _Backoff:
-        return self._hosts.setdefault(urlsplit(app.source.repoURL).netloc.rpartition("@")[2], _Backoff())
+        return self._hosts.setdefault(_host_of(app.source.repoURL), _Backoff())
 
     async def _look(self, name: str) -> None:
         known = self._known.get(name)
         if known is None:
             return
+        known.is_looked_at = True
+        try:
+            await self._look_once(name, known)
+            while known.again:
+                known.again = False
+                await self._look_once(name, known)
+        except Exception:
+            # A fault of ours, or an address that nobody expected: its own Applications are told, the others go on.
+            log.exception("poll.crashed", repository=known.app.source.repoURL)
+            self._look_failed(name, known, self._host(known.app), "a fault in the controller; see its log")
+        finally:
+            known.is_looked_at = False
+
+    async def _look_once(self, name: str, known: _Repository) -> None:
         host, now = self._host(known.app), self._clock.monotonic()
         if now < max(host.not_before, known.backoff.not_before):
             return
@@ -214,6 +231,14 @@ class Poller:
                 self._on_commit(tracked, revision)
             else:
                 tracked.head, tracked.current = revision, revision.sha
+
+
+def _host_of(url: str) -> str:
+    """The server's name; git's short form (user@host:path) has none that urlsplit knows, and stands for itself."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return url
 
 
 def _may_differ(tracked: Tracked, old: str, changed: frozenset[str] | None, tree: Tree) -> bool:

@@ -102,7 +102,7 @@ class Replica:
         """Give up the Lease, so that the others need not wait for it; all passes must have ended."""
         self._written = -1e9
         with contextlib.suppress(ClusterError, TimeoutError):
-            async with asyncio.timeout(3.0):
+            async with asyncio.timeout(1.5):
                 await self._cluster.delete(self._key(self.name))
 
     async def _join(self) -> None:
@@ -131,7 +131,14 @@ class Replica:
             await self._keep(alive)
             await self._clear_forgotten()
             return
-        await self._losing(lambda application: owner_of(application, alive, single=self._single) == self.name)
+        try:
+            async with asyncio.timeout(RENEW_SECONDS):
+                await self._losing(lambda application: owner_of(application, alive, single=self._single) == self.name)
+        except TimeoutError:  # nothing is given away before its pass has ended; until then all stays as it is
+            log.warning("replica.slow-to-give-away", name=self.name)
+            if len(self._own) == 1:
+                await self._keep(self._own[0])
+            return
         self._own = [*self._own, alive]
         if await self._keep(alive):
             await self._look()

@@ -34,6 +34,7 @@ class Outside:
     noted: Callable[[], None] = lambda: None  # called for each audit entry
     # Entered while a pass waits for health, so that a controller can give its place to another meanwhile.
     waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
+    rendering: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext  # likewise, around a render
 
 
 def as_account(outside: Outside, app: Application) -> Outside:

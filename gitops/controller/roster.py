@@ -57,7 +57,11 @@ class Roster:
             return
         if known is None or known[1] != entry:
             self._entries[identity] = (source, entry)
-            self._changed(entry)
+            try:
+                self._changed(entry)
+            except Exception:
+                # One Application that we did not expect must not end all the others.
+                log.exception("application.not-taken", application=identity)
 
     def drop(self, source: str, identity: str) -> None:
         known = self._entries.get(identity)
@@ -149,6 +153,20 @@ def local_refused(read: Callable[[Body], Application]) -> Callable[[Body], Appli
             )
         if app.source.credentials.caFile:
             raise ConfigError("spec.source.credentials.caFile: is a file of the controller's machine; leave it out")
+        return app
+
+    return checked
+
+
+def account_required(read: Callable[[Body], Application]) -> Callable[[Body], Application]:
+    """`read`, for Applications of people who may not act with the controller's own rights."""
+
+    def checked(body: Body) -> Application:
+        app = read(body)
+        if not app.sync.serviceAccount:
+            raise ConfigError(
+                "spec.sync.serviceAccount: this controller syncs in the name of an account only; name one"
+            )
         return app
 
     return checked

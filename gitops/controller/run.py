@@ -35,7 +35,7 @@ from gitops.ports import Asked, Clock, Cluster, Repositories, Store
 
 log = structlog.get_logger()
 _STORE_SECONDS = 1.0
-_GRACE_SECONDS = 8.0
+_GRACE_SECONDS = 6.0
 _STAND_BY_SECONDS = 2.0
 SUSPENDED, APPROVED = "suspended", "approved"
 
@@ -150,12 +150,11 @@ class Controller:
         """End the passes in hand, give the Applications away, close what is open; within the grace of a SIGTERM."""
         self._ready = False
         self.poller.stop()
-        for task in self._tasks:
+        tasks = {*self._tasks, *self._once}
+        for task in tasks:
             task.cancel()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE_SECONDS):
-                await asyncio.gather(*self._tasks, return_exceptions=True)
-        if isinstance(self.replica, Replica):
+        _, running = await asyncio.wait(tasks, timeout=_GRACE_SECONDS) if tasks else (set(), set())
+        if isinstance(self.replica, Replica) and not running:  # else the Lease runs out by itself, after their writes
             await self.replica.leave()
         for connected in self._connected.values():
             await connected.cluster.close()

@@ -113,17 +113,17 @@ def test_an_unknown_context_is_named(tmp_path, sandbox):
 
 
 def test_broken_answers_are_tried_again_until_they_are_good(tmp_path, fresh_sandbox):
-    shaky = fresh_sandbox(controllers="none", faults="error=429:20%,500:10%,reset:10%")
+    shaky = fresh_sandbox(controllers="none", faults="error=429:10%,500:5%,reset:5%")
     path = tmp_path / "kubeconfig"
     path.write_text(shaky.kubeconfig())
 
     async def work(cluster):
-        for number in range(20):
+        for number in range(12):
             body = {**BODY, "data": {"a": str(number)}}
             await cluster.apply(KEY, body)
         return await cluster.get(KEY)
 
-    assert with_cluster(str(path), work)["data"] == {"a": "19"}
+    assert with_cluster(str(path), work)["data"] == {"a": "11"}
 
 
 def test_a_conflict_is_told_with_its_causes(tmp_path, sandbox):

@@ -9,9 +9,9 @@ import pytest
 
 from gitops.controller import conduct
 from gitops.controller import lane as lanes
-from gitops.controller.roster import Entry, local_refused
+from gitops.controller.roster import Entry, account_required, local_refused
 from gitops.engine.drift import Answer
-from gitops.model.application import Application, Credentials, SourceSpec
+from gitops.model.application import Application, Credentials, SourceSpec, SyncOptions
 from gitops.model.errors import ConfigError
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
@@ -201,7 +201,8 @@ def test_an_object_that_is_deleted_again_and_again_is_not_made_at_full_speed(wor
         thread = threading.Thread(target=deletes)
         thread.start()
         thread.join()
-        assert "somebody keeps deleting" in running.tracked().message
+        running.until(lambda: running.tracked().fights)
+        assert "somebody keeps deleting" in str(running.tracked().fights[0])
     assert len([event for event in world.check_audit() if event.fact == "sync.started"]) < 12
 
 
@@ -264,3 +265,63 @@ def test_a_custom_resource_may_name_remote_repositories_only(url):
 )
 def test_remote_repositories_are_taken(url):
     assert local_refused(lambda _: Application("a", source=SourceSpec(repoURL=url)))({}).source.repoURL == url
+
+
+def test_endless_templates_of_one_tenant_do_not_keep_anothers_hand_edits_from_being_undone(world):
+    for folder in ("good", "endless"):
+        (world.repository / folder).mkdir()
+    loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    (world.repository / "endless/a.yaml.j2").write_text(loops)
+    sha = world.commit(**{"good/settings": config_map("settings")})
+    good = application(world, "app", path="good")
+    bad = application(world, "bad", path="endless", renderer="template")
+    endless = [replace(bad, name=f"endless-{number}", namespace="tenant") for number in range(20)]
+    with Running(world, good, *endless) as running:
+        running.until_synced(sha)
+        for _ in range(3):
+            world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
+            assert running.until(lambda: data(world) == {"a": "1"}) < 8
+        running.stop(within=90)  # threads of this process sit the endless templates out
+
+
+def test_a_kind_that_cannot_be_listed_costs_no_look_after_look(world):
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "metadata": {"name": "a"},
+        "spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}},
+    }
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        world.commit(review=review)
+        running.until(lambda: running.tracked().head.sha != sha and running.tracked().task is None)
+        time.sleep(1)
+        before = sum(running.controller.request_counts()[""].values())
+        time.sleep(3)
+        assert sum(running.controller.request_counts()[""].values()) - before < 10
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("interval", "99999999999h"), ("source", {"repoURL": "https://[x", "targetRevision": "main"})]
+)
+def test_a_custom_resource_that_nobody_expected_ends_nothing(world, field, value):
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/good"
+    with Running(world, resources=True) as running:
+        odd = custom_resource(world, "odd")
+        odd["spec"][field] = value
+        world.request("POST", resources(world), odd)
+        world.request("POST", resources(world), custom_resource(world, "good"))
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(sha, identity)
+        running.until(lambda: standing(world, "odd").get("conditions"))
+        assert field in str(standing(world, "odd")["conditions"])
+
+
+def test_an_account_can_be_required_of_custom_resources():
+    with pytest.raises(ConfigError, match="serviceAccount"):
+        account_required(lambda _: Application("a"))({})
+    named = Application("a", sync=SyncOptions(serviceAccount="deployer"))
+    assert account_required(lambda _: named)({}) is named

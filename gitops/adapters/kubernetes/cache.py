@@ -33,6 +33,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 # The first list of a kind is waited for only so long; after that each object is asked for by name.
 _FIRST_LIST_SECONDS = 60.0
 _NAMESPACE_SECONDS = 5.0
+# Marks the version of a list that was answered from a shelf: the shelf's own count.
+_SERIAL = "shelf-"
 _REFUSED_SECONDS, _REFUSED_PAUSE, _MOST_REFUSALS = 300.0, 2.0, 5
 
 Place = tuple[str, str, str]  # group, kind, namespace ("" = every one)
@@ -85,16 +87,16 @@ class CachedCluster:
     async def list(
         self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""
     ) -> Listing:
-        set_id = _set_asked_for(labels)
-        if set_id is None or fields or not await self._is_watched_version(group, kind, version):
+        set_id, name = _set_asked_for(labels), _name_asked_for(fields)
+        if set_id is None or name is None or not await self._is_watched_version(group, kind, version):
             return await self._cluster.list(group, kind, namespace, labels, version, fields)
         shelf = await self._watches.shelf(group, kind, namespace)
         if shelf is None:
             return await self._cluster.list(group, kind, namespace, labels, version, fields)
-        bodies = shelf.members(set_id, namespace)
+        bodies = shelf.members(set_id, namespace, name)
         if not set_id:
             bodies = [body for body in bodies if SET_ID in (body["metadata"].get("labels") or {})]
-        return Listing(tuple(bodies), str(shelf.serial))
+        return Listing(tuple(bodies), f"{_SERIAL}{shelf.serial}")
 
     async def _is_watched_version(self, group: str, kind: str, version: str) -> bool:
         info = (await self.kinds()).find(group, kind)
@@ -130,12 +132,15 @@ class CachedCluster:
         self, group: str, kind: str, namespace: str, version: str, labels: str = ""
     ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
         set_id = _set_asked_for(labels)
-        shelf = await self._watches.shelf(group, kind, namespace) if set_id and version.isdigit() else None
+        is_ours = bool(set_id) and version.startswith(_SERIAL)
+        shelf = await self._watches.shelf(group, kind, namespace) if is_ours else None
+        if is_ours and shelf is None:
+            raise ApiError(410, "Expired", "it is no longer watched; list again")
         if shelf is None or not set_id:
             async with self._cluster.watch(group, kind, namespace, version, labels) as events:
                 yield events
             return
-        async with self._watches.follow(shelf, set_id, int(version)) as events:
+        async with self._watches.follow(shelf, set_id, int(version.removeprefix(_SERIAL))) as events:
             yield events
 
     async def close(self) -> None:
@@ -149,6 +154,12 @@ def _set_asked_for(labels: str) -> str | None:
         return ""
     name, _, value = labels.partition("=")
     return value if name == PART_OF and value and "," not in value else None
+
+
+def _name_asked_for(fields: str) -> str | None:
+    """The one name that a field selector asks for, "" where there is none, None for anything else."""
+    field, _, value = fields.partition("=")
+    return "" if not fields else value if field == "metadata.name" and "," not in value else None
 
 
 class _Watches:
@@ -166,7 +177,7 @@ class _Watches:
         self._writing: Counter[ResourceKey] = Counter()  # writes of ours that are not answered yet
         self._early: dict[ResourceKey, Seen] = {}  # what was seen of them before the answer
         self._namespaces: dict[str, tuple[float, Body]] = {}
-        self._readers: dict[tuple[int, str], list[asyncio.Queue[WatchEvent]]] = {}
+        self._readers: dict[tuple[int, str], list[asyncio.Queue[WatchEvent | None]]] = {}
 
     async def shelf(self, group: str, kind: str, namespace: str) -> Shelf | None:
         """The shelf that holds this kind there, once it is filled; None where there can be none."""
@@ -175,7 +186,8 @@ class _Watches:
             if self._is_refused(place):
                 return None
             if place not in self._tasks:
-                if (await self._cluster.kinds()).find(group, kind) is None:
+                info = (await self._cluster.kinds()).find(group, kind)
+                if info is None or not {"list", "watch"} <= info.verbs:
                     return None
                 if place not in self._tasks:
                     self._begin(place)
@@ -245,7 +257,7 @@ class _Watches:
         missed = shelf.since(serial, set_id)
         if missed is None:
             raise ApiError(410, "Expired", "too much has happened since; list again")
-        queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
+        queue: asyncio.Queue[WatchEvent | None] = asyncio.Queue()
         for type_, body in missed:
             queue.put_nowait(WatchEvent(type_, body))
         readers = self._readers.setdefault((id(shelf), set_id), [])
@@ -286,7 +298,7 @@ class _Watches:
                 refusals += exc.code == 403
                 # An API server that starts refuses what it will allow in a moment.
                 is_passing = exc.code == 403 and place in self._shelves and refusals < _MOST_REFUSALS
-                pause = _REFUSED_PAUSE if is_passing else pause
+                pause = _REFUSED_PAUSE if is_passing else min(pause * 2, _LONGEST_PAUSE)
                 if exc.code in (403, 404, 405) and not is_passing and not await self._is_left(place, exc):
                     return
             except ClusterError:
@@ -300,7 +312,7 @@ class _Watches:
     async def _is_left(self, place: Place, exc: ApiError) -> bool:
         """Whether to go on with a watch that was refused: no, if our rights or the kind end here."""
         group, kind, namespace = place
-        if exc.code == 403:
+        if exc.code in (403, 405):
             self._refused[place] = time.monotonic() + _REFUSED_SECONDS
             asyncio.get_running_loop().call_later(_REFUSED_SECONDS, self._try_again, place)
         else:
@@ -310,6 +322,9 @@ class _Watches:
         log.warning("watch.ended", group=group, kind=kind, namespace=namespace, reason=str(exc))
         shelf = self._shelves.pop(place, None)
         del self._tasks[place]
+        for (reader, _), queues in self._readers.items():
+            for queue in queues if reader == id(shelf) else ():
+                queue.put_nowait(None)
         for key in shelf.keys() if shelf is not None else ():
             seen = shelf.take_away(key) if shelf is not None else None
             if seen is not None:
@@ -329,7 +344,7 @@ class _Watches:
         for key in left:
             self._lost(shelf, key)
         if not version:
-            raise ApiError(404, "NotFound", f"{place[1]} is not served")
+            raise ApiError(405, "MethodNotAllowed", f"{place[1]} cannot be listed and watched")
         shelf.version = version
 
     async def _watch(self, place: Place, shelf: Shelf) -> None:
@@ -365,6 +380,7 @@ def _is_same(seen: Body | None, stored: Body) -> bool:
     return seen is not None and content_of(seen) == content_of(stored)
 
 
-async def _drained(queue: asyncio.Queue[WatchEvent]) -> AsyncIterator[WatchEvent]:
-    while True:
-        yield await queue.get()
+async def _drained(queue: asyncio.Queue[WatchEvent | None]) -> AsyncIterator[WatchEvent]:
+    """Events as they come; None says that the shelf is gone, and that there will be none any more."""
+    while (event := await queue.get()) is not None:
+        yield event

@@ -46,6 +46,7 @@ class _Pool:
         self.reads = 0
         self.writes = 0
         self.silent_until = 0.0
+        self.answered_at = 0.0
         self.may_write: Callable[[], bool] = lambda: True
 
 
@@ -124,6 +125,7 @@ class Http:
         data = None if body is None else _encoded(body)
         headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
         is_write = method in _WRITES and "dryRun" not in (query or {})
+        started = time.monotonic()
         for attempt in range(1, attempts + 1):
             try:
                 async with self._pool.places:
@@ -134,12 +136,13 @@ class Http:
                     code, raw, retry_after = await self._once(method, path, query, data, headers)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
                 if attempt == attempts or _is_hopeless(exc):
-                    if isinstance(exc, TimeoutError):
+                    if isinstance(exc, TimeoutError) and self._pool.answered_at < started:
                         # Whoever else waits for a server that says nothing is told at once, instead of after minutes.
                         self._pool.silent_until = time.monotonic() + _SILENCE_SECONDS
                     raise UnreachableError(f"{self.server}: {_words(exc)}") from exc
                 await asyncio.sleep(_delay(attempt, 0.0))
                 continue
+            self._pool.answered_at, self._pool.silent_until = time.monotonic(), 0.0
             self._count(method, query, path, code, time.monotonic() - started)
             if code < 300:
                 return raw

@@ -9,7 +9,7 @@ import structlog
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.adapters.kubernetes.registered import SELECTORS, cluster_name, connection_of, credentials_text
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.errors import ApiError, ClusterError
+from gitops.model.errors import ApiError, ClusterError, SourceError
 from gitops.ports import Cluster
 
 log = structlog.get_logger()
@@ -37,7 +37,11 @@ class Registry:
         """What a secretRef in `namespace` stands for; "" where there is no such Secret. Call it in a thread."""
         key = ResourceKey("", "Secret", namespace, reference)
         asked = asyncio.run_coroutine_threadsafe(self._home.get(key), self._loop)
-        secret = asked.result(_LOOKUP_SECONDS)
+        try:
+            secret = asked.result(_LOOKUP_SECONDS)
+        except TimeoutError as exc:
+            asked.cancel()
+            raise SourceError(f"Secret {namespace}/{reference}: the cluster does not answer") from exc
         return credentials_text(secret) if secret is not None else ""
 
     async def run(self) -> None:

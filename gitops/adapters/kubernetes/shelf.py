@@ -106,12 +106,11 @@ class Shelf:
         body: Body = orjson.loads(entry.data)
         return body
 
-    def members(self, set_id: str, namespace: str = "") -> list[Body]:
-        """The objects of one ApplySet ("" = of every one), in a namespace ("" = all of them)."""
+    def members(self, set_id: str, namespace: str = "", name: str = "") -> list[Body]:
+        """The objects of one ApplySet ("" = of every one), in a namespace and of a name ("" = all of them)."""
         keys = self._sets.get(set_id, ()) if set_id else self._entries
-        return [
-            orjson.loads(self._entries[key].data) for key in sorted(keys) if not namespace or key.namespace == namespace
-        ]
+        chosen = (key for key in keys if namespace in ("", key.namespace) and name in ("", key.name))
+        return [orjson.loads(self._entries[key].data) for key in sorted(chosen)]
 
     def since(self, serial: int, set_id: str) -> Iterator[tuple[Any, Body]] | None:
         """(event type, object) of what happened to a set after `serial`; None when that is no longer known."""
