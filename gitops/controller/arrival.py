@@ -22,9 +22,9 @@ _MOST_OBJECTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """`outcome` is SYNCED (there, and healthy), FAILED, ROLLED_BACK, or None while it is open; `where` says it stands.
+    """`outcome` is SYNCED (there, and healthy), FAILED, ROLLED_BACK, or None while it is open.
 
-    `application` is its identity, as far as it is known.
+    `where` tells it in words; `application` is its identity, as far as it is known.
     """
 
     application: str

@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import replace
 
 from gitops.controller.claim import make_namespace, namespace_exists, write_inventory
@@ -11,13 +12,13 @@ from gitops.controller.journal import Journal
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.annotations import hook_phase_of
 from gitops.engine.backends import called_services
-from gitops.engine.hooks import leaves_something
+from gitops.engine.hooks import goes_by_itself, leaves_something
 from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked
-from gitops.engine.plan import hooks_of
+from gitops.engine.plan import Situation, hooks_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError
 from gitops.model.health import worst
-from gitops.model.plan import RunHook
+from gitops.model.plan import Change, RunHook
 from gitops.model.release import Release
 from gitops.model.result import Failure, Outcome, SyncResult
 from gitops.model.spec import spec_text
@@ -87,6 +88,7 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
     at = planned.at
     # A sync of single objects claims only those: the rest would be told as missing.
     about = {change.key for change in planned.plan.changes} if at.options.resources else at.rendered.keys
+    about -= _idle(at, [change for step in planned.plan.steps for change in step.changes])
     # A rollback is given more time, say; what the Application asks for is what the last sync was told.
     spec = at.inventory.spec if request.quarantine else spec_text(request.app)
     hooks = _hook_run(planned)
@@ -108,6 +110,13 @@ def _hook_run(planned: Planned) -> HookRun | None:
         return before
     runs = any(isinstance(change, RunHook) for step in plan.steps for change in step.changes)
     return HookRun(secrets.token_hex(8), plan.digest) if runs else None
+
+
+def _idle(at: Situation, changes: Iterable[Change]) -> set[ResourceKey]:
+    """Hooks that are not among `changes` and that no object is left of: they are not missing."""
+    run = {change.key for change in changes}
+    idle = (hook for hook in hooks_of(at) if hook.key not in run)
+    return {hook.key for hook in idle if hook.key not in at.live or goes_by_itself(hook)}
 
 
 async def _end_hooks(request: Request, outside: Outside, planned: Planned, inventory: Inventory) -> None:
@@ -144,7 +153,7 @@ async def _settle(
         if not known or known[0].digest != plan.digest:  # a repair of the present release is not a new one
             await outside.store.add_release(_release(request, outside, planned, journal, health.word.value))
         healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
-    keys = at.rendered.keys | {kept.key for kept in plan.kept}
+    keys = (at.rendered.keys - _idle(at, plan.changes)) | {kept.key for kept in plan.kept}
     keys |= await _out_of_sight(outside, planned)
     keys |= inventory.keys - at.inventory.keys - at.rendered.keys  # claimed by another runner meanwhile
     hooks = hooks_of(at) if whole else []
@@ -158,8 +167,9 @@ async def _settle(
     )
     tidied = await write_inventory(outside.cluster, journal.anchored(settled), inventory, outside.version)
     if whole and tidied.hooks is not None:
-        await tidy_hooks(outside.cluster, hooks, tidied.hooks.id, request.app.health)
-        await write_inventory(outside.cluster, replace(tidied, hooks=None), tidied, outside.version)
+        gone = await tidy_hooks(outside.cluster, hooks, tidied.hooks.id, request.app.health)
+        exact = replace(tidied, hooks=None, keys=tidied.keys - gone)
+        await write_inventory(outside.cluster, exact, tidied, outside.version)
 
 
 async def _out_of_sight(outside: Outside, planned: Planned) -> set[ResourceKey]:

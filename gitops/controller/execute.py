@@ -291,8 +291,14 @@ class Execution:
         self._tell(news.Refused(failure))
 
 
-async def tidy_hooks(cluster: Cluster, hooks: Iterable[RunHook], sync: str, own: tuple[HealthRule, ...]) -> None:
-    """After the sync with the id `sync`: delete its hooks as their policies say, give the Jobs that stay their TTL."""
+async def tidy_hooks(
+    cluster: Cluster, hooks: Iterable[RunHook], sync: str, own: tuple[HealthRule, ...]
+) -> frozenset[ResourceKey]:
+    """After the sync with the id `sync`: delete its hooks as their policies say, give the Jobs that stay their TTL.
+
+    The keys of what was deleted, or will go by itself.
+    """
+    gone = set()
     for hook in hooks:
         live = await cluster.get(hook.key) if leaves_something(hook) else None
         if live is None or not is_of_sync(live, sync):
@@ -301,9 +307,12 @@ async def tidy_hooks(cluster: Cluster, hooks: Iterable[RunHook], sync: str, own:
         body = body_when_ended(hook, live, sync)
         if (HookDelete.SUCCEEDED if succeeded else HookDelete.FAILED) in hook.delete:
             await cluster.delete(hook.key, uid=live["metadata"]["uid"])
+            gone.add(hook.key)
         elif body is not None:
+            gone.add(hook.key)
             try:
                 await cluster.apply(hook.key, body, force=True)
             except ApiError as exc:
                 if exc.code not in (404, 409):  # it is gone
                     raise
+    return frozenset(gone)

@@ -38,6 +38,11 @@ def leaves_something(hook: RunHook) -> bool:
     return _ttl(hook.body) is not None or bool(hook.delete & {HookDelete.SUCCEEDED, HookDelete.FAILED})
 
 
+def goes_by_itself(hook: RunHook) -> bool:
+    """True when the hook's object need not be remembered once it has run: its TTL removes it."""
+    return _ttl(hook.body) is not None
+
+
 def _of_sync(body: Body, sync: str) -> Body:
     return {**body, "metadata": {**body["metadata"], "annotations": {**annotations_of(body), SYNC: sync}}}
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from gitops.controller import news
+from gitops.controller.inspect import standing_of
 from gitops.controller.reconcile import sync
 from gitops.controller.request import Request
 from gitops.controller.wait import health_when_gone
 from gitops.model.errors import ApiError
-from gitops.model.health import HealthWord
+from gitops.model.health import HEALTHY, HealthWord
 from gitops.model.result import Outcome
 from tests.scenarios.world import Killed, config_map, deployment, job
 
@@ -149,6 +150,27 @@ def test_a_delete_policy_says_what_becomes_of_the_hook(world, words, policy, ima
     world.commit(hook=hook(words, "pre", image=image, policy=policy), web=config_map("web"))
     assert world.sync().outcome is (Outcome.FAILED if image == FAILING else Outcome.SYNCED)
     assert (live(world) is not None) is stays
+
+
+GONE = [{"policy": "succeeded"}, TTL, {"phase": "sync-fail"}]
+
+
+@pytest.mark.parametrize("kind", GONE, ids=["deleted", "ttl", "not run"])
+def test_a_hook_that_has_left_no_object_is_not_missing(world, kind):
+    """Else the Application would never look healthy; nor is it missing after drift was put right."""
+    phase = kind.get("phase", "pre-sync")
+    body = hook(OURS, "pre", policy=kind.get("policy", ""), **(TTL if kind is TTL else {}))
+    body["metadata"]["annotations"]["gitops.dev/hook"] = phase
+    world.commit(hook=body, web=config_map("web"))
+    for _ in range(2):
+        world.sync()
+        assert {key.name for key in world.inventory().keys} == {"web"}
+        owned = world.inventory()
+        assert world._outside(lambda outside: standing_of(outside.cluster, owned)).health == HEALTHY  # noqa: B023
+        world.edit("core/configmaps/web", {"data": {"a": "by hand"}})
+    world.commit(hook=None)
+    world.sync()
+    until(lambda: live(world) is None)
 
 
 @DIALECTS
