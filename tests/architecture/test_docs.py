@@ -57,7 +57,8 @@ def test_every_command_of_the_readme_does_what_it_says(shell, fresh_sandbox):
         assert done.returncode in expected, f"{command}\n{done.stdout}{done.stderr}"
 
 
-def test_every_command_of_the_controllers_page_does_what_it_says(shell):
+def test_every_command_of_the_controllers_page_does_what_it_says(shell, fresh_sandbox):
+    Path(shell.environment["KUBECONFIG"]).write_text(fresh_sandbox(speed=4.0).kubeconfig())
     shell.write("repository/settings.yaml", write_manifests([config_map("settings")]))
     shell.git("init", "-q", "-b", "main", "repository")
     shell.git("-C", "repository", "add", "-A")
