@@ -15,6 +15,7 @@ import pytest
 from gitops.bootstrap import Settings
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import SourceSpec
+from renderers import template
 from tests.scenarios.running import Running
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
 from tests.scenarios.world import World, config_map
@@ -113,7 +114,8 @@ def drift_times(world, running, count=8):
     return sorted(times)
 
 
-def test_a_silent_cluster_a_trickling_repository_and_an_endless_template_delay_nobody(world, capsys):
+def test_a_silent_cluster_a_trickling_repository_and_an_endless_template_delay_nobody(world, capsys, monkeypatch):
+    monkeypatch.setattr(template, "SECONDS", 5.0)
     sha = world.commit(settings=config_map("settings"))
     (world.repository / "endless").mkdir()
     (world.repository / "endless/a.yaml.j2").write_text(

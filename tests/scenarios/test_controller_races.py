@@ -14,6 +14,7 @@ from gitops.engine.drift import Answer
 from gitops.model.application import Application, Credentials, SourceSpec, SyncOptions
 from gitops.model.errors import ConfigError
 from gitops.model.result import Outcome
+from renderers import template
 from tests.scenarios.running import Running
 from tests.scenarios.test_clusters import cluster_secret, make_namespace, secrets, to
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
@@ -267,7 +268,8 @@ def test_remote_repositories_are_taken(url):
     assert local_refused(lambda _: Application("a", source=SourceSpec(repoURL=url)))({}).source.repoURL == url
 
 
-def test_endless_templates_of_one_tenant_do_not_keep_anothers_hand_edits_from_being_undone(world):
+def test_endless_templates_of_one_tenant_do_not_keep_anothers_hand_edits_from_being_undone(world, monkeypatch):
+    monkeypatch.setattr(template, "SECONDS", 3.0)
     for folder in ("good", "endless"):
         (world.repository / folder).mkdir()
     loops = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"

@@ -165,7 +165,7 @@ def test_whoever_is_killed_every_commit_arrives_as_by_one_replica(replicas):
     replicas.start()
     replicas.start()
     began, number, next_kill = time.monotonic(), 0, 5.0
-    seconds = max(10.0, 120.0 * SHARE)
+    seconds = max(6.0, 120.0 * SHARE)
     while (passed := time.monotonic() - began) < seconds:
         number += 1
         replicas.commit(str(number))
