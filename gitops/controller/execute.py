@@ -6,11 +6,11 @@ dry-run, so that a refusal leaves the step undone as a whole. After each wave it
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import assert_never
+from typing import Any, assert_never
 
 from gitops.controller import news
 from gitops.controller.diagnose import Doctor
@@ -147,7 +147,7 @@ class Execution:
         if len(self.progress.failures) == failed_before:
             await self._all(self._do(change, written, hooks) for change in step.changes)
         # Each to its own end, also when another one fails; even with --no-wait.
-        await asyncio.gather(*(self._healthy({key: body}, always=True) for key, body in hooks.items()))
+        await _together(self._healthy({key: body}, always=True) for key, body in hooks.items())
         providers = {key: body for key, body in written.items() if is_crd(key) or is_namespace(key)}
         if providers:
             await self._healthy(providers, always=True)
@@ -162,7 +162,7 @@ class Execution:
             async with self._places:
                 await item
 
-        await asyncio.gather(*(limited(item) for item in work))
+        await _together(limited(item) for item in work)
 
     async def _try_out(self, change: Change) -> None:
         """Ask for creates in a dry-run; updates were asked for when the plan was made."""
@@ -316,3 +316,15 @@ async def tidy_hooks(
                 if exc.code not in (404, 409):  # it is gone
                     raise
     return frozenset(gone)
+
+
+async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All of it at the same time; when one raises, the others are ended before that is told: none goes on unseen."""
+    tasks = [asyncio.create_task(item) for item in work]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

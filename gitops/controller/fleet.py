@@ -87,7 +87,8 @@ class Tracked:
     @property
     def sync(self) -> str:
         """Synced, OutOfSync or Unknown."""
-        if self.problem or self.answer is None:
+        is_planned = self.head is None or self.head.sha == self.current
+        if self.problem or self.answer is None or not is_planned:
             return "Unknown"
         return "Synced" if self.answer is Answer.SETTLED else "OutOfSync"
 

@@ -73,12 +73,12 @@ async def _inventories(cluster: Cluster, name: str, namespace: str) -> list[Inve
         body = await cluster.get(parent_key(short, namespace))
         bodies = [body] if body else []
     else:
-        bodies = list((await cluster.list("", "ConfigMap", namespace, f"{SET_ID},{MANAGED_BY}={INSTANCE}")).items)
+        fields = f"metadata.name=gitops-{short}" if name else ""
+        ours = f"{SET_ID},{MANAGED_BY}={INSTANCE}"
+        bodies = list((await cluster.list("", "ConfigMap", namespace, ours, fields=fields)).items)
     found = []
     for body in bodies:
         key = key_of(body)
-        if name and key.name != f"gitops-{short}":
-            continue
         inventory = read_parent(body, key.name.removeprefix("gitops-"), key)
         if not name or name in (short, inventory.application):
             found.append(inventory)

@@ -62,7 +62,7 @@ class _Repository:
 
 
 class Poller:
-    """`on_commit` hears of an Application whose desired state a new commit may change.
+    """`on_commit` hears of an Application whose desired state a new commit may change, `on_moved` of the others.
 
     `on_error` hears what is wrong with the last look for an Application, "" when nothing is.
     """
@@ -74,7 +74,9 @@ class Poller:
         clock: Clock,
         on_commit: Callable[[Tracked, Revision], None],
         on_error: Callable[[Tracked, str], None],
+        on_moved: Callable[[Tracked], None],
     ) -> None:
+        self._on_moved = on_moved
         self._repositories = repositories
         self._fleet = fleet
         self._clock = clock
@@ -231,6 +233,7 @@ class Poller:
                 self._on_commit(tracked, revision)
             else:
                 tracked.head, tracked.current = revision, revision.sha
+                self._on_moved(tracked)
 
 
 def _host_of(url: str) -> str:

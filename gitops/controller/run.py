@@ -82,7 +82,7 @@ class Controller:
         self._version = version
         self.fleet = Fleet()
         self.roster = Roster(self._changed, self._gone)
-        self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look)
+        self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look, self._on_moved)
         self.replica: Replica | Alone = Alone()
         self.lanes: dict[str, Lane] = {}
         self.read_child: Callable[[Body], Application] = _no_children
@@ -229,6 +229,9 @@ class Controller:
         if tracked.task is not None and tracked.app.sync.automated and not self.is_suspended(tracked.identity):
             tracked.task.cancel()
         self._wake(tracked, Priority.COMMIT)
+
+    def _on_moved(self, tracked: Tracked) -> None:
+        self.on_status(tracked)
 
     def _on_look(self, tracked: Tracked, error: str) -> None:
         if tracked.look_error != error:

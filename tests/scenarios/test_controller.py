@@ -466,3 +466,19 @@ class Forward:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 sink.sendall(data)
+
+
+def test_a_commit_that_changes_nothing_for_it_is_told_in_its_status(world):
+    make_kind(world)
+    for folder in ("app", "other"):
+        (world.repository / folder).mkdir()
+    first = world.commit(**{"app/a": config_map("a"), "other/b": config_map("b")})
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, source={"path": "app"}))
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(first, identity)
+        second = world.commit(**{"other/b": config_map("b", a="2")})
+        running.until(lambda: standing(world).get("sync", {}).get("revision") == second)
+        assert standing(world)["sync"]["status"] == "Synced"
+        assert running.tracked(identity).rendered == first
