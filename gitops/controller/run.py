@@ -12,20 +12,20 @@ import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from gitops.controller.conduct import Means
 from gitops.controller.fleet import Fleet, Tracked
 from gitops.controller.lane import Lane
+from gitops.controller.parts import Parts
+from gitops.controller.people import People
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
 from gitops.controller.renders import RenderCache
 from gitops.controller.replica import Alone, Replica
 from gitops.controller.roster import Entry, Roster
 from gitops.controller.timing import Timing
-from gitops.engine.drift import Word
 from gitops.engine.health import health_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
@@ -37,7 +37,6 @@ log = structlog.get_logger()
 _STORE_SECONDS = 1.0
 _GRACE_SECONDS = 6.0
 _STAND_BY_SECONDS = 2.0
-SUSPENDED, APPROVED = "suspended", "approved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +82,14 @@ class Controller:
         self.fleet = Fleet()
         self.roster = Roster(self._changed, self._gone)
         self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look, self._on_moved)
+        self.people = People(store, self._on_word, self._on_wish)
         self.replica: Replica | Alone = Alone()
         self.lanes: dict[str, Lane] = {}
         self.read_child: Callable[[Body], Application] = _no_children
         self.on_status: Callable[[Tracked], None] = lambda _: None
         self.let_finish: Callable[[ResourceKey], Awaitable[None]] = _nothing_to_finish  # takes our finalizer off
         self.outcomes: dict[str, int] = {}
-        self._suspended: dict[str, str] = {}
-        self._approved: dict[str, str] = {}
-        self._taken: set[int] = set()
-        self._tasks: set[asyncio.Future[None]] = set()
-        self._dead: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._once: set[asyncio.Task[None]] = set()
+        self._parts = Parts()
         self._ready = False
         self._lane_tasks: dict[str, asyncio.Future[None]] = {}
         self._connected: dict[str, Connected] = {}
@@ -110,16 +105,11 @@ class Controller:
     async def run(self, parts: Iterable[tuple[str, Awaitable[None]]], stop: asyncio.Event) -> None:
         """Run until `stop`; `parts` are tasks beside our own. Raises what the first part that dies raised."""
         for name, part in parts:
-            self._begin(name, part)
-        self._begin("store", self._follow_store(stop))
-        stopping = asyncio.create_task(stop.wait())
+            self._parts.begin(name, part)
+        self._parts.begin("store", self._follow_store(stop))
         try:
-            ends: set[asyncio.Future[Any]] = {stopping, self._dead}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if self._dead.done():
-                self._dead.result()
+            await self._parts.until(stop)
         finally:
-            stopping.cancel()
             await self._end()
 
     async def _until_single(self, stop: asyncio.Event) -> None:
@@ -133,28 +123,12 @@ class Controller:
                 async with asyncio.timeout(_STAND_BY_SECONDS):
                     await stop.wait()
 
-    def _begin(self, name: str, part: Awaitable[None]) -> "asyncio.Future[None]":
-        """Start a part; its end, whatever the cause, ends the controller: half of one is worse than none."""
-        task = asyncio.ensure_future(part)
-        self._tasks.add(task)
-        task.add_done_callback(lambda ended: self._part_ended(name, ended))
-        return task
-
-    def _part_ended(self, name: str, task: "asyncio.Future[None]") -> None:
-        self._tasks.discard(task)
-        if task.cancelled() or self._dead.done():
-            return
-        self._dead.set_exception(task.exception() or GitopsError(f"the controller's part {name} ended by itself"))
-
     async def _end(self) -> None:
         """End the passes in hand, give the Applications away, close what is open; within the grace of a SIGTERM."""
         self._ready = False
         self.poller.stop()
-        tasks = {*self._tasks, *self._once}
-        for task in tasks:
-            task.cancel()
-        _, running = await asyncio.wait(tasks, timeout=_GRACE_SECONDS) if tasks else (set(), set())
-        if isinstance(self.replica, Replica) and not running:  # else the Lease runs out by itself, after their writes
+        all_ended = await self._parts.end(_GRACE_SECONDS)
+        if isinstance(self.replica, Replica) and all_ended:  # else the Lease runs out by itself, after their writes
             await self.replica.leave()
         for connected in self._connected.values():
             await connected.cluster.close()
@@ -226,7 +200,7 @@ class Controller:
         tracked.correlation = secrets.token_hex(4)
         tracked.failures, tracked.not_before = 0, 0.0
         tracked.corrections, tracked.fights = [], ()
-        if tracked.task is not None and tracked.app.sync.automated and not self.is_suspended(tracked.identity):
+        if tracked.task is not None and tracked.app.sync.automated and not self.people.is_suspended(tracked.identity):
             tracked.task.cancel()
         self._wake(tracked, Priority.COMMIT)
 
@@ -270,7 +244,7 @@ class Controller:
             if not stays(tracked.identity):
                 tracked.is_ours = False
                 if tracked.asked is not None:  # the other one takes it from the store
-                    self._taken.discard(tracked.asked.number)
+                    self.people.give_back(tracked.asked)
                     tracked.asked = None
                 if tracked.task is not None:
                     tracked.task.cancel()
@@ -305,16 +279,16 @@ class Controller:
                 means,
                 self.fleet,
                 may_run=lambda tracked: self.replica.runs(tracked.identity),
-                word_of=self._word_of,
+                word_of=self.people.word_of,
                 ended=self._pass_ended,
             )
             self.lanes[name] = lane
-            self._lane_tasks[name] = self._begin(f"lane {name or 'home'}", lane.run())
+            self._lane_tasks[name] = self._parts.begin(f"lane {name or 'home'}", lane.run())
         return self.lanes[name]
 
     def reconnect(self, name: str) -> None:
         """A cluster is reached in another way from now on, or has become known: begin anew with it."""
-        self._begin_once(self._reconnect(name))
+        self._parts.once(self._reconnect(name))
 
     async def _reconnect(self, name: str) -> None:
         if name in self.lanes:
@@ -331,9 +305,6 @@ class Controller:
     def request_counts(self) -> dict[str, Mapping[tuple[str, int], int]]:
         """For each cluster: (method, HTTP status) → how many answers."""
         return {name: connected.counts for name, connected in self._connected.items()}
-
-    def is_suspended(self, identity: str) -> bool:
-        return identity in self._suspended
 
     def _count_audit(self) -> None:
         self.audited += 1
@@ -354,7 +325,7 @@ class Controller:
                 if tracked.asked is asked:
                     tracked.asked = None
                 text = tracked.error or tracked.message or (tracked.answer.value if tracked.answer else "")
-                self._begin_once(self.store.answer(asked.number, text))
+                self._parts.once(self.store.answer(asked.number, text))
             standing = (tracked.answer, tracked.digest, tracked.health.word)
             if standing != tracked.told:
                 tracked.told = standing
@@ -364,25 +335,10 @@ class Controller:
 
     # ── what people say ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _word_of(self, tracked: Tracked) -> Word:
-        identity = tracked.identity
-        return Word(tracked.asked is not None, identity in self._suspended, self._approved.get(identity, ""))
-
-    async def _read_words(self) -> None:
-        before = (self._suspended, self._approved)
-        self._suspended = await self.store.settings(SUSPENDED)
-        self._approved = await self.store.settings(APPROVED)
-        if before != (self._suspended, self._approved):
-            changed = {
-                identity
-                for old, new in zip(before, (self._suspended, self._approved), strict=True)
-                for identity in old.keys() | new.keys()
-                if old.get(identity) != new.get(identity)
-            }
-            for identity in changed:
-                tracked = self.fleet.get(identity)
-                if tracked is not None and tracked.head is not None:
-                    self._wake(tracked, Priority.PERSON)
+    def _on_word(self, identity: str) -> None:
+        tracked = self.fleet.get(identity)
+        if tracked is not None and tracked.head is not None:
+            self._wake(tracked, Priority.PERSON)
 
     async def _follow_store(self, stop: asyncio.Event) -> None:
         """Begin the work when the store is ours, then take in what people ask for through it.
@@ -390,26 +346,22 @@ class Controller:
         A store that fails for a while is asked again.
         """
         await self._until_single(stop)
-        await self._read_words()
+        await self.people.read_words()
         self.poller.start()
         self._ready = True
         log.info("controller.started", applications=len(self.fleet))
         while True:
             await self.clock.sleep(_STORE_SECONDS)
             try:
-                await self._read_words()
-                asked = await self.store.requests()
-                self._taken &= {one.number for one in asked}
-                for one in asked:
-                    self._take_in(one)
+                await self.people.read_words()
+                await self.people.read_wishes()
             except GitopsError as exc:
                 log.warning("store.unavailable", error=str(exc))
 
-    def _take_in(self, asked: Asked) -> None:
+    def _on_wish(self, asked: Asked) -> bool:
         tracked = self.fleet.get(asked.application)
-        if tracked is None or asked.number in self._taken or not self.replica.runs(asked.application):
-            return
-        self._taken.add(asked.number)
+        if tracked is None or not self.replica.runs(asked.application):
+            return False
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
         tracked.failures, tracked.not_before, tracked.fights = 0, 0.0, ()
         if asked.verb == "sync":
@@ -418,19 +370,7 @@ class Controller:
         elif asked.verb == "refresh":
             self.poller.wake(tracked)
             self._wake(tracked, Priority.PERSON)
-            self._begin_once(self.store.answer(asked.number, "looked at again"))
+            self._parts.once(self.store.answer(asked.number, "looked at again"))
         else:
-            self._begin_once(self.store.answer(asked.number, f"{asked.verb} is not known here"))
-
-    def _begin_once(self, work: Awaitable[None]) -> None:
-        """A small piece of work beside the rest; its failure is told, not fatal."""
-
-        async def told() -> None:
-            try:
-                await work
-            except GitopsError as exc:
-                log.warning("store.unavailable", error=str(exc))
-
-        task = asyncio.create_task(told())
-        self._once.add(task)
-        task.add_done_callback(self._once.discard)
+            self._parts.once(self.store.answer(asked.number, f"{asked.verb} is not known here"))
+        return True

@@ -60,7 +60,7 @@ class StatusWriter:
                 if tracked is None or entry is None or entry.key is None or not is_ours:
                     self._written.pop(identity, None)
                     continue
-                status = status_of(tracked, entry.generation, suspended=self._controller.is_suspended(identity))
+                status = status_of(tracked, entry.generation, suspended=self._controller.people.is_suspended(identity))
                 if await self._write(identity, entry.key, status):
                     await self._tell(tracked, entry.key)
                 else:

@@ -132,7 +132,7 @@ def test_a_suspended_application_is_left_alone_until_it_is_resumed(world):
         running.until_synced(sha)
         store = running.controller.store
         running.ask(store.set_setting("gitops/app", "suspended", "ada"))
-        running.until(lambda: running.controller.is_suspended("gitops/app"))
+        running.until(lambda: running.controller.people.is_suspended("gitops/app"))
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
         running.until(lambda: running.tracked().answer is Answer.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}

@@ -111,7 +111,7 @@ def test_a_suspended_application_is_not_changed_though_its_head_is_quarantined(w
         running.until(lambda: running.tracked().outcome is Outcome.ROLLED_BACK, 40)
         running.until(lambda: running.tracked().quarantine and running.tracked().task is None)
         running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
-        running.until(lambda: running.controller.is_suspended("gitops/app"))
+        running.until(lambda: running.controller.people.is_suspended("gitops/app"))
         running.until(lambda: running.tracked().task is None)
         world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
         time.sleep(2)
