@@ -55,6 +55,7 @@ class _Repository:
     app: Application  # any of those who share it
     interval: float
     members: set[str] = field(default_factory=set)
+    due: float = 0.0  # the interval that the next look was scheduled with, while that is to come at once
     is_looked_at: bool = False
     again: bool = False  # asked for while a look was under way
     settled: Refs | None = None  # what the refs were when every member had been told of them
@@ -83,6 +84,7 @@ class Poller:
         self._on_commit = on_commit
         self._on_error = on_error
         self._known: dict[str, _Repository] = {}
+        self._names: dict[str, str] = {}  # the repository that each Application was added with
         self._hosts: dict[str, _Backoff] = {}
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self.looks = 0
@@ -101,9 +103,9 @@ class Poller:
     def add(self, tracked: Tracked) -> None:
         """Look for this Application too, at once; an interval shorter than the others' holds for all who share."""
         name = self._repositories.name_of(tracked.app)
-        for other, found in list(self._known.items()):
-            if other != name:
-                self._leave(other, found, tracked.identity)
+        if self._names.get(tracked.identity, name) != name:
+            self.remove(tracked)
+        self._names[tracked.identity] = name
         known = self._known.setdefault(name, _Repository(tracked.app, tracked.app.interval))
         known.members.add(tracked.identity)
         known.interval = min(known.interval, tracked.app.interval)
@@ -111,8 +113,9 @@ class Poller:
         self._schedule(name, known)
 
     def remove(self, tracked: Tracked) -> None:
-        for name, found in list(self._known.items()):
-            self._leave(name, found, tracked.identity)
+        name = self._names.pop(tracked.identity, None)
+        if name is not None:
+            self._leave(name, self._known[name], tracked.identity)
 
     def wake(self, tracked: Tracked) -> None:
         """Look at the repository of this Application now."""
@@ -126,8 +129,12 @@ class Poller:
     def _leave(self, name: str, found: _Repository, identity: str) -> None:
         found.members.discard(identity)
         left = self._members(found)
-        if left:  # credentials are looked up for one that is there
+        if left:  # credentials are looked up for one that is there, and its interval is no longer anybody's
             found.app = left[0].app
+            interval = min(tracked.app.interval for tracked in left)
+            if interval != found.interval:
+                found.interval = interval
+                self._schedule(name, found)
         if not found.members:
             del self._known[name]
             try:
@@ -136,6 +143,10 @@ class Poller:
                 log.debug("poll.already-gone", repository=name)
 
     def _schedule(self, name: str, known: _Repository) -> None:
+        """Look now, and at every interval from then on."""
+        if known.due == known.interval:
+            return
+        known.due = known.interval
         known.again = known.is_looked_at
         jitter = min(known.interval * _JITTER, _LONGEST_JITTER)
         self._scheduler.add_job(
@@ -157,7 +168,7 @@ class Poller:
         known = self._known.get(name)
         if known is None:
             return
-        known.is_looked_at = True
+        known.is_looked_at, known.due = True, 0.0
         try:
             await self._look_once(name, known)
             while known.again:
