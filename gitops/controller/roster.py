@@ -47,6 +47,7 @@ class Roster:
         self._changed = changed
         self._gone = gone
         self._entries: dict[str, tuple[str, Entry]] = {}
+        self._given: dict[str, set[str]] = {}  # source → the identities that it gives
 
     def put(self, source: str, entry: Entry) -> None:
         """An Application from `source`; of two sources that name one, the first keeps it."""
@@ -57,6 +58,7 @@ class Roster:
             return
         if known is None or known[1] != entry:
             self._entries[identity] = (source, entry)
+            self._given.setdefault(source, set()).add(identity)
             try:
                 self._changed(entry)
             except Exception:
@@ -67,13 +69,13 @@ class Roster:
         known = self._entries.get(identity)
         if known is not None and known[0] == source:
             del self._entries[identity]
+            self._given[source].discard(identity)
             self._gone(identity)
 
     def keep_only(self, source: str, identities: set[str]) -> None:
         """Whatever else `source` gave before is gone."""
-        for identity, (other, _) in list(self._entries.items()):
-            if other == source and identity not in identities:
-                self.drop(source, identity)
+        for identity in sorted(self._given.get(source, set()) - identities):
+            self.drop(source, identity)
 
     def entry(self, identity: str) -> Entry | None:
         known = self._entries.get(identity)
