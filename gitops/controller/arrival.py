@@ -45,7 +45,7 @@ async def arrival_at(outside: Outside, name: str, namespace: str, sha: str) -> A
     last = status.get("lastSync") or {}
     if _starts(last.get("revision"), sha) and last.get("outcome") in _ENDS and not _holds(status, "Reconciling"):
         return Arrival(identity, _ENDS[last["outcome"]], str(last.get("message", "")))
-    if inventory and inventory.quarantine and _is(inventory.quarantine, sha):
+    if inventory and inventory.quarantine and not inventory.going_back and _is(inventory.quarantine, sha):
         back = (await standing_of(outside.cluster, inventory)).health.is_settled
         return Arrival(identity, Outcome.ROLLED_BACK if back else Outcome.FAILED, inventory.quarantine.reason)
     event = _last_of(await outside.store.events(identity, outside.cluster.name), sha)

@@ -18,7 +18,7 @@ from gitops.engine.plan import Situation, hooks_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError
 from gitops.model.health import worst
-from gitops.model.plan import Change, RunHook
+from gitops.model.plan import Change, Create, RunHook
 from gitops.model.release import Release
 from gitops.model.result import Failure, Outcome, SyncResult
 from gitops.model.spec import spec_text
@@ -92,7 +92,18 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
     # A rollback is given more time, say; what the Application asks for is what the last sync was told.
     spec = at.inventory.spec if request.quarantine else spec_text(request.app)
     hooks = _hook_run(planned)
-    inventory = replace(claimed(at.inventory, about), source=planned.source, spec=spec, hooks=hooks)
+    made = {change.key for change in planned.plan.changes if isinstance(change, Create)}
+    revision, to = planned.plan.revision, at.inventory.going_back
+    if at.options.back and (to is None or to.digest != planned.plan.digest):
+        to = LastHealthy(revision.sha, revision.ref, planned.plan.digest, journal.now())
+    inventory = replace(
+        claimed(at.inventory, about, () if at.options.back else made),
+        source=planned.source,
+        spec=spec,
+        hooks=hooks,
+        quarantine=request.quarantine or at.inventory.quarantine,
+        going_back=to if at.options.back else None,
+    )
     if not inventory.exists:
         namespace = ResourceKey("", "Namespace", "", inventory.parent.namespace)
         own = next((found for found in at.rendered.manifests if found.key == namespace), None)
@@ -161,8 +172,10 @@ async def _settle(
         inventory,
         hooks=inventory.hooks if not whole or any(leaves_something(hook) for hook in hooks) else None,
         keys=keys if whole else inventory.keys,
+        fresh=frozenset() if whole else at.inventory.fresh,
         synced=plan.digest if whole else inventory.synced,
         healthy=healthy,
+        going_back=None if whole else inventory.going_back,
         quarantine=request.quarantine if whole else inventory.quarantine,
     )
     tidied = await write_inventory(outside.cluster, journal.anchored(settled), inventory, outside.version)

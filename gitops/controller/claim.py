@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gitops.engine.inventory import Inventory, bare_parent, parent_body, read_parent
+from gitops.engine.inventory import Inventory, bare_parent, merged, parent_body, read_parent
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
 from gitops.model.errors import ApiError, ConfigError, UnreachableError
@@ -20,7 +20,7 @@ async def read_inventory(cluster: Cluster, app: Application, parent: ResourceKey
 async def write_inventory(cluster: Cluster, inventory: Inventory, base: Inventory, version: str) -> Inventory:
     """Record `inventory`, which was made of `base` as it was read or written last; what is recorded then.
 
-    Two runners may be at one Application: what the other one has claimed since stays claimed.
+    Two runners may be at one Application: what the other one has recorded since is kept (`merged`).
     """
     failures = 0
     while True:
@@ -37,7 +37,7 @@ async def write_inventory(cluster: Cluster, inventory: Inventory, base: Inventor
             if failures == _TRIES or (base.exists and not moved):
                 raise
         now = read_parent(await cluster.get(inventory.parent), inventory.application, inventory.parent)
-        inventory = replace(inventory, keys=inventory.keys | (now.keys - base.keys))
+        inventory = merged(inventory, base, now)
         base = now
 
 

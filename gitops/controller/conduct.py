@@ -19,6 +19,7 @@ from gitops.controller.leave import leave
 from gitops.controller.planning import plan_rendered, plan_sync
 from gitops.controller.reconcile import is_settled, sync_planned
 from gitops.controller.request import Outside, Planned, Render, Request, as_account
+from gitops.controller.rollback import finish_rollback
 from gitops.engine.annotations import ignores_health
 from gitops.engine.drift import Answer, Word, corrections_in, drift_in, fights_in, respond, without_fights
 from gitops.engine.health import health_of
@@ -307,7 +308,11 @@ async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> 
     """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
     app = request.app
     inventory = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
-    if not inventory.synced or app.sync.drift == "ignore":
+    if inventory.going_back is not None:
+        result = await finish_rollback(request, outside, inventory)
+        tracked.outcome, tracked.message = result.outcome, result.message
+        return
+    if not inventory.synced or app.sync.drift == "ignore" or (inventory.quarantine and inventory.quarantine.stuck):
         return
     rendered = await outside.store.rendered(inventory.synced)
     if rendered is None:

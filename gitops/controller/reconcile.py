@@ -9,7 +9,7 @@ from gitops.controller.carry_out import carry_out, keep_spec
 from gitops.controller.journal import Journal
 from gitops.controller.planning import plan_sync
 from gitops.controller.request import Outside, Planned, Request
-from gitops.controller.rollback import roll_back
+from gitops.controller.rollback import finish_rollback, roll_back
 from gitops.engine.plan import Situation
 from gitops.model.result import Go, Hold, InSync, Outcome, SyncResult
 
@@ -25,6 +25,8 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
     outside.tell(news.Planned(plan))
     journal = Journal(request, outside, planned.at.inventory)
     match planned.decision:
+        case Hold() if planned.at.inventory.going_back and not planned.at.options.leaving:
+            return await finish_rollback(request, outside, planned.at.inventory)
         case Hold() as hold:
             await journal.note("sync.held", plan.revision.sha, reason=hold.reason)
             outside.tell(news.Held(hold))

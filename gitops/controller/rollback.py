@@ -1,7 +1,8 @@
 """Back to the last healthy release after a sync failed; the revision that failed is quarantined.
 
 The release's rendered set comes from our store, or is rendered again from its commit where the store has it not (a CI
-runner). A rollback updates what the failed sync changed and deletes what that sync created, and nothing else.
+runner). A rollback updates what the failed sync changed and deletes what that sync created, and nothing else. Where it
+goes is written into the inventory before its first change, so that whoever comes after a kill goes on with it.
 """
 
 from dataclasses import replace
@@ -12,13 +13,15 @@ from gitops.controller.claim import read_inventory, write_inventory
 from gitops.controller.journal import Journal
 from gitops.controller.planning import plan_rendered, render_source
 from gitops.controller.request import Outside, Planned, Request
-from gitops.engine.inventory import LastHealthy, parent_key
+from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy, parent_key
 from gitops.engine.plan import PlanOptions, is_precious
-from gitops.model.application import Application
+from gitops.manifests.key import ResourceKey
 from gitops.model.errors import GitopsError
+from gitops.model.plan import ABSENT, Change, Manager, Plan, Prune, Recreate, Update
 from gitops.model.release import Quarantine
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Outcome, SyncResult
+from gitops.model.revision import Revision
 
 _LEAST_SECONDS = 120.0
 
@@ -37,16 +40,43 @@ async def roll_back(
     outside.tell(news.RollingBack(reason, healthy.revision))
     await journal.note("rollback.started", healthy.revision, reason=reason, failed=failed.plan.revision.sha)
     quarantine = Quarantine(failed.plan.revision.sha, failed.plan.digest, reason, journal.now())
-    back = replace(request, app=_patient(request.app), options=_options(result), wait=True, quarantine=quarantine)
+    back = _back(request, _fresh(failed, result), quarantine)
+    return await _go_back(back, outside, result, healthy, failed.source, journal)
+
+
+async def finish_rollback(request: Request, outside: Outside, inventory: Inventory) -> SyncResult:
+    """Go on with a rollback that was killed on its way (`inventory.going_back`): ROLLED_BACK, or FAILED."""
+    to, found = inventory.going_back, inventory.quarantine
+    assert to is not None  # the caller asked because of it
+    journal = Journal(request, outside, inventory)
+    left = found or Quarantine("", "", "a rollback was begun", journal.now())
+    outside.tell(news.RollingBack(left.reason, to.revision))
+    await journal.note("rollback.started", to.revision, reason=f"goes on: {left.reason}", failed=left.revision)
+    plan = Plan(request.app.identity, Revision(left.revision, ""), left.digest, ())
+    result = SyncResult(Outcome.FAILED, plan, message=left.reason)
+    back = _back(request, inventory.fresh, left)
+    return await _go_back(back, outside, result, to, inventory.source, journal)
+
+
+def _back(request: Request, fresh: frozenset[ResourceKey], quarantine: Quarantine) -> Request:
+    """However short the deadline of the sync was, the way back gets a fair one."""
+    app = replace(request.app, sync=replace(request.app.sync, timeout=max(request.app.sync.timeout, _LEAST_SECONDS)))
+    return replace(request, app=app, options=_options(fresh), wait=True, quarantine=quarantine)
+
+
+async def _go_back(
+    back: Request, outside: Outside, result: SyncResult, to: LastHealthy, source: str, journal: Journal
+) -> SyncResult:
+    """`result` is that of the sync which failed."""
     try:
-        planned = await _plan_back(back, outside, failed, healthy)
+        planned = await _plan_back(back, outside, to, source)
         if planned.plan.obstacles:
             raise GitopsError("; ".join(item.reason for item in planned.plan.obstacles))
         undone = await carry_out(back, outside, planned, journal)
+        if undone.outcome is not Outcome.SYNCED:
+            raise GitopsError(undone.message)
     except GitopsError as exc:
-        return await _stuck(request, outside, result, quarantine, journal, str(exc))
-    if undone.outcome is not Outcome.SYNCED:
-        return await _stuck(request, outside, result, quarantine, journal, undone.message)
+        return await _stuck(back, outside, result, journal, str(exc))
     return replace(result, outcome=Outcome.ROLLED_BACK, rollback=undone)
 
 
@@ -64,20 +94,36 @@ def _no_way_back(request: Request, failed: Planned, result: SyncResult) -> str:
 
 
 async def _was_begun(request: Request, outside: Outside, failed: Planned, result: SyncResult) -> bool:
-    """A sync that is gone on with after a kill may find nothing to change: what it had changed, the way back shows."""
+    """A sync that is gone on with after a kill may find nothing to change: what it had changed, the way back shows.
+
+    What others changed meanwhile is drift, which is no reason to give the revision up.
+    """
     inventory = failed.at.inventory
     if inventory.healthy is None or inventory.synced == failed.plan.digest:
         return False
     try:
-        back = replace(request, options=_options(result))
-        return bool((await _plan_back(back, outside, failed, inventory.healthy)).plan.changes)
+        back = replace(request, options=_options(_fresh(failed, result)))
+        plan = (await _plan_back(back, outside, inventory.healthy, failed.source)).plan
     except GitopsError:
         return False
+    return any(_is_of_ours(change) for change in plan.changes)
 
 
-async def _plan_back(back: Request, outside: Outside, failed: Planned, healthy: LastHealthy) -> Planned:
-    rendered = await _release_set(back, outside, healthy.digest, healthy.revision)
-    return await plan_rendered(back, outside, rendered, failed.source)
+def _is_of_ours(change: Change) -> bool:
+    """True when what `change` would undo was written by a sync: by our own word, or gone without anybody's."""
+    match change:
+        case Update():
+            return any(
+                field.live is ABSENT or (isinstance(field.owner, Manager) and field.owner.name == INSTANCE)
+                for field in change.fields
+            )
+        case _:
+            return isinstance(change, (Prune, Recreate))
+
+
+async def _plan_back(back: Request, outside: Outside, to: LastHealthy, source: str) -> Planned:
+    rendered = await _release_set(back, outside, to.digest, to.revision)
+    return await plan_rendered(back, outside, rendered, source)
 
 
 async def _release_set(request: Request, outside: Outside, digest: str, sha: str) -> RenderedSet:
@@ -90,26 +136,24 @@ async def _release_set(request: Request, outside: Outside, digest: str, sha: str
     return rendered
 
 
-def _patient(app: Application) -> Application:
-    """However short the deadline of the sync was, the way back gets a fair one."""
-    return replace(app, sync=replace(app.sync, timeout=max(app.sync.timeout, _LEAST_SECONDS)))
+def _fresh(failed: Planned, result: SyncResult) -> frozenset[ResourceKey]:
+    """What the sync made, and what one that was killed before it had made or was about to."""
+    return failed.at.inventory.fresh | {item.key for item in result.changed if item.verb == "created"}
 
 
-def _options(result: SyncResult) -> PlanOptions:
-    created = frozenset(item.key for item in result.changed if item.verb == "created" and not is_precious(item.key))
+def _options(fresh: frozenset[ResourceKey]) -> PlanOptions:
+    created = frozenset(key for key in fresh if not is_precious(key))
     return PlanOptions(prune=True, prune_only=created, confirm=True, force_conflicts=True, hooks=False, back=True)
 
 
-async def _stuck(
-    request: Request, outside: Outside, result: SyncResult, quarantine: Quarantine, journal: Journal, reason: str
-) -> SyncResult:
-    """The way back failed too: say both reasons, and quarantine the revision all the same."""
+async def _stuck(back: Request, outside: Outside, result: SyncResult, journal: Journal, reason: str) -> SyncResult:
+    """The way back failed too: say both reasons, quarantine the revision all the same, and go no further."""
+    app = back.app
     await journal.note("rollback.failed", result.plan.revision.sha, reason=reason)
     try:
-        parent = await read_inventory(
-            outside.cluster, request.app, parent_key(request.app.name, request.app.destination.namespace)
-        )
-        marked = journal.anchored(replace(parent, quarantine=quarantine))
+        parent = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
+        stuck = replace(back.quarantine, stuck=reason) if back.quarantine else None
+        marked = journal.anchored(replace(parent, quarantine=stuck, going_back=None))
         await write_inventory(outside.cluster, marked, parent, outside.version)
     except GitopsError as exc:
         reason = f"{reason}; the quarantine could not be recorded: {exc}"

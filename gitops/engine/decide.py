@@ -43,7 +43,8 @@ def _quarantine_guard(rendered: RenderedSet, inventory: Inventory) -> list[Obsta
     found = inventory.quarantine
     if found is None or found.digest != rendered.digest:
         return []
-    text = f"revision {found.revision[:12]} failed at {found.at} and was rolled back ({found.reason})"
+    end = f"could not be rolled back: {found.stuck}" if found.stuck else "was rolled back"
+    text = f"revision {found.revision[:12]} failed at {found.at} and {end} ({found.reason})"
     return [_guard(f"{text}; push a commit that mends it, or try it again with --confirm")]
 
 

@@ -53,6 +53,8 @@ class HookRun:
 class Inventory:
     """What the parent records. `synced` is the digest of the last set that was carried out in full.
 
+    `fresh` are those of `keys` that a sync which has not ended was about to make, `going_back` is the release that a
+    rollback which has not ended goes to: whoever goes on after a kill knows what to undo, and where to go.
     `spec` is what the Application asked for (`gitops.model.spec`), `version` the parent's resourceVersion. `hooks` of
     the set that is `synced` are done, but what they left behind is not tidied yet.
     """
@@ -60,10 +62,12 @@ class Inventory:
     application: str
     parent: ResourceKey
     keys: frozenset[ResourceKey] = frozenset()
+    fresh: frozenset[ResourceKey] = frozenset()
     source: str = ""
     spec: str = ""
     synced: str = ""
     healthy: LastHealthy | None = None
+    going_back: LastHealthy | None = None
     quarantine: Quarantine | None = None
     hooks: HookRun | None = None
     anchor: Anchor | None = None
@@ -141,9 +145,25 @@ def foreign_owner(live: Body, key: ResourceKey, application: str) -> str:
     return ""
 
 
-def claimed(inventory: Inventory, desired: Iterable[ResourceKey]) -> Inventory:
-    """The superset that is written before the first change: what is owned and what is about to be."""
-    return replace(inventory, keys=inventory.keys | frozenset(desired))
+def claimed(inventory: Inventory, desired: Iterable[ResourceKey], new: Iterable[ResourceKey]) -> Inventory:
+    """The superset that is written before the first change: what is owned and what is about to be.
+
+    `new` are the objects that are about to be made; they are fresh where there is a release to go back to.
+    """
+    fresh = inventory.fresh | (frozenset(new) if inventory.healthy else frozenset())
+    return replace(inventory, keys=inventory.keys | frozenset(desired), fresh=fresh)
+
+
+def merged(ours: Inventory, base: Inventory, now: Inventory) -> Inventory:
+    """What is to be recorded when the parent has become `now` since `ours` was made of `base`.
+
+    What another runner has claimed since stays claimed, and what it wrote where we change nothing stays written.
+    """
+    kept = {name: getattr(now, name) for name in _SHARED if getattr(ours, name) == getattr(base, name)}
+    return replace(ours, keys=ours.keys | (now.keys - base.keys), **kept)
+
+
+_SHARED = ("fresh", "source", "spec", "synced", "healthy", "going_back", "quarantine", "hooks")
 
 
 def bare_parent(inventory: Inventory) -> Body:
@@ -168,6 +188,7 @@ def parent_body(inventory: Inventory, version: str) -> Body:
     facts |= {name: text for name, text in (("synced", inventory.synced), ("spec", inventory.spec)) if text}
     for name, value in (
         ("healthy", inventory.healthy),
+        ("goingBack", inventory.going_back),
         ("quarantine", inventory.quarantine),
         ("hooks", inventory.hooks),
         ("audit", inventory.anchor),
@@ -181,7 +202,7 @@ def parent_body(inventory: Inventory, version: str) -> Body:
         **bare,
         "metadata": {**bare["metadata"], **read_at, "annotations": annotations},
         "data": facts,
-        "binaryData": {"inventory": base64.b64encode(_pack(inventory.keys)).decode()},
+        "binaryData": {"inventory": base64.b64encode(_pack(inventory)).decode()},
     }
 
 
@@ -199,15 +220,17 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
         )
     try:
         data = body.get("data") or {}
-        packed = (body.get("binaryData") or {}).get("inventory", "")
+        rows = _unpack(base64.b64decode((body.get("binaryData") or {}).get("inventory", "")))
         return Inventory(
             application=data.get("application") or application,
             parent=parent,
-            keys=_unpack(base64.b64decode(packed)),
+            keys=frozenset(ResourceKey(*row[:4]) for row in rows),
+            fresh=frozenset(ResourceKey(*row[:4]) for row in rows if row[4:]),
             source=data.get("source", ""),
             spec=data.get("spec", ""),
             synced=data.get("synced", ""),
             healthy=LastHealthy(**json.loads(data["healthy"])) if "healthy" in data else None,
+            going_back=LastHealthy(**json.loads(data["goingBack"])) if "goingBack" in data else None,
             quarantine=Quarantine(**json.loads(data["quarantine"])) if "quarantine" in data else None,
             hooks=HookRun(**json.loads(data["hooks"])) if "hooks" in data else None,
             anchor=Anchor(**json.loads(data["audit"])) if "audit" in data else None,
@@ -221,12 +244,14 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
         ) from exc
 
 
-def _pack(keys: Iterable[ResourceKey]) -> bytes:
-    rows = [[key.group, key.kind, key.namespace, key.name] for key in sorted(keys)]
+def _pack(inventory: Inventory) -> bytes:
+    """Rows of group, kind, namespace and name; a fifth element marks what is fresh."""
+    rows: list[list[str | int]] = [
+        [key.group, key.kind, key.namespace, key.name, *([1] if key in inventory.fresh else [])]
+        for key in sorted(inventory.keys)
+    ]
     return gzip.compress(json.dumps(rows, separators=(",", ":")).encode(), mtime=0)
 
 
-def _unpack(packed: bytes) -> frozenset[ResourceKey]:
-    if not packed:
-        return frozenset()
-    return frozenset(ResourceKey(*row) for row in json.loads(gzip.decompress(packed)))
+def _unpack(packed: bytes) -> list[list[Any]]:
+    return json.loads(gzip.decompress(packed)) if packed else []

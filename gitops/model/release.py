@@ -22,9 +22,13 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """A revision that failed and is not tried again until a new commit or a person's word."""
+    """A revision that failed and is not tried again until a new commit or a person's word.
+
+    `stuck` is why the way back from it failed as well, "" where it did not.
+    """
 
     revision: str
     digest: str
     reason: str
     at: str
+    stuck: str = ""

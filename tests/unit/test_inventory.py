@@ -1,5 +1,7 @@
 """The inventory parent and the marks on members."""
 
+from dataclasses import replace
+
 import pytest
 
 from gitops.engine.inventory import (
@@ -8,6 +10,7 @@ from gitops.engine.inventory import (
     claimed,
     foreign_owner,
     marked,
+    merged,
     owner_of,
     parent_body,
     parent_key,
@@ -21,6 +24,7 @@ from gitops.model.release import Quarantine
 
 PARENT = parent_key("shop", "prod")
 WEB = ResourceKey("apps", "Deployment", "prod", "web")
+DATABASE = ResourceKey("apps", "StatefulSet", "prod", "db")
 
 
 def deployment(**metadata):
@@ -106,4 +110,22 @@ def test_the_other_owner_of_an_object_is_named(metadata, words):
 
 def test_a_claim_holds_what_is_owned_and_what_is_about_to_be():
     old = ResourceKey("", "Service", "prod", "old")
-    assert claimed(Inventory("gitops/shop", PARENT, frozenset({old})), [WEB]).keys == {old, WEB}
+    assert claimed(Inventory("gitops/shop", PARENT, frozenset({old})), [WEB], [WEB]).keys == {old, WEB}
+
+
+def test_what_is_about_to_be_made_is_fresh_where_there_is_a_release_to_go_back_to():
+    healthy = LastHealthy("abc", "main", "digest", "2026-01-01T00:00:00.000Z")
+    before = Inventory("gitops/shop", PARENT, frozenset({DATABASE}))
+    assert claimed(before, [WEB, DATABASE], [WEB]).fresh == frozenset()
+    found = claimed(replace(before, healthy=healthy), [WEB, DATABASE], [WEB])
+    assert found.fresh == {WEB}
+    again = read_parent(parent_body(found, "1.0"), "gitops/shop", PARENT)
+    assert (again.keys, again.fresh, again.healthy) == ({WEB, DATABASE}, {WEB}, healthy)
+
+
+def test_what_two_runners_record_at_one_time_is_merged():
+    base = Inventory("gitops/shop", PARENT, frozenset({WEB}), synced="one")
+    quarantine = Quarantine("abc", "two", "rolled back by ada", "2026-01-01T00:00:00.000Z")
+    theirs = replace(base, keys=frozenset({WEB, DATABASE}), quarantine=quarantine, synced="theirs")
+    found = merged(replace(base, synced="ours"), base, theirs)
+    assert (found.keys, found.quarantine, found.synced) == ({WEB, DATABASE}, quarantine, "ours")
