@@ -143,6 +143,8 @@ def key_text(key: str, indent: int) -> str:
     """A key with its colon; a very long one, or one of several lines, takes the `? ` form over two lines."""
     if _HAS_BREAK.search(key) or (len(key) * 4 > LONGEST_SIMPLE_KEY and len(key.encode()) > LONGEST_SIMPLE_KEY):
         return f"? {string_text(key, indent + 2, indent + 2)}\n{' ' * indent}:"
+    if key == "<<":  # go-yaml leaves it plain, and what it writes then reads as a merge
+        return '"<<":'
     return string_text(key, indent + 2, _NEVER_FOLDED) + ":"
 
 

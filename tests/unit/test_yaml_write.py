@@ -78,6 +78,10 @@ def test_a_very_long_key_takes_two_lines() -> None:
     assert write_document({"k" * 129: {"a": 1}}) == "? " + "k" * 129 + "\n:\n  a: 1\n"
 
 
+def test_a_key_that_would_read_as_a_merge_is_quoted() -> None:
+    assert write_document({"<<": {"a": 1}, "b": "<<"}) == '"<<":\n  a: 1\nb: <<\n'
+
+
 def test_keys_are_sorted_naturally() -> None:
     assert sorted_keys(dict.fromkeys(["a10", "a2", "a-b", "B", "ab", "a"])) == ["B", "a", "a-b", "a2", "a10", "ab"]
 
