@@ -10,7 +10,7 @@ from gitops.controller.diagnose import Doctor
 from gitops.controller.execute import Execution, Progress, tidy_hooks
 from gitops.controller.journal import Journal
 from gitops.controller.request import Outside, Planned, Request
-from gitops.engine.annotations import hook_phase_of
+from gitops.engine.annotations import hook_phases_of
 from gitops.engine.backends import called_services
 from gitops.engine.hooks import goes_by_itself, leaves_something
 from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked
@@ -146,7 +146,7 @@ def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
     return {
         found.key: at.live[found.key]
         for found in at.rendered.manifests
-        if found.key in at.live and found.key not in written and hook_phase_of(found) is None
+        if found.key in at.live and found.key not in written and not hook_phases_of(found)
     }
 
 

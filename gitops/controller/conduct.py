@@ -130,6 +130,7 @@ async def _pass(
         means.store,
         means.clock,
         means.version,
+        asks_around=False,
         noted=means.noted,
         waiting=waiting,
         rendering=lambda: _turn(means.rendering.of(app.namespace), waiting),

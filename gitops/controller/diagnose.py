@@ -1,13 +1,11 @@
 """Why an object is not healthy, down to the container: "ImagePullBackOff", not "progress deadline exceeded"."""
 
-import base64
-import binascii
 from collections.abc import Iterable
 
-from gitops.engine.trouble import Trouble, generation_of, troubles_of
+from gitops.engine.trouble import Trouble, generation_of, pod_trouble, stuck_pods, troubles_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
-from gitops.manifests.secrets import HIDDEN
+from gitops.manifests.secrets import HIDDEN, values_of
 from gitops.model.errors import ClusterError
 from gitops.model.health import HEALTHY, Health, HealthWord
 from gitops.ports import Cluster
@@ -23,8 +21,6 @@ _JOB_FAILURES = {
     "MaxFailedIndexesExceeded",
 }
 _LOG_LINES = 3
-# Shorter values are words like "true", which would make holes in every message.
-_SHORTEST_SECRET = 6
 
 
 class Doctor:
@@ -32,7 +28,8 @@ class Doctor:
 
     def __init__(self, cluster: Cluster, manifests: Iterable[Manifest]) -> None:
         self._cluster = cluster
-        self._secrets = sorted(_secret_values(manifests), key=len, reverse=True)
+        secrets = {value for manifest in manifests for value in values_of(manifest.body)}
+        self._secrets = sorted(secrets, key=len, reverse=True)
 
     def can_look(self, key: ResourceKey) -> bool:
         """True for kinds that have pods."""
@@ -41,15 +38,23 @@ class Doctor:
     async def trouble_of(self, key: ResourceKey) -> Trouble | None:
         """The first trouble among the newest pods of a workload. Raises ClusterError."""
         owner = await self._cluster.get(key)
-        labels = (((owner or {}).get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-        if owner is None or not labels:
+        selector = _selector_of(owner)
+        if owner is None or not selector:
             return None
-        selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
         sets: tuple[Body, ...] = ()
         if key.kind == "Deployment":
             sets = (await self._cluster.list("apps", "ReplicaSet", key.namespace, selector)).items
         pods = (await self._cluster.list("", "Pod", key.namespace, selector)).items
-        return next(iter(troubles_of(pods, generation_of(owner, sets))), None)
+        stuck = (pod_trouble(pod) for pod in stuck_pods(owner, pods))
+        return next(iter([*troubles_of(pods, generation_of(owner, sets)), *stuck]), None)
+
+    async def stuck_pods_of(self, key: ResourceKey) -> list[Body]:
+        """The Pods that a StatefulSet waits for in vain. Raises ClusterError."""
+        owner = await self._cluster.get(key) if key.kind == "StatefulSet" else None
+        selector = _selector_of(owner)
+        if owner is None or not selector:
+            return []
+        return stuck_pods(owner, (await self._cluster.list("", "Pod", key.namespace, selector)).items)
 
     async def end_of(self, key: ResourceKey, last: Body) -> Health | None:
         """How a Job ended that is gone, by its events, which outlive it; None where they do not tell."""
@@ -94,25 +99,9 @@ class Doctor:
         return said
 
 
-def _secret_values(manifests: Iterable[Manifest]) -> set[str]:
-    found: set[str] = set()
-    for manifest in manifests:
-        if (manifest.key.group, manifest.key.kind) == ("", "Secret"):
-            found |= {str(value) for value in _map(manifest.body.get("stringData")).values()}
-            for value in _map(manifest.body.get("data")).values():
-                found |= {str(value), _decoded(str(value))}
-    return {value for value in found if len(value) >= _SHORTEST_SECRET}
-
-
-def _map(value: object) -> Body:
-    return value if isinstance(value, dict) else {}
-
-
-def _decoded(text: str) -> str:
-    try:
-        return base64.b64decode(text).decode()
-    except (binascii.Error, ValueError):
-        return ""
+def _selector_of(owner: Body | None) -> str:
+    labels = (((owner or {}).get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
 
 
 def _seen(event: Body) -> str:

@@ -18,11 +18,12 @@ from gitops.controller.endpoints import without_endpoint
 from gitops.controller.journal import Journal, described
 from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
-from gitops.engine.health import health_of
-from gitops.engine.hooks import body_to_run, body_when_ended, is_of_sync, leaves_something
+from gitops.engine.health import health_of, is_of_past_runs
+from gitops.engine.hooks import body_to_run, body_when_ended, has_run, is_of_sync, leaves_something
 from gitops.engine.order import is_crd, is_namespace
 from gitops.engine.takeover import owners_again
-from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.manifests.secrets import scrubbed
 from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, ClusterError
 from gitops.model.health import Health
@@ -82,6 +83,7 @@ class Execution:
         self._waiting = waiting
         self._sync = sync
         self._places = asyncio.Semaphore(_PARALLEL)
+        self._revision = ""
         self.progress = Progress()
 
     async def run(self, plan: Plan, unchanged: dict[ResourceKey, Body]) -> Progress:
@@ -89,6 +91,7 @@ class Execution:
 
         What goes wrong is in the answer's `failures`; the steps after it are not begun.
         """
+        self._revision = plan.revision.sha
         steps = [step for step in plan.steps if step.phase is not Phase.SYNC_FAIL]
         pruned: list[Prune] = []
         for (phase, _), wave in groupby(steps, key=lambda step: (step.phase, step.wave)):
@@ -231,7 +234,7 @@ class Execution:
         What has run to its end cannot run again: a Job or Pod of an earlier sync always goes first.
         """
         live = await self._cluster.get(hook.key)
-        if live is not None and is_of_sync(live, self._sync):
+        if live is not None and has_run(hook, live, self._sync):
             return live
         if live is not None and (HookDelete.BEFORE_CREATION in hook.delete or hook.key.kind in ("Job", "Pod")):
             await self._remove(hook.key, live["metadata"]["uid"])
@@ -261,7 +264,7 @@ class Execution:
 
     async def _healthy(self, live: dict[ResourceKey, Body], *, always: bool = False) -> None:
         """Wait for `live`, and record what did not become healthy as failures."""
-        watched = {key: body for key, body in live.items() if not ignores_health(body)}
+        watched = {key: body for key, body in live.items() if not (ignores_health(body) or is_of_past_runs(key))}
         if not watched or (not self._wait and not always):
             return
         left = self._deadline - self._clock.monotonic()
@@ -272,19 +275,31 @@ class Execution:
             self._labels,
             lambda key, health: self._tell(news.HealthChanged(key, health)),
             self._own,
+            self._free,
         )
         async with self._waiting():
             healths = await waiting.until_settled(watched, max(left, 0.0))
         self.progress.healths |= healths
+        over = any(health.final for health in healths.values())  # what was still on its way has not failed then
         for key, health in sorted(healths.items()):
-            if not health.is_settled:
+            if not health.is_settled and (health.final or not over):
                 reason = await self._doctor.reason_for(key, health)
                 late = "" if health.final else "not healthy in time: "
                 self._record(Failure(key, late + reason))
 
+    async def _free(self, key: ResourceKey) -> None:
+        """Delete the Pods that a StatefulSet waits for in vain, so that it makes them as they should be now."""
+        for pod in await self._doctor.stuck_pods_of(key):
+            found = key_of(pod)
+            reason = f"{key} waits for it to become ready, and it is of an older revision"
+            await self._journal.note("pod.deleted", self._revision, object=str(found), reason=reason)
+            await self._cluster.delete(found, uid=pod["metadata"]["uid"])
+
     def _fail(self, change: Change, error: ClusterError) -> None:
-        origin = f"{change.origin}: " if not isinstance(change, Prune) else ""
-        self._record(Failure(change.key, f"{origin}{error}"))
+        if isinstance(change, Prune):
+            self._record(Failure(change.key, str(error)))
+        else:
+            self._record(Failure(change.key, f"{change.origin}: {scrubbed(str(error), change.body)}"))
 
     def _record(self, failure: Failure) -> None:
         self.progress.failures.append(failure)

@@ -50,7 +50,7 @@ async def find_applications(cluster: Cluster, name: str = "", namespace: str = "
     Raises ConfigError when `name` is not there, or is there several times.
     """
     if not name:
-        return await _inventories(cluster, "", namespace)
+        return await inventories(cluster, "", namespace)
     found = await find_application(cluster, name, namespace)
     if found is None:
         raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
@@ -59,15 +59,15 @@ async def find_applications(cluster: Cluster, name: str = "", namespace: str = "
 
 async def find_application(cluster: Cluster, name: str, namespace: str = "") -> Inventory | None:
     """The Application called `name`, or None where it is not. Raises ConfigError when it is there several times."""
-    found = await _inventories(cluster, name, namespace)
+    found = await inventories(cluster, name, namespace)
     if len(found) > 1:
         places = ", ".join(inventory.parent.namespace for inventory in found)
         raise ConfigError(f"there are several Applications called {name}, in {places}; say which with --namespace")
     return found[0] if found else None
 
 
-async def _inventories(cluster: Cluster, name: str, namespace: str) -> list[Inventory]:
-    """All that fit, in order; who names both asks for no more rights than to read that one."""
+async def inventories(cluster: Cluster, name: str, namespace: str = "") -> list[Inventory]:
+    """All that fit ("" = any), in order; who names both asks for no more rights than to read that one."""
     short = name.rpartition("/")[2]
     if name and namespace:
         body = await cluster.get(parent_key(short, namespace))

@@ -13,6 +13,7 @@ from gitops.controller.claim import read_inventory, write_inventory
 from gitops.controller.journal import Journal
 from gitops.controller.planning import plan_rendered, render_source
 from gitops.controller.request import Outside, Planned, Request
+from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy, parent_key
 from gitops.engine.plan import PlanOptions, is_precious
 from gitops.manifests.key import ResourceKey
@@ -33,6 +34,9 @@ async def roll_back(
     no_way = _no_way_back(request, failed, result)
     if no_way or not (result.changed or await _was_begun(request, outside, failed, result)):
         no_way = no_way or "nothing was changed"
+        return replace(result, message=f"{result.message} ({no_way})")
+    if await _is_not_its_doing(request, outside, failed, result):
+        no_way = "not rolled back: so it was before this sync, which does not touch it"
         return replace(result, message=f"{result.message} ({no_way})")
     healthy = failed.at.inventory.healthy
     assert healthy is not None  # by _no_way_back
@@ -91,6 +95,23 @@ def _no_way_back(request: Request, failed: Planned, result: SyncResult) -> str:
     if healthy.digest == failed.plan.digest:
         return "not rolled back: this is the last healthy release itself"
     return ""
+
+
+async def _is_not_its_doing(request: Request, outside: Outside, failed: Planned, result: SyncResult) -> bool:
+    """True when all that failed was unhealthy before, and neither this sync nor the way back changes it."""
+    at, healthy = failed.at, failed.at.inventory.healthy
+    written = {change.key for change in failed.plan.changes}
+    for failure in result.failures:
+        live = at.live.get(failure.key) if failure.key else None
+        if live is None or failure.key in written or health_of(live, request.app.health).is_settled:
+            return False
+    assert healthy is not None  # by _no_way_back
+    try:
+        back = replace(request, options=_options(_fresh(failed, result)))
+        undone = {change.key for change in (await _plan_back(back, outside, healthy, failed.source)).plan.changes}
+    except GitopsError:
+        return False
+    return not any(failure.key in undone for failure in result.failures)
 
 
 async def _was_begun(request: Request, outside: Outside, failed: Planned, result: SyncResult) -> bool:

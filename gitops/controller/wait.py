@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from gitops.controller.diagnose import Doctor
 from gitops.engine.health import health_of
@@ -44,13 +44,16 @@ class HealthWait:
         labels: str,
         tell: Tell,
         own: tuple[HealthRule, ...] = (),
+        free: Callable[[ResourceKey], Awaitable[None]] | None = None,
     ) -> None:
+        """`free` is called now and then for a workload that is not healthy, to remove what it waits for in vain."""
         self._cluster = cluster
         self._clock = clock
         self._doctor = doctor
         self._own = own
         self._labels = labels
         self._tell = tell
+        self._free = free
         self._changed = asyncio.Event()
         self._last: dict[ResourceKey, Body] = {}
         self.healths: dict[ResourceKey, Health] = {}
@@ -131,6 +134,8 @@ class HealthWait:
                 since = None
                 continue
             with contextlib.suppress(ApiError, UnreachableError):
+                if self._free is not None:
+                    await self._free(key)
                 trouble = await self._doctor.trouble_of(key)
                 now = self._clock.monotonic()
                 since = None if trouble is None else now if since is None else since

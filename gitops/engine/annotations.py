@@ -78,11 +78,8 @@ def _wave_words(body: Body) -> tuple[str, str]:
     return next(((name, annotations[name]) for name in names if name in annotations), ("", "0"))
 
 
-def hook_phase_of(manifest: Manifest) -> Phase | None:
-    """The phase that a hook runs in, or None for an ordinary object. Raises ManifestError for an unknown word.
-
-    Of several words (`pre-install,pre-upgrade`) the first that a sync knows decides, as in Argo CD.
-    """
+def hook_phases_of(manifest: Manifest) -> tuple[Phase, ...]:
+    """The phases that a hook runs in, in order; () for an ordinary object. Raises ManifestError for an unknown word."""
     words = _hook_words(manifest)
     unknown = [word for word in words if word not in _PHASES and word not in _NEVER]
     if unknown:
@@ -90,7 +87,7 @@ def hook_phase_of(manifest: Manifest) -> Phase | None:
             f"{manifest.origin}: metadata.annotations: unknown hook {unknown[0]!r} "
             f"(write one of pre-sync, sync, post-sync, sync-fail, skip)"
         )
-    return next((_PHASES[word] for word in words if word in _PHASES), None)
+    return tuple(sorted({_PHASES[word] for word in words if word in _PHASES}))
 
 
 def is_skipped(manifest: Manifest) -> bool:
@@ -99,13 +96,12 @@ def is_skipped(manifest: Manifest) -> bool:
     if words and all(word in _NEVER for word in words):
         return True
     annotations = annotations_of(manifest.body)
-    return annotations.get(PREFIX + "apply") == "ignore" or annotations.get(FLUX + "ssa") == "Ignore"
+    return annotations.get(PREFIX + "apply") == "ignore" or _flux_word(manifest.body, "ssa") == "ignore"
 
 
 def is_if_absent(body: Body) -> bool:
     """True when the object is created once and never updated."""
-    annotations = annotations_of(body)
-    return annotations.get(PREFIX + "apply") == "if-absent" or annotations.get(FLUX + "ssa") == "IfNotPresent"
+    return annotations_of(body).get(PREFIX + "apply") == "if-absent" or _flux_word(body, "ssa") == "ifnotpresent"
 
 
 def hook_deletes_of(body: Body) -> frozenset[HookDelete]:
@@ -117,15 +113,21 @@ def hook_deletes_of(body: Body) -> frozenset[HookDelete]:
     return frozenset({HookDelete.BEFORE_CREATION})
 
 
-def prune_word_of(body: Body) -> str:
-    """ "", "disabled" or "confirm": what the object says about being deleted when it leaves Git."""
-    annotations = annotations_of(body)
-    word = annotations.get(PREFIX + "prune", "")
+def prune_word_of(body: Body, *, leaving: bool = False) -> str:
+    """ "", "disabled" or "confirm": what the object says about being deleted when it leaves Git.
+
+    With `leaving`, when its Application is deleted: what only Argo CD tells apart from the other.
+    """
+    word = annotations_of(body).get(PREFIX + "prune", "")
     if word in ("disabled", "confirm"):
         return word
-    if "Prune=false" in _sync_options(body) or annotations.get(FLUX + "prune") == "disabled":
+    options = _sync_options(body)
+    kept = str(annotations_of(body).get(HELM + "resource-policy") or "").strip().lower() == "keep"
+    if kept or "Prune=false" in options or (leaving and "Delete=false" in options):
         return "disabled"
-    return ""
+    if _flux_word(body, "prune") == "disabled":
+        return "disabled"
+    return "confirm" if "Prune=confirm" in options or (leaving and "Delete=confirm" in options) else ""
 
 
 def may_recreate(body: Body) -> bool:
@@ -134,7 +136,7 @@ def may_recreate(body: Body) -> bool:
     options = _sync_options(body)
     return (
         annotations.get(PREFIX + "recreate") == "enabled"
-        or annotations.get(FLUX + "force") == "enabled"
+        or _flux_word(body, "force") == "enabled"
         or {"Replace=true", "Force=true"} <= options
     )
 
@@ -151,6 +153,12 @@ def ignores_health(body: Body) -> bool:
 
 def _sync_options(body: Body) -> set[str]:
     return {option.strip() for option in (annotations_of(body).get(ARGO + "sync-options") or "").split(",")}
+
+
+def _flux_word(body: Body, name: str) -> str:
+    """Flux reads its words from labels too, in whatever case."""
+    found = annotations_of(body).get(FLUX + name) or labels_of(body).get(FLUX + name)
+    return str(found or "").lower()
 
 
 def _hook_words(manifest: Manifest) -> list[str]:

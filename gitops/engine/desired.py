@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from gitops.engine.annotations import hook_phase_of, is_skipped
+from gitops.engine.annotations import hook_phases_of, is_skipped
 from gitops.engine.order import kinds_defined_by
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.manifests.manifest import Manifest
+from gitops.manifests.secrets import is_secret, with_data_only
 from gitops.model.kinds import Kinds
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
@@ -61,7 +62,7 @@ def digest_of(bodies: Iterable[Body]) -> str:
 
 
 def _guarded(body: Body) -> Body:
-    if body.get("kind") != "Secret" or body.get("apiVersion") != "v1":
+    if not is_secret(body):
         return body
     values = _canonical([body.get("data"), body.get("stringData")])
     identity = _canonical([body["metadata"].get("namespace"), body["metadata"].get("name")])
@@ -80,7 +81,7 @@ def _named(manifest: Manifest) -> Manifest:
     makes no second one.
     """
     prefix = manifest.body["metadata"].get("generateName")
-    if manifest.key.name or not prefix or hook_phase_of(manifest) is None:
+    if manifest.key.name or not prefix or not hook_phases_of(manifest):
         return manifest
     name = f"{prefix[:_LONGEST_PREFIX]}{digest_of([manifest.body])[:_SUFFIX]}"
     metadata = {field: value for field, value in manifest.body["metadata"].items() if field != "generateName"}
@@ -93,7 +94,7 @@ def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
     info = kinds.find(key.group, key.kind, version_of(body["apiVersion"]))
     if info is None:
         raise ManifestError(f"{manifest.origin}: {_unknown_kind(manifest, kinds)}")
-    if not key.name and hook_phase_of(manifest) is None:
+    if not key.name and not hook_phases_of(manifest):
         raise ManifestError(
             f"{manifest.origin}: metadata.generateName: only hooks may have a generated name; write metadata.name"
         )
@@ -108,7 +109,23 @@ def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
                 f"{manifest.origin}: metadata.{field}: {name!r} is no name: it may not be '.' or '..', "
                 "nor hold '/' or '%'"
             )
-    return manifest if placed == key else Manifest(placed, _with_namespace(body, placed), manifest.origin)
+    _check_text(manifest)
+    body = with_data_only(body if placed == key else _with_namespace(body, placed))
+    return manifest if body is manifest.body else Manifest(placed, body, manifest.origin)
+
+
+def _check_text(manifest: Manifest) -> None:
+    """Raise ManifestError for a value without quotes where only text can be: here the slip has a line."""
+    fields = {"ConfigMap": ("data",), "Secret": ("data", "stringData")}
+    for field in fields.get(manifest.key.kind, ()) if not manifest.key.group else ():
+        values = manifest.body.get(field)
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if isinstance(value, (bool, int, float)):
+                found = "true or false" if isinstance(value, bool) else "a number"
+                raise ManifestError(
+                    f"{manifest.origin}: {manifest.key.kind} {manifest.key.name}: {field}.{name}: expected text, got "
+                    f"{found}; put the value in quotes"
+                )
 
 
 def _with_namespace(body: Body, key: ResourceKey) -> Body:

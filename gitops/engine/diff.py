@@ -12,6 +12,7 @@ from typing import Any
 
 from gitops.manifests.key import Body
 from gitops.manifests.secrets import shown, veiled
+from gitops.manifests.typed import same
 from gitops.model.plan import ABSENT, FieldChange, Manager, Owner, Unknown
 
 # Written by the server on every change, and never desired.
@@ -58,7 +59,7 @@ def changes_between(live: Body, desired: Body) -> tuple[FieldChange, ...]:
 
 def is_same(live: Body, desired: Body) -> bool:
     """True when nothing that can be desired differs; much cheaper than listing the changes."""
-    return _comparable(live) == _comparable(desired)
+    return same(_comparable(live), _comparable(desired))
 
 
 def pair_digest(desired: Body, live: Body) -> str:
@@ -76,7 +77,7 @@ def _comparable(body: Body) -> Body:
 
 def _compare(text: str, live: Any, desired: Any, claims: list[_Claim]) -> Iterator[FieldChange]:
     """The changes at and below the place called `text`, of which `claims` are the managers."""
-    if live is desired or (type(live) is type(desired) and live == desired):
+    if same(live, desired):
         return
     keys = item_keys(live, desired)
     if isinstance(live, dict) and isinstance(desired, dict):

@@ -16,10 +16,13 @@ def is_by_hand(entry: Body) -> bool:
 
 
 def hand_edits_only(error: ApiError, live: Body) -> bool:
-    """True when every conflict is with a person's tool that updated (not applied) the field."""
+    """True when every conflict is with a person's tool that updated (not applied) the field.
+
+    The API server tells an Update by the version that it used (`conflict with "kubectl" using apps/v1`).
+    """
     entries = (live.get("metadata") or {}).get("managedFields") or []
     by_hand = {entry["manager"] for entry in entries if entry.get("operation") == "Update" and is_by_hand(entry)}
     messages = [cause.get("message", "") for cause in error.causes]
     return bool(messages) and all(
-        any(f'conflict with "{name}"' in message and "Apply" not in message for name in by_hand) for message in messages
+        any(f'conflict with "{name}"' in message and " using " in message for name in by_hand) for message in messages
     )

@@ -11,11 +11,16 @@ from typing import Any
 from gitops.engine.custom_health import custom_health
 from gitops.engine.trouble import pod_trouble
 from gitops.manifests.cel import CelError, evaluate
-from gitops.manifests.key import Body, group_of
+from gitops.manifests.key import Body, ResourceKey, group_of
 from gitops.model.application import HealthRule
 from gitops.model.health import HEALTHY, Health, HealthWord
 
 Rule = Callable[[Body], Health]
+
+
+def is_of_past_runs(key: ResourceKey) -> bool:
+    """True for a kind whose health is how its last run ended: no rollout can be judged, or mended, by that."""
+    return (key.group, key.kind) == ("batch", "CronJob")
 
 
 def health_of(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
@@ -134,11 +139,11 @@ def _stateful_set(body: Body) -> Health:
     if stale := _waiting_for_rollout(body):
         return stale
     strategy = spec.get("updateStrategy") or {}
-    if strategy.get("type") == "OnDelete":
-        return HEALTHY
     wanted, ready = spec.get("replicas", 1), status.get("readyReplicas", 0)
     if ready < wanted:
         return _progressing(f"{ready} of {wanted} replicas are ready")
+    if strategy.get("type") == "OnDelete":  # an update waits for people, a Pod that is not ready does not
+        return HEALTHY
     partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
     updated = status.get("updatedReplicas", 0)
     if partition:

@@ -6,7 +6,7 @@ makes the API server call a Service comes no earlier than that Service and the w
 
 from collections.abc import Iterable
 
-from gitops.engine.annotations import hook_phase_of, wave_of
+from gitops.engine.annotations import hook_phases_of, wave_of
 from gitops.engine.backends import behind, called_services
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
@@ -86,7 +86,7 @@ def kinds_defined_by(manifest: Manifest) -> list[KindInfo]:
 
 
 def places(manifests: Iterable[Manifest]) -> dict[ResourceKey, Place]:
-    """Phase, wave and rank of each manifest. Raises ManifestError for a wave or hook that cannot be read."""
+    """Phase (the first of a hook), wave and rank of each. Raises ManifestError for one that cannot be read."""
     manifests = tuple(manifests)
     found = {manifest.key: _own_place(manifest) for manifest in manifests}
     first_use: dict[str | tuple[str, str], Place] = {}
@@ -103,7 +103,7 @@ def places(manifests: Iterable[Manifest]) -> dict[ResourceKey, Place]:
 
 
 def _put_after_backends(found: dict[ResourceKey, Place], manifests: tuple[Manifest, ...]) -> None:
-    by_key = {manifest.key: manifest for manifest in manifests if hook_phase_of(manifest) is None}
+    by_key = {manifest.key: manifest for manifest in manifests if not hook_phases_of(manifest)}
     for key, services in called_services(by_key.values()).items():
         needed = [place for service in services for place in (service, *behind(by_key[service], by_key))]
         phase, wave, _ = max(found[each] for each in (key, *needed))
@@ -111,12 +111,12 @@ def _put_after_backends(found: dict[ResourceKey, Place], manifests: tuple[Manife
 
 
 def _own_place(manifest: Manifest) -> Place:
-    phase = hook_phase_of(manifest)
-    return (Phase.SYNC if phase is None else phase, wave_of(manifest), rank_of(manifest.key.kind))
+    phases = hook_phases_of(manifest) or (Phase.SYNC,)
+    return (phases[0], wave_of(manifest), rank_of(manifest.key.kind))
 
 
 def _can_lift(manifest: Manifest) -> bool:
-    return (is_namespace(manifest.key) or is_crd(manifest.key)) and hook_phase_of(manifest) is None
+    return (is_namespace(manifest.key) or is_crd(manifest.key)) and not hook_phases_of(manifest)
 
 
 def _provides(manifest: Manifest) -> str | tuple[str, str]:

@@ -14,9 +14,10 @@ from gitops.engine.ignore import without_ignored
 from gitops.engine.inventory import Inventory, foreign_owner, is_ours, marked
 from gitops.engine.order import Place, places, rank_of
 from gitops.engine.strategy import old_options, strategy_path
-from gitops.engine.takeover import is_client_side, owners_after_takeover, with_owners
+from gitops.engine.takeover import is_client_side, is_of_other_tool, owners_after_takeover, with_owners
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
+from gitops.manifests.secrets import scrubbed
 from gitops.model.application import Application
 from gitops.model.errors import ApiError
 from gitops.model.plan import (
@@ -137,7 +138,7 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
     obstacles: list[Obstacle] = []
     order = places(at.rendered.manifests)
     for manifest in _selected(at):
-        if annotations.hook_phase_of(manifest) is not None:
+        if annotations.hook_phases_of(manifest):
             continue
         match _change_for(at, manifest, answers.get(manifest.key)):
             case Obstacle() as obstacle:
@@ -148,7 +149,7 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
                 placed.append((order[manifest.key], change))
     leavers = _leavers(at)
     if _hooks_run(at, changed=bool(placed or leavers.prunes)):
-        placed += [(order[hook.key], hook) for hook in hooks_of(at)]
+        placed += [((hook.phase, *order[hook.key][1:]), hook) for hook in hooks_of(at)]
     steps = (*_steps(placed), *_prune_steps(leavers.prunes))
     return Plan(
         application=at.app.identity,
@@ -161,16 +162,20 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
 
 
 def hooks_of(at: Situation) -> list[RunHook]:
-    """Every hook of the set, whether or not this sync runs it. Raises ManifestError for a hook that cannot be read."""
+    """Every hook of the set, once for each of its phases, whether or not this sync runs it.
+
+    Raises ManifestError for a hook that cannot be read.
+    """
     return [
         RunHook(
             manifest.key,
             marked(manifest.body, manifest.key, at.inventory),
             manifest.origin,
             annotations.hook_deletes_of(manifest.body),
+            phase,
         )
         for manifest in _selected(at)
-        if annotations.hook_phase_of(manifest) is not None
+        for phase in annotations.hook_phases_of(manifest)
     ]
 
 
@@ -189,7 +194,7 @@ def _selected(at: Situation) -> Iterable[Manifest]:
 
 
 def _may_update(at: Situation, manifest: Manifest, live: Body) -> bool:
-    if annotations.hook_phase_of(manifest) is not None or annotations.is_if_absent(manifest.body):
+    if annotations.hook_phases_of(manifest) or annotations.is_if_absent(manifest.body):
         return False
     return not _other_owner(at, manifest, live)
 
@@ -230,6 +235,8 @@ def _new_owners(at: Situation, key: ResourceKey, desired: Body, live: Body) -> l
     sync = at.app.sync
 
     def moves(entry: Body) -> bool:
+        if at.options.adopt and is_of_other_tool(entry):
+            return True
         return (sync.takeOverKubectl and is_client_side(entry)) or (sync.strict and is_by_hand(entry))
 
     return owners_after_takeover(live, moves, old_options(desired, live, key))
@@ -244,7 +251,7 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
         )
         return Obstacle(ObstacleKind.CONFLICT, key, reason)
     if not refusal.is_immutable(error):
-        return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {error}")
+        return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {scrubbed(str(error), manifest.body)}")
     frozen = refusal.frozen_fields(error, live, answer.body or live)
     reason = refusal.immutable_reason(error, frozen)
     if not (annotations.may_recreate(manifest.body) or (at.options.back and annotations.may_recreate(live))):
@@ -278,7 +285,7 @@ def _leavers(at: Situation) -> _Leavers:
         if key in at.rendered.left_alone:
             found.kept.append(Kept(key, "its manifest says to leave it alone"))
             continue
-        word = annotations.prune_word_of(live)
+        word = annotations.prune_word_of(live, leaving=at.options.leaving)
         if reason := _reason_to_keep(at.options, key, word):
             found.kept.append(Kept(key, reason))
             continue

@@ -10,7 +10,7 @@ from typing import Any
 from gitops.manifests.fields import FieldSet
 from gitops.manifests.key import Body
 from gitops.manifests.structured_merge import apply
-from gitops.manifests.typed import TypedError
+from gitops.manifests.typed import TypedError, same
 
 FIELD_MANAGER = "gitops"
 # The time of an entry decides nothing here; a constant keeps the function pure.
@@ -51,7 +51,7 @@ def _is_applied(live: Body, desired: Body) -> bool:
 
 def _holds(desired: Any, live: Any, owned: FieldSet) -> bool:
     if not owned:
-        return type(desired) is type(live) and bool(desired == live)
+        return type(desired) is type(live) and same(desired, live)
     if isinstance(desired, dict):
         if len(desired) != len(owned) - ("." in owned) or not isinstance(live, dict):
             return False

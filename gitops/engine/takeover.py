@@ -21,6 +21,7 @@ _ACTS: FieldSet = {
     }
 }
 _CLIENT_SIDE = {"kubectl-client-side-apply", "before-first-apply"}
+_OTHER_TOOLS = {"argocd-controller", "argocd-application-controller", "kustomize-controller", "helm-controller", "helm"}
 
 
 def owners_after_takeover(live: Body, moves: Callable[[Body], bool], more: FieldSet) -> list[Body] | None:
@@ -64,6 +65,11 @@ def _of_fields(entries: Iterable[Body]) -> list[Body]:
 def is_client_side(entry: Body) -> bool:
     """True for what `kubectl apply` owned before server-side apply."""
     return entry.get("manager") in _CLIENT_SIDE and entry.get("operation") == "Update"
+
+
+def is_of_other_tool(entry: Body) -> bool:
+    """True for what Argo CD, Flux or Helm own: whoever adopts an object says that they have given it up."""
+    return entry.get("manager") in _OTHER_TOOLS
 
 
 def _is_ours(entry: Body) -> bool:

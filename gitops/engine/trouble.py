@@ -51,6 +51,28 @@ def troubles_of(pods: Iterable[Body], generation: str) -> list[Trouble]:
     return [trouble for trouble in found if trouble]
 
 
+def stuck_pods(owner: Body, pods: Iterable[Body]) -> list[Body]:
+    """The Pods of a StatefulSet that cannot run and are of an older revision: it waits for them and replaces none.
+
+    Kubernetes calls deleting them the "forced rollback"; [] for other kinds, and until the newest revision is known.
+    """
+    status, metadata = owner.get("status") or {}, owner["metadata"]
+    strategy = (owner.get("spec") or {}).get("updateStrategy") or {}
+    is_rolling = strategy.get("type") != "OnDelete" and not (strategy.get("rollingUpdate") or {}).get("partition")
+    is_observed = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+    newest = status.get("updateRevision")
+    if owner["kind"] != "StatefulSet" or not (is_rolling and is_observed and newest):
+        return []
+    return [
+        pod
+        for pod in pods
+        if any(one.get("uid") == metadata["uid"] for one in pod["metadata"].get("ownerReferences") or [])
+        and _hash_of(pod) not in ("", newest)
+        and not _is_going(pod)
+        and pod_trouble(pod)
+    ]
+
+
 def generation_of(owner: Body, replica_sets: Iterable[Body]) -> str:
     """The hash that the newest pods of a workload are labelled with; "" where its kind keeps none."""
     if owner["kind"] == "StatefulSet":

@@ -1,5 +1,7 @@
 """What must never be seen in a diff, a log or an audit entry: the values of Secrets, and copies of them."""
 
+import base64
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +10,10 @@ from gitops.manifests.key import Body
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 HIDDEN = "(hidden)"
 _VALUES = ("data", "stringData")
+# Shorter values are words like "true", which would make holes in every message.
+_SHORTEST = 6
+# How the API server quotes a value of the wrong type.
+_QUOTED_VALUE = re.compile(r"&value\.valueUnstructured\{[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +26,58 @@ class Hidden:
         return HIDDEN
 
 
+def is_secret(body: Body) -> bool:
+    return body.get("kind") == "Secret" and body.get("apiVersion") == "v1"
+
+
+def with_data_only(body: Body) -> Body:
+    """A Secret with its `stringData` in its `data`, as the API server keeps it; any other body as it is.
+
+    A key that is applied as `stringData` is owned there, but lives in `data`: when it leaves, nothing removes it. What
+    the API server would refuse is left for it to refuse.
+    """
+    text, data = body.get("stringData"), body.get("data") or {}
+    if not is_secret(body) or not isinstance(text, dict) or not isinstance(data, dict):
+        return body
+    if not all(isinstance(value, str) for value in text.values()):
+        return body
+    encoded = {name: base64.b64encode(value.encode()).decode() for name, value in text.items()}
+    plain = {name: value for name, value in body.items() if name != "stringData"}
+    return {**plain, "data": {**data, **encoded}}
+
+
+def values_of(body: Body) -> set[str]:
+    """The values of a Secret, encoded and decoded, that are long enough to be told from other text; {} of others."""
+    found: set[str] = set()
+    if is_secret(body):
+        for name in _VALUES:
+            values = body.get(name)
+            for value in values.values() if isinstance(values, dict) else ():
+                decoded = _decoded(str(value))
+                # Of a value of several lines each: a log may show one, or all with something in between.
+                found |= {str(value), decoded, *str(value).splitlines(), *decoded.splitlines()}
+    return {value for value in found if len(value) >= _SHORTEST}
+
+
+def scrubbed(text: str, body: Body) -> str:
+    """What the API server says about `body`, without the values of a Secret, which it may quote."""
+    if not is_secret(body):
+        return text
+    for value in sorted(values_of(body), key=len, reverse=True):
+        text = text.replace(value, HIDDEN)
+    return _QUOTED_VALUE.sub(HIDDEN, text)
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text).decode()
+    except ValueError:
+        return ""
+
+
 def veiled(body: Body) -> Body:
     """`body` with each value of a Secret, and each copy of one, replaced by a Hidden; other kinds as they are."""
-    if body.get("kind") != "Secret" or body.get("apiVersion") != "v1":
+    if not is_secret(body):
         return body
     hidden = dict(body)
     for name in _VALUES:

@@ -119,12 +119,13 @@ class Prune:
 
 @dataclass(frozen=True, slots=True)
 class RunHook:
-    """An object that is made once per sync and waited for."""
+    """An object that is made once per sync, in this phase of it, and waited for."""
 
     key: ResourceKey
     body: Body
     origin: Origin
     delete: frozenset[HookDelete]
+    phase: Phase
 
 
 Change = Create | Update | Recreate | Prune | RunHook

@@ -304,6 +304,20 @@ def test_the_end_of_a_job_that_was_gone_before_anybody_looked_is_told_by_its_eve
     assert "not seen to end" not in result.message
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
+def test_a_hook_of_two_phases_runs_in_both(world, fails):
+    """PreSync and SyncFail: what announces a deployment announces its end; each time it is another run."""
+    bad = {"bad": {**config_map("x"), "metadata": {"name": "Not-A-Name"}}} if fails else {}
+    world.commit(
+        say=job("say", **{"argocd.argoproj.io/hook": "PreSync,PostSync,SyncFail"}), web=config_map("web"), **bad
+    )
+    result = world.sync()
+    assert result.outcome is (Outcome.FAILED if fails else Outcome.SYNCED), result.message
+    runs = [event.detail for event in world.check_audit() if event.fact == "step.finished"]
+    ran = [detail["phase"] for detail in runs if "hook batch/Job " + world.namespace + "/say" in detail["changed"]]
+    assert ran == ["pre_sync", "sync_fail" if fails else "post_sync"]
+
+
 # ── killed and gone on with ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -322,6 +336,15 @@ AFTERWARDS = pytest.mark.parametrize(
     [("", {}, True), ("succeeded", {}, False), ("before succeeded", {}, False), ("", TTL, False)],
     ids=["stays", "deleted", "deleted before and after", "ttl"],
 )
+
+
+@pytest.mark.parametrize("writes", range(2, 8))
+def test_a_hook_of_two_phases_runs_once_in_each_though_the_sync_is_killed(world, writes):
+    world.commit(say=job("say", **{"gitops.dev/hook": "pre-sync,post-sync"}), web=config_map("web"))
+    world.sync_killed_after(writes)
+    assert world.sync().outcome is Outcome.SYNCED
+    # Between the end of one run's object and the making of the next there is nothing that tells of the first.
+    assert runs(world) == {"say": 3 if writes == 6 else 2}
 
 
 @AFTERWARDS

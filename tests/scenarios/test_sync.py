@@ -374,8 +374,8 @@ def test_a_created_namespace_is_not_pruned_with_the_rest(world: World):
 
 @pytest.mark.skipif("SANDBOX_FAULTS" in os.environ, reason="counts requests, and faults repeat them")
 def test_what_a_server_called_equal_once_is_not_asked_again(world):
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": "hunter2"}}
-    world.commit(s=secret)
+    container = {"name": "a", "image": "nginx", "resources": {"limits": {"cpu": "1000m"}}}  # the server writes "1"
+    world.commit(p={"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}})
     world.sync()
     asked = [world.requests_of(lambda outside: plan_sync(Request(world.app, "ada"), outside))[0] for _ in range(3)]
     assert asked[1] == asked[2] == asked[0] - 1

@@ -83,5 +83,16 @@ def test_prune_and_recreate_are_understood_in_each_tools_words():
     assert prune_word_of(manifest("Pod", **{"argocd.argoproj.io/sync-options": "Prune=false"}).body) == "disabled"
     assert prune_word_of(manifest("Pod", **{"kustomize.toolkit.fluxcd.io/prune": "disabled"}).body) == "disabled"
     assert prune_word_of(manifest("Pod", **{"gitops.dev/prune": "confirm"}).body) == "confirm"
+    assert prune_word_of(manifest("Pod", **{"argocd.argoproj.io/sync-options": "Prune=confirm"}).body) == "confirm"
+    assert prune_word_of(manifest("Pod", **{"helm.sh/resource-policy": "keep"}).body) == "disabled"
+    labelled = {"metadata": {"labels": {"kustomize.toolkit.fluxcd.io/prune": "Disabled"}}}
+    assert prune_word_of(labelled) == "disabled"
+
+
+@pytest.mark.parametrize(("option", "word"), [("Delete=false", "disabled"), ("Delete=confirm", "confirm")])
+def test_some_words_count_only_when_the_application_is_deleted(option, word):
+    body = manifest("Pod", **{"argocd.argoproj.io/sync-options": option}).body
+    assert prune_word_of(body) == ""
+    assert prune_word_of(body, leaving=True) == word
     assert may_recreate(manifest("Pod", **{"argocd.argoproj.io/sync-options": "Replace=true,Force=true"}).body)
     assert not may_recreate(manifest("Pod", **{"argocd.argoproj.io/sync-options": "Replace=true"}).body)

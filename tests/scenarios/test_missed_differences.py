@@ -1,0 +1,77 @@
+"""What changed in Git changes in the cluster, also where the API server's own bookkeeping would hide it."""
+
+import pytest
+
+from gitops.model.result import Outcome
+from tests.scenarios.world import config_map
+
+
+def secret(**text):
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": text}
+
+
+def free_kind(world):
+    """A custom kind whose spec takes anything, as those that hold a chart's values do."""
+    plural = f"frees{world.namespace.rpartition('-')[2]}"
+    group = f"{plural}.example.com"
+    schema = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+    }
+    return group, {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": plural, "singular": "free", "kind": "Free", "listKind": "FreeList"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+
+
+def test_a_secrets_key_that_leaves_string_data_leaves_the_cluster(world):
+    world.commit(s=secret(a="1", b="2"))
+    world.sync()
+    world.commit(s=secret(a="1"))
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("Secret", "s")["data"] == {"a": "MQ=="}
+
+
+def test_string_data_wins_over_data_as_the_api_server_has_it(world):
+    world.commit(s={**secret(a="1"), "data": {"a": "Mg==", "b": "Mg=="}})
+    world.sync()
+    assert world.get("Secret", "s")["data"] == {"a": "MQ==", "b": "Mg=="}
+    assert world.sync().outcome is Outcome.IN_SYNC
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(1, True), (0, False), (True, 1), ([1], [True]), ({"a": 1}, {"a": True})]
+)
+def test_a_number_that_becomes_a_truth_value_is_a_change(world, before, after):
+    group, kind = free_kind(world)
+    free = {"apiVersion": f"{group}/v1", "kind": "Free", "metadata": {"name": "f"}, "spec": {"enabled": before}}
+    world.commit(all=[kind, free])
+    world.sync()
+    world.commit(all=[kind, {**free, "spec": {"enabled": after}}])
+    assert world.sync().outcome is Outcome.SYNCED
+    found = world.get("Free", "f", group)["spec"]["enabled"]
+    assert repr(found) == repr(after)
+
+
+@pytest.mark.parametrize(
+    ("note", "outcome"),
+    [
+        ({"argocd.argoproj.io/sync-options": "Prune=confirm"}, Outcome.HELD),
+        ({"helm.sh/resource-policy": "keep"}, Outcome.SYNCED),
+    ],
+)
+def test_another_tools_word_about_pruning_counts(world, note, outcome):
+    kept = config_map("kept")
+    kept["metadata"]["annotations"] = note
+    world.commit(web=config_map("web"), kept=kept)
+    world.sync()
+    world.commit(kept=None)
+    assert world.sync().outcome is outcome
+    assert world.get("ConfigMap", "kept")
