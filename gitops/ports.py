@@ -212,11 +212,14 @@ class Store(Protocol):
         """One chain in order."""
         ...
 
-    async def known_equal(self, digests: frozenset[str]) -> frozenset[str]:
-        """Which of these (desired, live) pairs a server has said to be equal; each is named by a digest of both."""
+    async def known_equal(self, digests: frozenset[str], since: int) -> frozenset[str]:
+        """Which of these (desired, live) pairs a server has said to be equal, at `since` (Unix seconds) or later.
+
+        Each pair is named by a digest of both.
+        """
         ...
 
-    async def remember_equal(self, digests: frozenset[str]) -> None: ...
+    async def remember_equal(self, digests: frozenset[str], at: int) -> None: ...
 
     async def save_rendered(self, rendered: RenderedSet) -> None:
         """Keep a rendered set by its digest; Secret values are encrypted."""

@@ -27,7 +27,7 @@ from gitops.ports import Asked, Fact
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS rendered (digest TEXT PRIMARY KEY, data BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS equal (digest TEXT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS equals (digest TEXT PRIMARY KEY, at INTEGER NOT NULL)",
     """CREATE TABLE IF NOT EXISTS releases (
     number INTEGER NOT NULL, application TEXT NOT NULL, cluster TEXT NOT NULL, revision TEXT NOT NULL,
     ref TEXT NOT NULL, digest TEXT NOT NULL, health TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
@@ -83,15 +83,16 @@ class SqlStore(ABC):
         sql = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE application = ? AND cluster = ? ORDER BY seq"
         return [_event(row) for row in await self._rows(sql, application, cluster)]
 
-    async def known_equal(self, digests: frozenset[str]) -> frozenset[str]:
+    async def known_equal(self, digests: frozenset[str], since: int) -> frozenset[str]:
         known: set[str] = set()
         for some in _chunks(sorted(digests)):
-            rows = await self._rows(f"SELECT digest FROM equal WHERE digest IN ({_marks(some)})", *some)
+            sql = f"SELECT digest FROM equals WHERE at >= ? AND digest IN ({_marks(some)})"
+            rows = await self._rows(sql, since, *some)
             known.update(row[0] for row in rows)
         return frozenset(known)
 
-    async def remember_equal(self, digests: frozenset[str]) -> None:
-        await self._transact("equal", lambda: _remember(sorted(digests)))
+    async def remember_equal(self, digests: frozenset[str], at: int) -> None:
+        await self._transact("equal", lambda: _remember(sorted(digests), at))
 
     async def save_rendered(self, rendered: RenderedSet) -> None:
         data = await asyncio.to_thread(_packed, rendered, self._sealer)
@@ -201,13 +202,16 @@ def _request(*row: str) -> Script[int]:
     return int(rows[0][0])
 
 
-def _remember(digests: Sequence[str]) -> Script[None]:
+def _remember(digests: Sequence[str], at: int) -> Script[None]:
     for some in _chunks(digests):
-        values = ", ".join(["(?)"] * len(some))
-        yield f"INSERT INTO equal (digest) VALUES {values} ON CONFLICT DO NOTHING", some
-    rows = yield "SELECT count(*) FROM equal", ()
+        values = ", ".join([f"(?, {at:d})"] * len(some))
+        yield (
+            f"INSERT INTO equals (digest, at) VALUES {values} ON CONFLICT (digest) DO UPDATE SET at = excluded.at",
+            some,
+        )
+    rows = yield "SELECT count(*) FROM equals", ()
     if rows[0][0] > _MOST_EQUAL:
-        sql = "DELETE FROM equal WHERE digest IN (SELECT digest FROM equal LIMIT ?)"
+        sql = "DELETE FROM equals WHERE digest IN (SELECT digest FROM equals ORDER BY at LIMIT ?)"
         yield sql, (rows[0][0] - _MOST_EQUAL,)
 
 

@@ -88,7 +88,10 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
             left = failed or next((one for one in releases if one.digest == present), None)
             at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
             reason = f"rolled back by {actor()}"
-            quarantine = Quarantine(left.revision if left else "", present, reason, at)
+            before = inventory.quarantine
+            also = {before.digest, *before.also} - {present, chosen.digest} if before else set()
+            revision = left.revision if left else ""
+            quarantine = Quarantine(revision, present, reason, at, also=tuple(sorted(also)))
             options = PlanOptions(prune=given["prune"], confirm=given["confirm"], hooks=given["hooks"], back=True)
             request = Request(application, actor(), options, quarantine=quarantine)
             acting = as_account(outside, application)

@@ -9,6 +9,7 @@ from gitops.controller.claim import make_namespace, namespace_exists, write_inve
 from gitops.controller.diagnose import Doctor
 from gitops.controller.execute import Execution, Progress, tidy_hooks
 from gitops.controller.journal import Journal
+from gitops.controller.observe import by_name
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.annotations import hook_phases_of
 from gitops.engine.backends import called_services
@@ -94,7 +95,9 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
     hooks = _hook_run(planned)
     made = {change.key for change in planned.plan.changes if isinstance(change, Create)}
     revision, to = planned.plan.revision, at.inventory.going_back
-    if at.options.back and (to is None or to.digest != planned.plan.digest):
+    if not at.options.back:
+        to = None
+    elif not at.options.resources and (to is None or to.digest != planned.plan.digest):
         to = LastHealthy(revision.sha, revision.ref, planned.plan.digest, journal.now())
     inventory = replace(
         claimed(at.inventory, about, () if at.options.back else made),
@@ -102,7 +105,7 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
         spec=spec,
         hooks=hooks,
         quarantine=request.quarantine or at.inventory.quarantine,
-        going_back=to if at.options.back else None,
+        going_back=to,
     )
     if not inventory.exists:
         namespace = ResourceKey("", "Namespace", "", inventory.parent.namespace)
@@ -146,7 +149,10 @@ def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
     return {
         found.key: at.live[found.key]
         for found in at.rendered.manifests
-        if found.key in at.live and found.key not in written and not hook_phases_of(found)
+        if found.key in at.live
+        and found.key not in written
+        and not hook_phases_of(found)
+        and (at.options.only is None or found.key in at.options.only)
     }
 
 
@@ -166,6 +172,8 @@ async def _settle(
         healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
     keys = (at.rendered.keys - _idle(at, plan.changes)) | {kept.key for kept in plan.kept}
     keys |= await _out_of_sight(outside, planned)
+    if not request.wait:  # nobody has seen what was deleted go
+        keys |= (await by_name(outside.cluster, dict.fromkeys((prune.key for prune in plan.prunes), ""))).keys()
     keys |= inventory.keys - at.inventory.keys - at.rendered.keys  # claimed by another runner meanwhile
     hooks = hooks_of(at) if whole else []
     settled = replace(

@@ -21,6 +21,7 @@ from gitops.engine.annotations import ignores_health
 from gitops.engine.health import health_of, is_of_past_runs
 from gitops.engine.hooks import body_to_run, body_when_ended, has_run, is_of_sync, leaves_something
 from gitops.engine.order import is_crd, is_namespace
+from gitops.engine.plan import is_precious
 from gitops.engine.takeover import owners_again
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.manifests.secrets import scrubbed
@@ -106,6 +107,7 @@ class Execution:
                 written |= await self._step(plan, step)
                 pruned += [change for change in step.changes if isinstance(change, Prune)]
             await self._healthy(written)
+        await self._gone(pruned if self._wait else [])
         await self._healthy(unchanged)
         return self.progress
 
@@ -221,7 +223,8 @@ class Execution:
 
     async def _recreate(self, change: Recreate) -> Body:
         """Where it cannot be made again it stays deleted: that too is a change, which a rollback has to undo."""
-        await self._remove(change.key, change.uid)
+        async with self._waiting():
+            await self._remove(change.key, change.uid)
         try:
             return await self._cluster.apply(change.key, change.body)
         except ClusterError:
@@ -231,12 +234,14 @@ class Execution:
     async def _start_hook(self, hook: RunHook) -> Body:
         """What this sync has made already, before it was killed, is gone on with.
 
-        What has run to its end cannot run again: a Job or Pod of an earlier sync always goes first.
+        What has run to its end cannot run again: a Job or Pod of an earlier sync always goes first. What holds data is
+        never deleted for being a hook.
         """
         live = await self._cluster.get(hook.key)
         if live is not None and has_run(hook, live, self._sync):
             return live
-        if live is not None and (HookDelete.BEFORE_CREATION in hook.delete or hook.key.kind in ("Job", "Pod")):
+        ends = hook.key.kind in ("Job", "Pod")
+        if live is not None and not is_precious(hook.key) and (ends or HookDelete.BEFORE_CREATION in hook.delete):
             await self._remove(hook.key, live["metadata"]["uid"])
         return await self._cluster.apply(hook.key, body_to_run(hook, self._sync), force=True)
 
@@ -320,6 +325,8 @@ async def tidy_hooks(
             continue
         succeeded = ignores_health(live) or health_of(live, own).is_settled
         body = body_when_ended(hook, live, sync)
+        if is_precious(hook.key):
+            continue
         if (HookDelete.SUCCEEDED if succeeded else HookDelete.FAILED) in hook.delete:
             await cluster.delete(hook.key, uid=live["metadata"]["uid"])
             gone.add(hook.key)

@@ -28,6 +28,7 @@ from gitops.model.rendered import RenderedSet
 from gitops.ports import Cluster
 
 _PARALLEL = 32
+_EQUAL_SECONDS = 3600
 
 
 async def plan_sync(request: Request, outside: Outside) -> Planned:
@@ -141,11 +142,15 @@ def _rules(
 
 
 async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Mapping[ResourceKey, Answer]:
-    """Ask what no earlier answer tells: a pair that the server once called equal is equal still."""
+    """Ask what no earlier answer tells: a pair that the server called equal is so for a while.
+
+    Not for ever: a webhook that put the difference aside may be gone.
+    """
     if not asked:
         return {}
     names = {question.key: pair_digest(question.body, at.live[question.key]) for question in asked}
-    known = await outside.store.known_equal(frozenset(names.values()))
+    now = int(outside.clock.now().timestamp())
+    known = await outside.store.known_equal(frozenset(names.values()), now - _EQUAL_SECONDS)
     answers = await _ask(outside.cluster, [one for one in asked if names[one.key] not in known], at)
     equal = {
         names[key]
@@ -157,7 +162,7 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
         and is_same(at.live[key], answer.body)
     }
     if equal:
-        await outside.store.remember_equal(frozenset(equal))
+        await outside.store.remember_equal(frozenset(equal), now)
     return answers
 
 

@@ -15,7 +15,7 @@ from gitops.controller.planning import plan_rendered, render_source
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy, parent_key
-from gitops.engine.plan import PlanOptions, is_precious
+from gitops.engine.plan import PlanOptions
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import GitopsError
 from gitops.model.plan import ABSENT, Change, Manager, Plan, Prune, Recreate, Update
@@ -44,8 +44,8 @@ async def roll_back(
     outside.tell(news.RollingBack(reason, healthy.revision))
     await journal.note("rollback.started", healthy.revision, reason=reason, failed=failed.plan.revision.sha)
     quarantine = Quarantine(failed.plan.revision.sha, failed.plan.digest, reason, journal.now())
-    back = _back(request, _fresh(failed, result), quarantine)
-    return await _go_back(back, outside, result, healthy, failed.source, journal)
+    back = _back(request, _fresh(failed, result), None if request.options.resources else quarantine)
+    return await _go_back(back, outside, result, healthy, failed.at.rendered, failed.source, journal)
 
 
 async def finish_rollback(request: Request, outside: Outside, inventory: Inventory) -> SyncResult:
@@ -58,22 +58,38 @@ async def finish_rollback(request: Request, outside: Outside, inventory: Invento
     await journal.note("rollback.started", to.revision, reason=f"goes on: {left.reason}", failed=left.revision)
     plan = Plan(request.app.identity, Revision(left.revision, ""), left.digest, ())
     result = SyncResult(Outcome.FAILED, plan, message=left.reason)
-    back = _back(request, inventory.fresh, left)
-    return await _go_back(back, outside, result, to, inventory.source, journal)
+    back = _back(replace(request, options=PlanOptions()), inventory.fresh, left)
+    came_from = await outside.store.rendered(left.digest)
+    return await _go_back(back, outside, result, to, came_from, inventory.source, journal)
 
 
-def _back(request: Request, fresh: frozenset[ResourceKey], quarantine: Quarantine) -> Request:
-    """However short the deadline of the sync was, the way back gets a fair one."""
+def _back(request: Request, fresh: frozenset[ResourceKey], quarantine: Quarantine | None = None) -> Request:
+    """However short the deadline of the sync was, the way back gets a fair one; it goes no further than the sync."""
     app = replace(request.app, sync=replace(request.app.sync, timeout=max(request.app.sync.timeout, _LEAST_SECONDS)))
-    return replace(request, app=app, options=_options(fresh), wait=True, quarantine=quarantine)
+    options = PlanOptions(
+        prune=True,
+        prune_only=fresh,
+        confirm=True,
+        force_conflicts=True,
+        hooks=False,
+        back=True,
+        resources=request.options.resources,
+    )
+    return replace(request, app=app, options=options, wait=True, quarantine=quarantine)
 
 
 async def _go_back(
-    back: Request, outside: Outside, result: SyncResult, to: LastHealthy, source: str, journal: Journal
+    back: Request,
+    outside: Outside,
+    result: SyncResult,
+    to: LastHealthy,
+    came_from: RenderedSet | None,
+    source: str,
+    journal: Journal,
 ) -> SyncResult:
-    """`result` is that of the sync which failed."""
+    """`result` is that of the sync which failed, `came_from` the set that it was about, where that is known."""
     try:
-        planned = await _plan_back(back, outside, to, source)
+        planned = await _plan_back(back, outside, to, came_from, source)
         if planned.plan.obstacles:
             raise GitopsError("; ".join(item.reason for item in planned.plan.obstacles))
         undone = await carry_out(back, outside, planned, journal)
@@ -107,10 +123,11 @@ async def _is_not_its_doing(request: Request, outside: Outside, failed: Planned,
             return False
     assert healthy is not None  # by _no_way_back
     try:
-        back = replace(request, options=_options(_fresh(failed, result)))
-        undone = {change.key for change in (await _plan_back(back, outside, healthy, failed.source)).plan.changes}
+        back = _back(request, _fresh(failed, result))
+        plan = (await _plan_back(back, outside, healthy, failed.at.rendered, failed.source)).plan
     except GitopsError:
         return False
+    undone = {change.key for change in plan.changes}
     return not any(failure.key in undone for failure in result.failures)
 
 
@@ -123,8 +140,8 @@ async def _was_begun(request: Request, outside: Outside, failed: Planned, result
     if inventory.healthy is None or inventory.synced == failed.plan.digest:
         return False
     try:
-        back = replace(request, options=_options(_fresh(failed, result)))
-        plan = (await _plan_back(back, outside, inventory.healthy, failed.source)).plan
+        back = _back(request, _fresh(failed, result))
+        plan = (await _plan_back(back, outside, inventory.healthy, failed.at.rendered, failed.source)).plan
     except GitopsError:
         return False
     return any(_is_of_ours(change) for change in plan.changes)
@@ -142,8 +159,15 @@ def _is_of_ours(change: Change) -> bool:
             return isinstance(change, (Prune, Recreate))
 
 
-async def _plan_back(back: Request, outside: Outside, to: LastHealthy, source: str) -> Planned:
+async def _plan_back(
+    back: Request, outside: Outside, to: LastHealthy, came_from: RenderedSet | None, source: str
+) -> Planned:
+    """Only what the two sets have otherwise: anything else is drift, which is not for a rollback to judge."""
     rendered = await _release_set(back, outside, to.digest, to.revision)
+    if came_from is not None:
+        there = {manifest.key: manifest.body for manifest in came_from.manifests}
+        only = frozenset(found.key for found in rendered.manifests if there.get(found.key) != found.body)
+        back = replace(back, options=replace(back.options, only=only))
     return await plan_rendered(back, outside, rendered, source)
 
 
@@ -162,18 +186,13 @@ def _fresh(failed: Planned, result: SyncResult) -> frozenset[ResourceKey]:
     return failed.at.inventory.fresh | {item.key for item in result.changed if item.verb == "created"}
 
 
-def _options(fresh: frozenset[ResourceKey]) -> PlanOptions:
-    created = frozenset(key for key in fresh if not is_precious(key))
-    return PlanOptions(prune=True, prune_only=created, confirm=True, force_conflicts=True, hooks=False, back=True)
-
-
 async def _stuck(back: Request, outside: Outside, result: SyncResult, journal: Journal, reason: str) -> SyncResult:
     """The way back failed too: say both reasons, quarantine the revision all the same, and go no further."""
     app = back.app
     await journal.note("rollback.failed", result.plan.revision.sha, reason=reason)
     try:
         parent = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
-        stuck = replace(back.quarantine, stuck=reason) if back.quarantine else None
+        stuck = replace(back.quarantine, stuck=reason) if back.quarantine else parent.quarantine
         marked = journal.anchored(replace(parent, quarantine=stuck, going_back=None))
         await write_inventory(outside.cluster, marked, parent, outside.version)
     except GitopsError as exc:

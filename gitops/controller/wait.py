@@ -139,7 +139,7 @@ class HealthWait:
                 trouble = await self._doctor.trouble_of(key)
                 now = self._clock.monotonic()
                 since = None if trouble is None else now if since is None else since
-                if trouble is not None and since is not None and trouble.is_final(now - since):
+                if trouble is not None and since is not None and trouble.is_final(now - since, key.kind):
                     self._see(key, Health(HealthWord.DEGRADED, "cannot become healthy", final=True))
 
     async def _look(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> str:

@@ -41,6 +41,9 @@ def _prune_guards(at: Situation, plan: Plan) -> list[Obstacle]:
 
 def _quarantine_guard(rendered: RenderedSet, inventory: Inventory) -> list[Obstacle]:
     found = inventory.quarantine
+    if found is not None and rendered.digest in found.also:
+        reason = "this revision failed before, and a rollback by hand came after it"
+        return [_guard(f"{reason}; push a commit that mends it, or try it again with --confirm")]
     if found is None or found.digest != rendered.digest:
         return []
     end = f"could not be rolled back: {found.stuck}" if found.stuck else "was rolled back"

@@ -231,7 +231,7 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             synced=data.get("synced", ""),
             healthy=LastHealthy(**json.loads(data["healthy"])) if "healthy" in data else None,
             going_back=LastHealthy(**json.loads(data["goingBack"])) if "goingBack" in data else None,
-            quarantine=Quarantine(**json.loads(data["quarantine"])) if "quarantine" in data else None,
+            quarantine=_quarantine(json.loads(data["quarantine"])) if "quarantine" in data else None,
             hooks=HookRun(**json.loads(data["hooks"])) if "hooks" in data else None,
             anchor=Anchor(**json.loads(data["audit"])) if "audit" in data else None,
             exists=True,
@@ -242,6 +242,10 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             f"{parent}: its inventory cannot be read ({exc}); restore the ConfigMap, or delete it and sync with "
             "--adopt to own what the commit holds again"
         ) from exc
+
+
+def _quarantine(fields: dict[str, Any]) -> Quarantine:
+    return Quarantine(**{**fields, "also": tuple(fields.get("also") or ())})
 
 
 def _pack(inventory: Inventory) -> bytes:

@@ -43,6 +43,7 @@ from gitops.model.rendered import RenderedSet
 class PlanOptions:
     """A person's words for this one plan; `resources` limits it to keys as "KIND/NAME", and then prunes nothing.
 
+    `only` limits it to these objects, and `prune_only` what is deleted to those.
     `back` is set on the way to an older release: what the live object says about its recreation counts as well.
     `leaving` when the Application is deleted, and that nothing is desired is no mistake.
     """
@@ -52,6 +53,7 @@ class PlanOptions:
     confirm: bool = False
     force_conflicts: bool = False
     resources: tuple[str, ...] = ()
+    only: frozenset[ResourceKey] | None = None
     prune_only: frozenset[ResourceKey] | None = None
     hooks: bool | None = None
     back: bool = False
@@ -150,6 +152,7 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
     leavers = _leavers(at)
     if _hooks_run(at, changed=bool(placed or leavers.prunes)):
         placed += [((hook.phase, *order[hook.key][1:]), hook) for hook in hooks_of(at)]
+        obstacles += filter(None, (_hook_obstacle(at, manifest) for manifest in _selected(at)))
     steps = (*_steps(placed), *_prune_steps(leavers.prunes))
     return Plan(
         application=at.app.identity,
@@ -187,16 +190,23 @@ def desired_body(at: Situation, manifest: Manifest) -> Body:
 
 
 def _selected(at: Situation) -> Iterable[Manifest]:
-    if not at.options.resources:
-        return at.rendered.manifests
-    wanted = {text.lower() for text in at.options.resources}
-    return [found for found in at.rendered.manifests if f"{found.key.kind}/{found.key.name}".lower() in wanted]
+    found: Iterable[Manifest] = at.rendered.manifests
+    if at.options.only is not None:
+        found = [manifest for manifest in found if manifest.key in at.options.only]
+    if at.options.resources:
+        wanted = {text.lower() for text in at.options.resources}
+        found = [manifest for manifest in found if f"{manifest.key.kind}/{manifest.key.name}".lower() in wanted]
+    return found
 
 
 def _may_update(at: Situation, manifest: Manifest, live: Body) -> bool:
-    if annotations.hook_phases_of(manifest) or annotations.is_if_absent(manifest.body):
+    if annotations.hook_phases_of(manifest) or annotations.is_if_absent(manifest.body) or _is_going(live):
         return False
     return not _other_owner(at, manifest, live)
+
+
+def _is_going(live: Body) -> bool:
+    return bool(live["metadata"].get("deletionTimestamp"))
 
 
 def _other_owner(at: Situation, manifest: Manifest, live: Body) -> str:
@@ -206,6 +216,23 @@ def _other_owner(at: Situation, manifest: Manifest, live: Body) -> str:
     return "" if at.options.adopt or (named and owner == f"Application {named}") else owner
 
 
+def _hook_obstacle(at: Situation, manifest: Manifest) -> Obstacle | None:
+    """A hook whose name another owner's object has would be made over that."""
+    live = at.live.get(manifest.key)
+    if live is None or not annotations.hook_phases_of(manifest):
+        return None
+    other = _other_owner(at, manifest, live)
+    return _foreign(manifest.key, other) if other else None
+
+
+def _foreign(key: ResourceKey, other: str) -> Obstacle:
+    reason = (
+        f"{key} belongs to {other}; take it over with --adopt or the annotation gitops.dev/adopt-from, "
+        "or remove it from one of the two"
+    )
+    return Obstacle(ObstacleKind.FOREIGN, key, reason)
+
+
 def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Change | Obstacle | None:
     key = manifest.key
     live = at.live.get(key)
@@ -213,11 +240,10 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
         return Create(key, desired_body(at, manifest), manifest.origin)
     other = _other_owner(at, manifest, live)
     if other:
-        reason = (
-            f"{key} belongs to {other}; take it over with --adopt or the annotation gitops.dev/adopt-from, "
-            "or remove it from one of the two"
-        )
-        return Obstacle(ObstacleKind.FOREIGN, key, reason)
+        return _foreign(key, other)
+    if _is_going(live):
+        uid = live["metadata"]["uid"]
+        return Recreate(key, desired_body(at, manifest), manifest.origin, uid, (), "it is being deleted")
     if answer is None or not _may_update(at, manifest, live):
         return None
     if answer.error is not None:
@@ -276,7 +302,7 @@ class _Leavers:
 
 def _leavers(at: Situation) -> _Leavers:
     found = _Leavers([], [], [])
-    if at.options.resources:
+    if at.options.resources and at.options.prune_only is None:
         return found
     for key in sorted(at.inventory.keys - at.rendered.keys):
         live = at.live.get(key)
@@ -284,6 +310,9 @@ def _leavers(at: Situation) -> _Leavers:
             continue
         if key in at.rendered.left_alone:
             found.kept.append(Kept(key, "its manifest says to leave it alone"))
+            continue
+        if _is_going(live):
+            found.kept.append(Kept(key, "it is being deleted"))
             continue
         word = annotations.prune_word_of(live, leaving=at.options.leaving)
         if reason := _reason_to_keep(at.options, key, word):
@@ -300,7 +329,9 @@ def _reason_to_keep(options: PlanOptions, key: ResourceKey, word: str) -> str:
     if word == "disabled":
         return "it is annotated not to be pruned"
     if options.prune_only is not None:
-        return "" if key in options.prune_only else "it was there before this sync"
+        if key not in options.prune_only:
+            return "it was there before this sync"
+        return "it may hold data, so a way back leaves it" if is_precious(key) else ""
     return "" if options.prune else "pruning is off (--prune, or sync.prune: true)"
 
 

@@ -36,13 +36,13 @@ class Trouble:
         restarted = f" (restarted {self.restarts} times)" if self.restarts else ""
         return f"{where}: {self.reason}: {self.message or 'no message'}{restarted}"
 
-    def is_final(self, seconds: float) -> bool:
-        """True when it has lasted `seconds` and will not mend itself."""
+    def is_final(self, seconds: float, kind: str) -> bool:
+        """True when it has lasted `seconds` and will not mend itself; how often to try is for a Job to say."""
         if self.reason in _HOPELESS:
             return True
         if self.reason in _MAY_PASS:
             return seconds >= GRACE_SECONDS
-        return self.reason == "CrashLoopBackOff" and self.restarts >= MOST_RESTARTS
+        return kind != "Job" and self.reason == "CrashLoopBackOff" and self.restarts >= MOST_RESTARTS
 
 
 def troubles_of(pods: Iterable[Body], generation: str) -> list[Trouble]:

@@ -24,7 +24,8 @@ class Release:
 class Quarantine:
     """A revision that failed and is not tried again until a new commit or a person's word.
 
-    `stuck` is why the way back from it failed as well, "" where it did not.
+    `stuck` is why the way back from it failed as well, "" where it did not; `also` are the digests of others that had
+    failed when a person went back from this one.
     """
 
     revision: str
@@ -32,3 +33,4 @@ class Quarantine:
     reason: str
     at: str
     stuck: str = ""
+    also: tuple[str, ...] = ()

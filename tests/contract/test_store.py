@@ -187,12 +187,13 @@ def test_what_a_server_said_to_be_equal_is_remembered(place):
     many = frozenset(f"{number:064}" for number in range(1200))
 
     async def work(store):
-        await store.remember_equal(many)
-        await store.remember_equal(frozenset())
-        await store.remember_equal(frozenset([max(many), "new"]))
-        return await store.known_equal(many | {"new", "unknown"})
+        await store.remember_equal(many, 10)
+        await store.remember_equal(frozenset(), 10)
+        await store.remember_equal(frozenset([max(many), "new"]), 20)
+        everything = many | {"new", "unknown"}
+        return await store.known_equal(everything, 10), await store.known_equal(everything, 11)
 
-    assert with_store(place, work) == many | {"new"}
+    assert with_store(place, work) == (many | {"new"}, {max(many), "new"})
 
 
 def test_releases_are_numbered_per_application_and_cluster_and_listed_newest_first(place):

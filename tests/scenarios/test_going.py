@@ -1,0 +1,181 @@
+"""What is being deleted, what holds data, and what belongs to others: nothing of it is lost or forgotten in silence."""
+
+import threading
+import time
+
+import pytest
+
+from gitops.controller import planning, rollback
+from gitops.model.result import Hold, Outcome
+from tests.scenarios.test_rollback import by_hand
+from tests.scenarios.world import config_map, deployment, job
+
+CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "data"},
+    "spec": {
+        "storageClassName": "standard",
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(rollback, "_LEAST_SECONDS", 8.0)
+
+
+def noted(body, **notes):
+    return {**body, "metadata": {**body["metadata"], "annotations": notes}}
+
+
+def hold_back(world, finalizers, path="configmaps/old"):
+    change = {"metadata": {"finalizers": finalizers}}
+    url = f"/api/v1/namespaces/{world.namespace}/{path}"
+    world.request("PATCH", url, change, "some-operator", "application/merge-patch+json")
+
+
+def image(world, name="web"):
+    return world.get("Deployment", name, "apps")["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def test_a_pruned_object_that_does_not_go_is_told_and_not_forgotten(world):
+    world.commit(a=config_map("a"), old=config_map("old"))
+    world.sync()
+    hold_back(world, ["example.com/hold"])
+    world.commit(old=None)
+    result = world.sync(world.with_sync(timeout=2.0))
+    assert result.outcome is Outcome.FAILED
+    assert "does not go away (held by example.com/hold)" in result.message
+    assert world.inventory().quarantine is None
+    assert "old" in {key.name for key in world.inventory().keys}
+    (kept,) = world.plan().plan.kept
+    assert kept.reason == "it is being deleted"
+
+
+def test_without_waiting_what_is_being_deleted_stays_in_the_inventory(world):
+    world.commit(a=config_map("a"), old=config_map("old"))
+    world.sync()
+    hold_back(world, ["example.com/hold"])
+    world.commit(old=None)
+    assert world.sync(wait=False).outcome is Outcome.SYNCED
+    assert "old" in {key.name for key in world.inventory().keys}
+
+
+def test_what_comes_back_to_git_while_it_is_being_deleted_is_made_again(world):
+    world.commit(a=config_map("a"), old=config_map("old"))
+    world.sync()
+    hold_back(world, ["example.com/hold"])
+    world.commit(old=None)
+    world.sync(wait=False)
+    world.commit(old=config_map("old", back="1"))
+    letting_go = threading.Timer(1.0, hold_back, (world, None))
+    letting_go.start()
+    assert world.sync().outcome is Outcome.SYNCED
+    letting_go.join()
+    assert world.get("ConfigMap", "old")["data"] == {"back": "1"}
+
+
+def test_a_hook_takes_no_object_of_another_owner(world):
+    body = noted(config_map("db"), **{"argocd.argoproj.io/tracking-id": "shop:/ConfigMap:x/db"})
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", body)
+    uid = world.get("ConfigMap", "db")["metadata"]["uid"]
+    world.commit(db=noted(config_map("db", ours="1"), **{"gitops.dev/hook": "pre-sync"}), a=config_map("a"))
+    result = world.sync()
+    assert result.outcome is Outcome.HELD
+    assert "belongs to Argo CD" in result.message
+    assert world.get("ConfigMap", "db")["metadata"]["uid"] == uid
+
+
+@pytest.mark.parametrize("policy", ["", "before-hook-creation,hook-succeeded"])
+def test_a_hook_that_holds_data_is_made_once_and_never_deleted(world, policy):
+    """Charts write `pre-install` on a claim so that it is made once and left alone."""
+    words = {"helm.sh/hook": "pre-install", **({"helm.sh/hook-delete-policy": policy} if policy else {})}
+    world.commit(data=noted(CLAIM, **words), a=config_map("a"))
+    assert world.sync().outcome is Outcome.SYNCED
+    uid = world.get("PersistentVolumeClaim", "data")["metadata"]["uid"]
+    world.commit(a=config_map("a", b="2"))
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("PersistentVolumeClaim", "data")["metadata"]["uid"] == uid
+
+
+def test_what_the_server_called_equal_is_asked_again_after_a_while(world, monkeypatch):
+    container = {"name": "a", "image": "nginx", "resources": {"limits": {"cpu": "1000m"}}}
+    world.commit(p={"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}})
+    world.sync()
+    asked = [world.requests_of(lambda outside: planned(world, outside))[0] for _ in range(2)]
+    monkeypatch.setattr(planning, "_EQUAL_SECONDS", -10)
+    again = world.requests_of(lambda outside: planned(world, outside))[0]
+    assert again == asked[1] + 1
+
+
+def planned(world, outside):
+    return planning.plan_sync(planning.Request(world.app, "ada"), outside)
+
+
+def test_a_rollback_by_hand_leaves_the_broken_head_in_quarantine(world):
+    world.commit(web=deployment())
+    world.sync()
+    world.commit(web=deployment(image="nginx:1.27"))
+    world.sync()
+    world.commit(web=deployment(image="nginx:broken"))
+    assert world.sync(world.with_sync(timeout=3.0)).outcome is Outcome.ROLLED_BACK
+    assert by_hand(world)[0] == 0
+    assert image(world) == "nginx:1.26"
+    assert isinstance(world.plan().decision, Hold)
+
+
+def test_a_rollback_leaves_what_the_failed_sync_had_nothing_to_do_with(world):
+    world.commit(web=deployment(), api=deployment("api"))
+    world.sync()
+    world.commit(api=deployment("api", image="nginx:broken"))
+
+    def scale():
+        time.sleep(1.0)
+        world.edit("apps/deployments/web/scale", {"spec": {"replicas": 5}}, manager="kube-controller-manager")
+
+    scaling = threading.Thread(target=scale)
+    scaling.start()
+    result = world.sync(world.with_sync(timeout=3.0))
+    scaling.join()
+    assert result.outcome is Outcome.ROLLED_BACK, result.message
+    assert image(world, "api") == "nginx:1.26"
+    assert world.get("Deployment", "web", "apps")["spec"]["replicas"] == 5
+
+
+def test_the_failure_of_one_objects_sync_undoes_that_object_and_quarantines_nothing(world):
+    world.commit(web=deployment(), a=config_map("a", v="1"))
+    world.sync()
+    world.commit(web=deployment(image="nginx:broken"), a=config_map("a", v="2"))
+    assert world.sync(resources=("ConfigMap/a",)).outcome is Outcome.SYNCED
+    result = world.sync(world.with_sync(timeout=3.0), resources=("Deployment/web",))
+    assert result.outcome is Outcome.ROLLED_BACK, result.message
+    assert image(world) == "nginx:1.26"
+    assert world.get("ConfigMap", "a")["data"] == {"v": "2"}
+    inventory = world.inventory()
+    assert (inventory.quarantine, inventory.going_back) == (None, None)
+
+
+def test_a_claim_that_a_failed_sync_made_is_left_and_said_why(world):
+    world.commit(a=config_map("a", v="1"))
+    world.sync()
+    broken = deployment(image="nginx:broken", **{"gitops.dev/wave": "1"})
+    world.commit(a=config_map("a", v="2"), data=CLAIM, web=broken)
+    result = world.sync(world.with_sync(timeout=3.0))
+    assert result.outcome is Outcome.ROLLED_BACK, result.message
+    (kept,) = result.rollback.plan.kept
+    assert (kept.key.kind, kept.reason) == ("PersistentVolumeClaim", "it may hold data, so a way back leaves it")
+
+
+def test_how_often_a_job_tries_is_for_the_job_to_say(world, monkeypatch):
+    monkeypatch.setattr("gitops.engine.trouble.MOST_RESTARTS", 1)
+    monkeypatch.setattr("gitops.controller.wait._EXAMINE_SECONDS", 0.2)
+    body = job("migrate", "busybox:crash")
+    body["spec"]["backoffLimit"] = 20
+    body["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"
+    world.commit(j=body)
+    result = world.sync(world.with_sync(timeout=4.0))
+    assert "not healthy in time" in result.message
