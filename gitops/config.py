@@ -22,6 +22,7 @@ from gitops.manifests.yaml import line_of
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, Backoff, SourceSpec
 from gitops.model.errors import ConfigError
+from policies.windows import check_window
 
 API_VERSION = "gitops.dev/v1alpha1"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -141,6 +142,11 @@ class _Reader:
                         compiled(expression, ("metadata", "object", "spec", "status"))
                 except CelError as exc:
                     raise self._error(("spec", "health", number, name), f"not a CEL expression: {exc}") from None
+        for number, window in enumerate(app.windows):
+            try:
+                check_window(window)
+            except ConfigError as exc:
+                raise self._error(("spec", "windows", number), str(exc).removeprefix("windows: ")) from None
         for number, ignored in enumerate(app.ignoreDifferences):
             for name, parse in (("jsonPointers", parse_pointer), ("jqPathExpressions", parse_path)):
                 for place, text in enumerate(getattr(ignored, name)):

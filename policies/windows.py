@@ -1,83 +1,96 @@
 """Sync windows: when an Application may be synced. A deny window wins; with allow windows, one must be open.
 
-Schedules are cron expressions in a time zone of their own; over a change of clocks a window opens at the local time
-that it names and lasts its whole duration.
+Schedules are read as crontab(5) reads them, in a time zone of their own, by cronsim, which follows Debian's cron over a
+change of clocks: a start at a fixed time that the jump in spring skips counts at the jump, and one whose time comes
+twice in autumn counts the first time; hours or minutes written with `*` go by elapsed time. A window lasts its whole
+duration, whatever clocks do meanwhile.
 """
 
-import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from apscheduler.triggers.cron import CronTrigger
+from cronsim import CronSim, CronSimError
 
 from gitops.model.application import Window
 from gitops.model.errors import ConfigError
 
-# cron counts weekdays from Sunday (0 or 7), the trigger's library from Monday: names mean the same to both.
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WORDS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+# Local times may come twice: who looks back from a little later than now, misses none of the first times.
+_CLOCKS_GO_BACK = timedelta(hours=3)
 
 
 def reason_to_wait(windows: tuple[Window, ...], now: datetime) -> str:
     """Why a sync has to wait at `now` (with its time zone), or "". Raises ConfigError for a wrong window."""
-    for window in windows:
-        opened = _opened(window, now)
-        if window.kind == "deny" and opened is not None:
-            closes = opened + timedelta(seconds=window.duration)
-            return f"a window ({window.schedule} {window.timeZone}) denies syncs until {closes.isoformat()}"
+    open_now = [(end, window) for window in windows if (end := closes(window, now)) is not None]
+    denying = [(end, window) for end, window in open_now if window.kind == "deny"]
+    if denying:
+        end, window = max(denying, key=itemgetter(0))
+        return f"a window ({window.schedule} {window.timeZone}) denies syncs until {_told(end, window)}"
     allowing = [window for window in windows if window.kind == "allow"]
-    if not allowing or any(_opened(window, now) is not None for window in allowing):
+    if not allowing or open_now:
         return ""
-    opens = [moment for window in allowing if (moment := _trigger(window).get_next_fire_time(None, now)) is not None]
-    return f"outside its sync windows; the next opens at {min(opens).isoformat() if opens else 'no time at all'}"
+    opening = [(moment, window) for window in allowing if (moment := opens(window, now)) is not None]
+    when = _told(*min(opening, key=itemgetter(0))) if opening else "no time at all"
+    return f"outside its sync windows; the next opens at {when}"
 
 
-def _opened(window: Window, now: datetime) -> datetime | None:
-    """When the window that is open at `now` opened; None while it is closed."""
-    moment: datetime | None = _trigger(window).get_next_fire_time(None, now - timedelta(seconds=window.duration))
-    while moment is not None and moment <= now:
-        if now < moment.astimezone(UTC) + timedelta(seconds=window.duration):
-            return moment
-        moment = _trigger(window).get_next_fire_time(moment, moment + timedelta(seconds=1))
-    return None
+def closes(window: Window, now: datetime) -> datetime | None:
+    """When a window that is open at `now` closes, in UTC; None while it is closed."""
+    starts = _starts(window, now + _CLOCKS_GO_BACK, reverse=True)
+    last = next((start for start in starts if start <= now), None)
+    end = last + timedelta(seconds=window.duration) if last else None
+    return end if end and now < end else None
 
 
-def _trigger(window: Window) -> CronTrigger:
-    parts = window.schedule.split()
-    if len(parts) != 5:
-        raise ConfigError(
-            f"windows: schedule {window.schedule!r}: expected five fields (minute hour day month weekday)"
-        )
-    minute, hour, day, month, weekday = parts
+def opens(window: Window, now: datetime) -> datetime | None:
+    """The first start after `now`, in UTC; None where there is none in fifty years."""
+    return next((start for start in _starts(window, now) if start > now), None)
+
+
+def check_window(window: Window) -> None:
+    """Raise ConfigError for a schedule or a time zone that cannot be read."""
+    _starts(window, datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def _starts(window: Window, after: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+    """The moments that the schedule names after `after` (with `reverse` before it, the latest first), in UTC."""
+    schedule = _WORDS.get(window.schedule.strip().lower(), window.schedule)
+    fields = schedule.split()
+    if len(fields) != 5:
+        raise _wrong(window, f"expected five fields (minute hour day month weekday) or one of {', '.join(_WORDS)}")
+    minute, hour, day, month, weekday = fields
+    days = ["*" if field == "?" else field for field in (day, weekday)]
+    local = after.astimezone(_zone(window))
     try:
-        return CronTrigger(
-            minute=minute,
-            hour=hour,
-            day=day,
-            month=month,
-            day_of_week=_named_days(weekday),
-            timezone=_zone(window.timeZone),
-        )
-    except ValueError as exc:
-        raise ConfigError(f"windows: schedule {window.schedule!r}: {exc}") from exc
+        found: Iterable[datetime] = CronSim(" ".join((minute, hour, days[0], month, days[1])), local, reverse)
+    except CronSimError as exc:
+        raise _wrong(
+            window, f"{str(exc).lower()}: expected numbers in their range, names, lists, ranges or steps"
+        ) from exc
+    return (moment.astimezone(UTC) for moment in found)
 
 
-def _zone(name: str) -> tzinfo:
+def _told(moment: datetime, window: Window) -> str:
+    return moment.astimezone(_zone(window)).isoformat()
+
+
+def _wrong(window: Window, why: str) -> ConfigError:
+    return ConfigError(f"windows: schedule {window.schedule!r}: {why}")
+
+
+def _zone(window: Window) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as exc:
+        return ZoneInfo(window.timeZone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        name = window.timeZone
         raise ConfigError(f"windows: timeZone {name!r} is not known (write one such as Europe/Amsterdam)") from exc
-
-
-def _named_days(weekday: str) -> str:
-    """`1-5` → `mon,tue,wed,thu,fri`; names, `*` and steps stay as they are."""
-    named = []
-    for part in weekday.lower().split(","):
-        days, _, step = part.partition("/")
-        numbers = re.fullmatch(r"([0-7])(?:-([0-7]))?", days)
-        if numbers is None:
-            named.append(part)
-            continue
-        first = int(numbers[1])
-        last = int(numbers[2] or (6 if step else first))
-        named += [_DAYS[day] for day in range(first, last + 1, int(step or 1))]
-    return ",".join(dict.fromkeys(named))

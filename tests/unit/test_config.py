@@ -56,6 +56,10 @@ def test_every_part_is_read(read):
     ("text", "message"),
     [
         (HEAD + "  sync: {prun: true}\n", r"app\.yaml:7: spec\.sync\.prun: unknown field; did you mean prune\?"),
+        (
+            HEAD + '  windows: [{kind: deny, schedule: "0 9 * * 8", duration: 1h}]\n',
+            r"app\.yaml:7: spec\.windows\[0\]: schedule '0 9 \* \* 8': bad day-of-week",
+        ),
         (HEAD + "  nonsense: 1\n", r"app\.yaml:7: spec\.nonsense: unknown field; known here: .*source"),
         (
             HEAD + "  sync:\n    prune: 'yes'\n",
