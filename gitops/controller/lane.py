@@ -93,12 +93,15 @@ class Lane:
             again = 60.0
         finally:
             place.give_back()
-            self.queue.done(identity)
+            wished = self.queue.done(identity)
             if tracked is not None:
                 if tracked.task is asyncio.current_task():
                     tracked.task = None
                 self._plan_next(tracked, again)
                 self._ended(tracked, asked, finished, self.means.clock.monotonic() - started)
+            present = self._fleet.get(identity)
+            if wished is not None and present is not None:  # an event of a rollout that failed waits for the retry too
+                self.put(present, wished)
 
     def _has_work(self, tracked: Tracked) -> bool:
         has_source = tracked.head is not None or tracked.leaving

@@ -1,6 +1,6 @@
 """Which Application is passed over next: each waits at most once, urgent ones first, tenants in turn.
 
-A key is never given out twice at the same time: what is put while it runs is given out again when it is done. What
+A key is never given out twice at the same time: what is put while it runs is told to whoever is done with it. What
 waits for its time (a retry, a resync) holds no place.
 """
 
@@ -24,7 +24,7 @@ class WorkQueue:
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[Priority, str]] = {}
         self._lines: dict[Priority, OrderedDict[str, deque[str]]] = {word: OrderedDict() for word in Priority}
-        self._running: dict[str, tuple[Priority, str] | None] = {}
+        self._running: dict[str, Priority | None] = {}  # with what was wished for meanwhile
         self._timers: dict[str, tuple[float, asyncio.TimerHandle]] = {}
         self._filled = asyncio.Event()
 
@@ -39,8 +39,8 @@ class WorkQueue:
             return
         if key in self._running:
             again = self._running[key]
-            if again is None or priority < again[0]:
-                self._running[key] = (priority, tenant)
+            if again is None or priority < again:
+                self._running[key] = priority
             return
         known = self._waiting.get(key)
         if known is not None:
@@ -82,11 +82,9 @@ class WorkQueue:
             self._filled.clear()
             await self._filled.wait()
 
-    def done(self, key: str) -> None:
-        """The pass for `key` has ended."""
-        again = self._running.pop(key, None)
-        if again is not None:
-            self.put(key, again[1], again[0])
+    def done(self, key: str) -> Priority | None:
+        """The pass for `key` has ended: the most urgent wish for it that came meanwhile, to be put again, or None."""
+        return self._running.pop(key, None)
 
     def drop(self, key: str) -> None:
         """Forget all wishes for `key`; a pass under way is not touched."""

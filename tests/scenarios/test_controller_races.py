@@ -4,6 +4,8 @@ import os
 import threading
 import time
 from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
 
 import pytest
 
@@ -11,7 +13,7 @@ from gitops.controller import conduct
 from gitops.controller import lane as lanes
 from gitops.controller.roster import Entry, account_required, local_refused
 from gitops.engine.drift import Answer
-from gitops.model.application import Application, Credentials, SourceSpec, SyncOptions
+from gitops.model.application import Application, Backoff, Credentials, Retry, SourceSpec, SyncOptions
 from gitops.model.errors import ConfigError
 from gitops.model.result import Outcome
 from renderers import template
@@ -185,6 +187,19 @@ def test_applications_that_depend_on_each_other_do_not_wake_each_other_for_ever(
 
 def passes(running):
     return list(running.controller.passes.cumulated())[-1][1]
+
+
+def test_a_sync_that_failed_is_tried_again_after_its_backoff_whatever_its_objects_do_meanwhile(world):
+    world.commit(web=deployment(image="nginx:broken"), settings=config_map("settings"))
+    retry = Retry(limit=5, backoff=Backoff(duration=4.0, factor=1.0))
+    with Running(world, timeout=2.0, retry=retry) as running:
+        for number in range(1, 4):
+            running.until(lambda: running.tracked().task and world.get("ConfigMap", "settings"))
+            world.edit("core/configmaps/settings", {"data": {"a": f"by hand {number}"}})
+            running.until(lambda number=number: running.tracked().failures == number)
+    starts = [event.at for event in world.audit() if event.fact == "sync.started"]
+    seconds = [datetime.fromisoformat(at).timestamp() for at in starts]
+    assert min(later - earlier for earlier, later in pairwise(seconds)) > 5.5
 
 
 def test_an_object_that_is_deleted_again_and_again_is_not_made_at_full_speed(world):

@@ -120,6 +120,10 @@ class World:
 
         return self._outside(look)
 
+    def audit(self) -> list:
+        """The audit entries, unchecked: also of an Application that never came to be on the cluster."""
+        return self._outside(lambda outside: outside.store.events(self.app.identity, outside.cluster.name))
+
     def requests_of(self, work):
         """(reads, writes) that one pass sends."""
 
