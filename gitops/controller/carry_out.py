@@ -186,6 +186,8 @@ async def _settle(
         going_back=None if whole else inventory.going_back,
         quarantine=request.quarantine if whole else inventory.quarantine,
     )
+    if ResourceKey("", "Namespace", "", inventory.parent.namespace) in {prune.key for prune in plan.prunes}:
+        return  # the inventory goes with the namespace that it is in
     tidied = await write_inventory(outside.cluster, journal.anchored(settled), inventory, outside.version)
     if whole and tidied.hooks is not None:
         gone = await tidy_hooks(outside.cluster, hooks, tidied.hooks.id, request.app.health)

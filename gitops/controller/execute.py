@@ -36,6 +36,7 @@ _PARALLEL = 16
 _TRIES = 5
 _GONE_POLL_SECONDS = 0.2
 _FAIL_HOOK_SECONDS = 60.0
+_UNDECLARED = "field not declared in schema"
 
 
 @dataclass(slots=True)
@@ -152,7 +153,7 @@ class Execution:
         if len(self.progress.failures) == failed_before:
             await self._all(self._do(change, written, hooks) for change in step.changes)
         # Each to its own end, also when another one fails; even with --no-wait.
-        await _together(self._healthy({key: body}, always=True) for key, body in hooks.items())
+        await _together(self._healthy({key: body}, always=True, to_end=True) for key, body in hooks.items())
         providers = {key: body for key, body in written.items() if is_crd(key) or is_namespace(key)}
         if providers:
             await self._healthy(providers, always=True)
@@ -173,21 +174,32 @@ class Execution:
         """Ask for creates in a dry-run; updates were asked for when the plan was made."""
         if isinstance(change, Create):
             try:
-                await self._cluster.apply(change.key, change.body, dry_run=True)
+                await self._apply(change.key, change.body, dry_run=True)
             except ClusterError as exc:
                 self._fail(change, exc)
+
+    async def _apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
+        """Apply; what a definition has only just declared takes the API server a moment to know."""
+        for left in reversed(range(_TRIES)):
+            try:
+                return await self._cluster.apply(key, body, force=force, dry_run=dry_run)
+            except ApiError as exc:
+                if not left or _UNDECLARED not in str(exc):
+                    raise
+            await self._clock.sleep(1.0)
+        raise AssertionError("the last try returns or raises")
 
     async def _do(self, change: Change, written: dict[ResourceKey, Body], hooks: dict[ResourceKey, Body]) -> None:
         try:
             match change:
                 case Create():
-                    written[change.key] = await self._cluster.apply(change.key, change.body, force=self._force)
+                    written[change.key] = await self._apply(change.key, change.body, force=self._force)
                     verb = "created"
                 case Update():
                     forced = change.force or self._force
                     if change.owners:
                         await self._take_over(change)
-                    written[change.key] = await self._cluster.apply(change.key, change.body, force=forced)
+                    written[change.key] = await self._apply(change.key, change.body, force=forced)
                     verb = "updated"
                 case Recreate():
                     written[change.key] = await self._recreate(change)
@@ -267,8 +279,8 @@ class Execution:
                 raise ApiError(504, "Timeout", f"{key} was deleted but does not go away (held by {held})")
             await self._clock.sleep(_GONE_POLL_SECONDS)
 
-    async def _healthy(self, live: dict[ResourceKey, Body], *, always: bool = False) -> None:
-        """Wait for `live`, and record what did not become healthy as failures."""
+    async def _healthy(self, live: dict[ResourceKey, Body], *, always: bool = False, to_end: bool = False) -> None:
+        """Wait for `live`, and record what did not become healthy as failures; `to_end` for what has to have run."""
         watched = {key: body for key, body in live.items() if not (ignores_health(body) or is_of_past_runs(key))}
         if not watched or (not self._wait and not always):
             return
@@ -281,6 +293,7 @@ class Execution:
             lambda key, health: self._tell(news.HealthChanged(key, health)),
             self._own,
             self._free,
+            to_end=to_end,
         )
         async with self._waiting():
             healths = await waiting.until_settled(watched, max(left, 0.0))

@@ -12,11 +12,13 @@ from gitops.controller.claim import check_namespace, read_inventory
 from gitops.controller.inspect import inventories, reason_unready
 from gitops.controller.observe import live_state
 from gitops.controller.request import Outside, Planned, Request
+from gitops.engine.annotations import hook_phases_of
 from gitops.engine.decide import decide
 from gitops.engine.desired import rendered_set
 from gitops.engine.diff import is_same, pair_digest
 from gitops.engine.hands import hand_edits_only
 from gitops.engine.inventory import Inventory, parent_key
+from gitops.engine.order import is_crd, kinds_defined_by
 from gitops.engine.plan import Answer, Question, Situation, make_plan, questions, removed_by_takeover
 from gitops.engine.predict import predict
 from gitops.manifests.key import ResourceKey
@@ -40,10 +42,12 @@ async def plan_sync(request: Request, outside: Outside) -> Planned:
 
 def _check_resources(resources: tuple[str, ...], rendered: RenderedSet) -> None:
     """Raise ConfigError for a word that names nothing: a sync of nothing would look like one that is done."""
-    known = {f"{key.kind}/{key.name}".lower() for key in rendered.keys}
+    known = {f"{found.key.kind}/{found.key.name}".lower(): found for found in rendered.manifests}
     for text in resources:
         if text.lower() not in known:
             raise ConfigError(f"--resource {text}: the source holds no such object (write KIND/NAME)")
+        if hook_phases_of(known[text.lower()]):
+            raise ConfigError(f"--resource {text}: it is a hook, and those run with a sync of the whole Application")
 
 
 async def render_source(request: Request, outside: Outside, sha: str = "") -> tuple[RenderedSet, str]:
@@ -152,6 +156,7 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
     now = int(outside.clock.now().timestamp())
     known = await outside.store.known_equal(frozenset(names.values()), now - _EQUAL_SECONDS)
     answers = await _ask(outside.cluster, [one for one in asked if names[one.key] not in known], at)
+    answers = _excused_by_definitions(answers, at)
     equal = {
         names[key]
         for key, answer in answers.items()
@@ -164,6 +169,22 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
     if equal:
         await outside.store.remember_equal(frozenset(equal), now)
     return answers
+
+
+def _excused_by_definitions(answers: Mapping[ResourceKey, Answer], at: Situation) -> Mapping[ResourceKey, Answer]:
+    """What the server refuses of a kind whose definition changes in the same sync is judged when that is in place."""
+    changing = {
+        (info.group, info.kind)
+        for manifest in at.rendered.manifests
+        if is_crd(manifest.key) and (manifest.key in answers or manifest.key not in at.live)
+        for info in kinds_defined_by(manifest)
+    }
+    return {
+        key: replace(answer, error=None, predicted=True)
+        if answer.error and (key.group, key.kind) in changing
+        else answer
+        for key, answer in answers.items()
+    }
 
 
 async def _ask(cluster: Cluster, asked: list[Question], at: Situation) -> Mapping[ResourceKey, Answer]:

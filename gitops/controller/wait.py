@@ -45,8 +45,13 @@ class HealthWait:
         tell: Tell,
         own: tuple[HealthRule, ...] = (),
         free: Callable[[ResourceKey], Awaitable[None]] | None = None,
+        *,
+        to_end: bool = False,
     ) -> None:
-        """`free` is called now and then for a workload that is not healthy, to remove what it waits for in vain."""
+        """`free` is called now and then for a workload that is not healthy, to remove what it waits for in vain.
+
+        With `to_end` a Job that is suspended is waited for: others (Kueue) do that until there is room.
+        """
         self._cluster = cluster
         self._clock = clock
         self._doctor = doctor
@@ -54,6 +59,7 @@ class HealthWait:
         self._labels = labels
         self._tell = tell
         self._free = free
+        self._to_end = to_end
         self._changed = asyncio.Event()
         self._last: dict[ResourceKey, Body] = {}
         self.healths: dict[ResourceKey, Health] = {}
@@ -62,7 +68,7 @@ class HealthWait:
         """Wait until each object of `live` (as last seen) is settled, one has failed for good, or time is up."""
         self._last = dict(live)
         for key, body in live.items():
-            self._see(key, health_of(body, self._own))
+            self._see(key, self._health_of(body))
         deadline = self._clock.monotonic() + seconds
         groups: dict[tuple[str, str, str], set[ResourceKey]] = {}
         for key in self._unsettled():
@@ -166,4 +172,10 @@ class HealthWait:
     def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey], *, gone: bool) -> None:
         if key in keys:
             self._last[key] = body
-            self._see(key, health_when_gone(body, self._own) if gone else health_of(body, self._own))
+            self._see(key, health_when_gone(body, self._own) if gone else self._health_of(body))
+
+    def _health_of(self, body: Body) -> Health:
+        health = health_of(body, self._own)
+        if self._to_end and health.word is HealthWord.SUSPENDED:
+            return Health(HealthWord.PROGRESSING, "suspended, so it has not run")
+        return health

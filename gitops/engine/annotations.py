@@ -80,7 +80,7 @@ def _wave_words(body: Body) -> tuple[str, str]:
 
 def hook_phases_of(manifest: Manifest) -> tuple[Phase, ...]:
     """The phases that a hook runs in, in order; () for an ordinary object. Raises ManifestError for an unknown word."""
-    words = _hook_words(manifest)
+    words = _hook_words(manifest.body)
     unknown = [word for word in words if word not in _PHASES and word not in _NEVER]
     if unknown:
         raise ManifestError(
@@ -90,9 +90,14 @@ def hook_phases_of(manifest: Manifest) -> tuple[Phase, ...]:
     return tuple(sorted({_PHASES[word] for word in words if word in _PHASES}))
 
 
+def is_hook(body: Body) -> bool:
+    """True for an object that says so in any tool's words."""
+    return bool(_hook_words(body))
+
+
 def is_skipped(manifest: Manifest) -> bool:
     """True for a hook of acts that a sync never makes (a Helm test), and for objects that ask to be left alone."""
-    words = _hook_words(manifest)
+    words = _hook_words(manifest.body)
     if words and all(word in _NEVER for word in words):
         return True
     annotations = annotations_of(manifest.body)
@@ -161,8 +166,8 @@ def _flux_word(body: Body, name: str) -> str:
     return str(found or "").lower()
 
 
-def _hook_words(manifest: Manifest) -> list[str]:
-    annotations = annotations_of(manifest.body)
+def _hook_words(body: Body) -> list[str]:
+    annotations = annotations_of(body)
     for name in (PREFIX + "hook", ARGO + "hook", HELM + "hook"):
         if annotations.get(name):
             return [word.strip() for word in annotations[name].split(",")]

@@ -1,5 +1,6 @@
 """May this plan be carried out? Go, Hold with every reason, or InSync. Nothing else decides it."""
 
+from gitops.engine.annotations import is_hook
 from gitops.engine.inventory import Inventory
 from gitops.engine.plan import Situation
 from gitops.model.plan import Obstacle, ObstacleKind, Plan
@@ -28,7 +29,9 @@ def decide(at: Situation, plan: Plan, source: str, more: tuple[Obstacle, ...] = 
 
 def _prune_guards(at: Situation, plan: Plan) -> list[Obstacle]:
     owned, leaving = len(at.inventory.keys), len(plan.prunes)
-    if not at.rendered.manifests and owned:
+    only_hooks = all(is_hook(manifest.body) for manifest in at.rendered.manifests)
+    others_leave = not at.rendered.manifests or not all(is_hook(at.live[prune.key]) for prune in plan.prunes)
+    if owned and only_hooks and others_leave:
         return [_guard(f"the source renders to nothing at all while {owned} objects are owned; confirm with --confirm")]
     limit = at.app.sync.pruneLimit
     if leaving > limit.count:

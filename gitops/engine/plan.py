@@ -185,6 +185,8 @@ def hooks_of(at: Situation) -> list[RunHook]:
 def desired_body(at: Situation, manifest: Manifest) -> Body:
     """What is applied for `manifest`: with our marks, and ignored fields set to what they are live."""
     body = marked(manifest.body, manifest.key, at.inventory)
+    if manifest.key.kind == "ClusterRole" and body.get("aggregationRule"):
+        body.pop("rules", None)  # the control plane's, which overwrites whatever is written there
     live = at.live.get(manifest.key)
     return body if live is None else without_ignored(body, live, manifest.key, at.app.ignoreDifferences)
 

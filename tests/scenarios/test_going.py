@@ -179,3 +179,78 @@ def test_how_often_a_job_tries_is_for_the_job_to_say(world, monkeypatch):
     world.commit(j=body)
     result = world.sync(world.with_sync(timeout=4.0))
     assert "not healthy in time" in result.message
+
+
+def test_a_namespace_that_leaves_git_takes_its_inventory_along_without_an_error(world):
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
+    elsewhere = config_map(f"b-{world.namespace}")
+    elsewhere["metadata"]["namespace"] = "default"
+    world.commit(space=space, a=config_map("a"))
+    world.sync()
+    world.commit(space=None, a=None, b=elsewhere)
+    assert world.sync(confirm=True).outcome is Outcome.SYNCED
+    assert world.get("Namespace", world.namespace, namespace="") is None
+
+
+def test_a_source_of_which_only_a_hook_is_left_deletes_nothing_by_itself(world):
+    notify = {"notify": job("notify", **{"gitops.dev/hook": "post-sync"})}
+    world.commit(a=config_map("a"), b=config_map("b"), **notify)
+    world.sync()
+    world.commit(a=None, b=None)
+    result = world.sync()
+    assert result.outcome is Outcome.HELD
+    assert "renders to nothing" in result.message
+
+
+def test_an_aggregated_role_is_filled_by_the_control_plane(world):
+    """As the Kubernetes documentation writes one: with empty rules."""
+    name = f"aggregated-{world.namespace}"
+    selector = {"clusterRoleSelectors": [{"matchLabels": {"aggregate": name}}]}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}}
+    world.commit(role={**role, "aggregationRule": selector, "rules": []}, a=config_map("a"))
+    world.sync()
+    path = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{name}"
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+    world.request("PATCH", path, {"rules": rules}, "clusterrole-aggregation-controller", "application/merge-patch+json")
+    assert world.sync().outcome is Outcome.IN_SYNC
+    assert world.get("ClusterRole", name, "rbac.authorization.k8s.io", "")["rules"] == rules
+
+
+def definition(world, **properties):
+    plural = f"hens{world.namespace.rpartition('-')[2]}"
+    spec = {"type": "object", "properties": {"size": {"type": "integer"}, **properties}}
+    schema = {"type": "object", "properties": {"spec": spec}}
+    return f"{plural}.example.com", {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{plural}.example.com"},
+        "spec": {
+            "group": f"{plural}.example.com",
+            "scope": "Namespaced",
+            "names": {"plural": plural, "singular": "hen", "kind": "Hen", "listKind": "HenList"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+
+
+def test_a_field_may_come_with_the_definition_that_brings_it(world):
+    group, before = definition(world)
+    hen = {"apiVersion": f"{group}/v1", "kind": "Hen", "metadata": {"name": "h"}, "spec": {"size": 1}}
+    world.commit(all=[before, hen])
+    world.sync()
+    world.commit(all=[definition(world, eggs={"type": "integer"})[1], {**hen, "spec": {"size": 1, "eggs": 2}}])
+    result = world.sync()
+    assert result.outcome is Outcome.SYNCED, result.message
+    assert world.get("Hen", "h", group)["spec"] == {"size": 1, "eggs": 2}
+    assert world.sync().outcome is Outcome.IN_SYNC
+
+
+def test_a_field_that_no_definition_declares_is_still_refused(world):
+    group, before = definition(world)
+    hen = {"apiVersion": f"{group}/v1", "kind": "Hen", "metadata": {"name": "h"}, "spec": {"size": 1}}
+    world.commit(all=[before, hen])
+    world.sync()
+    world.commit(all=[before, {**hen, "spec": {"size": 1, "eggs": 2}}])
+    result = world.sync()
+    assert result.outcome is Outcome.HELD
+    assert ".spec.eggs: field not declared in schema" in result.message

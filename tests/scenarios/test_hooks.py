@@ -12,7 +12,7 @@ from gitops.controller.inspect import standing_of
 from gitops.controller.reconcile import sync
 from gitops.controller.request import Request
 from gitops.controller.wait import health_when_gone
-from gitops.model.errors import ApiError
+from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import HEALTHY, HealthWord
 from gitops.model.result import Outcome
 from tests.scenarios.world import Killed, config_map, deployment, job
@@ -302,6 +302,23 @@ def test_the_end_of_a_job_that_was_gone_before_anybody_looked_is_told_by_its_eve
     result = world._outside(late)
     assert result.outcome is outcome, result.message
     assert "not seen to end" not in result.message
+
+
+def test_a_hook_that_is_suspended_has_not_run(world):
+    """Kueue suspends every Job until there is room for it."""
+    migrate = job("migrate", **{"gitops.dev/hook": "pre-sync"})
+    migrate["spec"]["suspend"] = True
+    world.commit(migrate=migrate, web=config_map("web"))
+    result = world.sync(world.with_sync(timeout=2.0))
+    assert result.outcome is Outcome.FAILED
+    assert "suspended, so it has not run" in result.message
+    assert world.get("ConfigMap", "web") is None
+
+
+def test_a_hook_cannot_be_asked_for_by_name(world):
+    world.commit(migrate=job("migrate", **{"gitops.dev/hook": "pre-sync"}), web=config_map("web"))
+    with pytest.raises(ConfigError, match="it is a hook"):
+        world.sync(resources=("Job/migrate",))
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
