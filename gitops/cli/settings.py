@@ -100,22 +100,9 @@ def set_up_logging(settings: Settings, *, quiet: bool = True) -> None:
     """One line per fact on stderr; `quiet` leaves all but warnings out, -v adds every request."""
     import logging
 
-    import structlog
+    from gitops import logs
 
     level = logging.DEBUG if settings.verbose else logging.WARNING if quiet else logging.INFO
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    renderer: Any
-    if settings.log_format == "json":
-        renderer = structlog.processors.JSONRenderer()
-    else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=20)
-    structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    logs.set_up(level, as_json=settings.log_format == "json")
+    if not quiet:  # much of what runs for long writes by structlog itself
+        logs.load()

@@ -1,0 +1,74 @@
+"""Lines for people and collectors, by structlog: one fact each, as keyword arguments.
+
+Nothing is loaded before a line is written: most commands write none, and structlog takes 0.1 s to load.
+"""
+
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class _SetUp:
+    level: int = logging.WARNING
+    as_json: bool = False
+    is_loaded: bool = False
+
+
+_now = _SetUp()
+
+
+def set_up(level: int, *, as_json: bool) -> None:
+    """What is written from now on, to stderr: lines of `level` (as `logging` counts) and above."""
+    _now.level, _now.as_json, _now.is_loaded = level, as_json, False
+
+
+def load() -> None:
+    """Make structlog itself write as `set_up` says."""
+    import structlog
+
+    if _now.is_loaded:
+        return
+    _now.is_loaded = True
+    renderer: Any
+    if _now.as_json:
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=20)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_now.level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+class Log:
+    """What a module writes its lines with."""
+
+    def debug(self, event: str, **facts: Any) -> None:
+        _write(logging.DEBUG, event, facts)
+
+    def info(self, event: str, **facts: Any) -> None:
+        _write(logging.INFO, event, facts)
+
+    def warning(self, event: str, **facts: Any) -> None:
+        _write(logging.WARNING, event, facts)
+
+    def error(self, event: str, **facts: Any) -> None:
+        _write(logging.ERROR, event, facts)
+
+
+def _write(level: int, event: str, facts: dict[str, Any]) -> None:
+    if level < _now.level:
+        return
+    import structlog
+
+    load()
+    structlog.get_logger().log(level, event, **facts)

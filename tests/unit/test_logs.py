@@ -1,0 +1,26 @@
+"""Log lines: written as asked for, and loaded for only when there is one."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import logging, os, sys
+os.environ["SSL_CERT_FILE"] = "/somewhere"
+os.environ.pop("SSL_CERT_DIR", None)
+from gitops import logs
+from gitops.adapters.kubernetes import http
+logs.set_up(logging.WARNING, as_json=True)
+http.log.info("not.this")
+assert "structlog" not in sys.modules
+assert (os.environ.pop("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) == ("/somewhere", None)
+http.log.warning("but.this", why="it matters")
+"""
+
+
+def test_nothing_is_loaded_for_lines_that_nobody_asked_for():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert '"event": "but.this"' in line
+    assert '"level": "warning"' in line
+    assert done.stdout == ""
