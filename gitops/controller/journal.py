@@ -3,15 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-import structlog
-
 from gitops.controller.request import Outside, Request
 from gitops.engine.inventory import Inventory
+from gitops.logs import Log
 from gitops.model.audit import Anchor
 from gitops.model.plan import ABSENT, Change, Create, FieldChange, Manager, Prune, Recreate, RunHook, Update
 from gitops.ports import Fact
 
-log = structlog.get_logger()
+log = Log()
 
 
 class Journal:

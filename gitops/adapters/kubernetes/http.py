@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import aiohttp
 import orjson
-import structlog
 
+from gitops.adapters.kubernetes.client import aiohttp
 from gitops.adapters.kubernetes.connection import Connection
+from gitops.logs import Log
 from gitops.manifests.key import Body
 from gitops.model.errors import ApiError, UnreachableError
 
@@ -32,7 +32,7 @@ _PARALLEL = 64
 _AGAIN = {429, 500, 502, 503, 504}
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
-log = structlog.get_logger()
+log = Log()
 
 
 class _Pool:
