@@ -16,7 +16,16 @@ class Running:
     """`with Running(world) as running:` runs the world's Application, synced by itself and drift corrected."""
 
     def __init__(
-        self, world, *apps, leases="", resources=False, state=None, local_repositories=True, environment=None, **sync
+        self,
+        world,
+        *apps,
+        leases="",
+        resources=False,
+        state=None,
+        local_repositories=True,
+        require_account=False,
+        environment=None,
+        **sync,
     ):
         automatic = {"automated": True, "drift": "correct", **sync}
         app = replace(world.app, sync=replace(world.app.sync, **automatic), interval=0.3)
@@ -26,6 +35,7 @@ class Running:
         self._resources = resources
         self._environment = environment or {}
         self._local = local_repositories
+        self._require_account = require_account
         self._state = state or world.state
         self._started = threading.Event()
         self.failure = None
@@ -68,6 +78,7 @@ class Running:
             watch_namespace=world.namespace,
             resources=self._resources,
             local_repositories=self._local,
+            require_account=self._require_account,
             leases=bool(self._leases),
         )
         async with open_controller(

@@ -26,6 +26,8 @@ _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 10.0
 # A watch that says nothing for so long, not even a bookmark, may be a connection that is gone without a word.
 _SILENT_SECONDS = 90.0
+# How long a request may take as a whole.
+_ANSWER_SECONDS = 60.0
 # How long a cluster that let a request run out of time is left alone.
 _SILENCE_SECONDS = 15.0
 _PARALLEL = 64
@@ -195,7 +197,7 @@ class Http:
     async def _open(self) -> aiohttp.ClientSession:
         if self._pool.session is None:
             connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, ssl=self._connection.tls or True)
-            timeout = aiohttp.ClientTimeout(total=60, sock_connect=10)
+            timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=10)
             # Bodies are sent and read whole; cookies and redirects to elsewhere have no place here.
             self._pool.session = aiohttp.ClientSession(
                 connector=connector,
