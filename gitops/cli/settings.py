@@ -12,6 +12,7 @@ from gitops.model.errors import (
     ConfigError,
     GitopsError,
     HeldError,
+    LostClusterError,
     ManifestError,
     RenderError,
     SourceError,
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 DONE, DIFFERENT, WRONG_INPUT, HELD, FAILED, ROLLED_BACK, UNREACHABLE = range(7)
 _EXITS: list[tuple[type[GitopsError], int]] = [
+    (LostClusterError, FAILED),
     (UnreachableError, UNREACHABLE),
     (HeldError, HELD),
     (ConfigError, WRONG_INPUT),

@@ -17,7 +17,7 @@ from gitops.engine.hooks import goes_by_itself, leaves_something
 from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked
 from gitops.engine.plan import Situation, hooks_of
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.errors import ClusterError
+from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import worst
 from gitops.model.plan import Change, Create, RunHook
 from gitops.model.release import Release
@@ -26,7 +26,7 @@ from gitops.model.spec import spec_text
 
 
 async def carry_out(request: Request, outside: Outside, planned: Planned, journal: Journal) -> SyncResult:
-    """SYNCED or FAILED; in both cases everything that was applied is in the inventory."""
+    """SYNCED or FAILED; in both cases everything that was applied is in the inventory. Raises LostClusterError."""
     at, plan = planned.at, planned.plan
     sha = plan.revision.sha
     await outside.store.save_rendered(at.rendered)
@@ -52,6 +52,11 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         progress = await execution.run(plan, _unchanged(planned))
         if progress.failures:
             await execution.run_fail_hooks(plan)
+    except UnreachableError as exc:
+        await journal.note("sync.interrupted", sha, reason=str(exc), changed=_changes(execution.progress))
+        raise LostClusterError(
+            f"{exc}; the sync was cut short and nothing was rolled back: sync again when the cluster answers"
+        ) from exc
     except ClusterError as exc:
         progress = execution.progress
         progress.failures.append(Failure(None, str(exc)))

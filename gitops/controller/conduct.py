@@ -29,7 +29,15 @@ from gitops.engine.retry import delay_after
 from gitops.manifests.key import Body
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import GROUP, KIND, Application, SourceSpec
-from gitops.model.errors import ClusterError, ConfigError, GitopsError, ManifestError, RenderError, SourceError
+from gitops.model.errors import (
+    ClusterError,
+    ConfigError,
+    GitopsError,
+    ManifestError,
+    RenderError,
+    SourceError,
+    UnreachableError,
+)
 from gitops.model.health import MISSING
 from gitops.model.plan import ObstacleKind
 from gitops.model.result import Go, Hold, Outcome
@@ -40,7 +48,8 @@ log = structlog.get_logger()
 # How soon a hold is looked at again: one that time or another Application ends, and one that only a person does.
 _SOON, _LATER = 30.0, 300.0
 _PASSING = {ObstacleKind.WINDOW, ObstacleKind.DEPENDENCY}
-_LONGEST_BACKOFF = 180.0
+# A cluster that is away is asked for more often than what is wrong is tried again: it comes back by itself.
+_LONGEST_BACKOFF, _LONGEST_AWAY = 180.0, 30.0
 _RENDERS_EACH = 4
 
 
@@ -106,16 +115,25 @@ async def pass_over(
     """Bring one Application to where it should be; the seconds until it wants another pass, or None."""
     try:
         again = await _pass(tracked, means, word, waiting)
-        tracked.error = ""
+        if tracked.error:
+            log.info("pass.well-again", application=tracked.identity, after=tracked.error)
+        tracked.error, tracked.misses, tracked.is_away = "", 0, False
         return again
+    except UnreachableError as exc:  # that says nothing about the Application; whose lane it is tells it for all
+        tracked.missed(str(exc), is_away=True)
+        return _backoff(tracked.misses, _LONGEST_AWAY)
     except GitopsError as exc:
-        tracked.error = str(exc)
-        tracked.failures += 1
-        log.warning("pass.failed", application=tracked.identity, error=str(exc))
+        if tracked.error != str(exc):
+            log.warning("pass.failed", application=tracked.identity, error=str(exc))
+        tracked.missed(str(exc))
         if isinstance(exc, ClusterError):
             with contextlib.suppress(ClusterError):  # the failure itself is what matters
                 await means.cluster.kinds(refresh=True)
-        return min(5.0 * 2.0 ** min(tracked.failures - 1, 10), _LONGEST_BACKOFF)
+        return _backoff(tracked.misses, _LONGEST_BACKOFF)
+
+
+def _backoff(misses: int, longest: float) -> float:
+    return min(5.0 * 2.0 ** min(misses - 1, 10), longest)
 
 
 async def _pass(
@@ -194,6 +212,7 @@ def _learn(tracked: Tracked, source: _Head, planned: Planned) -> None:
         tracked.follows_links = source.tree.follows_links
     tracked.digest = at.rendered.digest
     tracked.quarantine = at.inventory.quarantine
+    tracked.owns = bool(at.inventory.keys or at.inventory.synced)
     own = tracked.app.health
     healths = {
         found.key: MISSING if found.key not in at.live else health_of(at.live[found.key], own)
@@ -255,7 +274,7 @@ async def _carry_out(
     tracked.synced_at = outside.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
     log.info("application.synced", application=tracked.identity, outcome=result.outcome.value, reason=result.message)
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
-        tracked.failures, tracked.drift, tracked.answer = 0, (), Answer.SETTLED
+        tracked.failures, tracked.drift, tracked.answer, tracked.owns = 0, (), Answer.SETTLED, True
         if is_drift:  # what it put back was not waited for, so how it is comes with the events
             _remember_corrections(tracked, planned, outside.clock)
             return None
@@ -309,6 +328,7 @@ async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> 
     """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
     app = request.app
     inventory = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
+    tracked.owns = bool(inventory.keys or inventory.synced)
     if inventory.going_back is not None:
         result = await finish_rollback(request, outside, inventory)
         tracked.outcome, tracked.message = result.outcome, result.message

@@ -91,7 +91,8 @@ class Execution:
     async def run(self, plan: Plan, unchanged: dict[ResourceKey, Body]) -> Progress:
         """Carry `plan` out; `unchanged` are desired objects that are live as they should be, and must be healthy too.
 
-        What goes wrong is in the answer's `failures`; the steps after it are not begun.
+        What goes wrong is in the answer's `failures`; the steps after it are not begun. Raises UnreachableError: a
+        cluster that does not answer has refused nothing.
         """
         self._revision = plan.revision.sha
         steps = [step for step in plan.steps if step.phase is not Phase.SYNC_FAIL]
@@ -175,7 +176,7 @@ class Execution:
         if isinstance(change, Create):
             try:
                 await self._apply(change.key, change.body, dry_run=True)
-            except ClusterError as exc:
+            except ApiError as exc:
                 self._fail(change, exc)
 
     async def _apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
@@ -212,7 +213,7 @@ class Execution:
                     verb = "hook"
                 case _:
                     assert_never(change)
-        except ClusterError as exc:
+        except ApiError as exc:
             self._fail(change, exc)
             return
         done = Changed(change.key, verb)
@@ -263,7 +264,7 @@ class Execution:
             try:
                 async with self._waiting():
                     await self._until_gone(change.key, change.uid)
-            except ClusterError as exc:
+            except ApiError as exc:
                 self._fail(change, exc)
         pruned.clear()
 
@@ -297,6 +298,7 @@ class Execution:
         )
         async with self._waiting():
             healths = await waiting.until_settled(watched, max(left, 0.0))
+        self._deadline += waiting.away_seconds
         self.progress.healths |= healths
         over = any(health.final for health in healths.values())  # what was still on its way has not failed then
         for key, health in sorted(healths.items()):

@@ -8,7 +8,7 @@ from gitops.engine.drift import Answer, Correction, Fight
 from gitops.engine.inventory import parent_key, set_id
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
-from gitops.model.health import HEALTHY, Health, worst
+from gitops.model.health import Health, HealthWord, worst
 from gitops.model.release import Quarantine
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -36,7 +36,9 @@ class Tracked:
     drifts_seen: int = 0
     error: str = ""  # of the last pass
     look_error: str = ""  # of the last look at its repository
-    failures: int = 0
+    failures: int = 0  # syncs in a row that failed, which `sync.retry` limits
+    misses: int = 0  # passes in a row that came to no decision
+    is_away: bool = False  # the last pass could not reach its cluster
     outcome: Outcome | None = None
     message: str = ""
     synced_at: str = ""
@@ -44,6 +46,7 @@ class Tracked:
     corrections: list[Correction] = field(default_factory=list)
     fights: tuple[Fight, ...] = ()
     heard: set[ResourceKey] = field(default_factory=set)  # what events told of since the present pass began
+    owns: bool | None = None  # whether anything on its cluster is its own; None as long as that is not known
     unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
     asked: Asked | None = None  # a person's wish for a sync that is not done yet
     not_before: float = 0.0  # after a failure, drift alone is no reason for a pass earlier than this (monotonic)
@@ -80,6 +83,15 @@ class Tracked:
         """What keeps it from being known how it stands, or ""."""
         return self.error or self.look_error
 
+    def begin_anew(self) -> None:
+        """What failed before has nothing to say any more: there is a new commit, another spec, or a person's word."""
+        self.failures, self.misses, self.not_before = 0, 0, 0.0
+
+    def missed(self, error: str, *, is_away: bool = False) -> None:
+        """A pass came to no decision."""
+        self.misses += 1
+        self.error, self.is_away = error, is_away
+
     def forget_source(self) -> None:
         """What is known of the source is to be found anew: it is another one, or another replica looked at it."""
         self.head, self.rendered, self.current, self.reads = None, "", "", None
@@ -94,8 +106,12 @@ class Tracked:
 
     @property
     def health(self) -> Health:
-        """That of the worst object; fixed as long as no event says otherwise."""
-        return worst(self.unhealthy.values()) if self.unhealthy else HEALTHY
+        """That of the worst object; fixed as long as no event says otherwise. Unknown while nobody has looked."""
+        if self.is_away or self.owns is None:
+            return Health(HealthWord.UNKNOWN, self.problem)
+        if not self.owns:
+            return Health(HealthWord.MISSING, "it has not been synced")
+        return worst(self.unhealthy.values())
 
     def is_touched(self, changed: frozenset[str]) -> bool:
         """Whether a commit that changed these paths may render otherwise: then the tree itself must be asked."""

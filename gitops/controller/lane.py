@@ -48,6 +48,7 @@ class Lane:
         self._ended = ended
         self._places = asyncio.Semaphore(PLACES)
         self._passes: set[asyncio.Task[None]] = set()
+        self._away = False
 
     def put(self, tracked: Tracked, priority: Priority, *, after: float = 0.0) -> None:
         """Have the Application passed over; after a failure drift alone waits until a retry is due."""
@@ -81,6 +82,7 @@ class Lane:
                 tracked.heard.clear()
                 async with correlated(tracked):
                     again = await pass_over(tracked, self.means, self._word_of(tracked), place.lent)
+                self._note_reach(tracked)
                 finished = True
         except asyncio.CancelledError:
             log.info("pass.superseded", application=identity)
@@ -88,8 +90,7 @@ class Lane:
             # A fault of ours in one pass must not end the others'; it is told whole and tried again.
             log.exception("pass.crashed", application=identity)
             if tracked is not None:
-                tracked.failures += 1
-                tracked.error = "a fault in the controller; see its log"
+                tracked.missed("a fault in the controller; see its log")
             again = 60.0
         finally:
             place.give_back()
@@ -103,6 +104,19 @@ class Lane:
             if wished is not None and present is not None:  # an event of a rollout that failed waits for the retry too
                 self.put(present, wished)
 
+    def _note_reach(self, tracked: Tracked) -> None:
+        """Tell once that the cluster is away, and once that it is back; then those that wait for it go on at once."""
+        if tracked.is_away and not self._away:
+            log.warning("cluster.unreachable", cluster=self.name or "in-cluster", error=tracked.error)
+            self._away = True
+        elif self._away and not tracked.problem:
+            log.info("cluster.reachable", cluster=self.name or "in-cluster")
+            self._away = False
+            for other in self._fleet:
+                if other.is_away and other.cluster == self.name:
+                    other.not_before = 0.0
+                    self.put(other, Priority.RESYNC)
+
     def _has_work(self, tracked: Tracked) -> bool:
         has_source = tracked.head is not None or tracked.leaving
         return has_source and tracked.cluster == self.name and self._may_run(tracked)
@@ -112,7 +126,7 @@ class Lane:
             return
         deleted = any(not fight.manager for fight in tracked.fights)
         tracked.not_before = self.means.clock.monotonic() + _DELETED_SECONDS if deleted else 0.0
-        if again is not None and tracked.failures:
+        if again is not None and (tracked.failures or tracked.misses):
             tracked.not_before = self.means.clock.monotonic() + again
         self.put(tracked, Priority.RESYNC, after=again if again is not None else _RESYNC_SECONDS)
 

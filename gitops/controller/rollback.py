@@ -17,7 +17,7 @@ from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy, parent_key
 from gitops.engine.plan import PlanOptions
 from gitops.manifests.key import ResourceKey
-from gitops.model.errors import GitopsError
+from gitops.model.errors import GitopsError, LostClusterError, UnreachableError
 from gitops.model.plan import ABSENT, Change, Manager, Plan, Prune, Recreate, Update
 from gitops.model.release import Quarantine
 from gitops.model.rendered import RenderedSet
@@ -95,6 +95,8 @@ async def _go_back(
         undone = await carry_out(back, outside, planned, journal)
         if undone.outcome is not Outcome.SYNCED:
             raise GitopsError(undone.message)
+    except UnreachableError as exc:  # no failure of the way back: whoever comes next goes on with it
+        raise LostClusterError(f"{result.message}; rolling back was cut short: {exc}") from exc
     except GitopsError as exc:
         return await _stuck(back, outside, result, journal, str(exc))
     return replace(result, outcome=Outcome.ROLLED_BACK, rollback=undone)

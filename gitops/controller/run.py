@@ -146,7 +146,7 @@ class Controller:
             tracked.task.cancel()
         if before != tracked.cluster and before in self.lanes:
             self.lanes[before].queue.drop(tracked.identity)
-        tracked.failures, tracked.not_before = 0, 0.0
+        tracked.begin_anew()
         log.info("application.known", application=tracked.identity)
         self.poller.add(tracked)
         if tracked.head is not None or tracked.leaving:
@@ -198,7 +198,7 @@ class Controller:
         """A commit that may change what is desired; where it will be synced, a pass for an older one has no point."""
         tracked.head, tracked.pushed_at = revision, self.clock.monotonic()
         tracked.correlation = secrets.token_hex(4)
-        tracked.failures, tracked.not_before = 0, 0.0
+        tracked.begin_anew()
         tracked.corrections, tracked.fights = [], ()
         if tracked.task is not None and tracked.app.sync.automated and not self.people.is_suspended(tracked.identity):
             tracked.task.cancel()
@@ -363,7 +363,8 @@ class Controller:
         if tracked is None or not self.replica.runs(asked.application):
             return False
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
-        tracked.failures, tracked.not_before, tracked.fights = 0, 0.0, ()
+        tracked.begin_anew()
+        tracked.fights = ()
         if asked.verb == "sync":
             tracked.asked = asked
             self._wake(tracked, Priority.PERSON)

@@ -63,9 +63,14 @@ class HealthWait:
         self._changed = asyncio.Event()
         self._last: dict[ResourceKey, Body] = {}
         self.healths: dict[ResourceKey, Health] = {}
+        self.away_seconds = 0.0  # for so long nothing could be known: a deadline does not count them
+        self._away: tuple[float, UnreachableError] | None = None
 
     async def until_settled(self, live: dict[ResourceKey, Body], seconds: float) -> dict[ResourceKey, Health]:
-        """Wait until each object of `live` (as last seen) is settled, one has failed for good, or time is up."""
+        """Wait until each object of `live` (as last seen) is settled, one has failed for good, or time is up.
+
+        Raises UnreachableError when the cluster cannot be asked then: that says nothing about the objects.
+        """
         self._last = dict(live)
         for key, body in live.items():
             self._see(key, self._health_of(body))
@@ -77,8 +82,10 @@ class HealthWait:
         watches += [asyncio.create_task(self._examine(key)) for key in self._unsettled() if self._doctor.can_look(key)]
         try:
             while self._unsettled() and not any(health.final for health in self.healths.values()):
-                left = deadline - self._clock.monotonic()
+                left = deadline + self.away_seconds - self._clock.monotonic()
                 if left <= 0:
+                    if self._away is not None:
+                        raise self._away[1]
                     break
                 await self._next_change(watches, left)
         finally:
@@ -112,7 +119,7 @@ class HealthWait:
         A server that cannot be reached is asked again until the deadline ends the wait.
         """
         while True:
-            with contextlib.suppress(UnreachableError):
+            try:
                 try:
                     await self._follow_once(group, keys)
                 except ApiError as exc:
@@ -120,6 +127,8 @@ class HealthWait:
                         raise
                     with contextlib.suppress(ApiError):
                         await self._ask(keys)
+            except UnreachableError as exc:
+                self._away = self._away or (self._clock.monotonic(), exc)
             await self._clock.sleep(_AGAIN_SECONDS)
 
     async def _follow_once(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> None:
@@ -150,6 +159,7 @@ class HealthWait:
 
     async def _look(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> str:
         listing = await self._cluster.list(*group, self._labels)
+        self._answered()
         found = {key_of(body): body for body in listing.items}
         for key in keys:
             if key in found:
@@ -160,6 +170,7 @@ class HealthWait:
     async def _ask(self, keys: Iterable[ResourceKey]) -> None:
         for key in keys:
             body = await self._cluster.get(key)
+            self._answered()
             if body is not None:
                 self._judge(key, body, {key}, gone=False)
                 continue
@@ -168,6 +179,11 @@ class HealthWait:
                 with contextlib.suppress(ApiError):  # without the right to read events
                     health = await self._doctor.end_of(key, self._last[key])
             self._see(key, health or _UNSEEN)
+
+    def _answered(self) -> None:
+        if self._away is not None:
+            self.away_seconds += self._clock.monotonic() - self._away[0]
+            self._away = None
 
     def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey], *, gone: bool) -> None:
         if key in keys:

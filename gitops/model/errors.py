@@ -11,6 +11,7 @@
     └── ClusterError        the API server refused or cannot be reached
         ├── ApiError        it answered with a Status (409 conflict, 422 invalid, ...)      exit 4
         └── UnreachableError  no answer, or it refused our credentials                      exit 6
+            └── LostClusterError  ... from the middle of a sync on: some of it is done      exit 4
 
 Nothing was changed when an error of the first five reaches the caller.
 """
@@ -25,6 +26,7 @@ __all__ = [
     "ConfigError",
     "GitopsError",
     "HeldError",
+    "LostClusterError",
     "ManifestError",
     "RenderError",
     "SourceError",
@@ -63,6 +65,10 @@ class ClusterError(GitopsError):
 
 class UnreachableError(ClusterError):
     """No answer from the API server, or it refused our credentials (401)."""
+
+
+class LostClusterError(UnreachableError):
+    """The API server stopped answering while a sync was under way: neither done nor failed."""
 
 
 class ApiError(ClusterError):

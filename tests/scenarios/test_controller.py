@@ -439,6 +439,7 @@ class Forward:
 
     def __init__(self, port, target):
         self._listener = socket.create_server(("127.0.0.1", port))
+        self.port = self._listener.getsockname()[1]
         self._target = target
         self._open = []
 
@@ -447,8 +448,9 @@ class Forward:
         return self
 
     def __exit__(self, *_):
-        self._listener.close()
-        for one in self._open:
+        for one in (self._listener, *self._open):
+            with contextlib.suppress(OSError):  # closing alone does not wake the thread that reads from it
+                one.shutdown(socket.SHUT_RDWR)
             one.close()
 
     def _accept(self):

@@ -5,7 +5,8 @@
 
 The watches select what carries our label, as wide as our rights reach: the cluster, else the namespace. An object
 that is not on the shelf may still exist without the label, so it is asked for by name. What we write is put on the
-shelf from the answer, so that a plan right after a sync sees it.
+shelf from the answer, so that a plan right after a sync sees it. While a watch cannot reach its server the shelf is
+not answered from: what it holds may long be otherwise.
 """
 
 import asyncio
@@ -173,6 +174,7 @@ class _Watches:
         self._tasks: dict[Place, asyncio.Task[None]] = {}
         # Until when (monotonic) a place is not tried again: our rights ended there, which may have been for a moment.
         self._refused: dict[Place, float] = {}
+        self._away: set[Place] = set()  # what is watched there cannot be reached now: nothing is answered from it
         self._closed = False
         self._writing: Counter[ResourceKey] = Counter()  # writes of ours that are not answered yet
         self._early: dict[ResourceKey, Seen] = {}  # what was seen of them before the answer
@@ -191,6 +193,8 @@ class _Watches:
                     return None
                 if place not in self._tasks:
                     self._begin(place)
+            if place in self._away:
+                return None
             try:
                 async with asyncio.timeout(_FIRST_LIST_SECONDS):
                     await self._listed[place].wait()
@@ -303,6 +307,8 @@ class _Watches:
                     return
             except ClusterError:
                 pause = min(pause * 2, _LONGEST_PAUSE)
+                self._away.add(place)
+                self._end_readers(shelf)
             except Exception:
                 # A fault of ours, or an answer that no API server gives: a shelf that is not kept true is worse.
                 log.exception("watch.crashed", group=place[0], kind=place[1])
@@ -322,15 +328,19 @@ class _Watches:
         log.warning("watch.ended", group=group, kind=kind, namespace=namespace, reason=str(exc))
         shelf = self._shelves.pop(place, None)
         del self._tasks[place]
-        for (reader, _), queues in self._readers.items():
-            for queue in queues if reader == id(shelf) else ():
-                queue.put_nowait(None)
+        if shelf is not None:
+            self._end_readers(shelf)
         for key in shelf.keys() if shelf is not None else ():
             seen = shelf.take_away(key) if shelf is not None else None
             if seen is not None:
                 self._say(seen)
         self._listed[place].set()
         return False
+
+    def _end_readers(self, shelf: Shelf) -> None:
+        for (reader, _), queues in self._readers.items():
+            for queue in queues if reader == id(shelf) else ():
+                queue.put_nowait(None)
 
     async def _list(self, place: Place, shelf: Shelf) -> None:
         left, began = shelf.keys(), shelf.serial
@@ -349,6 +359,7 @@ class _Watches:
 
     async def _watch(self, place: Place, shelf: Shelf) -> None:
         async with self._cluster.watch(*place, shelf.version, _OURS) as events:
+            self._away.discard(place)
             async for event in events:
                 if event.type == "DELETED":
                     self._lost(shelf, key_of(event.body))
@@ -381,6 +392,6 @@ def _is_same(seen: Body | None, stored: Body) -> bool:
 
 
 async def _drained(queue: asyncio.Queue[WatchEvent | None]) -> AsyncIterator[WatchEvent]:
-    """Events as they come; None says that the shelf is gone, and that there will be none any more."""
+    """Events as they come; None says that the shelf is gone, or not kept true now: whoever reads has to list again."""
     while (event := await queue.get()) is not None:
         yield event
