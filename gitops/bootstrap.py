@@ -72,7 +72,7 @@ def open_source(cache: Path, secrets: Callable[[str], str]) -> "Source":
     """Folders and repositories; `secrets` gives the text that a secretRef stands for, or ""."""
     from gitops.adapters.source import Sources
 
-    return Sources(cache, secrets)
+    return Sources(cache, secrets, here=Path.cwd())
 
 
 def open_cluster(kubeconfig: str, context: str) -> "Cluster":

@@ -54,6 +54,10 @@ class Refs(Protocol):
         """The revision that `target` (a branch, tag, range, whole commit or "") means; None where nothing does."""
         ...
 
+    def missing(self, target: str) -> str:
+        """In words: nothing is called `target`, and what it may have been meant for."""
+        ...
+
 
 class Repositories(Protocol):
     """Git repositories as a controller wants them: looked at once for all who share them. Raises SourceError."""
@@ -228,7 +232,7 @@ class Store(Protocol):
     async def rendered(self, digest: str) -> RenderedSet | None: ...
 
     async def add_release(self, release: Release) -> Release:
-        """Record a healthy release; the one given back has its number."""
+        """Record a healthy release; the one given back has its number: the next one here, or a higher one given."""
         ...
 
     async def applications(self) -> list[str]:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from gitops.adapters.git import GitSource
-from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref
-from gitops.adapters.source import Sources, source_name
+from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, unknown
+from gitops.adapters.source import Sources
 from gitops.model.application import Application, SourceSpec
 from gitops.model.revision import Revision, Tree
+from gitops.model.source_name import source_name
 
 _NETWORK_THREADS = 64
 _LOCAL_THREADS = 4
@@ -36,6 +37,9 @@ class GitRefs:
             return Revision(target, "")
         found = find_ref(self.refs, target)
         return None if found is None else Revision(found.sha, target or found.name)
+
+    def missing(self, target: str) -> str:
+        return unknown(self.refs, target)
 
 
 class GitRepositories:
@@ -58,7 +62,7 @@ class GitRepositories:
         return f"{app.source.repoURL}{own}{way}"
 
     def source_name(self, spec: SourceSpec) -> str:
-        return source_name(spec)
+        return source_name(spec.repoURL, spec.path)
 
     async def look(self, app: Application) -> GitRefs:
         async with self._turn(app):

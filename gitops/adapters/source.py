@@ -13,11 +13,11 @@ from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Credentials, SourceSpec
 from gitops.model.errors import ConfigError, SourceError
+from gitops.model.source_name import source_name, without_userinfo
 from gitops.ports import Checkout
 
 # A work tree's name is its remote's, where it has one, so that every clone is the same source.
 _ORIGIN = ["config", "--get", "remote.origin.url"]
-_USERINFO = re.compile(r"^(\w+://)[^/@]*@")
 _FIELDS = ("username", "password", "token", "sshPrivateKey", "knownHosts")
 
 
@@ -29,7 +29,9 @@ class Sources:
     shell on this machine to name one here.
     """
 
-    def __init__(self, cache: Path, secrets: Callable[[str], str]) -> None:
+    def __init__(self, cache: Path, secrets: Callable[[str], str], here: Path | None = None) -> None:
+        """`here` is where we were called: a commit that the repository's own work tree there has needs no remote."""
+        self._here = here
         self._cache = cache / "mirrors"
         self._secrets = secrets
 
@@ -38,10 +40,11 @@ class Sources:
         return await asyncio.to_thread(work, spec, sha)
 
     def _repository(self, spec: SourceSpec, sha: str) -> Checkout:
-        git = self.git(spec.credentials)
-        revision = git.resolve(spec.repoURL, sha or spec.targetRevision)
-        tree = git.tree(spec.repoURL, revision)
-        return Checkout(revision, tree, source_name(spec), spec.path)
+        near = self._here and sha and _work_tree_with(sha, spec.repoURL, self._here)
+        address = near or spec.repoURL
+        git = self.git(Credentials() if near else spec.credentials)
+        revision = git.resolve(address, sha or spec.targetRevision)
+        return Checkout(revision, git.tree(address, revision), source_name(spec.repoURL, spec.path), spec.path)
 
     def _folder(self, spec: SourceSpec, sha: str) -> Checkout:
         tree, inside = folder_tree(spec.path)
@@ -88,9 +91,16 @@ class Sources:
         )
 
 
-def source_name(spec: SourceSpec) -> str:
-    """What names the source of a repository in inventories and releases: free of credentials."""
-    return _named(_USERINFO.sub(r"\1", spec.repoURL), spec.path)
+def _work_tree_with(sha: str, repository: str, folder: Path) -> str:
+    """The address of the work tree around `folder`, if it is one of `repository` and has the commit; else ""."""
+    top = work_tree_of(folder.resolve())
+    if top is None or without_userinfo(repository) != _folder_name(top, top, ""):
+        return ""
+    try:
+        GitProcess().run(["cat-file", "-e", f"{sha}^{{commit}}"], top, 10.0)
+    except GitFailure:
+        return ""
+    return top.as_uri()
 
 
 def _folder_name(folder: Path, top: Path | None, inside: str) -> str:
@@ -100,8 +110,4 @@ def _folder_name(folder: Path, top: Path | None, inside: str) -> str:
         origin = GitProcess().run(_ORIGIN, top, 10.0).decode().strip()
     except GitFailure:
         origin = ""
-    return _named(_USERINFO.sub(r"\1", origin) or top.as_uri(), inside or ".")
-
-
-def _named(repository: str, path: str) -> str:
-    return repository if path in ("", ".") else f"{repository}//{path}"
+    return source_name(origin or top.as_uri(), inside)

@@ -190,7 +190,7 @@ def _add_release(release: Release) -> Script[Release]:
         "SELECT coalesce(max(number), 0) FROM releases WHERE application = ? AND cluster = ?",
         (release.application, release.cluster),
     )
-    numbered = replace(release, number=rows[0][0] + 1)
+    numbered = replace(release, number=max(rows[0][0] + 1, release.number))
     row = astuple(numbered)
     yield f"INSERT INTO releases ({_RELEASE_COLUMNS}) VALUES ({_marks(row)})", row
     return numbered

@@ -7,7 +7,9 @@ import click
 from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
 from gitops.model.audit import Anchor, AuditEvent, check_chain
-from gitops.model.errors import AuditError, ClusterError, ConfigError, GitopsError
+from gitops.model.errors import AuditError
+
+_MOST_TOLD = 5  # reasons in one message
 
 
 @click.group()
@@ -56,7 +58,7 @@ def _detail(event: AuditEvent) -> str:
 def verify(settings: Settings, app: str, offline: bool) -> None:
     """Check every entry's hash and its link to the one before, and the head against the cluster's anchor.
 
-    Exit codes: 0 whole, 4 an entry was changed, removed or cut off.
+    Exit codes: 0 whole, 4 an entry was changed, removed or cut off, or this store has none of what was asked for.
     """
     run(settings, _verify(settings, app, offline))
 
@@ -69,9 +71,7 @@ async def _verify(settings: Settings, app: str, offline: bool) -> None:
     if not offline:
         anchors, note = await _anchors(settings)
     async with store_of(settings) as store:
-        chains = [one for one in await store.chains() if app in ("", one[0], one[0].rpartition("/")[2])]
-        if app and not chains:
-            raise ConfigError(f"this store holds no audit entry of {app}")
+        chains = [one for one in await store.chains() if _is_asked(app, one[0])]
         for chain in chains:
             events = await store.events(*chain)
             own = [anchor for anchor in anchors.get(chain, ()) if anchor.store == store.id]
@@ -79,39 +79,47 @@ async def _verify(settings: Settings, app: str, offline: bool) -> None:
                 check_chain(events, anchor, store.id)
             said = f"anchored at {max(anchor.seq for anchor in own)}" if own else "no anchor of this store"
             click.echo(f"{chain[0]} on {chain[1]}: {len(events)} entries, whole, {said}")
-        _check_nothing_is_missing(app, anchors, chains, store.id)
+        missing = {chain: found for chain, found in anchors.items() if _is_asked(app, chain[0]) and chain not in chains}
+        _check_missing(missing, store.id, nothing=not chains)
         await store.check()
+    if not chains and (app or note):
+        raise AuditError(f"this store ({store.id}) has no entry{f' of {app}' if app else ''}{note and '; '}{note}")
+    if not chains:
+        note = "no entry has been written so far, neither here nor by another on this cluster"
+    elif missing:
+        note = f"the entries of {', '.join(sorted(chain[0] for chain in missing))} are in another store"
     if note:
         click.echo(f"note: {note}", err=True)
 
 
-def _check_nothing_is_missing(
-    app: str, anchors: dict[tuple[str, str], list[Anchor]], chains: list[tuple[str, str]], store: str
-) -> None:
-    """A chain that the cluster anchors in this store, but that is not there at all, was removed as a whole."""
-    for chain, found in anchors.items():
-        own = [anchor for anchor in found if anchor.store == store]
-        if own and chain not in chains and app in ("", chain[0]):
-            raise AuditError(f"{chain[0]} on {chain[1]}: entry {own[0].seq} is anchored there, but the log has none")
+def _is_asked(app: str, application: str) -> bool:
+    return app in ("", application, application.rpartition("/")[2])
+
+
+def _check_missing(missing: dict[tuple[str, str], list[Anchor]], store: str, *, nothing: bool) -> None:
+    """Raise AuditError for chains that the cluster anchors and this store has not: removed from it, or the wrong store.
+
+    That others of several are in another store is as it should be; with `nothing` here at all, it is not.
+    """
+    reasons = [
+        f"{application} on {cluster}: the cluster anchors {anchor.seq} entries of store {anchor.store}, and this store "
+        f"({store}) has none of them"
+        for (application, cluster), anchors in sorted(missing.items())
+        for anchor in anchors
+        if nothing or anchor.store == store
+    ]
+    if reasons:
+        more = len(reasons) - _MOST_TOLD
+        raise AuditError("; ".join(reasons[:_MOST_TOLD]) + (f"; and {more} more" if more > 0 else ""))
 
 
 async def _anchors(settings: Settings) -> tuple[dict[tuple[str, str], list[Anchor]], str]:
     """The heads that the present cluster remembers; without a cluster the chains are checked by themselves."""
-    from gitops.bootstrap import open_cluster
-    from gitops.controller.inspect import find_applications
+    from gitops.cli.opening import inventories_here
 
-    try:
-        cluster = open_cluster(settings.kubeconfig, settings.context)
-    except ConfigError as exc:
-        return {}, f"anchors not checked: {exc}"
-    try:
-        found = await find_applications(cluster)
-    except (ClusterError, GitopsError) as exc:
-        return {}, f"anchors not checked: {exc}"
-    finally:
-        await cluster.close()
+    cluster, found, note = await inventories_here(settings)
     anchors: dict[tuple[str, str], list[Anchor]] = {}
     for one in found:
         if one.anchor is not None:
-            anchors.setdefault((one.application, cluster.name), []).append(one.anchor)
-    return anchors, ""
+            anchors.setdefault((one.application, cluster), []).append(one.anchor)
+    return anchors, note and f"anchors not checked: {note}"

@@ -14,23 +14,38 @@ from gitops.cli.settings import Settings, run
 from gitops.model.audit import AuditEvent
 from gitops.model.errors import ConfigError
 from gitops.model.release import Quarantine, Release
+from gitops.model.revision import Revision
 
 
 @click.command()
 @click.argument("app")
+@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
 @output_option
 @click.pass_obj
-def history(settings: Settings, app: str, output: str) -> None:
-    """List the healthy releases of APP (NAME or NAMESPACE/NAME), newest first, as this machine's store knows them."""
-    run(settings, _history(settings, app, output))
+def history(settings: Settings, app: str, namespace: str, output: str) -> None:
+    """List the healthy releases of APP (NAME or NAMESPACE/NAME), newest first.
+
+    The cluster remembers the last ten, this machine's store all that were made through it, on any cluster.
+    """
+    run(settings, _history(settings, app, namespace, output))
 
 
-async def _history(settings: Settings, app: str, output: str) -> None:
-    from gitops.cli.opening import store_of
+async def _history(settings: Settings, app: str, namespace: str, output: str) -> None:
+    from gitops.cli.opening import inventories_here, store_of
+    from gitops.controller.releases import known_releases
 
+    cluster, inventories, note = await inventories_here(settings, app, namespace)
     async with store_of(settings) as store:
-        identity = _identity(app, await store.applications())
-        releases = await store.releases(identity)
+        identity = _identity(app, {*await store.applications(), *(one.application for one in inventories)})
+        releases = [one for one in await store.releases(identity) if namespace in ("", one.namespace)]
+    here = [one for one in inventories if one.application == identity]
+    if len(here) > 1:
+        raise ConfigError(f"{identity} is in several namespaces; say which with --namespace")
+    for inventory in here:
+        own = known_releases([one for one in releases if one.cluster == cluster], inventory, cluster)
+        releases = [*own, *(one for one in releases if one.cluster != cluster)]
+    if note:
+        click.echo(f"note: only what this store knows: {note}", err=True)
     if output != "table":
         print_data([asdict(release) for release in releases], output)
         return
@@ -67,6 +82,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     from gitops.controller.inspect import application_in, find_applications
     from gitops.controller.planning import plan_rendered
     from gitops.controller.reconcile import sync_planned
+    from gitops.controller.releases import known_releases, release_set
     from gitops.controller.request import Request, as_account
     from gitops.engine.plan import PlanOptions
     from gitops.model.result import Hold, Outcome
@@ -74,13 +90,11 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     with Display() as display:
         async with outside_of(settings, display.tell) as outside:
             (inventory,) = await find_applications(outside.cluster, app, namespace)
-            releases = await outside.store.releases(inventory.application, outside.cluster.name)
+            stored = await outside.store.releases(inventory.application, outside.cluster.name)
+            releases = known_releases(stored, inventory, outside.cluster.name)
             failed = _failed(await outside.store.events(inventory.application, outside.cluster.name))
             present = str(failed.detail.get("digest")) if failed else inventory.synced
             chosen = _chosen(releases, number, present, inventory.application)
-            rendered = await outside.store.rendered(chosen.digest)
-            if rendered is None:
-                raise ConfigError(f"this store holds release {chosen.number}, but not what it rendered to")
             application = application_in(inventory)
             if given["timeout"]:
                 seconds = seconds_of(given["timeout"])
@@ -95,6 +109,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
             options = PlanOptions(prune=given["prune"], confirm=given["confirm"], hooks=given["hooks"], back=True)
             request = Request(application, actor(), options, quarantine=quarantine)
             acting = as_account(outside, application)
+            rendered = await release_set(request, acting, chosen.digest, Revision(chosen.revision, chosen.ref))
             planned = await plan_rendered(request, acting, rendered, inventory.source)
             result = await sync_planned(request, acting, planned)
     if given["output"] != "table":
@@ -124,19 +139,19 @@ def _chosen(releases: list[Release], number: int | None, present: str, applicati
         found = next((one for one in releases if one.number == number), None)
         if found is None:
             known = ", ".join(str(one.number) for one in releases) or "none"
-            raise ConfigError(f"{application} has no release {number} in this store (known: {known})")
+            raise ConfigError(f"{application} has no release {number} (known: {known})")
         return found
     earlier = next((one for one in releases if one.digest != present), None)
     if earlier is None:
-        raise ConfigError(f"{application} has no earlier release in this store to go back to")
+        raise ConfigError(f"{application} has no earlier release to go back to")
     return earlier
 
 
-def _identity(app: str, known: list[str]) -> str:
+def _identity(app: str, known: set[str]) -> str:
     """The one Application called `app` (NAME or NAMESPACE/NAME) that has a release here."""
-    found = [identity for identity in known if app in (identity, identity.rpartition("/")[2])]
+    found = [identity for identity in sorted(known) if app in (identity, identity.rpartition("/")[2])]
     if not found:
-        raise ConfigError(f"this store holds no release of {app}")
+        raise ConfigError(f"neither the cluster nor this store knows a release of {app}")
     if len(found) > 1:
         raise ConfigError(f"there are several Applications called {app}: say which of {', '.join(found)}")
     return found[0]

@@ -8,6 +8,8 @@ import click
 from gitops.cli import settings as exits
 from gitops.cli.output import output_option, print_data
 from gitops.cli.settings import Settings, run
+from gitops.model.errors import ConfigError, GitopsError, SourceError
+from gitops.model.plan import Plan
 
 
 @click.command()
@@ -16,7 +18,10 @@ from gitops.cli.settings import Settings, run
 @output_option
 @click.pass_obj
 def drift(settings: Settings, app: str, namespace: str, output: str) -> None:
-    """Show how live state differs from the revision that was last synced, and who did it; exit 1 if it does."""
+    """Show how live state differs from the revision that was last synced, and who did it.
+
+    Exit codes: 0 no drift, 1 drift, 4 it cannot be told, 6 cluster unreachable.
+    """
     run(settings, _drift(settings, app, namespace, output))
 
 
@@ -27,29 +32,35 @@ async def _drift(settings: Settings, app: str, namespace: str, output: str) -> N
     from gitops.controller.inspect import find_applications
     from gitops.controller.journal import described
 
+    found: list[tuple[str, Plan | GitopsError]] = []
     async with outside_of(settings) as outside:
-        found = [
-            (one.application, await drift_of(outside, one))
-            for one in await find_applications(outside.cluster, app, namespace)
-        ]
+        for one in await find_applications(outside.cluster, app, namespace):
+            try:
+                found.append((one.application, await drift_of(outside, one)))
+            except (SourceError, ConfigError) as exc:
+                found.append((one.application, exc))
     if output != "table":
         print_data(
             [
-                {"application": name, "drift": [described(item) for item in plan.changes] if plan else None}
+                {"application": name, "drift": None, "reason": str(plan)}
+                if isinstance(plan, GitopsError)
+                else {"application": name, "drift": [described(item) for item in plan.changes]}
                 for name, plan in found
             ],
             output,
         )
     else:
         for name, plan in found:
-            if plan is None:
-                click.echo(f"{name}: what it was synced to is not in this store (sync it from here once)", err=True)
+            if isinstance(plan, GitopsError):
+                click.echo(f"{name}: whether it has drifted cannot be told: {plan}", err=True)
             elif plan.changes:
                 click.echo(f"{name} has drifted from {plan.revision}:")
                 print_plan(plan)
             else:
                 click.echo(f"{name}: no drift", err=True)
-    sys.exit(exits.DIFFERENT if any(plan is not None and plan.changes for _, plan in found) else exits.DONE)
+    if any(isinstance(plan, GitopsError) for _, plan in found):
+        sys.exit(exits.FAILED)
+    sys.exit(exits.DIFFERENT if any(not isinstance(plan, GitopsError) and plan.changes for _, plan in found) else 0)
 
 
 @click.command()

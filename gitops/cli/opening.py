@@ -4,12 +4,15 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 
-from gitops.bootstrap import open_outside, open_store
+from gitops.bootstrap import open_cluster, open_outside, open_store
 from gitops.cli.settings import Settings
 from gitops.cli.version import own_version
 from gitops.config import cache_folder, state_folder
 from gitops.controller import news
+from gitops.controller.inspect import inventories
 from gitops.controller.request import Outside
+from gitops.engine.inventory import Inventory
+from gitops.model.errors import ConfigError, GitopsError
 from gitops.ports import Store
 
 
@@ -44,3 +47,17 @@ async def outside_of(
         tell=tell,
     ) as outside:
         yield outside
+
+
+async def inventories_here(settings: Settings, app: str = "", namespace: str = "") -> tuple[str, list[Inventory], str]:
+    """The present cluster's name, what it remembers of `app` ("" = of all), and why it cannot say, where it cannot."""
+    try:
+        cluster = open_cluster(settings.kubeconfig, settings.context)
+    except ConfigError as exc:
+        return "", [], str(exc)
+    try:
+        return cluster.name, await inventories(cluster, app, namespace), ""
+    except GitopsError as exc:
+        return "", [], str(exc)
+    finally:
+        await cluster.close()

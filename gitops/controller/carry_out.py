@@ -10,6 +10,7 @@ from gitops.controller.diagnose import Doctor
 from gitops.controller.execute import Execution, Progress, tidy_hooks
 from gitops.controller.journal import Journal
 from gitops.controller.observe import by_name
+from gitops.controller.releases import known_releases, remembered
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.annotations import hook_phases_of
 from gitops.engine.backends import called_services
@@ -157,7 +158,7 @@ def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
         if found.key in at.live
         and found.key not in written
         and not hook_phases_of(found)
-        and (at.options.only is None or found.key in at.options.only)
+        and (at.options.only is None or found.key in at.options.only | at.options.awaited)
     }
 
 
@@ -169,11 +170,15 @@ async def _settle(
     health = worst(progress.healths.values())
     whole = not at.options.resources
     await journal.note("sync.finished", plan.revision.sha, changed=_changes(progress), health=health.word.value)
-    healthy = inventory.healthy
+    healthy, releases = inventory.healthy, inventory.releases
     if whole and request.wait:
-        known = await outside.store.releases(inventory.application, outside.cluster.name)
+        stored = await outside.store.releases(inventory.application, outside.cluster.name)
+        known = known_releases(stored, inventory, outside.cluster.name)
         if not known or known[0].digest != plan.digest:  # a repair of the present release is not a new one
-            await outside.store.add_release(_release(request, outside, planned, journal, health.word.value))
+            new = _release(request, outside, planned, journal, health.word.value)
+            new = replace(new, number=known[0].number + 1 if known else 1)
+            known = [await outside.store.add_release(new), *known]
+        releases = remembered(known)
         healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
     keys = (at.rendered.keys - _idle(at, plan.changes)) | {kept.key for kept in plan.kept}
     keys |= await _out_of_sight(outside, planned)
@@ -188,6 +193,7 @@ async def _settle(
         fresh=frozenset() if whole else at.inventory.fresh,
         synced=plan.digest if whole else inventory.synced,
         healthy=healthy,
+        releases=releases,
         going_back=None if whole else inventory.going_back,
         quarantine=request.quarantine if whole else inventory.quarantine,
     )

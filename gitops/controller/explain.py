@@ -5,6 +5,7 @@ from typing import Any
 from gitops.controller.diagnose import Doctor
 from gitops.controller.inspect import application_in, standing_of
 from gitops.controller.planning import plan_rendered
+from gitops.controller.releases import synced_set
 from gitops.controller.request import Outside, Request, as_account
 from gitops.engine.drift import drift_in
 from gitops.engine.inventory import Inventory
@@ -15,14 +16,12 @@ from gitops.model.plan import Plan
 _ACTOR = "gitops explain"
 
 
-async def drift_of(outside: Outside, inventory: Inventory) -> Plan | None:
-    """The plan that would bring the cluster back to what was last synced; None where the store does not hold that."""
-    rendered = await outside.store.rendered(inventory.synced) if inventory.synced else None
-    if rendered is None:
-        return None
+async def drift_of(outside: Outside, inventory: Inventory) -> Plan:
+    """The plan that would bring the cluster back to what was last synced. Raises SourceError where none knows that."""
     app = application_in(inventory)
-    request = Request(app, _ACTOR, PlanOptions(hooks=False))
-    return (await plan_rendered(request, as_account(outside, app), rendered, inventory.source)).plan
+    request, outside = Request(app, _ACTOR, PlanOptions(hooks=False)), as_account(outside, app)
+    rendered = await synced_set(request, outside, inventory)
+    return (await plan_rendered(request, outside, rendered, inventory.source)).plan
 
 
 async def explained(outside: Outside, inventory: Inventory) -> dict[str, Any]:
@@ -81,7 +80,6 @@ async def _said(outside: Outside, application: str) -> list[str]:
 
 async def _drifted(outside: Outside, inventory: Inventory) -> list[str]:
     try:
-        plan = await drift_of(outside, inventory)
+        return [f"it has drifted: {text}" for text in drift_in(await drift_of(outside, inventory))]
     except GitopsError as exc:
         return [f"whether it has drifted cannot be told: {exc}"]
-    return [f"it has drifted: {text}" for text in drift_in(plan)] if plan is not None else []

@@ -1,6 +1,6 @@
 """Where Applications stand, read from the cluster alone: their inventory parents and the objects named there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitops.controller.observe import by_name
 from gitops.engine.annotations import ignores_health
@@ -11,6 +11,7 @@ from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import Application, Destination, HealthRule
 from gitops.model.errors import ConfigError
 from gitops.model.health import HEALTHY, MISSING, Health, worst
+from gitops.model.source_name import source_parts
 from gitops.model.spec import with_spec
 from gitops.ports import Cluster
 
@@ -86,10 +87,12 @@ async def inventories(cluster: Cluster, name: str, namespace: str = "") -> list[
 
 
 def application_in(inventory: Inventory) -> Application:
-    """The Application as its inventory remembers it: all but its source. Raises ConfigError."""
+    """The Application as its inventory remembers it: all but values for templates. Raises ConfigError."""
     space, _, name = inventory.application.rpartition("/")
     plain = Application(name, space, destination=Destination(namespace=inventory.parent.namespace))
-    return with_spec(plain, inventory.spec)
+    app = with_spec(plain, inventory.spec)
+    address, path = source_parts(inventory.source)
+    return replace(app, source=replace(app.source, repoURL=address, path=path))
 
 
 async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:

@@ -11,7 +11,8 @@ from gitops.controller import news
 from gitops.controller.carry_out import carry_out
 from gitops.controller.claim import read_inventory, write_inventory
 from gitops.controller.journal import Journal
-from gitops.controller.planning import plan_rendered, render_source
+from gitops.controller.planning import plan_rendered
+from gitops.controller.releases import release_set
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy, parent_key
@@ -89,7 +90,8 @@ async def _go_back(
 ) -> SyncResult:
     """`result` is that of the sync which failed, `came_from` the set that it was about, where that is known."""
     try:
-        planned = await _plan_back(back, outside, to, came_from, source)
+        failed = frozenset(failure.key for failure in result.failures if failure.key)
+        planned = await _plan_back(back, outside, to, came_from, source, failed)
         if planned.plan.obstacles:
             raise GitopsError("; ".join(item.reason for item in planned.plan.obstacles))
         undone = await carry_out(back, outside, planned, journal)
@@ -162,25 +164,23 @@ def _is_of_ours(change: Change) -> bool:
 
 
 async def _plan_back(
-    back: Request, outside: Outside, to: LastHealthy, came_from: RenderedSet | None, source: str
+    back: Request,
+    outside: Outside,
+    to: LastHealthy,
+    came_from: RenderedSet | None,
+    source: str,
+    awaited: frozenset[ResourceKey] = frozenset(),
 ) -> Planned:
-    """Only what the two sets have otherwise: anything else is drift, which is not for a rollback to judge."""
-    rendered = await _release_set(back, outside, to.digest, to.revision)
+    """Only what the two sets have otherwise: anything else is drift, which is not for a rollback to judge.
+
+    `awaited` failed, and must be healthy again although it is the same in both: what it uses may not be.
+    """
+    rendered = await release_set(back, outside, to.digest, Revision(to.revision, to.ref))
     if came_from is not None:
         there = {manifest.key: manifest.body for manifest in came_from.manifests}
         only = frozenset(found.key for found in rendered.manifests if there.get(found.key) != found.body)
-        back = replace(back, options=replace(back.options, only=only))
+        back = replace(back, options=replace(back.options, only=only, awaited=awaited))
     return await plan_rendered(back, outside, rendered, source)
-
-
-async def _release_set(request: Request, outside: Outside, digest: str, sha: str) -> RenderedSet:
-    stored = await outside.store.rendered(digest)
-    if stored is not None:
-        return stored
-    rendered, _ = await render_source(request, outside, sha)
-    if rendered.digest != digest:
-        raise GitopsError(f"commit {sha[:12]} no longer renders to what was healthy, and our store does not hold it")
-    return rendered
 
 
 def _fresh(failed: Planned, result: SyncResult) -> frozenset[ResourceKey]:

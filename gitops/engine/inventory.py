@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gitops.engine.annotations import annotations_of, labels_of
@@ -42,6 +42,18 @@ class LastHealthy:
 
 
 @dataclass(frozen=True, slots=True)
+class PastRelease:
+    """One of the last releases, for a history without a store; `Release` says what the fields are."""
+
+    number: int
+    revision: str
+    ref: str
+    digest: str
+    at: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class HookRun:
     """A sync that runs hooks and has not ended: its id, which their objects carry, and the set that it carries out."""
 
@@ -55,8 +67,9 @@ class Inventory:
 
     `fresh` are those of `keys` that a sync which has not ended was about to make, `going_back` is the release that a
     rollback which has not ended goes to: whoever goes on after a kill knows what to undo, and where to go.
-    `spec` is what the Application asked for (`gitops.model.spec`), `version` the parent's resourceVersion. `hooks` of
-    the set that is `synced` are done, but what they left behind is not tidied yet.
+    `releases` are the last ones, newest first. `spec` is what the Application asked for (`gitops.model.spec`),
+    `version` the parent's resourceVersion. `hooks` of the set that is `synced` are done, but what they left behind is
+    not tidied yet.
     """
 
     application: str
@@ -67,6 +80,7 @@ class Inventory:
     spec: str = ""
     synced: str = ""
     healthy: LastHealthy | None = None
+    releases: tuple[PastRelease, ...] = ()
     going_back: LastHealthy | None = None
     quarantine: Quarantine | None = None
     hooks: HookRun | None = None
@@ -163,7 +177,7 @@ def merged(ours: Inventory, base: Inventory, now: Inventory) -> Inventory:
     return replace(ours, keys=ours.keys | (now.keys - base.keys), **kept)
 
 
-_SHARED = ("fresh", "source", "spec", "synced", "healthy", "going_back", "quarantine", "hooks")
+_SHARED = ("fresh", "source", "spec", "synced", "healthy", "releases", "going_back", "quarantine", "hooks")
 
 
 def bare_parent(inventory: Inventory) -> Body:
@@ -195,6 +209,8 @@ def parent_body(inventory: Inventory, version: str) -> Body:
     ):
         if value is not None:
             facts[name] = json.dumps({field: getattr(value, field) for field in value.__slots__}, sort_keys=True)
+    if inventory.releases:
+        facts["releases"] = json.dumps([asdict(release) for release in inventory.releases], separators=(",", ":"))
     bare = bare_parent(inventory)
     annotations = {_TOOLING: f"gitops/v{version}", _KINDS: ",".join(kinds), _NAMESPACES: ",".join(others)}
     read_at = {"resourceVersion": inventory.version} if inventory.version else {}
@@ -230,6 +246,7 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             spec=data.get("spec", ""),
             synced=data.get("synced", ""),
             healthy=LastHealthy(**json.loads(data["healthy"])) if "healthy" in data else None,
+            releases=tuple(PastRelease(**fields) for fields in json.loads(data.get("releases") or "[]")),
             going_back=LastHealthy(**json.loads(data["goingBack"])) if "goingBack" in data else None,
             quarantine=_quarantine(json.loads(data["quarantine"])) if "quarantine" in data else None,
             hooks=HookRun(**json.loads(data["hooks"])) if "hooks" in data else None,

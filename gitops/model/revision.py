@@ -33,6 +33,11 @@ class Revision:
         """For people: `main@1a2b3c4d`."""
         return f"{self.ref}@{self.sha[:12]}" if self.ref else self.sha[:12]
 
+    @property
+    def is_commit(self) -> bool:
+        """False where it names files of a folder that are in no commit."""
+        return "-" not in self.sha
+
 
 class Entry(NamedTuple):
     """One name in a directory; `kind` is "link" for a symbolic link and "other" for a submodule, fifo or device."""

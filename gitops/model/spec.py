@@ -1,7 +1,7 @@
 """What an Application asks for, as text that is kept in the cluster, so that it holds where its file is not at hand.
 
-Where the source is, and values for templates, are left out: they are not needed to go back to a release, and values
-may be secrets.
+Where the source is, is left out, since inventory and releases name it; so are values for templates, which may be
+secrets.
 """
 
 import json
@@ -9,15 +9,15 @@ import typing
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any
 
-from gitops.model.application import Application
+from gitops.model.application import Application, SourceSpec, TemplateOptions
 from gitops.model.errors import ConfigError
 
-_LEFT_OUT = {"name", "namespace", "source", "destination", "interval"}
+_LEFT_OUT = {"name", "namespace", "destination", "interval"}
 
 
 def spec_text(app: Application) -> str:
     """What differs from the defaults, as JSON; equal specs have equal texts."""
-    default = Application(app.name)
+    app, default = replace(app, source=_how(app.source)), Application(app.name)
     facts = {
         name: _plain(getattr(app, name))
         for name in (field.name for field in fields(Application))
@@ -37,6 +37,18 @@ def with_spec(app: Application, text: str) -> Application:
         )
     except (ValueError, TypeError, AttributeError) as exc:
         raise ConfigError(f"{app.identity}: the spec in its inventory cannot be read ({exc}); sync it again") from exc
+
+
+def _how(source: SourceSpec) -> SourceSpec:
+    """How a source is rendered and reached, without where it is and what may be secret."""
+    reached = source.credentials
+    return SourceSpec(
+        renderer=source.renderer,
+        plain=source.plain,
+        kustomize=source.kustomize,
+        template=TemplateOptions(valueFiles=source.template.valueFiles),
+        credentials=replace(reached, proxy="" if "@" in reached.proxy else reached.proxy),
+    )
 
 
 def _plain(value: Any) -> Any:

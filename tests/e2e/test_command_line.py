@@ -76,7 +76,7 @@ def test_status_history_and_rollback_tell_and_undo(shell, named):
     for image in ("nginx:1.26", "nginx:1.27"):
         shell.write("k8s/web.yaml", write_manifests([deployment(image=image)]))
         assert shell.gitops("sync", "./k8s", *named).returncode == 0
-    history = shell.gitops("history", "shop")
+    history = shell.gitops("history", "shop", "-n", shell.namespace)
     assert [line.split()[0] for line in history.stdout.splitlines()] == ["RELEASE", "2", "1"]
     back = shell.gitops("rollback", "shop", "-n", shell.namespace)
     assert back.returncode == 0, back.stderr
@@ -115,6 +115,19 @@ def test_a_cut_off_tail_of_the_audit_log_is_found_by_the_clusters_anchor(shell, 
     found = shell.gitops("audit", "verify")
     assert found.returncode == 4
     assert "tail was cut off" in found.stderr
+
+
+def test_verifying_a_store_that_has_none_of_the_entries_is_a_failure(shell, named):
+    shell.write("k8s/web.yaml", write_manifests([config_map("settings")]))
+    shell.gitops("sync", "./k8s", *named)
+    app = f"{shell.namespace}/shop"
+    for words in ([], [app]):
+        found = shell.gitops("--state", "empty", "audit", "verify", *words)
+        assert found.returncode == 4
+        assert re.search(r"the cluster anchors \d+ entries of store \w+, and this store \(\w+\) has none", found.stderr)
+    assert f"{app} on " in found.stderr
+    assert shell.gitops("--state", "empty", "audit", "verify", "--offline").returncode == 4
+    assert shell.gitops("audit", "verify", "nobody").returncode == 4
 
 
 def test_a_saved_plan_is_carried_out_as_it_is_or_not_at_all(shell, named):

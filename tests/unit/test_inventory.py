@@ -7,6 +7,7 @@ import pytest
 from gitops.engine.inventory import (
     Inventory,
     LastHealthy,
+    PastRelease,
     claimed,
     foreign_owner,
     marked,
@@ -21,6 +22,7 @@ from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import ResourceKey
 from gitops.model.audit import Anchor
 from gitops.model.release import Quarantine
+from gitops.model.source_name import source_name, source_parts
 
 PARENT = parent_key("shop", "prod")
 WEB = ResourceKey("apps", "Deployment", "prod", "web")
@@ -129,3 +131,18 @@ def test_what_two_runners_record_at_one_time_is_merged():
     theirs = replace(base, keys=frozenset({WEB, DATABASE}), quarantine=quarantine, synced="theirs")
     found = merged(replace(base, synced="ours"), base, theirs)
     assert (found.keys, found.quarantine, found.synced) == ({WEB, DATABASE}, quarantine, "ours")
+
+
+def test_the_parent_remembers_releases_in_their_order():
+    past = tuple(
+        PastRelease(number, "a" * 40, "main", f"d{number}", "2026-01-01T00:00:00Z", "ada") for number in (2, 1)
+    )
+    written = parent_body(Inventory("gitops/shop", PARENT, releases=past), "1.0")
+    assert read_parent(written, "gitops/shop", PARENT).releases == past
+
+
+def test_a_source_has_one_name_that_can_be_taken_apart():
+    for address in ("https://git.example.com/shop.git", "git@git.example.com:team/shop.git", "file:///srv/shop"):
+        for path in (".", "apps/shop"):
+            assert source_parts(source_name(address, path)) == (address, path)
+    assert source_name("https://ada:secret@git.example.com/shop", "") == "https://git.example.com/shop"

@@ -50,7 +50,7 @@ def test_a_schedule_names_the_days_that_cron_names(schedule, expected):
 
 @pytest.mark.parametrize(
     "schedule",
-    (
+    [
         *("", "0 9 * *", "0 0 9 * * *", "@reboot", "@every 1h", "CRON_TZ=UTC 0 9 * * *", "0 9 30 2 *"),
         *(
             "60 9 * * *",
@@ -62,7 +62,7 @@ def test_a_schedule_names_the_days_that_cron_names(schedule, expected):
             "0 9 * * 1/0",
             "0 9 * * 1,",
         ),
-    ),
+    ],
 )
 def test_what_cron_would_not_read_is_refused(schedule):
     with pytest.raises(ConfigError, match="windows: schedule"):

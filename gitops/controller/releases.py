@@ -1,0 +1,79 @@
+"""The releases that are known (by our store, and by the cluster), and what each of them rendered to.
+
+The cluster remembers the last ten, and the store all that were made through it; what a release rendered to is in the
+store, or is rendered again from its commit, and then has to be what it was.
+"""
+
+from dataclasses import replace
+
+from gitops.controller.planning import render_source
+from gitops.controller.request import Outside, Request
+from gitops.engine.inventory import Inventory, PastRelease
+from gitops.model.errors import ConfigError, RenderError, SourceError
+from gitops.model.release import Release
+from gitops.model.rendered import RenderedSet
+from gitops.model.revision import Revision
+
+_REMEMBERED = 10
+
+
+def known_releases(stored: list[Release], inventory: Inventory, cluster: str) -> list[Release]:
+    """Newest first. `stored` are our store's on `cluster`; where the cluster says something else, it is right."""
+    known = {one.number: one for one in stored}
+    for past in inventory.releases:
+        if past.number not in known or known[past.number].digest != past.digest:
+            known[past.number] = Release(
+                number=past.number,
+                application=inventory.application,
+                cluster=cluster,
+                revision=past.revision,
+                ref=past.ref,
+                digest=past.digest,
+                health="Healthy",
+                at=past.at,
+                actor=past.actor,
+                namespace=inventory.parent.namespace,
+                source=inventory.source,
+            )
+    return [known[number] for number in sorted(known, reverse=True)]
+
+
+def remembered(releases: list[Release]) -> tuple[PastRelease, ...]:
+    """What the cluster is to remember of `releases`, newest first."""
+    return tuple(
+        PastRelease(one.number, one.revision, one.ref, one.digest, one.at, one.actor) for one in releases[:_REMEMBERED]
+    )
+
+
+async def release_set(request: Request, outside: Outside, digest: str, revision: Revision) -> RenderedSet:
+    """What `revision` rendered to when it was released. Raises SourceError where that cannot be had any more."""
+    stored = await outside.store.rendered(digest)
+    if stored is not None:
+        return replace(stored, revision=revision)  # other commits may have rendered to the same
+    lost = f"this store does not hold what {revision} rendered to"
+    if not revision.is_commit:
+        raise SourceError(f"{lost}, and that was made of files that were in no commit")
+    try:
+        rendered, _ = await render_source(request, outside, revision.sha)
+    except (SourceError, RenderError, ConfigError) as exc:
+        raise SourceError(f"{lost}, and it cannot be rendered again: {exc}") from exc
+    if rendered.digest != digest:
+        raise SourceError(
+            f"{lost}, and the commit renders to something else now (its renderer, values or bases changed)"
+        )
+    return replace(rendered, revision=revision)
+
+
+async def synced_set(request: Request, outside: Outside, inventory: Inventory) -> RenderedSet:
+    """What the Application was synced to last. Raises SourceError where that cannot be had."""
+    digest = inventory.synced
+    if not digest:
+        raise SourceError("no sync of it has come to its end yet")
+    known = (inventory.healthy, *inventory.releases)
+    revision = next((Revision(one.revision, one.ref) for one in known if one and one.digest == digest), None)
+    if revision is not None:
+        return await release_set(request, outside, digest, revision)
+    stored = await outside.store.rendered(digest)
+    if stored is None:
+        raise SourceError("this store does not hold what it was synced to (sync it from here once)")
+    return stored

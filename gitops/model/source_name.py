@@ -1,0 +1,22 @@
+"""The name of a source in inventories and releases: the repository's address, and after `//` the path in it."""
+
+import re
+
+_USERINFO = re.compile(r"^(\w+://)[^/@]*@")
+
+
+def source_name(address: str, path: str) -> str:
+    """Free of credentials."""
+    repository = without_userinfo(address)
+    return repository if path in ("", ".") else f"{repository}//{path}"
+
+
+def source_parts(name: str) -> tuple[str, str]:
+    """The (address, path) that `name` (of `source_name`) was made of."""
+    scheme, mark, rest = name.rpartition("://")
+    address, _, path = rest.partition("//")
+    return f"{scheme}{mark}{address}", path or "."
+
+
+def without_userinfo(address: str) -> str:
+    return _USERINFO.sub(r"\1", address)
