@@ -63,7 +63,7 @@ def sandbox() -> None:
     "--speed", default=1.0, show_default=True, help="How much faster than the world's the cluster's time runs."
 )
 @click.option("--nodes", default=1, show_default=True, help="How many nodes workloads may run on.")
-@click.option("--data", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Keep objects here.")
+@click.option("--data", default=None, metavar="DIR", type=click.Path(path_type=Path), help="Keep the cluster here.")
 @click.option("--fault", default="", metavar="SPEC", help="For example error=429:5%,reset:1%,delay=50ms..2s.")
 @click.option("-d", "--detach", is_flag=True, help="Return when the sandbox is ready; it runs on in the background.")
 @click.pass_obj

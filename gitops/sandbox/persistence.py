@@ -1,11 +1,14 @@
-"""`--data DIR`: objects and certificates on disk, so that a cluster survives a restart.
+"""`--data DIR`: objects, certificates and the admin's token on disk, so that a cluster survives a restart.
 
 SQLite holds one row per object, written shortly after each change, many changes at a time.
 """
 
 import asyncio
 import json
+import secrets
 import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import orjson
@@ -42,13 +45,23 @@ class Saver:
 
     def certificates(self) -> Certificates:
         """The certificates made at the first start, so that clients keep trusting the cluster."""
-        path = self._folder / "certificates.json"
-        if path.exists():
-            return Certificates(**json.loads(path.read_text()))
-        made = make_certificates()
-        path.touch(mode=0o600)
-        path.write_text(json.dumps({"ca": made.ca, "certificate": made.certificate, "key": made.key}))
-        return made
+        return Certificates(
+            **json.loads(self._kept("certificates.json", lambda: json.dumps(asdict(make_certificates()))))
+        )
+
+    def token(self) -> str:
+        """The admin's token made at the first start, so that kubeconfigs stay valid."""
+        return self._kept("token", lambda: secrets.token_urlsafe(24))
+
+    def _kept(self, name: str, make: Callable[[], str]) -> str:
+        """What the file holds, made when it is not there; a start that was killed leaves none that is half written."""
+        path = self._folder / name
+        if not path.exists():
+            fresh = path.with_suffix(".new")
+            fresh.touch(mode=0o600)
+            fresh.write_text(make())
+            fresh.replace(path)
+        return path.read_text()
 
     def load(self, cluster: Cluster) -> None:
         """Puts every saved object into an empty cluster."""

@@ -71,9 +71,10 @@ class Sandbox:
     ) -> "Sandbox":
         """Starts a cluster on 127.0.0.1; `port` 0 takes a free one. SandboxError when the port is taken."""
         cluster = Cluster(Clock(speed))
-        known = dict(tokens or {secrets.token_urlsafe(24): User("admin", ("system:masters",))})
         chosen = parse_faults(faults) if isinstance(faults, str) else faults
         saver = persistence.Saver(data_dir) if data_dir is not None else None
+        token = saver.token() if saver is not None else secrets.token_urlsafe(24)
+        known = dict(tokens or {token: User("admin", ("system:masters",))})
         certificates = saver.certificates() if saver is not None else make_certificates()
         sandbox = cls(cluster, certificates, known, chosen)
         definitions = Definitions(cluster)

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gitops.sandbox.cluster import User
-from gitops.sandbox.server import SandboxError
+from gitops.sandbox.server import SandboxError, SandboxThread
 from tests.scenarios.api import APPLY, MERGE, Api, config_map, deployment
 
 MAPS = "/api/v1/namespaces/{}/configmaps"
@@ -318,3 +318,11 @@ def test_yaml_is_read_as_well_as_json(bare):
     text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\ndata: {k: v}\n"
     status, body = bare("PATCH", MAPS.format("default") + "/y", text, type=APPLY, fieldManager="m")
     assert (status, body["data"]) == (201, {"k": "v"})
+
+
+def test_a_kubeconfig_stays_valid_over_restarts_of_a_cluster_with_a_data_folder(tmp_path):
+    with SandboxThread(data_dir=tmp_path) as first:
+        before, port = first.kubeconfig(), int(first.url.rpartition(":")[2])
+    with SandboxThread(data_dir=tmp_path, port=port) as second:
+        assert second.kubeconfig() == before
+    assert (tmp_path / "token").stat().st_mode & 0o077 == 0
