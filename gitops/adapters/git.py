@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from gitops.adapters.git_process import GitCredentials, GitFailure, GitProcess, Remote, remote_of
-from gitops.adapters.git_refs import FULL_COMMIT, PART_OF_COMMIT, RemoteRefs, find_ref, is_range, nearest, parse_refs
+from gitops.adapters.git_refs import FULL_COMMIT, PART_OF_COMMIT, RemoteRefs, find_ref, parse_refs, unknown
 from gitops.adapters.git_tree import GitFiles
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision, Tree
@@ -86,7 +86,7 @@ class GitSource:
         if ref is None and PART_OF_COMMIT.fullmatch(target):
             return Revision(self._whole_commit(remote, target), "")
         if ref is None:
-            raise SourceError(_unknown(remote, refs, target))
+            raise SourceError(f"{remote.url}: {unknown(refs, target)}")
         commit = self._require(remote, ref.sha, target or ref.name)
         return Revision(commit, target or ref.name)
 
@@ -231,13 +231,3 @@ class GitSource:
 
 def _unreadable(remote: Remote, error: GitFailure) -> str:
     return f"{remote.url}: the repository cannot be read: {error.reason}"
-
-
-def _unknown(remote: Remote, refs: RemoteRefs, target: str) -> str:
-    if not target:
-        return f"{remote.url}: the repository has no default branch (name one in targetRevision)"
-    if is_range(target):
-        newest = ", ".join(sorted(refs.tags)[-3:]) or "none"
-        return f"{remote.url}: no tag fits {target} (its tags: {newest})"
-    near = " or ".join(nearest(refs, target))
-    return f"{remote.url}: no branch or tag is called {target}" + (f" (did you mean {near}?)" if near else "")

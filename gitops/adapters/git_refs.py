@@ -85,6 +85,17 @@ def nearest(refs: RemoteRefs, target: str) -> list[str]:
     return close or sorted(refs.branches)[:3]
 
 
+def unknown(refs: RemoteRefs, target: str) -> str:
+    """In words: nothing is called `target`, and what it may have been meant for."""
+    if not target:
+        return "the repository has no default branch (name one in targetRevision)"
+    if is_range(target):
+        newest = ", ".join(sorted(refs.tags)[-3:]) or "none"
+        return f"no tag fits {target} (its tags: {newest})"
+    near = " or ".join(nearest(refs, target))
+    return f"no branch or tag is called {target}" + (f" (did you mean {near}?)" if near else "")
+
+
 def is_range(target: str) -> bool:
     """Whether `target` reads as a semver range."""
     return parse_range(target) is not None

@@ -60,12 +60,14 @@ class _Repository:
     again: bool = False  # asked for while a look was under way
     settled: Refs | None = None  # what the refs were when every member had been told of them
     backoff: _Backoff = field(default_factory=_Backoff)
+    error: str = ""  # of the last look
 
 
 class Poller:
     """`on_commit` hears of an Application whose desired state a new commit may change, `on_moved` of the others.
 
-    `on_error` hears what is wrong with the last look for an Application, "" when nothing is.
+    `on_look` hears of each look at an Application's repository what is wrong with it, "" when nothing is; what was new
+    has been told by then.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Poller:
         fleet: Fleet,
         clock: Clock,
         on_commit: Callable[[Tracked, Revision], None],
-        on_error: Callable[[Tracked, str], None],
+        on_look: Callable[[Tracked, str], None],
         on_moved: Callable[[Tracked], None],
     ) -> None:
         self._on_moved = on_moved
@@ -82,7 +84,7 @@ class Poller:
         self._fleet = fleet
         self._clock = clock
         self._on_commit = on_commit
-        self._on_error = on_error
+        self._on_look = on_look
         self._known: dict[str, _Repository] = {}
         self._names: dict[str, str] = {}  # the repository that each Application was added with
         self._hosts: dict[str, _Backoff] = {}
@@ -196,6 +198,9 @@ class Poller:
         if refs != known.settled:
             known.settled = refs
             await self._spread(known, refs)
+        if known.error:
+            log.info("poll.works-again", repository=known.app.source.repoURL)
+            known.error = ""
 
     def _look_failed(self, name: str, known: _Repository, host: _Backoff, error: str) -> None:
         """Leave the repository alone for a while; and its host, when nothing there can be read."""
@@ -205,9 +210,11 @@ class Poller:
         host.failing.add(name)
         if len(host.failing) >= _HOST_FAILS_FROM:
             host.failed(now)
-        log.warning("poll.failed", repository=known.app.source.repoURL, error=error, again_in=wait)
+        if error != known.error:
+            known.error = error
+            log.warning("poll.failed", repository=known.app.source.repoURL, error=error, again_in=wait)
         for tracked in self._members(known):
-            self._on_error(tracked, error)
+            self._on_look(tracked, error)
 
     def _members(self, known: _Repository) -> list[Tracked]:
         found = (self._fleet.get(identity) for identity in sorted(known.members))
@@ -216,24 +223,28 @@ class Poller:
     async def _spread(self, known: _Repository, refs: Refs) -> None:
         """Tell each Application what its target means now; those that move together are compared together."""
         moves: dict[tuple[str, Revision], list[Tracked]] = {}
-        for tracked in self._members(known):
+        url, members = known.app.source.repoURL, self._members(known)
+        errors: dict[str, str] = {}
+        for tracked in members:
             target = tracked.app.source.targetRevision
             revision = refs.revision(target)
             if revision is None:
-                self._on_error(
-                    tracked, f"{known.app.source.repoURL}: no branch, tag or whole commit is called {target}"
-                )
-                continue
-            self._on_error(tracked, "")
-            if tracked.head is None or tracked.head.sha != revision.sha:
+                errors[tracked.identity] = f"{url}: {refs.missing(target)}"
+            elif tracked.head is None or tracked.head.sha != revision.sha:
                 moves.setdefault((tracked.head.sha if tracked.head else "", revision), []).append(tracked)
-        for (old, revision), members in moves.items():
+        for (old, revision), moving in moves.items():
             try:
-                await self._move(known.app, old, revision, members)
+                await self._move(known.app, old, revision, moving)
             except GitopsError as exc:  # a commit that cannot be had is the trouble of those who name it
                 known.settled = None
-                for tracked in members:
-                    self._on_error(tracked, str(exc))
+                errors |= dict.fromkeys((tracked.identity for tracked in moving), str(exc))
+        for tracked in members:
+            error, before = errors.get(tracked.identity, ""), tracked.look_error
+            if error and error != before:
+                log.warning("revision.missing", application=tracked.identity, error=error)
+            elif before and not error and not known.error:  # else the whole repository was away, which is told once
+                log.info("revision.found", application=tracked.identity)
+            self._on_look(tracked, error)
 
     async def _move(self, app: Application, old: str, revision: Revision, members: list[Tracked]) -> None:
         tree = await self._repositories.tree(app, revision)

@@ -191,7 +191,9 @@ class Controller:
         try:
             self._lane(tracked.cluster).put(tracked, priority)
         except ConfigError as exc:
-            tracked.error = str(exc)
+            if tracked.error != str(exc):
+                log.warning("cluster.unknown", application=tracked.identity, error=str(exc))
+            tracked.missed(str(exc))
             self.on_status(tracked)
 
     def _on_commit(self, tracked: Tracked, revision: Revision) -> None:
