@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitops.manifests.key import Body
-from gitops.model.errors import StoreError
+from gitops.model.errors import ConfigError, StoreError
 
 _MARK = "gitops.dev/sealed:"
 _FIELDS = ("data", "stringData")
@@ -29,7 +29,7 @@ class Sealer:
         self._key: bytes | None = None
 
     def fingerprint(self) -> str:
-        """Names the key and does not tell it. Raises StoreError when there is none, or it is no key."""
+        """Names the key and does not tell it. Raises ConfigError or StoreError when there is none."""
         return hmac.digest(self._load(), b"gitops.dev/key", "sha256").hex()
 
     def sealed(self, body: Body) -> Body:
@@ -81,7 +81,8 @@ class Sealer:
             except ValueError:
                 self._key = b""
             if len(self._key) != _KEY_BYTES:
-                raise StoreError(f"{self._name}: expected {_KEY_BYTES} bytes in base64")
+                wrong = StoreError if self._path and not self._given else ConfigError
+                raise wrong(f"{self._name}: expected {_KEY_BYTES} bytes in base64")
         return self._key
 
 

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from gitops.adapters.sealing import Sealer
 from gitops.adapters.store_sql import SCHEMA, Rows, Script, SqlStore, make_tables
-from gitops.model.errors import StoreError
+from gitops.model.errors import ConfigError, StoreError
 
 _MOST_CONNECTIONS = 4
 # How long a broken connection is replaced and tried again before the caller is told.
@@ -71,10 +71,10 @@ class PostgresqlStore(SqlStore):
 
     @classmethod
     async def open(cls, url: str, key: str) -> "PostgresqlStore":
-        """The store in the database `url`. Raises StoreError when it cannot be had, or without the key it has."""
+        """The store in the database `url`. StoreError when it cannot be had, ConfigError for a wrong URL or key."""
         conninfo, name = _checked(url)
         if not key:
-            raise StoreError(f"{name}: {_NO_KEY}")
+            raise ConfigError(f"{name}: {_NO_KEY}")
         sealer = Sealer(key, None)
         fingerprint = sealer.fingerprint()
         store = cls(conninfo, name, sealer)
@@ -97,7 +97,7 @@ class PostgresqlStore(SqlStore):
         await self._rows("INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT DO NOTHING", fingerprint)
         rows = await self._rows("SELECT value FROM meta WHERE name = 'key'")
         if rows[0][0] != fingerprint:
-            raise StoreError(f"{self._name}: GITOPS_KEY is not the key that this store's Secrets are sealed with")
+            raise ConfigError(f"{self._name}: GITOPS_KEY is not the key that this store's Secrets are sealed with")
 
     async def _make_tables(self) -> str:
         async with self._connection() as connection, connection.transaction():
@@ -201,7 +201,7 @@ def _checked(url: str) -> tuple[str, str]:
         given = {}
     host, database, port = (given.get(name, "") for name in ("host", "dbname", "port"))
     if not given or "@" in host + database or port.strip("0123456789,"):
-        raise StoreError(
+        raise ConfigError(
             "the store's URL cannot be read: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for an @ "
             "and %2F for a / in the password"
         )

@@ -130,6 +130,15 @@ def test_verifying_a_store_that_has_none_of_the_entries_is_a_failure(shell, name
     assert shell.gitops("audit", "verify", "nobody").returncode == 4
 
 
+def test_a_store_that_is_wrongly_configured_is_wrong_input(shell):
+    shared = ["--store", "postgresql://gitops@localhost:1/gitops", "history", "shop"]
+    without = shell.gitops(*shared)
+    assert (without.returncode, "GITOPS_KEY is not set" in without.stderr) == (2, True)
+    shell.environment["GITOPS_KEY"] = "short"
+    wrong = shell.gitops(*shared)
+    assert (wrong.returncode, "GITOPS_KEY: expected 32 bytes in base64" in wrong.stderr) == (2, True)
+
+
 def test_a_saved_plan_is_carried_out_as_it_is_or_not_at_all(shell, named):
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": "hunter2"}}
     shell.write("k8s/all.yaml", write_manifests([config_map("settings"), secret]))
