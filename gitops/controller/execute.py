@@ -36,6 +36,7 @@ _PARALLEL = 16
 _TRIES = 5
 _GONE_POLL_SECONDS = 0.2
 _FAIL_HOOK_SECONDS = 60.0
+_FRESH_SECONDS = 1.0
 _UNDECLARED = "field not declared in schema"
 
 
@@ -77,7 +78,8 @@ class Execution:
         self._doctor = doctor
         self._tell = tell
         self._labels = labels
-        self._deadline = clock.monotonic() + seconds
+        self._began = clock.monotonic()
+        self._deadline = self._began + seconds
         self._wait = wait
         self._force = force
         self._own = own
@@ -100,7 +102,7 @@ class Execution:
         for (phase, _), wave in groupby(steps, key=lambda step: (step.phase, step.wave)):
             await self._gone(pruned if phase is Phase.PRUNE else [])
             if phase >= Phase.PRUNE and unchanged:
-                await self._healthy(unchanged)
+                await self._healthy(unchanged, of_plan=True)
                 unchanged = {}
             written: dict[ResourceKey, Body] = {}
             for step in wave:
@@ -110,7 +112,7 @@ class Execution:
                 pruned += [change for change in step.changes if isinstance(change, Prune)]
             await self._healthy(written)
         await self._gone(pruned if self._wait else [])
-        await self._healthy(unchanged)
+        await self._healthy(unchanged, of_plan=True)
         return self.progress
 
     async def _is_held_up(self, step: Step, written: dict[ResourceKey, Body]) -> bool:
@@ -280,8 +282,14 @@ class Execution:
                 raise ApiError(504, "Timeout", f"{key} was deleted but does not go away (held by {held})")
             await self._clock.sleep(_GONE_POLL_SECONDS)
 
-    async def _healthy(self, live: dict[ResourceKey, Body], *, always: bool = False, to_end: bool = False) -> None:
-        """Wait for `live`, and record what did not become healthy as failures; `to_end` for what has to have run."""
+    async def _healthy(
+        self, live: dict[ResourceKey, Body], *, always: bool = False, to_end: bool = False, of_plan: bool = False
+    ) -> None:
+        """Wait for `live`, and record what did not become healthy as failures.
+
+        `to_end` for what has to have run, `of_plan` for bodies that were seen when the plan was made: what changed
+        since, by what this sync did, say, must show.
+        """
         watched = {key: body for key, body in live.items() if not (ignores_health(body) or is_of_past_runs(key))}
         if not watched or (not self._wait and not always):
             return
@@ -297,7 +305,8 @@ class Execution:
             to_end=to_end,
         )
         async with self._waiting():
-            healths = await waiting.until_settled(watched, max(left, 0.0))
+            look = of_plan and self._clock.monotonic() - self._began > _FRESH_SECONDS
+            healths = await waiting.until_settled(watched, max(left, 0.0), look=look)
         self._deadline += waiting.away_seconds
         self.progress.healths |= healths
         over = any(health.final for health in healths.values())  # what was still on its way has not failed then

@@ -33,6 +33,14 @@ def health_when_gone(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
     return last if last.final or last.is_settled else _UNSEEN
 
 
+def _grouped(keys: Iterable[ResourceKey]) -> dict[tuple[str, str, str], set[ResourceKey]]:
+    """By what one list or watch gives: group, kind and namespace."""
+    groups: dict[tuple[str, str, str], set[ResourceKey]] = {}
+    for key in keys:
+        groups.setdefault((key.group, key.kind, key.namespace), set()).add(key)
+    return groups
+
+
 class HealthWait:
     """The health of some objects as events come in; `healths` is their present state."""
 
@@ -66,8 +74,12 @@ class HealthWait:
         self.away_seconds = 0.0  # for so long nothing could be known: a deadline does not count them
         self._away: tuple[float, UnreachableError] | None = None
 
-    async def until_settled(self, live: dict[ResourceKey, Body], seconds: float) -> dict[ResourceKey, Health]:
+    async def until_settled(
+        self, live: dict[ResourceKey, Body], seconds: float, *, look: bool = False
+    ) -> dict[ResourceKey, Health]:
         """Wait until each object of `live` (as last seen) is settled, one has failed for good, or time is up.
+
+        With `look` they were seen some time ago, and are looked at once more first.
 
         Raises UnreachableError when the cluster cannot be asked then: that says nothing about the objects.
         """
@@ -75,9 +87,9 @@ class HealthWait:
         for key, body in live.items():
             self._see(key, self._health_of(body))
         deadline = self._clock.monotonic() + seconds
-        groups: dict[tuple[str, str, str], set[ResourceKey]] = {}
-        for key in self._unsettled():
-            groups.setdefault((key.group, key.kind, key.namespace), set()).add(key)
+        if look:
+            await asyncio.gather(*(self._look(group, keys) for group, keys in _grouped(live).items()))
+        groups = _grouped(self._unsettled())
         watches = [asyncio.create_task(self._follow(group, keys)) for group, keys in groups.items()]
         watches += [asyncio.create_task(self._examine(key)) for key in self._unsettled() if self._doctor.can_look(key)]
         try:

@@ -43,7 +43,7 @@ from gitops.model.rendered import RenderedSet
 class PlanOptions:
     """A person's words for this one plan; `resources` limits it to keys as "KIND/NAME", and then prunes nothing.
 
-    `only` limits it to these objects, and `prune_only` what is deleted to those.
+    `only` limits it to these objects (`awaited` must be healthy beside them), and `prune_only` what is deleted.
     `back` is set on the way to an older release: what the live object says about its recreation counts as well.
     `leaving` when the Application is deleted, and that nothing is desired is no mistake.
     """
@@ -54,6 +54,7 @@ class PlanOptions:
     force_conflicts: bool = False
     resources: tuple[str, ...] = ()
     only: frozenset[ResourceKey] | None = None
+    awaited: frozenset[ResourceKey] = frozenset()
     prune_only: frozenset[ResourceKey] | None = None
     hooks: bool | None = None
     back: bool = False

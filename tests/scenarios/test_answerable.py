@@ -1,5 +1,6 @@
 """What a sync is answerable for: what it changed, and not what was so before, or is so by the clock."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from gitops.controller import rollback, wait
 from gitops.model.application import Destination
 from gitops.model.result import Hold, Outcome
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import config_map, deployment, job
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,7 @@ def cron_job(image):
 
 
 def break_pods(world):
-    for pod in world.request("GET", f"/api/v1/namespaces/{world.namespace}/pods")["items"]:
+    for pod in world.request("GET", f"/api/v1/namespaces/{world.namespace}/pods", labelSelector="app=web")["items"]:
         path = f"/api/v1/namespaces/{world.namespace}/pods/{pod['metadata']['name']}"
         change = {"spec": {"containers": [{"name": "web", "image": "nginx:broken"}]}}
         world.request("PATCH", path, change, "x", "application/strategic-merge-patch+json")
@@ -133,3 +134,18 @@ def test_what_a_person_applied_is_not_taken_because_they_also_scaled(world):
     assert isinstance(world.plan().decision, Hold)
     world.edit("apps/deployments/web/scale", {"spec": {"replicas": 4}}, manager="kubectl")
     assert isinstance(world.plan().decision, Hold)
+
+
+def test_a_rollback_waits_for_what_failed_although_it_is_the_same_in_both(world):
+    """What it uses may not be the same: putting that back is not enough to call it well."""
+    world.commit(web=deployment(), a=config_map("a", v="1"))
+    world.sync()
+    slow = [job(f"slow-{wave}", **{"gitops.dev/wave": str(wave)}) for wave in range(8)]
+    world.commit(a=config_map("a", v="2"), slow=slow)
+    breaking = threading.Timer(0.4, break_pods, (world,))
+    breaking.start()
+    result = world.sync(world.with_sync(timeout=8.0))
+    breaking.join()
+    assert [failure.key.name for failure in result.failures] == ["web"], result.message
+    assert "rolling back failed" in result.message
+    assert world.get("ConfigMap", "a")["data"] == {"v": "1"}
