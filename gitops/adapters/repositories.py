@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from gitops.adapters.git import GitSource
 from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, unknown
@@ -50,7 +51,7 @@ class GitRepositories:
         self._secrets = secrets
         self._network = ThreadPoolExecutor(_NETWORK_THREADS, thread_name_prefix="git-remote")
         self._local = ThreadPoolExecutor(_LOCAL_THREADS, thread_name_prefix="git")
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # each lives while it is held
         self._trees: OrderedDict[tuple[str, str], Tree] = OrderedDict()
         self._opening: dict[tuple[str, str], asyncio.Future[Tree]] = {}
 

@@ -139,6 +139,9 @@ class Poller:
                 self._schedule(name, found)
         if not found.members:
             del self._known[name]
+            host = _host_of(found.app.source.repoURL)
+            if all(_host_of(other.app.source.repoURL) != host for other in self._known.values()):
+                self._hosts.pop(host, None)
             try:
                 self._scheduler.remove_job(name)
             except JobLookupError:

@@ -59,6 +59,7 @@ class StatusWriter:
                 is_ours = self._controller.replica.runs(identity)
                 if tracked is None or entry is None or entry.key is None or not is_ours:
                     self._written.pop(identity, None)
+                    self._told.pop(identity, None)
                     continue
                 status = status_of(tracked, entry.generation, suspended=self._controller.people.is_suspended(identity))
                 if await self._write(identity, entry.key, status):
@@ -122,6 +123,7 @@ def status_of(tracked: Tracked, generation: int, *, suspended: bool) -> Body:
         "health": {"status": health.word.value, "message": health.message[:_MOST_TEXT]},
         "drift": len(tracked.drift),
         "suspended": suspended,
+        "plan": tracked.digest if tracked.answer is Answer.APPROVAL else "",
         "conditions": _conditions(tracked, generation),
     }
     if tracked.head is not None:
