@@ -140,6 +140,7 @@ def _status() -> Schema:
         lastSync=_map(outcome=_TEXT, revision=_TEXT, at=_TIME, message=_TEXT),
         drift=_COUNT,
         suspended={"type": "boolean"},
+        plan=_TEXT,
         quarantine=_map(revision=_TEXT, reason=_TEXT),
         conditions={
             "type": "array",

@@ -1,6 +1,6 @@
 """What the doing needs from outside, as Protocols; `gitops.adapters` fulfils them, `gitops.bootstrap` joins the two."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -265,6 +265,10 @@ class Store(Protocol):
 
     async def set_setting(self, application: str, name: str, value: str | None) -> None:
         """None removes it."""
+        ...
+
+    async def set_settings(self, name: str, values: Mapping[str, str | None]) -> None:
+        """The same for several Applications at once: application → value."""
         ...
 
     async def settings(self, name: str) -> dict[str, str]:

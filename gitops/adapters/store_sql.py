@@ -10,7 +10,7 @@ import json
 import secrets
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from typing import Any, TypeVar
 
@@ -140,12 +140,10 @@ class SqlStore(ABC):
         return rows[0][0] if rows else None
 
     async def set_setting(self, application: str, name: str, value: str | None) -> None:
-        if value is None:
-            await self._rows("DELETE FROM settings WHERE application = ? AND name = ?", application, name)
-        else:
-            sql = """INSERT INTO settings (application, name, value) VALUES (?, ?, ?)
-            ON CONFLICT (application, name) DO UPDATE SET value = excluded.value"""
-            await self._rows(sql, application, name, value)
+        await self.set_settings(name, {application: value})
+
+    async def set_settings(self, name: str, values: Mapping[str, str | None]) -> None:
+        await self._transact("settings", lambda: _set_settings(name, values))
 
     async def settings(self, name: str) -> dict[str, str]:
         rows = await self._rows("SELECT application, value FROM settings WHERE name = ?", name)
@@ -200,6 +198,19 @@ def _request(*row: str) -> Script[int]:
     columns = "application, verb, detail, actor, at"
     rows = yield f"INSERT INTO requests ({columns}) VALUES ({_marks(row)}) RETURNING number", row
     return int(rows[0][0])
+
+
+def _set_settings(name: str, values: Mapping[str, str | None]) -> Script[None]:
+    for application in sorted(values.keys()):
+        if values[application] is None:
+            yield "DELETE FROM settings WHERE application = ? AND name = ?", (application, name)
+    for some in _chunks(sorted(application for application, value in values.items() if value is not None)):
+        rows = ", ".join(["(?, ?, ?)"] * len(some))
+        yield (
+            f"INSERT INTO settings (application, name, value) VALUES {rows} "
+            "ON CONFLICT (application, name) DO UPDATE SET value = excluded.value",
+            [part for application in some for part in (application, name, values[application] or "")],
+        )
 
 
 def _remember(digests: Sequence[str], at: int) -> Script[None]:

@@ -67,13 +67,25 @@ async def _set(settings: Settings, app: str, name: str, verb: str, reason: str, 
 
     async with outside_of(settings) as outside:
         identity, note = await _journal(outside, app)
-        if verb == "approve" and len(digest) < 12:
-            raise ConfigError("--plan: give at least the first 12 digits of the plan's digest")
+        if verb == "approve":
+            await _check_waits(outside, identity, digest)
         value = {"suspend": reason or actor(), "resume": None, "approve": digest}[verb]
         detail = {**({"plan": digest} if digest else {}), **({"reason": reason} if reason else {})}
         await note(f"application.{_PAST[verb]}", "", **detail)
         await outside.store.set_setting(identity, name, value)
     click.echo(f"{identity}: {_PAST[verb]}", err=True)
+
+
+async def _check_waits(outside: Any, identity: str, digest: str) -> None:
+    """Raise ConfigError unless the plan that the digest begins is the one that waits."""
+    from gitops.controller.records import stored_record
+
+    record = await stored_record(outside.store, identity)
+    waits = record.plan if record else ""
+    if not waits:
+        raise ConfigError(f"{identity}: no plan of it waits for an approval (gitops status {identity})")
+    if len(digest) < 12 or not waits.startswith(digest):
+        raise ConfigError(f"--plan {digest}: the plan of {identity} that waits is {waits[:12]}")
 
 
 _PAST = {"suspend": "suspended", "resume": "resumed", "approve": "approved"}
@@ -82,20 +94,20 @@ _PAST = {"suspend": "suspended", "resume": "resumed", "approve": "approved"}
 async def _journal(outside: Any, app: str) -> tuple[str, Any]:
     """The identity that APP names, and what notes a fact in its audit chain."""
     from gitops.config import actor
-    from gitops.controller.inspect import find_applications
     from gitops.controller.journal import Journal
     from gitops.controller.request import Request
+    from gitops.controller.told import told_of
     from gitops.engine.inventory import Inventory, parent_key
     from gitops.model.application import Application
 
     space, _, name = app.rpartition("/")
     try:
-        (inventory,) = await find_applications(outside.cluster, app)
+        told = await told_of(outside, app)
+        bare = Inventory(told.application, parent_key(name, told.namespace))
+        inventory = told.standing.inventory if told.standing else bare
     except ConfigError:
         if not space:
-            raise ConfigError(
-                f"no Application {app} on this cluster; name one that was never synced as NAMESPACE/NAME"
-            ) from None
+            raise
         inventory = Inventory(app, parent_key(name, space))
     request = Request(Application(name, space or "gitops"), actor())
     return inventory.application, Journal(request, outside, inventory).note

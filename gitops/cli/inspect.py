@@ -76,11 +76,10 @@ def explain(settings: Settings, app: str, namespace: str, output: str) -> None:
 async def _explain(settings: Settings, app: str, namespace: str, output: str) -> None:
     from gitops.cli.opening import outside_of
     from gitops.controller.explain import explained
-    from gitops.controller.inspect import find_applications
+    from gitops.controller.told import told_of
 
     async with outside_of(settings) as outside:
-        (inventory,) = await find_applications(outside.cluster, app, namespace)
-        story: dict[str, Any] = await explained(outside, inventory)
+        story: dict[str, Any] = await explained(outside, await told_of(outside, app, namespace))
     if output != "table":
         print_data(story, output)
         return

@@ -1,11 +1,15 @@
-"""`gitops status`: what the cluster remembers of each Application, and how its objects are doing."""
+"""`gitops status`: where each Application stands: what the cluster remembers, and what a controller told of it."""
 
-from typing import Any
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitops.cli.output import output_option, print_data, table
+from gitops.cli.output import output_option, print_data, printable, table
 from gitops.cli.settings import Settings, run
+
+if TYPE_CHECKING:
+    from gitops.controller.told import Told
 
 
 @click.command()
@@ -14,68 +18,77 @@ from gitops.cli.settings import Settings, run
 @output_option
 @click.pass_obj
 def status(settings: Settings, app: str, namespace: str, output: str) -> None:
-    """Show where Applications stand; with APP (NAME or NAMESPACE/NAME), each of its objects."""
+    """Show where Applications stand; with APP (NAME or NAMESPACE/NAME), each of its objects.
+
+    SYNC, and what keeps an Application from its newest commit, are as a controller told them: through the store that it
+    shares (--state, --store), or in the status of a custom resource.
+    """
     run(settings, _status(settings, app, namespace, output))
 
 
 async def _status(settings: Settings, app: str, namespace: str, output: str) -> None:
     from gitops.cli.opening import outside_of
-    from gitops.controller.inspect import find_applications, standing_of
+    from gitops.controller.told import all_told, told_of
 
     async with outside_of(settings) as outside:
-        inventories = await find_applications(outside.cluster, app, namespace)
-        standings = [await standing_of(outside.cluster, inventory) for inventory in inventories]
+        told = [await told_of(outside, app, namespace)] if app else await all_told(outside, "", namespace)
     if output != "table":
-        data = [_data(standing) for standing in standings]
+        data = [_data(one) for one in told]
         print_data(data[0] if app else data, output)
     elif app:
-        for standing in standings:
-            _print_one(standing)
-    elif not standings:
+        _print_one(told[0])
+    elif not told:
         click.echo("no Application has been synced to this cluster yet", err=True)
     else:
         rows = [
             (
-                one.inventory.application,
-                one.inventory.parent.namespace,
+                one.application,
+                one.namespace,
                 one.revision,
+                one.sync if one.record else "-",
                 one.health.word.value,
-                _note(one),
+                printable(one.note),
             )
-            for one in standings
+            for one in told
         ]
-        click.echo(table(rows, ("APPLICATION", "NAMESPACE", "REVISION", "HEALTH", "NOTE")))
+        click.echo(table(rows, ("APPLICATION", "NAMESPACE", "REVISION", "SYNC", "HEALTH", "NOTE")))
 
 
-def _print_one(standing: Any) -> None:
-    inventory = standing.inventory
-    click.echo(f"{inventory.application} in namespace {inventory.parent.namespace}, from {inventory.source}")
-    click.echo(f"revision {standing.revision}, {standing.health.word.value}{_dash(_note(standing))}\n")
-    rows = [(str(one.key), one.health.word.value, one.health.message) for one in standing.objects]
-    click.echo(table(rows, ("OBJECT", "HEALTH", "MESSAGE")))
-
-
-def _note(standing: Any) -> str:
-    quarantine = standing.inventory.quarantine
-    if quarantine is not None:
-        return f"revision {quarantine.revision[:12]} is quarantined: {quarantine.reason}"
-    return str(standing.health.message)
+def _print_one(told: "Told") -> None:
+    record, standing = told.record, told.standing
+    source = f", from {standing.inventory.source}" if standing else ""
+    click.echo(f"{told.application} in namespace {told.namespace}{source}")
+    sync = f"{told.sync}, " if record else ""
+    click.echo(f"revision {told.revision}, {sync}{told.health.word.value}{_dash(printable(told.note))}")
+    if record and record.head:
+        ref = f"{record.ref}@" if record.ref else ""
+        click.echo(f"newest commit {ref}{record.head[:12]}, as the controller saw it at {record.at}")
+    if record and record.plan:
+        click.echo(f"plan {record.plan[:12]} waits: gitops approve {told.application} --plan {record.plan[:12]}")
+    if standing:
+        rows = [(str(one.key), one.health.word.value, one.health.message) for one in standing.objects]
+        click.echo("\n" + table(rows, ("OBJECT", "HEALTH", "MESSAGE")))
 
 
 def _dash(text: str) -> str:
     return f" - {text}" if text else ""
 
 
-def _data(standing: Any) -> dict[str, Any]:
-    inventory = standing.inventory
-    quarantine = inventory.quarantine
+def _data(told: "Told") -> dict[str, Any]:
+    inventory = told.standing.inventory if told.standing else None
+    quarantine = inventory.quarantine if inventory else None
+    controller = dataclasses.asdict(told.record) if told.record else None
     return {
-        "application": inventory.application,
-        "namespace": inventory.parent.namespace,
-        "source": inventory.source,
-        "revision": inventory.healthy.revision if inventory.healthy else "",
-        "health": standing.health.word.value,
+        "application": told.application,
+        "namespace": told.namespace,
+        "source": inventory.source if inventory else "",
+        "revision": inventory.healthy.revision if inventory and inventory.healthy else "",
+        "sync": told.sync,
+        "health": told.health.word.value,
+        "suspended": bool(told.record and told.record.suspended),
+        "note": told.note,
         "quarantine": {"revision": quarantine.revision, "reason": quarantine.reason} if quarantine else None,
+        "controller": controller,
         "objects": [
             {
                 "object": str(one.key),
@@ -83,6 +96,6 @@ def _data(standing: Any) -> dict[str, Any]:
                 "message": one.health.message,
                 "kstatus": one.kstatus,
             }
-            for one in standing.objects
+            for one in (told.standing.objects if told.standing else ())
         ],
     }

@@ -3,10 +3,11 @@
 from typing import Any
 
 from gitops.controller.diagnose import Doctor
-from gitops.controller.inspect import application_in, standing_of
+from gitops.controller.inspect import application_in
 from gitops.controller.planning import plan_rendered
 from gitops.controller.releases import synced_set
 from gitops.controller.request import Outside, Request, as_account
+from gitops.controller.told import Told
 from gitops.engine.drift import drift_in
 from gitops.engine.inventory import Inventory
 from gitops.engine.plan import PlanOptions
@@ -24,9 +25,13 @@ async def drift_of(outside: Outside, inventory: Inventory) -> Plan:
     return (await plan_rendered(request, outside, rendered, inventory.source)).plan
 
 
-async def explained(outside: Outside, inventory: Inventory) -> dict[str, Any]:
+async def explained(outside: Outside, told: Told) -> dict[str, Any]:
     """Health in a word, facts about the Application in sentences, and each object that is not well with its reason."""
-    standing = await standing_of(outside.cluster, inventory)
+    standing = told.standing
+    if standing is None:
+        facts = ["the cluster has nothing of it", *_controllers(told), *await _said(outside, told.application)]
+        return _story(told, facts, [])
+    inventory = standing.inventory
     rendered = await outside.store.rendered(inventory.synced) if inventory.synced else None
     doctor = Doctor(outside.cluster, rendered.manifests if rendered is not None else ())
     objects = [
@@ -38,15 +43,27 @@ async def explained(outside: Outside, inventory: Inventory) -> dict[str, Any]:
         for member in standing.objects
         if not member.health.is_settled
     ]
-    facts = [*_facts(inventory), *await _said(outside, inventory.application), *await _drifted(outside, inventory)]
+    said = await _said(outside, inventory.application)
+    facts = [*_facts(inventory), *_controllers(told), *said, *await _drifted(outside, inventory)]
     if not objects:
         facts.append("all that it owns is healthy" if standing.objects else "it owns nothing")
-    return {
-        "application": inventory.application,
-        "health": standing.health.word.value,
-        "facts": [doctor.hidden(fact) for fact in facts],
-        "objects": objects,
-    }
+    return _story(told, [doctor.hidden(fact) for fact in facts], objects)
+
+
+def _story(told: Told, facts: list[str], objects: list[dict[str, str]]) -> dict[str, Any]:
+    health = told.health.word.value
+    return {"application": told.application, "health": health, "sync": told.sync, "facts": facts, "objects": objects}
+
+
+def _controllers(told: Told) -> list[str]:
+    """What the controller that runs it told."""
+    if told.record is None:
+        return []
+    facts = [f"the controller sees it {told.sync}, since {told.record.at}" + (f": {told.why}" if told.why else "")]
+    if told.record.plan:
+        plan = told.record.plan[:12]
+        facts.append(f"plan {plan} waits for a word: gitops approve {told.application} --plan {plan}")
+    return facts
 
 
 def _facts(inventory: Inventory) -> list[str]:

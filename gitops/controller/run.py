@@ -22,14 +22,16 @@ from gitops.controller.parts import Parts
 from gitops.controller.people import People
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
+from gitops.controller.records import Records, record_of
 from gitops.controller.renders import RenderCache
 from gitops.controller.replica import Alone, Replica
 from gitops.controller.roster import Entry, Roster
-from gitops.controller.timing import Timing
+from gitops.controller.timing import Tally
 from gitops.engine.health import health_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError, GitopsError
+from gitops.model.record import Record
 from gitops.model.revision import Revision
 from gitops.ports import Asked, Clock, Cluster, Repositories, Store
 
@@ -81,20 +83,19 @@ class Controller:
         self._version = version
         self.fleet = Fleet()
         self.roster = Roster(self._changed, self._gone)
-        self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look, self._on_moved)
+        self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look, self._tell)
         self.people = People(store, self._on_word, self._on_wish)
+        self._records = Records(store, clock, self._record, self._runs)
         self.replica: Replica | Alone = Alone()
         self.lanes: dict[str, Lane] = {}
         self.read_child: Callable[[Body], Application] = _no_children
         self.on_status: Callable[[Tracked], None] = lambda _: None
         self.let_finish: Callable[[ResourceKey], Awaitable[None]] = _nothing_to_finish  # takes our finalizer off
-        self.outcomes: dict[str, int] = {}
         self._parts = Parts()
         self._ready = False
         self._lane_tasks: dict[str, asyncio.Future[None]] = {}
         self._connected: dict[str, Connected] = {}
-        self.passes, self.syncs, self.to_healthy = Timing(), Timing(), Timing()
-        self.audited = 0
+        self.tally = Tally()
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -130,6 +131,8 @@ class Controller:
         all_ended = await self._parts.end(_GRACE_SECONDS)
         if isinstance(self.replica, Replica) and all_ended:  # else the Lease runs out by itself, after their writes
             await self.replica.leave()
+        with contextlib.suppress(GitopsError):
+            await self._records.write()
         for connected in self._connected.values():
             await connected.cluster.close()
         await self._repositories.close()
@@ -148,6 +151,7 @@ class Controller:
             self.lanes[before].queue.drop(tracked.identity)
         tracked.begin_anew()
         log.info("application.known", application=tracked.identity)
+        self._records.changed(tracked.identity)
         self.poller.add(tracked)
         if tracked.head is not None or tracked.leaving:
             self._wake(tracked, Priority.PERSON)
@@ -177,6 +181,7 @@ class Controller:
         self.roster.keep_only(f"Application {identity}", set())
         self.poller.remove(tracked)
         self.fleet.remove(identity)
+        self._records.changed(identity)
         lane = self.lanes.get(tracked.cluster)
         if lane is not None:
             lane.queue.drop(identity)
@@ -186,7 +191,7 @@ class Controller:
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
 
     def _wake(self, tracked: Tracked, priority: Priority) -> None:
-        if not self.replica.runs(tracked.identity):
+        if not self._runs(tracked.identity):
             return
         try:
             self._lane(tracked.cluster).put(tracked, priority)
@@ -194,7 +199,7 @@ class Controller:
             if tracked.error != str(exc):
                 log.warning("cluster.unknown", application=tracked.identity, error=str(exc))
             tracked.missed(str(exc))
-            self.on_status(tracked)
+            self._tell(tracked)
 
     def _on_commit(self, tracked: Tracked, revision: Revision) -> None:
         """A commit that may change what is desired; where it will be synced, a pass for an older one has no point."""
@@ -206,13 +211,10 @@ class Controller:
             tracked.task.cancel()
         self._wake(tracked, Priority.COMMIT)
 
-    def _on_moved(self, tracked: Tracked) -> None:
-        self.on_status(tracked)
-
     def _on_look(self, tracked: Tracked, error: str) -> None:
         if tracked.look_error != error:
             tracked.look_error = error
-            self.on_status(tracked)
+            self._tell(tracked)
 
     def _on_object(self, cluster: str, set_id: str, key: ResourceKey, body: Body | None, suspect: bool) -> None:
         tracked = self.fleet.owner(cluster, set_id)
@@ -229,13 +231,14 @@ class Controller:
         if suspect and (tracked.rendered or tracked.task is not None):
             self._wake(tracked, Priority.DRIFT)
         if tracked.health != before:
-            self.on_status(tracked)
+            self._tell(tracked)
 
     def wake_all(self) -> None:
         """This replica may run what it could not before. What another ran may be at a newer commit: look first."""
         for tracked in self.fleet:
-            if self.replica.runs(tracked.identity) and not tracked.is_ours:
+            if self._runs(tracked.identity) and not tracked.is_ours:
                 tracked.is_ours = True
+                self._records.forget(tracked.identity)
                 tracked.forget_source()
                 self.poller.wake(tracked)
 
@@ -253,6 +256,21 @@ class Controller:
                     ending.append(tracked.task)
         if ending:
             await asyncio.gather(*ending, return_exceptions=True)
+
+    # ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tell(self, tracked: Tracked) -> None:
+        self._records.changed(tracked.identity)
+        self.on_status(tracked)
+
+    def _runs(self, identity: str) -> bool:
+        return self.replica.runs(identity)
+
+    def _record(self, identity: str) -> Record | None:
+        tracked, entry = self.fleet.get(identity), self.roster.entry(identity)
+        if tracked is None or entry is None:
+            return None
+        return record_of(tracked, is_resource=entry.key is not None, suspended=self.people.is_suspended(identity))
 
     # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -274,13 +292,13 @@ class Controller:
                 self.replica.actor,
                 self._left,
                 self._children,
-                self._count_audit,
+                self.tally.noted,
             )
             lane = Lane(
                 name,
                 means,
                 self.fleet,
-                may_run=lambda tracked: self.replica.runs(tracked.identity),
+                may_run=lambda tracked: self._runs(tracked.identity),
                 word_of=self.people.word_of,
                 ended=self._pass_ended,
             )
@@ -308,21 +326,9 @@ class Controller:
         """For each cluster: (method, HTTP status) → how many answers."""
         return {name: connected.counts for name, connected in self._connected.items()}
 
-    def _count_audit(self) -> None:
-        self.audited += 1
-
-    def _count(self, tracked: Tracked, seconds: float) -> None:
-        self.passes.add(seconds)
-        if tracked.sync_seconds is not None and tracked.outcome is not None:
-            self.syncs.add(tracked.sync_seconds)
-            self.outcomes[tracked.outcome.value] = self.outcomes.get(tracked.outcome.value, 0) + 1
-        if tracked.healthy_seconds is not None:
-            self.to_healthy.add(tracked.healthy_seconds)
-        tracked.sync_seconds = tracked.healthy_seconds = None
-
     def _pass_ended(self, tracked: Tracked, asked: Asked | None, finished: bool, seconds: float) -> None:
         if finished:
-            self._count(tracked, seconds)
+            self.tally.count(tracked, seconds)
             if asked is not None:
                 if tracked.asked is asked:
                     tracked.asked = None
@@ -333,7 +339,7 @@ class Controller:
                 tracked.told = standing
                 for other in self.fleet.dependents(tracked.identity):
                     self._wake(other, Priority.RESYNC)
-        self.on_status(tracked)
+        self._tell(tracked)
 
     # ── what people say ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -341,6 +347,8 @@ class Controller:
         tracked = self.fleet.get(identity)
         if tracked is not None and tracked.head is not None:
             self._wake(tracked, Priority.PERSON)
+        elif tracked is not None:
+            self._tell(tracked)
 
     async def _follow_store(self, stop: asyncio.Event) -> None:
         """Begin the work when the store is ours, then take in what people ask for through it.
@@ -349,6 +357,7 @@ class Controller:
         """
         await self._until_single(stop)
         await self.people.read_words()
+        await self._records.load()
         self.poller.start()
         self._ready = True
         log.info("controller.started", applications=len(self.fleet))
@@ -357,12 +366,13 @@ class Controller:
             try:
                 await self.people.read_words()
                 await self.people.read_wishes()
+                await self._records.write()
             except GitopsError as exc:
                 log.warning("store.unavailable", error=str(exc))
 
     def _on_wish(self, asked: Asked) -> bool:
         tracked = self.fleet.get(asked.application)
-        if tracked is None or not self.replica.runs(asked.application):
+        if tracked is None or not self._runs(asked.application):
             return False
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
         tracked.begin_anew()

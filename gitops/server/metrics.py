@@ -37,13 +37,13 @@ class Numbers(Collector):
     def _work(self) -> Iterator[Metric]:
         controller = self._controller
         outcomes = CounterMetricFamily("gitops_sync", "Passes by how they ended", labels=["outcome"])
-        for outcome, count in sorted(controller.outcomes.items()):
+        for outcome, count in sorted(controller.tally.outcomes.items()):
             outcomes.add_metric([outcome], count)
         yield outcomes
-        yield _histogram("gitops_sync_duration_seconds", "From a sync's start to its end", controller.syncs)
-        yield _histogram("gitops_reconcile_duration_seconds", "From a pass's start to its end", controller.passes)
+        yield _histogram("gitops_sync_duration_seconds", "From a sync's start to its end", controller.tally.syncs)
+        yield _histogram("gitops_reconcile_duration_seconds", "From a pass's start to its end", controller.tally.passes)
         yield _histogram(
-            "gitops_commit_to_healthy_seconds", "From a commit's sight to its health", controller.to_healthy
+            "gitops_commit_to_healthy_seconds", "From a commit's sight to its health", controller.tally.to_healthy
         )
         depth = GaugeMetricFamily("gitops_queue_depth", "Applications that wait for a pass", labels=["cluster"])
         for name, lane in controller.lanes.items():
@@ -55,7 +55,7 @@ class Numbers(Collector):
     def _requests(self) -> Iterator[Metric]:
         controller = self._controller
         yield CounterMetricFamily("gitops_git_requests", "Looks at repositories", controller.poller.looks)
-        yield CounterMetricFamily("gitops_audit_events", "Entries written to the audit log", controller.audited)
+        yield CounterMetricFamily("gitops_audit_events", "Entries written to the audit log", controller.tally.audited)
         answers = CounterMetricFamily(
             "gitops_kubernetes_requests", "Answers of API servers", labels=["cluster", "verb", "code"]
         )

@@ -230,11 +230,16 @@ def test_settings_outlive_a_restart_until_they_are_removed(place):
         await store.set_setting("gitops/web", "suspended", "ada")
         await store.set_setting("gitops/web", "suspended", None)
         await store.set_setting("gitops/web", "approved", "sha256:1")
+        await store.set_settings("record", {f"gitops/{number}": str(number) for number in range(1200)})
+        await store.set_settings("record", {"gitops/7": "seven", "gitops/8": None})
 
     async def check(store):
         assert await store.setting("gitops/shop", "suspended") == "bob"
         assert await store.setting("gitops/web", "suspended") is None
         assert await store.settings("suspended") == {"gitops/shop": "bob"}
+        records = await store.settings("record")
+        assert len(records) == 1199
+        assert (records["gitops/7"], records["gitops/9"]) == ("seven", "9")
 
     with_store(place, fill)
     with_store(place, check)

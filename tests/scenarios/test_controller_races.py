@@ -186,7 +186,7 @@ def test_applications_that_depend_on_each_other_do_not_wake_each_other_for_ever(
 
 
 def passes(running):
-    return list(running.controller.passes.cumulated())[-1][1]
+    return list(running.controller.tally.passes.cumulated())[-1][1]
 
 
 def test_a_sync_that_failed_is_tried_again_after_its_backoff_whatever_its_objects_do_meanwhile(world):

@@ -1,0 +1,95 @@
+"""Keeps a record of each Application in the store, so that the command line knows what the controller knows.
+
+Written only when it says something else than before, all that changed in one go: at rest nothing is written.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gitops.controller.fleet import Tracked
+from gitops.engine.drift import Answer
+from gitops.model.record import Record, record_in
+from gitops.ports import Clock, Store
+
+RECORD = "record"
+_MOST_TEXT = 1024
+
+
+class Records:
+    """`record` gives the present record of an Application, None when there is no such Application any more.
+
+    What is not ours by `is_ours` is another replica's to tell.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, record: Callable[[str], Record | None], is_ours: Callable[[str], bool]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._record = record
+        self._is_ours = is_ours
+        self._due: set[str] = set()
+        self._written: dict[str, Record] = {}
+
+    def changed(self, identity: str) -> None:
+        self._due.add(identity)
+
+    def forget(self, identity: str) -> None:
+        """Another replica may have written it meanwhile."""
+        self._written.pop(identity, None)
+        self._due.add(identity)
+
+    async def load(self) -> None:
+        """Take over what is there; what a controller knew of files that have gone since is dropped. StoreError."""
+        self._written = {identity: record_in(text) for identity, text in (await self._store.settings(RECORD)).items()}
+        files = {identity for identity, record in self._written.items() if not record.is_resource}
+        self._due |= {identity for identity in files if self._record(identity) is None}
+
+    async def write(self) -> None:
+        """Write what is due. Raises StoreError; then it stays due."""
+        at = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        values: dict[str, Record | None] = {}
+        due, self._due = self._due, set()
+        for identity in filter(self._is_ours, due):
+            record, before = self._record(identity), self._written.get(identity)
+            if record != (before and replace(before, at="")):
+                values[identity] = record and replace(record, at=at)
+        if not values:
+            return
+        texts = {identity: None if record is None else record.text() for identity, record in values.items()}
+        try:
+            await self._store.set_settings(RECORD, texts)
+        except BaseException:
+            self._due |= due
+            raise
+        for identity, record in values.items():
+            if record is None:
+                self._written.pop(identity, None)
+            else:
+                self._written[identity] = record
+
+
+async def stored_record(store: Store, identity: str) -> Record | None:
+    """What a controller that shares the store told of the Application last."""
+    text = await store.setting(identity, RECORD)
+    return None if text is None else record_in(text)
+
+
+def record_of(tracked: Tracked, *, is_resource: bool, suspended: bool) -> Record:
+    """What is worth telling; not what passes in a moment, such as how far a rollout is."""
+    reason = tracked.message if tracked.answer is not Answer.SETTLED or tracked.fights else ""
+    if tracked.answer is Answer.SUSPENDED:
+        reason = "waits until it is resumed"
+    return Record(
+        namespace=tracked.app.destination.namespace,
+        cluster=tracked.cluster,
+        is_resource=is_resource,
+        sync=tracked.sync,
+        health=tracked.health.word.value,
+        head=tracked.head.sha if tracked.head else "",
+        ref=tracked.head.ref if tracked.head else "",
+        problem=tracked.problem[:_MOST_TEXT],
+        reason=reason[:_MOST_TEXT],
+        suspended=suspended,
+        plan=tracked.digest if tracked.answer is Answer.APPROVAL else "",
+    )

@@ -1,0 +1,137 @@
+"""Where Applications stand, for whoever asks: the cluster's own words, and what a controller told of them.
+
+inventories and their objects (the cluster) ─┐
+records (the store that the controller shares) ├──► Told
+statuses of custom resources ─────────────────┘     for those who have no such store
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gitops.controller.inspect import Standing, inventories, standing_of
+from gitops.controller.records import RECORD
+from gitops.controller.request import Outside
+from gitops.manifests.key import Body
+from gitops.model.application import GROUP, KIND
+from gitops.model.errors import ApiError, ConfigError
+from gitops.model.health import MISSING, Health, HealthWord
+from gitops.model.record import Record, record_in
+from gitops.ports import Cluster
+
+_SHORT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One Application; `standing` is None where the cluster has nothing of it, `record` where no controller told."""
+
+    application: str
+    namespace: str
+    standing: Standing | None
+    record: Record | None
+
+    @property
+    def sync(self) -> str:
+        return self.record.sync if self.record else "Unknown"
+
+    @property
+    def health(self) -> Health:
+        if self.standing is not None:
+            return self.standing.health
+        if self.record is not None and self.record.health != HealthWord.HEALTHY:
+            return Health(HealthWord(self.record.health))
+        return MISSING
+
+    @property
+    def revision(self) -> str:
+        return self.standing.revision if self.standing else "(never synced)"
+
+    @property
+    def why(self) -> str:
+        """What keeps it from being what its repository says, as the controller told it, or ""."""
+        record = self.record
+        if record is None or not (record.problem or record.reason):
+            return ""
+        healthy = self.standing.inventory.healthy if self.standing else None
+        is_there = not record.head or (healthy is not None and healthy.revision == record.head)
+        return ("" if is_there else f"{record.head[:_SHORT]}: ") + (record.problem or record.reason)
+
+    @property
+    def note(self) -> str:
+        """What a person should know first."""
+        quarantine = self.standing.inventory.quarantine if self.standing else None
+        why = self.why or self.health.message
+        if quarantine is not None and not self.why:
+            why = f"revision {quarantine.revision[:_SHORT]} is quarantined: {quarantine.reason}"
+        return "; ".join(filter(None, ("suspended" if self.record and self.record.suspended else "", why)))
+
+
+async def all_told(outside: Outside, name: str = "", namespace: str = "") -> list[Told]:
+    """Every Application, or those called `name` (NAME or NAMESPACE/NAME), that go to `namespace` ("" = any)."""
+    found = {
+        (one.application, one.parent.namespace): await standing_of(outside.cluster, one)
+        for one in await inventories(outside.cluster, name, namespace)
+    }
+    records = {
+        (identity, record.namespace): record
+        for identity, record in (await _records(outside)).items()
+        if name in ("", identity, identity.rpartition("/")[2]) and namespace in ("", record.namespace)
+    }
+    return [
+        Told(place[0], place[1], found.get(place), records.get(place))
+        for place in sorted(found.keys() | records.keys())
+    ]
+
+
+async def told_of(outside: Outside, name: str, namespace: str = "") -> Told:
+    """The one Application called `name`. Raises ConfigError when there is none, or several."""
+    found = await all_told(outside, name, namespace)
+    if not found:
+        raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
+    if len(found) > 1:
+        places = ", ".join(one.namespace for one in found)
+        raise ConfigError(f"there are several Applications called {name}, in {places}; say which with --namespace")
+    return found[0]
+
+
+async def _records(outside: Outside) -> dict[str, Record]:
+    """By identity; a custom resource that is gone has none, whatever the store may still say of it."""
+    stored = {identity: record_in(text) for identity, text in (await outside.store.settings(RECORD)).items()}
+    resources = await _resources(outside.cluster)
+    if resources is not None:
+        stored = {name: record for name, record in stored.items() if not record.is_resource or name in resources}
+    return {name: _of_resource(body) for name, body in (resources or {}).items()} | stored
+
+
+async def _resources(cluster: Cluster) -> dict[str, Body] | None:
+    """Custom resources by identity; None where we may not look."""
+    try:
+        listing = await cluster.list(GROUP, KIND, "")
+    except ApiError as exc:
+        if exc.code == 403:
+            return None
+        raise
+    return {f"{body['metadata']['namespace']}/{body['metadata']['name']}": body for body in listing.items}
+
+
+def _of_resource(body: Body) -> Record:
+    """What its status says, as the record that it would be."""
+    spec, status = body.get("spec") or {}, body.get("status") or {}
+    sync, destination = status.get("sync") or {}, spec.get("destination") or {}
+    ready: dict[str, Any] = next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), {})
+    said = "" if ready.get("status") == "True" else str(ready.get("message") or "")
+    is_problem = ready.get("reason") in ("Failed", "Invalid")
+    return Record(
+        namespace=str(destination.get("namespace") or ""),
+        cluster=str(destination.get("cluster") or ""),
+        is_resource=True,
+        sync=str(sync.get("status") or "Unknown"),
+        health=str((status.get("health") or {}).get("status") or "Unknown"),
+        head=str(sync.get("revision") or ""),
+        ref=str(sync.get("ref") or ""),
+        problem=said if is_problem else "",
+        reason=(said if status else "no controller has taken it in yet") if not is_problem else "",
+        suspended=bool(status.get("suspended")),
+        plan=str(status.get("plan") or ""),
+        at=str(ready.get("lastTransitionTime") or ""),
+    )

@@ -1,0 +1,120 @@
+"""What a controller knows of an Application is what the commands say, also where the cluster has nothing of it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.e2e.shell import shell as shell
+from tests.e2e.test_wait import shared
+from tests.scenarios.running import Running
+from tests.scenarios.test_clusters import to
+from tests.scenarios.test_controller import application, custom_resource, make_kind, resources
+from tests.scenarios.world import config_map, deployment
+
+WRONG_INPUT = 2
+
+
+@pytest.fixture
+def world(sandbox, shell, tmp_path):
+    return shared(sandbox, shell, tmp_path)
+
+
+def row(shell, world, name="app"):
+    """The Application's row of `gitops status`: its cells, the note in one."""
+    done = shell.gitops("status", "-n", world.namespace)
+    found = [line.split(maxsplit=5) for line in done.stdout.splitlines() if f"/{name} " in line]
+    return found[0] if found else []
+
+
+def said(shell, world, *words):
+    return " ".join(shell.gitops(*words, "-n", world.namespace).stdout.split())
+
+
+def test_a_commit_that_cannot_be_rendered_shows_in_status_and_explain(shell, world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        running.until(lambda: row(shell, world)[3:5] == ["Synced", "Healthy"])
+        bad = world.commit(broken="x: [\n")
+        running.until(lambda: row(shell, world)[3] == "Unknown")
+        note = row(shell, world)[5]
+        assert note.startswith(bad[:12])
+        assert "broken.yaml" in note
+        assert "broken.yaml" in said(shell, world, "status", "app")
+        assert "the controller sees it Unknown" in said(shell, world, "explain", "app")
+        data = json.loads(shell.gitops("status", "app", "-n", world.namespace, "-o", "json").stdout)
+        assert (data["sync"], data["controller"]["head"]) == ("Unknown", bad)
+
+
+def test_what_was_never_synced_is_there_with_the_reason(shell, world):
+    world.commit(settings=config_map("settings"))
+    lost = replace(application(world, "lost"), source=replace(world.app.source, targetRevision="gone"))
+    waits = replace(application(world, "waits"), sync=replace(world.app.sync, automated=False))
+    with Running(world, waits, lost, to(application(world, "far"), "nowhere")) as running:
+        running.until(lambda: row(shell, world, "waits")[2:] and row(shell, world, "far")[2:])
+        running.until(lambda: "wait" in row(shell, world, "waits")[-1])
+        assert row(shell, world, "waits")[-3:-1] != ["Synced", "Healthy"]
+        assert "no branch or tag is called gone" in said(shell, world, "status", "lost")
+        assert "nowhere" in said(shell, world, "explain", "far")
+        data = json.loads(shell.gitops("status", "lost", "-n", world.namespace, "-o", "json").stdout)
+        assert (data["sync"], data["health"]) == ("Unknown", "Unknown")
+
+
+def test_only_the_plan_that_waits_can_be_approved_and_status_names_it(shell, world):
+    world.commit(settings=config_map("settings"))
+    with Running(world, automated=False) as running:
+        running.until(lambda: "gitops approve" in said(shell, world, "status", "app"))
+        digest = running.tracked().digest
+        assert f"--plan {digest[:12]}" in said(shell, world, "status", "app")
+        assert f"--plan {digest[:12]}" in said(shell, world, "explain", "app")
+        wrong = shell.gitops("approve", "gitops/app", "--plan", "deadbeefdead")
+        assert wrong.returncode == WRONG_INPUT
+        assert digest[:12] in wrong.stderr
+        assert shell.gitops("approve", "gitops/app", "--plan", digest[:12]).returncode == 0
+        running.until(lambda: world.get("ConfigMap", "settings"))
+        running.until(lambda: row(shell, world)[3] == "Synced")
+        none = shell.gitops("approve", "gitops/app", "--plan", digest[:12])
+        assert (none.returncode, "no plan of it waits" in none.stderr) == (WRONG_INPUT, True)
+
+
+def test_a_suspended_application_says_so(shell, world):
+    sha = world.commit(web=deployment())
+    with Running(world) as running:
+        running.until_synced(sha)
+        shell.gitops("suspend", "gitops/app", "--reason", "testing")
+        running.until(lambda: "suspended" in row(shell, world)[5:])
+        newer = world.commit(web=deployment(image="nginx:1.27"))
+        running.until(lambda: newer[:12] in str(row(shell, world)))
+        assert row(shell, world)[3] == "OutOfSync"
+
+
+def test_a_custom_resource_is_there_without_the_controllers_store(shell, world, tmp_path):
+    make_kind(world)
+    world.commit(settings=config_map("settings"))
+    gated = custom_resource(world, "gated", sync={"automated": False})
+    with Running(world, resources=True, state=tmp_path / "elsewhere") as running:
+        world.request("POST", resources(world), gated)
+        running.until(lambda: "gitops approve" in said(shell, world, "status", "gated"))
+        assert row(shell, world, "gated")
+        assert "the cluster has nothing of it" in said(shell, world, "explain", "gated")
+
+
+def test_at_rest_nothing_is_written_to_the_store_and_what_is_gone_leaves_it(shell, world):
+    sha = world.commit(settings=config_map("settings"))
+    app = application(world, "app")
+    with Running(world, app) as running:
+        running.until_synced(sha)
+        running.until(lambda: row(shell, world)[3] == "Synced")
+        writes = []
+        store = running.controller.store
+        whole = store.set_settings
+        store.set_settings = lambda *values: writes.append(values) or whole(*values)
+        world.commit()
+        running.until(lambda: len(writes) == 1)
+        running.until(lambda: running.tracked().task is None)
+        looks = running.controller.poller.looks
+        running.until(lambda: running.controller.poller.looks > looks + 8)
+        assert len(writes) == 1
+        running.call(lambda: running.controller.roster.keep_only("test", set()))
+        running.until(lambda: row(shell, world)[3] == "-")
