@@ -42,6 +42,7 @@ def plan_data(plan: Plan, decision: Decision) -> dict[str, Any]:
         "ref": plan.revision.ref,
         "digest": plan.digest,
         "decision": type(decision).__name__,
+        "makes": [str(plan.makes)] if plan.makes else [],
         "steps": [
             {"phase": step.phase.name.lower(), "wave": step.wave, "changes": [described(item) for item in step.changes]}
             for step in plan.steps
@@ -71,6 +72,10 @@ def result_data(result: SyncResult) -> dict[str, Any]:
 
 def print_plan(plan: Plan) -> None:
     """Each change and, below it, each field as `path: live → desired` with who set the live value."""
+    if plan.makes:
+        click.echo(
+            click.style(f"+ create {plan.makes}", fg="green") + "  (it is not there, and is made for the objects)"
+        )
     for change in plan.changes:
         click.echo(_headline(change))
         if isinstance(change, Update | Recreate):
@@ -102,6 +107,7 @@ def summary(plan: Plan) -> str:
         RunHook: "to run as a hook",
     }
     counts = {kind: sum(isinstance(change, kind) for change in plan.changes) for kind in words}
+    counts[Create] += 1 if plan.makes else 0
     return ", ".join(f"{count} {words[kind]}" for kind, count in counts.items() if count) or "nothing to do"
 
 

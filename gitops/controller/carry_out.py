@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 
+from gitops.controller import news
 from gitops.controller.claim import make_namespace, namespace_exists, write_inventory
 from gitops.controller.diagnose import Doctor
 from gitops.controller.execute import Execution, Progress, tidy_hooks
@@ -22,7 +23,7 @@ from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import worst
 from gitops.model.plan import Change, Create, RunHook
 from gitops.model.release import Release
-from gitops.model.result import Failure, Outcome, SyncResult
+from gitops.model.result import Changed, Failure, Outcome, SyncResult
 from gitops.model.spec import spec_text
 
 
@@ -33,6 +34,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     await outside.store.save_rendered(at.rendered)
     said = {"confirmed": True} if at.options.confirm else {}
     await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
+    made = await _make_namespace(outside, planned, journal)
     inventory = await _claim(request, outside, planned, journal)
     execution = Execution(
         outside.cluster,
@@ -67,7 +69,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     result = SyncResult(
         outcome=Outcome.FAILED if progress.failures else Outcome.SYNCED,
         plan=plan,
-        changed=tuple(progress.changed),
+        changed=(*made, *progress.changed),
         failures=tuple(progress.failures),
         health=tuple(sorted(progress.healths.items())),
         message="; ".join(failure.reason for failure in progress.failures),
@@ -83,11 +85,35 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
 
 
 async def keep_spec(request: Request, outside: Outside, planned: Planned) -> None:
-    """Remember what the Application asks for, where that is all that changed: a rollback by hand goes by it."""
+    """Remember what the Application asks for and its source, where that is all that changed."""
     before = planned.at.inventory
-    spec = spec_text(request.app)
-    if before.exists and before.spec != spec and request.quarantine is None:
-        await write_inventory(outside.cluster, replace(before, spec=spec), before, outside.version)
+    now = replace(before, spec=spec_text(request.app), source=planned.source)
+    if not before.exists or before == now or request.quarantine is not None:
+        return
+    if before.source != now.source:
+        journal = Journal(request, outside, before)
+        sha = planned.plan.revision.sha
+        await journal.note("source.changed", sha, before=before.source, source=now.source)
+        now = journal.anchored(now)
+    await write_inventory(outside.cluster, now, before, outside.version)
+
+
+async def _make_namespace(outside: Outside, planned: Planned, journal: Journal) -> tuple[Changed, ...]:
+    """The inventory goes into it; where it has a manifest, it is one of the plan's changes, and only comes early."""
+    at = planned.at
+    key = ResourceKey("", "Namespace", "", at.inventory.parent.namespace)
+    if at.inventory.exists or key in at.live or await namespace_exists(outside.cluster, key.name):
+        return ()
+    own = next((found for found in at.rendered.manifests if found.key == key), None)
+    if own is not None:
+        await make_namespace(outside.cluster, key, marked(own.body, key, at.inventory))
+        return ()
+    changes = [{"change": "create", "object": str(key)}]
+    await journal.note("namespace.made", planned.plan.revision.sha, changes=changes)
+    await make_namespace(outside.cluster, key, None)
+    made = Changed(key, "created")
+    outside.tell(news.Wrote(made))
+    return (made,)
 
 
 async def _claim(request: Request, outside: Outside, planned: Planned, journal: Journal) -> Inventory:
@@ -113,11 +139,6 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
         quarantine=request.quarantine or at.inventory.quarantine,
         going_back=to,
     )
-    if not inventory.exists:
-        namespace = ResourceKey("", "Namespace", "", inventory.parent.namespace)
-        own = next((found for found in at.rendered.manifests if found.key == namespace), None)
-        if namespace not in at.live and not await namespace_exists(outside.cluster, namespace.name):
-            await make_namespace(outside.cluster, namespace, marked(own.body, namespace, inventory) if own else None)
     if inventory == at.inventory and inventory.exists:
         return inventory
     return await write_inventory(outside.cluster, journal.anchored(inventory), at.inventory, outside.version)

@@ -41,16 +41,17 @@ async def write_inventory(cluster: Cluster, inventory: Inventory, base: Inventor
         base = now
 
 
-async def check_namespace(cluster: Cluster, app: Application, rendered: RenderedSet) -> None:
-    """Raise ConfigError when the destination namespace neither exists nor will be made by this sync."""
+async def namespace_to_make(cluster: Cluster, app: Application, rendered: RenderedSet) -> ResourceKey | None:
+    """The destination namespace where it is not there and has no manifest. Raises ConfigError if we may not make it."""
     name = app.destination.namespace
-    if await namespace_exists(cluster, name):
-        return
-    if not app.sync.createNamespace and _key(name) not in rendered.keys:
+    if await namespace_exists(cluster, name) or _key(name) in rendered.keys:
+        return None
+    if not app.sync.createNamespace:
         raise ConfigError(
             f"namespace {name} does not exist; add its manifest, set sync.createNamespace: true, "
             f"or run `kubectl create namespace {name}`"
         )
+    return _key(name)
 
 
 async def namespace_exists(cluster: Cluster, name: str) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from gitops.controller.carry_out import keep_spec
 from gitops.controller.claim import read_inventory
 from gitops.controller.fleet import Tracked
 from gitops.controller.journal import Journal, described
@@ -156,7 +157,7 @@ async def _pass(
     outside = as_account(everything, app)
     if tracked.leaving:
         return await _leave(tracked, outside, means)
-    asked = tracked.asked
+    asked = tracked.wish
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")))
     request = Request(app, asked.actor if asked else means.actor, options)
     inner: list[Body] | None = None
@@ -181,6 +182,7 @@ async def _pass(
             return await _carry_out(tracked, request, outside, planned, is_drift=settled)
         case Answer.SETTLED:
             tracked.failures = 0
+            await keep_spec(replace(request, app=tracked.app), outside, planned)
             await _note_drift(tracked, request, outside, None)
             return None
         case Answer.REPORT:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from gitops.controller.claim import check_namespace, read_inventory
+from gitops.controller.claim import namespace_to_make, read_inventory
 from gitops.controller.inspect import inventories, reason_unready
 from gitops.controller.observe import live_state
 from gitops.controller.request import Outside, Planned, Request
@@ -65,8 +65,7 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     """Plan a set that is rendered already (a rollback starts here)."""
     app = request.app
     inventory = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
-    if not inventory.exists:
-        await check_namespace(outside.cluster, app, rendered)
+    makes = None if inventory.exists else await namespace_to_make(outside.cluster, app, rendered)
     options = replace(
         request.options,
         prune=request.options.prune or app.sync.prune,
@@ -75,7 +74,7 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     live = await live_state(outside.cluster, rendered, inventory)
     at = Situation(app, rendered, live, inventory, options)
     answers = await _answers(outside, questions(at, predict), at)
-    plan = make_plan(at, answers)
+    plan = replace(make_plan(at, answers), makes=makes)
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)
     if unconfirmed:
         plan = replace(plan, predicted=f"predicted here, since the server refused a dry-run: {', '.join(unconfirmed)}")

@@ -21,7 +21,7 @@ def decide(at: Situation, plan: Plan, source: str, more: tuple[Obstacle, ...] = 
         obstacles += [] if at.options.leaving else _prune_guards(at, plan)
         obstacles += _quarantine_guard(at.rendered, at.inventory)
     if not at.options.adopt:
-        obstacles += _source_guard(at.app.identity, at.inventory, source)
+        obstacles += _source_guard(at, source)
     if obstacles:
         return Hold(tuple(obstacles))
     return Go() if plan.changes else InSync()
@@ -54,14 +54,20 @@ def _quarantine_guard(rendered: RenderedSet, inventory: Inventory) -> list[Obsta
     return [_guard(f"{text}; push a commit that mends it, or try it again with --confirm")]
 
 
-def _source_guard(application: str, inventory: Inventory, source: str) -> list[Obstacle]:
+def _source_guard(at: Situation, source: str) -> list[Obstacle]:
+    """A spec that names another source is its owner's word; a name that is given for a PATH may be mistaken."""
+    application, inventory = at.app.identity, at.inventory
     if inventory.exists and inventory.application != application:
         text = f"{inventory.parent} is the inventory of Application {inventory.application}, and this is {application}"
         return [_guard(f"{text}; choose another name, or take over what it owns with --adopt")]
     if not inventory.exists or not inventory.source or inventory.source == source:
         return []
     text = f"Application {inventory.application} is synced from {inventory.source}, and this is {source}"
-    return [_guard(f"{text}; choose another --name, or hand it over to this source with --adopt")]
+    if not at.app.source.repoURL:
+        return [_guard(f"{text}; choose another --name, or hand it over to this source with --adopt")]
+    if at.options.confirm or not inventory.keys or inventory.keys & at.rendered.keys:
+        return []
+    return [_guard(f"{text}, which holds nothing of what it owns; hand it over with --confirm")]
 
 
 def _guard(reason: str) -> Obstacle:

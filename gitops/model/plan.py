@@ -170,7 +170,10 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`digest` names what is desired (RenderedSet.digest); `predicted` is set where a server would not confirm it."""
+    """`digest` names what is desired (RenderedSet.digest); `predicted` is set where a server would not confirm it.
+
+    `makes` is the namespace that is made first because the objects go there; it is not owned, so it is no change.
+    """
 
     application: str
     revision: Revision
@@ -179,6 +182,7 @@ class Plan:
     kept: tuple[Kept, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
     predicted: str = ""
+    makes: ResourceKey | None = None
 
     @property
     def changes(self) -> tuple[Change, ...]:

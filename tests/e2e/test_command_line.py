@@ -37,7 +37,7 @@ def test_any_folder_of_manifests_is_synced_with_no_other_file(shell, named):
     shell.write("k8s/web.yaml", write_manifests([deployment(), config_map("settings")]))
     first = shell.gitops("sync", "./k8s", *named)
     assert first.returncode == 0, first.stderr
-    assert "2 created" in first.stderr
+    assert "3 created" in first.stderr
     again = shell.gitops("sync", "./k8s", *named, "-v")
     assert again.returncode == 0
     assert "nothing to do" in again.stderr

@@ -60,9 +60,9 @@ def test_it_is_written_when_its_service_answers(world, make):
     world.commit(caller=make(world), service=service(world), hooks=deployment("hooks"))
     result = world.sync()
     assert result.outcome is Outcome.SYNCED, result.message
-    assert [item.key.name for item in result.changed][:2] == ["hooks", "hooks"]
+    assert [item.key.name for item in result.changed][1:3] == ["hooks", "hooks"]
     healthy = news.HealthChanged(ResourceKey("apps", "Deployment", world.namespace, "hooks"), HEALTHY)
-    written = next(item for item in world.news if isinstance(item, news.Wrote) and item.changed.key.namespace == "")
+    written = next(item for item in world.news if isinstance(item, news.Wrote) and item.changed == result.changed[3])
     assert world.news.index(healthy) < world.news.index(written)
     assert is_live(world, make(world))
 
@@ -91,7 +91,8 @@ def test_an_earlier_wave_does_not_bring_it_before_what_is_behind_its_service(wor
     caller["metadata"]["annotations"] = {"gitops.dev/wave": "-5"}
     world.commit(caller=caller, service=service(world), hooks=deployment("hooks", **{"gitops.dev/wave": "2"}))
     result = world.sync()
-    assert [item.key.kind for item in result.changed] == ["Service", "Deployment", "ValidatingWebhookConfiguration"]
+    kinds = [item.key.kind for item in result.changed]
+    assert kinds == ["Namespace", "Service", "Deployment", "ValidatingWebhookConfiguration"]
 
 
 def test_a_service_of_somebody_else_is_not_waited_for(world):
