@@ -33,6 +33,7 @@ SECONDS = {("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "
     ("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"
 }
 LONGEST = 366 * 24 * 3600.0
+NO_HELM = "Helm charts cannot be rendered yet: render the chart with `helm template` and commit that"
 T = TypeVar("T")
 
 
@@ -211,7 +212,8 @@ class _Reader:
 
     def _choice(self, words: tuple[str, ...], value: Any, field: tuple[str | int, ...]) -> str:
         if value not in words:
-            raise self._error(field, f"expected one of {', '.join(words)}, got {value!r}")
+            hint = f" ({NO_HELM})" if value == "helm" else ""
+            raise self._error(field, f"expected one of {', '.join(words)}, got {value!r}{hint}")
         return str(value)
 
     def _list(self, hint: Any, value: Any, field: tuple[str | int, ...], place: tuple[str, str]) -> tuple[Any, ...]:

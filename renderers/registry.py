@@ -2,7 +2,7 @@
 
 | found at the path | renderer |
 |---|---|
-| `Chart.yaml` | helm |
+| `Chart.yaml` | none yet, and told so |
 | `kustomization.yaml`, `kustomization.yml` or `Kustomization` | kustomize |
 | a `*.j2` file, at any depth | template |
 | anything else | plain |
@@ -78,7 +78,7 @@ def renderer_for(tree: Tree, path: str) -> str:
 
 def _renderer(name: str) -> Renderer:
     if name == "helm":
-        raise RenderError("Helm charts cannot be rendered yet (render the chart with `helm template` and commit that)")
+        raise RenderError("Helm charts cannot be rendered yet: render the chart with `helm template` and commit that")
     if name in _BUILT_IN:
         found: Renderer = import_module(_BUILT_IN[name]).render
         return found
@@ -87,4 +87,4 @@ def _renderer(name: str) -> Renderer:
     for entry in entry_points(group="gitops.renderers", name=name):
         plug_in: Renderer = entry.load()
         return plug_in
-    raise RenderError(f"no renderer is called {name} (built in: auto, helm, {', '.join(sorted(_BUILT_IN))})")
+    raise RenderError(f"no renderer is called {name} (built in: auto, {', '.join(sorted(_BUILT_IN))})")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 GROUP, KIND = "gitops.dev", "Application"
-Renderer = Literal["auto", "plain", "kustomize", "template", "helm"]
+Renderer = Literal["auto", "plain", "kustomize", "template"]
 Drift = Literal["ignore", "report", "correct"]
 
 
@@ -40,16 +40,6 @@ class TemplateOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class HelmOptions:
-    """What `helm template` would be told."""
-
-    releaseName: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
-    valueFiles: tuple[str, ...] = ()
-    includeCRDs: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Credentials:
     """Where the credentials of a repository are found; never the credentials themselves."""
 
@@ -69,7 +59,6 @@ class SourceSpec:
     plain: PlainOptions = PlainOptions()
     kustomize: KustomizeOptions = KustomizeOptions()
     template: TemplateOptions = field(default_factory=TemplateOptions)
-    helm: HelmOptions = field(default_factory=HelmOptions)
     credentials: Credentials = Credentials()
 
 

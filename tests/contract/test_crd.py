@@ -123,6 +123,7 @@ def test_the_defaults_of_the_cluster_are_those_of_the_model(api, tmp_path):
         {"destination": {}},
         {"destination": {"namespace": ""}},
         {"source": {"repoURL": "x", "renderer": "make"}},
+        {"source": {"repoURL": "x", "renderer": "helm"}},
         {"source": {"repoURL": 1}},
         {"source": {"repoURL": "x", "template": {"values": []}}},
         {"sync": {"timeout": "10 minutes"}},

@@ -60,6 +60,10 @@ def test_every_part_is_read(read):
             HEAD + '  windows: [{kind: deny, schedule: "0 9 * * 8", duration: 1h}]\n',
             r"app\.yaml:7: spec\.windows\[0\]: schedule '0 9 \* \* 8': bad day-of-week",
         ),
+        (
+            HEAD.replace("path: apps", "renderer: helm"),
+            r"app\.yaml:5: spec\.source\.renderer: expected one of auto, .*Helm charts cannot be rendered yet",
+        ),
         (HEAD + "  nonsense: 1\n", r"app\.yaml:7: spec\.nonsense: unknown field; known here: .*source"),
         (
             HEAD + "  sync:\n    prune: 'yes'\n",
