@@ -13,8 +13,9 @@ from gitops.model.revision import Tree
 if TYPE_CHECKING:
     from gitops.adapters.kubernetes.registry import Registry
     from gitops.controller import news
+    from gitops.controller.lane import Connect
     from gitops.controller.request import Outside
-    from gitops.controller.run import Connect, Controller
+    from gitops.controller.run import Controller
     from gitops.manifests.key import Body
     from gitops.model.application import Application
     from gitops.ports import Cluster, Source, Store
@@ -221,7 +222,7 @@ def _connector(settings: Settings, registry: "Registry") -> "Connect":
     from gitops.adapters.kubernetes.cluster import KubernetesCluster
     from gitops.adapters.kubernetes.connection import connect
     from gitops.adapters.kubernetes.shelf import Seen
-    from gitops.controller.run import Connected, OnObject
+    from gitops.controller.lane import Connected, OnObject
 
     def connected(name: str, on_object: OnObject, may_write: Callable[[], bool]) -> Connected:
         def seen(change: Seen) -> None:

@@ -1,15 +1,17 @@
 """`gitops suspend, resume, approve, refresh, delete`: what a person tells a controller, through the store it shares."""
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from gitops.cli import settings as exits
+from gitops.cli.output import printable
 from gitops.cli.settings import Settings, run
-from gitops.model.errors import ConfigError
+from gitops.model.errors import ConfigError, HeldError
 
 _WAIT_SECONDS = 30.0
+_PING_SECONDS = 5.0  # a controller looks every second
 
 
 @click.command()
@@ -46,7 +48,11 @@ def approve(settings: Settings, app: str, digest: str, reason: str) -> None:
 @click.option("--confirm", is_flag=True, help="With --sync: carry out what a guard would hold.")
 @click.pass_obj
 def refresh(settings: Settings, app: str, also: bool, confirm: bool) -> None:
-    """Have the controller look at APP's repository and cluster now, and try again what it had given up."""
+    """Have the controller look at APP's repository and cluster now, and try again what it had given up.
+
+    Ends when that is done. Exit codes: 0 it is as its repository says, 2 no controller answers, 3 held, 4 failed or
+    could not look, 5 failed and rolled back.
+    """
     run(settings, _refresh(settings, app, also=also, confirm=confirm))
 
 
@@ -54,7 +60,7 @@ def refresh(settings: Settings, app: str, also: bool, confirm: bool) -> None:
 @click.argument("app")
 @click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
 @click.option("--keep", is_flag=True, help="Leave its objects where they are, owned by nobody.")
-@click.option("--confirm", is_flag=True, help="Also delete namespaces, volumes and what asks to be confirmed.")
+@click.option("--confirm", is_flag=True, help="Also delete namespaces, volumes and what a controller still runs.")
 @click.pass_obj
 def delete(settings: Settings, app: str, namespace: str, keep: bool, confirm: bool) -> None:
     """Delete what APP owns on the cluster, and then its inventory."""
@@ -116,6 +122,7 @@ async def _journal(outside: Any, app: str) -> tuple[str, Any]:
 async def _refresh(settings: Settings, app: str, *, also: bool, confirm: bool) -> None:
     from gitops.cli.opening import outside_of
     from gitops.config import actor
+    from gitops.controller.people import answer_in
 
     async with outside_of(settings) as outside:
         identity, note = await _journal(outside, app)
@@ -125,14 +132,42 @@ async def _refresh(settings: Settings, app: str, *, also: bool, confirm: bool) -
             await note("sync.requested", "", confirmed=confirm)
         number = await outside.store.request(identity, verb, {"confirm": confirm}, actor(), at)
         deadline = outside.clock.monotonic() + _WAIT_SECONDS
-        while (outcome := await outside.store.outcome(number)) is None:
+        while (answer := await outside.store.outcome(number)) is None:
             if outside.clock.monotonic() > deadline:
-                raise ConfigError(
-                    f"{identity}: no controller that shares this store has answered yet; the request stays "
-                    "(without a controller, run gitops sync)"
-                )
+                if not await _is_run(outside, identity):
+                    raise ConfigError(
+                        f"{identity}: no controller that shares this store has answered yet; the request stays "
+                        "(without a controller, run gitops sync)"
+                    )
+                deadline = outside.clock.monotonic() + _WAIT_SECONDS
             await outside.clock.sleep(0.2)
-    click.echo(f"{identity}: {outcome or 'done'}", err=True)
+    outcome, message = answer_in(answer)
+    _end(identity, outcome, message)
+
+
+def _end(identity: str, outcome: Any, message: str, word: str = "") -> NoReturn:
+    """Say how it ended, and leave with the code for it."""
+    text = f"{word or outcome.value}: {message}" if message else word or outcome.value
+    click.echo(f"{identity}: {printable(text)}", err=True)
+    codes = {"held": exits.HELD, "failed": exits.FAILED, "rolled-back": exits.ROLLED_BACK}
+    sys.exit(codes.get(outcome.value, exits.DONE))
+
+
+async def _is_run(outside: Any, identity: str) -> bool:
+    """Whether a controller that shares this store runs the Application now: then it answers a ping."""
+    from gitops.config import actor
+    from gitops.controller.people import PING, answer_text
+    from gitops.model.result import Outcome
+
+    at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    number = await outside.store.request(identity, PING, {}, actor(), at)
+    deadline = outside.clock.monotonic() + _PING_SECONDS
+    while outside.clock.monotonic() < deadline:
+        if await outside.store.outcome(number) is not None:
+            return True
+        await outside.clock.sleep(0.2)
+    await outside.store.answer(number, answer_text(Outcome.FAILED, "nobody was there"))
+    return False
 
 
 async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, confirm: bool) -> None:
@@ -148,8 +183,19 @@ async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, c
     with Display() as display:
         async with outside_of(settings, display.tell) as outside:
             (inventory,) = await find_applications(outside.cluster, app, namespace)
+            if not confirm:
+                await _check_not_run(outside, inventory.application)
             request = Request(application_in(inventory), actor(), PlanOptions(confirm=confirm))
             result = await leave(request, outside, keep=keep)
-    click.echo(f"{inventory.application}: {result.outcome.value} {result.message}".rstrip(), err=True)
-    codes = {Outcome.HELD: exits.HELD, Outcome.FAILED: exits.FAILED, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
-    sys.exit(codes.get(result.outcome, exits.DONE))
+    word = ("forgotten; its objects stay" if keep else "deleted") if result.outcome is Outcome.SYNCED else ""
+    _end(inventory.application, result.outcome, result.message, word)
+
+
+async def _check_not_run(outside: Any, identity: str) -> None:
+    """Raise HeldError while a controller runs the Application: it would make again what is deleted here."""
+    from gitops.controller.records import stored_record
+
+    record = await stored_record(outside.store, identity)
+    if record is not None and await _is_run(outside, identity):
+        away = "delete its custom resource" if record.is_resource else "take its file away"
+        raise HeldError(f"{identity} is run by a controller: {away} first, or say --confirm to delete it all the same")

@@ -14,6 +14,8 @@ from gitops.model.result import Outcome
 from gitops.model.revision import Revision
 from gitops.ports import Asked
 
+REFRESH, SYNC = "refresh", "sync"  # what a person may wish for
+
 
 @dataclass(slots=True)
 class Tracked:
@@ -48,7 +50,8 @@ class Tracked:
     heard: set[ResourceKey] = field(default_factory=set)  # what events told of since the present pass began
     owns: bool | None = None  # whether anything on its cluster is its own; None as long as that is not known
     unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
-    asked: Asked | None = None  # a person's wish for a sync that is not done yet
+    looking: Asked | None = None  # a person's wish, until its repository has been looked at
+    asked: Asked | None = None  # a person's wish that the next pass answers
     not_before: float = 0.0  # after a failure, drift alone is no reason for a pass earlier than this (monotonic)
     pushed_at: float = 0.0  # when the present head was first seen (monotonic)
     healthy_seconds: float | None = None  # from then until it was healthy; taken by whoever counts it
@@ -77,6 +80,11 @@ class Tracked:
     def depends_on(self) -> list[str]:
         """The identities of the Applications that must be healthy first."""
         return [name if "/" in name else f"{self.app.namespace}/{name}" for name in self.app.dependsOn]
+
+    @property
+    def wish(self) -> Asked | None:
+        """A person's wish for a sync, not only for a look."""
+        return self.asked if self.asked is not None and self.asked.verb == SYNC else None
 
     @property
     def problem(self) -> str:

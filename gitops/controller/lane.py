@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -10,7 +11,8 @@ from gitops.controller.conduct import Means, correlated, pass_over
 from gitops.controller.fleet import Fleet, Tracked
 from gitops.controller.queue import Priority, WorkQueue
 from gitops.engine.drift import Word
-from gitops.ports import Asked
+from gitops.manifests.key import Body, ResourceKey
+from gitops.ports import Asked, Cluster
 
 log = structlog.get_logger()
 PLACES = 16
@@ -20,6 +22,19 @@ _KEEP_SECONDS = 0.05
 _RESYNC_SECONDS = 3600.0
 # How often an object that somebody deletes again and again is made anew.
 _DELETED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """One cluster as the controller uses it."""
+
+    cluster: Cluster
+    counts: Mapping[tuple[str, int], int]  # (method, HTTP status) → how many answers so far
+
+
+# cluster name, what to call on a change of a managed object, whether writes are still ours → the cluster
+OnObject = Callable[[str, ResourceKey, Body | None, bool], None]
+Connect = Callable[[str, OnObject, Callable[[], bool]], Connected]
 
 
 class Lane:

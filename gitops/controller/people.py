@@ -1,12 +1,29 @@
-"""What people tell a controller through the store: words that stand (suspended, approved), and wishes (sync)."""
+"""What people tell a controller through the store: words that stand (suspended, approved), and wishes (sync, refresh).
 
+A wish is answered with how it ended; so is the question whether anybody is there.
+"""
+
+import json
 from collections.abc import Callable
 
 from gitops.controller.fleet import Tracked
-from gitops.engine.drift import Word
+from gitops.engine.drift import Answer, Word
+from gitops.model.result import Outcome
 from gitops.ports import Asked, Store
 
 SUSPENDED, APPROVED = "suspended", "approved"
+PING = "ping"  # whoever runs the Application answers at once
+
+
+def answer_text(outcome: Outcome, message: str) -> str:
+    """An answer to a wish as the store keeps it."""
+    return json.dumps({"outcome": outcome.value, "message": message}, ensure_ascii=False)
+
+
+def answer_in(text: str) -> tuple[Outcome, str]:
+    """How a wish ended, and what there is to say about it."""
+    found = json.loads(text)
+    return Outcome(found["outcome"]), found["message"]
 
 
 class People:
@@ -22,7 +39,7 @@ class People:
 
     def word_of(self, tracked: Tracked) -> Word:
         identity = tracked.identity
-        return Word(tracked.asked is not None, self.is_suspended(identity), self._approved.get(identity, ""))
+        return Word(tracked.wish is not None, self.is_suspended(identity), self._approved.get(identity, ""))
 
     def is_suspended(self, identity: str) -> bool:
         return identity in self._suspended
@@ -48,3 +65,14 @@ class People:
         for one in asked:
             if one.number not in self._taken and self._wish(one):
                 self._taken.add(one.number)
+
+
+def came_to(tracked: Tracked) -> tuple[Outcome, str]:
+    """What the pass that has just ended came to, for who wished for it."""
+    if tracked.problem:
+        return Outcome.FAILED, tracked.problem
+    if tracked.sync_seconds is not None and tracked.outcome is not None:
+        return tracked.outcome, tracked.message
+    if tracked.answer in (Answer.HELD, Answer.APPROVAL, Answer.SUSPENDED):
+        return Outcome.HELD, tracked.message
+    return Outcome.IN_SYNC, "" if tracked.answer is Answer.SETTLED else tracked.message

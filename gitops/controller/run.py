@@ -11,15 +11,14 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 import structlog
 
 from gitops.controller.conduct import Means
-from gitops.controller.fleet import Fleet, Tracked
-from gitops.controller.lane import Lane
+from gitops.controller.fleet import REFRESH, SYNC, Fleet, Tracked
+from gitops.controller.lane import Connect, Connected, Lane
 from gitops.controller.parts import Parts
-from gitops.controller.people import People
+from gitops.controller.people import PING, People, answer_text, came_to
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
 from gitops.controller.records import Records, record_of
@@ -32,26 +31,14 @@ from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError, GitopsError
 from gitops.model.record import Record
+from gitops.model.result import Outcome
 from gitops.model.revision import Revision
-from gitops.ports import Asked, Clock, Cluster, Repositories, Store
+from gitops.ports import Asked, Clock, Repositories, Store
 
 log = structlog.get_logger()
 _STORE_SECONDS = 1.0
 _GRACE_SECONDS = 6.0
 _STAND_BY_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """One cluster as the controller uses it."""
-
-    cluster: Cluster
-    counts: Mapping[tuple[str, int], int]  # (method, HTTP status) → how many answers so far
-
-
-# cluster name, what to call on a change of a managed object, whether writes are still ours → the cluster
-OnObject = Callable[[str, ResourceKey, Body | None, bool], None]
-Connect = Callable[[str, OnObject, Callable[[], bool]], Connected]
 
 
 def _no_children(_: Body) -> Application:
@@ -199,6 +186,8 @@ class Controller:
             if tracked.error != str(exc):
                 log.warning("cluster.unknown", application=tracked.identity, error=str(exc))
             tracked.missed(str(exc))
+            self._answer(tracked.asked, Outcome.FAILED, str(exc))
+            tracked.asked = None
             self._tell(tracked)
 
     def _on_commit(self, tracked: Tracked, revision: Revision) -> None:
@@ -207,6 +196,8 @@ class Controller:
         tracked.correlation = secrets.token_hex(4)
         tracked.begin_anew()
         tracked.corrections, tracked.fights = [], ()
+        if tracked.looking is not None:
+            tracked.asked, tracked.looking = tracked.looking, None
         if tracked.task is not None and tracked.app.sync.automated and not self.people.is_suspended(tracked.identity):
             tracked.task.cancel()
         self._wake(tracked, Priority.COMMIT)
@@ -215,6 +206,12 @@ class Controller:
         if tracked.look_error != error:
             tracked.look_error = error
             self._tell(tracked)
+        asked, tracked.looking = tracked.looking, None
+        if asked is not None and error and (asked.verb == REFRESH or tracked.head is None):
+            self._answer(asked, Outcome.FAILED, error)
+        elif asked is not None:
+            tracked.asked = asked
+            self._wake(tracked, Priority.PERSON)
 
     def _on_object(self, cluster: str, set_id: str, key: ResourceKey, body: Body | None, suspect: bool) -> None:
         tracked = self.fleet.owner(cluster, set_id)
@@ -248,9 +245,9 @@ class Controller:
         for tracked in self.fleet:
             if not stays(tracked.identity):
                 tracked.is_ours = False
-                if tracked.asked is not None:  # the other one takes it from the store
-                    self.people.give_back(tracked.asked)
-                    tracked.asked = None
+                for asked in filter(None, (tracked.looking, tracked.asked)):  # the other one takes it from the store
+                    self.people.give_back(asked)
+                tracked.looking = tracked.asked = None
                 if tracked.task is not None:
                     tracked.task.cancel()
                     ending.append(tracked.task)
@@ -328,12 +325,10 @@ class Controller:
 
     def _pass_ended(self, tracked: Tracked, asked: Asked | None, finished: bool, seconds: float) -> None:
         if finished:
+            self._answer(asked, *came_to(tracked))
+            if tracked.asked is asked:
+                tracked.asked = None
             self.tally.count(tracked, seconds)
-            if asked is not None:
-                if tracked.asked is asked:
-                    tracked.asked = None
-                text = tracked.error or tracked.message or (tracked.answer.value if tracked.answer else "")
-                self._parts.once(self.store.answer(asked.number, text))
             standing = (tracked.answer, tracked.digest, tracked.health.word)
             if standing != tracked.told:
                 tracked.told = standing
@@ -374,16 +369,20 @@ class Controller:
         tracked = self.fleet.get(asked.application)
         if tracked is None or not self._runs(asked.application):
             return False
+        if asked.verb not in (SYNC, REFRESH):  # a ping, or a word of a newer version
+            self._answer(asked, Outcome.IN_SYNC if asked.verb == PING else Outcome.FAILED, f"{asked.verb} is heard")
+            return True
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
         tracked.begin_anew()
         tracked.fights = ()
-        if asked.verb == "sync":
-            tracked.asked = asked
-            self._wake(tracked, Priority.PERSON)
-        elif asked.verb == "refresh":
-            self.poller.wake(tracked)
-            self._wake(tracked, Priority.PERSON)
-            self._parts.once(self.store.answer(asked.number, "looked at again"))
-        else:
-            self._parts.once(self.store.answer(asked.number, f"{asked.verb} is not known here"))
+        for other in filter(None, (tracked.looking, tracked.asked)):
+            self._answer(
+                other, Outcome.FAILED, f"{asked.actor} asked for a {asked.verb} meanwhile, which is done instead"
+            )
+        tracked.asked, tracked.looking = None, asked
+        self.poller.wake(tracked)
         return True
+
+    def _answer(self, asked: Asked | None, outcome: Outcome, message: str) -> None:
+        if asked is not None:
+            self._parts.once(self.store.answer(asked.number, answer_text(outcome, message)))

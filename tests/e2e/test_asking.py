@@ -1,0 +1,72 @@
+"""`gitops refresh` and `delete` beside a controller: they end when it has, with the code for how."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.e2e.shell import shell as shell
+from tests.e2e.test_wait import shared
+from tests.scenarios.running import Running
+from tests.scenarios.test_controller import application
+from tests.scenarios.world import config_map, deployment
+
+DONE, HELD, FAILED, ROLLED_BACK = 0, 3, 4, 5
+
+
+@pytest.fixture
+def world(sandbox, shell, tmp_path):
+    return shared(sandbox, shell, tmp_path)
+
+
+def test_a_look_that_could_not_be_done_is_a_failure_with_its_reason(shell, world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        assert shell.gitops("refresh", "gitops/app").returncode == DONE
+        world._git("branch", "-m", "main", "trunk")
+        done = shell.gitops("refresh", "gitops/app")
+        assert (done.returncode, "did you mean trunk?" in done.stderr) == (FAILED, True)
+        world.repository.rename(world.folder / "elsewhere")
+        done = shell.gitops("refresh", "gitops/app")
+        assert (done.returncode, "cannot be read" in done.stderr) == (FAILED, True)
+
+
+def test_a_sync_that_is_asked_for_ends_with_how_it_ended(shell, world):
+    world.commit(web=deployment())
+    with Running(world, automated=False, timeout=3.0) as running:
+        done = shell.gitops("refresh", "gitops/app")
+        assert (done.returncode, "approval" in done.stderr) == (HELD, True)
+        assert shell.gitops("refresh", "gitops/app", "--sync").returncode == DONE
+        assert running.tracked().sync == "Synced"
+        world.commit(web=deployment(image="nginx:broken"))
+        done = shell.gitops("refresh", "gitops/app", "--sync")
+        assert (done.returncode, "rolled-back: " in done.stderr) == (ROLLED_BACK, True)
+        done = shell.gitops("refresh", "gitops/app", "--sync")
+        assert done.returncode == HELD
+        running.until(lambda: running.tracked().task is None)
+
+
+def test_a_refresh_brings_the_newest_commit_and_ends_when_that_is_done(shell, world):
+    first = world.commit(web=deployment())
+    app = replace(application(world, "app"), interval=300.0)
+    with Running(world, replace(app, sync=replace(app.sync, timeout=3.0))) as running:
+        running.until_synced(first)
+        world.commit(web=deployment(image="nginx:broken"))
+        assert shell.gitops("refresh", "gitops/app").returncode == ROLLED_BACK
+        sha = world.commit(web=deployment(image="nginx:1.27"))
+        assert shell.gitops("refresh", "gitops/app").returncode == DONE
+        assert world.inventory().healthy.revision == sha
+
+
+def test_what_a_controller_runs_is_not_deleted_under_it(shell, world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        running.until(lambda: running.ask(running.controller.store.setting("gitops/app", "record")))
+        done = shell.gitops("delete", "app", "-n", world.namespace)
+        assert done.returncode == HELD
+        assert "take its file away first" in done.stderr
+        assert world.get("ConfigMap", "settings")
+    done = shell.gitops("delete", "app", "-n", world.namespace)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (DONE, "gitops/app: deleted")
+    assert world.get("ConfigMap", "settings") is None
