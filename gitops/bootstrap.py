@@ -209,9 +209,8 @@ async def open_controller(
                 clock=SystemClock(),
                 version=settings.version,
             )
-            parts: list[tuple[str, Awaitable[None]]] = [("clusters", registry.run())]
-            parts += _parts(settings, controller, home, read_files, read_resource)
-            yield controller, parts
+            parts = _parts(settings, controller, home, read_files, read_resource)
+            yield controller, [("clusters", registry.run()), *parts]
     finally:
         await home.close()
 
@@ -248,8 +247,13 @@ def _parts(
     from gitops.controller.roster import CustomResources, Files, account_required, local_refused
     from gitops.controller.status import StatusWriter
 
-    parts: list[tuple[str, Awaitable[None]]] = []
     clock = controller.clock
+    sources = [Files(file, read_files, controller.roster, clock, controller.on_file) for file in settings.files]
+    for source in sources:
+        source.begin()
+    parts: list[tuple[str, Awaitable[None]]] = [
+        (f"files {file}", source.run()) for file, source in zip(settings.files, sources, strict=True)
+    ]
     if settings.leases:
         controller.replica = Replica(
             home,
@@ -260,10 +264,6 @@ def _parts(
             gained=controller.wake_all,
         )
         parts.append(("leases", controller.replica.run()))
-    for file in settings.files:
-        source = Files(file, read_files, controller.roster, clock)
-        source.read()
-        parts.append((f"files {file}", source.run()))
     read = read_resource if settings.local_repositories else local_refused(read_resource)
     read = account_required(read) if settings.require_account else read
     controller.read_child = read

@@ -28,10 +28,14 @@ def status(settings: Settings, app: str, namespace: str, output: str) -> None:
 
 async def _status(settings: Settings, app: str, namespace: str, output: str) -> None:
     from gitops.cli.opening import outside_of
+    from gitops.controller.records import WRONG_FILE
     from gitops.controller.told import all_told, told_of
 
     async with outside_of(settings) as outside:
         told = [await told_of(outside, app, namespace)] if app else await all_told(outside, "", namespace)
+        wrong = await outside.store.settings(WRONG_FILE)
+    for error in wrong.values():
+        click.echo(f"Warning: the controller goes by what it read before: {printable(error)}", err=True)
     if output != "table":
         data = [_data(one) for one in told]
         print_data(data[0] if app else data, output)

@@ -11,7 +11,7 @@ from gitops.engine.drift import Answer
 from gitops.model.record import Record, record_in
 from gitops.ports import Clock, Store
 
-RECORD = "record"
+RECORD, WRONG_FILE = "record", "wrong-file"
 _MOST_TEXT = 1024
 
 
@@ -30,6 +30,8 @@ class Records:
         self._is_ours = is_ours
         self._due: set[str] = set()
         self._written: dict[str, Record] = {}
+        self.wrong_files: dict[str, str] = {}  # path → what is wrong with it
+        self._wrong_written: dict[str, str] = {}
 
     def changed(self, identity: str) -> None:
         self._due.add(identity)
@@ -41,12 +43,17 @@ class Records:
 
     async def load(self) -> None:
         """Take over what is there; what a controller knew of files that have gone since is dropped. StoreError."""
+        self._wrong_written = await self._store.settings(WRONG_FILE)
         self._written = {identity: record_in(text) for identity, text in (await self._store.settings(RECORD)).items()}
         files = {identity for identity, record in self._written.items() if not record.is_resource}
         self._due |= {identity for identity in files if self._record(identity) is None}
 
     async def write(self) -> None:
         """Write what is due. Raises StoreError; then it stays due."""
+        if self.wrong_files != self._wrong_written:
+            wrong = dict(self.wrong_files)
+            await self._store.set_settings(WRONG_FILE, {**dict.fromkeys(self._wrong_written), **wrong})
+            self._wrong_written = wrong
         at = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
         values: dict[str, Record | None] = {}
         due, self._due = self._due, set()

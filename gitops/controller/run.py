@@ -72,7 +72,7 @@ class Controller:
         self.roster = Roster(self._changed, self._gone)
         self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look, self._tell)
         self.people = People(store, self._on_word, self._on_wish)
-        self._records = Records(store, clock, self._record, self._runs)
+        self.records = Records(store, clock, self._record, self._runs)
         self.replica: Replica | Alone = Alone()
         self.lanes: dict[str, Lane] = {}
         self.read_child: Callable[[Body], Application] = _no_children
@@ -119,7 +119,7 @@ class Controller:
         if isinstance(self.replica, Replica) and all_ended:  # else the Lease runs out by itself, after their writes
             await self.replica.leave()
         with contextlib.suppress(GitopsError):
-            await self._records.write()
+            await self.records.write()
         for connected in self._connected.values():
             await connected.cluster.close()
         await self._repositories.close()
@@ -138,7 +138,7 @@ class Controller:
             self.lanes[before].queue.drop(tracked.identity)
         tracked.begin_anew()
         log.info("application.known", application=tracked.identity)
-        self._records.changed(tracked.identity)
+        self.records.changed(tracked.identity)
         self.poller.add(tracked)
         if tracked.head is not None or tracked.leaving:
             self._wake(tracked, Priority.PERSON)
@@ -168,7 +168,7 @@ class Controller:
         self.roster.keep_only(f"Application {identity}", set())
         self.poller.remove(tracked)
         self.fleet.remove(identity)
-        self._records.changed(identity)
+        self.records.changed(identity)
         lane = self.lanes.get(tracked.cluster)
         if lane is not None:
             lane.queue.drop(identity)
@@ -235,7 +235,7 @@ class Controller:
         for tracked in self.fleet:
             if self._runs(tracked.identity) and not tracked.is_ours:
                 tracked.is_ours = True
-                self._records.forget(tracked.identity)
+                self.records.forget(tracked.identity)
                 tracked.forget_source()
                 self.poller.wake(tracked)
 
@@ -257,8 +257,20 @@ class Controller:
     # ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _tell(self, tracked: Tracked) -> None:
-        self._records.changed(tracked.identity)
+        if tracked.unhealthy and tracked.cluster in self.lanes:
+            self.lanes[tracked.cluster].troubles.note(tracked)
+        self.records.changed(tracked.identity)
         self.on_status(tracked)
+
+    def on_file(self, path: str, error: str) -> None:
+        """A file with Applications was read: what is wrong with it is told once, and once that it is mended."""
+        before = self.records.wrong_files.pop(path, "")
+        if error:
+            self.records.wrong_files[path] = error
+        if error and error != before:
+            log.error("configuration.wrong", path=path, error=error, kept="what was read of it before")
+        elif before and not error:
+            log.info("configuration.mended", path=path)
 
     def _runs(self, identity: str) -> bool:
         return self.replica.runs(identity)
@@ -298,6 +310,7 @@ class Controller:
                 may_run=lambda tracked: self._runs(tracked.identity),
                 word_of=self.people.word_of,
                 ended=self._pass_ended,
+                told=self._tell,
             )
             self.lanes[name] = lane
             self._lane_tasks[name] = self._parts.begin(f"lane {name or 'home'}", lane.run())
@@ -352,7 +365,7 @@ class Controller:
         """
         await self._until_single(stop)
         await self.people.read_words()
-        await self._records.load()
+        await self.records.load()
         self.poller.start()
         self._ready = True
         log.info("controller.started", applications=len(self.fleet))
@@ -361,7 +374,7 @@ class Controller:
             try:
                 await self.people.read_words()
                 await self.people.read_wishes()
-                await self._records.write()
+                await self.records.write()
             except GitopsError as exc:
                 log.warning("store.unavailable", error=str(exc))
 

@@ -31,6 +31,8 @@ class Numbers(Collector):
             drifted += bool(tracked.drift)
             seen += tracked.drifts_seen
         yield info
+        wrong = len(self._controller.records.wrong_files)
+        yield GaugeMetricFamily("gitops_files_wrong", "Files of Applications that cannot be read", wrong)
         yield GaugeMetricFamily("gitops_drift_open", "Applications that have drifted and are not corrected", drifted)
         yield CounterMetricFamily("gitops_drift_detected", "Times that drift was found", seen)
 

@@ -1,6 +1,8 @@
 """What a controller knows of an Application is what the commands say, also where the cluster has nothing of it."""
 
 import json
+import subprocess
+import time
 from dataclasses import replace
 
 import pytest
@@ -118,3 +120,76 @@ def test_at_rest_nothing_is_written_to_the_store_and_what_is_gone_leaves_it(shel
         assert len(writes) == 1
         running.call(lambda: running.controller.roster.keep_only("test", set()))
         running.until(lambda: row(shell, world)[3] == "-")
+
+
+def application_file(folder, name, world, **sync):
+    sync = {"automated": True, "createNamespace": True, **sync}
+    body = {
+        "apiVersion": "gitops.dev/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name},
+        "spec": {
+            "source": {"repoURL": world.repository.as_uri(), "targetRevision": "main", "path": name},
+            "destination": {"namespace": f"{world.namespace}-{name}"},
+            "sync": sync,
+            "interval": "300ms",
+        },
+    }
+    (folder / f"{name}.yaml").write_text(json.dumps(body))
+
+
+def applied(shell, name):
+    """What is live of an Application's ConfigMap, "" while there is none."""
+    done = subprocess.run(
+        ["kubectl", "-n", f"{shell.namespace}-{name}", "get", "configmap", name, "-o", "jsonpath={.data.a}"],
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout
+
+
+def until(holds, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_wrong_file_of_a_folder_stops_neither_the_others_nor_the_start(shell, world):
+    folder = shell.folder / "apps"
+    folder.mkdir()
+    for name in ("one", "two"):
+        (world.repository / name).mkdir()
+        application_file(folder, name, world)
+    world.commit(**{"one/a": config_map("one"), "two/a": config_map("two")})
+    (folder / "broken.yaml").write_text("x: [\n")
+    process = shell.start("run", "-f", "apps", "--no-applications")
+    try:
+        until(lambda: applied(shell, "one") == "1" and applied(shell, "two") == "1")
+        (folder / "two.yaml").write_text("foo: bar\n")
+        application_file(folder, "one", world, drift="correct")
+        until(lambda: "two.yaml" in shell.gitops("status").stderr)
+        world.commit(**{"two/a": config_map("two", a="2")})
+        until(lambda: applied(shell, "two") == "2")  # by what was read of it before
+        shell.kubectl("-n", f"{world.namespace}-one", "patch", "configmap", "one", "-p", '{"data":{"a":"by hand"}}')
+        until(lambda: applied(shell, "one") == "1")
+        application_file(folder, "two", world)
+        (folder / "broken.yaml").unlink()
+        until(lambda: not shell.gitops("status").stderr)
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=20)
+    assert log.count("configuration.wrong") == 2
+    assert log.count("configuration.mended") == 2
+
+
+@pytest.mark.parametrize("text", ["x: [\n", None])
+def test_one_file_that_is_wrong_or_not_there_is_an_error(shell, text):
+    if text:
+        shell.write("wrong.yaml", text)
+    done = shell.gitops("run", "-f", "wrong.yaml")
+    assert done.returncode == WRONG_INPUT
+    assert "Error: wrong.yaml" in done.stderr
+    assert "RuntimeWarning" not in done.stderr
