@@ -31,7 +31,8 @@ class Doctor:
         secrets = {value for manifest in manifests for value in values_of(manifest.body)}
         self._secrets = sorted(secrets, key=len, reverse=True)
 
-    def can_look(self, key: ResourceKey) -> bool:
+    @staticmethod
+    def can_look(key: ResourceKey) -> bool:
         """True for kinds that have pods."""
         return (key.group, key.kind) in _WITH_PODS
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitops.engine.drift import Answer, Correction, Fight
 from gitops.engine.inventory import parent_key, set_id
@@ -50,6 +50,7 @@ class Tracked:
     heard: set[ResourceKey] = field(default_factory=set)  # what events told of since the present pass began
     owns: bool | None = None  # whether anything on its cluster is its own; None as long as that is not known
     unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
+    troubles: dict[ResourceKey, str] = field(default_factory=dict)  # what is wrong with the Pods of those
     looking: Asked | None = None  # a person's wish, until its repository has been looked at
     asked: Asked | None = None  # a person's wish that the next pass answers
     not_before: float = 0.0  # after a failure, drift alone is no reason for a pass earlier than this (monotonic)
@@ -119,7 +120,7 @@ class Tracked:
             return Health(HealthWord.UNKNOWN, self.problem)
         if not self.owns:
             return Health(HealthWord.MISSING, "it has not been synced")
-        return worst(self.unhealthy.values())
+        return worst(_explained(health, self.troubles.get(key, "")) for key, health in self.unhealthy.items())
 
     def is_touched(self, changed: frozenset[str]) -> bool:
         """Whether a commit that changed these paths may render otherwise: then the tree itself must be asked."""
@@ -134,6 +135,10 @@ class Tracked:
             if f"{path}/" in reads or (path and path in reads) or (not path and "" in reads):
                 return True
         return False
+
+
+def _explained(health: Health, trouble: str) -> Health:
+    return replace(health, message=f"{health.message}; {trouble}" if health.message else trouble) if trouble else health
 
 
 class Fleet:

@@ -10,6 +10,7 @@ import structlog
 from gitops.controller.conduct import Means, correlated, pass_over
 from gitops.controller.fleet import Fleet, Tracked
 from gitops.controller.queue import Priority, WorkQueue
+from gitops.controller.troubles import Troubles
 from gitops.engine.drift import Word
 from gitops.manifests.key import Body, ResourceKey
 from gitops.ports import Asked, Cluster
@@ -41,7 +42,7 @@ class Lane:
     """Passes on one cluster; `may_run` is asked before each, `word_of` gives what people said.
 
     `ended` hears of each pass: what was asked for when it began, whether it came to its end (it may have been
-    superseded), and its seconds.
+    superseded), and its seconds; `told` of an Application whose health has a reason now.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Lane:
         may_run: Callable[[Tracked], bool],
         word_of: Callable[[Tracked], Word],
         ended: Callable[[Tracked, Asked | None, bool, float], None],
+        told: Callable[[Tracked], None] = lambda _: None,
     ) -> None:
         self.name = name
         self.means = means
@@ -64,6 +66,7 @@ class Lane:
         self._places = asyncio.Semaphore(PLACES)
         self._passes: set[asyncio.Task[None]] = set()
         self._away = False
+        self.troubles = Troubles(means.cluster, means.clock, fleet, told)
 
     def put(self, tracked: Tracked, priority: Priority, *, after: float = 0.0) -> None:
         """Have the Application passed over; after a failure drift alone waits until a retry is due."""
@@ -72,7 +75,12 @@ class Lane:
         self.queue.put(tracked.identity, tracked.app.namespace, priority, after=max(after, 0.0))
 
     async def run(self) -> None:
-        """Give out places for ever; passes under way are ended with it."""
+        """Pass over what is to be, and look at what is unhealthy, for ever; passes under way are ended with it."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._give_out(), name=f"places {self.name}")
+            both.create_task(self.troubles.run(), name=f"troubles {self.name}")
+
+    async def _give_out(self) -> None:
         try:
             while True:
                 await self._places.acquire()

@@ -16,9 +16,10 @@ from gitops.manifests.yaml_documents import load_all
 from gitops.model.errors import SourceError, UnreachableError
 from gitops.sandbox.cluster import User
 from tests.scenarios.running import Running
+from tests.scenarios.test_answerable import break_pods
 from tests.scenarios.test_clusters import silent_server
 from tests.scenarios.test_controller import custom_resource, make_kind, resources, standing
-from tests.scenarios.world import World, config_map
+from tests.scenarios.world import World, config_map, deployment
 
 LIMITED = User("limited", ())
 RBAC = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
@@ -160,3 +161,19 @@ async def until(holds, seconds=10.0):
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.02)
+
+
+def test_the_reason_of_an_unhealthy_workload_is_its_containers(world):
+    """And its Pods are asked for no longer than it is unhealthy."""
+    sha = world.commit(web=deployment())
+    with Running(world) as running:
+        running.until_synced(sha)
+        break_pods(world)
+        running.until(lambda: "ImagePullBackOff" in running.tracked().health.message)
+        pods = f"/api/v1/namespaces/{world.namespace}/pods"
+        for pod in world.request("GET", pods, labelSelector="app=web")["items"]:
+            world.request("DELETE", f"{pods}/{pod['metadata']['name']}")
+        running.until(lambda: running.tracked().health.word.value == "Healthy" and not running.tracked().troubles)
+        before = running.controller.request_counts()[""]["GET", 200]
+        time.sleep(3.0)
+        assert running.controller.request_counts()[""]["GET", 200] == before
