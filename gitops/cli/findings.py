@@ -56,7 +56,7 @@ def sarif(findings: Sequence[Finding]) -> str:
                 {
                     "physicalLocation": {
                         "artifactLocation": {"uri": finding.origin.path},
-                        "region": {"startLine": finding.origin.line},
+                        "region": {"startLine": finding.origin.line or 1},
                     }
                 }
             ],

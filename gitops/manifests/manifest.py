@@ -7,13 +7,13 @@ from gitops.manifests.key import Body, ResourceKey
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a manifest was written: a path in its tree and a line counted from 1."""
+    """Where a manifest was written: a path in its tree and a line counted from 1; 0 where that is not known."""
 
     path: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}"
+        return f"{self.path}:{self.line}" if self.line else self.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from gitops.manifests.errors import GitopsError
+from gitops.manifests.manifest import Origin as Place
 from gitops.model.errors import RenderError
 from renderers.kustomize.config import EMPTY, Config, load_config
 from renderers.kustomize.crds import load_crds
@@ -21,7 +22,7 @@ from renderers.kustomize.names import add_prefix, add_suffix, set_namespace
 from renderers.kustomize.nodes import value_of
 from renderers.kustomize.origins import Origin, add_transformation, annotate_all, annotate_new, origin_of_plugin
 from renderers.kustomize.patches import JsonPatch, Patch, apply_strategic_merges
-from renderers.kustomize.read import Malformed, checked_object, read_objects
+from renderers.kustomize.read import Malformed, checked_object, placed_objects
 from renderers.kustomize.references import fix_references
 from renderers.kustomize.resource import Resource
 from renderers.kustomize.resources import Resources
@@ -153,15 +154,17 @@ class _Target:
                 self._gather_base(into, path, problem)
 
     def _gather_file(self, into: Gathered, path: str) -> None:
-        found = self._read(self._loader.load(path), self._loader.name(path))
+        found = self._read(self._loader.load(path), path)
         if self._origin is not None:
             annotate_all(found, self._origin.below(path))
         Resources().append_all(found)
         into.resources.append_all(found)
 
-    def _read(self, data: bytes, name: str) -> list[Resource]:
+    def _read(self, data: bytes, path: str) -> list[Resource]:
+        name = self._loader.name(path)
         try:
-            return [Resource(node) for node in read_objects(data)]
+            place = self._loader.place(path)
+            return [Resource(node, Place(place, line)) for node, line in placed_objects(data)]
         except Malformed as error:
             raise Malformed(f"{name}: {error}") from error
         except RenderError as error:
@@ -211,6 +214,7 @@ class _Target:
                 options = merge_options(arguments.get("options"), file.fields.get("generatorOptions"))
                 try:
                     made = [make(arguments, options, load)]
+                    made[0].origin = Place(self._loader.place(file.name), 0)
                     annotate_new(made, self._built_in(kind))
                     resources.absorb_all(made)
                 except RenderError as error:
@@ -231,7 +235,7 @@ class _Target:
         paths: list[str] = []
         for entry in entries:
             try:
-                found = self._read(entry.encode(), "an inline plug-in")
+                found = self._read(entry.encode(), self._file.name)
             except RenderError:
                 paths.append(entry)
                 continue

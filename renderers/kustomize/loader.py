@@ -62,6 +62,11 @@ class Loader(NamedTuple):
             full = path
         return f"{self.repository}: {full}" if self.repository else full
 
+    def place(self, path: str) -> str:
+        """A path as people would write it: without the steps that led there."""
+        name = self.name(path)
+        return name if self.repository else self.tree.shown(join("", name) or name)
+
     def enter(self, path: str) -> "Loader":
         """A loader for a folder or a remote repository; raises RenderError, or RemoteNeeded."""
         if not path:

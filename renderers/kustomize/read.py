@@ -60,20 +60,25 @@ def read_objects(data: bytes) -> list[Map]:
 
     Raises Malformed when the bytes are no YAML, RenderError when a document has no kind or no name.
     """
-    return [copy_map(node) for node in _objects(data)]
+    return [node for node, _ in placed_objects(data)]
+
+
+def placed_objects(data: bytes) -> list[tuple[Map, int]]:
+    """The same, each with the line on which its document begins."""
+    return [(copy_map(node), line) for node, line in _objects(data)]
 
 
 @lru_cache(maxsize=4096)
-def _objects(data: bytes) -> tuple[Map, ...]:
-    queue = [checked_object(node) for node in _documents(data) if not is_empty(node)]
-    found: list[Map] = []
+def _objects(data: bytes) -> tuple[tuple[Map, int], ...]:
+    queue = [(checked_object(node), line) for node, line in _documents(data) if not is_empty(node)]
+    found: list[tuple[Map, int]] = []
     while queue:
-        node = queue.pop(0)
+        node, line = queue.pop(0)
         items = node.fields.get("items") if text_of(node.fields.get("kind")).endswith("List") else None
         if items is None:
-            found.append(node)
+            found.append((node, line))
         elif isinstance(items, Seq):
-            queue += [checked_object(each) for item in items.items for each in _inner(item)]
+            queue += [(checked_object(each), line) for item in items.items for each in _inner(item)]
         elif not is_null(items):
             raise RenderError(f"{text_of(node.fields['kind'])}: items: expected a list")
     return tuple(found)
@@ -139,22 +144,22 @@ def checked_object(node: Node) -> Map:
     return node
 
 
-def _documents(data: bytes) -> list[Node]:
-    """The documents; one that is a List alone gives its items."""
+def _documents(data: bytes) -> list[tuple[Node, int]]:
+    """The documents and the lines on which they begin; one that is a List alone gives its items."""
     # Documents are told apart by bytes, before the encoding is known: in UTF-16 there is never but one.
     wide = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
-    pieces = [decode(data)] if wide else split_pieces(decode(data))
-    found: list[Node] = []
-    for piece in pieces:
-        node = compose(piece)
+    pieces = [(decode(data), 0)] if wide else split_pieces(decode(data))
+    found: list[tuple[Node, int]] = []
+    for piece, above in pieces:
+        node, line = compose(piece)
         if is_null(node) or node is None:
             continue
         if len(pieces) == 1 and isinstance(node, Map) and text_of(node.fields.get("kind")) in ("List", "ResourceList"):
             items = node.fields.get("items")
             if "items" in node.fields or "functionConfig" in node.fields:
-                found.extend(items.items if isinstance(items, Seq) else ())
+                found.extend((item, line) for item in (items.items if isinstance(items, Seq) else ()))
                 continue
-        found.append(node)
+        found.append((node, above + line))
     return found
 
 
@@ -171,25 +176,29 @@ def decode(data: bytes) -> str:
         raise Malformed(f"line {line}: not UTF-8 ({error.reason})") from error
 
 
-def split_pieces(text: str) -> list[str]:
-    """Pieces between lines that start with `---`; only spaces and a comment may follow on such a line."""
+def split_pieces(text: str) -> list[tuple[str, int]]:
+    """Pieces between lines that start with `---`, and how many lines are above each.
+
+    Only spaces and a comment may follow on such a line.
+    """
     text = text.replace("\r\n", "\n")
     if "\n---" not in text:
-        return [text]
-    pieces: list[str] = []
-    start = 0
+        return [(text, 0)]
+    pieces: list[tuple[str, int]] = []
+    start = above = 0
     for separator in _SEPARATOR.finditer(text):
         rest = separator[0][4:].strip()
         if rest and not rest.startswith("#"):
             raise RenderError(f"nothing may follow `---` on its line, found `{rest[:40]}`")
-        pieces.append(text[start : separator.start()] + "\n")
+        pieces.append((text[start : separator.start()] + "\n", above))
+        above += text.count("\n", start, separator.end())
         start = separator.end()
-    pieces.append(text[start:])
+    pieces.append((text[start:], above))
     return pieces
 
 
-def compose(text: str) -> Node | None:
-    """The first YAML document of a text as nodes, None when there is none."""
+def compose(text: str) -> tuple[Node | None, int]:
+    """The first YAML document of a text as nodes, None when there is none, and its line."""
     try:
         return _Composer(text).document()
     except YAMLError as error:
@@ -213,13 +222,14 @@ class _Composer:
         self._depth = 0
         self._aliased = 0
 
-    def document(self) -> Node | None:
+    def document(self) -> tuple[Node | None, int]:
         self._next()
         if type(self._next()) is StreamEndEvent:
-            return None
-        node = self._node(self._next())
+            return None, 1
+        start: Any = self._next()
+        node = self._node(start)
         self._next()
-        return node
+        return node, start.start_mark.line + 1
 
     def _node(self, event: Any) -> Node:
         kind = type(event)

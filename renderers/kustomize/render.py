@@ -36,16 +36,19 @@ def render_folder(
 ) -> Rendered | Needs:
     """The same for a normalised path, with or without the options of an Application."""
     try:
-        bodies = render_bodies(tree, path, context, options)
+        objects = _objects(tree, path, context, options)
     except RemoteNeeded as needed:
         return Needs((needed.remote,))
-    return Rendered("kustomize", tuple(Manifest(_key(body), body, Origin(path or ".", 1)) for body in bodies))
+    return Rendered("kustomize", tuple(Manifest(_key(body), body, origin) for body, origin in objects))
 
 
-def render_bodies(
-    tree: Tree, path: str, context: Context, options: "KustomizeOptions | None" = None
-) -> list[dict[str, Any]]:
+def render_bodies(tree: Tree, path: str, context: Context) -> list[Body]:
     """The objects in their order; raises RemoteNeeded too."""
+    return [body for body, _ in _objects(tree, path, context, None)]
+
+
+def _objects(tree: Tree, path: str, context: Context, options: "KustomizeOptions | None") -> list[tuple[Body, Origin]]:
+    """Each object and the file that it is from: the kustomization itself where nothing more is known."""
 
     def remote_tree(remote: Remote) -> Tree:
         found = context.remotes.get(remote)
@@ -66,13 +69,14 @@ def render_bodies(
     for resource in resources.items:
         resource.remove_notes()
     remove_origins(resources, "originAnnotations" in metadata, "transformerAnnotations" in metadata)
-    bodies: list[dict[str, Any]] = []
+    unknown = Origin(loader.place(top.name), 0)
+    found: list[tuple[Body, Origin]] = []
     for resource in resources.items:
         try:
-            bodies.append(value_of(resource.node))
+            found.append((value_of(resource.node), resource.origin or unknown))
         except RenderError as error:
             raise RenderError(f"{resource.current}: {error}") from error
-    return bodies
+    return found
 
 
 def _taken(resources: Resources) -> list[Any]:

@@ -7,6 +7,7 @@ patches and selectors see them; so does this, and `remove_notes` takes them out 
 from collections.abc import Iterable
 from typing import Final
 
+from gitops.manifests.manifest import Origin
 from gitops.model.errors import RenderError
 from renderers.kustomize.fields import (
     metadata_map,
@@ -58,16 +59,18 @@ ALL_NOTES: Final = (
 class Resource:
     """A mutable resource; `node` is replaced when a patch deletes or rebuilds the object."""
 
-    __slots__ = ("node", "variables")
+    __slots__ = ("node", "origin", "variables")
 
-    def __init__(self, node: Map) -> None:
+    def __init__(self, node: Map, origin: Origin | None = None) -> None:
         self.node = node
+        # The file that it was read from, or whose generator made it; None where a plug-in brought it.
+        self.origin = origin
         # Names of the vars that take their value from here.
         self.variables: list[str] = []
 
     def copy(self) -> "Resource":
         """A distinct one."""
-        result = Resource(copy_map(self.node))
+        result = Resource(copy_map(self.node), self.origin)
         result.variables = list(self.variables)
         return result
 

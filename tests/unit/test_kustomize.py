@@ -58,6 +58,37 @@ def test_a_generated_name_reaches_what_refers_to_it() -> None:
     assert container["envFrom"] == [{"configMapRef": {"name": config["metadata"]["name"]}}]
 
 
+def test_each_object_names_the_file_and_line_that_it_is_from() -> None:
+    two = (
+        "# first\n"
+        + CONFIG_MAP.format("a")
+        + "---\n\n"
+        + CONFIG_MAP.format("b")
+        + "--- # last\n"
+        + CONFIG_MAP.format("c")
+    )
+    files = {
+        "base/kustomization.yaml": "resources: [sub/two.yaml]\nnamePrefix: x-\n",
+        "base/sub/two.yaml": two,
+        "app/kustomization.yaml": "resources: [../base, d.yaml]\nconfigMapGenerator: [{name: cfg, literals: [a=1]}]\n"
+        "patches: [{patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 2}}'}]\n",
+        "app/d.yaml": DEPLOYMENT,
+    }
+    assert {manifest.key.name[:3]: str(manifest.origin) for manifest in built(files).manifests} == {
+        "x-a": "base/sub/two.yaml:2",
+        "x-b": "base/sub/two.yaml:8",
+        "x-c": "base/sub/two.yaml:13",
+        "cfg": "app/kustomization.yaml",
+        "web": "app/d.yaml:1",
+    }
+
+
+def test_what_no_file_is_known_for_is_from_the_kustomization() -> None:
+    generator = "{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: g}, literals: [a=1]}"
+    files = one(f"generators:\n- |-\n  {generator}\n")
+    assert [str(manifest.origin) for manifest in built(files).manifests] == ["app/kustomization.yaml"]
+
+
 def test_a_label_of_a_base_and_its_selector_are_one_value() -> None:
     files = {
         "base/kustomization.yaml": "resources: [d.yaml]\ncommonLabels: {app: a}\n",
