@@ -18,7 +18,9 @@ def application_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--revision", default="", metavar="REV", help="A branch, tag, commit or range instead of the Application's."
         ),
-        click.option("-n", "--namespace", default="", metavar="NS", help="Destination namespace."),
+        click.option(
+            "-n", "--namespace", default="", metavar="NS", help="Destination namespace; for a PATH it is made."
+        ),
         click.option("--name", default="", metavar="NAME", help="The Application's name, for a PATH."),
         click.option("-f", "--file", "file", default="", metavar="APP", help="A file that holds an Application."),
         click.argument("path", required=False, default=""),

@@ -19,6 +19,7 @@ from gitops.controller.journal import Journal, described
 from gitops.controller.leave import leave
 from gitops.controller.planning import plan_rendered, plan_sync
 from gitops.controller.reconcile import is_settled, sync_planned
+from gitops.controller.releases import synced_set
 from gitops.controller.request import Outside, Planned, Render, Request, as_account
 from gitops.controller.rollback import finish_rollback
 from gitops.engine.annotations import ignores_health
@@ -337,8 +338,9 @@ async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> 
         return
     if not inventory.synced or app.sync.drift == "ignore" or (inventory.quarantine and inventory.quarantine.stuck):
         return
-    rendered = await outside.store.rendered(inventory.synced)
-    if rendered is None:
+    try:
+        rendered = await synced_set(request, outside, inventory)
+    except SourceError:
         return
     mend = replace(request, options=PlanOptions(hooks=False), quarantine=inventory.quarantine, wait=False)
     planned = await plan_rendered(mend, outside, rendered, inventory.source)

@@ -61,7 +61,9 @@ async def release_set(request: Request, outside: Outside, digest: str, revision:
         raise SourceError(
             f"{lost}, and the commit renders to something else now (its renderer, values or bases changed)"
         )
-    return replace(rendered, revision=revision)
+    rendered = replace(rendered, revision=revision)
+    await outside.store.save_rendered(rendered)
+    return rendered
 
 
 async def synced_set(request: Request, outside: Outside, inventory: Inventory) -> RenderedSet:

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from gitops.model.application import PlainOptions, TemplateOptions
 from gitops.model.result import Outcome
-from tests.scenarios.world import config_map
+from tests.scenarios.running import Running
+from tests.scenarios.world import config_map, deployment
 
 DONE, DIFFERENT, WRONG_INPUT, FAILED = 0, 1, 2, 4
 _numbers = itertools.count(1)
@@ -170,3 +171,15 @@ def test_a_rollback_names_the_commit_that_it_goes_back_to(world):
     assert subprocess.run(command, env=places, capture_output=True, check=False).returncode == DONE
     assert world.inventory().healthy.revision == again
     assert world.check_audit()[-1].revision == again
+
+
+def test_a_controller_without_a_store_mends_drift_from_the_release_that_was_gone_back_to(world):
+    good = world.commit(web=config_map("web"))
+    world.sync()
+    world.commit(web=config_map("web", a="2"), bad=deployment(image="nginx:broken"))
+    assert world.sync(world.with_sync(timeout=2.0)).outcome is Outcome.ROLLED_BACK
+    with Running(world, state=world.folder / "empty") as running:
+        running.until(lambda: running.tracked() and running.tracked().quarantine)
+        world.edit("core/configmaps/web", {"data": {"a": "by hand"}})
+        running.until(lambda: live(world) == "1")
+    assert world.inventory().healthy.revision == good
