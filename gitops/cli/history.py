@@ -93,6 +93,8 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
             stored = await outside.store.releases(inventory.application, outside.cluster.name)
             releases = known_releases(stored, inventory, outside.cluster.name)
             failed = _failed(await outside.store.events(inventory.application, outside.cluster.name))
+            if failed and inventory.healthy and inventory.healthy.at > failed.at:  # another store knows of a newer sync
+                failed = None
             present = str(failed.detail.get("digest")) if failed else inventory.synced
             chosen = _chosen(releases, number, present, inventory.application)
             application = application_in(inventory)

@@ -36,21 +36,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
     made = await _make_namespace(outside, planned, journal)
     inventory = await _claim(request, outside, planned, journal)
-    execution = Execution(
-        outside.cluster,
-        outside.clock,
-        journal,
-        Doctor(outside.cluster, at.rendered.manifests),
-        outside.tell,
-        labels=f"{PART_OF}={inventory.set_id}",
-        seconds=request.app.sync.timeout,
-        wait=request.wait,
-        force=at.options.force_conflicts,
-        own=request.app.health,
-        called=called_services(at.rendered.manifests),
-        waiting=outside.waiting,
-        sync=inventory.hooks.id if inventory.hooks else "",
-    )
+    execution = _execution(request, outside, planned, journal, inventory)
     try:
         progress = await execution.run(plan, _unchanged(planned))
         if progress.failures:
@@ -82,6 +68,27 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         with contextlib.suppress(ClusterError):  # the failure itself is what matters; the next try ends it then
             await _end_hooks(request, outside, planned, inventory)
     return result
+
+
+def _execution(
+    request: Request, outside: Outside, planned: Planned, journal: Journal, inventory: Inventory
+) -> Execution:
+    at = planned.at
+    return Execution(
+        outside.cluster,
+        outside.clock,
+        journal,
+        Doctor(outside.cluster, at.rendered.manifests),
+        outside.tell,
+        labels=f"{PART_OF}={inventory.set_id}",
+        seconds=request.app.sync.timeout,
+        wait=request.wait,
+        force=at.options.force_conflicts,
+        own=request.app.health,
+        called=called_services(at.rendered.manifests),
+        waiting=outside.waiting,
+        sync=inventory.hooks.id if inventory.hooks else "",
+    )
 
 
 async def keep_spec(request: Request, outside: Outside, planned: Planned) -> None:

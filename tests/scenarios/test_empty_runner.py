@@ -183,3 +183,18 @@ def test_a_controller_without_a_store_mends_drift_from_the_release_that_was_gone
         world.edit("core/configmaps/web", {"data": {"a": "by hand"}})
         running.until(lambda: live(world) == "1")
     assert world.inventory().healthy.revision == good
+
+
+def test_what_failed_here_long_ago_does_not_count_after_others_have_synced(world):
+    world.commit(web=config_map("web"))
+    world.sync()
+    world.commit(bad=deployment(image="nginx:broken"))
+    assert world.sync(world.with_sync(timeout=2.0, rollback="never")).outcome is Outcome.FAILED
+    ours, world.state = world.state, world.folder / "another"
+    for number in "34":
+        world.commit(bad=None if number == "3" else config_map("bad"), web=config_map("web", a=number))
+        assert world.sync().outcome is Outcome.SYNCED
+    places = {**os.environ, "KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(ours)}
+    command = [sys.executable, "-m", "gitops.cli", "rollback", "app", "-n", world.namespace]
+    assert subprocess.run(command, env=places, capture_output=True, check=False).returncode == DONE
+    assert live(world) == "3"
