@@ -52,15 +52,20 @@ def spec_schema():
     return schema["properties"]["spec"]
 
 
-_PATHS = {"jsonPointers": ["/spec/replicas"], "jqPathExpressions": [".spec.replicas"]}
+_CHECKED = {
+    "jsonPointers": ["/spec/replicas"],
+    "jqPathExpressions": [".spec.replicas"],
+    "schedule": "@daily",
+    "timeZone": "Europe/Amsterdam",
+}
 
 
 def unusual(schema, name=""):
     """A value that no default is, for every field there is."""
     if name in ("degraded", "suspended", "progressing", "healthy"):
         return "object.metadata.name == 'x'"
-    if name in _PATHS:
-        return _PATHS[name]
+    if name in _CHECKED:
+        return _CHECKED[name]
     kind = schema["type"]
     if kind == "object":
         properties = schema.get("properties")
@@ -107,7 +112,7 @@ def test_every_field_comes_back_from_the_cluster_and_is_read(api, tmp_path):
 
 def test_the_defaults_of_the_cluster_are_those_of_the_model(api, tmp_path):
     parts = {"sync": {"retry": {"backoff": {}}, "pruneLimit": {}}, "policies": {}, "ignoreDifferences": [{}]}
-    source = {**SMALLEST["source"], "plain": {}, "helm": {}, "kustomize": {}, "template": {}, "credentials": {}}
+    source = {**SMALLEST["source"], "plain": {}, "kustomize": {}, "template": {}, "credentials": {}}
     sent = application({**SMALLEST, **parts, "source": source}, "defaults")
     stored = api.create(APPLICATIONS.format("crd"), sent)
     assert stored["spec"]["sync"]["timeout"] == "10m"
