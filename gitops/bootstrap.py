@@ -248,7 +248,8 @@ def _parts(
     from gitops.controller.status import StatusWriter
 
     clock = controller.clock
-    sources = [Files(file, read_files, controller.roster, clock, controller.on_file) for file in settings.files]
+    roster, told = controller.roster, controller.records.file_read
+    sources = [Files(file, read_files, roster, clock, told) for file in settings.files]
     for source in sources:
         source.begin()
     parts: list[tuple[str, Awaitable[None]]] = [

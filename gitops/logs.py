@@ -64,6 +64,46 @@ class Log:
     def error(self, event: str, **facts: Any) -> None:
         _write(logging.ERROR, event, facts)
 
+    def at(self, level: int, event: str, **facts: Any) -> None:
+        _write(level, event, facts)
+
+
+class Trouble:
+    """Something that may be wrong for long: one line when it begins, and one when it is over."""
+
+    def __init__(self, log: Any, begins: str, ends: str, **facts: Any) -> None:
+        self._log, self._begins, self._ends, self._facts = log, begins, ends, facts
+        self.lasts = False
+
+    def is_there(self, error: object) -> None:
+        if not self.lasts:
+            self._log.warning(self._begins, **self._facts, error=str(error))
+        self.lasts = True
+
+    def is_over(self) -> None:
+        if self.lasts:
+            self._log.info(self._ends, **self._facts)
+        self.lasts = False
+
+
+def shortened(text: str, most: int = 500, parts: int = 3) -> str:
+    """A reason as it fits a line: of what "; " joins the first few, and how many more there are."""
+    found = text.split("; ")
+    rest = f"; and {len(found) - parts} more" if len(found) > parts else ""
+    some = "; ".join(found[:parts])
+    return (some if len(some) <= most else some[:most] + "...") + rest
+
+
+def take_in_others() -> None:
+    """Have what libraries log by Python's own logging written in our format too; warnings and above."""
+    import structlog
+
+    class Forwarded(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            structlog.get_logger().log(record.levelno, "library.said", library=record.name, text=record.getMessage())
+
+    logging.basicConfig(handlers=[Forwarded(logging.WARNING)], force=True)
+
 
 def _write(level: int, event: str, facts: dict[str, Any]) -> None:
     if level < _now.level:

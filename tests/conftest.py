@@ -5,7 +5,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from gitops import logs
 from gitops.sandbox.server import SandboxThread
+
+# Set up by the first line that is written, loggers would stay as they are for all tests of the process.
+logs._now.is_loaded = True
 
 
 @pytest.fixture(scope="session")

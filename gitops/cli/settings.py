@@ -99,12 +99,13 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
 
 
 def set_up_logging(settings: Settings, *, quiet: bool = True) -> None:
-    """One line per fact on stderr; `quiet` leaves all but warnings out, -v adds every request."""
+    """One line per fact on stderr; `quiet` leaves them out (a command says how it ends), -v adds each request."""
     import logging
 
     from gitops import logs
 
-    level = logging.DEBUG if settings.verbose else logging.WARNING if quiet else logging.INFO
+    level = logging.DEBUG if settings.verbose else logging.CRITICAL if quiet else logging.INFO
     logs.set_up(level, as_json=settings.log_format == "json")
     if not quiet:  # much of what runs for long writes by structlog itself
         logs.load()
+        logs.take_in_others()

@@ -28,6 +28,7 @@ from gitops.engine.health import health_of
 from gitops.engine.inventory import parent_key
 from gitops.engine.plan import PlanOptions
 from gitops.engine.retry import delay_after
+from gitops.logs import shortened
 from gitops.manifests.key import Body
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import GROUP, KIND, Application, SourceSpec
@@ -118,7 +119,7 @@ async def pass_over(
     try:
         again = await _pass(tracked, means, word, waiting)
         if tracked.error:
-            log.info("pass.well-again", application=tracked.identity, after=tracked.error)
+            log.info("pass.well-again", application=tracked.identity)
         tracked.error, tracked.misses, tracked.is_away = "", 0, False
         return again
     except UnreachableError as exc:  # that says nothing about the Application; whose lane it is tells it for all
@@ -126,7 +127,7 @@ async def pass_over(
         return _backoff(tracked.misses, _LONGEST_AWAY)
     except GitopsError as exc:
         if tracked.error != str(exc):
-            log.warning("pass.failed", application=tracked.identity, error=str(exc))
+            log.warning("pass.failed", application=tracked.identity, error=shortened(str(exc)))
         tracked.missed(str(exc))
         if isinstance(exc, ClusterError):
             with contextlib.suppress(ClusterError):  # the failure itself is what matters
@@ -228,6 +229,8 @@ def _learn(tracked: Tracked, source: _Head, planned: Planned) -> None:
 
 
 def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
+    if tracked.answer is Answer.HELD and answer is Answer.SETTLED:
+        log.info("application.well-again", application=tracked.identity)
     tracked.answer = answer
     tracked.pending = len(planned.plan.changes)
     before = tracked.message
@@ -236,9 +239,8 @@ def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
             assert isinstance(planned.decision, Hold)
             tracked.message = planned.decision.reason
         case Answer.APPROVAL:
-            tracked.message = (
-                f"{tracked.pending} changes wait for a sync or an approval of plan {planned.plan.digest[:12]}"
-            )
+            changes = "1 change waits" if tracked.pending == 1 else f"{tracked.pending} changes wait"
+            tracked.message = f"{changes} for a sync or an approval of plan {planned.plan.digest[:12]}"
         case Answer.SUSPENDED:
             tracked.message = "suspended"
         case Answer.SETTLED:
@@ -246,7 +248,9 @@ def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
         case _:
             return
     if tracked.message != before and tracked.message:
-        log.info("application.waits", application=tracked.identity, answer=answer.value, reason=tracked.message)
+        tell = log.warning if answer is Answer.HELD else log.info
+        reason = shortened(tracked.message)
+        tell("application.waits", application=tracked.identity, answer=answer.value, reason=reason)
 
 
 async def _note_drift(tracked: Tracked, request: Request, outside: Outside, planned: Planned | None) -> None:
@@ -275,8 +279,8 @@ async def _carry_out(
     tracked.sync_seconds = outside.clock.monotonic() - started
     tracked.outcome, tracked.message = result.outcome, result.message
     tracked.synced_at = outside.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-    log.info("application.synced", application=tracked.identity, outcome=result.outcome.value, reason=result.message)
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
+        log.info("application.synced", application=tracked.identity, seconds=round(tracked.sync_seconds, 1))
         tracked.failures, tracked.drift, tracked.answer, tracked.owns = 0, (), Answer.SETTLED, True
         if is_drift:  # what it put back was not waited for, so how it is comes with the events
             _remember_corrections(tracked, planned, outside.clock)
@@ -287,12 +291,19 @@ async def _carry_out(
             tracked.pushed_at = 0.0
         return None
     tracked.answer = Answer.HELD
-    if result.outcome is not Outcome.FAILED:
-        return None if result.outcome is Outcome.ROLLED_BACK else _LATER
-    tracked.failures += 1
-    delay = delay_after(tracked.failures, tracked.app.sync.retry)
-    if delay is None:
-        tracked.message += f" (given up after {tracked.failures} tries; push a commit, or run gitops refresh)"
+    delay = None if result.outcome is Outcome.ROLLED_BACK else _LATER
+    if result.outcome is Outcome.FAILED:
+        tracked.failures += 1
+        delay = delay_after(tracked.failures, tracked.app.sync.retry)
+        if delay is None:
+            tracked.message += f" (given up after {tracked.failures} tries; push a commit, or run gitops refresh)"
+    log.warning(
+        "application.not-synced",
+        application=tracked.identity,
+        outcome=result.outcome.value,
+        reason=shortened(tracked.message),
+        again_in=delay,
+    )
     return delay
 
 

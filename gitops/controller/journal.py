@@ -1,16 +1,24 @@
 """The audit entries of one pass: who, which Application, which cluster and revision are filled in once."""
 
+import logging
 from dataclasses import replace
 from typing import Any
 
 from gitops.controller.request import Outside, Request
 from gitops.engine.inventory import Inventory
-from gitops.logs import Log
+from gitops.logs import Log, shortened
 from gitops.model.audit import Anchor
 from gitops.model.plan import ABSENT, Change, Create, FieldChange, Manager, Prune, Recreate, RunHook, Update
 from gitops.ports import Fact
 
 log = Log()
+_LEVELS = {
+    "sync.failed": logging.WARNING,
+    "sync.interrupted": logging.WARNING,
+    "rollback.started": logging.WARNING,
+    "rollback.failed": logging.ERROR,
+    "delete.failed": logging.WARNING,
+}
 
 
 class Journal:
@@ -33,8 +41,8 @@ class Journal:
         event = await self._store.append(entry, self._after)
         self._head = Anchor(self._store.id, event.seq, event.hash)
         self._noted()
-        why = {"reason": detail["reason"]} if detail.get("reason") else {}
-        log.info(fact, application=self._application, revision=revision[:12], seq=event.seq, **why)
+        line = {"application": self._application, "revision": revision[:12], "seq": event.seq, **_told(detail)}
+        log.at(_LEVELS.get(fact, logging.INFO), fact, **line)
 
     def now(self) -> str:
         """RFC 3339 in UTC, to the millisecond."""
@@ -42,6 +50,19 @@ class Journal:
 
     def anchored(self, inventory: Inventory) -> Inventory:
         return replace(inventory, anchor=self._head)
+
+
+def _told(detail: dict[str, Any]) -> dict[str, str]:
+    """What a log line says of an entry, which has it whole: objects with their verbs, failures, the reason."""
+    changes = [f"{change['change']} {change['object']}" for change in detail.get("changes") or []]
+    failures = [str(item["reason"]) for item in detail.get("failures") or []]
+    told = {
+        "objects": "; ".join(detail.get("changed") or changes),
+        "failures": "; ".join(failures),
+        "reason": detail.get("reason") or "",
+        "health": detail.get("health") or "",
+    }
+    return {name: shortened(text) for name, text in told.items() if text}
 
 
 def described(change: Change) -> dict[str, Any]:

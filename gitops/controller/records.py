@@ -8,11 +8,13 @@ from dataclasses import replace
 
 from gitops.controller.fleet import Tracked
 from gitops.engine.drift import Answer
+from gitops.logs import Log
 from gitops.model.record import Record, record_in
 from gitops.ports import Clock, Store
 
 RECORD, WRONG_FILE = "record", "wrong-file"
 _MOST_TEXT = 1024
+log = Log()
 
 
 class Records:
@@ -40,6 +42,16 @@ class Records:
         """Another replica may have written it meanwhile."""
         self._written.pop(identity, None)
         self._due.add(identity)
+
+    def file_read(self, path: str, error: str) -> None:
+        """A file with Applications was read: what is wrong with it is told once, and once that it is mended."""
+        before = self.wrong_files.pop(path, "")
+        if error:
+            self.wrong_files[path] = error
+        if error and error != before:
+            log.error("configuration.wrong", path=path, error=error, kept="what was read of it before")
+        elif before and not error:
+            log.info("configuration.mended", path=path)
 
     async def load(self) -> None:
         """Take over what is there; what a controller knew of files that have gone since is dropped. StoreError."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import GROUP, KIND, Application
 from gitops.model.errors import ApiError, ClusterError, ConfigError
@@ -25,6 +26,7 @@ _FILES_SECONDS = 2.0
 _FILES_SHARE = 0.002
 # A kind that is not served yet is looked for again after this long: its CRD may come.
 _AGAIN_SECONDS = 30.0
+_FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,8 @@ class CustomResources:
         self._read = read
         self._roster = roster
         self._wrong = wrong
+        self._trouble = Trouble(log, "applications.unreachable", "applications.reachable")
+        self._pause = _FIRST_SECONDS
 
     async def let_finish(self, key: ResourceKey) -> None:
         """Take our finalizer off a custom resource whose objects are gone. Raises ClusterError."""
@@ -255,12 +259,14 @@ class CustomResources:
                     log.warning("applications.forbidden", error=str(exc))
                 pause = _AGAIN_SECONDS if exc.code in (403, 404) else 1.0
             except ClusterError as exc:
-                log.warning("applications.unreachable", error=str(exc))
-                pause = 5.0
+                self._trouble.is_there(exc)
+                self._pause = pause = min(self._pause * 1.5, _LONGEST_SECONDS)
             await self._clock.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
 
     async def _follow(self) -> None:
         listing = await self._cluster.list(GROUP, KIND, self._namespace)
+        self._trouble.is_over()
+        self._pause = _FIRST_SECONDS
         present = {self._took(body) for body in listing.items}
         self._roster.keep_only("cluster", present)
         version = listing.version

@@ -27,6 +27,7 @@ from gitops.controller.replica import Alone, Replica
 from gitops.controller.roster import Entry, Roster
 from gitops.controller.timing import Tally
 from gitops.engine.health import health_of
+from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError, GitopsError
@@ -262,16 +263,6 @@ class Controller:
         self.records.changed(tracked.identity)
         self.on_status(tracked)
 
-    def on_file(self, path: str, error: str) -> None:
-        """A file with Applications was read: what is wrong with it is told once, and once that it is mended."""
-        before = self.records.wrong_files.pop(path, "")
-        if error:
-            self.records.wrong_files[path] = error
-        if error and error != before:
-            log.error("configuration.wrong", path=path, error=error, kept="what was read of it before")
-        elif before and not error:
-            log.info("configuration.mended", path=path)
-
     def _runs(self, identity: str) -> bool:
         return self.replica.runs(identity)
 
@@ -369,14 +360,16 @@ class Controller:
         self.poller.start()
         self._ready = True
         log.info("controller.started", applications=len(self.fleet))
+        trouble = Trouble(log, "store.unavailable", "store.available")
         while True:
             await self.clock.sleep(_STORE_SECONDS)
             try:
                 await self.people.read_words()
                 await self.people.read_wishes()
                 await self.records.write()
+                trouble.is_over()
             except GitopsError as exc:
-                log.warning("store.unavailable", error=str(exc))
+                trouble.is_there(exc)
 
     def _on_wish(self, asked: Asked) -> bool:
         tracked = self.fleet.get(asked.application)

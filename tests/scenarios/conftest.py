@@ -1,9 +1,12 @@
 """Each story gets a world of its own on one shared embedded cluster."""
 
 import itertools
+import logging
 
 import pytest
+from structlog.testing import capture_logs
 
+from gitops import logs
 from tests.scenarios.world import World
 
 _numbers = itertools.count(1)
@@ -12,3 +15,11 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def world(sandbox, tmp_path):
     return World(tmp_path, sandbox.kubeconfig(), f"story-{next(_numbers)}")
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """Every log line as a dict, as they come."""
+    monkeypatch.setattr(logs._now, "level", logging.INFO)
+    with capture_logs() as found:
+        yield found

@@ -12,6 +12,11 @@ from gitops.config import application_of, read_applications
 from gitops.controller.roster import Entry
 
 
+def of(lines, event):
+    """The log lines of one event."""
+    return [line for line in lines if line["event"] == event]
+
+
 class Running:
     """`with Running(world) as running:` runs the world's Application, synced by itself and drift corrected."""
 

@@ -1,25 +1,16 @@
 """What a controller says of its Applications, in its log and to whoever asks: once, in words, and when it is over."""
 
+import logging
+import time
 from dataclasses import replace
 
-import pytest
-from structlog.testing import capture_logs
-
-from tests.scenarios.running import Running
+from gitops import logs
+from gitops.controller.roster import Entry
+from tests.scenarios.running import Running, of
 from tests.scenarios.test_clusters import to
-from tests.scenarios.test_controller import application
-from tests.scenarios.world import config_map
-
-
-@pytest.fixture
-def lines():
-    """Every log line as a dict, as they come."""
-    with capture_logs() as found:
-        yield found
-
-
-def of(lines, event):
-    return [line for line in lines if line["event"] == event]
+from tests.scenarios.test_controller import application, custom_resource, make_kind, resources
+from tests.scenarios.test_outage import way as way
+from tests.scenarios.world import config_map, deployment
 
 
 def test_a_branch_that_is_gone_is_told_once_with_what_may_be_meant_and_once_when_it_is_back(world, lines):
@@ -73,3 +64,65 @@ def test_an_application_that_was_never_synced_is_missing_not_healthy(world):
         assert running.tracked().health.word == "Unknown"
         running.until(lambda: running.tracked().answer)
         assert running.tracked().health.word == "Missing"
+
+
+def test_a_rollout_that_fails_is_a_warning_with_its_objects_and_what_came_of_it(world, lines):
+    good = world.commit(web=deployment())
+    with Running(world, timeout=3.0) as running:
+        running.until_synced(good)
+        world.commit(web=deployment(image="nginx:broken"))
+        running.until(lambda: of(lines, "application.not-synced"), 40)
+    (line,) = of(lines, "application.not-synced")
+    assert (line["log_level"], line["outcome"]) == ("warning", "rolled-back")
+    assert {of(lines, fact)[0]["log_level"] for fact in ("sync.failed", "rollback.started")} == {"warning"}
+    assert f"create apps/Deployment {world.namespace}/web" in of(lines, "step.started")[0]["objects"]
+    assert f"created apps/Deployment {world.namespace}/web" in of(lines, "step.finished")[0]["objects"]
+    assert of(lines, "sync.finished")[0]["health"] == "Healthy"
+    assert not [line for line in of(lines, "application.synced") if "outcome" in line]
+
+
+def test_what_holds_very_many_objects_is_told_in_a_short_line(world, lines):
+    many = [config_map(f"c-{number}") for number in range(120)]
+    sha = world.commit(many=many)
+    with Running(world) as running:
+        running.until_synced(sha)
+        running.call(lambda: running.controller.roster.put("test", Entry(application(world, "other"))))
+        running.until(lambda: running.tracked("gitops/other").answer)
+        assert running.tracked("gitops/other").message.count("belongs to") > 100
+    (line,) = of(lines, "application.waits")
+    assert line["log_level"] == "warning"
+    assert "more" in line["reason"]
+    assert max(len(str(line)) for line in lines) < 2500
+
+
+def test_a_cluster_that_is_away_is_told_once_and_once_that_it_is_back(world, way, lines, monkeypatch):
+    for module in ("gitops.controller.roster._FIRST_SECONDS", "gitops.adapters.kubernetes.registry._AGAIN_SECONDS"):
+        monkeypatch.setattr(module, 0.3)
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world))
+        identity = f"{world.namespace}/app"
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(sha, identity)
+        way.cut()
+        running.until(lambda: of(lines, "applications.unreachable") and of(lines, "clusters.unreachable"))
+        time.sleep(3)
+        way.mend()
+        running.until(lambda: of(lines, "applications.reachable") and of(lines, "clusters.reachable"))
+        newer = world.commit(settings=config_map("settings", a="2"))
+        running.until_synced(newer, identity, 60)
+    for source in ("applications", "clusters"):
+        assert len(of(lines, f"{source}.unreachable")) == len(of(lines, f"{source}.reachable")) == 1
+
+
+def test_what_a_library_logs_is_a_line_of_ours(lines):
+    root = logging.getLogger()
+    before = list(root.handlers)
+    try:
+        logs.take_in_others()
+        logging.getLogger("apscheduler.scheduler").warning("Execution of job %s skipped", "look")
+    finally:
+        logging.basicConfig(handlers=before, force=True)
+    (line,) = of(lines, "library.said")
+    assert (line["log_level"], line["text"]) == ("warning", "Execution of job look skipped")

@@ -8,12 +8,13 @@ import structlog
 
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.adapters.kubernetes.registered import SELECTORS, cluster_name, connection_of, credentials_text
+from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError, ClusterError, SourceError
 from gitops.ports import Cluster
 
 log = structlog.get_logger()
-_AGAIN_SECONDS = 5.0
+_AGAIN_SECONDS, _LONGEST_SECONDS = 5.0, 30.0
 _REFUSED_SECONDS = 300.0
 _LOOKUP_SECONDS = 20.0
 
@@ -26,6 +27,8 @@ class Registry:
         self._namespace = namespace
         self._changed = changed
         self._secrets: dict[ResourceKey, Body] = {}
+        self._trouble = Trouble(log, "clusters.unreachable", "clusters.reachable")
+        self._pause = _AGAIN_SECONDS
         self._loop = asyncio.get_running_loop()
 
     def connection(self, name: str) -> Connection | None:
@@ -58,11 +61,14 @@ class Registry:
                     log.info("clusters.not-watched", reason=str(exc))
                     pause = _REFUSED_SECONDS
             except ClusterError as exc:
-                log.warning("clusters.unreachable", error=str(exc))
+                self._trouble.is_there(exc)
+                self._pause = pause = min(self._pause * 1.5, _LONGEST_SECONDS)
             await asyncio.sleep(pause)
 
     async def _follow_once(self, selector: str) -> None:
         listing = await self._home.list("", "Secret", self._namespace, selector)
+        self._trouble.is_over()
+        self._pause = _AGAIN_SECONDS
         label = selector.partition("=")[0]
         gone = {key for key, body in self._secrets.items() if label in (body["metadata"].get("labels") or {})}
         for body in listing.items:
