@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from gitops.model.errors import GitopsError
 from gitops.model.result import Outcome
@@ -95,6 +102,37 @@ class AnyHistory(RuleBasedStateMachine):
     def kill_a_sync(self, after):
         """Stop between any two requests, as a kill would: nothing more is sent, nothing is recorded."""
         self._quietly(lambda: self.world.sync_killed_after(after, confirm=True))
+
+    @precondition(lambda self: not self.replicas)  # nothing rolls out here, so workloads never become healthy
+    @rule(name=NAMES, value=VALUES, after=st.integers(0, 14))
+    def a_commit_that_fails_is_undone_wherever_its_sync_is_killed(self, name, value, after):
+        self._quietly(lambda: self.world.sync(confirm=True))
+        if not self._is_synced():
+            return
+        before = self._live()
+        bodies = [config_map(each, **data) for each, data in sorted(self.desired.items()) if each != name]
+        refused = config_map("x")
+        refused["metadata"] = {"name": "Not-A-Name", "annotations": {"gitops.dev/wave": "1"}}
+        changed = config_map(name, **{**self.desired.get(name, {}), "x": f"bad-{value}"})
+        self.world.commit(all=[*bodies, changed, config_map("always"), config_map("new"), refused])
+        self._quietly(lambda: self.world.sync_killed_after(after))
+        result = self.world.sync()
+        assert result.outcome in (Outcome.ROLLED_BACK, Outcome.HELD, Outcome.FAILED), result.message
+        if result.outcome is not Outcome.FAILED:
+            assert self._live() == before
+        self._commit()
+
+    def _is_synced(self):
+        inventory = self.world.inventory() if self.world.get("ConfigMap", "gitops-app") else None
+        plan = self.world.plan(confirm=True).plan
+        return bool(inventory and inventory.healthy and inventory.healthy.digest == plan.digest and not plan.changes)
+
+    def _live(self):
+        path = f"/api/v1/namespaces/{self.world.namespace}/configmaps"
+        items = self.world.request("GET", path)["items"]
+        return {
+            item["metadata"]["name"]: item.get("data") for item in items if item["metadata"]["name"] != "gitops-app"
+        }
 
     @rule()
     def quiet_sync(self):
