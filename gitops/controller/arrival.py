@@ -1,18 +1,20 @@
 """Whether an Application has arrived at one revision: what a pipeline waits for (`gitops wait`).
 
-Read from the cluster (the inventory, and what a controller wrote into the custom resource), and from the audit log for
-those who have it: a revision that failed before anything was healthy is recorded nowhere else.
+Read from the cluster (the inventory, and what a controller wrote into the custom resource), and from the store (the
+controller's record, the audit log) by those who have it.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from gitops.controller.inspect import find_application, standing_of
+from gitops.controller.records import stored_record
 from gitops.controller.request import Outside
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import ResourceKey
 from gitops.model.audit import AuditEvent
 from gitops.model.errors import ApiError
+from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.ports import Cluster
 
@@ -40,7 +42,8 @@ async def arrival_at(outside: Outside, name: str, namespace: str, sha: str) -> A
     inventory = await find_application(outside.cluster, name, namespace)
     identity = inventory.application if inventory else name
     status = await _told(outside.cluster, identity)
-    if (inventory and _is(inventory.healthy, sha)) or _is_ready_at(status, sha):
+    record = await stored_record(outside.store, identity)
+    if (inventory and _is(inventory.healthy, sha)) or _is_ready_at(status, sha) or _is_reached(record, sha):
         return Arrival(identity, Outcome.SYNCED, "healthy")
     last = status.get("lastSync") or {}
     if _starts(last.get("revision"), sha) and last.get("outcome") in _ENDS and not _holds(status, "Reconciling"):
@@ -51,7 +54,7 @@ async def arrival_at(outside: Outside, name: str, namespace: str, sha: str) -> A
     event = _last_of(await outside.store.events(identity, outside.cluster.name), sha)
     if event and event.fact in ("sync.failed", "rollback.failed"):
         return Arrival(identity, Outcome.FAILED, _reason(event))
-    return Arrival(identity, None, await _where(outside.cluster, inventory, status))
+    return Arrival(identity, None, await _where(outside.cluster, inventory, status, record))
 
 
 async def _told(cluster: Cluster, identity: str) -> dict[str, Any]:
@@ -81,6 +84,11 @@ def _is_ready_at(status: dict[str, Any], sha: str) -> bool:
     return _starts((status.get("sync") or {}).get("revision"), sha) and _holds(status, "Ready")
 
 
+def _is_reached(record: Record | None, sha: str) -> bool:
+    """Likewise, as the controller wrote it into the store: for an Application from a file."""
+    return record is not None and _starts(record.head, sha) and (record.sync, record.health) == ("Synced", "Healthy")
+
+
 def _holds(status: dict[str, Any], condition: str) -> bool:
     return any(item["type"] == condition and item["status"] == "True" for item in status.get("conditions") or [])
 
@@ -96,11 +104,14 @@ def _reason(event: AuditEvent) -> str:
     return event.detail.get("reason") or "; ".join(str(item["reason"]) for item in failures)
 
 
-async def _where(cluster: Cluster, inventory: Inventory | None, status: dict[str, Any]) -> str:
-    """What is there instead, and what is not healthy."""
-    if inventory is None and not status:
+async def _where(cluster: Cluster, inventory: Inventory | None, status: dict[str, Any], record: Record | None) -> str:
+    """What is there instead, what the matter is, and what is not healthy."""
+    if inventory is None and not status and not record:
         return "it has not been synced to this cluster"
     parts = []
+    if record and not status:
+        head = f" at {record.head[:12]}" if record.head else ""
+        parts.append(f"the controller sees it {record.sync}{head} {record.problem or record.reason}")
     if status:
         said = [str(item.get("message", "")) for item in status.get("conditions") or [] if item["type"] == "Ready"]
         parts.append(" ".join(["the controller sees it", str((status.get("sync") or {}).get("status")), *said]))

@@ -9,7 +9,8 @@ from gitops.crd import definition
 from tests.e2e.shell import shell as shell
 from tests.scenarios.api import Api
 from tests.scenarios.running import Running
-from tests.scenarios.world import World, deployment
+from tests.scenarios.test_controller import application
+from tests.scenarios.world import World, config_map, deployment
 
 DONE, WRONG_INPUT, FAILED, ROLLED_BACK = 0, 2, 4, 5
 BROKEN = deployment(image="nginx:broken")
@@ -112,3 +113,24 @@ def test_what_is_no_sha_is_wrong_input(shell, world, revision):
     code, said = waited(shell, world, revision)
     assert code == WRONG_INPUT
     assert "first 7 digits" in said
+
+
+def test_a_commit_that_does_not_touch_an_application_from_a_file_is_reached(shell, world):
+    for folder in ("app", "other"):
+        (world.repository / folder).mkdir()
+    first = world.commit(**{"app/a": config_map("a"), "other/b": config_map("b")})
+    with Running(world, application(world, "app", path="app")) as running:
+        running.until_synced(first)
+        code, said = waited(shell, world, world.commit(**{"other/b": config_map("b", a="2")}))
+        assert (code, "synced" in said) == (DONE, True)
+
+
+def test_it_says_what_keeps_the_controller_from_the_commit(shell, world):
+    first = world.commit(web=deployment())
+    with Running(world) as running:
+        running.until_synced(first)
+        bad = world.commit(broken="x: [\n")
+        code, said = waited(shell, world, bad, "4s")
+        assert code == FAILED
+        assert f"the controller sees it Unknown at {bad[:12]}" in said
+        assert "broken.yaml" in said
