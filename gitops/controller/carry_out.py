@@ -21,10 +21,12 @@ from gitops.engine.plan import Situation, hooks_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import worst
-from gitops.model.plan import Change, Create, RunHook
+from gitops.model.plan import Change, Create, Prune, RunHook
 from gitops.model.release import Release
 from gitops.model.result import Changed, Failure, Outcome, SyncResult
 from gitops.model.spec import spec_text
+
+_MOST_UNFINISHED = 20  # that there are any is what counts
 
 
 async def carry_out(request: Request, outside: Outside, planned: Planned, journal: Journal) -> SyncResult:
@@ -78,7 +80,8 @@ def _execution(
         outside.cluster,
         outside.clock,
         journal,
-        Doctor(outside.cluster, at.rendered.manifests),
+        # Pods may still run with the Secrets as they are live, and say those.
+        Doctor(outside.cluster, [*(found.body for found in at.rendered.manifests), *at.live.values()]),
         outside.tell,
         labels=f"{PART_OF}={inventory.set_id}",
         seconds=request.app.sync.timeout,
@@ -138,8 +141,12 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
         to = None
     elif not at.options.resources and (to is None or to.digest != planned.plan.digest):
         to = LastHealthy(revision.sha, revision.ref, planned.plan.digest, journal.now())
+    fresh = made
+    if at.options.back:  # what is to go, so that whoever goes on after a kill knows it
+        fresh = {change.key for change in planned.plan.changes if isinstance(change, Prune)}
     inventory = replace(
-        claimed(at.inventory, about, () if at.options.back else made),
+        claimed(at.inventory, about, fresh),
+        unfinished=at.inventory.unfinished | _begun(planned),
         source=planned.source,
         spec=spec,
         hooks=hooks,
@@ -149,6 +156,14 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
     if inventory == at.inventory and inventory.exists:
         return inventory
     return await write_inventory(outside.cluster, journal.anchored(inventory), at.inventory, outside.version)
+
+
+def _begun(planned: Planned) -> frozenset[str]:
+    """The set that is about to be carried out in part, unless it was carried out in full before."""
+    at, plan = planned.at, planned.plan
+    is_new = plan.changes and plan.digest != at.inventory.synced
+    is_counted = is_new and not at.options.back and len(at.inventory.unfinished) < _MOST_UNFINISHED
+    return frozenset({plan.digest} if is_counted else ())
 
 
 def _hook_run(planned: Planned) -> HookRun | None:
@@ -218,7 +233,8 @@ async def _settle(
         inventory,
         hooks=inventory.hooks if not whole or any(leaves_something(hook) for hook in hooks) else None,
         keys=keys if whole else inventory.keys,
-        fresh=frozenset() if whole else at.inventory.fresh,
+        fresh=frozenset() if whole else at.inventory.fresh - {change.key for change in plan.changes},
+        unfinished=frozenset() if whole else inventory.unfinished,
         synced=plan.digest if whole else inventory.synced,
         healthy=healthy,
         releases=releases,

@@ -177,7 +177,8 @@ async def _pass(
     _learn(tracked, source, planned)
     inventory = planned.at.inventory
     settled = is_settled(planned.at, wait=True)
-    answer = respond(app, planned.plan, planned.decision, word, synced=inventory.synced, settled=settled)
+    synced = "" if inventory.unfinished else inventory.synced  # half of another set may be there
+    answer = respond(app, planned.plan, planned.decision, word, synced=synced, settled=settled)
     _note_answer(tracked, planned, answer)
     match answer:
         case Answer.SYNC:
@@ -191,7 +192,7 @@ async def _pass(
             await _note_drift(tracked, request, outside, planned)
             return None
         case Answer.HELD | Answer.APPROVAL | Answer.SUSPENDED:
-            if not word.suspended and inventory.synced != planned.plan.digest:
+            if not word.suspended and (inventory.synced != planned.plan.digest or inventory.going_back):
                 await _mend_synced(tracked, request, outside)
             return _until_looked_again(planned)
 
@@ -343,6 +344,8 @@ async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> 
     app = request.app
     inventory = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
     tracked.owns = bool(inventory.keys or inventory.synced)
+    if inventory.application != app.identity:
+        return
     if inventory.going_back is not None:
         result = await finish_rollback(request, outside, inventory)
         tracked.outcome, tracked.message = result.outcome, result.message

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from gitops.engine.trouble import Trouble, generation_of, pod_trouble, stuck_pods, troubles_of
 from gitops.manifests.key import Body, ResourceKey
-from gitops.manifests.manifest import Manifest
 from gitops.manifests.secrets import HIDDEN, values_of
 from gitops.model.errors import ClusterError
 from gitops.model.health import HEALTHY, Health, HealthWord
@@ -24,11 +23,11 @@ _LOG_LINES = 3
 
 
 class Doctor:
-    """Looks at the pods, events and logs of an Application's objects; says no value of a Secret in `manifests`."""
+    """Looks at the pods, events and logs of an Application's objects; says no value of a Secret in `bodies`."""
 
-    def __init__(self, cluster: Cluster, manifests: Iterable[Manifest]) -> None:
+    def __init__(self, cluster: Cluster, bodies: Iterable[Body]) -> None:
         self._cluster = cluster
-        secrets = {value for manifest in manifests for value in values_of(manifest.body)}
+        secrets = {value for body in bodies for value in values_of(body)}
         self._secrets = sorted(secrets, key=len, reverse=True)
 
     @staticmethod

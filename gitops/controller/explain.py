@@ -33,7 +33,7 @@ async def explained(outside: Outside, told: Told) -> dict[str, Any]:
         return _story(told, facts, [])
     inventory = standing.inventory
     rendered = await outside.store.rendered(inventory.synced) if inventory.synced else None
-    doctor = Doctor(outside.cluster, rendered.manifests if rendered is not None else ())
+    doctor = Doctor(outside.cluster, [found.body for found in rendered.manifests] if rendered else ())
     objects = [
         {
             "object": str(member.key),

@@ -25,7 +25,7 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
     outside.tell(news.Planned(plan))
     journal = Journal(request, outside, planned.at.inventory)
     match planned.decision:
-        case Hold() if planned.at.inventory.going_back and not planned.at.options.leaving:
+        case Hold() if _is_half_way_back(request, planned):
             return await finish_rollback(request, outside, planned.at.inventory)
         case Hold() as hold:
             await journal.note("sync.held", plan.revision.sha, reason=hold.reason)
@@ -43,10 +43,18 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
             )
 
 
+def _is_half_way_back(request: Request, planned: Planned) -> bool:
+    """True when a rollback of this very Application was killed, and this pass was asked for nothing in particular."""
+    inventory, options = planned.at.inventory, planned.at.options
+    is_plain = not (options.leaving or options.back or options.resources)
+    is_it = inventory.application == request.app.identity and inventory.source == planned.source
+    return inventory.going_back is not None and is_plain and is_it
+
+
 def is_settled(at: Situation, *, wait: bool) -> bool:
     """The inventory says just what is so: an earlier sync of this set was finished, and healthy if that is asked."""
     healthy, digest = at.inventory.healthy, at.rendered.digest
     if at.options.resources:
         return True
-    is_done = at.inventory.synced == digest and at.inventory.hooks is None
+    is_done = at.inventory.synced == digest and at.inventory.hooks is None and not at.inventory.unfinished
     return is_done and (not wait or (healthy is not None and healthy.digest == digest))

@@ -16,9 +16,9 @@ from gitops.controller.releases import release_set
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy, parent_key
-from gitops.engine.plan import PlanOptions
+from gitops.engine.plan import BEING_DELETED, PlanOptions
 from gitops.manifests.key import ResourceKey
-from gitops.model.errors import GitopsError, LostClusterError, UnreachableError
+from gitops.model.errors import GitopsError, LostClusterError, SourceError, UnreachableError
 from gitops.model.plan import ABSENT, Change, Manager, Plan, Prune, Recreate, Update
 from gitops.model.release import Quarantine
 from gitops.model.rendered import RenderedSet
@@ -26,6 +26,7 @@ from gitops.model.result import Outcome, SyncResult
 from gitops.model.revision import Revision
 
 _LEAST_SECONDS = 120.0
+_LONGEST_REASON = 2000
 
 
 async def roll_back(
@@ -41,12 +42,12 @@ async def roll_back(
         return replace(result, message=f"{result.message} ({no_way})")
     healthy = failed.at.inventory.healthy
     assert healthy is not None  # by _no_way_back
-    reason = result.message
+    reason = _short(result.message)
     outside.tell(news.RollingBack(reason, healthy.revision))
     await journal.note("rollback.started", healthy.revision, reason=reason, failed=failed.plan.revision.sha)
     quarantine = Quarantine(failed.plan.revision.sha, failed.plan.digest, reason, journal.now())
     back = _back(request, _fresh(failed, result), None if request.options.resources else quarantine)
-    return await _go_back(back, outside, result, healthy, failed.at.rendered, failed.source, journal)
+    return await _go_back(back, outside, result, healthy, _left_behind(failed), failed.source, journal)
 
 
 async def finish_rollback(request: Request, outside: Outside, inventory: Inventory) -> SyncResult:
@@ -60,8 +61,21 @@ async def finish_rollback(request: Request, outside: Outside, inventory: Invento
     plan = Plan(request.app.identity, Revision(left.revision, ""), left.digest, ())
     result = SyncResult(Outcome.FAILED, plan, message=left.reason)
     back = _back(replace(request, options=PlanOptions()), inventory.fresh, left)
-    came_from = await outside.store.rendered(left.digest)
-    return await _go_back(back, outside, result, to, came_from, inventory.source, journal)
+    came_from = await outside.store.rendered(left.digest) if inventory.unfinished <= {left.digest} else None
+    return await _go_back(back, outside, result, to, came_from, inventory.source, journal, goes_on=True)
+
+
+def _left_behind(failed: Planned) -> RenderedSet | None:
+    """The set that failed, where all else that is there is the release: only what differs is to be undone then."""
+    before = failed.at.inventory
+    is_all = before.unfinished <= {failed.plan.digest} and before.going_back is None
+    is_from_release = before.healthy is not None and before.synced == before.healthy.digest
+    return failed.at.rendered if is_all and is_from_release else None
+
+
+def _short(text: str) -> str:
+    """A reason as it may stand in the inventory, which holds a megabyte in all."""
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}... (the audit log has all of it)"
 
 
 def _back(request: Request, fresh: frozenset[ResourceKey], quarantine: Quarantine | None = None) -> Request:
@@ -87,8 +101,13 @@ async def _go_back(
     came_from: RenderedSet | None,
     source: str,
     journal: Journal,
+    *,
+    goes_on: bool = False,
 ) -> SyncResult:
-    """`result` is that of the sync which failed, `came_from` the set that it was about, where that is known."""
+    """`result` is that of the sync which failed; `came_from` its set, where only that is to be undone.
+
+    With `goes_on` the cluster remembers where this goes: a source that cannot be read now may be read later.
+    """
     try:
         failed = frozenset(failure.key for failure in result.failures if failure.key)
         planned = await _plan_back(back, outside, to, came_from, source, failed)
@@ -100,6 +119,8 @@ async def _go_back(
     except UnreachableError as exc:  # no failure of the way back: whoever comes next goes on with it
         raise LostClusterError(f"{result.message}; rolling back was cut short: {exc}") from exc
     except GitopsError as exc:
+        if goes_on and isinstance(exc, SourceError):
+            raise
         return await _stuck(back, outside, result, journal, str(exc))
     return replace(result, outcome=Outcome.ROLLED_BACK, rollback=undone)
 
@@ -120,7 +141,7 @@ def _no_way_back(request: Request, failed: Planned, result: SyncResult) -> str:
 async def _is_not_its_doing(request: Request, outside: Outside, failed: Planned, result: SyncResult) -> bool:
     """True when all that failed was unhealthy before, and neither this sync nor the way back changes it."""
     at, healthy = failed.at, failed.at.inventory.healthy
-    written = {change.key for change in failed.plan.changes}
+    written = {change.key for change in failed.plan.changes if not _is_made_again(change)}
     for failure in result.failures:
         live = at.live.get(failure.key) if failure.key else None
         if live is None or failure.key in written or health_of(live, request.app.health).is_settled:
@@ -128,11 +149,16 @@ async def _is_not_its_doing(request: Request, outside: Outside, failed: Planned,
     assert healthy is not None  # by _no_way_back
     try:
         back = _back(request, _fresh(failed, result))
-        plan = (await _plan_back(back, outside, healthy, failed.at.rendered, failed.source)).plan
+        plan = (await _plan_back(back, outside, healthy, _left_behind(failed), failed.source)).plan
     except GitopsError:
         return False
     undone = {change.key for change in plan.changes}
     return not any(failure.key in undone for failure in result.failures)
+
+
+def _is_made_again(change: Change) -> bool:
+    """Somebody else is deleting the object: that it does not go is not for this sync to answer."""
+    return isinstance(change, Recreate) and change.reason == BEING_DELETED
 
 
 async def _was_begun(request: Request, outside: Outside, failed: Planned, result: SyncResult) -> bool:
@@ -145,7 +171,7 @@ async def _was_begun(request: Request, outside: Outside, failed: Planned, result
         return False
     try:
         back = _back(request, _fresh(failed, result))
-        plan = (await _plan_back(back, outside, inventory.healthy, failed.at.rendered, failed.source)).plan
+        plan = (await _plan_back(back, outside, inventory.healthy, _left_behind(failed), failed.source)).plan
     except GitopsError:
         return False
     return any(_is_of_ours(change) for change in plan.changes)
@@ -194,7 +220,7 @@ async def _stuck(back: Request, outside: Outside, result: SyncResult, journal: J
     await journal.note("rollback.failed", result.plan.revision.sha, reason=reason)
     try:
         parent = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
-        stuck = replace(back.quarantine, stuck=reason) if back.quarantine else parent.quarantine
+        stuck = replace(back.quarantine, stuck=_short(reason)) if back.quarantine else parent.quarantine
         marked = journal.anchored(replace(parent, quarantine=stuck, going_back=None))
         await write_inventory(outside.cluster, marked, parent, outside.version)
     except GitopsError as exc:

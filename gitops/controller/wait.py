@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from gitops.controller.diagnose import Doctor
 from gitops.engine.health import health_of
@@ -12,6 +13,7 @@ from gitops.model.errors import ApiError, UnreachableError
 from gitops.model.health import Health, HealthWord
 from gitops.ports import Clock, Cluster
 
+T = TypeVar("T")
 Tell = Callable[[ResourceKey, Health], None]
 # Answers to a list or watch that are no reason to give up: no right to watch, too old a version, a server in trouble.
 _PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
@@ -131,7 +133,7 @@ class HealthWait:
         A server that cannot be reached is asked again until the deadline ends the wait.
         """
         while True:
-            try:
+            with contextlib.suppress(UnreachableError):
                 try:
                     await self._follow_once(group, keys)
                 except ApiError as exc:
@@ -139,8 +141,6 @@ class HealthWait:
                         raise
                     with contextlib.suppress(ApiError):
                         await self._ask(keys)
-            except UnreachableError as exc:
-                self._away = self._away or (self._clock.monotonic(), exc)
             await self._clock.sleep(_AGAIN_SECONDS)
 
     async def _follow_once(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> None:
@@ -170,8 +170,7 @@ class HealthWait:
                     self._see(key, Health(HealthWord.DEGRADED, "cannot become healthy", final=True))
 
     async def _look(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> str:
-        listing = await self._cluster.list(*group, self._labels)
-        self._answered()
+        listing = await self._answer_to(self._cluster.list(*group, self._labels))
         found = {key_of(body): body for body in listing.items}
         for key in keys:
             if key in found:
@@ -181,8 +180,7 @@ class HealthWait:
 
     async def _ask(self, keys: Iterable[ResourceKey]) -> None:
         for key in keys:
-            body = await self._cluster.get(key)
-            self._answered()
+            body = await self._answer_to(self._cluster.get(key))
             if body is not None:
                 self._judge(key, body, {key}, gone=False)
                 continue
@@ -192,10 +190,17 @@ class HealthWait:
                     health = await self._doctor.end_of(key, self._last[key])
             self._see(key, health or _UNSEEN)
 
-    def _answered(self) -> None:
+    async def _answer_to(self, question: Awaitable[T]) -> T:
+        """Only what cannot be asked is away: a watch that breaks is not, while a list tells how the objects are."""
+        try:
+            answer = await question
+        except UnreachableError as exc:
+            self._away = self._away or (self._clock.monotonic(), exc)
+            raise
         if self._away is not None:
             self.away_seconds += self._clock.monotonic() - self._away[0]
             self._away = None
+        return answer
 
     def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey], *, gone: bool) -> None:
         if key in keys:

@@ -65,8 +65,10 @@ class HookRun:
 class Inventory:
     """What the parent records. `synced` is the digest of the last set that was carried out in full.
 
-    `fresh` are those of `keys` that a sync which has not ended was about to make, `going_back` is the release that a
-    rollback which has not ended goes to: whoever goes on after a kill knows what to undo, and where to go.
+    `unfinished` are the digests of sets that a sync began to carry out since and did not finish: half of them may be
+    there. `fresh` are those of `keys` that a sync which has not ended was about to make (or a rollback to delete),
+    `going_back` is the release that a rollback which has not ended goes to: whoever goes on after a kill knows what to
+    undo, and where to go.
     `releases` are the last ones, newest first. `spec` is what the Application asked for (`gitops.model.spec`),
     `version` the parent's resourceVersion. `hooks` of the set that is `synced` are done, but what they left behind is
     not tidied yet.
@@ -79,6 +81,7 @@ class Inventory:
     source: str = ""
     spec: str = ""
     synced: str = ""
+    unfinished: frozenset[str] = frozenset()
     healthy: LastHealthy | None = None
     releases: tuple[PastRelease, ...] = ()
     going_back: LastHealthy | None = None
@@ -174,10 +177,12 @@ def merged(ours: Inventory, base: Inventory, now: Inventory) -> Inventory:
     What another runner has claimed since stays claimed, and what it wrote where we change nothing stays written.
     """
     kept = {name: getattr(now, name) for name in _SHARED if getattr(ours, name) == getattr(base, name)}
-    return replace(ours, keys=ours.keys | (now.keys - base.keys), **kept)
+    joined = {name: getattr(ours, name) | (getattr(now, name) - getattr(base, name)) for name in _JOINED}
+    return replace(ours, **joined, **kept)
 
 
-_SHARED = ("fresh", "source", "spec", "synced", "healthy", "releases", "going_back", "quarantine", "hooks")
+_JOINED = ("keys", "fresh", "unfinished")
+_SHARED = ("source", "spec", "synced", "healthy", "releases", "going_back", "quarantine", "hooks")
 
 
 def bare_parent(inventory: Inventory) -> Body:
@@ -200,6 +205,7 @@ def parent_body(inventory: Inventory, version: str) -> Body:
     others = sorted({key.namespace for key in inventory.keys if key.namespace} - {own})
     facts: dict[str, Any] = {"application": inventory.application, "source": inventory.source}
     facts |= {name: text for name, text in (("synced", inventory.synced), ("spec", inventory.spec)) if text}
+    facts |= {"unfinished": " ".join(sorted(inventory.unfinished))} if inventory.unfinished else {}
     for name, value in (
         ("healthy", inventory.healthy),
         ("goingBack", inventory.going_back),
@@ -245,6 +251,7 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             source=data.get("source", ""),
             spec=data.get("spec", ""),
             synced=data.get("synced", ""),
+            unfinished=frozenset(data.get("unfinished", "").split()),
             healthy=LastHealthy(**json.loads(data["healthy"])) if "healthy" in data else None,
             releases=tuple(PastRelease(**fields) for fields in json.loads(data.get("releases") or "[]")),
             going_back=LastHealthy(**json.loads(data["goingBack"])) if "goingBack" in data else None,

@@ -102,6 +102,8 @@ class Situation:
     options: PlanOptions
 
 
+# Why an object is made again that somebody is deleting.
+BEING_DELETED = "it is being deleted"
 # live, what is applied onto it → what the server would store: the live body itself when nothing would change
 Predict = Callable[[Body, Body], Body]
 
@@ -246,7 +248,7 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
         return _foreign(key, other)
     if _is_going(live):
         uid = live["metadata"]["uid"]
-        return Recreate(key, desired_body(at, manifest), manifest.origin, uid, (), "it is being deleted")
+        return Recreate(key, desired_body(at, manifest), manifest.origin, uid, (), BEING_DELETED)
     if answer is None or not _may_update(at, manifest, live):
         return None
     if answer.error is not None:
@@ -315,7 +317,7 @@ def _leavers(at: Situation) -> _Leavers:
             found.kept.append(Kept(key, "its manifest says to leave it alone"))
             continue
         if _is_going(live):
-            found.kept.append(Kept(key, "it is being deleted"))
+            found.kept.append(Kept(key, BEING_DELETED))
             continue
         word = annotations.prune_word_of(live, leaving=at.options.leaving)
         if reason := _reason_to_keep(at.options, key, word):
@@ -354,7 +356,7 @@ def is_precious(key: ResourceKey) -> bool:
 
 def _hooks_run(at: Situation, *, changed: bool) -> bool:
     """Hooks run once per sync of a rendered set: when it was not carried out in full before. A repair runs none."""
-    is_new = at.inventory.synced != at.rendered.digest
+    is_new = at.inventory.synced != at.rendered.digest or bool(at.inventory.unfinished - {at.rendered.digest})
     if at.options.hooks is not None:
         run = at.inventory.hooks
         return at.options.hooks and (changed or (is_new and run is not None and run.digest == at.rendered.digest))

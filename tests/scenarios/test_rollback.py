@@ -78,7 +78,7 @@ def test_a_sync_that_was_killed_while_it_waited_is_rolled_back_by_the_next(world
     world.commit(web=deployment())
     world.sync()
     bad = world.commit(web=deployment(image="nginx:broken"))
-    world.sync_killed_after(1)
+    world.sync_killed_after(2)  # the claim, and the write
     assert (
         world.get("Deployment", "web", "apps")["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:broken"
     )
