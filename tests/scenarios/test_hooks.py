@@ -16,6 +16,7 @@ from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import HEALTHY, HealthWord
 from gitops.model.result import Outcome
 from tests.scenarios.world import Killed, config_map, deployment, job
+from tests.soak import at_leisure
 
 OURS = {
     "phase": "gitops.dev/hook",
@@ -365,7 +366,7 @@ def test_a_hook_of_two_phases_runs_once_in_each_though_the_sync_is_killed(world,
 
 
 @AFTERWARDS
-@pytest.mark.parametrize("writes", range(11))
+@pytest.mark.parametrize("writes", at_leisure(range(11)))
 def test_hooks_run_once_though_the_sync_is_killed_after_any_write(world, writes, policy, spec, stay):
     world.commit(
         a=hook(OURS, "pre", "before", policy=policy, **spec),

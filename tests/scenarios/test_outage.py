@@ -11,6 +11,7 @@ from gitops.model.errors import LostClusterError
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import Forward
 from tests.scenarios.world import deployment
+from tests.soak import IS_SHARE
 
 
 class Way:
@@ -50,6 +51,8 @@ def facts(world):
     return [event.fact for event in world.audit()]
 
 
+@pytest.mark.soak
+@pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")
 def test_a_good_commit_outlives_a_cluster_that_is_away_for_longer_than_its_timeout(world, way, lines):
     good = world.commit(web=deployment())
     with Running(world, timeout=6.0, retry=Retry(limit=1)) as running:

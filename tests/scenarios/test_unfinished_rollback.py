@@ -9,6 +9,7 @@ from gitops.model.result import Outcome
 from tests.scenarios.running import Running
 from tests.scenarios.test_rollback import DONE, by_hand
 from tests.scenarios.world import config_map, deployment
+from tests.soak import at_leisure
 
 
 def image(world):
@@ -30,7 +31,7 @@ def bad(world):
     )
 
 
-@pytest.mark.parametrize("writes", range(1, 12))
+@pytest.mark.parametrize("writes", at_leisure(range(1, 12)))
 def test_wherever_it_is_killed_the_next_sync_ends_the_rollback(world, writes):
     world.app = world.with_sync(prune=False)
     good = world.commit(web=deployment(), settings=config_map("settings", color="blue"))
