@@ -4,6 +4,11 @@ A share always tries the same examples, so that a run is green or red for a chan
 """
 
 import os
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
 
 SHARE = float(os.environ.get("SOAK_SHARE", "1"))
 IS_SHARE = SHARE < 1
@@ -14,9 +19,12 @@ def examples(full: int) -> int:
     return max(5, int(full * SHARE))
 
 
-def at_leisure(values: range) -> list[object]:
-    """Parameters of which every other one is tried in a soak only."""
-    import pytest
+def only_at_leisure(test: T) -> T:
+    """A test that is run by a whole soak, and not by its share."""
+    return pytest.mark.soak(pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")(test))
 
+
+def at_leisure(values: range) -> list[object]:
+    """Parameters of which every other one is tried in a whole soak only."""
     marks = [pytest.mark.soak, pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")]
     return [pytest.param(value, marks=marks) if number % 2 else value for number, value in enumerate(values)]

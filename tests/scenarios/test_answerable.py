@@ -9,6 +9,7 @@ from gitops.controller import rollback, wait
 from gitops.model.application import Destination
 from gitops.model.result import Hold, Outcome
 from tests.scenarios.world import config_map, deployment, job
+from tests.soak import only_at_leisure
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +137,7 @@ def test_what_a_person_applied_is_not_taken_because_they_also_scaled(world):
     assert isinstance(world.plan().decision, Hold)
 
 
+@only_at_leisure
 def test_a_rollback_waits_for_what_failed_although_it_is_the_same_in_both(world):
     """What it uses may not be the same: putting that back is not enough to call it well."""
     world.commit(web=deployment(), a=config_map("a", v="1"))

@@ -21,6 +21,7 @@ from tests.scenarios.running import Running
 from tests.scenarios.test_clusters import cluster_secret, make_namespace, secrets, to
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
 from tests.scenarios.world import World, config_map, deployment
+from tests.soak import only_at_leisure
 
 
 def data(world, name="settings"):
@@ -189,6 +190,7 @@ def passes(running):
     return list(running.controller.tally.passes.cumulated())[-1][1]
 
 
+@only_at_leisure
 def test_a_sync_that_failed_is_tried_again_after_its_backoff_whatever_its_objects_do_meanwhile(world):
     world.commit(web=deployment(image="nginx:broken"), settings=config_map("settings"))
     retry = Retry(limit=5, backoff=Backoff(duration=4.0, factor=1.0))

@@ -11,7 +11,7 @@ from gitops.model.errors import LostClusterError
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import Forward
 from tests.scenarios.world import deployment
-from tests.soak import IS_SHARE
+from tests.soak import only_at_leisure
 
 
 class Way:
@@ -51,8 +51,7 @@ def facts(world):
     return [event.fact for event in world.audit()]
 
 
-@pytest.mark.soak
-@pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")
+@only_at_leisure
 def test_a_good_commit_outlives_a_cluster_that_is_away_for_longer_than_its_timeout(world, way, lines):
     good = world.commit(web=deployment())
     with Running(world, timeout=6.0, retry=Retry(limit=1)) as running:
@@ -71,6 +70,7 @@ def test_a_good_commit_outlives_a_cluster_that_is_away_for_longer_than_its_timeo
     assert len(of(lines, "cluster.unreachable")) == len(of(lines, "cluster.reachable")) == 1
 
 
+@only_at_leisure
 def test_the_time_that_a_cluster_is_away_does_not_count_for_a_rollout(world, way):
     world.commit(web=deployment(replicas=1))
     world.sync()
