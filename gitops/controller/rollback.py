@@ -17,6 +17,7 @@ from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy, parent_key
 from gitops.engine.plan import BEING_DELETED, PlanOptions
+from gitops.logs import shortened
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import GitopsError, LostClusterError, SourceError, UnreachableError
 from gitops.model.plan import ABSENT, Change, Manager, Plan, Prune, Recreate, Update
@@ -26,7 +27,7 @@ from gitops.model.result import Outcome, SyncResult
 from gitops.model.revision import Revision
 
 _LEAST_SECONDS = 120.0
-_LONGEST_REASON = 2000
+_LONGEST_REASON = 2000  # the inventory holds a megabyte in all; the audit log has the whole of it
 
 
 async def roll_back(
@@ -42,7 +43,7 @@ async def roll_back(
         return replace(result, message=f"{result.message} ({no_way})")
     healthy = failed.at.inventory.healthy
     assert healthy is not None  # by _no_way_back
-    reason = _short(result.message)
+    reason = shortened(result.message, _LONGEST_REASON)
     outside.tell(news.RollingBack(reason, healthy.revision))
     await journal.note("rollback.started", healthy.revision, reason=reason, failed=failed.plan.revision.sha)
     quarantine = Quarantine(failed.plan.revision.sha, failed.plan.digest, reason, journal.now())
@@ -71,11 +72,6 @@ def _left_behind(failed: Planned) -> RenderedSet | None:
     is_all = before.unfinished <= {failed.plan.digest} and before.going_back is None
     is_from_release = before.healthy is not None and before.synced == before.healthy.digest
     return failed.at.rendered if is_all and is_from_release else None
-
-
-def _short(text: str) -> str:
-    """A reason as it may stand in the inventory, which holds a megabyte in all."""
-    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}... (the audit log has all of it)"
 
 
 def _back(request: Request, fresh: frozenset[ResourceKey], quarantine: Quarantine | None = None) -> Request:
@@ -220,7 +216,9 @@ async def _stuck(back: Request, outside: Outside, result: SyncResult, journal: J
     await journal.note("rollback.failed", result.plan.revision.sha, reason=reason)
     try:
         parent = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
-        stuck = replace(back.quarantine, stuck=_short(reason)) if back.quarantine else parent.quarantine
+        stuck = (
+            replace(back.quarantine, stuck=shortened(reason, _LONGEST_REASON)) if back.quarantine else parent.quarantine
+        )
         marked = journal.anchored(replace(parent, quarantine=stuck, going_back=None))
         await write_inventory(outside.cluster, marked, parent, outside.version)
     except GitopsError as exc:

@@ -10,8 +10,7 @@ from gitops.controller import news, wait
 from gitops.controller.planning import plan_sync
 from gitops.controller.request import Request
 from gitops.engine import trouble
-from gitops.model.application import IgnoreRule, PolicyOptions, Window
-from gitops.model.errors import ConfigError, ManifestError, SourceError
+from gitops.model.application import IgnoreRule, Window
 from gitops.model.health import HealthWord
 from gitops.model.plan import Manager, Update
 from gitops.model.result import Hold, Outcome
@@ -207,14 +206,6 @@ def test_a_definition_and_its_first_object_arrive_in_one_commit(world):
     assert world.get("Widget", "one", group)["spec"] == {"size": 1}
 
 
-def test_a_refused_object_leaves_its_step_undone_as_a_whole(world):
-    world.commit(good=config_map("good"), bad=config_map("Not_A_Name"))
-    result = world.sync()
-    assert result.outcome is Outcome.FAILED
-    assert "bad.yaml:1" in result.message
-    assert world.get("ConfigMap", "good") is None
-
-
 def test_an_object_of_another_application_is_held_and_the_owner_named(world):
     world.commit(shared=config_map("shared"))
     world.sync()
@@ -238,55 +229,11 @@ def test_a_lost_label_neither_orphans_nor_duplicates(world):
     assert [(item.verb, item.key.name) for item in world.sync().changed] == [("pruned", "c0")]
 
 
-def test_a_namespace_that_is_missing_is_an_error_when_nobody_makes_it(world):
-    world.commit(web=config_map("web"))
-    with pytest.raises(ConfigError, match=f"namespace {world.namespace} does not exist"):
-        world.sync(world.with_sync(createNamespace=False))
-
-
 def test_the_namespace_may_be_part_of_the_commit(world):
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace, "labels": {"team": "a"}}}
     world.commit(space=space, web=config_map("web"))
     assert world.sync(world.with_sync(createNamespace=False)).outcome is Outcome.SYNCED
     assert world.get("Namespace", world.namespace, namespace="")["metadata"]["labels"]["team"] == "a"
-
-
-@pytest.mark.parametrize(
-    ("files", "error", "message"),
-    [
-        ({"a": "a: [\n"}, ManifestError, r"a\.yaml:2"),
-        ({"a": "apiVersion: v1\nmetadata: {name: x}\n"}, ManifestError, r"a\.yaml:1: kind"),
-        ({"a": config_map("x"), "b": config_map("x")}, ManifestError, r"b\.yaml:1: .* twice; .* a\.yaml:1"),
-        (
-            {"a": "apiVersion: example.com/v9\nkind: Nothing\nmetadata: {name: x}\n"},
-            ManifestError,
-            r"a\.yaml:1: kind Nothing in example\.com/v9 is not known",
-        ),
-        (
-            {"a": "apiVersion: v1\nkind: Deployment\nmetadata: {name: x}\n"},
-            ManifestError,
-            r"Deployment in v1 is not known to the cluster; there is one in apps",
-        ),
-        (
-            {"a": "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: x-}\n"},
-            ManifestError,
-            r"a\.yaml:1: metadata\.generateName: only hooks",
-        ),
-    ],
-)
-def test_what_cannot_be_planned_names_the_file_and_changes_nothing(world, files, error, message):
-    world.commit(**files)
-    with pytest.raises(error, match=message):
-        world.sync()
-    assert world.get("Namespace", world.namespace, namespace="") is None
-
-
-def test_an_unknown_branch_and_a_missing_path_are_source_errors(world):
-    world.commit(web=config_map("web"))
-    with pytest.raises(SourceError, match="did you mean main"):
-        world.sync(replace(world.app, source=replace(world.app.source, targetRevision="mian")))
-    with pytest.raises(SourceError, match="nowhere"):
-        world.sync(replace(world.app, source=replace(world.app.source, path="nowhere")))
 
 
 def test_the_audit_log_tells_each_step_with_before_and_after_and_verifies(world):
@@ -424,17 +371,6 @@ def test_taking_over_from_kubectl_apply_can_be_switched_off(world):
     assert world.get("ConfigMap", "settings")["data"] == {"a": "1", "old": "1"}
 
 
-def test_a_broken_policy_holds_a_sync_and_names_the_field(world):
-    world.commit(web=deployment(image="nginx"))
-    app = replace(world.app, policies=PolicyOptions(enforce=("no-latest-tag",), warn=("require-limits",)))
-    held = world.sync(app, confirm=True)
-    assert held.outcome is Outcome.HELD
-    assert "web.yaml:1: apps/Deployment" in held.message
-    assert "spec.template.spec.containers[name=web].image" in held.message
-    assert "requests" not in held.message, "a warning does not hold"
-    assert world.get("Namespace", world.namespace, namespace="") is None
-
-
 def test_outside_its_windows_a_sync_is_held_until_a_person_overrides_and_that_is_recorded(world):
     always = Window("deny", "* * * * *", 120.0)
     app = replace(world.app, windows=(always,))
@@ -445,13 +381,6 @@ def test_outside_its_windows_a_sync_is_held_until_a_person_overrides_and_that_is
     assert world.sync(app, confirm=True).outcome is Outcome.SYNCED
     started = next(event for event in world.check_audit() if event.fact == "sync.started")
     assert started.detail["confirmed"] is True
-
-
-@pytest.mark.parametrize("name", ["..", ".", "../../../namespaces/default", "a%2f..", "a/status"])
-def test_a_name_that_leads_to_another_object_is_refused(world, name):
-    world.commit(bad=config_map(name))
-    with pytest.raises(ManifestError, match=r"metadata\.name"):
-        world.plan()
 
 
 def test_an_object_that_was_there_and_only_to_be_made_if_absent_outlives_its_manifest(world):
@@ -492,37 +421,6 @@ def test_a_recreation_that_fails_half_way_is_rolled_back(world):
     assert world.sync().outcome is Outcome.ROLLED_BACK
     live = world.get("StorageClass", world.namespace, "storage.k8s.io", namespace="")
     assert live["provisioner"] == "a.example.com"
-
-
-def _definition(spec):
-    kind = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
-    return {**kind, "metadata": {"name": "widgets.example.com"}, "spec": spec}
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        _definition([1]),
-        _definition({"group": "x.y", "names": {"kind": "A", "plural": "as"}, "versions": [1]}),
-        _definition({"group": "x.y", "names": "x", "versions": 3}),
-        _definition({"group": ["x"], "names": {"kind": {}, "plural": "as"}, "versions": [{"served": True}]}),
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": ["a"]},
-        {**config_map("c"), "metadata": {"name": "c", "annotations": {"argocd.argoproj.io/sync-options": None}}},
-        {**config_map("c"), "metadata": {"name": "c", "annotations": {"gitops.dev/hook-delete-policy": None}}},
-    ],
-)
-def test_a_manifest_of_wrong_types_is_answered_and_not_crashed_on(world, body):
-    world.commit(bad=body)
-    world.sync()
-    assert world.sync().outcome in (Outcome.FAILED, Outcome.HELD, Outcome.IN_SYNC)
-
-
-@pytest.mark.parametrize("containers", [5, [{"name": "a", "securityContext": "x"}]])
-def test_an_enforced_rule_holds_what_it_cannot_judge(world, containers):
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers}}
-    world.commit(bad=pod)
-    policies = PolicyOptions(enforce=("pod-security-baseline", "require-limits", "pinned-images"))
-    assert world.sync(replace(world.app, policies=policies)).outcome is Outcome.HELD
 
 
 def test_a_sync_of_one_object_claims_only_that_and_lifts_no_quarantine(world):
