@@ -8,7 +8,7 @@ import pytest
 from gitops.controller import rollback
 from gitops.controller.reconcile import sync
 from gitops.controller.request import Request
-from gitops.model.errors import UnreachableError
+from gitops.model.errors import SourceError, UnreachableError
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
 from tests.scenarios.test_rollback import by_hand
@@ -128,3 +128,50 @@ def test_a_reason_of_any_length_fits_into_the_inventory(world, monkeypatch):
     bad(world)
     assert world.sync().outcome is Outcome.ROLLED_BACK
     assert world.inventory().quarantine.reason.endswith("...")
+
+
+def test_a_source_that_cannot_be_read_now_does_not_end_the_way_back(half_way, tmp_path):
+    """A runner without the store has to render the release again; the remote may be back for the next one."""
+    half_way.state = tmp_path / "empty"
+
+    async def away(outside):
+        real = outside.source.checkout
+
+        async def checkout(spec, sha=""):
+            if sha:
+                raise SourceError("the remote does not answer")
+            return await real(spec, sha)
+
+        outside.source.checkout = checkout
+        return await sync(Request(half_way.app, "ada"), outside)
+
+    with pytest.raises(SourceError, match="the remote does not answer"):
+        half_way._outside(away)
+    assert half_way.inventory().going_back
+    assert half_way.sync().outcome is Outcome.ROLLED_BACK
+    assert image(half_way) == "nginx:1.26"
+
+
+def test_a_rollback_by_hand_that_is_held_says_so_and_nothing_else_is_done(half_way):
+    half_way.commit(web=deployment("web", image="nginx:1.28"), new=None)
+    foreign = {"gitops.dev/tracking": f"gitops/other:/ConfigMap:{half_way.namespace}/settings"}
+    half_way.edit("core/configmaps/settings", {"metadata": {"annotations": foreign}})
+    code, said = by_hand(half_way, "1")
+    assert code == 3, said
+    assert "belongs to Application gitops/other" in said
+    assert image(half_way) == "nginx:1.27"
+
+
+def test_the_values_that_pods_still_run_with_are_hidden_too(world):
+    """A rotated Secret: Pods say the old value, and the commit only holds the new one."""
+
+    def secret(value):
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"password": value}}
+
+    world.commit(web=deployment(image="repo/hunter2-old:crash"), s=secret("hunter2-old"))
+    world.sync(world.with_sync(timeout=2.0))
+    world.commit(s=secret("hunter2-new"))
+    result = world.sync(world.with_sync(timeout=3.0))
+    assert result.outcome is Outcome.FAILED
+    assert "(hidden)" in result.message
+    assert "hunter2-old" not in result.message

@@ -131,6 +131,9 @@ def test_what_two_runners_record_at_one_time_is_merged():
     theirs = replace(base, keys=frozenset({WEB, DATABASE}), quarantine=quarantine, synced="theirs")
     found = merged(replace(base, synced="ours"), base, theirs)
     assert (found.keys, found.quarantine, found.synced) == ({WEB, DATABASE}, quarantine, "ours")
+    ours, theirs = (replace(base, fresh=frozenset({key}), unfinished=frozenset({key.name})) for key in (WEB, DATABASE))
+    found = merged(ours, base, theirs)
+    assert (found.fresh, found.unfinished) == ({WEB, DATABASE}, {"web", "db"})
 
 
 def test_the_parent_remembers_releases_in_their_order():
