@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from gitops.controller.observe import by_name
+from gitops.controller.observe import owned_state
 from gitops.engine.annotations import ignores_health
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, parent_key, read_parent
@@ -96,7 +96,7 @@ def application_in(inventory: Inventory) -> Application:
 
 
 async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:
-    live = await by_name(cluster, dict.fromkeys(inventory.keys, ""))
+    live = await owned_state(cluster, inventory)
     own = application_in(inventory).health
     return Standing(inventory, tuple(_member(key, live.get(key), own) for key in sorted(inventory.keys)))
 

@@ -21,7 +21,15 @@ _PARALLEL = 32
 async def live_state(cluster: Cluster, rendered: RenderedSet, inventory: Inventory) -> dict[ResourceKey, Body]:
     """The live body of each desired or owned object that exists, in the version that its manifest is written in."""
     versions = {found.key: version_of(found.body["apiVersion"]) for found in rendered.manifests}
-    wanted = dict.fromkeys(inventory.keys, "") | versions
+    return await _state(cluster, dict.fromkeys(inventory.keys, "") | versions, inventory)
+
+
+async def owned_state(cluster: Cluster, inventory: Inventory) -> dict[ResourceKey, Body]:
+    """The live body of each owned object that exists."""
+    return await _state(cluster, dict.fromkeys(inventory.keys, ""), inventory)
+
+
+async def _state(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory: Inventory) -> dict[ResourceKey, Body]:
     found = await _listed(cluster, wanted, inventory) if inventory.exists else {}
     rest = [key for key in wanted if key not in found]
     return found | await by_name(cluster, {key: wanted[key] for key in rest})

@@ -4,8 +4,10 @@ from collections import Counter
 
 import pytest
 
+from gitops.controller.inspect import standing_of
 from gitops.controller.reconcile import sync
 from gitops.controller.request import Request
+from gitops.model.health import HealthWord
 from gitops.model.result import Outcome
 from gitops.sandbox.cluster import User
 from tests.scenarios.world import World, config_map, deployment
@@ -18,11 +20,11 @@ BINDING = {
 }
 
 
-def sent(world, app=None):
-    """(method, path, whether it is a dry-run) of each request of one sync, and its outcome."""
+def recorded(world, work):
+    """(method, path, whether it is a dry-run) of each request of `work`, and what that gave."""
     log = []
 
-    async def recorded(outside):
+    async def run(outside):
         raw = outside.cluster.http._raw
 
         async def noted(method, path, query, *rest):
@@ -30,9 +32,15 @@ def sent(world, app=None):
             return await raw(method, path, query, *rest)
 
         outside.cluster.http._raw = noted
-        return await sync(Request(app or world.app, "ada"), outside)
+        return await work(outside)
 
-    return log, world._outside(recorded).outcome
+    return log, world._outside(run)
+
+
+def sent(world, app=None):
+    """The requests of one sync, and its outcome."""
+    log, result = recorded(world, lambda outside: sync(Request(app or world.app, "ada"), outside))
+    return log, result.outcome
 
 
 def collections(log, *plurals):
@@ -93,3 +101,11 @@ def test_without_the_right_to_list_everywhere_each_namespace_is_listed(fresh_san
         "/api/v1/namespaces/one/configmaps",
         "/api/v1/namespaces/two/configmaps",
     ]
+
+
+def test_how_an_application_stands_costs_one_list_for_a_kind(synced):
+    inventory = synced.inventory()
+    log, standing = recorded(synced, lambda outside: standing_of(outside.cluster, inventory))
+    assert standing.health.word is HealthWord.HEALTHY
+    assert collections(log, "configmaps", "deployments") == {"configmaps": 1, "deployments": 1}
+    assert len(log) <= 2 + 2 + 2
