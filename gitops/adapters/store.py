@@ -8,6 +8,7 @@ one transaction.
 import asyncio
 import fcntl
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,7 @@ from gitops.adapters.store_sql import SCHEMA, Rows, Script, SqlStore, make_table
 from gitops.model.errors import StoreError
 
 _BUSY_SECONDS = 10.0
+_BUSY_STEP_SECONDS = 0.02
 T = TypeVar("T")
 
 
@@ -82,8 +84,21 @@ class SqliteStore(SqlStore):
     def _connect(self) -> None:
         self._db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         self._path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._keep_a_log()
         self._db.execute("PRAGMA synchronous = FULL")
+
+    def _keep_a_log(self) -> None:
+        """Turn a fresh file over to WAL; SQLite does not wait by itself for another process that is writing to it."""
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(_BUSY_STEP_SECONDS)
+            else:
+                return
 
     def _commit_waiting(self) -> None:
         """Whatever waits now; each has its answer when this returns, if an earlier call has not given it one."""

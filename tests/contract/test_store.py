@@ -268,6 +268,19 @@ def test_stores_that_make_the_key_at_once_agree_on_it(state_folder):
     assert sorted(path.name for path in state_folder.folder.glob("key*")) == ["key"]
 
 
+def test_a_store_that_another_process_is_making_is_waited_for(state_folder):
+    other = sqlite3.connect(state_folder.folder / "gitops.db", isolation_level=None)
+    other.execute("CREATE TABLE made_first (name TEXT)")
+    other.execute("BEGIN IMMEDIATE")
+
+    async def run():
+        asyncio.get_running_loop().call_later(0.2, other.execute, "COMMIT")
+        async with state_folder.open() as store:
+            return await store.applications()
+
+    assert asyncio.run(run()) == []
+
+
 def test_a_wrong_key_is_an_error_that_names_it(state_folder):
     with_store(state_folder, lambda store: store.save_rendered(secret_set()))
     (state_folder.folder / "key").write_text(OTHER_KEY)
