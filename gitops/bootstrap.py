@@ -194,9 +194,9 @@ async def open_controller(
     registry = Registry(home, settings.namespace, reconnect)
 
     def secret(app: "Application", reference: str) -> str:
-        # The environment is the operator's: what comes from the cluster has only its own namespace's Secrets.
+        # The environment is the operator's: what comes from elsewhere has only its own namespace's Secrets.
         entry = controller.roster.entry(app.identity)
-        own = secrets(reference) if entry is not None and entry.key is None else ""
+        own = secrets(reference) if entry is not None and entry.trusted else ""
         return own or registry.credentials(app.namespace, reference)
 
     try:

@@ -71,7 +71,10 @@ class Sources:
         text = self._secrets(spec.secretRef)
         if not text:
             variable = "GITOPS_SECRET_" + re.sub(r"[-.]", "_", spec.secretRef).upper()
-            raise ConfigError(f"source.credentials.secretRef: {spec.secretRef} is not known here (set {variable})")
+            raise ConfigError(
+                f"source.credentials.secretRef: {spec.secretRef} is not known here: set {variable}; where a controller "
+                "takes the Application from a cluster or a repository, make that Secret in the Application's namespace"
+            )
         try:
             value = load_all(text.encode(), spec.secretRef)[0].value
         except (ManifestError, IndexError):

@@ -104,7 +104,7 @@ class _Head:
     async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:
         revision = Revision(sha, "") if sha else self._head
         if revision is None:
-            raise SourceError(f"{spec.repoURL}: has not been read yet")
+            raise SourceError(f"{spec.address}: has not been read yet")
         async with self._waiting():  # an older commit may have to be fetched, from a remote that takes its time
             tree = await self._repositories.tree(self._app, revision)
         if not sha:

@@ -145,7 +145,7 @@ class Poller:
             try:
                 self._scheduler.remove_job(name)
             except JobLookupError:
-                log.debug("poll.already-gone", repository=name)
+                log.debug("poll.already-gone", repository=found.app.source.address)
 
     def _schedule(self, name: str, known: _Repository) -> None:
         """Look now, and at every interval from then on."""
@@ -181,7 +181,7 @@ class Poller:
                 await self._look_once(name, known)
         except Exception:
             # A fault of ours, or an address that nobody expected: its own Applications are told, the others go on.
-            log.exception("poll.crashed", repository=known.app.source.repoURL)
+            log.exception("poll.crashed", repository=known.app.source.address)
             self._look_failed(name, known, self._host(known.app), "a fault in the controller; see its log")
         finally:
             known.is_looked_at = False
@@ -202,7 +202,7 @@ class Poller:
             known.settled = refs
             await self._spread(known, refs)
         if known.error:
-            log.info("poll.works-again", repository=known.app.source.repoURL)
+            log.info("poll.works-again", repository=known.app.source.address)
             known.error = ""
 
     def _look_failed(self, name: str, known: _Repository, host: _Backoff, error: str) -> None:
@@ -215,7 +215,7 @@ class Poller:
             host.failed(now)
         if error != known.error:
             known.error = error
-            log.warning("poll.failed", repository=known.app.source.repoURL, error=error, again_in=wait)
+            log.warning("poll.failed", repository=known.app.source.address, error=error, again_in=wait)
         for tracked in self._members(known):
             self._on_look(tracked, error)
 
@@ -226,7 +226,7 @@ class Poller:
     async def _spread(self, known: _Repository, refs: Refs) -> None:
         """Tell each Application what its target means now; those that move together are compared together."""
         moves: dict[tuple[str, Revision], list[Tracked]] = {}
-        url, members = known.app.source.repoURL, self._members(known)
+        url, members = known.app.source.address, self._members(known)
         errors: dict[str, str] = {}
         for tracked in members:
             target = tracked.app.source.targetRevision
@@ -252,7 +252,7 @@ class Poller:
     async def _move(self, app: Application, old: str, revision: Revision, members: list[Tracked]) -> None:
         tree = await self._repositories.tree(app, revision)
         changed = await self._repositories.changed(app, old, revision.sha) if old else None
-        log.info("commit.seen", repository=app.source.repoURL, revision=revision.sha, applications=len(members))
+        log.info("commit.seen", repository=app.source.address, revision=revision.sha, applications=len(members))
         for tracked in members:
             if _may_differ(tracked, old, changed, tree):
                 self._on_commit(tracked, revision)

@@ -27,52 +27,62 @@ _FILES_SHARE = 0.002
 # A kind that is not served yet is looked for again after this long: its CRD may come.
 _AGAIN_SECONDS = 30.0
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 30.0
+_CLUSTER = "the cluster"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One Application as a source gives it; `key` is its custom resource, None for one from a file.
 
-    `leaving` when the custom resource is deleted and waits for us to prune what it owns.
+    `leaving` when the custom resource is deleted and waits for us to prune what it owns. `trusted` when
+    the controller's operator wrote it, whose environment holds credentials for it.
     """
 
     app: Application
     key: ResourceKey | None = None
     generation: int = 0
     leaving: bool = False
+    trusted: bool = False
 
 
 class Roster:
-    """Tells `changed` of each Application that is new or other, `gone` of each that is no more, by identity."""
+    """Tells `changed` of each Application that is new or other, `gone` of each that is no more, by identity.
+
+    Of the sources that name one Application the first keeps it; when it lets go, the next has it.
+    """
 
     def __init__(self, changed: Callable[[Entry], None], gone: Callable[[str], None]) -> None:
         self._changed = changed
         self._gone = gone
-        self._entries: dict[str, tuple[str, Entry]] = {}
+        self._offers: dict[str, dict[str, Entry]] = {}  # identity → source → what it says; the first has it
         self._given: dict[str, set[str]] = {}  # source → the identities that it gives
 
-    def put(self, source: str, entry: Entry) -> None:
-        """An Application from `source`; of two sources that name one, the first keeps it."""
+    def put(self, source: str, entry: Entry) -> str:
+        """An Application from `source`; the source that keeps it: another one, if that was first."""
         identity = entry.app.identity
-        known = self._entries.get(identity)
-        if known is not None and known[0] != source:
-            log.error("application.twice", application=identity, kept=known[0], ignored=source)
-            return
-        if known is None or known[1] != entry:
-            self._entries[identity] = (source, entry)
-            self._given.setdefault(source, set()).add(identity)
-            try:
-                self._changed(entry)
-            except Exception:
-                # One Application that we did not expect must not end all the others.
-                log.exception("application.not-taken", application=identity)
+        offers = self._offers.setdefault(identity, {})
+        known, offers[source] = offers.get(source), entry
+        self._given.setdefault(source, set()).add(identity)
+        holder = next(iter(offers))
+        if known != entry and holder == source:
+            self._take(entry)
+        elif known is None:
+            log.error("application.twice", application=identity, kept=holder, ignored=source)
+        return holder
 
     def drop(self, source: str, identity: str) -> None:
-        known = self._entries.get(identity)
-        if known is not None and known[0] == source:
-            del self._entries[identity]
-            self._given[source].discard(identity)
+        offers = self._offers.get(identity, {})
+        holder = next(iter(offers), "")
+        if offers.pop(source, None) is None:
+            return
+        self._given[source].discard(identity)
+        if not offers:
+            del self._offers[identity]
             self._gone(identity)
+        elif holder == source:
+            holder, entry = next(iter(offers.items()))
+            log.info("application.moved", application=identity, before=source, now=holder)
+            self._take(entry)
 
     def keep_only(self, source: str, identities: set[str]) -> None:
         """Whatever else `source` gave before is gone."""
@@ -80,8 +90,14 @@ class Roster:
             self.drop(source, identity)
 
     def entry(self, identity: str) -> Entry | None:
-        known = self._entries.get(identity)
-        return None if known is None else known[1]
+        return next(iter(self._offers.get(identity, {}).values()), None)
+
+    def _take(self, entry: Entry) -> None:
+        try:
+            self._changed(entry)
+        except Exception:
+            # One Application that we did not expect must not end all the others.
+            log.exception("application.not-taken", application=entry.app.identity)
 
 
 class Files:
@@ -153,7 +169,7 @@ class Files:
             self._wrong(str(path), error)
             for app in self._good.setdefault(path, []):
                 if given.setdefault(app.identity, path) == path:
-                    self._roster.put(str(self._path), Entry(app))
+                    self._roster.put(str(self._path), Entry(app, trusted=True))
         self._roster.keep_only(str(self._path), set(given))
 
     def _files(self) -> list[Path]:
@@ -182,10 +198,10 @@ def local_refused(read: Callable[[Body], Application]) -> Callable[[Body], Appli
 
     def checked(body: Body) -> Application:
         app = read(body)
-        url = app.source.repoURL
-        if not _REMOTE.match(url):
+        address = app.source.address
+        if not _REMOTE.match(app.source.repoURL):
             raise ConfigError(
-                f"spec.source.repoURL: {url} is on the controller's machine; name a repository by https or ssh"
+                f"spec.source.repoURL: {address} is on the controller's machine; name a repository by https or ssh"
             )
         if app.source.credentials.caFile:
             raise ConfigError("spec.source.credentials.caFile: is a file of the controller's machine; leave it out")
@@ -268,14 +284,14 @@ class CustomResources:
         self._trouble.is_over()
         self._pause = _FIRST_SECONDS
         present = {self._took(body) for body in listing.items}
-        self._roster.keep_only("cluster", present)
+        self._roster.keep_only(_CLUSTER, present)
         version = listing.version
         while True:
             async with self._cluster.watch(GROUP, KIND, self._namespace, version) as events:
                 async for event in events:
                     version = event.body["metadata"]["resourceVersion"]
                     if event.type == "DELETED":
-                        self._roster.drop("cluster", _identity(event.body))
+                        self._roster.drop(_CLUSTER, _identity(event.body))
                     elif event.type != "BOOKMARK":
                         self._took(event.body)
             await asyncio.sleep(0.2)
@@ -292,7 +308,9 @@ class CustomResources:
         leaving = bool(metadata.get("deletionTimestamp"))
         if leaving and FINALIZER not in (metadata.get("finalizers") or []):
             return _identity(body)
-        self._roster.put("cluster", Entry(app, key, generation, leaving))
+        holder = self._roster.put(_CLUSTER, Entry(app, key, generation, leaving))
+        if holder != _CLUSTER:
+            self._wrong(key, generation, f"an Application of this name comes from {holder}; take it out there")
         return app.identity
 
 

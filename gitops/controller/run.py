@@ -150,15 +150,23 @@ class Controller:
             await self.let_finish(entry.key)
 
     def _children(self, parent: Tracked, bodies: list[Body]) -> None:
-        """Applications that a repository holds, where the cluster cannot: they are known as long as it holds them."""
+        """Applications that a repository holds, where the cluster cannot: they are known as long as it holds them.
+
+        Whoever may write to that repository is not the operator: of the operator's credentials a child has its parent's
+        for the repository of its parent, no others.
+        """
         source, known = f"Application {parent.identity}", set()
+        entry = self.roster.entry(parent.identity)
+        has_credentials = entry is not None and entry.trusted
         for body in bodies:
             namespace = parent.app.namespace
             app = self.read_child({**body, "metadata": {"namespace": namespace, **body["metadata"]}})
             if app.namespace != namespace:
                 raise ConfigError(f"Application {app.identity}: has to be in namespace {namespace}, as its parent")
             known.add(app.identity)
-            self.roster.put(source, Entry(app))
+            own, given = app.source, parent.app.source
+            is_same = (own.repoURL, own.credentials) == (given.repoURL, given.credentials)
+            self.roster.put(source, Entry(app, trusted=has_credentials and is_same))
         self.roster.keep_only(source, known)
 
     def _gone(self, identity: str) -> None:

@@ -7,6 +7,8 @@ Frozen data with the defaults that users are promised; reading it from YAML, and
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gitops.model.source_name import without_userinfo
+
 GROUP, KIND = "gitops.dev", "Application"
 Renderer = Literal["auto", "plain", "kustomize", "template"]
 Drift = Literal["ignore", "report", "correct"]
@@ -60,6 +62,11 @@ class SourceSpec:
     kustomize: KustomizeOptions = KustomizeOptions()
     template: TemplateOptions = field(default_factory=TemplateOptions)
     credentials: Credentials = Credentials()
+
+    @property
+    def address(self) -> str:
+        """`repoURL` as it may be told: without a user's name and password."""
+        return without_userinfo(self.repoURL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from tests.scenarios.running import Running
 from tests.scenarios.world import World, config_map, deployment
 
 
-def application(world, name, **source):
+def application(world, name, namespace="gitops", **source):
     app = world.app
     sync = replace(app.sync, automated=True, drift="correct")
-    return replace(app, name=name, sync=sync, source=replace(app.source, **source), interval=0.3)
+    source = replace(app.source, **source)
+    return replace(app, name=name, namespace=namespace, sync=sync, source=source, interval=0.3)
 
 
 def test_a_push_becomes_a_healthy_rollout_by_itself(world):

@@ -1,0 +1,84 @@
+"""Where Applications come from: two sources of one, and what each may do with the operator's credentials."""
+
+import itertools
+
+from gitops.controller.roster import Entry
+from gitops.model.application import Credentials
+from tests.scenarios.running import Running, of
+from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
+from tests.scenarios.world import World, config_map
+
+
+def test_an_application_that_moves_from_a_file_to_a_custom_resource_is_run_on(world, lines):
+    make_kind(world)
+    world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        here = application(world, "app", namespace=world.namespace)
+        running.call(lambda: running.controller.roster.put("apps.yaml", Entry(here, trusted=True)))
+        running.until(lambda: world.get("ConfigMap", "settings"))
+        world.request("POST", resources(world), custom_resource(world))
+        running.until(lambda: "comes from apps.yaml; take it out there" in str(standing(world)))
+        assert len(of(lines, "application.twice")) == 1
+        running.call(lambda: running.controller.roster.keep_only("apps.yaml", set()))
+        sha = world.commit(settings=config_map("settings", a="2"))
+        running.until_synced(sha, identity)
+        running.until(lambda: standing(world).get("sync", {}).get("status") == "Synced")
+        assert not of(lines, "application.gone")
+
+
+def test_a_source_that_came_second_may_let_go_and_nothing_changes(world, lines):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        other = application(world, "app", path="elsewhere")
+        for _ in range(2):
+            running.call(lambda: running.controller.roster.put("other", Entry(other)))
+        running.call(lambda: running.controller.roster.drop("other", "gitops/app"))
+        assert running.tracked().app.source.path == world.app.source.path
+        running.until_synced(world.commit(settings=config_map("settings", a="2")))
+    assert len(of(lines, "application.twice")) == 1
+
+
+def test_the_password_in_an_address_is_told_nobody(world, lines):
+    address = world.app.source.repoURL.replace("file:///", "file://bob:hunter2@localhost/")
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world, application(world, "app", repoURL=address, targetRevision="nosuch")) as running:
+        running.until(lambda: "did you mean main?" in running.tracked().problem)
+        assert "hunter2" not in running.tracked().problem
+        running.call(lambda: running.controller.roster.put("test", Entry(application(world, "app", repoURL=address))))
+        running.until_synced(sha)
+        away = world.repository.rename(world.folder / "elsewhere")
+        running.until(lambda: of(lines, "poll.failed"))
+        away.rename(world.repository)
+    assert of(lines, "commit.seen")
+    assert "hunter2" not in str(lines)
+
+
+def test_the_operators_credentials_go_to_no_address_that_a_repository_names(fresh_sandbox, tmp_path):
+    """Whoever may write to the repository of an app-of-apps would have them sent to a host of their own."""
+    world = World(tmp_path, fresh_sandbox().kubeconfig(), "story")
+    names = itertools.count()
+
+    def child(**source):
+        body = custom_resource(world, f"child-{next(names)}", source=source)
+        del body["metadata"]["namespace"]
+        return body
+
+    own = {"secretRef": "git"}
+    (world.repository / "apps").mkdir()
+    (world.repository / "child").mkdir()
+    elsewhere = world.folder / "elsewhere"
+    elsewhere.symlink_to(world.repository)
+    bodies = [
+        child(path="child", credentials=own),
+        child(path="child", credentials=own, repoURL=elsewhere.as_uri()),
+        child(path="child", credentials={**own, "proxy": "http://127.0.0.1:9"}),
+    ]
+    world.commit(**{"apps/all": bodies, "child/settings": config_map("settings")})
+    parent = application(world, "app", path="apps", credentials=Credentials(secretRef="git"))
+    with Running(world, parent, environment={"git": "t0ken"}) as running:
+        running.until(lambda: all(running.tracked(f"gitops/child-{number}") for number in range(3)))
+        running.until(lambda: running.tracked("gitops/child-0").head)
+        for number in (1, 2):
+            running.until(lambda number=number: "secretRef: git" in running.tracked(f"gitops/child-{number}").problem)
