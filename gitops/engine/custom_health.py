@@ -28,7 +28,11 @@ class _Clause:
 
     tests: tuple[Test, ...]
     word: HealthWord | None
+    final: bool = False
     each: tuple["_Clause", ...] = ()
+
+
+_OTHERWISE = _Clause((), HealthWord.UNKNOWN)
 
 
 def custom_health(group: str, kind: str, body: Body) -> Health | None:
@@ -36,36 +40,39 @@ def custom_health(group: str, kind: str, body: Body) -> Health | None:
     judge = _judge_of(f"{group}/{kind}")
     if judge is None:
         return None
-    word = judge(body)
-    return Health(word, "" if word is HealthWord.HEALTHY else _message(body))
+    word, final = judge(body)
+    return Health(word, "" if word is HealthWord.HEALTHY else _message(body), final)
 
 
 @cache
-def _judge_of(name: str) -> Callable[[Body], HealthWord] | None:
+def _judge_of(name: str) -> Callable[[Body], tuple[HealthWord, bool]] | None:
     """What judges a kind: a function, else the rules; an exact name goes before a pattern."""
     lines = _lines()
     for known in (name, *(pattern for pattern in (*KINDS, *lines) if "*" in pattern and fnmatchcase(name, pattern))):
         if known in KINDS:
-            return KINDS[known]
+            judge = KINDS[known]
+            return lambda body: (judge(body), False)
         if known in lines:
             clauses = tuple(_clause(part.strip()) for part in _split(lines[known], ";"))
             return lambda body: _first_word(clauses, body)
     return None
 
 
-def _first_word(clauses: tuple[_Clause, ...], body: Body) -> HealthWord:
-    words = (_word_of(clause, body) for clause in clauses)
-    return next((word for word in words if word is not None), HealthWord.UNKNOWN)
+def _first_word(clauses: tuple[_Clause, ...], body: Body) -> tuple[HealthWord, bool]:
+    """The word of the first clause that holds, and whether it is for good."""
+    held = (_held(clause, body) for clause in clauses)
+    found = next((clause for clause in held if clause is not None), _OTHERWISE)
+    return found.word or HealthWord.UNKNOWN, found.final
 
 
-def _word_of(clause: _Clause, body: Body) -> HealthWord | None:
+def _held(clause: _Clause, body: Body) -> _Clause | None:
     if clause.each:
         for condition in _conditions(body):
             for inner in clause.each:
                 if all(test(body, condition) for test in inner.tests):
-                    return inner.word
+                    return inner
         return None
-    return clause.word if all(test(body, None) for test in clause.tests) else None
+    return clause if all(test(body, None) for test in clause.tests) else None
 
 
 def _message(body: Body) -> str:
@@ -98,10 +105,10 @@ def _lines() -> dict[str, str]:
 
 def _clause(text: str) -> _Clause:
     if text.startswith("each("):
-        return _Clause((), None, tuple(_clause(part.strip()) for part in _split(text[5:-1], ",")))
+        return _Clause((), None, each=tuple(_clause(part.strip()) for part in _split(text[5:-1], ",")))
     tests, _, word = text.rpartition(" ")
     parts = [part.strip() for part in _split(tests, "&") if part.strip()]
-    return _Clause(tuple(_test(part) for part in parts), _WORDS[word])
+    return _Clause(tuple(_test(part) for part in parts), _WORDS[word[0]], final=word.endswith("!"))
 
 
 def _split(text: str, mark: str) -> Iterator[str]:
@@ -219,9 +226,16 @@ def _conditions(body: Body) -> list[Body]:
     return [found for found in conditions if isinstance(found, dict)] if isinstance(conditions, list) else []
 
 
+def is_behind(body: Body) -> bool:
+    """True while the status tells of an older spec: its controller has not looked at the newest one yet."""
+    status = body.get("status")
+    seen = status.get("observedGeneration") if isinstance(status, dict) else None
+    newest = (body.get("metadata") or {}).get("generation")
+    return isinstance(seen, int) and isinstance(newest, int) and seen < newest
+
+
 def _stale(body: Body, _: Any) -> bool:
-    seen = (body.get("status") or {}).get("observedGeneration")
-    return seen is not None and seen != body["metadata"].get("generation")
+    return is_behind(body)
 
 
 def _observed(body: Body, _: Any) -> bool:

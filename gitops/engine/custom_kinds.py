@@ -192,12 +192,10 @@ def banzai_kafka(body: Body) -> HealthWord:
         and (broker.get("gracefulActionState") or {}).get("cruiseControlState") in scaled
         for broker in status["brokersState"].values()
     )
-    topic = status.get("cruiseControlTopicStatus")
-    if all_well and topic == "CruiseControlTopicReady" and status.get("state") == "ClusterRunning":
-        return HEALTHY
-    if topic in (None, "CruiseControlTopicNotReady"):
-        return PROGRESSING if status.get("state") == "ClusterReconciling" else DEGRADED
-    return PROGRESSING
+    if not all_well:
+        return DEGRADED
+    is_running = status.get("state") == "ClusterRunning"
+    return HEALTHY if is_running and status.get("cruiseControlTopicStatus") == "CruiseControlTopicReady" else PROGRESSING
 
 
 def inference_service(body: Body) -> HealthWord:

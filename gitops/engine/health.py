@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from gitops.engine.custom_health import custom_health
+from gitops.engine.custom_health import custom_health, is_behind
 from gitops.engine.trouble import pod_trouble
 from gitops.manifests.cel import CelError, evaluate
 from gitops.manifests.key import Body, ResourceKey, group_of
@@ -45,7 +45,10 @@ def _judged(body: Body, own: tuple[HealthRule, ...]) -> Health:
     rule = HEALTH.get((group, kind))
     if rule is not None:
         return rule(body)
-    return custom_health(group, kind, body) or _generic(body)
+    found = custom_health(group, kind, body) or _generic(body)
+    if is_behind(body) and found.word is not HealthWord.SUSPENDED:  # who is suspended looks at nothing (kstatus)
+        return _progressing("waiting for its controller to notice the change")
+    return found
 
 
 def _by_expressions(body: Body, rule: HealthRule) -> Health:
@@ -239,8 +242,11 @@ def _crd(body: Body) -> Health:
     unstructured = _condition(body, "NonStructuralSchema")
     if unstructured.get("status") == "True":
         return _degraded(unstructured.get("message") or "its schema is not structural", final=True)
-    if _condition(body, "Established").get("status") == "True":
+    established = _condition(body, "Established")
+    if established.get("status") == "True":
         return HEALTHY
+    if established.get("status") == "False" and established.get("reason") != "Installing":
+        return _degraded(established.get("message") or "the kind cannot be established")
     return _progressing("the kind is not established yet")
 
 
@@ -249,20 +255,13 @@ def _namespace(body: Body) -> Health:
     return HEALTHY if phase == "Active" else _progressing(f"the namespace is {phase}")
 
 
-_HPA_FAILURES = {
-    "FailedGetScale",
-    "FailedUpdateScale",
-    "FailedGetResourceMetric",
-    "InvalidSelector",
-    "InvalidMetricSourceType",
-    "FailedConvertHPA",
-}
-
-
 def _autoscaler(body: Body) -> Health:
+    """Degraded when it cannot scale or cannot read a metric (FailedGet..., FailedCompute..., Invalid...)."""
     for condition in _status(body).get("conditions") or []:
-        if condition.get("reason") in _HPA_FAILURES and condition.get("status") == "False":
-            return _degraded(condition.get("message") or condition["reason"])
+        reason = str(condition.get("reason") or "")
+        is_about = condition.get("type") in ("AbleToScale", "ScalingActive") and condition.get("status") == "False"
+        if is_about and reason.startswith(("Failed", "Invalid")):
+            return _degraded(condition.get("message") or reason)
     return HEALTHY
 
 
@@ -274,12 +273,10 @@ def _api_service(body: Body) -> Health:
 
 
 def _generic(body: Body) -> Health:
-    """kstatus' rules: observedGeneration, Reconciling, Stalled, then Ready; nothing said means Healthy."""
+    """kstatus' rules: Reconciling, Stalled, then Ready; nothing said means Healthy."""
     status = body.get("status")
     if not isinstance(status, dict):
         return HEALTHY
-    if "observedGeneration" in status and _is_stale(body):
-        return _progressing("waiting for its controller to notice the change")
     conditions = status.get("conditions")
     if not isinstance(conditions, list):
         return HEALTHY
@@ -298,6 +295,7 @@ HEALTH: dict[tuple[str, str], Rule] = {
     ("", "Namespace"): _namespace,
     ("", "PersistentVolumeClaim"): _claim,
     ("", "Pod"): _pod,
+    ("", "ReplicationController"): _replica_set,
     ("", "Service"): _service,
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _crd,
     ("apiregistration.k8s.io", "APIService"): _api_service,

@@ -8,7 +8,7 @@ import pytest
 from gitops.engine.custom_health import _judge_of, _lines, custom_health
 from gitops.engine.health import health_of
 from gitops.engine.kstatus import kstatus_of
-from gitops.model.health import HealthWord
+from gitops.model.health import Health, HealthWord
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared/conformance/health"
 recorded = pytest.mark.skipif(not RECORDED.exists(), reason="the recorded objects are not beside this checkout")
@@ -44,8 +44,47 @@ def test_every_rule_can_be_read_and_judges_an_object_without_a_status():
         judge = _judge_of(f"{group}/{kind}")
         assert judge is not None
         body = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": "x", "generation": 1}, "spec": {}}
-        assert isinstance(judge(body), HealthWord)
-        assert isinstance(judge({**body, "status": {"conditions": [], "phase": 1}}), HealthWord)
+        for status in ({}, {"status": {"conditions": [], "phase": 1}}):
+            word, _ = judge({**body, **status})
+            assert isinstance(word, HealthWord)
+
+
+def test_what_a_status_says_of_an_older_spec_is_not_believed():
+    kustomization = {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": "x", "generation": 2},
+        "spec": {},
+        "status": {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    assert health_of(kustomization).word is HealthWord.PROGRESSING
+    assert health_of({**kustomization, "spec": {"suspend": True}}).word is HealthWord.SUSPENDED
+    kustomization["status"]["observedGeneration"] = 2
+    assert health_of(kustomization).word is HealthWord.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("phase", "word", "final"),
+    [
+        ("", HealthWord.PROGRESSING, False),
+        ("Running", HealthWord.PROGRESSING, False),
+        ("Succeeded", HealthWord.HEALTHY, False),
+        ("Error", HealthWord.DEGRADED, True),
+    ],
+)
+def test_a_workflow_is_judged_like_a_job(phase, word, final):
+    workflow = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "x"}}
+    health = health_of({**workflow, "status": {"phase": phase} if phase else {}})
+    assert (health.word, health.final) == (word, final)
+
+
+@pytest.mark.parametrize("reason", ["FailedGetExternalMetric", "FailedComputeMetricsReplicas", "InvalidSelector"])
+def test_an_autoscaler_that_cannot_read_its_metrics_is_degraded(reason):
+    condition = {"type": "ScalingActive", "status": "False", "reason": reason, "message": "no metrics"}
+    body = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "x"}}
+    assert health_of({**body, "status": {"conditions": [condition]}}) == Health(HealthWord.DEGRADED, "no metrics")
+    disabled = {**condition, "reason": "ScalingDisabled"}
+    assert health_of({**body, "status": {"conditions": [disabled]}}).word is HealthWord.HEALTHY
 
 
 def certificate(*conditions):
