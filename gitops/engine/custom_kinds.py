@@ -195,7 +195,9 @@ def banzai_kafka(body: Body) -> HealthWord:
     if not all_well:
         return DEGRADED
     is_running = status.get("state") == "ClusterRunning"
-    return HEALTHY if is_running and status.get("cruiseControlTopicStatus") == "CruiseControlTopicReady" else PROGRESSING
+    return (
+        HEALTHY if is_running and status.get("cruiseControlTopicStatus") == "CruiseControlTopicReady" else PROGRESSING
+    )
 
 
 def inference_service(body: Body) -> HealthWord:
