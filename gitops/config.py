@@ -22,6 +22,7 @@ from gitops.manifests.yaml import line_of
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, Backoff, SourceSpec
 from gitops.model.errors import ConfigError
+from policies.rule import Target
 from policies.windows import check_window
 
 API_VERSION = "gitops.dev/v1alpha1"
@@ -148,6 +149,10 @@ class _Reader:
                 check_window(window)
             except ConfigError as exc:
                 raise self._error(("spec", "windows", number), str(exc).removeprefix("windows: ")) from None
+        try:
+            Target(app.policies.kubernetes)
+        except ConfigError as exc:
+            raise self._error(("spec", "policies", "kubernetes"), str(exc)) from None
         for number, ignored in enumerate(app.ignoreDifferences):
             for name, parse in (("jsonPointers", parse_pointer), ("jqPathExpressions", parse_path)):
                 for place, text in enumerate(getattr(ignored, name)):

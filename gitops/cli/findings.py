@@ -1,5 +1,6 @@
 """Findings as each reader wants them: people, JUnit, SARIF 2.1.0 (code scanning), Markdown (merge requests)."""
 
+import re
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
@@ -7,6 +8,7 @@ import orjson
 
 from gitops.model.finding import Finding
 
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -32,7 +34,7 @@ def json(findings: Sequence[Finding]) -> str:
 
 
 def junit(findings: Sequence[Finding]) -> str:
-    """One test case for each finding; errors are failures."""
+    """One test case for each finding; errors are failures. What XML 1.0 cannot hold is shown as �."""
     cases = []
     for finding in findings:
         name = quoteattr(f"{finding.rule}: {finding.key}")
@@ -42,7 +44,8 @@ def junit(findings: Sequence[Finding]) -> str:
         cases.append(f"  <testcase classname={place} name={name}>{body}</testcase>\n")
     errors = sum(finding.severity == "error" for finding in findings)
     head = f'<testsuite name="gitops policy" tests="{len(findings)}" failures="{errors}">\n'
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}{"".join(cases)}</testsuite>\n'
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n{head}{"".join(cases)}</testsuite>\n'
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def sarif(findings: Sequence[Finding]) -> str:

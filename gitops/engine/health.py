@@ -45,10 +45,10 @@ def _judged(body: Body, own: tuple[HealthRule, ...]) -> Health:
     rule = HEALTH.get((group, kind))
     if rule is not None:
         return rule(body)
-    found = custom_health(group, kind, body) or _generic(body)
-    if is_behind(body) and found.word is not HealthWord.SUSPENDED:  # who is suspended looks at nothing (kstatus)
+    judged = custom_health(group, kind, body) or _generic(body)
+    if is_behind(body) and judged.word is not HealthWord.SUSPENDED:  # who is suspended looks at nothing (kstatus)
         return _progressing("waiting for its controller to notice the change")
-    return found
+    return judged
 
 
 def _by_expressions(body: Body, rule: HealthRule) -> Health:

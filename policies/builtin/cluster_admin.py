@@ -7,17 +7,29 @@ from policies.rule import Breach, Rule, Target
 
 _BINDINGS = {"ClusterRoleBinding", "RoleBinding"}
 _ROLES = {"ClusterRole", "Role"}
+# Whoever has one of these on everything can give themselves the rest.
+_OPENERS = {"*", "bind", "escalate", "impersonate"}
 
 
 def _check(body: Body, _: Target) -> Iterator[Breach]:
     kind = body.get("kind")
-    if kind in _BINDINGS and (body.get("roleRef") or {}).get("name") == "cluster-admin":
+    role = body.get("roleRef") or {}
+    if kind in _BINDINGS and (role.get("kind"), role.get("name")) == ("ClusterRole", "cluster-admin"):
         yield "roleRef.name", "binds cluster-admin", "bind a role with the rights that are needed"
     if kind in _ROLES:
         for number, rule in enumerate(body.get("rules") or []):
-            parts = (rule.get("apiGroups") or [], rule.get("resources") or [], rule.get("verbs") or [])
-            if all("*" in part for part in parts):
-                yield f"rules[{number}]", "allows every verb on every resource", "name the resources and verbs"
+            on_all = all("*" in (rule.get(part) or []) for part in ("apiGroups", "resources"))
+            verbs = _OPENERS & set(rule.get("verbs") or [])
+            if on_all and verbs:
+                what = "every verb" if "*" in verbs else ", ".join(sorted(verbs))
+                yield f"rules[{number}]", f"allows {what} on every resource", "name the resources and verbs"
+    selectors = (body.get("aggregationRule") or {}).get("clusterRoleSelectors") or []
+    if kind == "ClusterRole" and any(not any((selector or {}).values()) for selector in selectors):
+        yield (
+            "aggregationRule.clusterRoleSelectors",
+            "an empty selector takes in every role, cluster-admin too",
+            "select by a label",
+        )
 
 
 RULE = Rule(

@@ -1,4 +1,4 @@
-"""`no-literal-secrets`: passwords belong into Secrets, not into ConfigMaps or literal environment values."""
+"""`no-literal-secrets`: passwords belong into Secrets, not into ConfigMaps, environment values or arguments."""
 
 import re
 from collections.abc import Iterator
@@ -6,10 +6,19 @@ from collections.abc import Iterator
 from gitops.manifests.key import Body
 from policies.rule import Breach, Rule, Target, containers
 
-_NAME = re.compile(r"(?i)(?:^|[-_.])(?:password|passwd|secret|token|api[-_.]?key|private[-_.]?key)$")
-_VALUE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b")
-# Values that name a secret rather than being one.
-_HARMLESS = re.compile(r"^(?:|true|false|none|\$\(.*\)|/.*|https?://.*)$")
+# Of names as words between `_`: dbPassword is db_password.
+_NAME = re.compile(
+    r"(?:password|passwd|secret|token|(?:^|_)(?:pass|pwd|secret_key_base)"
+    r"|(?:^|_)(?:api|private|access|secret|encryption|signing|master|auth|session)_?key)$"
+)
+_VALUE = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b"
+    r"|\b[a-z][a-z0-9+.-]*://[^\s/:@]*:(?![$<{*])[^\s/@]+@"  # a password in an address
+)
+# Values that name a secret rather than being one, and switches.
+_HARMLESS = re.compile(r"(?i)(?:|true|false|yes|no|on|off|none|null|\d|\$[({\w].*|<.*>|/.*|[a-z][a-z0-9+.-]*://.*)")
+_OPTION = re.compile(r"--?([\w.-]+)=(.+)", re.S)
+_ASSIGNMENT = re.compile(r"(?:^|[\s;&|\"'])([A-Za-z_]\w*)=[\"']?([^\s\"';&|]+)")
 
 
 def _check(body: Body, _: Target) -> Iterator[Breach]:
@@ -23,15 +32,36 @@ def _check(body: Body, _: Target) -> Iterator[Breach]:
             if isinstance(value, str) and _is_secret(name, value):
                 field = f"{path}.env[name={name}].value"
                 yield field, "looks like a secret written out", "use valueFrom.secretKeyRef"
+        for part in ("command", "args"):
+            words = [str(word) for word in container.get(part) or []]
+            for number in _secret_words(words):
+                yield (
+                    f"{path}.{part}[{number}]",
+                    "looks like a secret written out",
+                    "give it by an environment variable",
+                )
+
+
+def _secret_words(words: list[str]) -> Iterator[int]:
+    """Where a command line has a secret: `--token=x`, `--token x`, `TOKEN=x` in a script."""
+    for number, word in enumerate(words):
+        before = words[number - 1] if number else ""
+        option = _OPTION.fullmatch(word)
+        given = [option.groups()] if option else _ASSIGNMENT.findall(word)
+        if before.startswith("-") and "=" not in before and not word.startswith("-"):
+            given = [*given, (before.lstrip("-"), word)]
+        if _VALUE.search(word) or any(_is_secret(name, value) for name, value in given):
+            yield number
 
 
 def _is_secret(name: str, value: str) -> bool:
-    return bool(_VALUE.search(value)) or (bool(_NAME.search(name)) and not _HARMLESS.match(value.strip()))
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-.]", "_", name).lower()
+    return bool(_VALUE.search(value)) or (bool(_NAME.search(words)) and not _HARMLESS.fullmatch(value.strip()))
 
 
 RULE = Rule(
     name="no-literal-secrets",
-    about="No password, token or key stands in a ConfigMap or in a literal environment value.",
+    about="No password, token or key stands in a ConfigMap, a literal environment value or a command line.",
     check=_check,
     good="""\
 apiVersion: v1

@@ -3,23 +3,27 @@
 from collections.abc import Iterator
 
 from gitops.manifests.key import Body
-from policies.rule import Breach, Rule, Target, containers
+from policies.rule import Breach, Rule, Target, containers, pod_specs
 
 
 def _check(body: Body, _: Target) -> Iterator[Breach]:
     for path, container in containers(body):
-        image = container.get("image") or ""
-        tag = image.rpartition("/")[2].partition(":")[2]
-        if "@" in image:
-            continue
-        if not tag:
-            yield (
-                f"{path}.image",
-                f"{image or 'no image'} has no tag, so it means latest",
-                "write a version or a digest",
-            )
-        elif tag == "latest":
-            yield f"{path}.image", f"{image} changes under the same name", "write a version or a digest"
+        yield from _image(f"{path}.image", container.get("image") or "")
+    for path, spec in pod_specs(body):
+        for volume in spec.get("volumes") or []:
+            if volume.get("image"):
+                place = f"{path}.volumes[name={volume.get('name')}].image.reference"
+                yield from _image(place, volume["image"].get("reference") or "")
+
+
+def _image(field: str, image: str) -> Iterator[Breach]:
+    tag = image.rpartition("/")[2].partition(":")[2]
+    if "@" in image:
+        return
+    if not tag:
+        yield field, f"{image or 'no image'} has no tag, so it means latest", "write a version or a digest"
+    elif tag == "latest":
+        yield field, f"{image} changes under the same name", "write a version or a digest"
 
 
 RULE = Rule(

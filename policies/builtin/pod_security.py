@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gitops.manifests.key import Body
-from policies.rule import Breach, Rule, Target, containers, pod_specs
+from policies.rule import Breach, Rule, Target, containers, pod_metadata, pod_specs
 
 _CAPABILITIES = {
     "AUDIT_WRITE",
@@ -77,6 +77,18 @@ def _container(path: str, container: dict[str, Any]) -> Iterator[Breach]:
                 "remove it",
             )
     yield from _context(f"{path}.securityContext", context)
+    yield from _hosts(path, container)
+
+
+def _hosts(path: str, container: dict[str, Any]) -> Iterator[Breach]:
+    """Probes and hooks that the kubelet sends elsewhere (in the Baseline since Kubernetes 1.34)."""
+    lifecycle = container.get("lifecycle") or {}
+    asked = {probe: container.get(probe) for probe in ("livenessProbe", "readinessProbe", "startupProbe")}
+    asked |= {f"lifecycle.{hook}": lifecycle.get(hook) for hook in ("postStart", "preStop")}
+    for name, what in asked.items():
+        for way in ("httpGet", "tcpSocket"):
+            if ((what or {}).get(way) or {}).get("host"):
+                yield f"{path}.{name}.{way}.host", "has the node ask another host", "remove host"
 
 
 def _context(path: str, context: dict[str, Any]) -> Iterator[Breach]:
@@ -93,14 +105,10 @@ def _context(path: str, context: dict[str, Any]) -> Iterator[Breach]:
 
 
 def _annotations(body: Body) -> Iterator[Breach]:
-    places = (
-        ("metadata.annotations", body.get("metadata") or {}),
-        ("spec.template.metadata.annotations", ((body.get("spec") or {}).get("template") or {}).get("metadata") or {}),
-    )
-    for path, metadata in places:
+    for path, metadata in pod_metadata(body):
         for name, value in (metadata.get("annotations") or {}).items():
             if name.startswith(_APPARMOR) and value == "unconfined":
-                yield f"{path}[{name}]", "switches AppArmor off", "write runtime/default"
+                yield f"{path}.annotations[{name}]", "switches AppArmor off", "write runtime/default"
 
 
 RULE = Rule(

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 
 from gitops.manifests.key import Body
-from policies.rule import Breach, Rule, Target, containers
+from policies.rule import Breach, Rule, Target, containers, runs_along
 
-_LONG_RUNNING = {"Deployment", "StatefulSet", "DaemonSet"}
+_ENDING = {"Pod", "PodTemplate", "Job", "CronJob"}
 
 
 def _check(body: Body, _: Target) -> Iterator[Breach]:
-    if body.get("kind") not in _LONG_RUNNING:
+    if body.get("kind") in _ENDING:
         return
-    for path, container in containers(body, ephemeral=False):
-        if container.get("ports") and not container.get("readinessProbe"):
+    for path, container in containers(body):
+        if runs_along(path, container) and container.get("ports") and not container.get("readinessProbe"):
             yield f"{path}.readinessProbe", "it has ports, but no readiness probe", "write a readinessProbe"
 
 

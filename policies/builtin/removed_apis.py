@@ -74,12 +74,12 @@ def _check(body: Body, target: Target) -> Iterator[Breach]:
     if found is None:
         return
     removed, instead = found
-    if not target.kubernetes or _number(target.kubernetes) >= _number(removed):
+    if not target.kubernetes or target.minor >= _number(removed):
         yield "apiVersion", f"is not served from Kubernetes {removed} on", f"use {instead}"
 
 
 def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.lstrip("v").split(".")[:2])
+    return tuple(int(part) for part in version.split("."))
 
 
 RULE = Rule(

@@ -55,6 +55,181 @@ def test_a_removed_version_counts_for_the_cluster_that_no_longer_serves_it():
     assert found(bad, options, "")
 
 
+@pytest.mark.parametrize("version", ["latest", "1", "1.x", "newest 1.32"])
+def test_a_target_that_is_no_version_is_the_callers_mistake(version):
+    with pytest.raises(ConfigError, match=r"expected one such as 1\.32"):
+        found(BAD_IMAGE, PolicyOptions(), version)
+
+
+def test_a_providers_version_counts_as_what_it_is():
+    bad = RULES["no-removed-apis"].bad
+    assert found(bad, PolicyOptions(enforce=("no-removed-apis",)), "1.25+")
+    assert not found(bad, PolicyOptions(enforce=("no-removed-apis",)), "v1.24.9-eks-1")
+
+
+POD_OF = {
+    "Rollout": ("argoproj.io/v1alpha1", "spec: {template: {spec: POD}}", "spec.template.spec"),
+    "Service": ("serving.knative.dev/v1", "spec: {template: {spec: POD}}", "spec.template.spec"),
+    "CronJob": (
+        "batch/v1",
+        "spec: {jobTemplate: {spec: {template: {spec: POD}}}}",
+        "spec.jobTemplate.spec.template.spec",
+    ),
+    "AdvancedCronJob": (
+        "apps.kruise.io/v1alpha1",
+        "spec: {jobTemplate: {spec: {template: {spec: POD}}}}",
+        "spec.jobTemplate.spec.template.spec",
+    ),
+    "PodTemplate": ("v1", "template: {spec: POD}", "template.spec"),
+    "Pod": ("v1", "spec: POD", "spec"),
+}
+
+
+def fields_of(rule, text):
+    return [finding.field for finding in found(text, PolicyOptions(enforce=(rule,)))]
+
+
+def pod(pod_spec, kind="Pod"):
+    api, form, _ = POD_OF[kind]
+    return f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x}}\n{form.replace('POD', pod_spec)}\n"
+
+
+@pytest.mark.parametrize("kind", sorted(POD_OF))
+def test_whatever_makes_pods_is_judged_by_them(kind):
+    text = pod("{hostPID: true, containers: [{name: c, image: web}]}", kind)
+    place = POD_OF[kind][2]
+    assert fields_of("pinned-images", text) == [f"{place}.containers[name=c].image"]
+    assert fields_of("pod-security-baseline", text) == [f"{place}.hostPID"]
+
+
+def test_an_image_that_is_mounted_is_pinned_too():
+    text = pod('{containers: [{name: c, image: "web:1"}], volumes: [{name: d, image: {reference: "data:latest"}}]}')
+    assert fields_of("pinned-images", text) == ["spec.volumes[name=d].image.reference"]
+
+
+def test_app_armor_is_what_the_pod_says_not_what_its_workload_does():
+    annotation = 'annotations: {container.apparmor.security.beta.kubernetes.io/c: "unconfined"}'
+    template = f"{{metadata: {{{annotation}}}, spec: {{containers: []}}}}"
+    job = f"apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: x, {annotation}}}\n"
+    assert fields_of("pod-security-baseline", f"{job}spec: {{jobTemplate: {{spec: {{template: {template}}}}}}}\n") == [
+        "spec.jobTemplate.spec.template.metadata.annotations[container.apparmor.security.beta.kubernetes.io/c]"
+    ]
+    single = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: x, {annotation}}}\nspec: {{containers: []}}\n"
+    assert fields_of("pod-security-baseline", single) == [
+        "metadata.annotations[container.apparmor.security.beta.kubernetes.io/c]"
+    ]
+
+
+@pytest.mark.parametrize("what", ["livenessProbe", "startupProbe", "lifecycle.preStop"])
+def test_the_node_asks_no_other_host_for_a_pod(what):
+    inner = "{httpGet: {host: metadata.internal, port: 80}}"
+    for step in reversed(what.split(".")):
+        inner = f"{{{step}: {inner}}}"
+    text = pod(f"{{containers: [{{name: c, image: a, {inner[1:-1]}}}]}}")
+    assert fields_of("pod-security-baseline", text) == [f"spec.containers[name=c].{what}.httpGet.host"]
+
+
+FULL = "resources: {requests: {cpu: 1m, memory: 1Mi}, limits: {memory: 1Mi}}"
+
+
+def test_an_init_container_needs_requests_and_limits_a_debugging_one_none():
+    text = pod(
+        f"{{initContainers: [{{name: i}}], containers: [{{name: c, {FULL}}}], ephemeralContainers: [{{name: e}}]}}"
+    )
+    assert fields_of("require-limits", text) == [
+        f"spec.initContainers[name=i].resources.{field}"
+        for field in ("limits.memory", "requests.cpu", "requests.memory")
+    ]
+
+
+def test_what_a_whole_pod_asks_for_its_containers_need_not():
+    assert fields_of("require-limits", pod(f"{{{FULL}, containers: [{{name: c}}]}}")) == []
+
+
+def test_a_sidecar_needs_a_probe_and_a_first_step_does_not():
+    ports = "ports: [{containerPort: 1}]"
+    inits = f"[{{name: i, {ports}}}, {{name: s, restartPolicy: Always, {ports}}}]"
+    text = pod(f"{{initContainers: {inits}, containers: [{{name: c}}]}}", "Rollout")
+    assert fields_of("require-probes", text) == ["spec.template.spec.initContainers[name=s].readinessProbe"]
+
+
+@pytest.mark.parametrize(
+    ("role", "fields"),
+    [
+        ("aggregationRule: {clusterRoleSelectors: [{matchLabels: {}}]}", ["aggregationRule.clusterRoleSelectors"]),
+        ("aggregationRule: {clusterRoleSelectors: [{matchLabels: {a: b}}]}", []),
+        ('rules: [{apiGroups: ["*"], resources: ["*"], verbs: [get, escalate]}]', ["rules[0]"]),
+        ('rules: [{apiGroups: ["*"], resources: ["*"], verbs: [get, list, watch]}]', []),
+        ('rules: [{apiGroups: [apps], resources: ["*"], verbs: ["*"]}]', []),
+    ],
+)
+def test_every_way_to_every_right_is_seen(role, fields):
+    text = f"apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: x}}\n{role}\n"
+    assert fields_of("no-cluster-admin", text) == fields
+
+
+def test_a_role_of_ones_own_may_be_called_cluster_admin():
+    text = "kind: RoleBinding\nmetadata: {name: x}\nroleRef: {kind: Role, name: cluster-admin}\n"
+    assert fields_of("no-cluster-admin", f"apiVersion: rbac.authorization.k8s.io/v1\n{text}") == []
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "PGPASSWORD=hunter2",
+        "MYSQL_ROOT_PASSWORD=hunter2",
+        "dbPassword=hunter2",
+        "DB_PASS=hunter2",
+        "AWS_SECRET_ACCESS_KEY=wJalr",
+        "SECRET_KEY_BASE=abc123",
+        "ENCRYPTION_KEY=abc123",
+        "GITHUB_TOKEN=abc123",
+        "apiKey=abc123",
+        "DATABASE_URL=postgres://u:hunter2@db/x",
+        "NOTES=AKIAABCDEFGHIJKLMNOP",
+    ],
+)
+def test_a_secret_that_is_written_out_is_found_by_its_name_or_its_form(pair):
+    name, _, value = pair.partition("=")
+    env = pod(f'{{containers: [{{name: c, env: [{{name: {name}, value: "{value}"}}]}}]}}')
+    assert fields_of("no-literal-secrets", env) == [f"spec.containers[name=c].env[name={name}].value"]
+    config = f'apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{{name}: "{value}"}}\n'
+    assert fields_of("no-literal-secrets", config) == [f"data[{name}]"]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "PASSWORD_FILE=/run/secrets/password",
+        "TOKEN=/run/secrets/token",
+        "TOKEN_URL=https://login.example.com/token",
+        "MAX_TOKENS=4096",
+        "TOKENIZER=wordpiece",
+        "SECRET_NAME=db",
+        "PUBLIC_KEY=abc",
+        "REQUIRE_PASSWORD=yes",
+        "PROXY_PASS=http://backend:8080",
+        "DB_PASSWORD=$(FROM_SECRET)",
+        "DB_PASSWORD=${FROM_SECRET}",
+        "DATABASE_URL=postgres://u:$(DB_PASSWORD)@db/x",
+        "PWD=/work",
+        "COMPASS=north",
+        "SORT_KEY=name",
+        "AWS_ACCESS_KEY_ID=abc",
+    ],
+)
+def test_what_only_names_a_secret_or_looks_like_one_is_let_be(pair):
+    name, _, value = pair.partition("=")
+    config = f'apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{{name}: "{value}"}}\n'
+    assert fields_of("no-literal-secrets", config) == []
+
+
+def test_a_secret_in_a_command_line_is_found():
+    command = '["--password=hunter2", "--token", "abc", "--token-file=/t", "-v", "PGPASSWORD=hunter2 psql", "$TOKEN"]'
+    text = pod(f"{{containers: [{{name: c, args: {command}}}]}}")
+    assert fields_of("no-literal-secrets", text) == [f"spec.containers[name=c].args[{at}]" for at in (0, 2, 5)]
+
+
 def test_an_exemption_needs_a_day_and_a_reason_and_ends():
     def excused(text):
         annotation = f'metadata: {{name: web, annotations: {{gitops.dev/exempt-pinned-images: "{text}"}}}}'
