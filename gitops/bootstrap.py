@@ -189,7 +189,7 @@ async def open_controller(
     home = open_cluster(settings.kubeconfig, settings.context)
 
     def reconnect(name: str) -> None:
-        controller.reconnect(name)
+        controller.lanes.reconnect(name)
 
     registry = Registry(home, settings.namespace, reconnect)
 
@@ -219,16 +219,16 @@ def _connector(settings: Settings, registry: "Registry") -> "Connect":
     """How a controller gets at clusters: "" is its home, any other name is registered, or a context."""
     from gitops.adapters.kubernetes.cache import CachedCluster
     from gitops.adapters.kubernetes.cluster import KubernetesCluster
-    from gitops.adapters.kubernetes.connection import connect
+    from gitops.adapters.kubernetes.connection import connect_apart
     from gitops.adapters.kubernetes.shelf import Seen
     from gitops.controller.lane import Connected, OnObject
 
-    def connected(name: str, on_object: OnObject, may_write: Callable[[], bool]) -> Connected:
+    async def connected(name: str, on_object: OnObject, may_write: Callable[[], bool]) -> Connected:
         def seen(change: Seen) -> None:
             on_object(change.set_id, change.key, change.body, change.suspect)
 
         registered = registry.connection(name) if name else None
-        connection = registered or connect(settings.kubeconfig, name or settings.context)
+        connection = registered or await connect_apart(settings.kubeconfig, name or settings.context)
         cluster = CachedCluster(KubernetesCluster(connection), seen, may_write)
         return Connected(cluster, cluster.counts)
 

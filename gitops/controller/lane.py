@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -33,9 +33,10 @@ class Connected:
     counts: Mapping[tuple[str, int], int]  # (method, HTTP status) → how many answers so far
 
 
-# cluster name, what to call on a change of a managed object, whether writes are still ours → the cluster
+# cluster name, what to call on a change of a managed object, whether writes are still ours → the cluster; raises
+# ConfigError for one that is not known, or not rightly described
 OnObject = Callable[[str, ResourceKey, Body | None, bool], None]
-Connect = Callable[[str, OnObject, Callable[[], bool]], Connected]
+Connect = Callable[[str, OnObject, Callable[[], bool]], Awaitable[Connected]]
 
 
 class Lane:

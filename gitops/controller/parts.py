@@ -26,7 +26,7 @@ class Parts:
         task.add_done_callback(lambda ended: self._ended(name, ended))
         return task
 
-    def once(self, work: Awaitable[None]) -> None:
+    def once(self, work: Awaitable[None]) -> "asyncio.Task[None]":
         """Start a small piece of work; its failure is told, not fatal."""
 
         async def told() -> None:
@@ -38,6 +38,7 @@ class Parts:
         task = asyncio.create_task(told())
         self._pieces.add(task)
         task.add_done_callback(self._pieces.discard)
+        return task
 
     async def until(self, stop: asyncio.Event) -> None:
         """Wait for `stop`. Raises what the first part that died raised."""

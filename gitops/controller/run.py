@@ -10,13 +10,14 @@ Roster ──► Fleet ◄── Poller (new commits)
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
 from gitops.controller.conduct import Means
 from gitops.controller.fleet import REFRESH, SYNC, Fleet, Tracked
 from gitops.controller.lane import Connect, Connected, Lane
+from gitops.controller.lanes import Lanes
 from gitops.controller.parts import Parts
 from gitops.controller.people import PING, People, answer_text, came_to
 from gitops.controller.poller import Poller
@@ -75,14 +76,14 @@ class Controller:
         self.people = People(store, self._on_word, self._on_wish)
         self.records = Records(store, clock, self._record, self._runs)
         self.replica: Replica | Alone = Alone()
-        self.lanes: dict[str, Lane] = {}
         self.read_child: Callable[[Body], Application] = _no_children
         self.on_status: Callable[[Tracked], None] = lambda _: None
         self.let_finish: Callable[[ResourceKey], Awaitable[None]] = _nothing_to_finish  # takes our finalizer off
         self._parts = Parts()
+        self.lanes = Lanes(
+            self.fleet, clock, self._parts, connect=self._connected, lane_of=self._lane, unknown=self._cluster_unknown
+        )
         self._ready = False
-        self._lane_tasks: dict[str, asyncio.Future[None]] = {}
-        self._connected: dict[str, Connected] = {}
         self.tally = Tally()
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -121,8 +122,7 @@ class Controller:
             await self.replica.leave()
         with contextlib.suppress(GitopsError):
             await self.records.write()
-        for connected in self._connected.values():
-            await connected.cluster.close()
+        await self.lanes.close()
         await self._repositories.close()
         log.info("controller.stopped")
 
@@ -135,8 +135,8 @@ class Controller:
         tracked.leaving = entry.leaving
         if tracked.task is not None:  # it goes by the old spec
             tracked.task.cancel()
-        if before != tracked.cluster and before in self.lanes:
-            self.lanes[before].queue.drop(tracked.identity)
+        if before != tracked.cluster:
+            self.lanes.drop(before, tracked.identity)
         tracked.begin_anew()
         log.info("application.known", application=tracked.identity)
         self.records.changed(tracked.identity)
@@ -178,26 +178,23 @@ class Controller:
         self.poller.remove(tracked)
         self.fleet.remove(identity)
         self.records.changed(identity)
-        lane = self.lanes.get(tracked.cluster)
-        if lane is not None:
-            lane.queue.drop(identity)
+        self.lanes.drop(tracked.cluster, identity)
         if tracked.task is not None:
             tracked.task.cancel()
 
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
 
     def _wake(self, tracked: Tracked, priority: Priority) -> None:
-        if not self._runs(tracked.identity):
-            return
-        try:
-            self._lane(tracked.cluster).put(tracked, priority)
-        except ConfigError as exc:
-            if tracked.error != str(exc):
-                log.warning("cluster.unknown", application=tracked.identity, error=str(exc))
-            tracked.missed(str(exc))
-            self._answer(tracked.asked, Outcome.FAILED, str(exc))
-            tracked.asked = None
-            self._tell(tracked)
+        if self._runs(tracked.identity):
+            self.lanes.put(tracked, priority)
+
+    def _cluster_unknown(self, tracked: Tracked, error: str) -> None:
+        if tracked.error != error:
+            log.warning("cluster.unknown", application=tracked.identity, error=error)
+        tracked.missed(error)
+        self._answer(tracked.asked, Outcome.FAILED, error)
+        tracked.asked = None
+        self._tell(tracked)
 
     def _on_commit(self, tracked: Tracked, revision: Revision) -> None:
         """A commit that may change what is desired; where it will be synced, a pass for an older one has no point."""
@@ -266,8 +263,9 @@ class Controller:
     # ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _tell(self, tracked: Tracked) -> None:
-        if tracked.unhealthy and tracked.cluster in self.lanes:
-            self.lanes[tracked.cluster].troubles.note(tracked)
+        lane = self.lanes.get(tracked.cluster)
+        if tracked.unhealthy and lane is not None:
+            lane.troubles.note(tracked)
         self.records.changed(tracked.identity)
         self.on_status(tracked)
 
@@ -282,58 +280,35 @@ class Controller:
 
     # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _lane(self, name: str) -> Lane:
-        if name not in self.lanes:
-            connected = self._connect(
-                name,
-                lambda set_id, key, body, suspect: self._on_object(name, set_id, key, body, suspect),
-                self.replica.may_write,
-            )
-            self._connected[name] = connected
-            means = Means(
-                connected.cluster,
-                self._repositories,
-                self.renders,
-                self.store,
-                self.clock,
-                self._version,
-                self.replica.actor,
-                self._left,
-                self._children,
-                self.tally.noted,
-            )
-            lane = Lane(
-                name,
-                means,
-                self.fleet,
-                may_run=lambda tracked: self._runs(tracked.identity),
-                word_of=self.people.word_of,
-                ended=self._pass_ended,
-                told=self._tell,
-            )
-            self.lanes[name] = lane
-            self._lane_tasks[name] = self._parts.begin(f"lane {name or 'home'}", lane.run())
-        return self.lanes[name]
+    async def _connected(self, name: str) -> Connected:
+        return await self._connect(
+            name,
+            lambda set_id, key, body, suspect: self._on_object(name, set_id, key, body, suspect),
+            self.replica.may_write,
+        )
 
-    def reconnect(self, name: str) -> None:
-        """A cluster is reached in another way from now on, or has become known: begin anew with it."""
-        self._parts.once(self._reconnect(name))
-
-    async def _reconnect(self, name: str) -> None:
-        if name in self.lanes:
-            log.info("cluster.reconnect", cluster=name)
-            lane = self._lane_tasks.pop(name)
-            lane.cancel()
-            await asyncio.gather(lane, return_exceptions=True)  # its passes have ended before others begin
-            del self.lanes[name]
-            await self._connected.pop(name).cluster.close()
-        for tracked in self.fleet:
-            if tracked.cluster == name and tracked.head is not None:
-                self._wake(tracked, Priority.COMMIT)
-
-    def request_counts(self) -> dict[str, Mapping[tuple[str, int], int]]:
-        """For each cluster: (method, HTTP status) → how many answers."""
-        return {name: connected.counts for name, connected in self._connected.items()}
+    def _lane(self, name: str, connected: Connected) -> Lane:
+        means = Means(
+            connected.cluster,
+            self._repositories,
+            self.renders,
+            self.store,
+            self.clock,
+            self._version,
+            self.replica.actor,
+            self._left,
+            self._children,
+            self.tally.noted,
+        )
+        return Lane(
+            name,
+            means,
+            self.fleet,
+            may_run=lambda tracked: self._runs(tracked.identity),
+            word_of=self.people.word_of,
+            ended=self._pass_ended,
+            told=self._tell,
+        )
 
     def _pass_ended(self, tracked: Tracked, asked: Asked | None, finished: bool, seconds: float) -> None:
         if finished:

@@ -48,8 +48,8 @@ class Numbers(Collector):
             "gitops_commit_to_healthy_seconds", "From a commit's sight to its health", controller.tally.to_healthy
         )
         depth = GaugeMetricFamily("gitops_queue_depth", "Applications that wait for a pass", labels=["cluster"])
-        for name, lane in controller.lanes.items():
-            depth.add_metric([name or "in-cluster"], len(lane.queue))
+        for lane in controller.lanes:
+            depth.add_metric([lane.name or "in-cluster"], len(lane.queue))
         yield depth
         yield CounterMetricFamily("gitops_render_cache_hits", "Renders not done again", controller.renders.hits)
         yield CounterMetricFamily("gitops_render_cache_misses", "Renders done", controller.renders.misses)
@@ -61,7 +61,7 @@ class Numbers(Collector):
         answers = CounterMetricFamily(
             "gitops_kubernetes_requests", "Answers of API servers", labels=["cluster", "verb", "code"]
         )
-        for name, counts in controller.request_counts().items():
+        for name, counts in controller.lanes.request_counts().items():
             for (verb, code), count in sorted(counts.items()):
                 answers.add_metric([name or "in-cluster", verb, str(code)], count)
         yield answers

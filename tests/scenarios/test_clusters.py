@@ -13,10 +13,12 @@ from dataclasses import replace
 import pytest
 
 from gitops.bootstrap import Settings
+from gitops.controller import lanes
 from gitops.manifests.yaml_documents import load_all
+from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import SourceSpec
 from renderers import template
-from tests.scenarios.running import Running
+from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
 from tests.scenarios.world import World, config_map
 
@@ -195,3 +197,34 @@ def test_a_broken_connection_to_git_heals_by_itself(world):
         running.until_synced(newer)
         assert number
         assert time.monotonic() - began < 10
+
+
+def test_a_credential_plug_in_that_hangs_delays_its_own_cluster_alone(world, lines):
+    config = load_all(world.kubeconfig.read_bytes(), "kubeconfig")[0].value
+    plug_in = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["60"]}
+    config["users"].append({"name": "slow", "user": {"exec": {**plug_in, "interactiveMode": "Never"}}})
+    here = config["contexts"][0]["context"]
+    config["contexts"].append({"name": "slow", "context": {"cluster": here["cluster"], "user": "slow"}})
+    world.kubeconfig.write_text(write_manifests([config]))
+    sha = world.commit(settings=config_map("settings"))
+    apps = [to(application(world, "slow"), "slow"), application(world, "app")]
+    with Running(world, *apps) as running:
+        running.until(lambda: running.tracked("gitops/slow").head)
+        began = time.monotonic()
+        running.until_synced(sha)
+        running.call(lambda: None)
+        assert time.monotonic() - began < 5.0
+        assert running.tracked("gitops/slow").sync != "Synced"
+        running.stop(within=10.0)
+    assert not of(lines, "cluster.not-understood")
+
+
+def test_a_cluster_that_becomes_known_to_the_kubeconfig_is_had_by_itself(world, monkeypatch):
+    monkeypatch.setattr(lanes, "_FIRST_SECONDS", 0.2)
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world, to(application(world, "app"), "staging")) as running:
+        running.until(lambda: "staging" in running.tracked().problem)
+        config = load_all(world.kubeconfig.read_bytes(), "kubeconfig")[0].value
+        config["contexts"].append({**config["contexts"][0], "name": "staging"})
+        world.kubeconfig.write_text(write_manifests([config]))
+        running.until_synced(sha)

@@ -172,9 +172,9 @@ def test_at_rest_it_asks_nothing_of_the_cluster(world):
     with Running(world) as running:
         running.until_synced(sha)
         time.sleep(1.5)  # the watch events of the rollout
-        before = dict(running.controller.request_counts()[""])
+        before = dict(running.controller.lanes.request_counts()[""])
         time.sleep(2)
-        assert dict(running.controller.request_counts()[""]) == before
+        assert dict(running.controller.lanes.request_counts()[""]) == before
 
 
 def test_applications_that_share_a_repository_share_its_looks(world):
@@ -226,7 +226,7 @@ def test_a_restart_finds_everything_again_and_writes_nothing(world):
         running.until_synced(sha)
     with Running(world) as running:
         running.until_synced(sha)
-        counts = running.controller.request_counts()[""]
+        counts = running.controller.lanes.request_counts()[""]
         assert not [verb for verb, _ in counts if verb in ("PATCH", "POST", "DELETE")]
 
 

@@ -316,9 +316,9 @@ def test_a_kind_that_cannot_be_listed_costs_no_look_after_look(world):
         world.commit(review=review)
         running.until(lambda: running.tracked().head.sha != sha and running.tracked().task is None)
         time.sleep(1)
-        before = sum(running.controller.request_counts()[""].values())
+        before = sum(running.controller.lanes.request_counts()[""].values())
         time.sleep(3)
-        assert sum(running.controller.request_counts()[""].values()) - before < 10
+        assert sum(running.controller.lanes.request_counts()[""].values()) - before < 10
 
 
 @pytest.mark.parametrize(

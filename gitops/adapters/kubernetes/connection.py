@@ -4,6 +4,8 @@ Plain kubeconfigs are read here; for every other source of credentials (exec plu
 tokens) the official client library is asked. It has no part in the requests: `gitops.adapters.kubernetes.http` has.
 """
 
+import asyncio
+import contextlib
 import os
 import ssl
 import threading
@@ -52,6 +54,32 @@ def connect(kubeconfig: str = "", context: str = "") -> Connection:
         return _load_plain(Path(path), context)
     except NotPlainError:
         return _limited(lambda: _load_file(path, context), f"kubeconfig {path}")
+
+
+async def connect_apart(kubeconfig: str = "", context: str = "") -> Connection:
+    """`connect` in a thread that nobody waits for at the end: a credential plug-in takes its time, or hangs."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Connection] = loop.create_future()
+
+    def tell(found: Connection | BaseException) -> None:
+        if answer.done():
+            return
+        if isinstance(found, Connection):
+            answer.set_result(found)
+        else:
+            answer.set_exception(found)
+
+    def run() -> None:
+        found: Connection | BaseException
+        try:
+            found = connect(kubeconfig, context)
+        except BaseException as exc:  # noqa: BLE001 - handed to the caller
+            found = exc
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, found)
+
+    threading.Thread(target=run, daemon=True, name="connect").start()
+    return await answer
 
 
 def _load_plain(path: Path, context: str) -> Connection:
