@@ -1,6 +1,6 @@
 """The lanes of all clusters: each is opened when an Application first needs it, and anew when its cluster moves.
 
-Getting at a cluster may take long (a credential plug-in is asked) or fail; meanwhile its Applications wait, nobody else.
+Getting at a cluster may take long (a credential plug-in is asked) or fail: then its own Applications wait, no others.
 """
 
 import asyncio

@@ -114,17 +114,25 @@ def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
     return manifest if body is manifest.body else Manifest(placed, body, manifest.origin)
 
 
+_NO_TEXT = {
+    bool: "true or false; put the value in quotes",
+    dict: "a map; write `|` after the colon to have it as text",
+    list: "a list; write `|` after the colon to have it as text",
+    object: "a number; put the value in quotes",
+}
+
+
 def _check_text(manifest: Manifest) -> None:
-    """Raise ManifestError for a value without quotes where only text can be: here the slip has a line."""
+    """Raise ManifestError for what is no text where only text can be: here the slip has a line, and tells no value."""
     fields = {"ConfigMap": ("data",), "Secret": ("data", "stringData")}
     for field in fields.get(manifest.key.kind, ()) if not manifest.key.group else ():
         values = manifest.body.get(field)
         for name, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(value, (bool, int, float)):
-                found = "true or false" if isinstance(value, bool) else "a number"
+            if value is not None and not isinstance(value, str):
+                found = next(word for kind, word in _NO_TEXT.items() if isinstance(value, kind))
                 raise ManifestError(
                     f"{manifest.origin}: {manifest.key.kind} {manifest.key.name}: {field}.{name}: expected text, got "
-                    f"{found}; put the value in quotes"
+                    f"{found}"
                 )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,8 @@ HIDDEN = "(hidden)"
 _VALUES = ("data", "stringData")
 # Shorter values are words like "true", which would make holes in every message.
 _SHORTEST = 6
-# How the API server quotes a value of the wrong type.
-_QUOTED_VALUE = re.compile(r"&value\.valueUnstructured\{[^}]*\}")
+# How the API server quotes a value of the wrong type; it may hold anything, so all that follows goes with it.
+_QUOTED_VALUE = re.compile(r"&value\.valueUnstructured\{.*|(?<=, got ).*", re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,20 @@ def values_of(body: Body) -> set[str]:
     found: set[str] = set()
     if is_secret(body):
         for name in _VALUES:
-            values = body.get(name)
-            for value in values.values() if isinstance(values, dict) else ():
-                decoded = _decoded(str(value))
+            for value in _leaves(body.get(name)):
+                decoded = _decoded(value)
                 # Of a value of several lines each: a log may show one, or all with something in between.
-                found |= {str(value), decoded, *str(value).splitlines(), *decoded.splitlines()}
+                found |= {value, decoded, *value.splitlines(), *decoded.splitlines()}
     return {value for value in found if len(value) >= _SHORTEST}
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """Every text in a value that should be a map of texts, and may be anything."""
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+    elif value is not None:
+        yield str(value)
 
 
 def scrubbed(text: str, body: Body) -> str:

@@ -57,6 +57,7 @@ _CHECKED = {
     "jqPathExpressions": [".spec.replicas"],
     "schedule": "@daily",
     "timeZone": "Europe/Amsterdam",
+    "kubernetes": "1.32",
 }
 
 

@@ -45,6 +45,11 @@ def test_a_namespace_that_is_missing_is_an_error_when_nobody_makes_it(world):
             ManifestError,
             r"a\.yaml:1: metadata\.generateName: only hooks",
         ),
+        (
+            {"a": "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {conf.yaml: {password: hunter2}}\n"},
+            ManifestError,
+            r"a\.yaml:1: Secret x: stringData\.conf\.yaml: expected text, got a map; write `\|` after the colon",
+        ),
     ],
 )
 def test_what_cannot_be_planned_names_the_file_and_changes_nothing(world, files, error, message):

@@ -24,6 +24,16 @@ def test_what_the_api_server_quotes_is_hidden():
     assert scrubbed("hunter2 is wrong", {"apiVersion": "v1", "kind": "Pod"}) == "hunter2 is wrong"
 
 
+def test_a_value_that_is_no_text_is_hidden_whole():
+    values = {"config.yaml": {"password": "hunter2secret", "nested": {"token": "tok3nvalue99"}}, "a": ["x", "listed99"]}
+    said = (
+        ".stringData.config.yaml: expected string, got &value.valueUnstructured{Value:map[string]interface {}"
+        '{"nested":map[string]interface {}{"token":"tok3nvalue99"}, "password":"hunter2secret"}}'
+    )
+    assert scrubbed(said, secret(stringData=values)) == f".stringData.config.yaml: expected string, got {HIDDEN}"
+    assert values_of(secret(stringData=values)) == {"hunter2secret", "tok3nvalue99", "listed99"}
+
+
 def test_string_data_becomes_data_and_wins():
     body = secret(stringData={"a": "é"}, data={"a": "Mg==", "b": "Mg=="})
     assert with_data_only(body) == secret(data={"a": "w6k=", "b": "Mg=="})
