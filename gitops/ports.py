@@ -138,6 +138,10 @@ class Cluster(Protocol):
         """Server-side apply as field manager `gitops`; the stored object (or what it would be)."""
         ...
 
+    async def rehearse(self, key: ResourceKey, body: Body) -> Body:
+        """What would be stored if the object's fields, but for metadata and status, were those of `body`."""
+        ...
+
     async def apply_status(self, key: ResourceKey, status: Body) -> None:
         """Server-side apply of the status alone, as field manager `gitops`."""
         ...

@@ -19,7 +19,15 @@ from gitops.engine.diff import is_same, pair_digest
 from gitops.engine.hands import hand_edits_only
 from gitops.engine.inventory import Inventory, parent_key
 from gitops.engine.order import is_crd, kinds_defined_by
-from gitops.engine.plan import Answer, Question, Situation, make_plan, questions, removed_by_takeover
+from gitops.engine.plan import (
+    Answer,
+    Question,
+    Situation,
+    make_plan,
+    questions,
+    removed_by_takeover,
+    without_hand_edits,
+)
 from gitops.engine.predict import predict
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application, PolicyOptions
@@ -208,7 +216,18 @@ async def _answer(cluster: Cluster, question: Question, at: Situation, *, force:
             return await _answer(cluster, question, at, force=True)
         if exc.code == 403 or _is_excused(exc, question.excused):
             return Answer(body=question.predicted, predicted=True)
-        return Answer(body=question.predicted, error=exc)
+        return await _answer_without_hands(cluster, question, at) or Answer(body=question.predicted, error=exc)
+
+
+async def _answer_without_hands(cluster: Cluster, question: Question, at: Situation) -> Answer | None:
+    """The server's word on an update that takes all hand edits of the object back; None where that is refused too."""
+    body = without_hand_edits(at, question, predict)
+    if body is None:
+        return None
+    try:
+        return Answer(body=await cluster.rehearse(question.key, body), by_hand=True)
+    except ApiError:
+        return None
 
 
 def _is_excused(error: ApiError, field: str) -> bool:

@@ -15,6 +15,11 @@ def is_by_hand(entry: Body) -> bool:
     return str(entry.get("manager", "")).lower().startswith(_HAND_TOOLS)
 
 
+def is_edit_by_hand(entry: Body) -> bool:
+    """True for what a person's tool changed, unlike what one applied with an owner's name."""
+    return entry.get("operation") == "Update" and not entry.get("subresource") and is_by_hand(entry)
+
+
 def hand_edits_only(error: ApiError, live: Body) -> bool:
     """True when every conflict is with a person's tool that updated (not applied) the field.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gitops.engine import annotations, refusal
 from gitops.engine.diff import changes_between, is_same
-from gitops.engine.hands import is_by_hand
+from gitops.engine.hands import is_by_hand, is_edit_by_hand
 from gitops.engine.ignore import without_ignored
 from gitops.engine.inventory import Inventory, foreign_owner, is_ours, marked
 from gitops.engine.order import Place, places, rank_of
@@ -67,7 +67,7 @@ class Answer:
 
     A refusal comes with the body that we expected. `forced` if conflicts were taken, `predicted` if the server would
     not be asked and the body is our own guess. `removed` are fields that go when ownership moves to us, which no
-    dry-run shows.
+    dry-run shows. `by_hand` if what people's tools own has to become ours first.
     """
 
     body: Body | None = None
@@ -75,6 +75,7 @@ class Answer:
     forced: bool = False
     predicted: bool = False
     removed: tuple[FieldChange, ...] = ()
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,19 @@ def removed_by_takeover(at: Situation, question: Question, stored: Body, predict
         return ()
     after = predict(with_owners(stored, owners), question.body)
     return tuple(change for change in changes_between(stored, after) if change.desired is ABSENT)
+
+
+def without_hand_edits(at: Situation, question: Question, predict: Predict) -> Body | None:
+    """What the update comes to when all that people's tools own becomes ours before; None where they own nothing.
+
+    A hand edit beside our fields can make the two invalid together: a second port without a name, a second type in a
+    volume. The update alone is refused then, and the edit would stop every later one.
+    """
+    live = at.live[question.key]
+    if not any(is_edit_by_hand(entry) for entry in live["metadata"].get("managedFields") or []):
+        return None
+    owners = _new_owners(at, question.key, question.body, live, by_hand=True)
+    return None if owners is None else predict(with_owners(live, owners), question.body)
 
 
 def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
@@ -257,16 +271,20 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
         return None
     fields = (*changes_between(live, answer.body), *answer.removed)
     body = desired_body(at, manifest)
-    owners = _new_owners(at, key, body, live) or []
+    owners = _new_owners(at, key, body, live, by_hand=answer.by_hand) or []
     return Update(key, body, manifest.origin, fields, answer.forced, tuple(owners), live)
 
 
-def _new_owners(at: Situation, key: ResourceKey, desired: Body, live: Body) -> list[Body] | None:
+def _new_owners(
+    at: Situation, key: ResourceKey, desired: Body, live: Body, *, by_hand: bool = False
+) -> list[Body] | None:
     """managedFields as they must be for the apply to remove what it leaves out; None where they may stay."""
     sync = at.app.sync
 
     def moves(entry: Body) -> bool:
         if at.options.adopt and is_of_other_tool(entry):
+            return True
+        if by_hand and is_edit_by_hand(entry):
             return True
         return (sync.takeOverKubectl and is_client_side(entry)) or (sync.strict and is_by_hand(entry))
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from gitops.model.application import IgnoreRule
 from gitops.model.result import Outcome
 from tests.scenarios.world import config_map, deployment
@@ -78,3 +80,63 @@ def test_what_a_named_manager_owns_is_neither_shown_nor_reset(world):
     world.commit(web=deployment(image="nginx:1.27", replicas=2))
     assert world.sync(app).outcome is Outcome.SYNCED
     assert world.get("Deployment", "web", "apps")["spec"]["replicas"] == 4
+
+
+def deployment_with(**pod):
+    body = deployment("d")
+    body["spec"]["template"]["spec"] = {"containers": [{"name": "c", "image": "nginx:1.26"}], **pod}
+    return body
+
+
+ONE_PORT = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "s"},
+    "spec": {"selector": {"app": "x"}, "ports": [{"port": 80}]},
+}
+INVALID_TOGETHER = {
+    "another port": (
+        ONE_PORT,
+        "core/services/s",
+        [{"op": "replace", "path": "/spec/ports/0/port", "value": 8080}],
+    ),
+    "another type of volume": (
+        deployment_with(volumes=[{"name": "v", "emptyDir": {}}]),
+        "apps/deployments/d",
+        [
+            {"op": "remove", "path": "/spec/template/spec/volumes/0/emptyDir"},
+            {"op": "add", "path": "/spec/template/spec/volumes/0/secret", "value": {"secretName": "x"}},
+        ],
+    ),
+    "another source of a variable": (
+        deployment_with(containers=[{"name": "c", "image": "nginx:1.26", "env": [{"name": "A", "value": "1"}]}]),
+        "apps/deployments/d",
+        [
+            {
+                "op": "replace",
+                "path": "/spec/template/spec/containers/0/env/0",
+                "value": {"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            }
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", sorted(INVALID_TOGETHER))
+def test_a_hand_edit_that_is_invalid_beside_ours_is_taken_back_and_stops_nothing(world, edit):
+    body, path, patch = INVALID_TOGETHER[edit]
+    world.commit(object=body, settings=config_map("settings"))
+    world.sync(wait=False)
+    found = (body["kind"], body["metadata"]["name"], path.partition("/")[0].replace("core", ""))
+    before = world.get(*found)["spec"]
+    group = "apis/apps/v1" if found[2] else "api/v1"
+    url = f"/{group}/namespaces/{world.namespace}/{path.partition('/')[2]}"
+    world.request("PATCH", url, patch, "kubectl-edit", "application/json-patch+json")
+    world.commit(settings=config_map("settings", a="2"))
+    changed = {change.key.name: change for change in world.plan().plan.changes}
+    assert sorted(changed) == sorted([body["metadata"]["name"], "settings"])
+    assert "kubectl-edit" in str([field.owner for field in changed[body["metadata"]["name"]].fields])
+    assert world.sync(wait=False).outcome is Outcome.SYNCED
+    assert world.get(*found)["spec"] == before
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "2"}
+    assert world.plan().plan.changes == ()

@@ -114,6 +114,9 @@ class CachedCluster:
     async def apply_status(self, key: ResourceKey, status: Body) -> None:
         await self._cluster.apply_status(key, status)
 
+    async def rehearse(self, key: ResourceKey, body: Body) -> Body:
+        return await self._cluster.rehearse(key, body)
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         await self._cluster.replace_owners(key, owners, version)
 

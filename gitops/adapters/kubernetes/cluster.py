@@ -116,6 +116,17 @@ class KubernetesCluster:
         path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
         return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
 
+    async def rehearse(self, key: ResourceKey, body: Body) -> Body:
+        patch: list[Body] = [
+            {"op": "add", "path": f"/{name}", "value": value}
+            for name, value in body.items()
+            if name not in ("apiVersion", "kind", "metadata", "status")
+        ]
+        info = await self._served(key, body)
+        path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
+        query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
+        return await self.http.request("PATCH", path, query=query, body=patch, content_type=_JSON_PATCH)
+
     async def apply_status(self, key: ResourceKey, status: Body) -> None:
         info = (await self.kinds()).find(key.group, key.kind)
         if info is None:
