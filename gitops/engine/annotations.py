@@ -100,8 +100,13 @@ def is_skipped(manifest: Manifest) -> bool:
     words = _hook_words(manifest.body)
     if words and all(word in _NEVER for word in words):
         return True
-    annotations = annotations_of(manifest.body)
-    return annotations.get(PREFIX + "apply") == "ignore" or _flux_word(manifest.body, "ssa") == "ignore"
+    return is_left_alone(manifest.body)
+
+
+def is_left_alone(body: Body) -> bool:
+    """True for an object that asks to be neither written nor pruned; the live one may say so too, as with Flux."""
+    is_ignored = annotations_of(body).get(PREFIX + "apply") == "ignore"
+    return is_ignored or _flux_word(body, "ssa") == "ignore" or _flux_word(body, "reconcile") == "disabled"
 
 
 def is_if_absent(body: Body) -> bool:
@@ -130,7 +135,7 @@ def prune_word_of(body: Body, *, leaving: bool = False) -> str:
     kept = str(annotations_of(body).get(HELM + "resource-policy") or "").strip().lower() == "keep"
     if kept or "Prune=false" in options or (leaving and "Delete=false" in options):
         return "disabled"
-    if _flux_word(body, "prune") == "disabled":
+    if _flux_word(body, "prune") == "disabled" or is_left_alone(body):
         return "disabled"
     return "confirm" if "Prune=confirm" in options or (leaving and "Delete=confirm" in options) else ""
 

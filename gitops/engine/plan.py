@@ -221,6 +221,8 @@ def _selected(at: Situation) -> Iterable[Manifest]:
 def _may_update(at: Situation, manifest: Manifest, live: Body) -> bool:
     if annotations.hook_phases_of(manifest) or annotations.is_if_absent(manifest.body) or _is_going(live):
         return False
+    if annotations.is_left_alone(live):
+        return False
     return not _other_owner(at, manifest, live)
 
 

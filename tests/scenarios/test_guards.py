@@ -218,3 +218,19 @@ def test_what_is_of_a_kind_that_is_not_served_now_stays_known_as_ours(world):
     world.commit(web=config_map("web", a="2"))
     assert ("pruned", "ours") in [(item.verb, item.key.name) for item in world.sync().changed]
     assert {key.name for key in world.inventory().keys} == {"web"}
+
+
+@pytest.mark.parametrize(
+    "word", [{"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}, {"gitops.dev/apply": "ignore"}]
+)
+def test_what_asks_to_be_left_alone_is_neither_updated_nor_pruned(world, word):
+    world.commit(a=config_map("a"), b=config_map("b"))
+    world.sync()
+    world.edit("core/configmaps/a", {"data": {"a": "by hand"}, "metadata": {"annotations": word}})
+    assert world.sync(prune=True).outcome is Outcome.IN_SYNC
+    said = config_map("b", a="new")
+    said["metadata"]["annotations"] = word
+    world.commit(a=None, b=said, c=config_map("c"))
+    assert world.sync(prune=True).outcome is Outcome.SYNCED
+    assert world.get("ConfigMap", "a")["data"] == {"a": "by hand"}
+    assert world.get("ConfigMap", "b")["data"] == {"a": "1"}
