@@ -17,7 +17,7 @@ from gitops.engine.decide import decide
 from gitops.engine.desired import rendered_set
 from gitops.engine.diff import is_same, pair_digest
 from gitops.engine.hands import hand_edits_only
-from gitops.engine.inventory import Inventory, parent_key
+from gitops.engine.inventory import Inventory, handed_over, parent_key
 from gitops.engine.order import is_crd, kinds_defined_by
 from gitops.engine.plan import (
     Answer,
@@ -73,6 +73,8 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     """Plan a set that is rendered already (a rollback starts here)."""
     app = request.app
     inventory = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
+    if request.options.adopt and inventory.application != app.identity:
+        inventory = handed_over(inventory, app.identity)
     makes = None if inventory.exists else await namespace_to_make(outside.cluster, app, rendered)
     options = replace(
         request.options,

@@ -71,7 +71,7 @@ class Inventory:
     undo, and where to go.
     `releases` are the last ones, newest first. `spec` is what the Application asked for (`gitops.model.spec`),
     `version` the parent's resourceVersion. `hooks` of the set that is `synced` are done, but what they left behind is
-    not tidied yet.
+    not tidied yet. `formerly` is the Application that hands all of this over in this pass.
     """
 
     application: str
@@ -88,6 +88,7 @@ class Inventory:
     quarantine: Quarantine | None = None
     hooks: HookRun | None = None
     anchor: Anchor | None = None
+    formerly: str = ""
     exists: bool = False
     version: str = ""
 
@@ -160,6 +161,17 @@ def foreign_owner(live: Body, key: ResourceKey, application: str) -> str:
     if _HELM_RELEASE in annotations and labels.get("app.kubernetes.io/managed-by") == "Helm":
         return f"Helm (release {annotations[_HELM_RELEASE]})"
     return ""
+
+
+def handed_over(inventory: Inventory, application: str) -> Inventory:
+    """The inventory of another identity, which is `application`'s from now on with all that it owns."""
+    return replace(inventory, application=application, formerly=inventory.application)
+
+
+def is_held_by(inventory: Inventory, live: Body, key: ResourceKey) -> bool:
+    """True when a live object is the inventory's: by its own words, or by those of who hands it over."""
+    formerly = inventory.formerly
+    return is_ours(live, key, inventory.application) or bool(formerly and owner_of(live, key) == formerly)
 
 
 def claimed(inventory: Inventory, desired: Iterable[ResourceKey], new: Iterable[ResourceKey]) -> Inventory:

@@ -11,7 +11,7 @@ from gitops.engine import annotations, refusal
 from gitops.engine.diff import changes_between, is_same
 from gitops.engine.hands import is_by_hand, is_edit_by_hand
 from gitops.engine.ignore import without_ignored
-from gitops.engine.inventory import Inventory, foreign_owner, is_ours, marked
+from gitops.engine.inventory import Inventory, foreign_owner, is_held_by, marked
 from gitops.engine.order import Place, places, rank_of
 from gitops.engine.strategy import old_options, strategy_path
 from gitops.engine.takeover import is_client_side, is_of_other_tool, owners_after_takeover, with_owners
@@ -331,7 +331,7 @@ def _leavers(at: Situation) -> _Leavers:
         return found
     for key in sorted(at.inventory.keys - at.rendered.keys):
         live = at.live.get(key)
-        if live is None or not is_ours(live, key, at.inventory.application):
+        if live is None or not is_held_by(at.inventory, live, key):
             continue
         if key in at.rendered.left_alone:
             found.kept.append(Kept(key, "its manifest says to leave it alone"))

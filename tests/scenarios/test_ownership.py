@@ -59,3 +59,25 @@ def test_what_was_handed_over_goes_when_its_new_owner_no_longer_wants_it(world, 
     world.sync(old)
     world.commit(**{"new/shared": None})
     assert [(item.verb, item.key.name) for item in world.sync(new).changed] == [("pruned", "shared")]
+
+
+def test_what_a_path_owns_is_handed_to_an_application_of_another_namespace_once(world):
+    here = replace(world.app, namespace=world.namespace)
+    world.commit(a=config_map("a"), b=config_map("b"))
+    world.sync(here)
+    world.commit(b=None, c=config_map("c"))
+    assert world.sync(world.app).outcome is Outcome.HELD
+    assert world.sync(world.app, adopt=True, prune=True).outcome is Outcome.SYNCED
+    assert world.get("ConfigMap", "b") is None
+    assert world.inventory().application == "gitops/app"
+    assert world.sync(world.app).outcome is Outcome.IN_SYNC
+    assert world.sync(here).outcome is Outcome.HELD
+    assert world.check_audit()
+
+
+def test_an_application_in_sync_is_handed_over_although_nothing_else_changes(world):
+    here = replace(world.app, namespace=world.namespace)
+    world.commit(a=config_map("a"))
+    world.sync(here)
+    assert world.sync(world.app, adopt=True).outcome is Outcome.SYNCED
+    assert world.sync(world.app).outcome is Outcome.IN_SYNC
