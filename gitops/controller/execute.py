@@ -18,6 +18,7 @@ from gitops.controller.endpoints import without_endpoint
 from gitops.controller.journal import Journal, described
 from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
+from gitops.engine.backends import Called
 from gitops.engine.health import health_of, is_of_past_runs
 from gitops.engine.hooks import body_to_run, body_when_ended, has_run, is_of_sync, leaves_something
 from gitops.engine.order import is_crd, is_namespace
@@ -68,7 +69,7 @@ class Execution:
         wait: bool = True,
         force: bool = False,
         own: tuple[HealthRule, ...] = (),
-        called: Mapping[ResourceKey, frozenset[ResourceKey]] | None = None,
+        called: Mapping[ResourceKey, Called] | None = None,
         waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
         sync: str = "",
     ) -> None:
@@ -118,18 +119,20 @@ class Execution:
     async def _is_held_up(self, step: Step, written: dict[ResourceKey, Body]) -> bool:
         """True when the step must not be begun: something failed, or a Service does not answer that it makes called.
 
-        The workloads behind such a Service were written in this wave, so they become healthy first.
+        The workloads behind such a Service that were written in this wave become healthy first, no others: those may
+        need what is to be called.
         """
         made = [change for change in step.changes if isinstance(change, (Create, Recreate))]
         called = {change.key: self._called[change.key] for change in made if change.key in self._called}
         if called and not self.progress.failures:
-            await self._healthy(written, always=True)
+            behind = frozenset[ResourceKey]().union(*(one.workloads for one in called.values()))
+            await self._healthy({key: body for key, body in written.items() if key in behind}, always=True)
         if called and not self.progress.failures:
             async with self._waiting():
-                services = frozenset[ResourceKey]().union(*called.values())
+                services = frozenset[ResourceKey]().union(*(one.services for one in called.values()))
                 silent = await without_endpoint(self._cluster, self._clock, services, self._deadline)
-            for key in sorted(key for key, services in called.items() if services & set(silent)):
-                names = ", ".join(str(service) for service in silent if service in called[key])
+            for key in sorted(key for key, one in called.items() if one.services & set(silent)):
+                names = ", ".join(str(service) for service in silent if service in called[key].services)
                 self._record(Failure(key, f"not written, since the API server would call {names}: no ready endpoint"))
         return bool(self.progress.failures)
 

@@ -5,6 +5,7 @@ the Service and the workloads behind it, and not before that Service has an endp
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gitops.manifests.key import Body, ResourceKey
@@ -35,17 +36,29 @@ def services_called_by(key: ResourceKey, body: Body) -> frozenset[ResourceKey]:
     )
 
 
-def called_services(manifests: Iterable[Manifest]) -> dict[ResourceKey, frozenset[ResourceKey]]:
-    """Each object of the set that makes a Service be called → those of them that are in the set and select Pods."""
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What an object makes the API server call: Services that are in the set, and the workloads behind them."""
+
+    services: frozenset[ResourceKey]
+    workloads: frozenset[ResourceKey]
+
+
+def called_services(manifests: Iterable[Manifest]) -> dict[ResourceKey, Called]:
+    """Each object of the set that makes Services be called → those of them that are in the set and select Pods."""
     by_key = {manifest.key: manifest for manifest in manifests}
     selecting = {
         key for key, found in by_key.items() if (key.group, key.kind) == ("", "Service") and _selector(found.body)
     }
     called = {key: services_called_by(key, manifest.body) & selecting for key, manifest in by_key.items()}
-    return {key: services for key, services in called.items() if services}
+    return {
+        key: Called(services, frozenset(found for service in services for found in _behind(by_key[service], by_key)))
+        for key, services in called.items()
+        if services
+    }
 
 
-def behind(service: Manifest, manifests: Mapping[ResourceKey, Manifest]) -> list[ResourceKey]:
+def _behind(service: Manifest, manifests: Mapping[ResourceKey, Manifest]) -> list[ResourceKey]:
     """The workloads of the set whose Pods `service` selects."""
     selector = _selector(service.body).items()
     return [

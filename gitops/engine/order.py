@@ -7,7 +7,7 @@ makes the API server call a Service comes no earlier than that Service and the w
 from collections.abc import Iterable
 
 from gitops.engine.annotations import hook_phases_of, wave_of
-from gitops.engine.backends import behind, called_services
+from gitops.engine.backends import called_services
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.model.kinds import KindInfo
@@ -104,8 +104,8 @@ def places(manifests: Iterable[Manifest]) -> dict[ResourceKey, Place]:
 
 def _put_after_backends(found: dict[ResourceKey, Place], manifests: tuple[Manifest, ...]) -> None:
     by_key = {manifest.key: manifest for manifest in manifests if not hook_phases_of(manifest)}
-    for key, services in called_services(by_key.values()).items():
-        needed = [place for service in services for place in (service, *behind(by_key[service], by_key))]
+    for key, called in called_services(by_key.values()).items():
+        needed = [*called.services, *called.workloads]
         phase, wave, _ = max(found[each] for each in (key, *needed))
         found[key] = (phase, wave, found[key][2])
 

@@ -98,3 +98,13 @@ def test_an_earlier_wave_does_not_bring_it_before_what_is_behind_its_service(wor
 def test_a_service_of_somebody_else_is_not_waited_for(world):
     world.commit(caller=webhook(world, name="elsewhere"), hooks=deployment("hooks"))
     assert world.sync().outcome is Outcome.SYNCED
+
+
+@pytest.mark.parametrize("wait", [True, False], ids=["waiting", "not waiting"])
+def test_what_is_not_behind_its_service_is_not_waited_for(world, wait):
+    """It may need the very webhook that is to be written."""
+    others = [deployment("a-needs-it", "nginx:broken"), deployment("other", "nginx:broken")]
+    world.commit(caller=webhook(world), service=service(world), hooks=deployment("hooks"), others=others)
+    result = world.sync(world.with_sync(timeout=3.0, rollback="never"), wait=wait)
+    assert is_live(world, webhook(world))
+    assert result.outcome is (Outcome.FAILED if wait else Outcome.SYNCED)
