@@ -138,8 +138,8 @@ class Cluster(Protocol):
         """Server-side apply as field manager `gitops`; the stored object (or what it would be)."""
         ...
 
-    async def rehearse(self, key: ResourceKey, body: Body) -> Body:
-        """What would be stored if the object's fields, but for metadata and status, were those of `body`."""
+    async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
+        """What would be stored if `live` became `body` as a whole, whoever owns which field; status is left alone."""
         ...
 
     async def apply_status(self, key: ResourceKey, status: Body) -> None:

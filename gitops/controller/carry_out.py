@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from gitops.controller import news
 from gitops.controller.claim import make_namespace, namespace_exists, write_inventory
@@ -34,7 +35,8 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     at, plan = planned.at, planned.plan
     sha = plan.revision.sha
     await outside.store.save_rendered(at.rendered)
-    said = {"confirmed": True} if at.options.confirm else {}
+    said: dict[str, Any] = {"confirmed": True} if at.options.confirm else {}
+    said |= {"formerly": at.inventory.formerly} if at.inventory.formerly else {}
     await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
     made = await _make_namespace(outside, planned, journal)
     inventory = await _claim(request, outside, planned, journal)

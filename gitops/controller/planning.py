@@ -25,11 +25,10 @@ from gitops.engine.plan import (
     Situation,
     make_plan,
     questions,
-    removed_by_takeover,
     without_hand_edits,
 )
 from gitops.engine.predict import predict
-from gitops.manifests.key import ResourceKey
+from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application, PolicyOptions
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.finding import Finding
@@ -172,7 +171,6 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
         if answer.error is None
         and answer.body is not None
         and not answer.predicted
-        and not answer.removed
         and is_same(at.live[key], answer.body)
     }
     if equal:
@@ -211,14 +209,28 @@ async def _answer(cluster: Cluster, question: Question, at: Situation, *, force:
     """The server's word on one update. A hand edit is taken back; another automation's field is only with `force`."""
     try:
         body = await cluster.apply(question.key, question.body, force=force, dry_run=True)
-        removed = removed_by_takeover(at, question, body, predict) if question.takes_over else ()
-        return Answer(body=body, forced=force, removed=removed)
     except ApiError as exc:
         if exc.code == 409 and not force and hand_edits_only(exc, at.live[question.key]):
             return await _answer(cluster, question, at, force=True)
-        if exc.code == 403 or _is_excused(exc, question.excused):
+        if exc.code == 403:
             return Answer(body=question.predicted, predicted=True)
-        return await _answer_without_hands(cluster, question, at) or Answer(body=question.predicted, error=exc)
+        if not _is_excused(exc, question.excused):
+            return await _answer_without_hands(cluster, question, at) or Answer(body=question.predicted, error=exc)
+        body = question.predicted
+    if question.takes_over:  # a dry-run goes by the owners of today
+        answer = await _rehearsed(cluster, question, at.live[question.key], question.predicted)
+        return replace(answer, forced=force)
+    return Answer(body=body, forced=force)
+
+
+async def _rehearsed(cluster: Cluster, question: Question, live: Body, body: Body) -> Answer:
+    """The server's word on what an update comes to when others' fields are ours; it knows what it defaults."""
+    if body is question.body:
+        return Answer(body=body, predicted=True)
+    try:
+        return Answer(body=await cluster.rehearse(question.key, live, body))
+    except ApiError as exc:
+        return Answer(body=body, predicted=True) if exc.code == 403 else Answer(body=body, error=exc)
 
 
 async def _answer_without_hands(cluster: Cluster, question: Question, at: Situation) -> Answer | None:
@@ -226,10 +238,8 @@ async def _answer_without_hands(cluster: Cluster, question: Question, at: Situat
     body = without_hand_edits(at, question, predict)
     if body is None:
         return None
-    try:
-        return Answer(body=await cluster.rehearse(question.key, body), by_hand=True)
-    except ApiError:
-        return None
+    answer = await _rehearsed(cluster, question, at.live[question.key], body)
+    return None if answer.error else replace(answer, by_hand=True)
 
 
 def _is_excused(error: ApiError, field: str) -> bool:

@@ -21,10 +21,8 @@ from gitops.manifests.secrets import scrubbed
 from gitops.model.application import Application
 from gitops.model.errors import ApiError
 from gitops.model.plan import (
-    ABSENT,
     Change,
     Create,
-    FieldChange,
     Kept,
     Obstacle,
     ObstacleKind,
@@ -66,15 +64,13 @@ class Answer:
     """What the server said to a dry-run: the body it would store, or its refusal.
 
     A refusal comes with the body that we expected. `forced` if conflicts were taken, `predicted` if the server would
-    not be asked and the body is our own guess. `removed` are fields that go when ownership moves to us, which no
-    dry-run shows. `by_hand` if what people's tools own has to become ours first.
+    not be asked and the body is our own guess. `by_hand` if what people's tools own has to become ours first.
     """
 
     body: Body | None = None
     error: ApiError | None = None
     forced: bool = False
     predicted: bool = False
-    removed: tuple[FieldChange, ...] = ()
     by_hand: bool = False
 
 
@@ -124,15 +120,6 @@ def questions(at: Situation, predict: Predict) -> list[Question]:
             excused = strategy_path(manifest.key) if old_options(body, live, manifest.key) else ""
             asked.append(Question(manifest.key, body, predicted, owners is not None, excused))
     return asked
-
-
-def removed_by_takeover(at: Situation, question: Question, stored: Body, predict: Predict) -> tuple[FieldChange, ...]:
-    """The fields that go beside what a dry-run showed (`stored`), when others' fields become ours."""
-    owners = _new_owners(at, question.key, question.body, stored)
-    if owners is None:
-        return ()
-    after = predict(with_owners(stored, owners), question.body)
-    return tuple(change for change in changes_between(stored, after) if change.desired is ABSENT)
 
 
 def without_hand_edits(at: Situation, question: Question, predict: Predict) -> Body | None:
@@ -269,9 +256,9 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
         return None
     if answer.error is not None:
         return _refused(at, manifest, live, answer, answer.error)
-    if answer.body is None or (is_same(live, answer.body) and not answer.removed):
+    if answer.body is None or is_same(live, answer.body):
         return None
-    fields = (*changes_between(live, answer.body), *answer.removed)
+    fields = changes_between(live, answer.body)
     body = desired_body(at, manifest)
     owners = _new_owners(at, key, body, live, by_hand=answer.by_hand) or []
     return Update(key, body, manifest.origin, fields, answer.forced, tuple(owners), live)

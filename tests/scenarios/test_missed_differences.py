@@ -1,9 +1,13 @@
 """What changed in Git changes in the cluster, also where the API server's own bookkeeping would hide it."""
 
+import subprocess
+
 import pytest
 
+from gitops.manifests.yaml_write import write_manifests
 from gitops.model.result import Outcome
-from tests.scenarios.world import config_map
+from tests.scenarios.test_clusters import make_namespace
+from tests.scenarios.world import config_map, deployment
 
 
 def secret(**text):
@@ -75,3 +79,63 @@ def test_another_tools_word_about_pruning_counts(world, note, outcome):
     world.commit(kept=None)
     assert world.sync().outcome is outcome
     assert world.get("ConfigMap", "kept")
+
+
+def by_kubectl(world, *bodies):
+    """`kubectl apply`, client-side."""
+    path = world.folder / "by-hand.yaml"
+    path.write_text(write_manifests(list(bodies)))
+    command = ["kubectl", "--kubeconfig", str(world.kubeconfig), "-n", world.namespace, "apply", "-f", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def test_what_kubectl_applied_loses_in_the_plan_just_what_it_loses_in_the_sync(world):
+    """Whoever comes from kubectl apply reads the plan: its defaults stay, and what left the manifest goes."""
+    make_namespace(world)
+    port = {"port": 80}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "s"},
+        "spec": {"selector": {"a": "b"}, "ports": [port]},
+    }
+    bound = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": world.namespace},
+        "spec": {"policyName": "p", "validationActions": ["Audit", "Warn"]},
+    }
+    by_kubectl(world, service, deployment("d"), bound)
+    fewer = {**bound, "spec": {**bound["spec"], "validationActions": ["Audit"]}}
+    world.commit(service=service, deployment=deployment("d"), bound=fewer)
+    before = {name: world.get(kind, name, group)["spec"] for kind, name, group in OF_KUBECTL}
+    shown = {f"{change.key.kind} {field.path}" for change in world.plan().plan.changes for field in change.fields}
+    of_us = {
+        f"{kind} metadata.{field}"
+        for kind in ("Service", "Deployment", "ValidatingAdmissionPolicyBinding")
+        for field in OURS
+    }
+    assert shown - of_us == {"ValidatingAdmissionPolicyBinding spec.validationActions"}
+    world.sync(wait=False)
+    assert {name: world.get(kind, name, group)["spec"] for kind, name, group in OF_KUBECTL} == before
+
+
+OF_KUBECTL = (("Service", "s", ""), ("Deployment", "d", "apps"))
+OURS = (
+    "annotations[gitops.dev/tracking]",
+    "annotations[kubectl.kubernetes.io/last-applied-configuration]",
+    "labels",
+    "labels[gitops.dev/managed-by]",
+    "labels[applyset.kubernetes.io/part-of]",
+)
+
+
+def test_strict_sees_an_item_that_a_person_added_to_a_set(world):
+    world.commit(settings=config_map("settings"))
+    strict = world.with_sync(strict=True)
+    world.sync(strict)
+    world.edit("core/configmaps/settings", {"metadata": {"finalizers": ["example.com/held"]}})
+    (change,) = world.plan(strict).plan.changes
+    assert [field.path for field in change.fields] == ["metadata.finalizers"]
+    assert world.sync(strict).outcome is Outcome.SYNCED
+    assert "finalizers" not in world.get("ConfigMap", "settings")["metadata"]

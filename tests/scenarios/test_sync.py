@@ -398,12 +398,17 @@ def test_an_object_that_was_there_and_only_to_be_made_if_absent_outlives_its_man
 
 
 def test_the_audit_log_stays_whole_when_another_application_takes_the_inventory_over(world):
-    """The chain goes on under the name that the cluster remembers, where its anchor is looked for."""
+    """The chain goes on after its anchor under the new name, whose first entry tells the old one."""
     world.commit(web=config_map("web"))
     world.sync()
+    before = world.check_audit()
     world.commit(web=config_map("web", a="2"))
-    assert world.sync(replace(world.app, namespace="team"), adopt=True).outcome is Outcome.SYNCED
-    assert [event.fact for event in world.check_audit()].count("sync.finished") == 2
+    world.app = replace(world.app, namespace="team")
+    assert world.sync(adopt=True).outcome is Outcome.SYNCED
+    first, *rest = world.check_audit()
+    assert (first.seq, first.previous_hash) == (before[-1].seq + 1, before[-1].hash)
+    assert (first.fact, first.detail["formerly"]) == ("sync.started", "gitops/app")
+    assert [event.fact for event in rest].count("sync.finished") == 1
 
 
 def _storage_class(world, provisioner, **rest):

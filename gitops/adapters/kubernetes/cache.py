@@ -114,8 +114,8 @@ class CachedCluster:
     async def apply_status(self, key: ResourceKey, status: Body) -> None:
         await self._cluster.apply_status(key, status)
 
-    async def rehearse(self, key: ResourceKey, body: Body) -> Body:
-        return await self._cluster.rehearse(key, body)
+    async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
+        return await self._cluster.rehearse(key, live, body)
 
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         await self._cluster.replace_owners(key, owners, version)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +17,8 @@ from gitops.ports import Listing, WatchEvent
 FIELD_MANAGER = "gitops"
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
+# What can be desired of an object's metadata.
+_WRITABLE = ("annotations", "finalizers", "labels", "ownerReferences")
 _PAGE = "500"
 
 
@@ -116,15 +118,14 @@ class KubernetesCluster:
         path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
         return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
 
-    async def rehearse(self, key: ResourceKey, body: Body) -> Body:
-        patch: list[Body] = [
-            {"op": "add", "path": f"/{name}", "value": value}
-            for name, value in body.items()
-            if name not in ("apiVersion", "kind", "metadata", "status")
-        ]
+    async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
         info = await self._served(key, body)
         path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
         query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
+        patch = [
+            *_operations("", live, body, (body.keys() | live.keys()) - {"apiVersion", "kind", "metadata", "status"}),
+            *_operations("/metadata", live["metadata"], body["metadata"], _WRITABLE),
+        ]
         return await self.http.request("PATCH", path, query=query, body=patch, content_type=_JSON_PATCH)
 
     async def apply_status(self, key: ResourceKey, status: Body) -> None:
@@ -202,6 +203,15 @@ class KubernetesCluster:
             if info is not None:
                 return info
         raise ApiError(404, "NotFound", f"the cluster does not serve {key.kind} in {body['apiVersion']}")
+
+
+def _operations(place: str, live: Body, body: Body, names: Iterable[str]) -> Iterator[Body]:
+    """The JSON patch that makes the fields `names` of `live` those of `body`."""
+    for name in sorted(names):
+        if name in body and body[name] != live.get(name):
+            yield {"op": "add", "path": f"{place}/{name}", "value": body[name]}
+        elif name in live and name not in body:
+            yield {"op": "remove", "path": f"{place}/{name}"}
 
 
 async def _watch_events(events: AsyncIterator[Body]) -> AsyncIterator[WatchEvent]:
