@@ -146,7 +146,7 @@ class Fleet:
 
     def __init__(self) -> None:
         self._all: dict[str, Tracked] = {}
-        self._by_set: dict[tuple[str, str], str] = {}
+        self._by_set: dict[tuple[str, str], set[str]] = {}
         self._dependents: dict[str, set[str]] = {}
 
     def __iter__(self) -> Iterator[Tracked]:
@@ -165,7 +165,7 @@ class Fleet:
         if tracked.app.source != app.source:
             tracked.forget_source()
         tracked.app = app
-        self._by_set[tracked.cluster, tracked.set_id] = app.identity
+        self._by_set.setdefault((tracked.cluster, tracked.set_id), set()).add(app.identity)
         for other in tracked.depends_on:
             self._dependents.setdefault(other, set()).add(app.identity)
         return tracked
@@ -175,10 +175,14 @@ class Fleet:
         if known is not None:
             self._forget(known)
 
-    def owner(self, cluster: str, set_id: str) -> Tracked | None:
-        """The Application that an ApplySet on a cluster belongs to."""
-        identity = self._by_set.get((cluster, set_id))
-        return None if identity is None else self._all.get(identity)
+    def owners(self, cluster: str, set_id: str, named: str) -> list[Tracked]:
+        """Whose an object of an ApplySet on a cluster is: of several that would have the set, those it does not exclude.
+
+        `named` is the Application that the object says it is of, "" where it says nothing.
+        """
+        identities = self._by_set.get((cluster, set_id), set())
+        chosen = {named} if named in identities else identities
+        return [self._all[identity] for identity in sorted(chosen)]
 
     def dependents(self, identity: str) -> list[Tracked]:
         """Those that wait for this one, when they wait."""
@@ -187,7 +191,10 @@ class Fleet:
 
     def _forget(self, known: Tracked) -> None:
         place = (known.cluster, known.set_id)
-        if self._by_set.get(place) == known.identity:
-            del self._by_set[place]
+        others = self._by_set.get(place, set()) - {known.identity}
+        if others:
+            self._by_set[place] = others
+        else:
+            self._by_set.pop(place, None)
         for other in known.depends_on:
             self._dependents.get(other, set()).discard(known.identity)

@@ -28,6 +28,7 @@ from gitops.controller.replica import Alone, Replica
 from gitops.controller.roster import Entry, Roster
 from gitops.controller.timing import Tally
 from gitops.engine.health import health_of
+from gitops.engine.inventory import owner_of
 from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
@@ -220,9 +221,11 @@ class Controller:
             self._wake(tracked, Priority.PERSON)
 
     def _on_object(self, cluster: str, set_id: str, key: ResourceKey, body: Body | None, suspect: bool) -> None:
-        tracked = self.fleet.owner(cluster, set_id)
-        if tracked is None:
-            return
+        named = "" if body is None else owner_of(body, key)
+        for tracked in self.fleet.owners(cluster, set_id, named):
+            self._heard(tracked, key, body, suspect)
+
+    def _heard(self, tracked: Tracked, key: ResourceKey, body: Body | None, suspect: bool) -> None:
         before = tracked.health
         if tracked.task is not None:
             tracked.heard.add(key)

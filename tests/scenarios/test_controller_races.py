@@ -144,6 +144,10 @@ def test_two_applications_of_one_name_and_place_are_two_and_the_second_is_held(w
         running.call(lambda: running.controller.roster.put("test", Entry(second)))
         running.until(lambda: running.tracked("other/app").answer is Answer.HELD)
         assert "gitops/app" in running.tracked("other/app").message
+        for number in range(2):  # what becomes of the first's objects is still the first's, also when the other leaves
+            world.edit("core/configmaps/web", {"data": {"a": f"by hand {number}"}})
+            running.until(lambda: data(world, "web") == {"a": "1"}, 5)
+            running.call(lambda: running.controller.roster.drop("test", "other/app"))
 
 
 def test_wrong_repositories_do_not_keep_others_of_their_host_from_being_read(world):
