@@ -312,7 +312,7 @@ class Execution:
             healths = await waiting.until_settled(watched, max(left, 0.0), look=look)
         self._deadline += waiting.away_seconds
         self.progress.healths |= healths
-        over = any(health.final for health in healths.values())  # what was still on its way has not failed then
+        over = any(health.has_failed for health in healths.values())  # what was still on its way has not failed then
         for key, health in sorted(healths.items()):
             if not health.is_settled and (health.final or not over):
                 reason = await self._doctor.reason_for(key, health)

@@ -95,7 +95,7 @@ class HealthWait:
         watches = [asyncio.create_task(self._follow(group, keys)) for group, keys in groups.items()]
         watches += [asyncio.create_task(self._examine(key)) for key in self._unsettled() if self._doctor.can_look(key)]
         try:
-            while self._unsettled() and not any(health.final for health in self.healths.values()):
+            while self._unsettled() and not any(health.has_failed for health in self.healths.values()):
                 left = deadline + self.away_seconds - self._clock.monotonic()
                 if left <= 0:
                     if self._away is not None:

@@ -46,7 +46,8 @@ def _judged(body: Body, own: tuple[HealthRule, ...]) -> Health:
     if rule is not None:
         return rule(body)
     judged = custom_health(group, kind, body) or _generic(body)
-    if is_behind(body) and judged.word is not HealthWord.SUSPENDED:  # who is suspended looks at nothing (kstatus)
+    # Who is suspended looks at nothing, and what is so for good needs no look (as in kstatus but for that).
+    if is_behind(body) and not (judged.final or judged.word is HealthWord.SUSPENDED):
         return _progressing("waiting for its controller to notice the change")
     return judged
 

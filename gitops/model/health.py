@@ -21,7 +21,7 @@ _WORST_FIRST = list(HealthWord)
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A word and the reason for it; `final` says that waiting cannot make it better (a failed Job, say)."""
+    """A word and the reason for it; `final` says that waiting cannot change it (a failed Job, say)."""
 
     word: HealthWord
     message: str = ""
@@ -31,6 +31,11 @@ class Health:
     def is_settled(self) -> bool:
         """Nothing left to wait for: Healthy, or suspended on purpose."""
         return self.word in (HealthWord.HEALTHY, HealthWord.SUSPENDED)
+
+    @property
+    def has_failed(self) -> bool:
+        """Nothing left to wait for either, and it did not end well."""
+        return self.final and not self.is_settled
 
 
 HEALTHY = Health(HealthWord.HEALTHY)

@@ -63,6 +63,14 @@ def test_what_a_status_says_of_an_older_spec_is_not_believed():
     assert health_of(kustomization).word is HealthWord.HEALTHY
 
 
+def test_what_nobody_looks_at_is_healthy_as_it_is_made():
+    """source-controller leaves a HelmRepository of OCI charts as the definition's default made its status."""
+    body = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "HelmRepository", "metadata": {"generation": 1}}
+    status = {"observedGeneration": -1}
+    assert health_of({**body, "spec": {"type": "oci"}, "status": status}).word is HealthWord.HEALTHY
+    assert health_of({**body, "spec": {}, "status": status}).word is HealthWord.PROGRESSING
+
+
 @pytest.mark.parametrize(
     ("phase", "word", "final"),
     [
