@@ -16,10 +16,10 @@ FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 PART_OF_COMMIT = re.compile(r"[0-9a-f]{4,63}")
 
 _VERSION = re.compile(
-    r"v?(0|[1-9][0-9]*)(?:\.(0|[1-9][0-9]*))?(?:\.(0|[1-9][0-9]*))?"
+    r"v?(0|[1-9][0-9]{0,17})(?:\.(0|[1-9][0-9]{0,17}))?(?:\.(0|[1-9][0-9]{0,17}))?"
     r"(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
 )
-_PART: Final = r"(?:[xX*]|[0-9]+)"
+_PART: Final = r"(?:[xX*]|[0-9]{1,18})"
 _TERM = re.compile(
     rf"(\^|~>?|>=|<=|>|<|!=|=)?\s*v?({_PART}(?:\.{_PART}){{0,2}}(?:-[0-9A-Za-z.-]+)?)(?:\+[0-9A-Za-z.-]+)?"
 )
@@ -125,7 +125,11 @@ def parse_version(text: str) -> Version | None:
 def _pre(text: str | None) -> tuple[tuple[int, int, str], ...]:
     if not text:
         return _RELEASE
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in text.split("."))
+    return tuple((0, int(part), "") if _is_number(part) else (1, 0, part) for part in text.split("."))
+
+
+def _is_number(part: str) -> bool:
+    return part.isdecimal() and len(part) <= 18
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ are replaced by their items. Whatever is wrong is said with the file, the line a
 Not here: YAML itself (`yaml_documents`), writing (`yaml_write`), and which kinds and fields exist (`schema`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from yaml._yaml import CParser
@@ -37,6 +38,8 @@ from gitops.manifests.yaml_documents import (
 
 __all__ = ["Document", "line_of", "load_all", "read_manifests"]
 
+Field = tuple[str | int, ...]
+
 # ── manifests ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -46,8 +49,9 @@ def read_manifests(data: bytes, path: str) -> tuple[Manifest, ...]:
     Raises ManifestError when the file is no YAML or JSON, or when a document has no apiVersion, kind or name.
     """
     manifests: list[Manifest] = []
+    items = cache(lambda: item_lines(data))
     for number, document in enumerate(load_all(data, path)):
-        where = _Where(data, path, number, document.line)
+        where = _Where(data, path, number, document.line, items)
         manifests.extend(_manifests_of(document.value, where, ()))
     return tuple(manifests)
 
@@ -60,13 +64,14 @@ class _Where:
     path: str
     document: int
     line: int
+    items: Callable[[], Mapping[tuple[int, Field], int]]  # looks once more at the whole file, the first time
 
-    def error(self, field: tuple[str | int, ...], message: str) -> ManifestError:
+    def error(self, field: Field, message: str) -> ManifestError:
         line = line_of(self.data, self.document, field)
         return ManifestError(f"{self.path}:{line or self.line}: {field_text(field)}{message}")
 
 
-def _manifests_of(value: Any, where: _Where, field: tuple[str | int, ...]) -> Iterator[Manifest]:
+def _manifests_of(value: Any, where: _Where, field: Field) -> Iterator[Manifest]:
     if not isinstance(value, dict):
         raise where.error(field, f"expected a Kubernetes object, got {_named(value)}")
     for name, example in (("apiVersion", "apps/v1"), ("kind", "Deployment")):
@@ -81,9 +86,9 @@ def _manifests_of(value: Any, where: _Where, field: tuple[str | int, ...]) -> It
     yield Manifest(key_of(value), value, Origin(where.path, _line_in(where, field)))
 
 
-def _line_in(where: _Where, field: tuple[str | int, ...]) -> int:
-    """The document's line; for an item of a List its own, which costs a second look at the file."""
-    return where.line if not field else line_of(where.data, where.document, field) or where.line
+def _line_in(where: _Where, field: Field) -> int:
+    """The document's line; for an item of a List its own."""
+    return where.items().get((where.document, field), where.line) if field else where.line
 
 
 def _typed_item(parent: Body, item: Any) -> Any:
@@ -94,7 +99,7 @@ def _typed_item(parent: Body, item: Any) -> Any:
     return item
 
 
-def check_metadata(body: Body, where: "_Where", field: tuple[str | int, ...]) -> None:
+def check_metadata(body: Body, where: "_Where", field: Field) -> None:
     """A name (or generateName), and only text in labels and annotations."""
     metadata = body.get("metadata")
     here = (*field, "metadata")
@@ -116,7 +121,7 @@ def check_metadata(body: Body, where: "_Where", field: tuple[str | int, ...]) ->
                 raise _wrong(where, (*here, group, key), value, "text")
 
 
-def _wrong(where: _Where, field: tuple[str | int, ...], value: Any, example: str) -> ManifestError:
+def _wrong(where: _Where, field: Field, value: Any, example: str) -> ManifestError:
     if isinstance(value, bool):
         return where.error(field, f'expected text, got a boolean (write "{str(value).lower()}", with quotes)')
     if isinstance(value, int | float):
@@ -139,7 +144,7 @@ def _named(value: Any) -> str:
     return "a map"
 
 
-def field_text(field: tuple[str | int, ...]) -> str:
+def field_text(field: Field) -> str:
     """`("spec", "containers", 0, "image")` → `spec.containers[0].image: `; nothing for the whole document."""
     text = ""
     for part in field:
@@ -150,7 +155,7 @@ def field_text(field: tuple[str | int, ...]) -> str:
 # ── positions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def line_of(data: bytes, document: int, field: tuple[str | int, ...]) -> int | None:
+def line_of(data: bytes, document: int, field: Field) -> int | None:
     """The line (from 1) where `field` of the given document (from 0, empty ones left out) stands in a YAML file.
 
     A field that is missing gets the line of the nearest thing above it that is there. The file is parsed again, so
@@ -160,20 +165,62 @@ def line_of(data: bytes, document: int, field: tuple[str | int, ...]) -> int | N
     if text.lstrip(" \t\r\n").startswith("{"):
         documents = json_documents(text, "") or ()
         return documents[document].line if document < len(documents) else None
-    seen = -1
+    for number, (chunk, line) in enumerate(_chunks(text)):
+        if number == document:
+            return line + _row_of(chunk, field)
+    return None
+
+
+def item_lines(data: bytes) -> dict[tuple[int, Field], int]:
+    """The lines (from 1) of the items of all Lists in a YAML file, by document (as in `line_of`) and field.
+
+    One pass over the file, however many they are. Nothing for what starts as JSON does.
+    """
+    text = decode(data)
+    if text.lstrip(" \t\r\n").startswith("{"):
+        return {}
+    found: dict[tuple[int, Field], int] = {}
+    for number, (chunk, line) in enumerate(_chunks(text)):
+        following = CParser(chunk).get_event
+        following()
+        following()
+        found |= {(number, field): line + row for field, row in _item_rows(following, following(), ())}
+    return found
+
+
+def _chunks(text: str) -> Iterator[tuple[str, int]]:
+    """The documents of a file that are not empty, up to one that cannot be read, each with its first line's number."""
     for chunk, line in split_documents(text, ""):
         try:
             if Composer(chunk).document() is None:
                 continue
         except YamlProblem:
-            return None
-        seen += 1
-        if seen == document:
-            return line + _row_of(chunk, field)
-    return None
+            return
+        yield chunk, line
 
 
-def _row_of(chunk: str, field: tuple[str | int, ...]) -> int:
+def _item_rows(following: Any, event: Any, field: Field) -> Iterator[tuple[Field, int]]:
+    """The rows (from 0) of the items of the List that `event` starts, and of those of Lists among them."""
+    if type(event) is not MappingStartEvent:
+        _skip(following, event)
+        return
+    key: Any
+    while type(key := following()) is not MappingEndEvent:
+        is_items = type(key) is ScalarEvent and key.value == "items"
+        _skip(following, key)
+        value: Any = following()
+        if not is_items or type(value) is not SequenceStartEvent:
+            _skip(following, value)
+            continue
+        index = 0
+        while type(item := following()) is not SequenceEndEvent:
+            inner = (*field, "items", index)
+            yield inner, item.start_mark.line
+            yield from _item_rows(following, item, inner)
+            index += 1
+
+
+def _row_of(chunk: str, field: Field) -> int:
     """The row (from 0) inside a document; aliases are not followed."""
     parser = CParser(chunk)
     following = parser.get_event

@@ -87,6 +87,8 @@ def json_documents(text: str, path: str) -> tuple[Document, ...] | None:
     while at < len(text):
         try:
             value, end = decoder.raw_decode(text, at)
+        except OverflowError as problem:
+            raise ManifestError(f"{path}:{1 + text.count(chr(10), 0, at)}: {problem}") from problem
         except (ValueError, RecursionError) as problem:
             if not documents:
                 return None
@@ -106,7 +108,9 @@ def _skip_space(text: str, at: int) -> int:
 
 def _json_integer(digits: str) -> int | float:
     value = number_of(digits)
-    return 0 if value is None else value
+    if value is None:
+        raise OverflowError(f"a number of {len(digits)} digits is more than JSON's readers take (quote it)")
+    return value
 
 
 def _no_constant(word: str) -> float:

@@ -27,8 +27,9 @@ INT64_MAX: Final = 2**63 - 1
 UINT64_MAX: Final = 2**64 - 1
 
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+# No decimal of more digits fits 64 bits, and Python does not read endless ones.
 _INTEGERS = (
-    (10, re.compile(r"[-+]?(?:0|[1-9][0-9]*)", re.ASCII)),
+    (10, re.compile(r"[-+]?(?:0|[1-9][0-9]{0,19})", re.ASCII)),
     (8, re.compile(r"[-+]?0[0-7]+", re.ASCII)),
     (16, re.compile(r"[-+]?0[xX][0-9a-fA-F]+", re.ASCII)),
     (8, re.compile(r"[-+]?0[oO][0-7]+", re.ASCII)),

@@ -8,6 +8,7 @@ nodes are changed in place. Not here: kubectl's own way of reading (`gitops.mani
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections import deque
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
@@ -70,10 +71,10 @@ def placed_objects(data: bytes) -> list[tuple[Map, int]]:
 
 @lru_cache(maxsize=4096)
 def _objects(data: bytes) -> tuple[tuple[Map, int], ...]:
-    queue = [(checked_object(node), line) for node, line in _documents(data) if not is_empty(node)]
+    queue = deque((checked_object(node), line) for node, line in _documents(data) if not is_empty(node))
     found: list[tuple[Map, int]] = []
     while queue:
-        node, line = queue.pop(0)
+        node, line = queue.popleft()
         items = node.fields.get("items") if text_of(node.fields.get("kind")).endswith("List") else None
         if items is None:
             found.append((node, line))

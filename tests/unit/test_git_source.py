@@ -82,6 +82,14 @@ def test_ranges_choose_among_tags(target: str, tag: str | None) -> None:
     assert (found.sha if found else None) == tag
 
 
+def test_tags_of_endless_numbers_are_no_versions() -> None:
+    endless = "9" * 5000
+    names = ["v1.0.0", f"v{endless}.0.0", f"v1.0.1-{endless}"]
+    found = find_ref(RemoteRefs(tags={name: name for name in names}), f"^1 || >={endless}")
+    assert found is None
+    assert find_ref(RemoteRefs(tags={name: name for name in names}), "^1") is not None
+
+
 def test_a_new_commit_is_seen_by_the_next_look(source: GitSource, repository: Repository) -> None:
     source.resolve(repository.url, "main")
     repository.commit({"a.yaml": "new"})

@@ -11,6 +11,7 @@ from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import ResourceKey
 from gitops.manifests.yaml import line_of, load_all, read_manifests
 from gitops.manifests.yaml_scalars import format_float, number_of
+from gitops.manifests.yaml_write import write_manifests
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "yaml" / "cases.json"
 needs_cases = pytest.mark.skipif(not CASES.exists(), reason="the recorded YAML cases are not beside the repository")
@@ -119,6 +120,40 @@ def test_a_list_is_replaced_by_its_items_with_lines_of_their_own() -> None:
     item = "- apiVersion: v1\n  kind: Secret\n  metadata: {name: %s}\n"
     found = read_manifests(("apiVersion: v1\nkind: List\nitems:\n" + item % "a" + item % "b").encode(), "f")
     assert [(m.key.name, m.origin.line) for m in found] == [("a", 4), ("b", 7)]
+
+
+def test_items_of_lists_in_lists_and_in_later_documents_have_lines_of_their_own() -> None:
+    item = "{apiVersion: v1, kind: A, metadata: {name: %s}}"
+    inner = f"- apiVersion: v1\n  kind: List\n  items:\n  - {item % 'b'}\n  - {item % 'c'}\n"
+    text = f"apiVersion: v1\nkind: List\nitems:\n- {item % 'a'}\n{inner}---\n# empty\n---\nkind: List\napiVersion: v1\n"
+    found = read_manifests(f"{text}items:\n- {item % 'd'}\n".encode(), "f")
+    assert [(m.key.name, m.origin.line) for m in found] == [("a", 4), ("b", 8), ("c", 9), ("d", 16)]
+
+
+@pytest.mark.parametrize("lists", [1, 4000])
+@pytest.mark.parametrize("in_json", [False, True])
+def test_lists_are_read_in_time_that_grows_as_they_do(lists: int, in_json: bool) -> None:
+    items = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{number}"}} for number in range(4000)]
+    share = len(items) // lists
+    bodies = [
+        {"apiVersion": "v1", "kind": "List", "items": items[at : at + share]} for at in range(0, len(items), share)
+    ]
+    text = "\n".join(json.dumps(body) for body in bodies) if in_json else write_manifests(bodies)
+    started = time.process_time()
+    assert len(read_manifests(text.encode(), "f")) == 4000
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("digits", "expected"), [("9" * 5000, "9" * 5000), ("0b" + "1" * 5000, "0b" + "1" * 5000), ("9" * 20, 10**20)]
+)
+def test_a_number_of_any_length_is_what_kubectl_makes_of_it(digits: str, expected: object) -> None:
+    assert load_all(f"a: {digits}".encode(), "f")[0].value == {"a": expected}
+
+
+def test_a_number_that_json_cannot_hold_names_file_and_line() -> None:
+    with pytest.raises(ManifestError, match=r"f:2: a number of 5000 digits"):
+        load_all(('{"a": 1}\n{"a": %s}' % ("9" * 5000)).encode(), "f")
 
 
 def test_items_of_a_typed_list_need_not_repeat_its_kind() -> None:
