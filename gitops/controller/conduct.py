@@ -159,6 +159,9 @@ async def _pass(
     outside = as_account(everything, app)
     if tracked.leaving:
         return await _leave(tracked, outside, means)
+    if tracked.spec_error:
+        tracked.answer, tracked.message = Answer.HELD, tracked.spec_error
+        return None
     asked = tracked.wish
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")))
     request = Request(app, asked.actor if asked else means.actor, options)
@@ -179,6 +182,8 @@ async def _pass(
     settled = is_settled(planned.at, wait=True)
     synced = "" if inventory.unfinished else inventory.synced  # half of another set may be there
     answer = respond(app, planned.plan, planned.decision, word, synced=synced, settled=settled)
+    if answer is Answer.SYNC and tracked.is_given_up and not word.asked:
+        return None  # and the message says so
     _note_answer(tracked, planned, answer)
     match answer:
         case Answer.SYNC:
@@ -296,7 +301,7 @@ async def _carry_out(
     if result.outcome is Outcome.FAILED:
         tracked.failures += 1
         delay = delay_after(tracked.failures, tracked.app.sync.retry)
-        if delay is None:
+        if tracked.is_given_up:
             tracked.message += f" (given up after {tracked.failures} tries; push a commit, or run gitops refresh)"
     log.warning(
         "application.not-synced",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from gitops.engine.drift import Answer, Correction, Fight
 from gitops.engine.inventory import parent_key, set_id
+from gitops.engine.retry import delay_after
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
 from gitops.model.health import Health, HealthWord, worst
@@ -38,6 +39,7 @@ class Tracked:
     drifts_seen: int = 0
     error: str = ""  # of the last pass
     look_error: str = ""  # of the last look at its repository
+    spec_error: str = ""  # why its newest spec cannot be read: it is held with the one before
     failures: int = 0  # syncs in a row that failed, which `sync.retry` limits
     misses: int = 0  # passes in a row that came to no decision
     is_away: bool = False  # the last pass could not reach its cluster
@@ -90,11 +92,16 @@ class Tracked:
     @property
     def problem(self) -> str:
         """What keeps it from being known how it stands, or ""."""
-        return self.error or self.look_error
+        return self.spec_error or self.error or self.look_error
 
     def begin_anew(self) -> None:
         """What failed before has nothing to say any more: there is a new commit, another spec, or a person's word."""
         self.failures, self.misses, self.not_before = 0, 0, 0.0
+
+    @property
+    def is_given_up(self) -> bool:
+        """Its sync has failed as often as it is tried: only a commit, another spec or a person starts the next."""
+        return self.failures > 0 and delay_after(self.failures, self.app.sync.retry) is None
 
     def missed(self, error: str, *, is_away: bool = False) -> None:
         """A pass came to no decision."""
@@ -176,9 +183,9 @@ class Fleet:
             self._forget(known)
 
     def owners(self, cluster: str, set_id: str, named: str) -> list[Tracked]:
-        """Whose an object of an ApplySet on a cluster is: of several that would have the set, those it does not exclude.
+        """Whose an object of an ApplySet on a cluster is; `named` is what it says itself, "" where it says nothing.
 
-        `named` is the Application that the object says it is of, "" where it says nothing.
+        Several Applications may want one set: all hear of an object that names none of them.
         """
         identities = self._by_set.get((cluster, set_id), set())
         chosen = {named} if named in identities else identities

@@ -48,6 +48,18 @@ class People:
         """The wish is another replica's now; if it comes back unanswered, it is taken again."""
         self._taken.discard(asked.number)
 
+    def uses_up(self, tracked: Tracked) -> bool:
+        """Whether the pass that has just ended used its approval up: one is for one sync, of the plan that waited.
+
+        The caller has it forgotten by the store, too.
+        """
+        word = self.word_of(tracked)
+        is_done = tracked.sync_seconds is not None and (tracked.outcome is not Outcome.FAILED or tracked.is_given_up)
+        is_used = bool(word.approved and (is_done or (tracked.digest and not word.approves(tracked.digest))))
+        if is_used:
+            del self._approved[tracked.identity]
+        return is_used
+
     async def read_words(self) -> None:
         """Raises StoreError."""
         before = (self._suspended, self._approved)

@@ -9,7 +9,7 @@ import os
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -28,6 +28,8 @@ _FILES_SHARE = 0.002
 _AGAIN_SECONDS = 30.0
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 30.0
 _CLUSTER = "the cluster"
+# Stands for a source that is not read any more.
+_NOWHERE = "https://nowhere.invalid/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Entry:
     """One Application as a source gives it; `key` is its custom resource, None for one from a file.
 
     `leaving` when the custom resource is deleted and waits for us to prune what it owns. `trusted` when
-    the controller's operator wrote it, whose environment holds credentials for it.
+    the controller's operator wrote it, whose environment holds credentials for it. `wrong` is why the
+    spec that stands there now cannot be read: `app` is the one before, and is held.
     """
 
     app: Application
@@ -43,6 +46,7 @@ class Entry:
     generation: int = 0
     leaving: bool = False
     trusted: bool = False
+    wrong: str = ""
 
 
 class Roster:
@@ -69,6 +73,13 @@ class Roster:
         elif known is None:
             log.error("application.twice", application=identity, kept=holder, ignored=source)
         return holder
+
+    def spoil(self, source: str, identity: str, wrong: str) -> None:
+        """What `source` says of an Application now cannot be read."""
+        known = self._offers.get(identity, {}).get(source)
+        if known is not None and known.wrong != wrong:
+            log.warning("application.wrong", application=identity, error=wrong)
+            self.put(source, replace(known, wrong=wrong))
 
     def drop(self, source: str, identity: str) -> None:
         offers = self._offers.get(identity, {})
@@ -174,7 +185,7 @@ class Files:
 
     def _files(self) -> list[Path]:
         if self._is_folder:
-            return sorted(path for path in self._path.iterdir() if path.suffix in (".yaml", ".yml"))
+            return sorted(path for path in self._path.iterdir() if _is_read(path.name))
         return [self._path]
 
     def _stamp_now(self) -> object:
@@ -184,13 +195,22 @@ class Files:
                 stat = self._path.stat()
                 return (stat.st_mtime_ns, stat.st_size)
             with os.scandir(self._path) as entries:
-                return {
-                    (entry.name, (stat := entry.stat()).st_mtime_ns, stat.st_size)
-                    for entry in entries
-                    if entry.name.endswith((".yaml", ".yml"))
-                }
+                return {_stamp_of(entry) for entry in entries if _is_read(entry.name)}
         except OSError as exc:
             return exc.errno
+
+
+def _is_read(name: str) -> bool:
+    """Names with a dot first are editors' own: locks, copies, what is not saved yet."""
+    return name.endswith((".yaml", ".yml")) and not name.startswith(".")
+
+
+def _stamp_of(entry: "os.DirEntry[str]") -> tuple[str, int, int]:
+    try:
+        stat = entry.stat()
+    except OSError as exc:  # a link to nowhere: it is one wrong file, and the others change all the same
+        return (entry.name, 0, exc.errno or 0)
+    return (entry.name, stat.st_mtime_ns, stat.st_size)
 
 
 def local_refused(read: Callable[[Body], Application]) -> Callable[[Body], Application]:
@@ -300,18 +320,29 @@ class CustomResources:
         metadata = body["metadata"]
         key = ResourceKey(GROUP, KIND, metadata["namespace"], metadata["name"])
         generation = int(metadata.get("generation") or 0)
-        try:
-            app = self._read(body)
-        except ConfigError as exc:
-            self._wrong(key, generation, str(exc))
-            return _identity(body)
         leaving = bool(metadata.get("deletionTimestamp"))
         if leaving and FINALIZER not in (metadata.get("finalizers") or []):
+            return _identity(body)
+        try:
+            app = self._read_to_leave(body) if leaving else self._read(body)
+        except ConfigError as exc:
+            self._wrong(key, generation, f"{'its deletion waits: ' if leaving else ''}{exc}")
+            self._roster.spoil(_CLUSTER, _identity(body), str(exc))
             return _identity(body)
         holder = self._roster.put(_CLUSTER, Entry(app, key, generation, leaving))
         if holder != _CLUSTER:
             self._wrong(key, generation, f"an Application of this name comes from {holder}; take it out there")
         return app.identity
+
+    def _read_to_leave(self, body: Body) -> Application:
+        """As much of a spec as a deletion needs: the rest of it may be wrong. Raises ConfigError."""
+        try:
+            return self._read(body)
+        except ConfigError:
+            spec = body.get("spec") or {}
+            needed = {"source": {"repoURL": _NOWHERE}, "destination": spec.get("destination")}
+            account = (spec.get("sync") or {}).get("serviceAccount")
+            return self._read({**body, "spec": {**needed, "sync": {"serviceAccount": account}}})
 
 
 def _identity(body: Body) -> str:

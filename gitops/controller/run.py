@@ -19,7 +19,7 @@ from gitops.controller.fleet import REFRESH, SYNC, Fleet, Tracked
 from gitops.controller.lane import Connect, Connected, Lane
 from gitops.controller.lanes import Lanes
 from gitops.controller.parts import Parts
-from gitops.controller.people import PING, People, answer_text, came_to
+from gitops.controller.people import APPROVED, PING, People, answer_text, came_to
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
 from gitops.controller.records import Records, record_of
@@ -133,8 +133,8 @@ class Controller:
         known = self.fleet.get(entry.app.identity)
         before = known.cluster if known is not None else ""
         tracked = self.fleet.add(entry.app)
-        tracked.leaving = entry.leaving
-        if tracked.task is not None:  # it goes by the old spec
+        tracked.leaving, tracked.spec_error = entry.leaving, entry.wrong
+        if tracked.task is not None and not entry.wrong:  # it goes by the old spec
             tracked.task.cancel()
         if before != tracked.cluster:
             self.lanes.drop(before, tracked.identity)
@@ -318,6 +318,8 @@ class Controller:
             self._answer(asked, *came_to(tracked))
             if tracked.asked is asked:
                 tracked.asked = None
+            if self.people.uses_up(tracked):
+                self._parts.once(self.store.set_setting(tracked.identity, APPROVED, None))
             self.tally.count(tracked, seconds)
             standing = (tracked.answer, tracked.digest, tracked.health.word)
             if standing != tracked.told:

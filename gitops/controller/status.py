@@ -57,7 +57,7 @@ class StatusWriter:
             for identity in sorted(due):
                 tracked, entry = self._controller.fleet.get(identity), self._controller.roster.entry(identity)
                 is_ours = self._controller.replica.runs(identity)
-                if tracked is None or entry is None or entry.key is None or not is_ours:
+                if tracked is None or entry is None or entry.key is None or entry.wrong or not is_ours:
                     self._written.pop(identity, None)
                     self._told.pop(identity, None)
                     continue

@@ -165,6 +165,7 @@ def test_a_wrong_file_of_a_folder_stops_neither_the_others_nor_the_start(shell, 
         application_file(folder, name, world)
     world.commit(**{"one/a": config_map("one"), "two/a": config_map("two")})
     (folder / "broken.yaml").write_text("x: [\n")
+    (folder / ".#one.yaml").symlink_to("somebody@a.host:42")  # an editor's lock on a file that it changes
     process = shell.start("run", "-f", "apps", "--no-applications")
     try:
         until(lambda: applied(shell, "one") == "1" and applied(shell, "two") == "1")

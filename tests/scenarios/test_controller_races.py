@@ -253,6 +253,37 @@ def test_a_commit_that_waits_for_a_word_does_not_end_the_sync_under_way(world):
         running.until(lambda: "broken" not in str(world.get("Deployment", "web", "apps")["spec"]), 30)
 
 
+def test_an_approval_is_for_one_sync_and_not_for_the_same_content_later(world):
+    contents = [config_map("settings", a=text) for text in ("1", "2", "1", "2")]
+    with Running(world, automated=False) as running:
+        for content in contents[:3]:
+            sha = world.commit(settings=content)
+            running.until(lambda sha=sha: running.tracked() and running.tracked().rendered == sha)
+            approve(running)
+            running.until(lambda content=content: data(world) == content["data"])
+            running.until(lambda: not running.ask(running.controller.store.setting("gitops/app", "approved")))
+        sha = world.commit(settings=contents[3])
+        running.until(lambda: running.tracked().rendered == sha and running.tracked().answer is Answer.APPROVAL)
+        time.sleep(1.5)
+        assert data(world) == {"a": "1"}
+
+
+def test_a_sync_that_was_given_up_is_begun_by_a_commit_or_a_person_alone(world):
+    sha = world.commit(web=deployment())
+    with Running(world, rollback="never", timeout=1.0, retry=Retry(limit=0)) as running:
+        running.until_synced(sha)
+        world.commit(web=deployment(image="nginx:broken"))
+        running.until(lambda: "given up after 1 tries" in running.tracked().message, 30)
+        for replicas in (3, 4):
+            world.edit("apps/deployments/web", {"spec": {"replicas": replicas}})
+            time.sleep(1.0)
+        assert "given up after 1 tries" in running.tracked().message
+        started = [event for event in world.check_audit() if event.fact == "sync.started"]
+        good = world.commit(web=deployment())
+        running.until_synced(good, seconds=30)
+    assert len(started) == 2
+
+
 def approve(running):
     running.until(lambda: running.tracked().answer is Answer.APPROVAL)
     running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().digest))

@@ -82,3 +82,59 @@ def test_the_operators_credentials_go_to_no_address_that_a_repository_names(fres
         running.until(lambda: running.tracked("gitops/child-0").head)
         for number in (1, 2):
             running.until(lambda number=number: "secretRef: git" in running.tracked(f"gitops/child-{number}").problem)
+
+
+def edited(world, **spec):
+    world.request("PATCH", resources(world, "app"), {"spec": spec}, kind="application/merge-patch+json")
+
+
+BAD_WINDOW = {"windows": [{"kind": "deny", "schedule": "0 25 * * *", "duration": "8h"}]}
+
+
+def test_a_custom_resource_whose_spec_became_unreadable_is_held_until_it_can_be_read(world, lines):
+    """It may be the freeze of a release that has the slip in it."""
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world))
+        running.until_synced(sha, identity)
+        edited(world, **BAD_WINDOW)
+        running.until(lambda: "bad hour" in running.tracked(identity).problem)
+        assert running.tracked(identity).sync == "Unknown"
+        running.until(lambda: "bad hour" in str(standing(world)))
+        sha = world.commit(settings=config_map("settings", a="2"))
+        running.until(lambda: running.tracked(identity).head.sha == sha)
+        running.until(lambda: running.tracked(identity).task is None)
+        assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+        edited(world, windows=[])
+        running.until_synced(sha, identity)
+        running.until(lambda: standing(world).get("sync", {}).get("status") == "Synced")
+    (line,) = of(lines, "application.wrong")
+    assert "bad hour" in line["error"]
+
+
+def test_a_custom_resource_that_cannot_be_read_can_be_deleted_with_what_it_owns(world):
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
+        running.until_synced(sha, identity)
+    edited(world, **BAD_WINDOW)
+    with Running(world, resources=True) as running:
+        running.until(lambda: "bad hour" in str(standing(world)))
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: world.get("Application", "app", "gitops.dev") is None)
+        assert world.get("ConfigMap", "settings") is None
+
+
+def test_a_deletion_that_cannot_know_where_its_objects_are_says_so(world):
+    make_kind(world)
+    body = custom_resource(world, finalizers=["gitops.dev/prune"], destination={"namespace": ""})
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), body)
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: "its deletion waits: " in str(standing(world)))
+        edited(world, destination={"namespace": world.namespace})
+        running.until(lambda: world.get("Application", "app", "gitops.dev") is None)
