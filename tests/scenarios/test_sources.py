@@ -129,12 +129,9 @@ def test_a_custom_resource_that_cannot_be_read_can_be_deleted_with_what_it_owns(
         assert world.get("ConfigMap", "settings") is None
 
 
-def test_a_deletion_that_cannot_know_where_its_objects_are_says_so(world):
+def test_a_deletion_that_needs_something_of_the_spec_says_what(world):
     make_kind(world)
-    body = custom_resource(world, finalizers=["gitops.dev/prune"], destination={"namespace": ""})
-    with Running(world, resources=True) as running:
-        world.request("POST", resources(world), body)
+    with Running(world, resources=True, require_account=True) as running:
+        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
         world.request("DELETE", resources(world, "app"))
-        running.until(lambda: "its deletion waits: " in str(standing(world)))
-        edited(world, destination={"namespace": world.namespace})
-        running.until(lambda: world.get("Application", "app", "gitops.dev") is None)
+        running.until(lambda: "its deletion waits: spec.sync.serviceAccount" in str(standing(world)))
