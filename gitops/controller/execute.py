@@ -19,10 +19,10 @@ from gitops.controller.journal import Journal, described
 from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
 from gitops.engine.backends import Called
+from gitops.engine.deletion import is_precious
 from gitops.engine.health import health_of, is_of_past_runs
 from gitops.engine.hooks import body_to_run, body_when_ended, has_run, is_of_sync, leaves_something
 from gitops.engine.order import is_crd, is_namespace
-from gitops.engine.plan import is_precious
 from gitops.engine.takeover import owners_again
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.manifests.secrets import scrubbed
@@ -242,7 +242,7 @@ class Execution:
     async def _recreate(self, change: Recreate) -> Body:
         """Where it cannot be made again it stays deleted: that too is a change, which a rollback has to undo."""
         async with self._waiting():
-            await self._remove(change.key, change.uid)
+            await self._remove(change.key, change.uid, orphan=change.orphan)
         try:
             return await self._cluster.apply(change.key, change.body)
         except ClusterError:
@@ -259,7 +259,8 @@ class Execution:
         if live is not None and has_run(hook, live, self._sync):
             return live
         ends = hook.key.kind in ("Job", "Pod")
-        if live is not None and not is_precious(hook.key) and (ends or HookDelete.BEFORE_CREATION in hook.delete):
+        goes_first = ends or HookDelete.BEFORE_CREATION in hook.delete
+        if live is not None and goes_first and not is_precious(hook.key, live):
             await self._remove(hook.key, live["metadata"]["uid"])
         return await self._cluster.apply(hook.key, body_to_run(hook, self._sync), force=True)
 
@@ -273,9 +274,9 @@ class Execution:
                 self._fail(change, exc)
         pruned.clear()
 
-    async def _remove(self, key: ResourceKey, uid: str) -> None:
+    async def _remove(self, key: ResourceKey, uid: str, *, orphan: bool = False) -> None:
         """Delete and wait until the object is gone, so that one of the same name can be made."""
-        await self._cluster.delete(key, uid=uid)
+        await self._cluster.delete(key, uid=uid, orphan=orphan)
         await self._until_gone(key, uid)
 
     async def _until_gone(self, key: ResourceKey, uid: str) -> None:
@@ -352,7 +353,7 @@ async def tidy_hooks(
             continue
         succeeded = ignores_health(live) or health_of(live, own).is_settled
         body = body_when_ended(hook, live, sync)
-        if is_precious(hook.key):
+        if is_precious(hook.key, live):
             continue
         if (HookDelete.SUCCEEDED if succeeded else HookDelete.FAILED) in hook.delete:
             await cluster.delete(hook.key, uid=live["metadata"]["uid"])

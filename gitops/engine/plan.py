@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gitops.engine import annotations, refusal
+from gitops.engine.deletion import is_orphaning, is_precious, leaves_pods
 from gitops.engine.diff import changes_between, is_same
 from gitops.engine.hands import is_by_hand, is_edit_by_hand
 from gitops.engine.ignore import without_ignored
@@ -251,7 +252,8 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
         return _foreign(key, other)
     if _is_going(live):
         uid = live["metadata"]["uid"]
-        return Recreate(key, desired_body(at, manifest), manifest.origin, uid, (), BEING_DELETED)
+        body = desired_body(at, manifest)
+        return Recreate(key, body, manifest.origin, uid, (), BEING_DELETED, orphan=is_orphaning(live))
     if answer is None or not _may_update(at, manifest, live):
         return None
     if answer.error is not None:
@@ -297,10 +299,14 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
             "give the object another name, or annotate it gitops.dev/recreate: enabled to have it deleted and created"
         )
         return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {reason}; {way_out}")
-    if is_precious(key) and not (at.options.confirm and at.options.prune_only is None):
+    body = desired_body(at, manifest)
+    if is_precious(key, live, body) and not (at.options.confirm and at.options.prune_only is None):
         loss = "it would be deleted with all that is in it and created again; confirm with --confirm"
         return Obstacle(ObstacleKind.GUARD, key, f"{where}: {reason}; {loss}")
-    return Recreate(key, desired_body(at, manifest), manifest.origin, live["metadata"]["uid"], frozen, reason)
+    orphan = leaves_pods(key, live, body)
+    if orphan:
+        reason += "; its Pods and their claims stay for the new one"
+    return Recreate(key, body, manifest.origin, live["metadata"]["uid"], frozen, reason, orphan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,38 +333,24 @@ def _leavers(at: Situation) -> _Leavers:
             found.kept.append(Kept(key, BEING_DELETED))
             continue
         word = annotations.prune_word_of(live, leaving=at.options.leaving)
-        if reason := _reason_to_keep(at.options, key, word):
+        if reason := _reason_to_keep(at.options, key, live, word):
             found.kept.append(Kept(key, reason))
             continue
         found.prunes.append(Prune(key, live["metadata"]["uid"], annotations.live_wave_of(live)))
-        if not at.options.confirm and (word == "confirm" or is_precious(key)):
+        if not at.options.confirm and (word == "confirm" or is_precious(key, live)):
             reason = f"{key} would be deleted with all that is in it; confirm with --confirm"
             found.guarded.append(Obstacle(ObstacleKind.GUARD, key, reason))
     return found
 
 
-def _reason_to_keep(options: PlanOptions, key: ResourceKey, word: str) -> str:
+def _reason_to_keep(options: PlanOptions, key: ResourceKey, live: Body, word: str) -> str:
     if word == "disabled":
         return "it is annotated not to be pruned"
     if options.prune_only is not None:
         if key not in options.prune_only:
             return "it was there before this sync"
-        return "it may hold data, so a way back leaves it" if is_precious(key) else ""
+        return "it may hold data, so a way back leaves it" if is_precious(key, live) else ""
     return "" if options.prune else "pruning is off (--prune, or sync.prune: true)"
-
-
-# Deleting one of these deletes what is inside it, or data.
-_PRECIOUS = {
-    ("", "Namespace"),
-    ("", "PersistentVolumeClaim"),
-    ("", "PersistentVolume"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-}
-
-
-def is_precious(key: ResourceKey) -> bool:
-    """True for kinds whose deletion takes data or other objects along."""
-    return (key.group, key.kind) in _PRECIOUS
 
 
 def _hooks_run(at: Situation, *, changed: bool) -> bool:

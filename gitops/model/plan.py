@@ -95,7 +95,10 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Recreate:
-    """An immutable field changes and the object says that it may be deleted and created again."""
+    """An immutable field changes and the object says that it may be deleted and created again.
+
+    With `orphan` what depends on it stays, for the new one to take over.
+    """
 
     key: ResourceKey
     body: Body
@@ -103,6 +106,7 @@ class Recreate:
     uid: str
     fields: tuple[FieldChange, ...]
     reason: str
+    orphan: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """StatefulSets: numbered Pods in order, their claims, and updates from the last Pod to the first."""
 
 from gitops.manifests.key import Body
+from gitops.sandbox.selectors import selects
 from gitops.sandbox.workloads.replicasets import is_available
 from gitops.sandbox.workloads.revisions import ensure_revision, forget_old
 from gitops.sandbox.workloads.world import (
@@ -9,6 +10,7 @@ from gitops.sandbox.workloads.world import (
     REVISIONS,
     STATEFUL_SETS,
     World,
+    controller_of,
     is_ended,
     is_going,
     is_ready,
@@ -26,6 +28,7 @@ def reconcile_stateful_set(world: World, namespace: str, name: str) -> None:
     owner = world.get(STATEFUL_SETS, namespace, name)
     if owner is None or is_going(owner):
         return
+    _adopt(world, owner)
     revision = ensure_revision(world, owner, "controller.kubernetes.io/hash")
     if revision is None:
         return
@@ -35,6 +38,20 @@ def reconcile_stateful_set(world: World, namespace: str, name: str) -> None:
     pods = {_ordinal(pod): pod for pod in world.owned(owner, PODS)}
     _scale(world, owner, pods, current_name, update_name)
     _report(world, namespace, name, current_name, update_name)
+
+
+def _adopt(world: World, owner: Body) -> None:
+    """Takes what an earlier StatefulSet of this name left behind: Pods and revisions that match and have no owner."""
+    selector, namespace = owner["spec"]["selector"], owner["metadata"]["namespace"]
+    for resource in (PODS, REVISIONS):
+        for body in world.all(resource, namespace):
+            is_free = controller_of(body) is None and not is_going(body)
+            if is_free and _is_named_after(owner, body) and selects(selector, body["metadata"].get("labels") or {}):
+                world.adopt(resource, body, owner)
+
+
+def _is_named_after(owner: Body, body: Body) -> bool:
+    return bool(body["metadata"]["name"].rpartition("-")[0] == owner["metadata"]["name"])
 
 
 def _ordinal(pod: Body) -> int:
@@ -52,7 +69,10 @@ def _scale(world: World, owner: Body, pods: dict[int, Body], current_name: str, 
         if pod is not None and is_ended(pod) and not is_going(pod):
             world.delete(PODS, pod)
             return
-        if pod is None:
+        if pod is not None:
+            for template in spec.get("volumeClaimTemplates") or ():
+                _claim(world, owner, template, pod["metadata"]["name"])
+        else:
             revision = update_name if ordinal >= _partition(spec, first) else current_name
             _create(world, owner, ordinal, revision)
         if not parallel and (pod is None or is_going(pod) or not _settled(world, owner, pod)):
@@ -123,20 +143,25 @@ def _create(world: World, owner: Body, ordinal: int, revision_name: str) -> None
 
 
 def _claim(world: World, owner: Body, template: Body, pod_name: str) -> tuple[str, str]:
+    """A Pod's claim, made if need be: the StatefulSet's own where it says that claims go with it, else nobody's."""
     volume = template["metadata"]["name"]
     name, namespace = f"{volume}-{pod_name}", owner["metadata"]["namespace"]
-    if world.get(CLAIMS, namespace, name) is None:
+    retention = owner["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
+    references = [owner_reference(owner)] if retention.get("whenDeleted") == "Delete" else []
+    present = world.get(CLAIMS, namespace, name)
+    if present is None:
         selected = owner["spec"]["selector"].get("matchLabels") or {}
-        metadata: Body = {
-            "name": name,
-            "namespace": namespace,
-            "labels": {**(template["metadata"].get("labels") or {}), **selected},
-        }
-        retention = owner["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
-        if retention.get("whenDeleted") == "Delete":
-            metadata["ownerReferences"] = [owner_reference(owner)]
-        world.create(CLAIMS, namespace, {"metadata": metadata, "spec": template["spec"]})
+        labels = {**(template["metadata"].get("labels") or {}), **selected}
+        metadata: Body = {"name": name, "namespace": namespace, "labels": labels}
+        world.create(CLAIMS, namespace, {"metadata": _owned_by(metadata, references), "spec": template["spec"]})
+    elif (present["metadata"].get("ownerReferences") or []) != references and not is_going(present):
+        world.update(CLAIMS, present, lambda live: {**live, "metadata": _owned_by(live["metadata"], references)})
     return volume, name
+
+
+def _owned_by(metadata: Body, references: list[Body]) -> Body:
+    rest = {field: value for field, value in metadata.items() if field != "ownerReferences"}
+    return {**rest, "ownerReferences": references} if references else rest
 
 
 def _report(world: World, namespace: str, name: str, current_name: str, update_name: str) -> None:
