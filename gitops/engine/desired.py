@@ -11,6 +11,7 @@ from gitops.engine.order import kinds_defined_by
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.manifests.manifest import Manifest
+from gitops.manifests.nulls import without_nulls
 from gitops.manifests.secrets import is_secret, with_data_only
 from gitops.model.kinds import Kinds
 from gitops.model.rendered import RenderedSet
@@ -110,7 +111,7 @@ def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
                 "nor hold '/' or '%'"
             )
     _check_text(manifest)
-    body = with_data_only(body if placed == key else _with_namespace(body, placed))
+    body = with_data_only(without_nulls(body if placed == key else _with_namespace(body, placed)))
     return manifest if body is manifest.body else Manifest(placed, body, manifest.origin)
 
 

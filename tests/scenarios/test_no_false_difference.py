@@ -103,6 +103,52 @@ VARIANTS = {
         "metadata": {"name": "c", "labels": None},
         "data": {"a": "1"},
     },
+    "a null where a version's default comes back": {
+        "apiVersion": "autoscaling/v1",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"},
+            "maxReplicas": 5,
+            "targetCPUUtilizationPercentage": None,
+        },
+    },
+    "a null in the key of a list's item": {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "s"},
+        "spec": {"type": None, "selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": None, "protocol": None}]},
+    },
+    "nulls in free maps": {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "c", "labels": {"a": None}},
+        "data": {"a": None},
+    },
+    "nulls all over": {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "d"},
+        "spec": {
+            "replicas": None,
+            "selector": {"matchLabels": {"a": "b"}, "matchExpressions": None},
+            "template": {
+                "metadata": {"labels": {"a": "b"}},
+                "spec": {
+                    "volumes": None,
+                    "containers": [
+                        {
+                            "name": "c",
+                            "image": "i",
+                            "ports": [{"containerPort": 80, "protocol": None}],
+                            "env": [{"name": "A", "value": None}],
+                            "resources": {"limits": None, "requests": {"cpu": None}},
+                        }
+                    ],
+                },
+            },
+        },
+    },
     "a status in the manifest": {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -124,6 +170,37 @@ VARIANTS = {
 def test_a_way_of_writing_is_no_difference(world, variant):
     world.commit(object=VARIANTS[variant])
     settle_and_compare(world)
+
+
+def test_a_null_that_a_custom_kind_allows_is_a_value(world):
+    plural = f"nullables{world.namespace.rpartition('-')[2]}"
+    group = f"{plural}.example.com"
+    text = {"type": "string", "nullable": True, "default": "x"}
+    properties = {"spec": {"type": "object", "properties": {"a": text}}}
+    kind = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": plural, "singular": "nullable", "kind": "Nullable", "listKind": "NullableList"},
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
+                }
+            ],
+        },
+    }
+    world.commit(kind=kind)
+    world.sync()
+    custom = {"apiVersion": f"{group}/v1", "kind": "Nullable", "metadata": {"name": "n", "labels": None}}
+    world.commit(n={**custom, "spec": {"a": None}})
+    settle_and_compare(world)
+    assert world.get("Nullable", "n", group)["spec"] == {"a": None}
 
 
 def test_a_sidecar_that_a_webhook_put_in_is_no_difference(world):
