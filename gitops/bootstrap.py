@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,31 +24,37 @@ if TYPE_CHECKING:
 
 
 def render(
-    tree: Tree, app: "Application", *, load_restrictor: Literal["root", "none"] = "root", enable_helm: bool = False
+    tree: Tree,
+    app: "Application",
+    *,
+    load_restrictor: Literal["root", "none"] = "root",
+    enable_helm: bool = False,
+    as_account: bool = False,
 ) -> tuple[Manifest, ...]:
     """What the source holds, by the renderer that it asks for or that is detected.
 
-    `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`.
+    `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`. With `as_account`, which is for a
+    person's own commands, remote bases may be read with the ssh keys of the account that we run as.
     """
     from renderers.registry import Context
     from renderers.registry import render as by_registry
 
     context = Context(app.name, app.destination.namespace, load_restrictor=load_restrictor, enable_helm=enable_helm)
-    return _complete(lambda remotes: by_registry(tree, app.source, context._replace(remotes=remotes)))
+    return _complete(lambda remotes: by_registry(tree, app.source, context._replace(remotes=remotes)), as_account)
 
 
 def render_path(
     tree: Tree, path: str, *, load_restrictor: Literal["root", "none"] = "root", enable_helm: bool = False
 ) -> tuple[Manifest, ...]:
-    """The same for a path alone, with nothing imported that only an Application needs."""
+    """The same for a path alone and a person's own command, with nothing imported that only an Application needs."""
     from renderers.registry import Context
     from renderers.registry import render_path as by_registry
 
     context = Context(load_restrictor=load_restrictor, enable_helm=enable_helm)
-    return _complete(lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)))
+    return _complete(lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)), as_account=True)
 
 
-def _complete(attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]") -> tuple[Manifest, ...]:
+def _complete(attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]", as_account: bool) -> tuple[Manifest, ...]:
     """Render, fetch the repositories that are asked for, and render again, until nothing is asked for."""
     from renderers.result import Rendered
 
@@ -57,23 +64,27 @@ def _complete(attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]") -> tu
         if isinstance(answer, Rendered):
             return answer.manifests
         for remote in answer.remotes:
-            remotes[remote] = _fetch(remote)
+            remotes[remote] = _fetch(remote, as_account)
 
 
-def _fetch(remote: "Remote") -> Tree:
-    """The files of another repository that a kustomization names; it is read without credentials."""
-    from gitops.adapters.git import GitSource
+def _fetch(remote: "Remote", as_account: bool) -> Tree:
+    """The files of another repository that a kustomization names; it is read without credentials of its own.
+
+    What was read with an account's keys is kept apart: a commit that a mirror has is given without asking the remote.
+    """
+    from gitops.adapters.git import GitCredentials, GitSource
     from gitops.config import cache_folder
 
-    source = GitSource(cache_folder(), timeout=60.0)
+    folder = cache_folder() / "bases" if as_account else cache_folder()
+    source = GitSource(folder, lambda _: GitCredentials(as_account=as_account), timeout=60.0)
     return source.tree(remote.url, source.resolve(remote.url, remote.ref))
 
 
 def open_source(cache: Path, secrets: Callable[[str], str]) -> "Source":
-    """Folders and repositories; `secrets` gives the text that a secretRef stands for, or ""."""
+    """Folders and repositories for a person's own command; `secrets` gives the text of a secretRef, or ""."""
     from gitops.adapters.source import Sources
 
-    return Sources(cache, secrets, here=Path.cwd())
+    return Sources(cache, secrets, here=Path.cwd(), as_account=True)
 
 
 def open_cluster(kubeconfig: str, context: str) -> "Cluster":
@@ -135,7 +146,7 @@ async def open_outside(
         async with open_store(state, key, store_url) as store:
             yield Outside(
                 source=open_source(cache, secrets),
-                render=render,
+                render=partial(render, as_account=True),
                 cluster=cluster,
                 store=store,
                 clock=SystemClock(),
@@ -193,17 +204,20 @@ async def open_controller(
 
     registry = Registry(home, settings.namespace, reconnect)
 
+    def is_trusted(app: "Application") -> bool:
+        entry = controller.roster.entry(app.identity)
+        return entry is not None and entry.trusted
+
     def secret(app: "Application", reference: str) -> str:
         # The environment is the operator's: what comes from elsewhere has only its own namespace's Secrets.
-        entry = controller.roster.entry(app.identity)
-        own = secrets(reference) if entry is not None and entry.trusted else ""
+        own = secrets(reference) if is_trusted(app) else ""
         return own or registry.credentials(app.namespace, reference)
 
     try:
         async with open_store(settings.state, settings.key, settings.store_url) as store:
             controller = Controller(
                 connect=_connector(settings, registry),
-                repositories=GitRepositories(settings.cache, secret),
+                repositories=GitRepositories(settings.cache, secret, is_trusted),
                 renders=RenderCache(render),
                 store=store,
                 clock=SystemClock(),
@@ -267,7 +281,7 @@ def _parts(
         parts.append(("leases", controller.replica.run()))
     read = read_resource if settings.local_repositories else local_refused(read_resource)
     read = account_required(read) if settings.require_account else read
-    controller.read_child = read
+    controller.children.read = read
     if settings.resources:
         writer = StatusWriter(home, controller, clock)
         controller.on_status = writer.changed

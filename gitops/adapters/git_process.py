@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -41,6 +41,8 @@ _HELPER: Final = (
     '!f() { test "$1" = get && '
     'printf "username=%s\\npassword=%s\\n" "$GITOPS_GIT_USERNAME" "$GITOPS_GIT_PASSWORD"; }; f'
 )
+# ssh finds the account's keys, agent and settings by itself, whatever HOME says.
+_NOTHING_ELSE: Final = "-F /dev/null -o IdentitiesOnly=yes -o IdentityAgent=none"
 _USERINFO = re.compile(r"(?<=://)[^/@\s']*@")
 _SCP = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\[\]-]*:(?!:)(?!//)[^\s]+")
 
@@ -50,7 +52,8 @@ class GitCredentials:
     """How to authenticate with one repository; every field may be left out.
 
     `token` is sent as the password of `username` (or of `x-access-token`). An ssh key needs `known_hosts`.
-    `ca_file` is a path, `proxy` a URL.
+    `ca_file` is a path, `proxy` a URL. With `as_account` ssh may use the keys and the settings of the account that
+    we run as, where no key is given: those are a person's or the operator's, and nobody else's.
     """
 
     username: str = ""
@@ -60,6 +63,7 @@ class GitCredentials:
     known_hosts: str = field(default="", repr=False)
     ca_file: str = ""
     proxy: str = field(default="", repr=False)
+    as_account: bool = False
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -115,13 +119,16 @@ def remote_of(url: str, credentials: GitCredentials, allowed: Sequence[str]) -> 
     return _allowed(Remote(urlunsplit(parts), parts.scheme, credentials), allowed)
 
 
+def is_ssh(url: str) -> bool:
+    """Whether a repository is reached by ssh: `ssh://HOST/PATH`, or git's short form `user@host:path`."""
+    return url.startswith("ssh://") or ("://" not in url and not url.startswith("/"))
+
+
 def _from_url(credentials: GitCredentials, username: str, password: str) -> GitCredentials:
     """A URL's own user and password, which those that were configured go before."""
     if credentials.password or credentials.token:
         return credentials
-    return GitCredentials(
-        username if password else "", password or username, ca_file=credentials.ca_file, proxy=credentials.proxy
-    )
+    return replace(credentials, username=username if password else "", password=password or username)
 
 
 def _allowed(remote: Remote, allowed: Sequence[str]) -> Remote:
@@ -252,5 +259,5 @@ def _ssh_command(credentials: GitCredentials, folder: Path) -> str:
         key = folder / "key"
         key.touch(mode=0o600)
         key.write_text(credentials.ssh_private_key.rstrip("\n") + "\n")
-        command += f" -F /dev/null -o IdentitiesOnly=yes -i {key}"
-    return command
+        return f"{command} {_NOTHING_ELSE} -i {key}"
+    return command if credentials.as_account else f"{command} {_NOTHING_ELSE} -o IdentityFile=none"

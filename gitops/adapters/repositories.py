@@ -14,6 +14,7 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from gitops.adapters.git import GitSource
+from gitops.adapters.git_process import is_ssh
 from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, unknown
 from gitops.adapters.source import Sources
 from gitops.model.application import Application, SourceSpec
@@ -44,11 +45,17 @@ class GitRefs:
 
 
 class GitRepositories:
-    """`cache` is the folder of the mirrors; `secrets` gives, in a thread, what a secretRef of an Application means."""
+    """`cache` is the folder of the mirrors; `secrets` gives, in a thread, what a secretRef of an Application means.
 
-    def __init__(self, cache: Path, secrets: Callable[[Application, str], str]) -> None:
+    `is_trusted` tells whose Applications are the operator's own: those may use the ssh keys of the account we run as.
+    """
+
+    def __init__(
+        self, cache: Path, secrets: Callable[[Application, str], str], is_trusted: Callable[[Application], bool]
+    ) -> None:
         self._cache = cache
         self._secrets = secrets
+        self._is_trusted = is_trusted
         self._network = ThreadPoolExecutor(_NETWORK_THREADS, thread_name_prefix="git-remote")
         self._local = ThreadPoolExecutor(_LOCAL_THREADS, thread_name_prefix="git")
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # each lives while it is held
@@ -59,6 +66,8 @@ class GitRepositories:
         """A Secret is its namespace's own, so what is read with one is not shared with other namespaces."""
         found = app.source.credentials
         own = f" {app.namespace}/{found.secretRef}" if found.secretRef else ""
+        if is_ssh(app.source.repoURL) and self._is_trusted(app):
+            own += " as the operator"
         way = f" by {found.proxy} {found.caFile}" if found.proxy or found.caFile else ""
         return f"{app.source.repoURL}{own}{way}"
 
@@ -90,7 +99,10 @@ class GitRepositories:
 
     def _git(self, app: Application) -> GitSource:
         """Called in a thread: the Secret may have to be asked for."""
-        return Sources(self._cache, lambda reference: self._secrets(app, reference)).git(app.source.credentials)
+        sources = Sources(
+            self._cache, lambda reference: self._secrets(app, reference), as_account=self._is_trusted(app)
+        )
+        return sources.git(app.source.credentials)
 
     def _opened(self, place: tuple[str, str], done: "asyncio.Future[Tree]") -> None:
         self._opening.pop(place, None)

@@ -29,9 +29,15 @@ class Sources:
     shell on this machine to name one here.
     """
 
-    def __init__(self, cache: Path, secrets: Callable[[str], str], here: Path | None = None) -> None:
-        """`here` is where we were called: a commit that the repository's own work tree there has needs no remote."""
+    def __init__(
+        self, cache: Path, secrets: Callable[[str], str], here: Path | None = None, *, as_account: bool = False
+    ) -> None:
+        """`here` is where we were called: a commit that the repository's own work tree there has needs no remote.
+
+        With `as_account` ssh may use the keys of the account that we run as.
+        """
         self._here = here
+        self._as_account = as_account
         self._cache = cache / "mirrors"
         self._secrets = secrets
 
@@ -65,7 +71,7 @@ class Sources:
         return GitSource(self._cache, lambda _: credentials, allow_file=True)
 
     def _credentials(self, spec: Credentials) -> GitCredentials:
-        found = GitCredentials(ca_file=spec.caFile, proxy=spec.proxy)
+        found = GitCredentials(ca_file=spec.caFile, proxy=spec.proxy, as_account=self._as_account)
         if not spec.secretRef:
             return found
         text = self._secrets(spec.secretRef)

@@ -68,7 +68,7 @@ def _findings(path: str, enforce: tuple[str, ...], warn: tuple[str, ...], kubern
     from policies.rule import Target
 
     tree, inside = folder_tree(path)
-    manifests: Any = render(tree, Application("", source=SourceSpec(path=inside or ".")))
+    manifests: Any = render(tree, Application("", source=SourceSpec(path=inside or ".")), as_account=True)
     chosen = enforce if enforce or warn else tuple(all_rules())
     options = PolicyOptions(enforce=chosen, warn=warn)
     return check_rules(manifests, options, Target(kubernetes), datetime.now(UTC).date())

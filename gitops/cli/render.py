@@ -53,7 +53,7 @@ def _rendered(path: str, file: str, revision: str, unrestricted: bool, enable_he
     app = _application(file, path)
     checkout = _checkout(app.source, revision)
     app = replace(app, source=replace(app.source, path=checkout.path))
-    return by_bootstrap(checkout.tree, app, load_restrictor=load_restrictor, enable_helm=enable_helm)
+    return by_bootstrap(checkout.tree, app, load_restrictor=load_restrictor, enable_helm=enable_helm, as_account=True)
 
 
 def _application(file: str, path: str) -> Any:
