@@ -1,4 +1,4 @@
-"""Repositories as a controller reads them: with whose keys, how often, and what becomes of the others when one fails."""
+"""Repositories as they are read: with whose keys, how often, and what becomes of the others when one fails."""
 
 import os
 import shutil
@@ -80,10 +80,11 @@ def test_a_remote_base_is_read_with_nobodys_keys_by_a_controller(world, ssh, tmp
 
 def test_a_persons_own_command_reads_with_that_persons_keys(world, ssh, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    (world.repository / "kustomization.yaml").write_text("resources: [settings.yaml]\n")
-    world.commit(settings=config_map("settings"))
+    (world.repository / "base").mkdir()
+    (world.repository / "base/kustomization.yaml").write_text("resources: [settings.yaml]\n")
+    world.commit(**{"base/settings": config_map("settings")})
     (tmp_path / "over").mkdir()
-    base = f"ssh://git@example.com{world.repository}?ref=main"
+    base = f"ssh://git@example.com{world.repository}//base?ref=main"
     (tmp_path / "over/kustomization.yaml").write_text(f"resources: ['{base}']\n")
     command = [sys.executable, "-m", "gitops.cli", "render", str(tmp_path / "over")]
     assert "settings" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
