@@ -4,8 +4,8 @@
 
 There is one bare mirror per repository in the cache folder; a look that finds nothing new costs one `ls-remote`, and
 a commit that the mirror has costs no request at all. Processes share a mirror under a file lock. A mirror that a
-killed fetch left behind heals by itself: git's own lock files are removed, and what cannot be repaired is fetched
-anew.
+killed fetch or a crash of the machine left behind heals by itself: git's own lock files are removed, and what cannot
+be repaired is fetched anew, whether a fetch or a read finds it broken.
 
 Not here: how git is run and credentials reach it (`git_process`), which ref is meant (`git_refs`), files (`git_tree`).
 """
@@ -22,7 +22,7 @@ from typing import Final
 
 from gitops.adapters.git_process import GitCredentials, GitFailure, GitProcess, Remote, remote_of
 from gitops.adapters.git_refs import FULL_COMMIT, PART_OF_COMMIT, RemoteRefs, find_ref, parse_refs, unknown
-from gitops.adapters.git_tree import GitFiles
+from gitops.adapters.git_tree import GitFiles, Mark, mark_of
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision, Tree
 
@@ -30,6 +30,7 @@ __all__ = ["GitCredentials", "GitSource"]
 
 # Beyond this many changed paths it is cheaper to hold each render against the whole tree.
 _MOST_CHANGED: Final = 50_000
+_EVERYTHING: Final = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 # What git says when a mirror, not the remote, is broken.
 _BROKEN: Final = (
     "not a git repository",
@@ -94,7 +95,10 @@ class GitSource:
         """The files of a revision that `resolve` gave, or of any commit that the remote still has."""
         remote = self._remote(repo_url)
         self._require(remote, revision.sha)
-        return Tree(GitFiles(self._git, self._mirror(remote), revision.sha), label="the repository")
+        files = GitFiles(
+            self._git, self._mirror(remote), revision.sha, lambda broken: self._renew(remote, revision.sha, broken)
+        )
+        return Tree(files, label="the repository")
 
     def changed(self, repo_url: str, old: str, new: str) -> frozenset[str] | None:
         """The paths in which two commits of the mirror differ; None when it has not both, or they are too many."""
@@ -167,16 +171,31 @@ class GitSource:
         """Bring every branch and tag; a broken mirror is replaced once."""
         self._prepare(mirror)
         try:
-            self._fetch_refs(remote, mirror, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+            self._fetch_refs(remote, mirror, *_EVERYTHING)
         except GitFailure as error:
             if not any(mark in str(error) for mark in _BROKEN):
                 raise SourceError(_unreadable(remote, error)) from error
-            shutil.rmtree(mirror, ignore_errors=True)
-            self._prepare(mirror)
-            try:
-                self._fetch_refs(remote, mirror, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-            except GitFailure as again:
-                raise SourceError(_unreadable(remote, again)) from again
+            self._replace(remote, mirror)
+
+    def _renew(self, remote: Remote, sha: str, broken: Mark) -> None:
+        """Fetch the mirror anew, unless somebody has done so since it had the mark `broken`; then it has the commit."""
+        mirror = self._mirror(remote)
+        with self._locked(mirror):
+            if mark_of(mirror) == broken:
+                self._replace(remote, mirror)
+        self._require(remote, sha)
+
+    def _replace(self, remote: Remote, mirror: Path) -> None:
+        """Put another mirror in the place of a broken one, which stays as long as the remote cannot be read."""
+        fresh = mirror.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        self._prepare(fresh)
+        try:
+            self._fetch_refs(remote, fresh, *_EVERYTHING)
+        except GitFailure as error:
+            raise SourceError(_unreadable(remote, error)) from error
+        shutil.rmtree(mirror, ignore_errors=True)
+        fresh.rename(mirror)
 
     def _fetch_one(self, remote: Remote, mirror: Path, sha: str) -> str | None:
         """A commit that no branch or tag leads to, where the server gives such; it is kept from then on."""

@@ -1,16 +1,17 @@
 """The files of one commit, read straight from Git's objects: no checkout, no filters, no hooks.
 
 One `git cat-file --batch` process per tree answers everything; directories are read as they are asked for, and a
-file's size is known before its first byte is taken.
+file's size is known before its first byte is taken. What is missing or broken in the mirror has it fetched anew, once
+for each question.
 """
 
 import subprocess
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from gitops.adapters.git_process import GitProcess, end
 from gitops.model.errors import SourceError
@@ -18,6 +19,8 @@ from gitops.model.revision import Entry, Kind, Node
 
 MAX_DIRECTORY_BYTES: Final = 32 * 1024 * 1024
 MAX_LINK_BYTES: Final = 4096
+T = TypeVar("T")
+Mark = tuple[int, int] | None
 
 _KINDS: Final[dict[bytes, Kind]] = {b"40000": "directory", b"120000": "link", b"160000": "other"}
 
@@ -30,11 +33,27 @@ class _Object:
     id: str
 
 
-class GitFiles:
-    """`gitops.model.revision.Files` over the commit `sha` of the repository at `directory`."""
+class _BrokenError(SourceError):
+    """The mirror does not hold, or not wholly, what its commits name."""
 
-    def __init__(self, git: GitProcess, directory: Path, sha: str) -> None:
-        self._objects = _Objects(git, directory)
+
+def mark_of(mirror: Path) -> Mark:
+    """Tells one making of a mirror from the next; None where there is none."""
+    try:
+        made = (mirror / "HEAD").stat()
+    except OSError:
+        return None
+    return made.st_ino, made.st_mtime_ns
+
+
+class GitFiles:
+    """`gitops.model.revision.Files` over the commit `sha` of the mirror at `directory`.
+
+    `renew` fetches the mirror anew, if it still is the one of this mark. Every read raises SourceError.
+    """
+
+    def __init__(self, git: GitProcess, directory: Path, sha: str, renew: Callable[[Mark], None]) -> None:
+        self._objects = _Objects(git, directory, renew)
         self._root = f"{sha}^{{tree}}"
         self._directories: dict[str, dict[str, _Object]] = {}
         self._lock = threading.Lock()
@@ -90,19 +109,39 @@ def _parse_directory(data: bytes, id_bytes: int, path: str) -> Iterable[tuple[st
 class _Objects:
     """Conversations with `git cat-file`: one about sizes, one about contents; they end with their owner."""
 
-    def __init__(self, git: GitProcess, directory: Path) -> None:
+    def __init__(self, git: GitProcess, directory: Path, renew: Callable[[Mark], None]) -> None:
         self._git = git
         self._directory = directory
+        self._renew = renew
+        self._mark: Mark = None
         self._talks: dict[str, subprocess.Popen[bytes]] = {}
         self.id_bytes = 20
         self._finalizer = weakref.finalize(self, _end_all, self._talks)
 
     def size(self, name: str, path: str) -> int:
         """The size of an object, without its content."""
-        return self._header(self._talk("--batch-check"), name, path)
+        return self._answer(lambda: self._header(self._talk("--batch-check"), name, path))
 
     def read(self, name: str, limit: int, path: str) -> bytes:
         """The content of an object of at most `limit` bytes."""
+        return self._answer(lambda: self._content(name, limit, path))
+
+    def _answer(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except (_BrokenError, OSError):
+            self._hang_up()
+            self._renew(self._mark)
+        try:
+            return ask()
+        except OSError as error:
+            raise SourceError(f"the Git mirror cannot be read ({error})") from error
+
+    def _hang_up(self) -> None:
+        _end_all(self._talks)
+        self._talks.clear()
+
+    def _content(self, name: str, limit: int, path: str) -> bytes:
         talk = self._talk("--batch")
         size = self._header(talk, name, path)
         if size > limit:
@@ -111,11 +150,12 @@ class _Objects:
         assert talk.stdout is not None
         data = talk.stdout.read(size + 1)[:size]
         if len(data) != size:
-            raise SourceError(f"{path or '.'}: the Git mirror ended in the middle of the file (fetch it again)")
+            raise _BrokenError(f"{path or '.'}: the Git mirror ends in the middle of it")
         return data
 
     def _talk(self, mode: str) -> subprocess.Popen[bytes]:
         if mode not in self._talks:
+            self._mark = self._mark if self._talks else mark_of(self._directory)
             self._talks[mode] = subprocess.Popen(
                 [self._git.program, "cat-file", mode],
                 cwd=self._directory,
@@ -131,14 +171,11 @@ class _Objects:
         """Ask for an object; git answers `ID TYPE SIZE`, or `NAME missing`."""
         assert talk.stdin is not None
         assert talk.stdout is not None
-        try:
-            talk.stdin.write(name.encode() + b"\n")
-            talk.stdin.flush()
-            answer = talk.stdout.readline().split()
-        except OSError as error:
-            raise SourceError(f"{path or '.'}: the Git mirror cannot be read ({error})") from error
+        talk.stdin.write(name.encode() + b"\n")
+        talk.stdin.flush()
+        answer = talk.stdout.readline().split()
         if len(answer) != 3 or answer[1] == b"missing":
-            raise SourceError(f"{path or '.'}: the Git mirror lacks the object {name} (fetch it again)")
+            raise _BrokenError(f"{path or '.'}: the Git mirror lacks the object {name}, though it was fetched anew")
         self.id_bytes = len(answer[0]) // 2
         return int(answer[2])
 

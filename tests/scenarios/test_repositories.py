@@ -90,3 +90,16 @@ def test_a_persons_own_command_reads_with_that_persons_keys(world, ssh, tmp_path
     assert "settings" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert ssh()
     assert not any(map(is_keyless, ssh()))
+
+
+def test_a_mirror_that_lost_an_object_heals_while_the_controller_runs(world):
+    world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until(lambda: world.get("ConfigMap", "settings"))
+    (mirror,) = (world.folder / "cache/mirrors").glob("*.git")
+    name = world._git("rev-parse", "HEAD:settings.yaml").strip()
+    file = mirror / "objects" / name[:2] / name[2:]
+    file.chmod(0o600)
+    file.write_bytes(b"")
+    with Running(world) as running:
+        running.until_synced(world.commit(other=config_map("other")))

@@ -1,6 +1,7 @@
 """The Git source, against real repositories, some of them hostile."""
 
 import base64
+import shutil
 import subprocess
 import threading
 import time
@@ -236,6 +237,54 @@ def test_a_broken_mirror_is_fetched_anew(source: GitSource, repository: Reposito
             file.write_bytes(b"broken")
     repository.commit({"a.yaml": "next"})
     assert source.tree(repository.url, source.resolve(repository.url)).read("a.yaml") == b"next"
+
+
+def break_object(cache: Path, name: str) -> None:
+    (mirror,) = cache.glob("*.git")
+    file = mirror / "objects" / name[:2] / name[2:]
+    file.chmod(0o600)
+    file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("name", ["HEAD:a.yaml", "HEAD:apps", "HEAD^{tree}"])
+def test_what_a_read_finds_broken_in_a_mirror_is_fetched_anew(
+    source: GitSource, repository: Repository, tmp_path: Path, name: str
+) -> None:
+    revision = source.resolve(repository.url)
+    break_object(tmp_path / "cache", repository.git("rev-parse", name))
+    trees = [source.tree(repository.url, revision) for _ in range(2)]
+    for tree in trees:
+        assert tree.read("a.yaml") == b"a"
+        assert tree.read("apps/b.yaml") == b"b"
+
+
+def test_a_mirror_that_breaks_or_goes_while_it_is_read_is_fetched_anew(
+    source: GitSource, repository: Repository, tmp_path: Path
+) -> None:
+    tree = source.tree(repository.url, source.resolve(repository.url))
+    assert tree.kind("apps") == "directory"
+    break_object(tmp_path / "cache", repository.git("rev-parse", "HEAD:apps/b.yaml"))
+    assert tree.read("apps/b.yaml") == b"b"
+    break_object(tmp_path / "cache", repository.git("rev-parse", "HEAD:a.yaml"))
+    assert tree.read("a.yaml") == b"a"
+    other = source.tree(repository.url, source.resolve(repository.url))
+    (mirror,) = (tmp_path / "cache").glob("*.git")
+    shutil.rmtree(mirror)
+    assert other.read("a.yaml") == b"a"
+
+
+def test_a_broken_mirror_is_kept_while_its_remote_is_away(
+    source: GitSource, repository: Repository, tmp_path: Path
+) -> None:
+    revision = source.resolve(repository.url)
+    break_object(tmp_path / "cache", repository.git("rev-parse", "HEAD:a.yaml"))
+    away = repository.path.rename(tmp_path / "away")
+    tree = source.tree(repository.url, revision)
+    with pytest.raises(SourceError, match="the repository cannot be read"):
+        tree.read("a.yaml")
+    assert tree.read("apps/b.yaml") == b"b"
+    away.rename(repository.path)
+    assert tree.read("a.yaml") == b"a"
 
 
 def test_many_threads_share_one_mirror(repository: Repository, tmp_path: Path) -> None:
