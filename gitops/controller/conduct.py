@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from gitops.controller.carry_out import keep_spec
+from gitops.controller.children import Children, take_in, without_applications
 from gitops.controller.claim import read_inventory
 from gitops.controller.fleet import Tracked
 from gitops.controller.journal import Journal, described
@@ -30,8 +31,7 @@ from gitops.engine.plan import PlanOptions
 from gitops.engine.retry import delay_after
 from gitops.logs import shortened
 from gitops.manifests.key import Body
-from gitops.manifests.manifest import Manifest
-from gitops.model.application import GROUP, KIND, Application, SourceSpec
+from gitops.model.application import GROUP, KIND, SourceSpec
 from gitops.model.errors import (
     ClusterError,
     ConfigError,
@@ -69,8 +69,8 @@ class Means:
     actor: str  # who the audit log says it was, where nobody asked for a pass
     # Called when an Application that is being deleted owns nothing any more.
     left: Callable[[Tracked], Awaitable[None]]
-    # Called with the Applications that an Application holds, where the cluster does not know that kind itself.
-    children: Callable[[Tracked, list[Body]], None]
+    # The Applications that Applications hold, where the cluster does not know that kind itself.
+    children: Children
     noted: Callable[[], None] = lambda: None
     rendering: "Turns" = field(default_factory=lambda: Turns(_RENDERS_EACH))
 
@@ -168,15 +168,13 @@ async def _pass(
     inner: list[Body] | None = None
     if (await means.cluster.kinds()).find(GROUP, KIND) is None:
         inner = []
-        outside = replace(outside, render=_without_applications(means.render, inner))
+        outside = without_applications(outside, inner)
     try:
         planned = await plan_sync(request, outside)
     except (ManifestError, RenderError, SourceError, ConfigError):
         if not word.suspended:
             await _mend_synced(tracked, request, outside)  # what cannot be rendered is no excuse either
         raise
-    if inner is not None and (app.sync.automated or asked):
-        means.children(tracked, inner)
     _learn(tracked, source, planned)
     inventory = planned.at.inventory
     settled = is_settled(planned.at, wait=True)
@@ -185,6 +183,9 @@ async def _pass(
     if answer is Answer.SYNC and tracked.is_given_up and not word.asked:
         return None  # and the message says so
     _note_answer(tracked, planned, answer)
+    if inner is not None:
+        waiting_for = await take_in(means.children, tracked, request, outside, planned, word, inner)
+        tracked.message = tracked.message or waiting_for
     match answer:
         case Answer.SYNC:
             return await _carry_out(tracked, request, outside, planned, is_drift=settled)
@@ -331,17 +332,6 @@ async def _turn(
     """A tenant's place for a render; the cluster's is another's meanwhile."""
     async with waiting(), places:
         yield
-
-
-def _without_applications(render: Render, inner: list[Body]) -> Render:
-    """`render`, with the Applications that it gives put into `inner`."""
-
-    def rendered(tree: Tree, app: Application) -> tuple[Manifest, ...]:
-        manifests = render(tree, app)
-        inner[:] = [found.body for found in manifests if (found.key.group, found.key.kind) == (GROUP, KIND)]
-        return tuple(found for found in manifests if (found.key.group, found.key.kind) != (GROUP, KIND))
-
-    return rendered
 
 
 async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> None:

@@ -38,7 +38,8 @@ class Entry:
 
     `leaving` when the custom resource is deleted and waits for us to prune what it owns. `trusted` when
     the controller's operator wrote it, whose environment holds credentials for it. `wrong` is why the
-    spec that stands there now cannot be read: `app` is the one before, and is held.
+    spec that stands there now cannot be read: `app` is the one before, and is held. `parent` is the Application whose
+    repository brought it.
     """
 
     app: Application
@@ -47,6 +48,7 @@ class Entry:
     leaving: bool = False
     trusted: bool = False
     wrong: str = ""
+    parent: str = ""
 
 
 class Roster:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
+from gitops.controller.children import Children
 from gitops.controller.conduct import Means
 from gitops.controller.fleet import REFRESH, SYNC, Fleet, Tracked
 from gitops.controller.lane import Connect, Connected, Lane
@@ -31,8 +32,7 @@ from gitops.engine.health import health_of
 from gitops.engine.inventory import owner_of
 from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.application import Application
-from gitops.model.errors import ConfigError, GitopsError
+from gitops.model.errors import GitopsError
 from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -42,10 +42,6 @@ log = structlog.get_logger()
 _STORE_SECONDS = 1.0
 _GRACE_SECONDS = 6.0
 _STAND_BY_SECONDS = 2.0
-
-
-def _no_children(_: Body) -> Application:
-    raise ConfigError("this controller takes no Applications from repositories")
 
 
 async def _nothing_to_finish(_: ResourceKey) -> None:
@@ -75,9 +71,9 @@ class Controller:
         self.roster = Roster(self._changed, self._gone)
         self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look, self._tell)
         self.people = People(store, self._on_word, self._on_wish)
-        self.records = Records(store, clock, self._record, self._runs)
+        self.records = Records(store, clock, self._record, self.runs)
         self.replica: Replica | Alone = Alone()
-        self.read_child: Callable[[Body], Application] = _no_children
+        self.children = Children(self.roster)
         self.on_status: Callable[[Tracked], None] = lambda _: None
         self.let_finish: Callable[[ResourceKey], Awaitable[None]] = _nothing_to_finish  # takes our finalizer off
         self._parts = Parts()
@@ -150,32 +146,12 @@ class Controller:
         if entry is not None and entry.key is not None:
             await self.let_finish(entry.key)
 
-    def _children(self, parent: Tracked, bodies: list[Body]) -> None:
-        """Applications that a repository holds, where the cluster cannot: they are known as long as it holds them.
-
-        Whoever may write to that repository is not the operator: of the operator's credentials a child has its parent's
-        for the repository of its parent, no others.
-        """
-        source, known = f"Application {parent.identity}", set()
-        entry = self.roster.entry(parent.identity)
-        has_credentials = entry is not None and entry.trusted
-        for body in bodies:
-            namespace = parent.app.namespace
-            app = self.read_child({**body, "metadata": {"namespace": namespace, **body["metadata"]}})
-            if app.namespace != namespace:
-                raise ConfigError(f"Application {app.identity}: has to be in namespace {namespace}, as its parent")
-            known.add(app.identity)
-            own, given = app.source, parent.app.source
-            is_same = (own.repoURL, own.credentials) == (given.repoURL, given.credentials)
-            self.roster.put(source, Entry(app, trusted=has_credentials and is_same))
-        self.roster.keep_only(source, known)
-
     def _gone(self, identity: str) -> None:
         tracked = self.fleet.get(identity)
         if tracked is None:
             return
         log.info("application.gone", application=identity)
-        self.roster.keep_only(f"Application {identity}", set())
+        self.children.gone(identity)
         self.poller.remove(tracked)
         self.fleet.remove(identity)
         self.records.changed(identity)
@@ -186,7 +162,7 @@ class Controller:
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
 
     def _wake(self, tracked: Tracked, priority: Priority) -> None:
-        if self._runs(tracked.identity):
+        if self.runs(tracked.identity):
             self.lanes.put(tracked, priority)
 
     def _cluster_unknown(self, tracked: Tracked, error: str) -> None:
@@ -242,7 +218,7 @@ class Controller:
     def wake_all(self) -> None:
         """This replica may run what it could not before. What another ran may be at a newer commit: look first."""
         for tracked in self.fleet:
-            if self._runs(tracked.identity) and not tracked.is_ours:
+            if self.runs(tracked.identity) and not tracked.is_ours:
                 tracked.is_ours = True
                 self.records.forget(tracked.identity)
                 tracked.forget_source()
@@ -252,7 +228,7 @@ class Controller:
         """End the passes of the Applications that go to another replica, and wait until they have ended."""
         ending = []
         for tracked in self.fleet:
-            if not stays(tracked.identity):
+            if not stays(self.children.root_of(tracked.identity)):
                 tracked.is_ours = False
                 for asked in filter(None, (tracked.looking, tracked.asked)):  # the other one takes it from the store
                     self.people.give_back(asked)
@@ -272,8 +248,8 @@ class Controller:
         self.records.changed(tracked.identity)
         self.on_status(tracked)
 
-    def _runs(self, identity: str) -> bool:
-        return self.replica.runs(identity)
+    def runs(self, identity: str) -> bool:
+        return self.replica.runs(self.children.root_of(identity))
 
     def _record(self, identity: str) -> Record | None:
         tracked, entry = self.fleet.get(identity), self.roster.entry(identity)
@@ -300,14 +276,14 @@ class Controller:
             self._version,
             self.replica.actor,
             self._left,
-            self._children,
+            self.children,
             self.tally.noted,
         )
         return Lane(
             name,
             means,
             self.fleet,
-            may_run=lambda tracked: self._runs(tracked.identity),
+            may_run=lambda tracked: self.runs(tracked.identity),
             word_of=self.people.word_of,
             ended=self._pass_ended,
             told=self._tell,
@@ -361,7 +337,7 @@ class Controller:
 
     def _on_wish(self, asked: Asked) -> bool:
         tracked = self.fleet.get(asked.application)
-        if tracked is None or not self._runs(asked.application):
+        if tracked is None or not self.runs(asked.application):
             return False
         if asked.verb not in (SYNC, REFRESH):  # a ping, or a word of a newer version
             self._answer(asked, Outcome.IN_SYNC if asked.verb == PING else Outcome.FAILED, f"{asked.verb} is heard")

@@ -56,7 +56,7 @@ class StatusWriter:
             due, self._due = self._due, set()
             for identity in sorted(due):
                 tracked, entry = self._controller.fleet.get(identity), self._controller.roster.entry(identity)
-                is_ours = self._controller.replica.runs(identity)
+                is_ours = self._controller.runs(identity)
                 if tracked is None or entry is None or entry.key is None or entry.wrong or not is_ours:
                     self._written.pop(identity, None)
                     self._told.pop(identity, None)

@@ -59,6 +59,17 @@ class Replicas:
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.world.namespace}}
         self.world.request("POST", "/api/v1/namespaces", space)
 
+    def hold_in_one(self):
+        """The Applications come from the repository, where one Application holds them."""
+        inside = self.world.repository / "inside"
+        inside.mkdir()
+        apps = self.folder / "apps.yaml"
+        text = apps.read_text()
+        (inside / "all.yaml").write_text(text)
+        self.world.commit()
+        name, path = "metadata: {name: app-0}", "path: app-0"
+        apps.write_text(text.split("---\n")[1].replace(name, "metadata: {name: root}").replace(path, "path: inside"))
+
     def start(self):
         self.count += 1
         environment = {
@@ -69,7 +80,7 @@ class Replicas:
             "GITOPS_KEY": KEY,
         }
         command = [sys.executable, "-m", "gitops.cli", "run", "-f", str(self.folder / "apps.yaml")]
-        options = ["--leases", "--namespace", self.world.namespace, "--no-applications"]
+        options = ["--leases", "--namespace", self.world.namespace, "--no-applications", "--local-repositories"]
         with (self.folder / f"log-{self.count}").open("w") as log:
             self.running.append(subprocess.Popen([*command, *options], env=environment, stderr=log))
 
@@ -153,6 +164,25 @@ def test_two_replicas_share_the_applications_and_a_dead_ones_share_moves_in_time
         replicas.commit(f"dead-{number}")
     assert replicas.until_converged() < 20  # 15 s is promised; the poll and a busy machine come on top
     replicas.stop()
+    for events in replicas.events().values():
+        check_never_run_by_two(events)
+
+
+def test_what_an_applications_repository_brings_is_run_by_whoever_runs_that(tmp_path, fresh_sandbox, server):
+    replicas = Replicas(tmp_path, fresh_sandbox(), server)
+    replicas.hold_in_one()
+    try:
+        replicas.start()
+        replicas.start()
+        replicas.until_converged()
+        replicas.kill(replicas.running[0])
+        for number in range(8):
+            replicas.commit(f"dead-{number}")
+        replicas.until_converged()
+        replicas.stop()
+    finally:
+        for process in replicas.running:
+            process.kill()
     for events in replicas.events().values():
         check_never_run_by_two(events)
 

@@ -135,3 +135,52 @@ def test_a_deletion_that_needs_something_of_the_spec_says_what(world):
         world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
         world.request("DELETE", resources(world, "app"))
         running.until(lambda: "its deletion waits: spec.sync.serviceAccount" in str(standing(world)))
+
+
+def in_one(world, **child):
+    """`gitops/app`, whose repository holds `gitops/child`."""
+    body = custom_resource(world, "child", source={"path": "child", **child})
+    del body["metadata"]["namespace"]
+    return body
+
+
+def test_a_suspended_application_keeps_those_that_it_holds_as_they_were(fresh_sandbox, tmp_path):
+    world = World(tmp_path, fresh_sandbox().kubeconfig(), "story")
+    for folder in ("apps", "child", "other"):
+        (world.repository / folder).mkdir()
+    contents = {"child/a": config_map("a"), "other/a": config_map("a", a="other")}
+    world.commit(**{"apps/child": in_one(world), "apps/own": config_map("own"), **contents})
+    parent = application(world, "app", path="apps")
+
+    def path_of(running):
+        child = running.tracked("gitops/child")
+        return child and child.app.source.path
+
+    with Running(world, parent) as running:
+        running.until(lambda: world.get("ConfigMap", "a"))
+        running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
+        running.until(lambda: running.controller.people.is_suspended("gitops/app"))
+        sha = world.commit(**{"apps/child": in_one(world, path="other")})
+        running.until(lambda: running.tracked().rendered == sha and running.tracked().task is None)
+        assert path_of(running) == "child"
+    with Running(world, parent) as running:  # a restart is no reason either
+        running.until(lambda: path_of(running))
+        running.until(lambda: running.tracked().rendered == sha and running.tracked().task is None)
+        assert path_of(running) == "child"
+        running.ask(running.controller.store.set_setting("gitops/app", "suspended", None))
+        running.until(lambda: path_of(running) == "other")
+        running.until(lambda: world.get("ConfigMap", "a")["data"] == {"a": "other"})
+
+
+def test_a_source_that_holds_nothing_at_all_drops_no_application_without_a_word(fresh_sandbox, tmp_path):
+    world = World(tmp_path, fresh_sandbox().kubeconfig(), "story")
+    for folder in ("apps", "child"):
+        (world.repository / folder).mkdir()
+    listed = {"apps/kustomization": "resources: [child.yaml]\n"}
+    world.commit(**{"apps/child": in_one(world), "child/a": config_map("a"), **listed})
+    with Running(world, application(world, "app", path="apps")) as running:
+        running.until(lambda: running.tracked("gitops/child"))
+        running.until(lambda: running.tracked().task is None)
+        world.commit(**{"apps/kustomization": "resources: []\n"})
+        running.until(lambda: "renders to nothing at all while it holds Applications" in running.tracked().message)
+        assert running.tracked("gitops/child")
