@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops.controller.inspect import find_application, standing_of
-from gitops.controller.records import stored_record
+from gitops.controller.records import known_as, stored_record
 from gitops.controller.request import Outside
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import ResourceKey
@@ -40,7 +40,7 @@ async def arrival_at(outside: Outside, name: str, namespace: str, sha: str) -> A
     `namespace` is where its inventory is ("" = anywhere). Raises ConfigError when there are several of that name.
     """
     inventory = await find_application(outside.cluster, name, namespace)
-    identity = inventory.application if inventory else name
+    identity = inventory.application if inventory else await known_as(outside.store, name, namespace)
     status = await _told(outside.cluster, identity)
     record = await stored_record(outside.store, identity)
     if (inventory and _is(inventory.healthy, sha)) or _is_ready_at(status, sha) or _is_reached(record, sha):

@@ -198,7 +198,9 @@ async def _pass(
             await _note_drift(tracked, request, outside, planned)
             return None
         case Answer.HELD | Answer.APPROVAL | Answer.SUSPENDED:
-            if not word.suspended and (inventory.synced != planned.plan.digest or inventory.going_back):
+            if inventory.synced == planned.plan.digest and not inventory.going_back:
+                await _note_drift_held(tracked, request, outside, planned)
+            elif not word.suspended:
                 await _mend_synced(tracked, request, outside)
             return _until_looked_again(planned)
 
@@ -273,6 +275,14 @@ async def _note_drift(tracked: Tracked, request: Request, outside: Outside, plan
         journal = Journal(request, outside, planned.at.inventory)
         reason = tracked.message.removeprefix("drifted: ")
         await journal.note("drift.detected", planned.plan.revision.sha, reason=reason, changes=changes)
+
+
+async def _note_drift_held(tracked: Tracked, request: Request, outside: Outside, planned: Planned) -> None:
+    """In a freeze too it is told what was changed by hand, beside what it waits for."""
+    if request.app.sync.drift != "ignore":
+        message = tracked.message
+        await _note_drift(tracked, request, outside, planned)
+        tracked.message = message
 
 
 async def _carry_out(

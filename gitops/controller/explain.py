@@ -29,7 +29,9 @@ async def explained(outside: Outside, told: Told) -> dict[str, Any]:
     """Health in a word, facts about the Application in sentences, and each object that is not well with its reason."""
     standing = told.standing
     if standing is None:
-        facts = ["the cluster has nothing of it", *_controllers(told), *await _said(outside, told.application)]
+        nothing = "the cluster has nothing of it"
+        elsewhere = f"it goes to cluster {told.elsewhere}; ask with --context, where that is one, for more"
+        facts = [elsewhere if told.elsewhere else nothing, *_controllers(told), *await _said(outside, told.application)]
         return _story(told, facts, [])
     inventory = standing.inventory
     rendered = await outside.store.rendered(inventory.synced) if inventory.synced else None

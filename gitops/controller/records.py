@@ -94,6 +94,22 @@ async def stored_record(store: Store, identity: str) -> Record | None:
     return None if text is None else record_in(text)
 
 
+async def known_as(store: Store, name: str, namespace: str = "") -> str:
+    """The identity of the Application called `name` (NAME or NAMESPACE/NAME) that goes to `namespace` ("" = any).
+
+    `name` itself where no controller told of one, or of several.
+    """
+    if "/" in name:
+        return name
+    stored = {identity: record_in(text) for identity, text in (await store.settings(RECORD)).items()}
+    found = [
+        identity
+        for identity, record in stored.items()
+        if identity.rpartition("/")[2] == name and namespace in ("", record.namespace)
+    ]
+    return found[0] if len(found) == 1 else name
+
+
 def record_of(tracked: Tracked, *, is_resource: bool, suspended: bool) -> Record:
     """What is worth telling; not what passes in a moment, such as how far a rollout is."""
     reason = tracked.message if tracked.answer is not Answer.SETTLED or tracked.fights else ""

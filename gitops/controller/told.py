@@ -35,15 +35,27 @@ class Told:
         return self.record.sync if self.record else "Unknown"
 
     @property
+    def elsewhere(self) -> str:
+        """The cluster that it goes to, by the controller's name for it, where that is not the one that was asked."""
+        if self.standing is not None or self.record is None or self.record.cluster == "in-cluster":
+            return ""
+        return self.record.cluster
+
+    @property
     def health(self) -> Health:
         if self.standing is not None:
             return self.standing.health
+        if self.record is not None and self.elsewhere:
+            return Health(HealthWord(self.record.health))
         if self.record is not None and self.record.health != HealthWord.HEALTHY:
             return Health(HealthWord(self.record.health))
         return MISSING
 
     @property
     def revision(self) -> str:
+        if self.standing is None and self.record is not None and self.elsewhere:
+            is_there = self.record.sync == "Synced"
+            return self.record.head[:_SHORT] if is_there else "(not known)"
         return self.standing.revision if self.standing else "(never synced)"
 
     @property
@@ -53,7 +65,7 @@ class Told:
         if record is None or not (record.problem or record.reason):
             return ""
         healthy = self.standing.inventory.healthy if self.standing else None
-        is_there = not record.head or (healthy is not None and healthy.revision == record.head)
+        is_there = not record.head or bool(self.elsewhere) or (healthy is not None and healthy.revision == record.head)
         return ("" if is_there else f"{record.head[:_SHORT]}: ") + (record.problem or record.reason)
 
     @property
@@ -63,7 +75,8 @@ class Told:
         why = self.why or self.health.message
         if quarantine is not None and not self.why:
             why = f"revision {quarantine.revision[:_SHORT]} is quarantined: {quarantine.reason}"
-        return "; ".join(filter(None, ("suspended" if self.record and self.record.suspended else "", why)))
+        place = f"on cluster {self.elsewhere}, as the controller saw it" if self.elsewhere else ""
+        return "; ".join(filter(None, ("suspended" if self.record and self.record.suspended else "", why, place)))
 
 
 async def all_told(outside: Outside, name: str = "", namespace: str = "") -> list[Told]:

@@ -23,9 +23,12 @@ class Numbers(Collector):
 
     def _applications(self) -> Iterator[Metric]:
         labels = ["namespace", "name", "health", "sync"]
-        info = GaugeMetricFamily("gitops_application_info", "1 for each Application that is known here", labels=labels)
+        about = "1 for each Application that this replica runs"
+        info = GaugeMetricFamily("gitops_application_info", about, labels=labels)
         drifted, seen = 0, 0
         for tracked in self._controller.fleet:
+            if not self._controller.runs(tracked.identity):  # another replica tells of it
+                continue
             app = tracked.app
             info.add_metric([app.namespace, app.name, tracked.health.word.value, tracked.sync], 1)
             drifted += bool(tracked.drift)

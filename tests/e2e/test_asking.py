@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from tests.e2e.shell import shell as shell
+from tests.e2e.test_told import until
 from tests.e2e.test_wait import shared
 from tests.scenarios.running import Running
-from tests.scenarios.test_controller import application
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.test_clusters import cluster_secret, secrets, to
+from tests.scenarios.test_controller import application, make_kind
+from tests.scenarios.world import World, config_map, deployment
 
 DONE, HELD, FAILED, ROLLED_BACK = 0, 3, 4, 5
 
@@ -70,3 +72,24 @@ def test_what_a_controller_runs_is_not_deleted_under_it(shell, world):
     done = shell.gitops("delete", "app", "-n", world.namespace)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (DONE, "gitops/app: deleted")
     assert world.get("ConfigMap", "settings") is None
+
+
+def test_an_application_on_another_cluster_is_told_as_the_controller_sees_it(shell, world, fresh_sandbox):
+    """Its own cluster may be one that only the controller knows how to reach."""
+    (shell.folder / "far").mkdir()
+    far = World(shell.folder / "far", fresh_sandbox().kubeconfig(), world.namespace)
+    make_kind(world)
+    world.request("POST", secrets(world), cluster_secret(far.kubeconfig.read_text(), "far"))
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world, to(application(world, "app"), "far")) as running:
+        running.until_synced(sha)
+        here = ("-n", world.namespace)
+        until(lambda: "Healthy" in shell.gitops("status", *here).stdout)
+        row = shell.gitops("status", *here).stdout.splitlines()[-1]
+        for word in (sha[:12], "Synced", "Healthy", "on cluster far, as the controller saw it"):
+            assert word in row
+        told = shell.gitops("explain", "app", *here).stdout
+        assert "it goes to cluster far" in told
+        assert "Missing" not in told
+        waited = shell.gitops("wait", "app", *here, "--revision", sha, "--timeout", "5s")
+        assert (waited.returncode, "healthy" in waited.stderr) == (DONE, True)

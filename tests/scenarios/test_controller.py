@@ -7,9 +7,12 @@ import threading
 import time
 from dataclasses import replace
 
+import pytest
+
+from gitops.controller.roster import Entry
 from gitops.crd import definition
 from gitops.engine.drift import FIGHT_COUNT, Answer
-from gitops.model.application import SourceSpec
+from gitops.model.application import SourceSpec, Window
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
 from tests.scenarios.world import World, config_map, deployment
@@ -353,6 +356,28 @@ def test_a_guard_keeps_a_deleted_application_and_says_why(world):
         running.until(lambda: "PersistentVolumeClaim" in str(standing(world).get("conditions")))
         assert world.get("ConfigMap", "web")
         assert world.get("PersistentVolumeClaim", "data")
+
+
+@pytest.mark.parametrize("freeze", ["window", "suspended"])
+def test_in_a_freeze_a_hand_edit_is_left_and_recorded_with_its_author(world, freeze):
+    sha = world.commit(settings=config_map("settings"))
+    windows = (Window(kind="deny", schedule="0 0 * * *", duration=86400.0),)
+    with Running(world) as running:
+        running.until_synced(sha)
+        if freeze == "window":
+            frozen = replace(running.tracked().app, windows=windows)
+            running.call(lambda: running.controller.roster.put("test", Entry(frozen, trusted=True)))
+        else:
+            running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
+            running.until(lambda: running.controller.people.is_suspended("gitops/app"))
+        world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
+        running.until(lambda: running.tracked().drift)
+        assert running.tracked().drifts_seen == 1
+        assert "kubectl-edit" in running.tracked().drift[0]
+        time.sleep(0.5)
+        assert world.get("ConfigMap", "settings")["data"] == {"a": "by hand"}
+    (event,) = [event for event in world.check_audit() if event.fact == "drift.detected"]
+    assert "kubectl-edit" in event.detail["reason"]
 
 
 def test_an_application_may_hold_applications(world):

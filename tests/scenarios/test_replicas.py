@@ -17,6 +17,7 @@ from gitops.bootstrap import open_store
 from gitops.controller.inspect import find_applications
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.audit import check_chain
+from gitops.server.metrics import Numbers
 from tests import postgresql
 from tests.scenarios.running import Running
 from tests.scenarios.world import World, config_map
@@ -211,6 +212,12 @@ def test_whoever_is_killed_every_commit_arrives_as_by_one_replica(replicas):
         check_never_run_by_two(events)
 
 
+def told_by(running, asked):
+    """The Applications that a controller's metrics tell of."""
+    found = asked.call(lambda: next(iter(Numbers(running.controller).collect())).samples)
+    return [f"{one.labels['namespace']}/{one.labels['name']} {one.labels['sync']}" for one in found]
+
+
 def test_without_a_common_store_a_second_one_stands_by_until_the_first_is_gone(world, tmp_path):
     sha = world.commit(settings=config_map("settings"))
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
@@ -223,6 +230,7 @@ def test_without_a_common_store_a_second_one_stands_by_until_the_first_is_gone(w
             newer = world.commit(settings=config_map("settings", a="2"))
             first.until_synced(newer)
             assert second.tracked().outcome is None
+            assert [told_by(one, first) for one in (first, second)] == [["gitops/app Synced"], []]
             first.stop()
             newest = world.commit(settings=config_map("settings", a="3"))
             second.until_synced(newest, seconds=25)
