@@ -23,7 +23,7 @@ from typing import Final
 from gitops.adapters.git_process import GitCredentials, GitFailure, GitProcess, Remote, remote_of
 from gitops.adapters.git_refs import FULL_COMMIT, PART_OF_COMMIT, RemoteRefs, find_ref, parse_refs, unknown
 from gitops.adapters.git_tree import GitFiles, Mark, mark_of
-from gitops.model.errors import SourceError
+from gitops.model.errors import HostUnreachableError, SourceError
 from gitops.model.revision import Revision, Tree
 
 __all__ = ["GitCredentials", "GitSource"]
@@ -126,7 +126,7 @@ class GitSource:
         try:
             listing = self._git.run(arguments, self._cache, min(self._timeout, 60.0), remote)
         except GitFailure as error:
-            raise SourceError(_unreadable(remote, error)) from error
+            raise _unreadable(remote, error) from error
         refs = parse_refs(listing.decode("utf-8", "replace"))
         if not (refs.head or refs.branches or refs.tags):
             raise SourceError(f"{remote.url}: the repository is empty (push a commit first)")
@@ -174,7 +174,7 @@ class GitSource:
             self._fetch_refs(remote, mirror, *_EVERYTHING)
         except GitFailure as error:
             if not any(mark in str(error) for mark in _BROKEN):
-                raise SourceError(_unreadable(remote, error)) from error
+                raise _unreadable(remote, error) from error
             self._replace(remote, mirror)
 
     def _renew(self, remote: Remote, sha: str, broken: Mark) -> None:
@@ -193,7 +193,7 @@ class GitSource:
         try:
             self._fetch_refs(remote, fresh, *_EVERYTHING)
         except GitFailure as error:
-            raise SourceError(_unreadable(remote, error)) from error
+            raise _unreadable(remote, error) from error
         shutil.rmtree(mirror, ignore_errors=True)
         fresh.rename(mirror)
 
@@ -248,5 +248,6 @@ class GitSource:
             os.close(descriptor)
 
 
-def _unreadable(remote: Remote, error: GitFailure) -> str:
-    return f"{remote.url}: the repository cannot be read: {error.reason}"
+def _unreadable(remote: Remote, error: GitFailure) -> SourceError:
+    kind = HostUnreachableError if error.is_hosts(remote) else SourceError
+    return kind(f"{remote.url}: the repository cannot be read: {error.reason}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from gitops.model.errors import SourceError
+from gitops.model.errors import HostUnreachableError, SourceError
 
 PROTOCOLS: Final = ("https", "http", "ssh", "file")
 
@@ -43,6 +43,15 @@ _HELPER: Final = (
 )
 # ssh finds the account's keys, agent and settings by itself, whatever HOME says.
 _NOTHING_ELSE: Final = "-F /dev/null -o IdentitiesOnly=yes -o IdentityAgent=none"
+# What git adds to that which ssh says is wrong.
+_BY_SSH: Final = "fatal: Could not read from remote repository."
+_QUOTED = re.compile(r"'[^'\n]*'")
+_OF_HOST = re.compile(
+    r"could not resolve|failed to connect|couldn't connect|connection (?:was )?(?:refused|reset|timed out|closed)"
+    r"|timed out|no route to host|network is unreachable|empty reply|kex_exchange|\bSSL|\bTLS|gnutls|certificate"
+    r"|(?:returned error:|HTTP) (?:429|5[0-9][0-9])",
+    re.IGNORECASE,
+)
 _USERINFO = re.compile(r"(?<=://)[^/@\s']*@")
 _SCP = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\[\]-]*:(?!:)(?!//)[^\s]+")
 
@@ -183,14 +192,18 @@ class GitProcess:
             try:
                 out, err = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired as error:
-                where = f"{remote.url}: " if remote else ""
-                raise SourceError(f"{where}git {arguments[0]} did not end within {timeout:.0f} s") from error
+                raise _too_late(arguments[0], timeout, remote) from error
             finally:
                 end(process)
         if process.returncode != 0:
             words = err.decode(errors="replace")
             raise GitFailure(remote.scrub(words) if remote else words)
         return out
+
+
+def _too_late(command: str, timeout: float, remote: Remote | None) -> SourceError:
+    said = f"git {command} did not end within {timeout:.0f} s"
+    return SourceError(said) if remote is None else HostUnreachableError(f"{remote.url}: {said}")
 
 
 class GitFailure(Exception):
@@ -200,11 +213,20 @@ class GitFailure(Exception):
     def reason(self) -> str:
         """The line that tells most."""
         lines = [line.strip() for line in str(self).splitlines() if line.strip()]
+        if _BY_SSH in lines[1:]:
+            return lines[lines.index(_BY_SSH) - 1]
         for mark in ("fatal: ", "error: ", "remote: "):
             found = next((line.removeprefix(mark) for line in lines if line.startswith(mark)), None)
             if found:
                 return found
         return lines[-1] if lines else "git said nothing"
+
+    def is_hosts(self, remote: Remote) -> bool:
+        """Whether it was the remote's host that failed, and not this one of its repositories."""
+        # Neither an address nor what a server says for one repository may pass for the words of git, curl or ssh.
+        words = _QUOTED.sub("", str(self).replace(remote.url, ""))
+        own = [line for line in words.splitlines() if not line.startswith("remote:") and "remote error:" not in line]
+        return any(_OF_HOST.search(line) for line in own)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

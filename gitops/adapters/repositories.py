@@ -1,7 +1,7 @@
 """`gitops.ports.Repositories`: the mirrors of `gitops.adapters.git`, shared by all Applications of a controller.
 
 What goes over the network runs in threads of its own, one per repository at a time, so that a remote which trickles
-holds up nobody else; what is read from a mirror runs in another few.
+holds up nobody else; what is read from a mirror runs in another few. Who looks sees to it that no tenant has them all.
 """
 
 import asyncio
@@ -21,7 +21,8 @@ from gitops.model.application import Application, SourceSpec
 from gitops.model.revision import Revision, Tree
 from gitops.model.source_name import source_name
 
-_NETWORK_THREADS = 64
+# Made as they are needed; more than many tenants' places (`gitops.controller.poller`) together.
+_NETWORK_THREADS = 1024
 _LOCAL_THREADS = 4
 # Trees that are kept open; each holds two git processes while it is used.
 _TREES_KEPT = 6

@@ -3,12 +3,15 @@
     look (ls-remote) ──► heads ──► fetch what is new ──► whose reads did the commit touch? ──► on_commit
                                                                 └── the others move on without a render
 
-A look that fails backs off for its host; looks do not wait for one another.
+A look that fails backs off, for its repository or, if it is the host's fault, for all of that host (`hosts`); so does a
+commit that cannot be fetched. Looks do not wait for one another: each tenant has so many places of its own.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from datetime import timedelta
 
 import structlog
 from apscheduler.jobstores.base import JobLookupError
@@ -16,38 +19,31 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from gitops.controller.fleet import Fleet, Tracked
+from gitops.controller.hosts import Backoff, Host, host_of
+from gitops.controller.turns import Turns
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError
 from gitops.model.revision import Revision, Tree
 from gitops.ports import Clock, Refs, Repositories
 
 log = structlog.get_logger()
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 5.0, 300.0
+# One that runs, one that sees so and ends, and a few that were asked for meanwhile.
+_INSTANCES = 8
 # Looks are spread over a tenth of the interval, so that replicas and repositories do not ask in step.
-_JITTER = 0.1
-# One wrong address is its owner's trouble; so many in a row without a right one are the host's.
-_HOST_FAILS_FROM = 3
-_LONGEST_JITTER = 30.0
+_JITTER, _LONGEST_JITTER = 0.1, 30.0
+_SHORTEST_INTERVAL = 0.2
+_LOOKS_EACH = 16
+# When a host's time is over, the repositories that could be read before are looked at first, the others so much later.
+_FIRST_THE_GOOD = 1.0
+# A look that is put off for its host's sake is told after so long: until then all is probably as it was.
+_TOLD_AFTER = 30.0
 
 
 @dataclass(slots=True)
-class _Backoff:
-    """`failing` are the repositories of a host that failed since one was read."""
+class _Missing(Backoff):
+    """A commit that could not be fetched; `error` says why."""
 
-    failures: int = 0
-    not_before: float = 0.0
-    failing: set[str] = field(default_factory=set)
-
-    def failed(self, now: float) -> float:
-        """The seconds to wait."""
-        self.failures += 1
-        wait = min(_FIRST_BACKOFF * 2.0 ** min(self.failures, 10), _LONGEST_BACKOFF)
-        self.not_before = now + wait
-        return wait
-
-    def worked(self) -> None:
-        self.failures, self.not_before = 0, 0.0
-        self.failing.clear()
+    error: str = ""
 
 
 @dataclass(slots=True)
@@ -59,8 +55,11 @@ class _Repository:
     is_looked_at: bool = False
     again: bool = False  # asked for while a look was under way
     settled: Refs | None = None  # what the refs were when every member had been told of them
-    backoff: _Backoff = field(default_factory=_Backoff)
+    backoff: Backoff = field(default_factory=Backoff)
+    missing: dict[str, _Missing] = field(default_factory=dict)  # commit → why it is not here
     error: str = ""  # of the last look
+    has_worked: bool = False
+    put_off: float | None = None  # since when no look was had, for the host's sake
 
 
 class Poller:
@@ -87,7 +86,8 @@ class Poller:
         self._on_look = on_look
         self._known: dict[str, _Repository] = {}
         self._names: dict[str, str] = {}  # the repository that each Application was added with
-        self._hosts: dict[str, _Backoff] = {}
+        self._hosts: dict[str, Host] = {}
+        self._turns = Turns(_LOOKS_EACH)
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self.looks = 0
 
@@ -103,14 +103,14 @@ class Poller:
             self._scheduler.shutdown(wait=False)
 
     def add(self, tracked: Tracked) -> None:
-        """Look for this Application too, at once; an interval shorter than the others' holds for all who share."""
+        """Look for this Application too, at once; the shortest interval of all who share holds."""
         name = self._repositories.name_of(tracked.app)
         if self._names.get(tracked.identity, name) != name:
             self.remove(tracked)
         self._names[tracked.identity] = name
         known = self._known.setdefault(name, _Repository(tracked.app, tracked.app.interval))
         known.members.add(tracked.identity)
-        known.interval = min(known.interval, tracked.app.interval)
+        known.interval = self._interval(known)
         known.settled = None
         self._schedule(name, known)
 
@@ -123,24 +123,29 @@ class Poller:
         """Look at the repository of this Application now."""
         name = self._repositories.name_of(tracked.app)
         if name in self._known:
-            self._host(self._known[name].app).worked()
-            self._known[name].backoff.worked()
-            self._known[name].settled = None
-            self._schedule(name, self._known[name])
+            known = self._known[name]
+            self._host(known.app).try_again()
+            known.backoff.worked()
+            known.missing.clear()
+            known.settled = None
+            self._schedule(name, known)
+
+    def _interval(self, known: _Repository) -> float:
+        return max(min(tracked.app.interval for tracked in self._members(known)), _SHORTEST_INTERVAL)
 
     def _leave(self, name: str, found: _Repository, identity: str) -> None:
         found.members.discard(identity)
         left = self._members(found)
         if left:  # credentials are looked up for one that is there, and its interval is no longer anybody's
             found.app = left[0].app
-            interval = min(tracked.app.interval for tracked in left)
+            interval = self._interval(found)
             if interval != found.interval:
                 found.interval = interval
                 self._schedule(name, found)
         if not found.members:
             del self._known[name]
-            host = _host_of(found.app.source.repoURL)
-            if all(_host_of(other.app.source.repoURL) != host for other in self._known.values()):
+            host = host_of(found.app)
+            if all(host_of(other.app) != host for other in self._known.values()):
                 self._hosts.pop(host, None)
             try:
                 self._scheduler.remove_job(name)
@@ -161,17 +166,18 @@ class Poller:
             id=name,
             replace_existing=True,
             next_run_time=self._clock.now(),
-            max_instances=1,
+            max_instances=_INSTANCES,
             coalesce=True,
             misfire_grace_time=None,
         )
 
-    def _host(self, app: Application) -> _Backoff:
-        return self._hosts.setdefault(_host_of(app.source.repoURL), _Backoff())
+    def _host(self, app: Application) -> Host:
+        name = host_of(app)
+        return self._hosts.setdefault(name, Host(name))
 
     async def _look(self, name: str) -> None:
         known = self._known.get(name)
-        if known is None:
+        if known is None or known.is_looked_at:
             return
         known.is_looked_at, known.due = True, 0.0
         try:
@@ -179,40 +185,65 @@ class Poller:
             while known.again:
                 known.again = False
                 await self._look_once(name, known)
-        except Exception:
+        except asyncio.CancelledError:
+            return  # the controller ends; the scheduler would call it an error
+        except Exception as exc:
             # A fault of ours, or an address that nobody expected: its own Applications are told, the others go on.
             log.exception("poll.crashed", repository=known.app.source.address)
-            self._look_failed(name, known, self._host(known.app), "a fault in the controller; see its log")
+            self._look_failed(name, known, exc, "a fault in the controller; see its log")
         finally:
             known.is_looked_at = False
 
     async def _look_once(self, name: str, known: _Repository) -> None:
-        host, now = self._host(known.app), self._clock.monotonic()
-        if now < max(host.not_before, known.backoff.not_before):
+        members = self._members(known)
+        if not members or self._is_put_off(name, known):
             return
-        try:
-            self.looks += 1
-            refs = await self._repositories.look(known.app)
-        except GitopsError as exc:
-            self._look_failed(name, known, host, str(exc))
-            return
-        host.worked()
-        known.backoff.worked()
-        if refs != known.settled:
-            known.settled = refs
-            await self._spread(known, refs)
+        async with self._turns.taken({tracked.app.namespace for tracked in members}):
+            if self._is_put_off(name, known):  # meanwhile
+                return
+            try:
+                self.looks += 1
+                refs = await self._repositories.look(known.app)
+            except GitopsError as exc:
+                self._look_failed(name, known, exc, str(exc))
+                return
+            self._host(known.app).worked()
+            known.backoff.worked()
+            known.has_worked, known.put_off = True, None
+            if refs != known.settled:
+                known.settled = refs
+                await self._spread(known, refs)
         if known.error:
             log.info("poll.works-again", repository=known.app.source.address)
             known.error = ""
 
-    def _look_failed(self, name: str, known: _Repository, host: _Backoff, error: str) -> None:
-        """Leave the repository alone for a while; and its host, when nothing there can be read."""
+    def _is_put_off(self, name: str, known: _Repository) -> bool:
+        """Whether it, or its host, is left alone now; then the next look is when that is over."""
+        host, now = self._host(known.app), self._clock.monotonic()
+        wait = max(host.backoff.not_before, known.backoff.not_before) - now
+        if wait <= 0:
+            return False
+        if known.put_off is None:
+            known.put_off = now
+        after = wait if known.has_worked else wait + _FIRST_THE_GOOD
+        if now - known.put_off < _TOLD_AFTER:
+            after = min(after, _TOLD_AFTER)
+        elif not known.error:
+            self._tell(known, f"its Git host is left alone for a while: {host.error}", wait)
+        known.settled = None
+        with contextlib.suppress(JobLookupError):
+            self._scheduler.modify_job(name, next_run_time=self._clock.now() + timedelta(seconds=after))
+        return True
+
+    def _look_failed(self, name: str, known: _Repository, exc: Exception, error: str) -> None:
+        """Leave the repository alone for a while; and its host, when that is to blame."""
         now = self._clock.monotonic()
         wait = known.backoff.failed(now)
+        self._host(known.app).failed(name, exc, now)
         known.settled = None
-        host.failing.add(name)
-        if len(host.failing) >= _HOST_FAILS_FROM:
-            host.failed(now)
+        self._tell(known, error, wait)
+
+    def _tell(self, known: _Repository, error: str, wait: float) -> None:
         if error != known.error:
             known.error = error
             log.warning("poll.failed", repository=known.app.source.address, error=error, again_in=wait)
@@ -235,12 +266,13 @@ class Poller:
                 errors[tracked.identity] = f"{url}: {refs.missing(target)}"
             elif tracked.head is None or tracked.head.sha != revision.sha:
                 moves.setdefault((tracked.head.sha if tracked.head else "", revision), []).append(tracked)
+        wanted = {revision.sha for _, revision in moves}
+        known.missing = {sha: missing for sha, missing in known.missing.items() if sha in wanted}
         for (old, revision), moving in moves.items():
-            try:
-                await self._move(known.app, old, revision, moving)
-            except GitopsError as exc:  # a commit that cannot be had is the trouble of those who name it
+            error = await self._moved(known, old, revision, moving)
+            if error:  # a commit that cannot be had is the trouble of those who name it
                 known.settled = None
-                errors |= dict.fromkeys((tracked.identity for tracked in moving), str(exc))
+                errors |= dict.fromkeys((tracked.identity for tracked in moving), error)
         for tracked in members:
             error, before = errors.get(tracked.identity, ""), tracked.look_error
             if error and error != before:
@@ -248,6 +280,22 @@ class Poller:
             elif before and not error and not known.error:  # else the whole repository was away, which is told once
                 log.info("revision.found", application=tracked.identity)
             self._on_look(tracked, error)
+
+    async def _moved(self, known: _Repository, old: str, revision: Revision, moving: list[Tracked]) -> str:
+        """Take these Applications to a revision; why it cannot be had, or "". One that failed is not tried at once."""
+        now = self._clock.monotonic()
+        missing = known.missing.get(revision.sha)
+        if missing is not None and now < missing.not_before:
+            return missing.error
+        try:
+            await self._move(known.app, old, revision, moving)
+        except GitopsError as exc:
+            missing = known.missing.setdefault(revision.sha, _Missing())
+            missing.error = str(exc)
+            missing.failed(self._clock.monotonic())
+            return missing.error
+        known.missing.pop(revision.sha, None)
+        return ""
 
     async def _move(self, app: Application, old: str, revision: Revision, members: list[Tracked]) -> None:
         tree = await self._repositories.tree(app, revision)
@@ -259,14 +307,6 @@ class Poller:
             else:
                 tracked.head, tracked.current = revision, revision.sha
                 self._on_moved(tracked)
-
-
-def _host_of(url: str) -> str:
-    """The server's name; git's short form (user@host:path) has none that urlsplit knows, and stands for itself."""
-    try:
-        return urlsplit(url).netloc.rpartition("@")[2]
-    except ValueError:
-        return url
 
 
 def _may_differ(tracked: Tracked, old: str, changed: frozenset[str] | None, tree: Tree) -> bool:

@@ -137,7 +137,8 @@ class Controller:
         tracked.begin_anew()
         log.info("application.known", application=tracked.identity)
         self.records.changed(tracked.identity)
-        self.poller.add(tracked)
+        if self.runs(tracked.identity):
+            self.poller.add(tracked)
         if tracked.head is not None or tracked.leaving:
             self._wake(tracked, Priority.PERSON)
 
@@ -222,7 +223,7 @@ class Controller:
                 tracked.is_ours = True
                 self.records.forget(tracked.identity)
                 tracked.forget_source()
-                self.poller.wake(tracked)
+                self.poller.add(tracked)
 
     async def let_go(self, stays: Callable[[str], bool]) -> None:
         """End the passes of the Applications that go to another replica, and wait until they have ended."""
@@ -230,6 +231,7 @@ class Controller:
         for tracked in self.fleet:
             if not stays(self.children.root_of(tracked.identity)):
                 tracked.is_ours = False
+                self.poller.remove(tracked)
                 for asked in filter(None, (tracked.looking, tracked.asked)):  # the other one takes it from the store
                     self.people.give_back(asked)
                 tracked.looking = tracked.asked = None

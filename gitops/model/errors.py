@@ -4,6 +4,7 @@
     ├── ManifestError       a manifest cannot be read or breaks a rule                      exit 2
     ├── ConfigError         an Application, an option or a kubeconfig is wrong              exit 2
     ├── SourceError         a repository, revision or path cannot be had                    exit 2
+    │   └── HostUnreachableError  ... because its host does not answer, whatever is asked   exit 2
     ├── RenderError         the files are there, but make no manifests                      exit 2
     ├── HeldError           a guard, another owner or a policy stopped it before any write  exit 3
     ├── StoreError          our own records cannot be read or written                       exit 4
@@ -26,6 +27,7 @@ __all__ = [
     "ConfigError",
     "GitopsError",
     "HeldError",
+    "HostUnreachableError",
     "LostClusterError",
     "ManifestError",
     "RenderError",
@@ -41,6 +43,10 @@ class ConfigError(GitopsError):
 
 class SourceError(GitopsError):
     """A repository, a revision, or a path in it cannot be had; the text never holds a credential."""
+
+
+class HostUnreachableError(SourceError):
+    """The host of a repository gave no answer in time, none that can be trusted (TLS), or a 429 or 5xx."""
 
 
 class RenderError(GitopsError):

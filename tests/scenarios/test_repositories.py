@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from dataclasses import replace
 
 import pytest
 
 from gitops.controller.roster import Entry
-from tests.scenarios.running import Running
+from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application
 from tests.scenarios.world import config_map
 
@@ -32,6 +34,8 @@ def ssh(programs, tmp_path):
 import os, sys
 with open({str(calls)!r}, "a") as file:
     file.write(" ".join(sys.argv[1:]) + "\\n")
+if "refused" in sys.argv[-1]:
+    sys.exit("ssh: connect to host example.com port 22: Connection refused")
 os.execvp("sh", ["sh", "-c", sys.argv[-1]])
 """
     (programs / "ssh").write_text(script)
@@ -41,6 +45,32 @@ os.execvp("sh", ["sh", "-c", sys.argv[-1]])
 
 def is_keyless(call):
     return "-F /dev/null -o IdentitiesOnly=yes -o IdentityAgent=none -o IdentityFile=none" in call
+
+
+@pytest.fixture
+def fetches(programs, tmp_path):
+    """The commits and references of each `git fetch` so far; one from a path with `tarpit` ends with the test."""
+    calls, over = tmp_path / "fetches", tmp_path / "over"
+    calls.touch()
+    real = (programs / "git").readlink()
+    (programs / "git").unlink()
+    (programs / "git").write_text(f"""#!/bin/sh
+if [ "$1" = fetch ]; then
+    echo "$*" >> {calls}
+    case "$*" in *tarpit*) while [ ! -e {over} ]; do sleep 0.2; done;; esac
+fi
+exec {real} "$@"
+""")
+    (programs / "git").chmod(0o755)
+    yield lambda: calls.read_text().splitlines()
+    over.touch()
+
+
+def tenants(world, count, address):
+    """So many Applications of another namespace, each of a repository of its own, looked at all the time."""
+    return [
+        application(world, f"theirs-{number}", namespace="tenant", repoURL=address(number)) for number in range(count)
+    ]
 
 
 def test_only_the_operators_applications_are_read_with_the_accounts_ssh_keys(world, ssh):
@@ -103,3 +133,109 @@ def test_a_mirror_that_lost_an_object_heals_while_the_controller_runs(world):
     file.write_bytes(b"")
     with Running(world) as running:
         running.until_synced(world.commit(other=config_map("other")))
+
+
+# ── what one cannot read, and the others ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_wrong_addresses_on_a_host_keep_no_other_of_that_host_from_being_looked_at(world, ssh):
+    sha = world.commit(settings=config_map("settings"))
+    good = application(world, "good", repoURL=f"ssh://git@example.com{world.repository}")
+    with Running(world, good, *tenants(world, 6, lambda n: f"ssh://git@example.com/nowhere/{n}")) as running:
+        running.until_synced(sha, "gitops/good")
+        running.until(lambda: all(running.tracked(f"tenant/theirs-{number}").problem for number in range(6)))
+        for text in "23":
+            newer = world.commit(settings=config_map("settings", a=text))
+            assert running.until_synced(newer, "gitops/good") < 5
+
+
+def test_a_host_that_fails_is_left_alone_and_what_was_read_of_it_before_has_its_turn_first(
+    world, ssh, lines, monkeypatch
+):
+    monkeypatch.setattr("gitops.controller.hosts._FIRST_SECONDS", 1.0)
+    sha = world.commit(settings=config_map("settings"))
+    good = replace(application(world, "good", repoURL=f"ssh://git@example.com{world.repository}"), interval=4.0)
+    with Running(world, good) as running:
+        running.until_synced(sha, "gitops/good")
+        for app in tenants(world, 6, lambda n: f"ssh://git@example.com/refused/{n}"):
+            running.call(lambda app=app: running.controller.roster.put("test", Entry(app)))
+        running.until(lambda: of(lines, "host.unreachable"))
+        newer = world.commit(settings=config_map("settings", a="2"))
+        assert running.until_synced(newer, "gitops/good") < 15
+        running.until(lambda: of(lines, "host.reachable"))
+        assert "Connection refused" in str(of(lines, "host.unreachable")[0]["error"])
+
+
+def test_what_is_not_looked_at_for_its_hosts_sake_is_not_called_synced_for_long(world, ssh, monkeypatch):
+    monkeypatch.setattr("gitops.controller.hosts._FIRST_SECONDS", 4.0)
+    monkeypatch.setattr("gitops.controller.poller._TOLD_AFTER", 1.0)
+    sha = world.commit(settings=config_map("settings"))
+    good = replace(application(world, "good", repoURL=f"ssh://git@example.com{world.repository}"), interval=4.0)
+    with Running(world, good) as running:
+        running.until_synced(sha, "gitops/good")
+        for app in tenants(world, 3, lambda n: f"ssh://git@example.com/refused/{n}"):
+            running.call(lambda app=app: running.controller.roster.put("test", Entry(app)))
+        running.until(lambda: "its Git host is left alone" in running.tracked("gitops/good").problem)
+        assert running.tracked("gitops/good").sync == "Unknown"
+        running.until(lambda: running.tracked("gitops/good").sync == "Synced")
+
+
+def test_fetches_that_never_end_of_one_tenant_hold_up_no_other(world, fetches, caplog):
+    sha = world.commit(settings=config_map("settings"))
+    for number in range(70):
+        (world.folder / f"tarpit-{number}").symlink_to(world.repository)
+    with Running(world, application(world, "good")) as running:
+        running.until_synced(sha, "gitops/good")
+        for app in tenants(world, 70, lambda n: (world.folder / f"tarpit-{n}").as_uri()):
+            running.call(lambda app=app: running.controller.roster.put("test", Entry(app)))
+        running.until(lambda: len([call for call in fetches() if "tarpit" in call]) >= 10)
+        time.sleep(5)
+        newer = world.commit(settings=config_map("settings", a="2"))
+        assert running.until_synced(newer, "gitops/good") < 10
+        (world.folder / "over").touch()
+    assert not [record for record in caplog.records if record.name.startswith("apscheduler")]
+
+
+def test_a_commit_that_cannot_be_fetched_is_not_asked_for_at_every_look(world, fetches):
+    sha = world.commit(settings=config_map("settings"))
+    nowhere = application(world, "nowhere", targetRevision="0" * 40)
+    with Running(world, application(world, "good"), nowhere) as running:
+        running.until_synced(sha, "gitops/good")
+        running.until(lambda: "no commit" in running.tracked("gitops/nowhere").problem)
+        before, looks = len(fetches()), running.controller.poller.looks
+        running.until(lambda: running.controller.poller.looks > looks + 8)
+        assert len(fetches()) == before
+        assert "no commit" in running.tracked("gitops/nowhere").problem
+        newer = world.commit(settings=config_map("settings", a="2"))
+        assert running.until_synced(newer, "gitops/good") < 5
+
+
+# ── how often ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_longer_interval_holds_at_once(world):
+    sha = world.commit(settings=config_map("settings"))
+    often = application(world, "app")
+    with Running(world, often) as running:
+        running.until_synced(sha)
+        seldom = replace(often, interval=600.0)
+        looks = running.controller.poller.looks
+        running.call(lambda: running.controller.roster.put("test", Entry(seldom, trusted=True)))
+        time.sleep(3)
+        assert running.controller.poller.looks <= looks + 2
+
+
+def test_who_stands_by_asks_no_repository_and_looks_at_once_when_it_takes_over(world):
+    sha = world.commit(settings=config_map("settings"))
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    state = world.folder / "state-2"
+    with Running(world, leases=world.namespace) as first:
+        first.until_synced(sha)
+        with Running(world, leases=world.namespace, state=state) as second:
+            second.until(lambda: second.tracked() and second.controller.replica.stands_by_for)
+            second.until(lambda: second.controller.is_ready)
+            time.sleep(1.5)
+            assert second.controller.poller.looks == 0
+            first.stop()
+            newer = world.commit(settings=config_map("settings", a="2"))
+            second.until_synced(newer)

@@ -30,7 +30,7 @@ def test_a_branch_that_is_gone_is_told_once_with_what_may_be_meant_and_once_when
 
 
 def test_a_repository_that_cannot_be_read_is_told_once_and_once_when_it_can_be_again(world, lines, monkeypatch):
-    monkeypatch.setattr("gitops.controller.poller._FIRST_BACKOFF", 0.1)
+    monkeypatch.setattr("gitops.controller.hosts._FIRST_SECONDS", 0.1)
     sha = world.commit(settings=config_map("settings"))
     with Running(world, *(application(world, name) for name in ("one", "two"))) as running:
         running.until(lambda: running.tracked("gitops/one").head)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gitops.adapters.git import GitCredentials, GitSource
-from gitops.adapters.git_process import remote_of
+from gitops.adapters.git_process import GitFailure, remote_of
 from gitops.adapters.git_refs import RemoteRefs, find_ref
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision
@@ -312,6 +312,34 @@ def test_a_command_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Pa
         assert time.monotonic() - started < 5
         server.shutdown()
     assert subprocess.run(["pgrep", "-f", f"127.0.0.1:{server.server_port}/r.git"], check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "is_hosts"),
+    [
+        ("fatal: unable to access 'https://git.example.com/a.git/': Could not resolve host: git.example.com", True),
+        ("fatal: unable to access 'https://x/': Failed to connect to x port 443 after 0 ms: Couldn't connect", True),
+        ("fatal: unable to access 'https://x/': The requested URL returned error: 503", True),
+        ("fatal: unable to access 'https://x/': The requested URL returned error: 429", True),
+        ("fatal: unable to access 'https://x/': SSL certificate problem: self-signed certificate", True),
+        ("error: RPC failed; HTTP 502 curl 22 The requested URL returned error: 502", True),
+        ("ssh: connect to host x port 22: Connection refused\nfatal: Could not read from remote repository.", True),
+        ("fatal: unable to access 'https://x/': The requested URL returned error: 404", False),
+        ("fatal: repository 'https://tls.example.com/ssl certificate/' not found", False),
+        ("fatal: could not read Username for 'https://ssl.example.com': terminal prompts disabled", False),
+        ("remote: Connection refused\nfatal: Authentication failed for 'https://x/'", False),
+        ("fatal: remote error: Connection refused", False),
+        ("git@x: Permission denied (publickey).\nfatal: Could not read from remote repository.", False),
+    ],
+)
+def test_what_is_the_hosts_fault_is_told_from_what_is_the_repositorys(words: str, is_hosts: bool) -> None:
+    remote = remote_of("https://git.example.com/TLS/timed-out", GitCredentials(), ["https"])
+    assert GitFailure(words).is_hosts(remote) is is_hosts
+
+
+def test_of_a_failure_by_ssh_its_own_words_are_told() -> None:
+    said = "git@x: Permission denied (publickey).\nfatal: Could not read from remote repository.\n\nPlease make sure"
+    assert GitFailure(said).reason == "git@x: Permission denied (publickey)."
 
 
 # ── credentials ──────────────────────────────────────────────────────────────────────────────────────────────────
