@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import click
 
 from gitops.cli import settings as exits
-from gitops.cli.output import printable
+from gitops.cli.escape import printable
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import ConfigError, HeldError
 

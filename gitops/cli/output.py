@@ -7,15 +7,16 @@ from typing import Any
 import click
 import orjson
 
+from gitops.cli.escape import printable
+from gitops.cli.field_lines import field_lines
 from gitops.controller.journal import described
 from gitops.manifests.yaml_write import write_manifests
-from gitops.model.plan import ABSENT, Change, Create, FieldChange, Manager, Plan, Prune, Recreate, RunHook, Update
+from gitops.model.plan import Change, Create, Plan, Prune, Recreate, RunHook, Update
 from gitops.model.result import Decision, Hold, SyncResult
 
 output_option = click.option(
     "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True
 )
-_LONGEST_VALUE = 100
 
 
 def print_data(data: Any, output: str) -> None:
@@ -80,7 +81,8 @@ def print_plan(plan: Plan) -> None:
         click.echo(_headline(change))
         if isinstance(change, Update | Recreate):
             for field in change.fields:
-                click.echo(f"    {_field(field)}")
+                for line in field_lines(field):
+                    click.echo(f"    {line}")
     for kept in plan.kept:
         click.echo(click.style(f"! keep {kept.key}", fg="yellow") + f" although it left the source: {kept.reason}")
     if plan.predicted:
@@ -90,11 +92,6 @@ def print_plan(plan: Plan) -> None:
 def print_hold(hold: Hold) -> None:
     for obstacle in hold.obstacles:
         click.echo(click.style("held: ", fg="yellow", bold=True) + printable(obstacle.reason), err=True)
-
-
-def printable(text: str) -> str:
-    """`text` from a cluster without control characters, which a terminal would obey."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def summary(plan: Plan) -> str:
@@ -123,18 +120,3 @@ def _headline(change: Change) -> str:
             return click.style(f"- prune  {change.key}", fg="red")
         case RunHook():
             return click.style(f"> run    {change.key}", fg="cyan") + f"  ({change.origin})"
-
-
-def _field(field: FieldChange) -> str:
-    owner = field.owner
-    who = ""
-    if isinstance(owner, Manager):
-        who = f"   set by {owner.name} ({', '.join(part for part in (owner.operation, owner.time) if part)})"
-    return f"{field.path}: {_value(field.live)} → {_value(field.desired)}{click.style(who, dim=True)}"
-
-
-def _value(value: Any) -> str:
-    if value is ABSENT:
-        return "(absent)"
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gitops.cli.output import output_option, print_data, printable, table
+from gitops.cli.escape import printable
+from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
 
 if TYPE_CHECKING:

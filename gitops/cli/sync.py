@@ -7,7 +7,8 @@ import click
 
 from gitops.cli import settings as exits
 from gitops.cli.application import application_of, application_options
-from gitops.cli.output import output_option, printable
+from gitops.cli.escape import printable
+from gitops.cli.output import output_option
 from gitops.cli.settings import Settings, run
 from gitops.model.application import Application
 

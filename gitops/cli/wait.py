@@ -7,7 +7,7 @@ import click
 
 from gitops.cli import settings as exits
 from gitops.cli.application import seconds_of
-from gitops.cli.output import printable
+from gitops.cli.escape import printable
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import ConfigError, UnreachableError
 

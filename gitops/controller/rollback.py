@@ -178,7 +178,7 @@ def _is_of_ours(change: Change) -> bool:
     match change:
         case Update():
             return any(
-                field.live is ABSENT or (isinstance(field.owner, Manager) and field.owner.name == INSTANCE)
+                field.owner.name == INSTANCE if isinstance(field.owner, Manager) else field.live is ABSENT
                 for field in change.fields
             )
         case _:

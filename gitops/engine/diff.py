@@ -1,13 +1,16 @@
 """Two bodies of one object → the fields in which they differ, each with the manager who owns the live value.
 
 Lists of objects are matched by the keys that people know them by (a container's name, a port), so that an inserted
-item is one change and not a shift of all that follow. Values of Secrets are masked here, where a change is made.
+item is one change and not a shift of all that follow; where they have none, by place (`rules[1].verbs`). Values of
+Secrets are masked here, where a change is made.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from gitops.manifests.key import Body
@@ -34,10 +37,14 @@ _ITEM_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """A manager, and its fieldsV1 subtree at the place that is looked at; an empty one owns all below it."""
+    """A manager, and its fieldsV1 subtree at the place that is looked at; an empty one owns all below it.
+
+    `of_list` when that is a list as a whole: whoever wrote the list also wrote what is not in it.
+    """
 
     manager: Manager
     fields: dict[str, Any]
+    of_list: bool = False
 
 
 def changes_between(live: Body, desired: Body) -> tuple[FieldChange, ...]:
@@ -55,6 +62,14 @@ def changes_between(live: Body, desired: Body) -> tuple[FieldChange, ...]:
     ]
     found = _compare("", veiled(_comparable(live)), veiled(_comparable(desired)), claims)
     return tuple(sorted(found, key=lambda change: change.path))
+
+
+_PLACE = re.compile(r"\[\d+\]")
+
+
+def steady_path(path: str) -> str:
+    """The path of a change as far as it stays the same from one change to the next: without the places in a list."""
+    return _PLACE.split(path, maxsplit=1)[0]
 
 
 def is_same(live: Body, desired: Body) -> bool:
@@ -86,6 +101,8 @@ def _compare(text: str, live: Any, desired: Any, claims: list[_Claim]) -> Iterat
             yield from _compare(_member(text, name), live.get(name, ABSENT), desired.get(name, ABSENT), below)
     elif keys:
         yield from _compare_items(text, live, desired, claims, keys)
+    elif _is_structured(live) and _is_structured(desired):
+        yield from _compare_places(text, live, desired, claims)
     else:
         yield FieldChange(text, shown(live), shown(desired), _owner(claims, live))
 
@@ -104,6 +121,26 @@ def _compare_items(
         order = [",".join(str(part) for part in name) for name in lives]
         wish = [",".join(str(part) for part in name) for name in wanted]
         yield FieldChange(f"{text} (order)", order, wish, _owner(claims, live))
+
+
+def _is_structured(value: Any) -> bool:
+    """True for a list in which something can be pointed at; one of plain values is one value."""
+    return isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value)
+
+
+def _compare_places(text: str, live: list[Any], desired: list[Any], claims: list[_Claim]) -> Iterator[FieldChange]:
+    """By place, behind what both lists begin with, and before what both end with."""
+    first = _shared(zip(live, desired, strict=False))
+    last = _shared(zip(reversed(live[first:]), reversed(desired[first:]), strict=False))
+    before, after = live[: len(live) - last], desired[: len(desired) - last]
+    for place in range(first, max(len(before), len(after))):
+        item, wanted = (items[place] if place < len(items) else ABSENT for items in (before, after))
+        below = [claim for claim in (_descend_item(claim, item) for claim in claims) if claim]
+        yield from _compare(f"{text}[{place}]", item, wanted, below)
+
+
+def _shared(pairs: Iterable[tuple[Any, Any]]) -> int:
+    return sum(1 for _ in takewhile(lambda pair: same(*pair), pairs))
 
 
 def item_keys(live: Any, desired: Any) -> tuple[str, ...]:
@@ -143,8 +180,10 @@ def _descend(claim: _Claim, step: str) -> _Claim | None:
 
 
 def _descend_item(claim: _Claim, item: Any) -> _Claim | None:
-    if not claim.fields or not isinstance(item, dict):
-        return claim if not claim.fields else None
+    if not claim.fields:
+        return replace(claim, of_list=True)
+    if not isinstance(item, dict):
+        return None
     for step, below in claim.fields.items():
         if step.startswith("k:") and _matches(json.loads(step[2:]), item):
             return _Claim(claim.manager, below)
@@ -157,7 +196,5 @@ def _matches(keys: dict[str, Any], item: Body) -> bool:
 
 def _owner(claims: list[_Claim], live: Any) -> Owner:
     """The newest of the managers that own the live value; managers that only own the place around it do not."""
-    owners = [claim.manager for claim in claims]
-    if live is ABSENT or not owners:
-        return Unknown()
-    return max(owners, key=lambda owner: owner.time)
+    owners = [claim.manager for claim in claims if claim.of_list or live is not ABSENT]
+    return max(owners, key=lambda owner: owner.time) if owners else Unknown()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
+from gitops.engine.diff import steady_path
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application, IgnoreRule
 from gitops.model.plan import Create, Manager, Plan, Prune, Recreate, RunHook, Update
@@ -73,21 +74,21 @@ class Correction:
 
 
 def corrections_in(plan: Plan, at: float) -> list[Correction]:
-    """What carrying out a plan of drift puts back, and against whom."""
-    found = []
+    """What carrying out a plan of drift puts back, and against whom; a list without keys counts once as a whole."""
+    found: dict[Correction, None] = {}
     for change in plan.changes:
         match change:
             case Update() | Recreate():
                 for field in change.fields:
                     manager = field.owner.name if isinstance(field.owner, Manager) else ""
-                    found.append(Correction(change.key, field.path, manager, at))
+                    found[Correction(change.key, steady_path(field.path), manager, at)] = None
             case Create():  # who deleted it is not known
-                found.append(Correction(change.key, "", "", at))
+                found[Correction(change.key, "", "", at)] = None
             case Prune() | RunHook():  # neither puts anything back
                 pass
             case _:
                 assert_never(change)
-    return found
+    return list(found)
 
 
 @dataclass(frozen=True, slots=True, order=True)

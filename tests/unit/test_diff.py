@@ -1,6 +1,12 @@
 """Field by field: what differs, who set it, and what must not be seen."""
 
-from gitops.engine.diff import changes_between, is_same
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitops.cli.field_lines import field_lines
+from gitops.engine.diff import changes_between, is_same, steady_path
 from gitops.model.plan import ABSENT, Manager, Unknown
 
 
@@ -88,3 +94,65 @@ def test_names_with_dots_are_written_in_brackets():
     live = {"kind": "ConfigMap", "metadata": {"annotations": {"a.b/c": "1"}}}
     (change,) = changes_between(live, {"kind": "ConfigMap", "metadata": {"annotations": {"a.b/c": "2"}}})
     assert change.path == "metadata.annotations[a.b/c]"
+
+
+def role(*rules, managed=()):
+    return {"kind": "ClusterRole", "metadata": {"name": "r", "managedFields": list(managed)}, "rules": list(rules)}
+
+
+def rule(*verbs, **more):
+    return {"apiGroups": [""], "verbs": list(verbs), **more}
+
+
+def test_items_without_a_key_are_compared_by_their_place():
+    (change,) = changes_between(role(rule("list"), rule("get")), role(rule("list"), rule("*")))
+    assert (change.path, change.live, change.desired) == ("rules[1].verbs", ["get"], ["*"])
+
+
+def test_an_item_put_between_others_is_one_change():
+    (change,) = changes_between(role(rule("a"), rule("b")), role(rule("a"), rule("x"), rule("b")))
+    assert (change.path, change.live, change.desired) == ("rules[1]", ABSENT, rule("x"))
+    (change,) = changes_between(role(rule("a"), rule("b"), rule("c")), role(rule("b"), rule("c")))
+    assert (change.path, change.live, change.desired) == ("rules[0]", rule("a"), ABSENT)
+
+
+def test_a_list_that_was_empty_is_one_change():
+    (change,) = changes_between(role(), role(rule("a"), rule("b")))
+    assert (change.path, change.live) == ("rules", [])
+
+
+def test_who_wrote_a_whole_list_wrote_also_what_is_not_in_it():
+    managed = [entry("scaler", {"f:rules": {}})]
+    live = role(rule("a"), managed=managed)
+    for desired in (role(rule("a"), rule("b")), role(rule("a", extra="1"))):
+        (change,) = changes_between(live, desired)
+        assert isinstance(change.owner, Manager)
+        assert change.owner.name == "scaler"
+
+
+@pytest.mark.parametrize("path", ["rules", "rules[3]", "rules[3].http.paths[0].backend"])
+def test_a_path_is_steady_up_to_the_first_place(path):
+    assert steady_path(path) == "rules"
+    assert steady_path("spec.containers[name=web].image") == "spec.containers[name=web].image"
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "a", "b\n", "b\nc", "\\n", "1", "true"]),
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.sampled_from(["name", "x", "y"]), below),
+    max_leaves=12,
+)
+
+
+@given(VALUES, VALUES)
+def test_there_is_a_change_just_where_the_bodies_differ_and_it_can_be_seen(live, desired):
+    one, other = ({"kind": "Any", "metadata": {}, "spec": value} for value in (live, desired))
+    changes = changes_between(one, other)
+    assert bool(changes) is not is_same(one, other)
+    paths = [change.path for change in changes]
+    assert len(paths) == len(set(paths))
+    for change in changes:
+        assert repr(change.live) != repr(change.desired)
+        head, *lines = [click.unstyle(line) for line in field_lines(change)]
+        _, _, pair = head.partition(": ")
+        before, _, after = pair.partition(" → ")
+        assert lines or before != after

@@ -9,13 +9,15 @@ from gitops.engine.drift import (
     Answer,
     Correction,
     Word,
+    corrections_in,
     fights_in,
     respond,
     without_fights,
 )
 from gitops.manifests.key import ResourceKey
+from gitops.manifests.manifest import Origin
 from gitops.model.application import Application, SyncOptions
-from gitops.model.plan import Obstacle, ObstacleKind, Plan
+from gitops.model.plan import FieldChange, Manager, Obstacle, ObstacleKind, Phase, Plan, Step, Update
 from gitops.model.result import Go, Hold, InSync
 from gitops.model.revision import Revision
 
@@ -77,3 +79,16 @@ def test_a_manager_that_keeps_writing_is_left_its_fields_of_that_object():
 def test_edits_by_many_hands_are_no_fight():
     history = [Correction(KEY, "spec.replicas", f"person-{at}", float(at)) for at in range(FIGHT_COUNT * 2)]
     assert fights_in(history, 10.0) == ()
+
+
+def test_a_fight_over_a_list_without_keys_is_one_whichever_item_is_written():
+    owner = Manager("scaler", "Update", "")
+    history = []
+    for at in range(FIGHT_COUNT):
+        places = [FieldChange(f"spec.rules[{at + more}].host", "a", "b", owner) for more in range(2)]
+        update = Update(KEY, {}, Origin("a.yaml", 1), tuple(places))
+        found = corrections_in(replace(PLAN, steps=(Step(Phase.SYNC, 0, 0, (update,)),)), float(at))
+        assert [(one.path, one.manager) for one in found] == [("spec.rules", "scaler")]
+        history += found
+    assert len(fights_in(history[:-1], 10.0)) == 0
+    assert len(fights_in(history, 10.0)) == 1
