@@ -71,14 +71,17 @@ def described(change: Change) -> dict[str, Any]:
         case Create():
             return {"change": "create", "object": str(change.key)}
         case Update():
-            fields = [field_row(field) for field in change.fields]
-            return {"change": "update", "object": str(change.key), "fields": fields}
+            return {"change": "update", "object": str(change.key), "fields": _rows(change)}
         case Recreate():
-            return {"change": "recreate", "object": str(change.key), "reason": change.reason}
+            return {"change": "recreate", "object": str(change.key), "reason": change.reason, "fields": _rows(change)}
         case Prune():
             return {"change": "prune", "object": str(change.key), "uid": change.uid}
         case RunHook():
             return {"change": "hook", "object": str(change.key)}
+
+
+def _rows(change: Update | Recreate) -> list[dict[str, Any]]:
+    return [field_row(field) for field in change.fields]
 
 
 def field_row(field: FieldChange) -> dict[str, Any]:

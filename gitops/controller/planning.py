@@ -28,6 +28,7 @@ from gitops.engine.plan import (
     without_hand_edits,
 )
 from gitops.engine.predict import predict
+from gitops.engine.refusal import bare_twin, is_immutable
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application, PolicyOptions
 from gitops.model.errors import ApiError, ConfigError
@@ -199,7 +200,10 @@ async def _ask(cluster: Cluster, asked: list[Question], at: Situation) -> Mappin
 
     async def answer(question: Question) -> Answer:
         async with places:
-            return await _answer(cluster, question, at, force=at.options.force_conflicts)
+            found = await _answer(cluster, question, at, force=at.options.force_conflicts)
+            if found.error is None or not is_immutable(found.error):
+                return found
+            return replace(found, twin=await _twin(cluster, question))
 
     answers = await asyncio.gather(*(answer(question) for question in asked))
     return {question.key: answer for question, answer in zip(asked, answers, strict=True)}
@@ -231,6 +235,15 @@ async def _rehearsed(cluster: Cluster, question: Question, live: Body, body: Bod
         return Answer(body=await cluster.rehearse(question.key, live, body))
     except ApiError as exc:
         return Answer(body=body, predicted=True) if exc.code == 403 else Answer(body=body, error=exc)
+
+
+async def _twin(cluster: Cluster, question: Question) -> Body | None:
+    """What the server would make of the manifest anew; None where it would not, as where the name is part of it."""
+    key = replace(question.key, name="")
+    try:
+        return await cluster.create(key, bare_twin(question.body), dry_run=True)
+    except ApiError:
+        return None
 
 
 async def _answer_without_hands(cluster: Cluster, question: Question, at: Situation) -> Answer | None:

@@ -73,6 +73,7 @@ class Answer:
     forced: bool = False
     predicted: bool = False
     by_hand: bool = False
+    twin: Body | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +293,8 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
         return Obstacle(ObstacleKind.CONFLICT, key, reason)
     if not refusal.is_immutable(error):
         return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {scrubbed(str(error), manifest.body)}")
-    frozen = refusal.frozen_fields(error, live, answer.body or live)
-    reason = refusal.immutable_reason(error, frozen)
+    changes = refusal.changes_by_recreation(live, answer.body or live, answer.twin)
+    reason = refusal.immutable_reason(error, refusal.frozen_fields(error, changes))
     if not (annotations.may_recreate(manifest.body) or (at.options.back and annotations.may_recreate(live))):
         way_out = (
             "give the object another name, or annotate it gitops.dev/recreate: enabled to have it deleted and created"
@@ -306,7 +307,7 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
     orphan = leaves_pods(key, live, body)
     if orphan:
         reason += "; its Pods and their claims stay for the new one"
-    return Recreate(key, body, manifest.origin, live["metadata"]["uid"], frozen, reason, orphan)
+    return Recreate(key, body, manifest.origin, live["metadata"]["uid"], changes, reason, orphan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Not every 422 means an immutable field: the API server says so in words, and eac
 """
 
 import re
+from collections.abc import Iterable
 
 from gitops.engine.diff import changes_between
 from gitops.manifests.key import Body
@@ -19,6 +20,8 @@ _IMMUTABLE = re.compile(
 )
 # What a refusal of a whole spec says may change all the same: 'replicas', resources.requests
 _FREE = re.compile(r"'(\w+)'|\bexcept (\w+)|\band (\w+) for\b")
+# `spec.containers[*].image`, but not what may change in one way only, which is said in brackets behind it
+_FREE_PATH = re.compile(r"`([\w.*\[\]]+)`(?! ?\()")
 
 # A field that a server complains of by another name than it has in manifests.
 _TWIN = {"spec.clusterIPs[0]": "spec.clusterIP"}
@@ -35,9 +38,34 @@ def is_immutable(error: ApiError) -> bool:
     return error.code == 422 and all(_IMMUTABLE.search(text) for text in texts)
 
 
-def frozen_fields(error: ApiError, live: Body, predicted: Body) -> tuple[FieldChange, ...]:
-    """The changes that an immutable field forbids, of all that lead from `live` to `predicted`."""
-    changes = changes_between(live, predicted)
+def bare_twin(body: Body) -> Body:
+    """`body` as a new object whose name the server would choose: in a dry-run it shows what is defaulted."""
+    metadata = {field: value for field, value in body["metadata"].items() if field != "name"}
+    return {**body, "metadata": {**metadata, "generateName": f"{body['metadata']['name']}-"}}
+
+
+def changes_by_recreation(live: Body, predicted: Body, twin: Body | None) -> tuple[FieldChange, ...]:
+    """What differs once `live` is made anew, of all that leads to `predicted`, our own guess.
+
+    The guess knows no defaults; `twin`, made of the same manifest by the server (None: it would not), has them, but
+    also what the server chooses for each object anew.
+    """
+    guessed = changes_between(live, predicted)
+    if twin is None:
+        return guessed
+    return tuple(
+        change
+        for change in changes_between(live, twin)
+        if any(_is_within(change.path, one.path) or _is_within(one.path, change.path) for one in guessed)
+    )
+
+
+def _is_within(path: str, field: str) -> bool:
+    return path == field or path.startswith((f"{field}.", f"{field}["))
+
+
+def frozen_fields(error: ApiError, changes: Iterable[FieldChange]) -> tuple[FieldChange, ...]:
+    """Those of `changes` that an immutable field forbids."""
     return tuple(change for change in changes if any(_forbids(cause, change.path) for cause in error.causes))
 
 
@@ -49,11 +77,18 @@ def immutable_reason(error: ApiError, frozen: tuple[FieldChange, ...]) -> str:
 
 
 def _forbids(cause: Body, path: str) -> bool:
-    field = cause.get("field", "")
-    if path not in (field, _TWIN.get(field)) and not path.startswith((f"{field}.", f"{field}[")):
+    field, message = cause.get("field", ""), cause.get("message", "")
+    if path != _TWIN.get(field) and not _is_within(path, field):
         return False
-    free = {name for names in _FREE.findall(cause.get("message", "")) for name in names if name}
+    if any(re.fullmatch(_as_pattern(free), path) for free in _FREE_PATH.findall(message)):
+        return False
+    free = {name for names in _FREE.findall(message) for name in names if name}
     return path.removeprefix(f"{field}.").partition(".")[0].partition("[")[0] not in free
+
+
+def _as_pattern(path: str) -> str:
+    """`spec.containers[*].image` → what fits that field of each item."""
+    return re.escape(path).replace(re.escape("[*]"), r"\[[^\]]*\]")
 
 
 def _short(message: str) -> str:

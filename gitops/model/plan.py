@@ -95,9 +95,9 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Recreate:
-    """An immutable field changes and the object says that it may be deleted and created again.
+    """An immutable field changes, as `reason` says, and the object says that it may be deleted and created again.
 
-    With `orphan` what depends on it stays, for the new one to take over.
+    `fields` are all that change with it. With `orphan` what depends on it stays, for the new one to take over.
     """
 
     key: ResourceKey

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.model.plan import Recreate, Update
+from gitops.model.plan import ABSENT, Recreate, Update
 from gitops.model.result import Outcome
 from tests.scenarios.world import config_map, deployment, job
 
@@ -73,7 +73,11 @@ STORIES = {
     "a Deployment's selector": (deployment(), _relabelled(deployment()), "spec.selector.matchLabels.tier"),
     "a DaemonSet's selector": (_daemon_set(), _relabelled(_daemon_set()), "spec.selector.matchLabels.tier"),
     "a Job's template": (job("run"), job("run", "busybox:2"), "spec.template.spec.containers[name=run].image"),
-    "a StatefulSet's claim templates": (_stateful_set(), _stateful_set("2Gi"), "spec.volumeClaimTemplates"),
+    "a StatefulSet's claim templates": (
+        _stateful_set(),
+        _stateful_set("2Gi"),
+        "spec.volumeClaimTemplates[0].spec.resources.requests.storage",
+    ),
     "a StatefulSet's service": (_stateful_set(), _stateful_set(service="other"), "spec.serviceName"),
     "a Service's address": (SERVICE, _with(SERVICE, "spec", "clusterIP", "10.96.7.8"), "spec.clusterIP"),
     "a Secret's type": (SECRET, _with(SECRET, "type", "example.com/other"), "type"),
@@ -133,6 +137,38 @@ def test_an_immutable_field_is_held_with_object_field_and_way_out_and_recreated_
     assert world.sync(wait=False).outcome is Outcome.SYNCED
     assert _uid(world, before) != first
     assert world.plan().plan.changes == ()
+
+
+def test_a_recreation_shows_all_that_changes_and_names_only_what_cannot_be_changed_as_its_cause(world):
+    before = _stateful_set()
+    world.commit(db=before)
+    world.sync(wait=False)
+    after = _with(_stateful_set(service="other"), "spec", "replicas", 3)
+    after = _with(after, "spec", "template", "spec", "containers", [{"name": "db", "image": "db:2"}])
+    world.commit(db=_with(after, "metadata", "annotations", {RECREATE: "enabled"}))
+    (change,) = world.plan().plan.changes
+    assert isinstance(change, Recreate)
+    assert [(field.path, field.live, field.desired) for field in change.fields] == [
+        (f"metadata.annotations[{RECREATE}]", ABSENT, "enabled"),
+        ("spec.replicas", 1, 3),
+        ("spec.serviceName", "db", "other"),
+        ("spec.template.spec.containers[name=db].image", "db:1", "db:2"),
+    ]
+    assert change.reason.startswith("spec.serviceName cannot be changed (")
+
+
+def test_what_may_change_in_a_pod_is_not_the_cause_of_its_recreation(world):
+    world.commit(one=POD)
+    world.sync(wait=False)
+    containers = [{"name": "one", "image": "a:2", "command": ["b"]}]
+    world.commit(
+        one=_with(_with(POD, "spec", "containers", containers), "metadata", "annotations", {RECREATE: "enabled"})
+    )
+    (change,) = world.plan().plan.changes
+    assert {"spec.containers[name=one].command", "spec.containers[name=one].image"} <= {
+        field.path for field in change.fields
+    }
+    assert change.reason.startswith("spec.containers[name=one].command cannot be changed (")
 
 
 @pytest.mark.parametrize("options", [RECREATE, "argocd.argoproj.io/sync-options", "kustomize.toolkit.fluxcd.io/force"])
