@@ -41,12 +41,31 @@ def load() -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *(() if _now.as_json else (_quoted,)),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_now.level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+class _Quoted:
+    """Text that is always written with quotes, so with its control characters spelled out."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return repr(self._text)
+
+
+def _quoted(_: Any, __: str, facts: Any) -> Any:
+    """Text from Git or a cluster may hold what a terminal would obey."""
+    return {
+        name: _Quoted(fact) if isinstance(fact, str) and name != "event" and not fact.isprintable() else fact
+        for name, fact in facts.items()
+    }
 
 
 class Log:

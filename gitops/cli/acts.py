@@ -79,7 +79,7 @@ async def _set(settings: Settings, app: str, name: str, verb: str, reason: str, 
         detail = {**({"plan": digest} if digest else {}), **({"reason": reason} if reason else {})}
         await note(f"application.{_PAST[verb]}", "", **detail)
         await outside.store.set_setting(identity, name, value)
-    click.echo(f"{identity}: {_PAST[verb]}", err=True)
+    click.echo(printable(f"{identity}: {_PAST[verb]}"), err=True)
 
 
 async def _check_waits(outside: Any, identity: str, digest: str) -> None:
@@ -148,7 +148,7 @@ async def _refresh(settings: Settings, app: str, *, also: bool, confirm: bool) -
 def _end(identity: str, outcome: Any, message: str, word: str = "") -> NoReturn:
     """Say how it ended, and leave with the code for it."""
     text = f"{word or outcome.value}: {message}" if message else word or outcome.value
-    click.echo(f"{identity}: {printable(text)}", err=True)
+    click.echo(printable(f"{identity}: {text}"), err=True)
     codes = {"held": exits.HELD, "failed": exits.FAILED, "rolled-back": exits.ROLLED_BACK}
     sys.exit(codes.get(outcome.value, exits.DONE))
 

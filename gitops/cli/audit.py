@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import click
 
+from gitops.cli.escape import printable
 from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
 from gitops.model.audit import Anchor, AuditEvent, check_chain
@@ -78,7 +79,7 @@ async def _verify(settings: Settings, app: str, offline: bool) -> None:
             for anchor in own or (None,):
                 check_chain(events, anchor, store.id)
             said = f"anchored at {max(anchor.seq for anchor in own)}" if own else "no anchor of this store"
-            click.echo(f"{chain[0]} on {chain[1]}: {len(events)} entries, whole, {said}")
+            click.echo(printable(f"{chain[0]} on {chain[1]}: {len(events)} entries, whole, {said}"))
         missing = {chain: found for chain, found in anchors.items() if _is_asked(app, chain[0]) and chain not in chains}
         _check_missing(missing, store.id, nothing=not chains)
         await store.check()
@@ -89,7 +90,7 @@ async def _verify(settings: Settings, app: str, offline: bool) -> None:
     elif missing:
         note = f"the entries of {', '.join(sorted(chain[0] for chain in missing))} are in another store"
     if note:
-        click.echo(f"note: {note}", err=True)
+        click.echo(printable(f"note: {note}"), err=True)
 
 
 def _is_asked(app: str, application: str) -> bool:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+from gitops.cli.escape import printable
 from gitops.controller import news
 from gitops.manifests.key import ResourceKey
 from gitops.model.health import Health
@@ -48,7 +49,7 @@ class Display:
             case news.HealthChanged():
                 self._health(told.key, told.health)
             case news.RollingBack():
-                self._say(f"[bold red]rolling back[/] to {told.revision[:12]}: {_plain(told.reason)}")
+                self._say(f"[bold red]rolling back[/] to {_plain(told.revision[:12])}: {_plain(told.reason)}")
             case news.Planned() | news.Held():
                 pass
 
@@ -77,5 +78,5 @@ class Display:
 
 
 def _plain(said: object) -> str:
-    """Text from a cluster is not ours to interpret: brackets are no markup, control characters are not printed."""
-    return escape("".join(char if char.isprintable() else " " for char in str(said)))
+    """Text from a cluster is not ours to interpret: brackets are no markup, control characters are written out."""
+    return escape(printable(said))

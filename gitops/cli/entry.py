@@ -61,6 +61,7 @@ def _render(wanted: PlainRender) -> int:
     gc.disable()
     from gitops.adapters.folder import folder_tree
     from gitops.bootstrap import render_path
+    from gitops.cli.escape import printable_lines
     from gitops.manifests.errors import GitopsError
     from gitops.manifests.yaml_write import write_manifests
 
@@ -69,7 +70,7 @@ def _render(wanted: PlainRender) -> int:
         restrictor: Literal["root", "none"] = "none" if wanted.unrestricted else "root"
         manifests = render_path(tree, path or ".", load_restrictor=restrictor, enable_helm=wanted.enable_helm)
     except GitopsError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {printable_lines(error)}", file=sys.stderr)
         return 2
     try:
         sys.stdout.buffer.write(write_manifests([manifest.body for manifest in manifests]).encode())

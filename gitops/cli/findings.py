@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
+from gitops.cli.escape import printable
 from gitops.model.finding import Finding
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -13,7 +14,7 @@ _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def table(findings: Sequence[Finding]) -> str:
-    return "".join(f"{finding.severity}: {finding}\n" for finding in findings)
+    return "".join(f"{finding.severity}: {printable(finding)}\n" for finding in findings)
 
 
 def json(findings: Sequence[Finding]) -> str:
@@ -83,5 +84,5 @@ def markdown(findings: Sequence[Finding]) -> str:
             finding.message,
             finding.fix,
         )
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(printable(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

@@ -9,6 +9,7 @@ import click
 
 from gitops.cli import settings as exits
 from gitops.cli.application import seconds_of
+from gitops.cli.escape import printable
 from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
 from gitops.model.audit import AuditEvent
@@ -45,7 +46,7 @@ async def _history(settings: Settings, app: str, namespace: str, output: str) ->
         own = known_releases([one for one in releases if one.cluster == cluster], inventory, cluster)
         releases = [*own, *(one for one in releases if one.cluster != cluster)]
     if note:
-        click.echo(f"note: only what this store knows: {note}", err=True)
+        click.echo(printable(f"note: only what this store knows: {note}"), err=True)
     if output != "table":
         print_data([asdict(release) for release in releases], output)
         return
@@ -118,9 +119,8 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
         print_data(result_data(result), given["output"])
     elif isinstance(planned.decision, Hold):
         print_hold(planned.decision)
-    click.echo(
-        f"{inventory.application} release {chosen.number} ({chosen.revision[:12]}): {result.outcome.value}", err=True
-    )
+    release = printable(f"{inventory.application} release {chosen.number} ({chosen.revision[:12]})")
+    click.echo(f"{release}: {result.outcome.value}", err=True)
     codes = {Outcome.HELD: exits.HELD, Outcome.FAILED: exits.FAILED, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
     sys.exit(codes.get(result.outcome, exits.DONE))
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gitops.cli import settings as exits
+from gitops.cli.escape import printable, printable_lines
 from gitops.cli.output import output_option, print_data
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import ConfigError, GitopsError, SourceError
@@ -52,12 +53,12 @@ async def _drift(settings: Settings, app: str, namespace: str, output: str) -> N
     else:
         for name, plan in found:
             if isinstance(plan, GitopsError):
-                click.echo(f"{name}: whether it has drifted cannot be told: {plan}", err=True)
+                click.echo(printable_lines(f"{name}: whether it has drifted cannot be told: {plan}"), err=True)
             elif plan.changes:
-                click.echo(f"{name} has drifted from {plan.revision}:")
+                click.echo(printable(f"{name} has drifted from {plan.revision}:"))
                 print_plan(plan)
             else:
-                click.echo(f"{name}: no drift", err=True)
+                click.echo(printable(f"{name}: no drift"), err=True)
     if any(isinstance(plan, GitopsError) for _, plan in found):
         sys.exit(exits.FAILED)
     sys.exit(exits.DIFFERENT if any(not isinstance(plan, GitopsError) and plan.changes for _, plan in found) else 0)
@@ -83,6 +84,6 @@ async def _explain(settings: Settings, app: str, namespace: str, output: str) ->
     if output != "table":
         print_data(story, output)
         return
-    click.echo(f"{story['application']} is {story['health']}.")
+    click.echo(printable(f"{story['application']} is {story['health']}."))
     for line in (*story["facts"], *(f"{one['object']}: {one['reason']}" for one in story["objects"])):
-        click.echo(f"  {line}")
+        click.echo(f"  {printable(line)}")

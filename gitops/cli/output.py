@@ -7,7 +7,7 @@ from typing import Any
 import click
 import orjson
 
-from gitops.cli.escape import printable
+from gitops.cli.escape import printable, printable_lines
 from gitops.cli.field_lines import field_lines
 from gitops.controller.journal import described
 from gitops.manifests.yaml_write import write_manifests
@@ -28,8 +28,8 @@ def print_data(data: Any, output: str) -> None:
 
 
 def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...]) -> str:
-    """Left-aligned columns, as wide as their widest cell."""
-    lines = [heads, *rows]
+    """Left-aligned columns, as wide as their widest cell; each row is one line, whatever is in it."""
+    lines = [heads, *(tuple(map(printable, row)) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     return "\n".join(
         "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
@@ -74,9 +74,8 @@ def result_data(result: SyncResult) -> dict[str, Any]:
 def print_plan(plan: Plan) -> None:
     """Each change and, below it, each field as `path: live → desired` with who set the live value."""
     if plan.makes:
-        click.echo(
-            click.style(f"+ create {plan.makes}", fg="green") + "  (it is not there, and is made for the objects)"
-        )
+        made = click.style(f"+ create {printable(plan.makes)}", fg="green")
+        click.echo(f"{made}  (it is not there, and is made for the objects)")
     for change in plan.changes:
         click.echo(_headline(change))
         if isinstance(change, Update | Recreate):
@@ -84,14 +83,15 @@ def print_plan(plan: Plan) -> None:
                 for line in field_lines(field):
                     click.echo(f"    {line}")
     for kept in plan.kept:
-        click.echo(click.style(f"! keep {kept.key}", fg="yellow") + f" although it left the source: {kept.reason}")
+        head = click.style(f"! keep {printable(kept.key)}", fg="yellow")
+        click.echo(f"{head} although it left the source: {printable(kept.reason)}")
     if plan.predicted:
-        click.echo(f"note: {plan.predicted}")
+        click.echo(f"note: {printable(plan.predicted)}")
 
 
 def print_hold(hold: Hold) -> None:
     for obstacle in hold.obstacles:
-        click.echo(click.style("held: ", fg="yellow", bold=True) + printable(obstacle.reason), err=True)
+        click.echo(click.style("held: ", fg="yellow", bold=True) + printable_lines(obstacle.reason), err=True)
 
 
 def summary(plan: Plan) -> str:
@@ -109,14 +109,15 @@ def summary(plan: Plan) -> str:
 
 
 def _headline(change: Change) -> str:
+    key, origin = printable(change.key), "" if isinstance(change, Prune) else f"  ({printable(change.origin)})"
     match change:
         case Create():
-            return click.style(f"+ create {change.key}", fg="green") + f"  ({change.origin})"
+            return click.style(f"+ create {key}", fg="green") + origin
         case Update():
-            return click.style(f"~ update {change.key}", fg="yellow") + f"  ({change.origin})"
+            return click.style(f"~ update {key}", fg="yellow") + origin
         case Recreate():
-            return click.style(f"± recreate {change.key}", fg="red") + f"  ({change.origin}): {change.reason}"
+            return click.style(f"± recreate {key}", fg="red") + f"{origin}: {printable(change.reason)}"
         case Prune():
-            return click.style(f"- prune  {change.key}", fg="red")
+            return click.style(f"- prune  {key}", fg="red")
         case RunHook():
-            return click.style(f"> run    {change.key}", fg="cyan") + f"  ({change.origin})"
+            return click.style(f"> run    {key}", fg="cyan") + origin

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitops.cli.escape import printable
 from gitops.cli.settings import Settings, run_controller
 
 if TYPE_CHECKING:
@@ -123,5 +124,5 @@ def _end_children() -> None:
 def _tell_tasks() -> None:
     """On SIGUSR1: what every task waits for, for a controller that seems to stand still."""
     for task in asyncio.all_tasks():
-        click.echo(f"task {task.get_name()}", err=True)
+        click.echo(f"task {printable(task.get_name())}", err=True)
         task.print_stack(limit=6)

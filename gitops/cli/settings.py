@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from gitops.cli.escape import printable_lines
 from gitops.model.errors import (
     ApiError,
     ConfigError,
@@ -54,8 +55,8 @@ def exit_code(error: GitopsError) -> int:
 
 
 def fail(error: GitopsError) -> NoReturn:
-    """Say what is wrong, in one line on stderr, and leave with the code for it."""
-    click.echo(f"Error: {error}", err=True)
+    """Say what is wrong on stderr, and leave with the code for it."""
+    click.echo(f"Error: {printable_lines(error)}", err=True)
     sys.exit(exit_code(error))
 
 

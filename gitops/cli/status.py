@@ -52,7 +52,7 @@ async def _status(settings: Settings, app: str, namespace: str, output: str) -> 
                 one.revision,
                 one.sync if one.record else "-",
                 one.health.word.value,
-                printable(one.note),
+                one.note,
             )
             for one in told
         ]
@@ -62,14 +62,15 @@ async def _status(settings: Settings, app: str, namespace: str, output: str) -> 
 def _print_one(told: "Told") -> None:
     record, standing = told.record, told.standing
     source = f", from {standing.inventory.source}" if standing else ""
-    click.echo(f"{told.application} in namespace {told.namespace}{source}")
+    click.echo(printable(f"{told.application} in namespace {told.namespace}{source}"))
     sync = f"{told.sync}, " if record else ""
-    click.echo(f"revision {told.revision}, {sync}{told.health.word.value}{_dash(printable(told.note))}")
+    click.echo(printable(f"revision {told.revision}, {sync}{told.health.word.value}{_dash(told.note)}"))
     if record and record.head:
         ref = f"{record.ref}@" if record.ref else ""
-        click.echo(f"newest commit {ref}{record.head[:12]}, as the controller saw it at {record.at}")
+        click.echo(printable(f"newest commit {ref}{record.head[:12]}, as the controller saw it at {record.at}"))
     if record and record.plan:
-        click.echo(f"plan {record.plan[:12]} waits: gitops approve {told.application} --plan {record.plan[:12]}")
+        plan = record.plan[:12]
+        click.echo(printable(f"plan {plan} waits: gitops approve {told.application} --plan {plan}"))
     if standing:
         rows = [(str(one.key), one.health.word.value, one.health.message) for one in standing.objects]
         click.echo("\n" + table(rows, ("OBJECT", "HEALTH", "MESSAGE")))

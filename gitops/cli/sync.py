@@ -7,7 +7,7 @@ import click
 
 from gitops.cli import settings as exits
 from gitops.cli.application import application_of, application_options
-from gitops.cli.escape import printable
+from gitops.cli.escape import printable, printable_lines
 from gitops.cli.output import output_option
 from gitops.cli.settings import Settings, run
 from gitops.model.application import Application
@@ -79,9 +79,9 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
         print_hold(planned.decision)
     for finding in planned.findings:
         if finding.severity == "warning":
-            click.echo(click.style("warning: ", fg="yellow") + str(finding), err=True)
+            click.echo(click.style("warning: ", fg="yellow") + printable(finding), err=True)
     for kept in result.plan.kept:
-        click.echo(f"kept {kept.key} although it left the source: {kept.reason}", err=True)
+        click.echo(printable(f"kept {kept.key} although it left the source: {kept.reason}"), err=True)
     _say_end(app, result)
     if settings.verbose:
         click.echo(f"requests to the cluster: {reads} reads, {writes} writes", err=True)
@@ -126,8 +126,8 @@ def _say_end(app: Application, result: Any) -> None:
         counts[item.verb] = counts.get(item.verb, 0) + 1
     done = ", ".join(f"{count} {verb}" for verb, count in counts.items())
     detail = "; ".join(part for part in (done, result.message if result.outcome.value != "held" else "") if part)
-    detail = printable(detail)
-    click.echo(f"{app.identity} {result.plan.revision}: {word}{': ' + detail if detail else ''}", err=True)
+    head, tail = printable(f"{app.identity} {result.plan.revision}"), f": {printable_lines(detail)}" if detail else ""
+    click.echo(f"{head}: {word}{tail}", err=True)
 
 
 def _options(given: dict[str, Any]) -> Any:
@@ -178,7 +178,7 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
         print_plan(planned.plan)
     if isinstance(planned.decision, Hold):
         print_hold(planned.decision)
-    click.echo(f"{app.identity} {planned.plan.revision}: {summary(planned.plan)}", err=True)
+    click.echo(printable(f"{app.identity} {planned.plan.revision}: {summary(planned.plan)}"), err=True)
     different = planned.plan.changes or planned.plan.obstacles
     sys.exit(exits.DIFFERENT if different else exits.DONE)
 

@@ -58,6 +58,6 @@ async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout:
             await outside.clock.sleep(_EVERY_SECONDS)
     late = "" if now.outcome else f"not synced and healthy after {timeout}: "
     word = now.outcome.value if now.outcome else "failed"
-    click.echo(f"{now.application} {sha[:12]}: {printable(f'{word}: {late}{now.where}')}", err=True)
+    click.echo(printable(f"{now.application} {sha[:12]}: {word}: {late}{now.where}"), err=True)
     codes = {"synced": exits.DONE, "rolled-back": exits.ROLLED_BACK}
     sys.exit(codes.get(word, exits.FAILED))

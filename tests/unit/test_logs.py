@@ -24,3 +24,18 @@ def test_nothing_is_loaded_for_lines_that_nobody_asked_for():
     assert '"event": "but.this"' in line
     assert '"level": "warning"' in line
     assert done.stdout == ""
+
+
+def test_what_a_terminal_would_obey_is_spelled_out():
+    script = """
+import logging
+from gitops import logs
+logs.set_up(logging.WARNING, as_json=False)
+logs.Log().warning("sync.failed", reason="\\x1b[2K\\rall\\u202ewell", other="a\\nb c", plain="web")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    (line,) = done.stderr.splitlines()
+    assert line.isprintable()
+    assert r"reason='\x1b[2K\rall\u202ewell'" in line
+    assert r"other='a\nb c'" in line
+    assert "plain=web" in line
