@@ -4,7 +4,6 @@ The pipeline is `gitops.controller.reconcile`'s; here is only what a one-shot sy
 before, drift beside a revision that is not synced, retries, fights.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -23,6 +22,7 @@ from gitops.controller.reconcile import is_settled, sync_planned
 from gitops.controller.releases import synced_set
 from gitops.controller.request import Outside, Planned, Render, Request, as_account
 from gitops.controller.rollback import finish_rollback
+from gitops.controller.turns import Turns
 from gitops.engine.annotations import ignores_health
 from gitops.engine.drift import Answer, Word, corrections_in, drift_in, fights_in, respond, without_fights
 from gitops.engine.health import health_of
@@ -31,6 +31,7 @@ from gitops.engine.plan import PlanOptions
 from gitops.engine.retry import delay_after
 from gitops.logs import shortened
 from gitops.manifests.key import Body
+from gitops.manifests.manifest import Manifest
 from gitops.model.application import GROUP, KIND, SourceSpec
 from gitops.model.errors import (
     ClusterError,
@@ -72,18 +73,7 @@ class Means:
     # The Applications that Applications hold, where the cluster does not know that kind itself.
     children: Children
     noted: Callable[[], None] = lambda: None
-    rendering: "Turns" = field(default_factory=lambda: Turns(_RENDERS_EACH))
-
-
-class Turns:
-    """So many at a time for each tenant: what one of them does for ever, the others do not wait for."""
-
-    def __init__(self, each: int) -> None:
-        self._each = each
-        self._tenants: dict[str, asyncio.Semaphore] = {}
-
-    def of(self, tenant: str) -> asyncio.Semaphore:
-        return self._tenants.setdefault(tenant, asyncio.Semaphore(self._each))
+    rendering: Turns = field(default_factory=lambda: Turns(_RENDERS_EACH))
 
 
 class _Head:
@@ -154,7 +144,7 @@ async def _pass(
         asks_around=False,
         noted=means.noted,
         waiting=waiting,
-        rendering=lambda: _turn(means.rendering.of(app.namespace), waiting),
+        rendering=lambda work: _rendered(means.rendering, app.namespace, work, waiting),
     )
     outside = as_account(everything, app)
     if tracked.leaving:
@@ -335,13 +325,15 @@ def _remember_corrections(tracked: Tracked, planned: Planned, clock: Clock) -> N
         log.warning("drift.fight", application=tracked.identity, reason=tracked.message)
 
 
-@contextlib.asynccontextmanager
-async def _turn(
-    places: asyncio.Semaphore, waiting: Callable[[], AbstractAsyncContextManager[None]]
-) -> AsyncIterator[None]:
-    """A tenant's place for a render; the cluster's is another's meanwhile."""
-    async with waiting(), places:
-        yield
+async def _rendered(
+    turns: Turns,
+    tenant: str,
+    work: Callable[[], tuple[Manifest, ...]],
+    waiting: Callable[[], AbstractAsyncContextManager[None]],
+) -> tuple[Manifest, ...]:
+    """A render in its tenant's place; the cluster's is another's meanwhile."""
+    async with waiting():
+        return await turns.in_thread(tenant, work)
 
 
 async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> None:

@@ -62,8 +62,7 @@ async def render_source(request: Request, outside: Outside, sha: str = "") -> tu
     """The desired state of the source at its target revision (or at the commit `sha`), and the source's name."""
     checkout = await outside.source.checkout(request.app.source, sha)
     app = replace(request.app, source=replace(request.app.source, path=checkout.path))
-    async with outside.rendering():
-        manifests = await asyncio.to_thread(outside.render, checkout.tree, app)
+    manifests = await outside.rendering(lambda: outside.render(checkout.tree, app))
     kinds = await outside.cluster.kinds()
     namespace = request.app.destination.namespace
     return rendered_set(checkout.revision, manifests, kinds, namespace), checkout.source

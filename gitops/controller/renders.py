@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import NamedTuple
 
 from gitops.controller.request import Render
@@ -19,13 +20,23 @@ class _Known(NamedTuple):
     manifests: tuple[Manifest, ...]
 
 
+class _UnderWay(NamedTuple):
+    app: Application
+    tree: Tree
+    done: "Future[None]"
+
+
 class RenderCache:
-    """A `Render` that remembers the last ones, up to so many manifests in all; called in threads."""
+    """A `Render` that remembers the last ones, up to so many manifests in all; called in threads.
+
+    A render that is under way already (whoever wanted it first may have been cancelled) is waited for, not begun anew.
+    """
 
     def __init__(self, render: Render, most: int = _MOST_MANIFESTS) -> None:
         self._render = render
         self._most = most
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._under_way: dict[str, _UnderWay] = {}
         self._count = 0
         self._lock = threading.Lock()
         self.hits = 0
@@ -38,10 +49,33 @@ class RenderCache:
         if known is not None and _inputs(known.app) == _inputs(app) and tree.answers_alike(known.reads):
             self.hits += 1
             return known.manifests
+        with self._lock:
+            other = self._under_way.get(app.identity)
+            if other is None or _inputs(other.app) != _inputs(app) or not tree.is_of_same_files(other.tree):
+                mine = self._under_way[app.identity] = _UnderWay(app, tree, Future())
+                other = None
+        if other is not None:
+            other.done.result()
+            return self(tree, app)
+        return self._rendered(mine)
+
+    def _rendered(self, mine: _UnderWay) -> tuple[Manifest, ...]:
         self.misses += 1
-        manifests = self._render(tree, app)
-        self._remember(app.identity, _Known(app, tree.reads, manifests))
+        try:
+            manifests = self._render(mine.tree, mine.app)
+            self._remember(mine.app.identity, _Known(mine.app, mine.tree.reads, manifests))
+        except BaseException as exc:
+            self._ended(mine)
+            mine.done.set_exception(exc)
+            raise
+        self._ended(mine)
+        mine.done.set_result(None)
         return manifests
+
+    def _ended(self, mine: _UnderWay) -> None:
+        with self._lock:
+            if self._under_way.get(mine.app.identity) is mine:
+                del self._under_way[mine.app.identity]
 
     def _remember(self, identity: str, known: _Known) -> None:
         with self._lock:

@@ -1,7 +1,8 @@
 """What a pass is asked for, what it reaches out to, and the pipeline up to its decision, as data."""
 
+import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,8 @@ from gitops.ports import Clock, Cluster, Source, Store
 # Tree, Application (its source's path is one in the tree) → manifests; what cannot be rendered is a RenderError.
 Render = Callable[[Tree, Application], tuple[Manifest, ...]]
 
+Rendering = Callable[[Callable[[], tuple[Manifest, ...]]], Awaitable[tuple[Manifest, ...]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -35,7 +38,7 @@ class Outside:
     noted: Callable[[], None] = lambda: None  # called for each audit entry
     # Entered while a pass waits for health, so that a controller can give its place to another meanwhile.
     waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
-    rendering: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext  # likewise, around a render
+    rendering: Rendering = asyncio.to_thread  # does a render where it holds up nobody else
 
 
 def as_account(outside: Outside, app: Application) -> Outside:

@@ -1,8 +1,13 @@
 """So many at a time for each tenant (a namespace): what one of them does for ever, the others do not wait for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextvars import copy_context
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Turns:
@@ -13,15 +18,63 @@ class Turns:
         self._places: dict[str, asyncio.Semaphore] = {}
         self._wanted: dict[str, int] = {}
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def taken(self, tenants: Iterable[str]) -> AsyncIterator[None]:
         """Hold a place of that one of the tenants who wants the fewest now."""
         tenant = min(sorted(tenants), key=lambda name: self._wanted.get(name, 0))
-        self._wanted[tenant] = self._wanted.get(tenant, 0) + 1
+        await self._take(tenant)
         try:
-            async with self._places.setdefault(tenant, asyncio.Semaphore(self._each)):
-                yield
+            yield
         finally:
-            self._wanted[tenant] -= 1
-            if not self._wanted[tenant]:
-                del self._wanted[tenant], self._places[tenant]
+            self._give_back(tenant)
+
+    async def in_thread(self, tenant: str, work: Callable[[], T]) -> T:
+        """What `work` gives, or raises, in a thread of its own.
+
+        A thread cannot be ended, so whoever is cancelled leaves it behind: it keeps its tenant's place as long as it
+        computes, and the process does not wait for it at its end.
+        """
+        await self._take(tenant)
+        done = _begin(work)
+        done.add_done_callback(lambda _: self._give_back(tenant))
+        return await asyncio.shield(done)
+
+    async def _take(self, tenant: str) -> None:
+        self._wanted[tenant] = self._wanted.get(tenant, 0) + 1
+        places = self._places.setdefault(tenant, asyncio.Semaphore(self._each))
+        try:
+            await places.acquire()
+        except asyncio.CancelledError:
+            self._unwanted(tenant)
+            raise
+
+    def _give_back(self, tenant: str) -> None:
+        self._places[tenant].release()
+        self._unwanted(tenant)
+
+    def _unwanted(self, tenant: str) -> None:
+        self._wanted[tenant] -= 1
+        if not self._wanted[tenant]:
+            del self._wanted[tenant], self._places[tenant]
+
+
+def _begin(work: Callable[[], T]) -> "asyncio.Future[T]":
+    loop, context = asyncio.get_running_loop(), copy_context()
+    done: asyncio.Future[T] = loop.create_future()
+    done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # there may be nobody who hears it
+
+    def told(settle: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+            loop.call_soon_threadsafe(lambda: None if done.done() else settle())
+
+    def run() -> None:
+        try:
+            result = context.run(work)
+        except BaseException as exc:  # noqa: BLE001 - handed to whoever asked
+            error = exc
+            told(lambda: done.set_exception(error))
+        else:
+            told(lambda: done.set_result(result))
+
+    threading.Thread(target=run, name="render", daemon=True).start()
+    return done

@@ -111,6 +111,10 @@ class Tree:
         """The same files with nothing read yet."""
         return Tree(self._files, self._label, self._home)
 
+    def is_of_same_files(self, other: "Tree") -> bool:
+        """Whether one is a `fresh` view of what the other reads."""
+        return self._files is other._files
+
     def kind(self, path: str) -> Literal["file", "directory"] | None:
         """What stands at `path`, links followed; None when nothing does (or neither a file nor a directory)."""
         path = normalise(path)

@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 
+from gitops.controller.queue import Priority
 from gitops.controller.roster import Entry
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application
@@ -208,6 +210,64 @@ def test_a_commit_that_cannot_be_fetched_is_not_asked_for_at_every_look(world, f
         assert "no commit" in running.tracked("gitops/nowhere").problem
         newer = world.commit(settings=config_map("settings", a="2"))
         assert running.until_synced(newer, "gitops/good") < 5
+
+
+# ── renders without end ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def commit_slow(world, files, words):
+    """Plain files of which each million words takes a second or two to read."""
+    body = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: [" + "a," * words + "]}\n"
+    return world.commit(**{f"slow-{number}": body for number in range(files)})
+
+
+def test_a_render_that_computes_for_minutes_does_not_keep_the_controller_from_ending(world):
+    commit_slow(world, 10, 4_000_000)
+    source, log = world.app.source.repoURL, world.folder / "log"
+    (world.folder / "app.yaml").write_text(
+        "apiVersion: gitops.dev/v1alpha1\nkind: Application\nmetadata: {name: app}\nspec:\n"
+        f"  source: {{repoURL: '{source}', targetRevision: main}}\n  destination: {{namespace: {world.namespace}}}\n"
+    )
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(world.kubeconfig),
+        "XDG_CACHE_HOME": str(world.folder / "cache"),
+        "XDG_STATE_HOME": str(world.folder / "states"),
+    }
+    command = [sys.executable, "-m", "gitops.cli", "run", "-f", str(world.folder / "app.yaml"), "--no-applications"]
+    with log.open("w") as file, subprocess.Popen(command, env=environment, stderr=file) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while "commit.seen" not in log.read_text() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            time.sleep(2)
+            started = time.monotonic()
+            process.terminate()
+            assert process.wait(15) == 0
+            assert time.monotonic() - started < 10
+        finally:
+            process.kill()
+    assert "controller.stopped" in log.read_text()
+    assert "pass." not in log.read_text().replace("pass.superseded", "")
+
+
+def test_a_pass_that_is_begun_again_waits_for_the_render_under_way(world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        commit_slow(world, 1, 2_000_000)
+        running.until(lambda: running.tracked().task)
+        for _ in range(8):
+            misses = running.controller.renders.misses
+            running.call(lambda: running.tracked().task and running.tracked().task.cancel())
+            running.call(lambda: running.controller.lanes.put(running.tracked(), Priority.PERSON))
+            running.until(lambda: running.tracked().task)
+            time.sleep(0.2)
+        renders = [thread for thread in threading.enumerate() if thread.name == "render"]
+        assert running.controller.renders.misses == misses
+        assert 1 <= len(renders) <= 4
+    for thread in renders:
+        thread.join()
 
 
 # ── how often ────────────────────────────────────────────────────────────────────────────────────────────────────────
