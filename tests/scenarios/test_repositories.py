@@ -285,6 +285,15 @@ def test_a_longer_interval_holds_at_once(world):
         assert running.controller.poller.looks <= looks + 2
 
 
+def test_no_interval_is_so_short_that_looks_never_end(world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world, replace(application(world, "app"), interval=0.001)) as running:
+        running.until_synced(sha)
+        looks = running.controller.poller.looks
+        time.sleep(2)
+        assert running.controller.poller.looks - looks <= 12
+
+
 def test_who_stands_by_asks_no_repository_and_looks_at_once_when_it_takes_over(world):
     sha = world.commit(settings=config_map("settings"))
     world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
