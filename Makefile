@@ -25,8 +25,8 @@ soak: setup
 	$(BIN)/python -m pytest -n 2 -m soak
 	@if [ -z "$$SOAK_SHARE" ]; then $(MAKE) faults; fi
 
-# The embedded cluster's own tests and the controller's bring their faults with them.
-UNDER_FAULTS := $(filter-out tests/scenarios/test_sandbox% tests/scenarios/test_controller%,$(wildcard tests/scenarios/test_*.py))
+# The tests of the embedded cluster itself, of the controller and of outages bring their faults with them.
+UNDER_FAULTS := $(filter-out $(addprefix tests/scenarios/test_,sandbox% controller% outage% sources% telling%),$(wildcard tests/scenarios/test_*.py))
 
 faults: setup
 	SANDBOX_FAULTS='error=429:10%,500:5%,reset:5%' $(BIN)/python -m pytest -n 2 -m "not soak" $(UNDER_FAULTS)

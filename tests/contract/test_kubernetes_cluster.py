@@ -112,6 +112,20 @@ def test_an_unknown_context_is_named(tmp_path, sandbox):
         connect(str(path), "production")
 
 
+def test_a_create_is_tried_again_only_where_nothing_was_done(fresh_sandbox, tmp_path):
+    """A busy API server turns requests away; that is no reason to end a sync, nor for a second object."""
+    busy = fresh_sandbox(controllers="none", faults="error=429:40%")
+    path = tmp_path / "kubeconfig"
+    path.write_text(busy.kubeconfig())
+    body = {**BODY, "metadata": {"generateName": "made-", "namespace": "default", "labels": {"made": "yes"}}}
+
+    async def work(cluster):
+        await asyncio.gather(*(cluster.create(ResourceKey("", "ConfigMap", "default", ""), body) for _ in range(10)))
+        return await cluster.list("", "ConfigMap", "default", "made=yes")
+
+    assert len(with_cluster(str(path), work).items) == 10
+
+
 def test_broken_answers_are_tried_again_until_they_are_good(tmp_path, fresh_sandbox):
     shaky = fresh_sandbox(controllers="none", faults="error=429:10%,500:5%,reset:5%")
     path = tmp_path / "kubeconfig"

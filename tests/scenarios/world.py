@@ -22,6 +22,7 @@ from gitops.manifests.key import ResourceKey
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec, SyncOptions
 from gitops.model.audit import check_chain
+from gitops.model.errors import ApiError, ClusterError
 
 
 class Killed(BaseException):
@@ -82,10 +83,20 @@ class World:
         async def killed(outside):
             raw = outside.cluster.http._raw
 
+            answered = 0
+
             async def limited(method, path, query, *rest):
-                if method != "GET" and "dryRun" not in (query or {}) and outside.cluster.requests[1] >= requests:
+                nonlocal answered
+                is_write = method != "GET" and "dryRun" not in (query or {})
+                if is_write and answered >= requests:
                     raise Killed
-                return await raw(method, path, query, *rest)
+                answered += is_write
+                try:
+                    return await raw(method, path, query, *rest)
+                except ClusterError as exc:
+                    if not isinstance(exc, ApiError) or exc.code >= 500:
+                        answered -= is_write  # it has told nothing, and is tried again
+                    raise
 
             outside.cluster.http._raw = limited
             try:

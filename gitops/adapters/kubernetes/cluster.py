@@ -154,8 +154,8 @@ class KubernetesCluster:
     async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
         info = await self._served(key, body)
         query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
-        # Tried once: a second attempt after a lost answer would make a second object.
-        return await self.http.request("POST", _collection(info, key.namespace), query=query, body=body, attempts=1)
+        # Once: a second attempt after a lost answer would make a second object.
+        return await self.http.request("POST", _collection(info, key.namespace), query=query, body=body, once=True)
 
     async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
         path = await self._path(key)

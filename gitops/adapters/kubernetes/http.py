@@ -21,7 +21,7 @@ from gitops.logs import Log
 from gitops.manifests.key import Body
 from gitops.model.errors import ApiError, UnreachableError
 
-ATTEMPTS = 6
+_ATTEMPTS = 6
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 10.0
 # A watch that says nothing for so long, not even a bookmark, may be a connection that is gone without a word.
@@ -32,6 +32,8 @@ _ANSWER_SECONDS = 60.0
 _SILENCE_SECONDS = 15.0
 _PARALLEL = 64
 _AGAIN = {429, 500, 502, 503, 504}
+# Answers that say that nothing was done.
+_NOT_DONE = {429}
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 log = Log()
@@ -95,10 +97,13 @@ class Http:
         body: Body | list[Body] | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
-        attempts: int = ATTEMPTS,
+        once: bool = False,
     ) -> Body:
-        """The decoded answer. Raises ApiError for a Status, UnreachableError when nothing answers or for a 401."""
-        raw = await self._raw(method, path, query, body, content_type, accept, attempts)
+        """The decoded answer. Raises ApiError for a Status, UnreachableError when nothing answers or for a 401.
+
+        `once` for what may not be done twice: it is tried again only where an answer says that nothing was done.
+        """
+        raw = await self._raw(method, path, query, body, content_type, accept, once)
         try:
             return orjson.loads(raw) if raw else {}
         except orjson.JSONDecodeError as exc:
@@ -108,7 +113,7 @@ class Http:
 
     async def text(self, path: str, query: Mapping[str, str]) -> str:
         """An answer that is no JSON: a log. Raises like `request`."""
-        raw = await self._raw("GET", path, query, None, "", "*/*", ATTEMPTS)
+        raw = await self._raw("GET", path, query, None, "", "*/*", False)
         return raw.decode(errors="replace")
 
     async def _raw(
@@ -119,7 +124,7 @@ class Http:
         body: Body | list[Body] | None,
         content_type: str,
         accept: str,
-        attempts: int,
+        once: bool,
     ) -> bytes:
         left = self._pool.silent_until - time.monotonic()
         if left > 0:
@@ -128,7 +133,7 @@ class Http:
         headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
         is_write = method in _WRITES and "dryRun" not in (query or {})
         started = time.monotonic()
-        for attempt in range(1, attempts + 1):
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 async with self._pool.places:
                     # Asked before every attempt: while one waited, another replica may have taken over.
@@ -137,7 +142,7 @@ class Http:
                     started = time.monotonic()
                     code, raw, retry_after = await self._once(method, path, query, data, headers)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
-                if attempt == attempts or _is_hopeless(exc):
+                if once or attempt == _ATTEMPTS or _is_hopeless(exc):
                     if isinstance(exc, TimeoutError) and self._pool.answered_at < started:
                         # Whoever else waits for a server that says nothing is told at once, instead of after minutes.
                         self._pool.silent_until = time.monotonic() + _SILENCE_SECONDS
@@ -148,14 +153,14 @@ class Http:
             self._count(method, query, path, code, time.monotonic() - started)
             if code < 300:
                 return raw
-            if code in _AGAIN and attempt < attempts and _may_repeat(code, raw):
+            if code in (_NOT_DONE if once else _AGAIN) and attempt < _ATTEMPTS and _may_repeat(code, raw):
                 await asyncio.sleep(_delay(attempt, retry_after))
                 continue
-            if code == 401 and attempt == 1 and attempts > 1:
+            if code == 401 and attempt == 1:
                 self._pool.authorization = None
                 continue
             raise self._error(code, raw)
-        raise UnreachableError(f"{self.server}: no answer after {attempts} attempts")
+        raise UnreachableError(f"{self.server}: no answer after {_ATTEMPTS} attempts")
 
     @contextlib.asynccontextmanager
     async def stream(self, path: str, query: Mapping[str, str]) -> AsyncIterator[AsyncIterator[Body]]:
