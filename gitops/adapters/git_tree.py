@@ -5,6 +5,7 @@ file's size is known before its first byte is taken. What is missing or broken i
 for each question.
 """
 
+import contextlib
 import subprocess
 import threading
 import weakref
@@ -130,16 +131,22 @@ class _Objects:
         try:
             return ask()
         except (_BrokenError, OSError):
-            self._hang_up()
-            self._renew(self._mark)
+            if not self._hang_up():
+                self._renew(self._mark)
         try:
             return ask()
         except OSError as error:
             raise SourceError(f"the Git mirror cannot be read ({error})") from error
 
-    def _hang_up(self) -> None:
+    def _hang_up(self) -> bool:
+        """End the conversations; whether one was killed, which says nothing about the mirror."""
+        killed = False
+        for talk in self._talks.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                killed = talk.wait(0.2) < 0 or killed
         _end_all(self._talks)
         self._talks.clear()
+        return killed
 
     def _content(self, name: str, limit: int, path: str) -> bytes:
         talk = self._talk("--batch")

@@ -114,7 +114,7 @@ def test_an_unknown_context_is_named(tmp_path, sandbox):
 
 def test_a_create_is_tried_again_only_where_nothing_was_done(fresh_sandbox, tmp_path):
     """A busy API server turns requests away; that is no reason to end a sync, nor for a second object."""
-    busy = fresh_sandbox(controllers="none", faults="error=429:40%")
+    busy = fresh_sandbox(controllers="none", faults="error=429:20%")
     path = tmp_path / "kubeconfig"
     path.write_text(busy.kubeconfig())
     body = {**BODY, "metadata": {"generateName": "made-", "namespace": "default", "labels": {"made": "yes"}}}

@@ -1,7 +1,9 @@
 """The Git source, against real repositories, some of them hostile."""
 
 import base64
+import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -271,6 +273,21 @@ def test_a_mirror_that_breaks_or_goes_while_it_is_read_is_fetched_anew(
     (mirror,) = (tmp_path / "cache").glob("*.git")
     shutil.rmtree(mirror)
     assert other.read("a.yaml") == b"a"
+
+
+def test_a_reader_that_is_killed_does_not_make_the_mirror_a_broken_one(
+    source: GitSource, repository: Repository, tmp_path: Path
+) -> None:
+    tree = source.tree(repository.url, source.resolve(repository.url))
+    assert tree.read("a.yaml") == b"a"
+    (mirror,) = (tmp_path / "cache").glob("*.git")
+    before = (mirror / "HEAD").stat().st_ino
+    for listed in Path("/proc/self/task").glob("*/children"):
+        for child in map(int, listed.read_text().split()):
+            if Path(f"/proc/{child}/cwd").resolve() == mirror:
+                os.kill(child, signal.SIGKILL)
+    assert tree.read("apps/b.yaml") == b"b"
+    assert (mirror / "HEAD").stat().st_ino == before
 
 
 def test_a_broken_mirror_is_kept_while_its_remote_is_away(
