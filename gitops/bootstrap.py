@@ -40,7 +40,7 @@ def render(
     from renderers.registry import render as by_registry
 
     context = Context(app.name, app.destination.namespace, load_restrictor=load_restrictor, enable_helm=enable_helm)
-    return _complete(lambda remotes: by_registry(tree, app.source, context._replace(remotes=remotes)), as_account)
+    return _complete(tree, lambda remotes: by_registry(tree, app.source, context._replace(remotes=remotes)), as_account)
 
 
 def render_path(
@@ -51,10 +51,12 @@ def render_path(
     from renderers.registry import render_path as by_registry
 
     context = Context(load_restrictor=load_restrictor, enable_helm=enable_helm)
-    return _complete(lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)), as_account=True)
+    return _complete(tree, lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)), as_account=True)
 
 
-def _complete(attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]", as_account: bool) -> tuple[Manifest, ...]:
+def _complete(
+    tree: Tree, attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]", as_account: bool
+) -> tuple[Manifest, ...]:
     """Render, fetch the repositories that are asked for, and render again, until nothing is asked for."""
     from renderers.result import Rendered
 
@@ -63,6 +65,7 @@ def _complete(attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]", as_ac
         answer = attempt(remotes)
         if isinstance(answer, Rendered):
             return answer.manifests
+        tree.names_others = True
         for remote in answer.remotes:
             remotes[remote] = _fetch(remote, as_account)
 

@@ -1,6 +1,8 @@
 """Renders what was not rendered before: a render is done again only when something that it read has another answer."""
 
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -12,12 +14,15 @@ from gitops.model.application import Application
 from gitops.model.revision import Tree
 
 _MOST_MANIFESTS = 4000
+# What holds files of other repositories is rendered again after this long: nobody tells when those move.
+_OTHERS_SECONDS = 1800.0
 
 
 class _Known(NamedTuple):
     app: Application
     reads: Mapping[str, str | None]
     manifests: tuple[Manifest, ...]
+    until: float
 
 
 class _UnderWay(NamedTuple):
@@ -46,7 +51,8 @@ class RenderCache:
         with self._lock:
             known = self._known.get(app.identity)
         # What renders is the source, and the names that templates may use.
-        if known is not None and _inputs(known.app) == _inputs(app) and tree.answers_alike(known.reads):
+        is_known = known is not None and _inputs(known.app) == _inputs(app) and time.monotonic() < known.until
+        if known is not None and is_known and tree.answers_alike(known.reads):
             self.hits += 1
             return known.manifests
         with self._lock:
@@ -63,7 +69,8 @@ class RenderCache:
         self.misses += 1
         try:
             manifests = self._render(mine.tree, mine.app)
-            self._remember(mine.app.identity, _Known(mine.app, mine.tree.reads, manifests))
+            until = time.monotonic() + _OTHERS_SECONDS if mine.tree.names_others else math.inf
+            self._remember(mine.app.identity, _Known(mine.app, mine.tree.reads, manifests, until))
         except BaseException as exc:
             self._ended(mine)
             mine.done.set_exception(exc)
@@ -71,6 +78,12 @@ class RenderCache:
         self._ended(mine)
         mine.done.set_result(None)
         return manifests
+
+    def forget(self, identity: str) -> None:
+        """Render the Application anew when it is wanted next: somebody wants to know how all of it is now."""
+        with self._lock:
+            known = self._known.pop(identity, None)
+            self._count -= len(known.manifests) if known else 0
 
     def _ended(self, mine: _UnderWay) -> None:
         with self._lock:

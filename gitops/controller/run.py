@@ -352,6 +352,7 @@ class Controller:
                 other, Outcome.FAILED, f"{asked.actor} asked for a {asked.verb} meanwhile, which is done instead"
             )
         tracked.asked, tracked.looking = None, asked
+        self.renders.forget(asked.application)
         self.poller.wake(tracked)
         return True
 

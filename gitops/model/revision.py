@@ -89,6 +89,7 @@ class Tree:
         self._real: dict[str, str] = {"": ""}
         self._total = 0
         self.follows_links = False  # whether the answer to any question so far went through a symbolic link
+        self.names_others = False  # whether what is rendered of it holds other repositories' files, which may move
 
     @classmethod
     def of_files(cls, files: Mapping[str, bytes | str], links: Mapping[str, str] | None = None) -> "Tree":

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import pytest
 
+from gitops.controller import renders
 from gitops.controller.queue import Priority
 from gitops.controller.roster import Entry
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application
-from tests.scenarios.world import config_map
+from tests.scenarios.world import World, config_map
 
 
 @pytest.fixture
@@ -108,6 +109,30 @@ def test_a_remote_base_is_read_with_nobodys_keys_by_a_controller(world, ssh, tmp
         running.until_synced(sha)
     assert ssh()
     assert all(map(is_keyless, ssh()))
+
+
+def test_a_base_in_another_repository_is_read_anew_when_somebody_asks_and_in_time(world, ssh, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    (tmp_path / "other").mkdir()
+    other = World(tmp_path / "other", world.kubeconfig.read_text(), world.namespace)
+    (other.repository / "base").mkdir()
+    (other.repository / "base/kustomization.yaml").write_text("resources: [settings.yaml]\n")
+    other.commit(**{"base/settings": config_map("settings")})
+    base = f"ssh://git@example.com{other.repository}//base?ref=main"
+    (world.repository / "kustomization.yaml").write_text(f"resources: ['{base}']\n")
+    sha = world.commit()
+    with Running(world, application(world, "app", path=".")) as running:
+        running.until_synced(sha)
+        other.commit(**{"base/settings": config_map("settings", a="2")})
+        running.ask(running.controller.store.request("gitops/app", "refresh", {}, "ada", "2026-01-01T00:00:00Z"))
+        running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
+        running.until(lambda: running.tracked().task is None)
+        monkeypatch.setattr(renders, "_OTHERS_SECONDS", 0.0)
+        running.call(lambda: running.controller.renders.forget("gitops/app"))
+        for text in ("3", "4"):
+            other.commit(**{"base/settings": config_map("settings", a=text)})
+            world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
+            running.until(lambda text=text: world.get("ConfigMap", "settings")["data"] == {"a": text})
 
 
 def test_a_persons_own_command_reads_with_that_persons_keys(world, ssh, tmp_path, monkeypatch):
