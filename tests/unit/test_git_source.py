@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gitops.adapters.git import GitCredentials, GitSource
-from gitops.adapters.git_process import GitFailure, remote_of
+from gitops.adapters.git_process import GitFailure, end, remote_of
 from gitops.adapters.git_refs import RemoteRefs, find_ref
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision
@@ -288,6 +288,15 @@ def test_a_reader_that_is_killed_does_not_make_the_mirror_a_broken_one(
                 os.kill(child, signal.SIGKILL)
     assert tree.read("apps/b.yaml") == b"b"
     assert (mirror / "HEAD").stat().st_ino == before
+
+
+def test_a_process_that_died_with_something_left_to_be_said_is_ended_all_the_same() -> None:
+    process = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    process.wait()
+    assert process.stdin is not None
+    process.stdin.write(b"a name")  # stays in our buffer
+    end(process)
+    assert process.stdin.closed
 
 
 def test_a_broken_mirror_is_kept_while_its_remote_is_away(
