@@ -218,7 +218,9 @@ async def _answer(cluster: Cluster, question: Question, at: Situation, *, force:
         if exc.code == 403:
             return Answer(body=question.predicted, predicted=True)
         if not _is_excused(exc, question.excused):
-            return await _answer_without_hands(cluster, question, at) or Answer(body=question.predicted, error=exc)
+            # A conflict with other automation stays one, whatever people have done beside it.
+            mended = None if exc.code == 409 else await _answer_without_hands(cluster, question, at)
+            return replace(mended, forced=force) if mended else Answer(body=question.predicted, error=exc)
         body = question.predicted
     if question.takes_over:  # a dry-run goes by the owners of today
         answer = await _rehearsed(cluster, question, at.live[question.key], question.predicted)

@@ -54,10 +54,19 @@ def changes_by_recreation(live: Body, predicted: Body, twin: Body | None) -> tup
     if twin is None:
         return guessed
     return tuple(
-        change
-        for change in changes_between(live, twin)
-        if any(_is_within(change.path, one.path) or _is_within(one.path, change.path) for one in guessed)
+        change for change in changes_between(live, twin) if any(_is_one_way(change.path, one.path) for one in guessed)
     )
+
+
+def _is_one_way(path: str, other: str) -> bool:
+    """Whether one of two paths is within the other; an item may be named by a part of its key, which has defaults."""
+    steps = (re.findall(r"\[[^\]]*\]|[^.\[\]]+", text) for text in (path, other))
+    return all(one == two or _is_one_item(one, two) for one, two in zip(*steps, strict=False))
+
+
+def _is_one_item(one: str, two: str) -> bool:
+    keys, others = ({*text.strip("[]").split(",")} if "=" in text else set() for text in (one, two))
+    return bool(keys and others) and (keys <= others or others <= keys)
 
 
 def _is_within(path: str, field: str) -> bool:

@@ -140,3 +140,37 @@ def test_a_hand_edit_that_is_invalid_beside_ours_is_taken_back_and_stops_nothing
     assert world.get(*found)["spec"] == before
     assert world.get("ConfigMap", "settings")["data"] == {"a": "2"}
     assert world.plan().plan.changes == ()
+
+
+def scaled_by(world, manager, replicas):
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web"
+    world.request("PATCH", path, {"spec": {"replicas": replicas}}, manager, "application/merge-patch+json")
+
+
+def test_a_hand_edit_beside_it_makes_no_conflict_with_other_automation_disappear(world):
+    world.commit(web=deployment())
+    world.sync()
+    scaled_by(world, "some-autoscaler", 7)
+    world.edit("apps/deployments/web", {"metadata": {"annotations": {"note": "by hand"}}})
+    result = world.sync()
+    assert (result.outcome, "some-autoscaler" in result.message) == (Outcome.HELD, True)
+    assert world.get("Deployment", "web", "apps")["metadata"]["annotations"]["note"] == "by hand"
+
+
+def test_a_scale_by_hand_beside_an_edit_that_is_invalid_with_ours_is_taken_back_at_once(world):
+    volumes = [{"name": "v", "emptyDir": {}}]
+    body = deployment()
+    body["spec"]["template"]["spec"]["volumes"] = volumes
+    world.commit(web=body)
+    world.sync(wait=False)
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web"
+    world.request("PATCH", f"{path}/scale", {"spec": {"replicas": 5}}, "kubectl", "application/merge-patch+json")
+    place = "/spec/template/spec/volumes/0"
+    edit = [
+        {"op": "remove", "path": f"{place}/emptyDir"},
+        {"op": "add", "path": f"{place}/secret", "value": {"secretName": "x"}},
+    ]
+    world.request("PATCH", path, edit, "kubectl-edit", "application/json-patch+json")
+    assert world.sync(wait=False).outcome is Outcome.SYNCED
+    spec = world.get("Deployment", "web", "apps")["spec"]
+    assert (spec["replicas"], spec["template"]["spec"]["volumes"]) == (2, volumes)
