@@ -88,3 +88,16 @@ def test_a_text_that_has_only_what_can_be_seen_is_printed_as_it_is(text):
 
 def test_the_lines_of_an_error_cannot_be_taken_for_ours():
     assert printable_lines("wrong:\nError: all is well\r\n") == "wrong:\n  Error: all is well\\r"
+
+
+def test_of_a_very_long_text_the_first_lines_that_differ_are_shown_and_the_rest_is_counted():
+    before = [f"line {number}" for number in range(20_000)]
+    after = [f"{line}!" if number % 2 else line for number, line in enumerate(before)]
+    found = lines("\n".join(before), "\n".join(after))
+    assert found[1:3] == ["  2 - line 1", "  2 + line 1!"]
+    assert found[-1] == "  … 19600 more lines differ"
+
+
+def test_a_line_put_into_a_very_long_text_is_one_line():
+    before = [f"line {number}" for number in range(20_000)]
+    assert lines("\n".join(before), "\n".join([*before[:9], "new", *before[9:]]))[1:] == ["  10 + new"]
