@@ -232,16 +232,16 @@ def _packed(rendered: RenderedSet, sealer: Sealer) -> bytes:
         [manifest.origin.path, manifest.origin.line, sealer.sealed(manifest.body)] for manifest in rendered.manifests
     ]
     revision = [rendered.revision.sha, rendered.revision.ref]
-    return gzip.compress(json.dumps([revision, keys, rows]).encode(), compresslevel=6, mtime=0)
+    return gzip.compress(json.dumps([revision, keys, rows, rendered.children]).encode(), compresslevel=6, mtime=0)
 
 
 def _unpacked(data: bytes, digest: str, sealer: Sealer) -> RenderedSet:
-    revision, keys, rows = json.loads(gzip.decompress(data))
+    revision, keys, rows, *children = json.loads(gzip.decompress(data))  # sets of older versions have no children
     manifests = tuple(
         Manifest(ResourceKey(*key), sealer.opened(body), Origin(path, line))
         for key, (path, line, body) in zip(keys, rows, strict=True)
     )
-    return RenderedSet(Revision(*revision), manifests, digest)
+    return RenderedSet(Revision(*revision), manifests, digest, children=tuple(children[0]) if children else ())
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from gitops.controller.carry_out import keep_spec
-from gitops.controller.children import Children, take_in, without_applications
+from gitops.controller.children import Children
 from gitops.controller.claim import read_inventory
 from gitops.controller.fleet import Tracked
 from gitops.controller.journal import Journal, described
@@ -26,11 +26,10 @@ from gitops.controller.turns import Turns
 from gitops.engine.annotations import ignores_health
 from gitops.engine.drift import Answer, Word, corrections_in, drift_in, fights_in, respond, without_fights
 from gitops.engine.health import health_of
-from gitops.engine.inventory import parent_key
+from gitops.engine.inventory import Inventory, parent_key
 from gitops.engine.plan import PlanOptions
 from gitops.engine.retry import delay_after
 from gitops.logs import shortened
-from gitops.manifests.key import Body
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import GROUP, KIND, SourceSpec
 from gitops.model.errors import (
@@ -155,15 +154,14 @@ async def _pass(
     asked = tracked.wish
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")))
     request = Request(app, asked.actor if asked else means.actor, options)
-    inner: list[Body] | None = None
     if (await means.cluster.kinds()).find(GROUP, KIND) is None:
-        inner = []
-        outside = without_applications(outside, inner)
+        outside = replace(outside, takes_children=True)
     try:
         planned = await plan_sync(request, outside)
-    except (ManifestError, RenderError, SourceError, ConfigError):
+    except (ManifestError, RenderError, SourceError, ConfigError):  # what cannot be rendered is no excuse
+        await means.children.take_synced(tracked, request, outside, await _read_inventory(request, outside))
         if not word.suspended:
-            await _mend_synced(tracked, request, outside)  # what cannot be rendered is no excuse either
+            await _mend_synced(tracked, request, outside)
         raise
     _learn(tracked, source, planned)
     inventory = planned.at.inventory
@@ -173,12 +171,10 @@ async def _pass(
     if answer is Answer.SYNC and tracked.is_given_up and not word.asked:
         return None  # and the message says so
     _note_answer(tracked, planned, answer)
-    if inner is not None:
-        waiting_for = await take_in(means.children, tracked, request, outside, planned, word, inner)
-        tracked.message = tracked.message or waiting_for
+    await means.children.take_synced(tracked, request, outside, inventory, planned.at.rendered)
     match answer:
         case Answer.SYNC:
-            return await _carry_out(tracked, request, outside, planned, is_drift=settled)
+            return await _sync(tracked, request, outside, planned, means.children, is_drift=settled)
         case Answer.SETTLED:
             tracked.failures = 0
             await keep_spec(replace(request, app=tracked.app), outside, planned)
@@ -193,6 +189,24 @@ async def _pass(
             elif not word.suspended:
                 await _mend_synced(tracked, request, outside)
             return _until_looked_again(planned)
+
+
+async def _sync(
+    tracked: Tracked, request: Request, outside: Outside, planned: Planned, children: Children, *, is_drift: bool
+) -> float | None:
+    """Carry the plan out, and take in the Applications of what has been synced then."""
+    rendered = planned.at.rendered
+    if not outside.takes_children:
+        return await _carry_out(tracked, request, outside, planned, is_drift=is_drift)
+    if children.would_all_go(tracked, rendered) and not request.options.confirm:
+        tracked.answer = Answer.HELD
+        tracked.message = "the source renders to nothing at all while it holds Applications; confirm with --confirm"
+        return _LATER
+    children.check(tracked, rendered)
+    again = await _carry_out(tracked, request, outside, planned, is_drift=is_drift)
+    if tracked.answer is Answer.SETTLED:
+        children.take(tracked, rendered)
+    return again
 
 
 async def _leave(tracked: Tracked, outside: Outside, means: Means) -> float | None:
@@ -336,10 +350,15 @@ async def _rendered(
         return await turns.in_thread(tenant, work)
 
 
+async def _read_inventory(request: Request, outside: Outside) -> Inventory:
+    app = request.app
+    return await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
+
+
 async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> None:
     """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
     app = request.app
-    inventory = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
+    inventory = await _read_inventory(request, outside)
     tracked.owns = bool(inventory.keys or inventory.synced)
     if inventory.application != app.identity:
         return

@@ -65,7 +65,8 @@ async def render_source(request: Request, outside: Outside, sha: str = "") -> tu
     manifests = await outside.rendering(lambda: outside.render(checkout.tree, app))
     kinds = await outside.cluster.kinds()
     namespace = request.app.destination.namespace
-    return rendered_set(checkout.revision, manifests, kinds, namespace), checkout.source
+    rendered = rendered_set(checkout.revision, manifests, kinds, namespace, apart=outside.takes_children)
+    return rendered, checkout.source
 
 
 async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSet, source: str) -> Planned:
@@ -250,7 +251,7 @@ async def _twin(cluster: Cluster, question: Question) -> Body | None:
 async def _answer_without_hands(cluster: Cluster, question: Question, at: Situation) -> Answer | None:
     """The server's word on an update that takes all hand edits of the object back; None where that is refused too."""
     body = without_hand_edits(at, question, predict)
-    if body is None:
+    if body is None or body is question.body:  # what cannot be merged is wrong by itself
         return None
     answer = await _rehearsed(cluster, question, at.live[question.key], body)
     return None if answer.error else replace(answer, by_hand=True)

@@ -183,7 +183,7 @@ class Poller:
         try:
             await self._look_once(name, known)
             while known.again:
-                known.again = False
+                known.again, known.due = False, 0.0
                 await self._look_once(name, known)
         except asyncio.CancelledError:
             return  # the controller ends; the scheduler would call it an error

@@ -34,6 +34,7 @@ class Outside:
     clock: Clock
     version: str
     tell: Callable[[news.News], None] = lambda _: None
+    takes_children: bool = False  # True where Applications inside an Application can be taken in
     asks_around: bool = True  # False where a look at the whole cluster for each Application would be too much
     noted: Callable[[], None] = lambda: None  # called for each audit entry
     # Entered while a pass waits for health, so that a controller can give its place to another meanwhile.

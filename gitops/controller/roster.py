@@ -102,6 +102,10 @@ class Roster:
         for identity in sorted(self._given.get(source, set()) - identities):
             self.drop(source, identity)
 
+    def given_by(self, source: str) -> frozenset[str]:
+        """The identities that a source names."""
+        return frozenset(self._given.get(source, ()))
+
     def entry(self, identity: str) -> Entry | None:
         return next(iter(self._offers.get(identity, {}).values()), None)
 

@@ -14,9 +14,11 @@ _PERCENT_FROM = 10
 def decide(at: Situation, plan: Plan, source: str, more: tuple[Obstacle, ...] = ()) -> Decision:
     """`source` names where the desired state came from, to be held against what the inventory remembers.
 
-    `more` is what policies and windows put in the way; it does not matter while there is nothing to change.
+    `more` is what policies and windows put in the way; it does not matter while there is nothing to change, and this
+    set is known as the one that was synced (its Applications may be all that is new in it).
     """
-    obstacles = [*plan.obstacles, *(more if plan.changes else ())]
+    is_new = at.rendered.digest != at.inventory.synced
+    obstacles = [*plan.obstacles, *(more if plan.changes or is_new else ())]
     if not at.options.confirm:
         obstacles += [] if at.options.leaving else _prune_guards(at, plan)
         obstacles += _quarantine_guard(at.rendered, at.inventory)

@@ -13,6 +13,7 @@ from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.nulls import without_nulls
 from gitops.manifests.secrets import is_secret, with_data_only
+from gitops.model.application import GROUP, KIND
 from gitops.model.kinds import Kinds
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
@@ -24,14 +25,22 @@ _LONGEST_PREFIX = 63 - _SUFFIX
 _DERIVATION_ROUNDS = 10_000
 
 
-def rendered_set(revision: Revision, manifests: Iterable[Manifest], kinds: Kinds, namespace: str) -> RenderedSet:
+def rendered_set(
+    revision: Revision, manifests: Iterable[Manifest], kinds: Kinds, namespace: str, *, apart: bool = False
+) -> RenderedSet:
     """Make the desired state of what a renderer gave; `namespace` is where objects go that name none.
+
+    With `apart`, Applications are put aside as `children` where the cluster does not serve that kind.
 
     Raises ManifestError, with file and line, for a kind that the cluster does not serve and no definition in the set
     adds, for two manifests of one identity, for `generateName` on anything but a hook, and for a name or a namespace
     that would lead to another object's path.
     """
     everything = tuple(manifests)
+    children: tuple[Body, ...] = ()
+    if apart and kinds.find(GROUP, KIND) is None:
+        children = tuple(found.body for found in everything if _is_application(found))
+        everything = tuple(found for found in everything if not _is_application(found))
     skipped = [manifest for manifest in everything if is_skipped(manifest)]
     manifests = [_named(manifest) for manifest in everything if not is_skipped(manifest)]
     known = kinds.with_infos(info for manifest in manifests for info in kinds_defined_by(manifest))
@@ -46,7 +55,12 @@ def rendered_set(revision: Revision, manifests: Iterable[Manifest], kinds: Kinds
         placed[found.key] = found
     ordered = tuple(placed[key] for key in sorted(placed))
     left_alone = frozenset(_placed(manifest, known, namespace).key for manifest in skipped)
-    return RenderedSet(revision, ordered, digest_of(manifest.body for manifest in ordered), left_alone)
+    digest = digest_of((*(manifest.body for manifest in ordered), *children))
+    return RenderedSet(revision, ordered, digest, left_alone, children)
+
+
+def _is_application(manifest: Manifest) -> bool:
+    return (manifest.key.group, manifest.key.kind) == (GROUP, KIND)
 
 
 def digest_of(bodies: Iterable[Body]) -> str:

@@ -71,7 +71,7 @@ class Inventory:
     undo, and where to go.
     `releases` are the last ones, newest first. `spec` is what the Application asked for (`gitops.model.spec`),
     `version` the parent's resourceVersion. `hooks` of the set that is `synced` are done, but what they left behind is
-    not tidied yet. `formerly` is the Application that hands all of this over in this pass.
+    not tidied yet. `formerly` is the Application that handed all of this over: some of it may still bear its name.
     """
 
     application: str
@@ -170,8 +170,8 @@ def handed_over(inventory: Inventory, application: str) -> Inventory:
 
 def is_held_by(inventory: Inventory, live: Body, key: ResourceKey) -> bool:
     """True when a live object is the inventory's: by its own words, or by those of who hands it over."""
-    formerly = inventory.formerly
-    return is_ours(live, key, inventory.application) or bool(formerly and owner_of(live, key) == formerly)
+    was_held = key in inventory.keys and inventory.formerly not in ("", inventory.application)
+    return is_ours(live, key, inventory.application) or (was_held and owner_of(live, key) == inventory.formerly)
 
 
 def claimed(inventory: Inventory, desired: Iterable[ResourceKey], new: Iterable[ResourceKey]) -> Inventory:
@@ -216,7 +216,8 @@ def parent_body(inventory: Inventory, version: str) -> Body:
     own = inventory.parent.namespace
     others = sorted({key.namespace for key in inventory.keys if key.namespace} - {own})
     facts: dict[str, Any] = {"application": inventory.application, "source": inventory.source}
-    facts |= {name: text for name, text in (("synced", inventory.synced), ("spec", inventory.spec)) if text}
+    words = (("synced", inventory.synced), ("spec", inventory.spec), ("formerly", inventory.formerly))
+    facts |= {name: text for name, text in words if text}
     facts |= {"unfinished": " ".join(sorted(inventory.unfinished))} if inventory.unfinished else {}
     for name, value in (
         ("healthy", inventory.healthy),
@@ -270,6 +271,7 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             quarantine=_quarantine(json.loads(data["quarantine"])) if "quarantine" in data else None,
             hooks=HookRun(**json.loads(data["hooks"])) if "hooks" in data else None,
             anchor=Anchor(**json.loads(data["audit"])) if "audit" in data else None,
+            formerly=data.get("formerly", ""),
             exists=True,
             version=body["metadata"].get("resourceVersion", ""),
         )

@@ -221,6 +221,8 @@ def _is_going(live: Body) -> bool:
 
 def _other_owner(at: Situation, manifest: Manifest, live: Body) -> str:
     """Who else the object belongs to, unless it is taken over on purpose: by --adopt, or by naming that owner."""
+    if is_held_by(at.inventory, live, manifest.key):
+        return ""
     owner = foreign_owner(live, manifest.key, at.inventory.application)
     named = annotations.adopts_from(manifest.body)
     return "" if at.options.adopt or (named and owner == f"Application {named}") else owner

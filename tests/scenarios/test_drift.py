@@ -174,3 +174,18 @@ def test_a_scale_by_hand_beside_an_edit_that_is_invalid_with_ours_is_taken_back_
     assert world.sync(wait=False).outcome is Outcome.SYNCED
     spec = world.get("Deployment", "web", "apps")["spec"]
     assert (spec["replicas"], spec["template"]["spec"]["volumes"]) == (2, volumes)
+
+
+def test_a_manifest_that_is_wrong_by_itself_is_held_whatever_people_did_to_the_object(world):
+    world.commit(web=deployment(), settings=config_map("settings"))
+    world.sync()
+    world.edit("apps/deployments/web", {"metadata": {"annotations": {"note": "by hand"}}})
+    body = deployment()
+    body["spec"]["template"]["spec"]["containers"][0]["env"] = [
+        {"name": "A", "value": "1"},
+        {"name": "A", "value": "2"},
+    ]
+    world.commit(web=body, settings=config_map("settings", a="2"))
+    result = world.sync()
+    assert (result.outcome, "duplicate entries" in result.message) == (Outcome.HELD, True)
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}

@@ -81,3 +81,25 @@ def test_an_application_in_sync_is_handed_over_although_nothing_else_changes(wor
     world.sync(here)
     assert world.sync(world.app, adopt=True).outcome is Outcome.SYNCED
     assert world.sync(world.app).outcome is Outcome.IN_SYNC
+
+
+def test_what_was_not_pruned_when_it_was_handed_over_is_pruned_later(world):
+    here = replace(world.app, namespace=world.namespace, sync=replace(world.app.sync, prune=False))
+    there = replace(here, namespace="gitops")
+    world.commit(a=config_map("a"), b=config_map("b"))
+    world.sync(here)
+    world.commit(b=None)
+    assert world.sync(there, adopt=True).outcome is Outcome.SYNCED
+    assert world.sync(there, prune=True).outcome is Outcome.SYNCED
+    assert world.get("ConfigMap", "b") is None
+
+
+def test_a_hand_over_that_was_killed_is_gone_on_with(world):
+    here = replace(world.app, namespace=world.namespace)
+    world.commit(a=config_map("a"), b=config_map("b"), c=config_map("c"))
+    world.sync(here)
+    world.commit(c=None)
+    world.sync_killed_after(2, adopt=True)  # the claim, and one of three
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("ConfigMap", "c") is None
+    assert world.sync().outcome is Outcome.IN_SYNC

@@ -1,5 +1,6 @@
 """Repositories as they are read: with whose keys, how often, and what becomes of the others when one fails."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -147,6 +148,27 @@ def test_a_persons_own_command_reads_with_that_persons_keys(world, ssh, tmp_path
     assert "settings" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert ssh()
     assert not any(map(is_keyless, ssh()))
+
+
+def test_a_wish_that_comes_while_a_look_is_under_way_hides_no_later_one(world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world, replace(application(world, "app"), interval=300.0)) as running:
+        running.until_synced(sha)
+        poller, tracked = running.controller.poller, running.tracked()
+        (known,) = poller._known.values()
+
+        async def wake_twice():
+            poller.wake(tracked)
+            while not known.is_looked_at:
+                await asyncio.sleep(0)
+            poller.wake(tracked)
+            while known.is_looked_at:
+                await asyncio.sleep(0.01)
+
+        running.ask(wake_twice())
+        newer = world.commit(settings=config_map("settings", a="2"))
+        running.call(lambda: poller.wake(tracked))
+        running.until_synced(newer)
 
 
 def test_a_mirror_that_lost_an_object_heals_while_the_controller_runs(world):

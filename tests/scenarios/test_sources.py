@@ -1,9 +1,14 @@
 """Where Applications come from: two sources of one, and what each may do with the operator's credentials."""
 
 import itertools
+from dataclasses import replace
 
+import pytest
+
+from gitops.controller import conduct
 from gitops.controller.roster import Entry
-from gitops.model.application import Credentials
+from gitops.engine.drift import Answer
+from gitops.model.application import Credentials, Window
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
 from tests.scenarios.world import World, config_map
@@ -144,32 +149,74 @@ def in_one(world, **child):
     return body
 
 
-def test_a_suspended_application_keeps_those_that_it_holds_as_they_were(fresh_sandbox, tmp_path):
+def path_of(running):
+    child = running.tracked("gitops/child")
+    return child and child.app.source.path
+
+
+def is_at(running, sha):
+    return running.tracked().rendered == sha and running.tracked().task is None
+
+
+@pytest.fixture
+def nest(fresh_sandbox, tmp_path):
+    """`gitops/app` holds `gitops/child`: of the folder `one`, and by a later commit (of nothing else) of `two`."""
     world = World(tmp_path, fresh_sandbox().kubeconfig(), "story")
-    for folder in ("apps", "child", "other"):
+    for folder in ("apps", "one", "two", "three"):
         (world.repository / folder).mkdir()
-    contents = {"child/a": config_map("a"), "other/a": config_map("a", a="other")}
-    world.commit(**{"apps/child": in_one(world), "apps/own": config_map("own"), **contents})
+    files = {f"{name}/a": config_map("a", a=name) for name in ("one", "two", "three")}
+    world.commit(**{"apps/child": in_one(world, path="one"), "apps/own": config_map("own"), **files})
     parent = application(world, "app", path="apps")
-
-    def path_of(running):
-        child = running.tracked("gitops/child")
-        return child and child.app.source.path
-
     with Running(world, parent) as running:
-        running.until(lambda: world.get("ConfigMap", "a"))
+        running.until(lambda: path_of(running) == "one")
+        world.commit(**{"apps/child": in_one(world, path="two")})
+        running.until(lambda: path_of(running) == "two")
+        running.until(lambda: (world.get("ConfigMap", "a") or {}).get("data") == {"a": "two"})
+    return world, parent
+
+
+def test_a_suspended_application_keeps_those_that_it_holds_as_they_were(nest):
+    world, parent = nest
+    with Running(world, parent) as running:
+        running.until(lambda: path_of(running) == "two")
         running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
         running.until(lambda: running.controller.people.is_suspended("gitops/app"))
-        sha = world.commit(**{"apps/child": in_one(world, path="other")})
-        running.until(lambda: running.tracked().rendered == sha and running.tracked().task is None)
-        assert path_of(running) == "child"
+        sha = world.commit(**{"apps/child": in_one(world, path="three")})
+        running.until(lambda: is_at(running, sha))
+        assert path_of(running) == "two"
     with Running(world, parent) as running:  # a restart is no reason either
         running.until(lambda: path_of(running))
-        running.until(lambda: running.tracked().rendered == sha and running.tracked().task is None)
-        assert path_of(running) == "child"
+        running.until(lambda: is_at(running, sha))
+        assert (path_of(running), running.tracked().sync) == ("two", "OutOfSync")
         running.ask(running.controller.store.set_setting("gitops/app", "suspended", None))
-        running.until(lambda: path_of(running) == "other")
-        running.until(lambda: world.get("ConfigMap", "a")["data"] == {"a": "other"})
+        running.until(lambda: path_of(running) == "three")
+        running.until(lambda: world.get("ConfigMap", "a")["data"] == {"a": "three"})
+
+
+def test_in_a_window_those_that_it_holds_stay_and_change_when_it_is_over(nest, monkeypatch):
+    monkeypatch.setattr(conduct, "_SOON", 0.5)
+    world, parent = nest
+    closed = replace(parent, windows=(Window(kind="deny", schedule="0 0 * * *", duration=86400.0),))
+    sha = world.commit(**{"apps/child": in_one(world, path="three")})
+    with Running(world, closed) as running:
+        running.until(lambda: path_of(running))
+        running.until(lambda: is_at(running, sha))
+        assert (path_of(running), running.tracked().sync) == ("two", "OutOfSync")
+        assert "denies syncs until" in running.tracked().message
+        open_now = replace(closed, windows=(replace(closed.windows[0], kind="allow"),))
+        running.call(lambda: running.controller.roster.put("test", Entry(open_now, trusted=True)))
+        running.until(lambda: path_of(running) == "three")
+
+
+def test_those_that_it_holds_wait_for_an_approval_with_all_the_rest(nest):
+    world, parent = nest
+    by_hand = replace(parent, sync=replace(parent.sync, automated=False))
+    world.commit(**{"apps/child": in_one(world, path="three")})
+    with Running(world, by_hand) as running:
+        running.until(lambda: running.tracked().answer is Answer.APPROVAL)
+        assert path_of(running) == "two"
+        running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().digest))
+        running.until(lambda: path_of(running) == "three")
 
 
 def test_a_source_that_holds_nothing_at_all_drops_no_application_without_a_word(fresh_sandbox, tmp_path):
