@@ -64,10 +64,10 @@ class GitRepositories:
         self._opening: dict[tuple[str, str], asyncio.Future[Tree]] = {}
 
     def name_of(self, app: Application) -> str:
-        """A Secret is its namespace's own, so what is read with one is not shared with other namespaces."""
+        """What is read in one way: a Secret is its namespace's own, the operator's credentials are nobody else's."""
         found = app.source.credentials
         own = f" {app.namespace}/{found.secretRef}" if found.secretRef else ""
-        if is_ssh(app.source.repoURL) and self._is_trusted(app):
+        if (is_ssh(app.source.repoURL) or found.secretRef) and self._is_trusted(app):
             own += " as the operator"
         way = f" by {found.proxy} {found.caFile}" if found.proxy or found.caFile else ""
         return f"{app.source.repoURL}{own}{way}"

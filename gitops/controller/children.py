@@ -27,11 +27,15 @@ def _takes_none(_: Body) -> Application:
 
 
 class Children:
-    """What repositories brought into a roster; `read` makes an Application of a manifest, or raises ConfigError."""
+    """What repositories brought into a roster; `read` makes an Application of a manifest, or raises ConfigError.
 
-    def __init__(self, roster: Roster, read: Callable[[Body], Application] = _takes_none) -> None:
+    `renewed` hears of each that was known before its parent was another replica's for a while.
+    """
+
+    def __init__(self, roster: Roster, renewed: Callable[[str], None]) -> None:
         self._roster = roster
-        self.read = read
+        self._renewed = renewed
+        self.read: Callable[[Body], Application] = _takes_none
         self._taken: dict[str, str] = {}  # parent → the digest of the set whose children are known
 
     def root_of(self, identity: str) -> str:
@@ -42,6 +46,21 @@ class Children:
                 break
             identity = entry.parent
         return identity
+
+    def are_known(self, identity: str) -> bool:
+        """Whether the Application is as its parents, all the way up, have it now: nobody runs what may be outdated."""
+        for _ in range(_DEEPEST):
+            entry = self._roster.entry(identity)
+            if entry is None or not entry.parent:
+                return True
+            identity = entry.parent
+            if identity not in self._taken:
+                return False
+        return False
+
+    def let_go(self, parent: str) -> None:
+        """Another replica runs the parent from now on: what is known here of its children will be outdated."""
+        self._taken.pop(parent, None)
 
     def would_all_go(self, parent: Tracked, rendered: RenderedSet) -> bool:
         """Whether the set holds nothing at all, where it held Applications: that is hardly meant."""
@@ -64,17 +83,20 @@ class Children:
         Whoever may write to a repository is not the operator: of the operator's credentials a child has its parent's
         for the repository of its parent, no others.
         """
-        if self._taken.get(parent.identity) == rendered.digest:
+        before = self._taken.get(parent.identity)
+        if before == rendered.digest:
             return
         apps, entry = self.check(parent, rendered), self._roster.entry(parent.identity)
-        source = _source(parent.identity)
+        source, self._taken[parent.identity] = _source(parent.identity), rendered.digest
+        again = self._roster.given_by(source) & {app.identity for app in apps} if before is None else frozenset()
         for app in apps:
             own, given = app.source, parent.app.source
             is_same = (own.repoURL, own.credentials) == (given.repoURL, given.credentials)
             trusted = entry is not None and entry.trusted and is_same
             self._roster.put(source, Entry(app, trusted=trusted, parent=parent.identity))
         self._roster.keep_only(source, {app.identity for app in apps})
-        self._taken[parent.identity] = rendered.digest
+        for identity in sorted(again):
+            self._renewed(identity)
 
     async def take_synced(
         self,

@@ -14,8 +14,8 @@ import structlog
 from gitops.controller.carry_out import keep_spec
 from gitops.controller.children import Children
 from gitops.controller.claim import read_inventory
+from gitops.controller.drift_notes import note_drift, note_drift_held, remember_corrections
 from gitops.controller.fleet import Tracked
-from gitops.controller.journal import Journal, described
 from gitops.controller.leave import leave
 from gitops.controller.planning import plan_rendered, plan_sync
 from gitops.controller.reconcile import is_settled, sync_planned
@@ -24,7 +24,7 @@ from gitops.controller.request import Outside, Planned, Render, Request, as_acco
 from gitops.controller.rollback import finish_rollback
 from gitops.controller.turns import Turns
 from gitops.engine.annotations import ignores_health
-from gitops.engine.drift import Answer, Word, corrections_in, drift_in, fights_in, respond, without_fights
+from gitops.engine.drift import Answer, Word, respond, without_fights
 from gitops.engine.health import health_of
 from gitops.engine.inventory import Inventory, parent_key
 from gitops.engine.plan import PlanOptions
@@ -168,7 +168,8 @@ async def _pass(
     settled = is_settled(planned.at, wait=True)
     synced = "" if inventory.unfinished else inventory.synced  # half of another set may be there
     answer = respond(app, planned.plan, planned.decision, word, synced=synced, settled=settled)
-    if answer is Answer.SYNC and tracked.is_given_up and not word.asked:
+    is_wanted = word.asked or word.approves(planned.plan.digest) or inventory.synced == planned.plan.digest
+    if answer is Answer.SYNC and tracked.is_given_up and not is_wanted:
         return None  # and the message says so
     _note_answer(tracked, planned, answer)
     await means.children.take_synced(tracked, request, outside, inventory, planned.at.rendered)
@@ -178,14 +179,14 @@ async def _pass(
         case Answer.SETTLED:
             tracked.failures = 0
             await keep_spec(replace(request, app=tracked.app), outside, planned)
-            await _note_drift(tracked, request, outside, None)
+            await note_drift(tracked, request, outside, None)
             return None
         case Answer.REPORT:
-            await _note_drift(tracked, request, outside, planned)
+            await note_drift(tracked, request, outside, planned)
             return None
         case Answer.HELD | Answer.APPROVAL | Answer.SUSPENDED:
             if inventory.synced == planned.plan.digest and not inventory.going_back:
-                await _note_drift_held(tracked, request, outside, planned)
+                await note_drift_held(tracked, request, outside, planned)
             elif not word.suspended:
                 await _mend_synced(tracked, request, outside)
             return _until_looked_again(planned)
@@ -266,34 +267,11 @@ def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
         tell("application.waits", application=tracked.identity, answer=answer.value, reason=reason)
 
 
-async def _note_drift(tracked: Tracked, request: Request, outside: Outside, planned: Planned | None) -> None:
-    """Record each new drift once, with who did it."""
-    drift = tuple(drift_in(planned.plan)) if planned is not None else ()
-    if drift == tracked.drift:
-        return
-    tracked.drift = drift
-    if planned is not None and drift:
-        tracked.drifts_seen += 1
-        tracked.message = f"drifted: {'; '.join(drift[:3])}" + (" and more" if len(drift) > 3 else "")
-        changes = [described(change) for change in planned.plan.changes]
-        journal = Journal(request, outside, planned.at.inventory)
-        reason = tracked.message.removeprefix("drifted: ")
-        await journal.note("drift.detected", planned.plan.revision.sha, reason=reason, changes=changes)
-
-
-async def _note_drift_held(tracked: Tracked, request: Request, outside: Outside, planned: Planned) -> None:
-    """In a freeze too it is told what was changed by hand, beside what it waits for."""
-    if request.app.sync.drift != "ignore":
-        message = tracked.message
-        await _note_drift(tracked, request, outside, planned)
-        tracked.message = message
-
-
 async def _carry_out(
     tracked: Tracked, request: Request, outside: Outside, planned: Planned, *, is_drift: bool
 ) -> float | None:
     if is_drift and planned.plan.changes:
-        await _note_drift(tracked, request, outside, planned)
+        await note_drift(tracked, request, outside, planned)
         request = replace(request, wait=False)  # the next hand edit must not wait for this one's rollout
     started = outside.clock.monotonic()
     result = await sync_planned(request, outside, planned)
@@ -304,7 +282,7 @@ async def _carry_out(
         log.info("application.synced", application=tracked.identity, seconds=round(tracked.sync_seconds, 1))
         tracked.failures, tracked.drift, tracked.answer, tracked.owns = 0, (), Answer.SETTLED, True
         if is_drift:  # what it put back was not waited for, so how it is comes with the events
-            _remember_corrections(tracked, planned, outside.clock)
+            remember_corrections(tracked, planned, outside.clock)
             return None
         tracked.unhealthy = {}
         if result.outcome is Outcome.SYNCED and tracked.pushed_at:
@@ -315,8 +293,11 @@ async def _carry_out(
     delay = None if result.outcome is Outcome.ROLLED_BACK else _LATER
     if result.outcome is Outcome.FAILED:
         tracked.failures += 1
-        delay = delay_after(tracked.failures, tracked.app.sync.retry)
-        if tracked.is_given_up:
+        retry = tracked.app.sync.retry
+        delay = delay_after(tracked.failures, retry)
+        if planned.at.inventory.synced == planned.plan.digest:  # what was synced is mended whenever that can be
+            delay = delay or retry.backoff.maxDuration
+        elif tracked.is_given_up:
             tracked.message += f" (given up after {tracked.failures} tries; push a commit, or run gitops refresh)"
     log.warning(
         "application.not-synced",
@@ -326,17 +307,6 @@ async def _carry_out(
         again_in=delay,
     )
     return delay
-
-
-def _remember_corrections(tracked: Tracked, planned: Planned, clock: Clock) -> None:
-    now = clock.monotonic()
-    fresh = [*tracked.corrections, *corrections_in(planned.plan, now)]
-    fights = fights_in(fresh, now)
-    tracked.corrections = fresh[-1000:]
-    if set(fights) - set(tracked.fights):
-        tracked.fights = fights
-        tracked.message = "; ".join(str(fight) for fight in fights)
-        log.warning("drift.fight", application=tracked.identity, reason=tracked.message)
 
 
 async def _rendered(
@@ -368,6 +338,8 @@ async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> 
         return
     if not inventory.synced or app.sync.drift == "ignore" or (inventory.quarantine and inventory.quarantine.stuck):
         return
+    if inventory.unfinished and app.sync.rollback == "never":  # that would be one
+        return
     try:
         rendered = await synced_set(request, outside, inventory)
     except SourceError:
@@ -375,15 +347,15 @@ async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> 
     mend = replace(request, options=PlanOptions(hooks=False), quarantine=inventory.quarantine, wait=False)
     planned = await plan_rendered(mend, outside, rendered, inventory.source)
     if not planned.plan.changes:
-        await _note_drift(tracked, mend, outside, None)
+        await note_drift(tracked, mend, outside, None)
         return
     message = tracked.message
-    await _note_drift(tracked, mend, outside, planned)
+    await note_drift(tracked, mend, outside, planned)
     if app.sync.drift == "correct" and isinstance(planned.decision, Go):
         result = await sync_planned(mend, outside, planned)
         if result.outcome is Outcome.SYNCED:
             tracked.drift = ()
-            _remember_corrections(tracked, planned, outside.clock)
+            remember_corrections(tracked, planned, outside.clock)
     tracked.message = message
 
 

@@ -108,6 +108,7 @@ class Lanes:
         if opening is not None:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
+            self._opening.pop(name, None)  # it may not even have begun
         if name in self._open:
             log.info("cluster.reconnect", cluster=name)
             _, connected, running = self._open.pop(name)

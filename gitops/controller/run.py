@@ -73,7 +73,7 @@ class Controller:
         self.people = People(store, self._on_word, self._on_wish)
         self.records = Records(store, clock, self._record, self.runs)
         self.replica: Replica | Alone = Alone()
-        self.children = Children(self.roster)
+        self.children = Children(self.roster, self._take_over)
         self.on_status: Callable[[Tracked], None] = lambda _: None
         self.let_finish: Callable[[ResourceKey], Awaitable[None]] = _nothing_to_finish  # takes our finalizer off
         self._parts = Parts()
@@ -219,11 +219,15 @@ class Controller:
     def wake_all(self) -> None:
         """This replica may run what it could not before. What another ran may be at a newer commit: look first."""
         for tracked in self.fleet:
-            if self.runs(tracked.identity) and not tracked.is_ours:
-                tracked.is_ours = True
-                self.records.forget(tracked.identity)
-                tracked.forget_source()
-                self.poller.add(tracked)
+            self._take_over(tracked.identity)
+
+    def _take_over(self, identity: str) -> None:
+        tracked = self.fleet.get(identity)
+        if tracked is not None and self.runs(identity) and not tracked.is_ours:
+            tracked.is_ours = True
+            self.records.forget(identity)
+            tracked.forget_source()
+            self.poller.add(tracked)
 
     async def let_go(self, stays: Callable[[str], bool]) -> None:
         """End the passes of the Applications that go to another replica, and wait until they have ended."""
@@ -231,6 +235,7 @@ class Controller:
         for tracked in self.fleet:
             if not stays(self.children.root_of(tracked.identity)):
                 tracked.is_ours = False
+                self.children.let_go(tracked.identity)
                 self.poller.remove(tracked)
                 for asked in filter(None, (tracked.looking, tracked.asked)):  # the other one takes it from the store
                     self.people.give_back(asked)
@@ -251,7 +256,7 @@ class Controller:
         self.on_status(tracked)
 
     def runs(self, identity: str) -> bool:
-        return self.replica.runs(self.children.root_of(identity))
+        return self.children.are_known(identity) and self.replica.runs(self.children.root_of(identity))
 
     def _record(self, identity: str) -> Record | None:
         tracked, entry = self.fleet.get(identity), self.roster.entry(identity)

@@ -11,6 +11,7 @@ from gitops.manifests.key import Body
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 HIDDEN = "(hidden)"
 _VALUES = ("data", "stringData")
+_NO_VALUES = ("apiVersion", "kind", "metadata", "type", "immutable", "status")
 # Shorter values are words like "true", which would make holes in every message.
 _SHORTEST = 6
 # How the API server quotes a value of the wrong type; it may hold anything, so all that follows goes with it.
@@ -88,10 +89,9 @@ def veiled(body: Body) -> Body:
     """`body` with each value of a Secret, and each copy of one, replaced by a Hidden; other kinds as they are."""
     if not is_secret(body):
         return body
-    hidden = dict(body)
-    for name in _VALUES:
-        if name in hidden:
-            hidden[name] = _veiled_values(hidden[name])
+    hidden = {
+        name: value if name in _NO_VALUES else _veiled_values(value) for name, value in body.items()
+    }  # a value may be under a field's misspelt name
     annotations = (body.get("metadata") or {}).get("annotations") or {}
     if LAST_APPLIED in annotations:
         veiled_copy = {**annotations, LAST_APPLIED: Hidden(annotations[LAST_APPLIED])}

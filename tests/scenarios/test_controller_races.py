@@ -284,6 +284,28 @@ def test_a_sync_that_was_given_up_is_begun_by_a_commit_or_a_person_alone(world):
     assert len(started) == 2
 
 
+def test_an_approval_starts_a_sync_that_was_given_up_once_more(world):
+    world.commit(web=deployment(image="nginx:broken"))
+    with Running(world, automated=False, rollback="never", timeout=1.0, retry=Retry(limit=0)) as running:
+        for count in (1, 2):
+            approve(running)
+            running.until(lambda count=count: started(world) == count, 30)
+            running.until(lambda: not running.ask(running.controller.store.setting("gitops/app", "approved")))
+            running.until(lambda: running.tracked().task is None)
+
+
+def started(world):
+    return [event.fact for event in world.audit()].count("sync.started")
+
+
+def test_a_cluster_that_is_reached_in_another_way_again_and_again_is_reached_in_the_end(world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        running.call(lambda: [running.controller.lanes.reconnect("") for _ in range(3)])
+        running.until_synced(world.commit(settings=config_map("settings", a="2")))
+
+
 def approve(running):
     running.until(lambda: running.tracked().answer is Answer.APPROVAL)
     running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().digest))

@@ -2,7 +2,7 @@
 
 import base64
 
-from gitops.manifests.secrets import HIDDEN, scrubbed, values_of, with_data_only
+from gitops.manifests.secrets import HIDDEN, scrubbed, shown, values_of, veiled, with_data_only
 
 
 def secret(**fields):
@@ -22,6 +22,10 @@ def test_what_the_api_server_quotes_is_hidden():
     assert scrubbed(said, secret(stringData={"pin": 918})) == f".stringData.pin: expected string, got {HIDDEN}"
     assert scrubbed("hunter2 is wrong", secret(stringData={"p": "hunter2"})) == f"{HIDDEN} is wrong"
     assert scrubbed("hunter2 is wrong", {"apiVersion": "v1", "kind": "Pod"}) == "hunter2 is wrong"
+
+
+def test_a_value_under_a_misspelt_name_is_hidden_too():
+    assert "hunter2" not in str(shown(veiled(secret(stringdata={"a": "hunter2"}, date="hunter2"))))
 
 
 def test_a_value_that_is_no_text_is_hidden_whole():

@@ -208,10 +208,11 @@ class KubernetesCluster:
 def _operations(place: str, live: Body, body: Body, names: Iterable[str]) -> Iterator[Body]:
     """The JSON patch that makes the fields `names` of `live` those of `body`."""
     for name in sorted(names):
+        path = f"{place}/{name.replace('~', '~0').replace('/', '~1')}"
         if name in body and body[name] != live.get(name):
-            yield {"op": "add", "path": f"{place}/{name}", "value": body[name]}
+            yield {"op": "add", "path": path, "value": body[name]}
         elif name in live and name not in body:
-            yield {"op": "remove", "path": f"{place}/{name}"}
+            yield {"op": "remove", "path": path}
 
 
 async def _watch_events(events: AsyncIterator[Body]) -> AsyncIterator[WatchEvent]:
