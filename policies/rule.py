@@ -60,6 +60,11 @@ def pod_specs(body: Body) -> Iterator[tuple[str, dict[str, Any]]]:
             yield ".".join(path), found
 
 
+def is_built_in(body: Body) -> bool:
+    """True for a kind of Kubernetes itself that makes pods."""
+    return body.get("kind") in _POD_SPECS
+
+
 def pod_metadata(body: Body) -> Iterator[tuple[str, dict[str, Any]]]:
     """(path, metadata) of every pod that an object makes."""
     for path, _ in pod_specs(body):

@@ -19,7 +19,6 @@ from gitops.model.errors import ConfigError, SourceError
 from gitops.model.rendered import RenderedSet
 
 log = structlog.get_logger()
-_DEEPEST = 32
 
 
 def _takes_none(_: Body) -> Application:
@@ -40,23 +39,18 @@ class Children:
 
     def root_of(self, identity: str) -> str:
         """The Application at the top of those that brought this one: itself, if none did."""
-        for _ in range(_DEEPEST):
-            entry = self._roster.entry(identity)
-            if entry is None or not entry.parent:
-                break
-            identity = entry.parent
-        return identity
+        return self._line(identity)[-1]
 
     def are_known(self, identity: str) -> bool:
         """Whether the Application is as its parents, all the way up, have it now: nobody runs what may be outdated."""
-        for _ in range(_DEEPEST):
-            entry = self._roster.entry(identity)
-            if entry is None or not entry.parent:
-                return True
-            identity = entry.parent
-            if identity not in self._taken:
-                return False
-        return False
+        return all(parent in self._taken for parent in self._line(identity)[1:])
+
+    def _line(self, identity: str) -> list[str]:
+        """The Application, the one that brought it, and so on."""
+        line = [identity]
+        while (entry := self._roster.entry(line[-1])) is not None and entry.parent and entry.parent not in line:
+            line.append(entry.parent)
+        return line
 
     def let_go(self, parent: str) -> None:
         """Another replica runs the parent from now on: what is known here of its children will be outdated."""
@@ -72,6 +66,8 @@ class Children:
         namespace = parent.app.namespace
         bodies = rendered.children
         apps = [self.read({**body, "metadata": {"namespace": namespace, **body["metadata"]}}) for body in bodies]
+        above = self._line(parent.identity)  # which are not for a repository that they read to change
+        apps = [app for app in apps if app.identity not in above]
         for app in apps:
             if app.namespace != namespace:
                 raise ConfigError(f"Application {app.identity}: has to be in namespace {namespace}, as its parent")

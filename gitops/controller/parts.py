@@ -36,6 +36,8 @@ class Parts:
                 log.warning("store.unavailable", error=str(exc))
 
         task = asyncio.create_task(told())
+        if asyncio.iscoroutine(work):  # one that is cancelled before it begins would complain of that
+            task.add_done_callback(lambda _: work.close())
         self._pieces.add(task)
         task.add_done_callback(self._pieces.discard)
         return task

@@ -9,6 +9,7 @@ commit that cannot be fetched. Looks do not wait for one another: each tenant ha
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -50,7 +51,8 @@ class _Missing(Backoff):
 class _Repository:
     app: Application  # any of those who share it
     interval: float
-    members: set[str] = field(default_factory=set)
+    members: dict[str, float] = field(default_factory=dict)  # and the interval that each wants
+    intervals: Counter[float] = field(default_factory=Counter)
     due: float = 0.0  # the interval that the next look was scheduled with, while that is to come at once
     is_looked_at: bool = False
     again: bool = False  # asked for while a look was under way
@@ -60,6 +62,18 @@ class _Repository:
     error: str = ""  # of the last look
     has_worked: bool = False
     put_off: float | None = None  # since when no look was had, for the host's sake
+
+    def wants(self, identity: str, interval: float | None) -> None:
+        """Another interval of one who shares it, None for one who leaves; the shortest holds for all."""
+        before = self.members.pop(identity, None)
+        if before is not None:
+            self.intervals[before] -= 1
+            self.intervals += Counter()  # what is left of none is no more
+        if interval is not None:
+            self.members[identity] = interval
+            self.intervals[interval] += 1
+        if self.intervals:
+            self.interval = max(min(self.intervals), _SHORTEST_INTERVAL)
 
 
 class Poller:
@@ -109,8 +123,7 @@ class Poller:
             self.remove(tracked)
         self._names[tracked.identity] = name
         known = self._known.setdefault(name, _Repository(tracked.app, tracked.app.interval))
-        known.members.add(tracked.identity)
-        known.interval = self._interval(known)
+        known.wants(tracked.identity, tracked.app.interval)
         known.settled = None
         self._schedule(name, known)
 
@@ -130,17 +143,13 @@ class Poller:
             known.settled = None
             self._schedule(name, known)
 
-    def _interval(self, known: _Repository) -> float:
-        return max(min(tracked.app.interval for tracked in self._members(known)), _SHORTEST_INTERVAL)
-
     def _leave(self, name: str, found: _Repository, identity: str) -> None:
-        found.members.discard(identity)
-        left = self._members(found)
-        if left:  # credentials are looked up for one that is there, and its interval is no longer anybody's
-            found.app = left[0].app
-            interval = self._interval(found)
-            if interval != found.interval:
-                found.interval = interval
+        before = found.interval
+        found.wants(identity, None)
+        left = next(filter(None, map(self._fleet.get, found.members)), None)
+        if left is not None:  # credentials are looked up for one that is there, and its interval is no longer anybody's
+            found.app = left.app
+            if found.interval != before:
                 self._schedule(name, found)
         if not found.members:
             del self._known[name]

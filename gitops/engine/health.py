@@ -152,7 +152,9 @@ def _stateful_set(body: Body) -> Health:
     updated = status.get("updatedReplicas", 0)
     if partition:
         return HEALTHY if updated >= wanted - partition else _progressing(f"{updated} of {wanted - partition} updated")
-    if status.get("updateRevision") != status.get("currentRevision"):
+    # Where all Pods are an older one's, which went and left them, both revisions are the new one's name.
+    is_known = max(updated, status.get("currentReplicas", 0)) >= wanted
+    if status.get("updateRevision") != status.get("currentRevision") or not is_known:
         return _progressing(f"{updated} of {wanted} replicas have been updated")
     return HEALTHY
 

@@ -13,10 +13,16 @@ _NAME = re.compile(
 )
 _VALUE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b"
-    r"|\b[a-z][a-z0-9+.-]*://[^\s/:@]*:(?![$<{*])[^\s/@]+@"  # a password in an address
+    r"|\b[a-z][a-z0-9+.-]*://[^\s/:@]*:(?![$<{*%])[^\s/@]+@"  # a password in an address
 )
-# Values that name a secret rather than being one, and switches.
-_HARMLESS = re.compile(r"(?i)(?:|true|false|yes|no|on|off|none|null|\d|\$[({\w].*|<.*>|/.*|[a-z][a-z0-9+.-]*://.*)")
+# `tls-secret`, and most options that end so, give the name of a Secret.
+_NAMES_ONE = re.compile(r"(?:^|_)(?:pull|tls|ssl|webhook|cert|certificate|ca)_?secret$")
+_SECRET_ITSELF = re.compile(r"(?:client|app|shared|signing|jwt|auth)_?secret$")
+# Values that name a secret rather than being one, placeholders, and switches.
+_HARMLESS = re.compile(
+    r"(?i)(?:|true|false|yes|no|on|off|none|null|\d+|\$[({\w].*|`.*|%.*|\{\{.*|<.*>|/.*|[a-z][a-z0-9+.-]*://.*"
+    r"|[\w.-]+\.(?:key|pem|crt|json|ya?ml|txt))"
+)
 _OPTION = re.compile(r"--?([\w.-]+)=(.+)", re.S)
 _ASSIGNMENT = re.compile(r"(?:^|[\s;&|\"'])([A-Za-z_]\w*)=[\"']?([^\s\"';&|]+)")
 
@@ -50,13 +56,23 @@ def _secret_words(words: list[str]) -> Iterator[int]:
         given = [option.groups()] if option else _ASSIGNMENT.findall(word)
         if before.startswith("-") and "=" not in before and not word.startswith("-"):
             given = [*given, (before.lstrip("-"), word)]
-        if _VALUE.search(word) or any(_is_secret(name, value) for name, value in given):
+        if _VALUE.search(word) or any(_is_given(name, value) for name, value in given):
             yield number
 
 
+def _is_given(name: str, value: str) -> bool:
+    words = _words(name)
+    return _is_secret(name, value) and (not words.endswith("secret") or bool(_SECRET_ITSELF.search(words)))
+
+
 def _is_secret(name: str, value: str) -> bool:
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-.]", "_", name).lower()
-    return bool(_VALUE.search(value)) or (bool(_NAME.search(words)) and not _HARMLESS.fullmatch(value.strip()))
+    words = _words(name)
+    is_named = bool(_NAME.search(words)) and not _NAMES_ONE.search(words)
+    return bool(_VALUE.search(value)) or (is_named and not _HARMLESS.fullmatch(value.strip()))
+
+
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[-.]", "_", name).lower()
 
 
 RULE = Rule(

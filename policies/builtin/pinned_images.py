@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from gitops.manifests.key import Body
-from policies.rule import Breach, Rule, Target, containers, pod_specs
+from policies.rule import Breach, Rule, Target, containers, is_built_in, pod_specs
 
 
 def _check(body: Body, _: Target) -> Iterator[Breach]:
     for path, container in containers(body):
-        yield from _image(f"{path}.image", container.get("image") or "")
+        if container.get("image") or is_built_in(body):  # a custom kind may fill one in
+            yield from _image(f"{path}.image", container.get("image") or "")
     for path, spec in pod_specs(body):
         for volume in spec.get("volumes") or []:
             if volume.get("image"):

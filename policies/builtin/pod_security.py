@@ -34,14 +34,17 @@ _SYSCTLS = {
     "net.ipv4.tcp_keepalive_probes",
 }
 _SELINUX_TYPES = {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+_HOSTS_SINCE = (1, 34)  # the version whose Baseline forbids them first
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 
-def _check(body: Body, _: Target) -> Iterator[Breach]:
+def _check(body: Body, target: Target) -> Iterator[Breach]:
     for path, spec in pod_specs(body):
         yield from _pod(path, spec)
     for path, container in containers(body):
         yield from _container(path, container)
+        if not target.kubernetes or target.minor >= _HOSTS_SINCE:
+            yield from _hosts(path, container)
     yield from _annotations(body)
 
 
@@ -77,11 +80,10 @@ def _container(path: str, container: dict[str, Any]) -> Iterator[Breach]:
                 "remove it",
             )
     yield from _context(f"{path}.securityContext", context)
-    yield from _hosts(path, container)
 
 
 def _hosts(path: str, container: dict[str, Any]) -> Iterator[Breach]:
-    """Probes and hooks that the kubelet sends elsewhere (in the Baseline since Kubernetes 1.34)."""
+    """Probes and hooks that the kubelet sends elsewhere."""
     lifecycle = container.get("lifecycle") or {}
     asked = {probe: container.get(probe) for probe in ("livenessProbe", "readinessProbe", "startupProbe")}
     asked |= {f"lifecycle.{hook}": lifecycle.get(hook) for hook in ("postStart", "preStop")}

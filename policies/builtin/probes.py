@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from gitops.manifests.key import Body
 from policies.rule import Breach, Rule, Target, containers, runs_along
 
-_ENDING = {"Pod", "PodTemplate", "Job", "CronJob"}
+# Argo's and Kruise's among them; what runs to its end, or brings a probe of its own, needs none.
+_LONG_RUNNING = {"Deployment", "StatefulSet", "DaemonSet", "Rollout", "CloneSet"}
 
 
 def _check(body: Body, _: Target) -> Iterator[Breach]:
-    if body.get("kind") in _ENDING:
+    if body.get("kind") not in _LONG_RUNNING:
         return
     for path, container in containers(body):
         if runs_along(path, container) and container.get("ports") and not container.get("readinessProbe"):

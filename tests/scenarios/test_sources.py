@@ -231,3 +231,15 @@ def test_a_source_that_holds_nothing_at_all_drops_no_application_without_a_word(
         world.commit(**{"apps/kustomization": "resources: []\n"})
         running.until(lambda: "renders to nothing at all while it holds Applications" in running.tracked().message)
         assert running.tracked("gitops/child")
+
+
+def test_an_application_whose_repository_holds_itself_is_nobodys_child(fresh_sandbox, tmp_path):
+    world = World(tmp_path, fresh_sandbox().kubeconfig(), "story")
+    (world.repository / "apps").mkdir()
+    own = in_one(world, path="apps")
+    own["metadata"]["name"] = "app"
+    world.commit(**{"apps/app": own, "apps/own": config_map("own")})
+    with Running(world, application(world, "app", path="apps")) as running:
+        running.until(lambda: world.get("ConfigMap", "own"))
+        running.call(lambda: running.controller.roster.drop("test", "gitops/app"))
+        assert running.tracked() is None

@@ -82,3 +82,12 @@ def test_a_users_own_rule_goes_before_ours():
     ]
     assert words == [HealthWord.HEALTHY, HealthWord.DEGRADED, HealthWord.PROGRESSING, HealthWord.PROGRESSING]
     assert health_of(body("Gadget", "example.com/v1"), (rule,)) == HEALTHY
+
+
+def test_a_stateful_set_whose_pods_are_all_of_one_before_it_is_not_healthy_yet():
+    """It was made again and its Pods were left: both revisions are the new one's name until the first Pod is made."""
+    names = {"currentRevision": "web-2", "updateRevision": "web-2"}
+    status = {"observedGeneration": 1, "readyReplicas": 3, **names}
+    assert health_of(body("StatefulSet", "apps/v1", status, {"replicas": 3})).word is HealthWord.PROGRESSING
+    done = {**status, "currentReplicas": 3, "updatedReplicas": 3}
+    assert health_of(body("StatefulSet", "apps/v1", done, {"replicas": 3})) == HEALTHY

@@ -216,6 +216,11 @@ def test_a_secret_that_is_written_out_is_found_by_its_name_or_its_form(pair):
         "COMPASS=north",
         "SORT_KEY=name",
         "AWS_ACCESS_KEY_ID=abc",
+        "PULL_SECRET=regcred",
+        "MAX_TOKEN=4096",
+        "DB_PASSWORD={{ .x }}",
+        "TLS_PRIVATE_KEY=tls.key",
+        "DATABASE_URL=postgres://user:%s@db",
     ],
 )
 def test_what_only_names_a_secret_or_looks_like_one_is_let_be(pair):
@@ -228,6 +233,29 @@ def test_a_secret_in_a_command_line_is_found():
     command = '["--password=hunter2", "--token", "abc", "--token-file=/t", "-v", "PGPASSWORD=hunter2 psql", "$TOKEN"]'
     text = pod(f"{{containers: [{{name: c, args: {command}}}]}}")
     assert fields_of("no-literal-secrets", text) == [f"spec.containers[name=c].args[{at}]" for at in (0, 2, 5)]
+
+
+def test_what_options_name_is_no_secret():
+    words = [
+        "--tls-secret=default/my-tls",
+        "--webhook-secret=tls",
+        "--default-secret",
+        "regcred",
+        "--bootstrap-token=%s",
+    ]
+    shell = "SATOKEN=`oc sa get-token puller`"
+    text = pod(f"{{containers: [{{name: c, command: {[*words, shell, '--client-secret=abc']}}}]}}")
+    assert fields_of("no-literal-secrets", text) == ["spec.containers[name=c].command[6]"]
+
+
+def test_an_image_that_a_custom_kind_fills_in_is_no_breach_and_a_host_is_none_before_it_was_forbidden():
+    config = "apiVersion: apps.openshift.io/v1\nkind: DeploymentConfig\nmetadata: {name: x}\n"
+    text = config + "spec: {template: {spec: {containers: [{name: c}]}}}\n"
+    assert fields_of("pinned-images", text) == []
+    probe = pod("{containers: [{name: c, image: a, livenessProbe: {httpGet: {host: x, port: 80}}}]}")
+    options = PolicyOptions(enforce=("pod-security-baseline",))
+    assert found(probe, options, "1.33") == ()
+    assert found(probe, options, "1.34")
 
 
 def test_an_exemption_needs_a_day_and_a_reason_and_ends():
