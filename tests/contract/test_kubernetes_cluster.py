@@ -126,6 +126,19 @@ def test_a_create_is_tried_again_only_where_nothing_was_done(fresh_sandbox, tmp_
     assert len(with_cluster(str(path), work).items) == 10
 
 
+def test_a_create_that_is_only_tried_out_is_tried_again_whatever_went_wrong(fresh_sandbox, tmp_path):
+    shaky = fresh_sandbox(controllers="none", faults="error=500:15%,reset:15%")
+    path = tmp_path / "kubeconfig"
+    path.write_text(shaky.kubeconfig())
+    body = {**BODY, "metadata": {"generateName": "made-", "namespace": "default"}}
+    key = ResourceKey("", "ConfigMap", "default", "")
+
+    async def work(cluster):
+        return await asyncio.gather(*(cluster.create(key, body, dry_run=True) for _ in range(12)))
+
+    assert len(with_cluster(str(path), work)) == 12
+
+
 def test_broken_answers_are_tried_again_until_they_are_good(tmp_path, fresh_sandbox):
     shaky = fresh_sandbox(controllers="none", faults="error=429:10%,500:5%,reset:5%")
     path = tmp_path / "kubeconfig"
