@@ -127,7 +127,7 @@ def test_a_create_is_tried_again_only_where_nothing_was_done(fresh_sandbox, tmp_
 
 
 def test_a_create_that_is_only_tried_out_is_tried_again_whatever_went_wrong(fresh_sandbox, tmp_path):
-    shaky = fresh_sandbox(controllers="none", faults="error=500:15%,reset:15%")
+    shaky = fresh_sandbox(controllers="none", faults="error=500:8%,reset:8%")
     path = tmp_path / "kubeconfig"
     path.write_text(shaky.kubeconfig())
     body = {**BODY, "metadata": {"generateName": "made-", "namespace": "default"}}

@@ -155,7 +155,8 @@ class KubernetesCluster:
         info = await self._served(key, body)
         query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
         # Once: a second attempt after a lost answer would make a second object.
-        return await self.http.request("POST", _collection(info, key.namespace), query=query, body=body, once=not dry_run)
+        path = _collection(info, key.namespace)
+        return await self.http.request("POST", path, query=query, body=body, once=not dry_run)
 
     async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
         path = await self._path(key)
