@@ -90,8 +90,8 @@ class Replicas:
         process.send_signal(how)
         return process.wait(15)
 
-    def commit(self, value):
-        name = random.choice(NAMES)
+    def commit(self, value, name=""):
+        name = name or random.choice(NAMES)
         self.wanted[name] = value
         path = self.world.repository / name / "settings.yaml"
         path.write_text(write_manifests([config_map(name, value=value)]))
@@ -153,12 +153,14 @@ def test_two_replicas_share_the_applications_and_a_dead_ones_share_moves_in_time
     replicas.start()
     replicas.until_converged()
     replicas.start()
-    time.sleep(6)
-    for number in range(1, 9):
-        replicas.commit(f"shared-{number}")
-    replicas.until_converged()
-    time.sleep(1)
-    actors = {event.actor for events in replicas.events().values() for event in events}
+    for number in range(10):  # it takes a moment to join
+        for name in NAMES:
+            replicas.commit(f"shared-{number}", name)
+        replicas.until_converged()
+        time.sleep(1)
+        actors = {event.actor for events in replicas.events().values() for event in events}
+        if len(actors) == 2:
+            break
     assert len(actors) == 2, actors
     replicas.kill(replicas.running[0])
     for number in range(1, 9):
