@@ -15,7 +15,7 @@ from gitops.engine.drift import FIGHT_COUNT, Answer
 from gitops.model.application import SourceSpec, Window
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
-from tests.scenarios.world import World, config_map, deployment
+from tests.scenarios.world import config_map, deployment
 
 
 def application(world, name, namespace="gitops", **source):
@@ -380,19 +380,6 @@ def test_in_a_freeze_a_hand_edit_is_left_and_recorded_with_its_author(world, fre
     assert "kubectl-edit" in event.detail["reason"]
 
 
-def test_an_application_may_hold_applications(world):
-    make_kind(world)
-    (world.repository / "child").mkdir()
-    (world.repository / "apps").mkdir()
-    child = custom_resource(world, "child", source={"path": "child"})
-    sha = world.commit(**{"apps/child": child, "child/settings": config_map("settings")})
-    with Running(world, resources=True) as running:
-        world.request("POST", resources(world), custom_resource(world, "root", source={"path": "apps"}))
-        running.until(lambda: running.tracked(f"{world.namespace}/child"))
-        running.until_synced(sha, f"{world.namespace}/child")
-        assert world.get("ConfigMap", "settings")
-
-
 def test_an_application_acts_in_the_name_of_its_service_account(world):
     world.commit(settings=config_map("settings"))
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
@@ -416,25 +403,6 @@ def test_an_application_acts_in_the_name_of_its_service_account(world):
         )
         assert number
         running.until(lambda: world.get("ConfigMap", "settings"))
-
-
-def test_a_repository_may_bring_applications_though_the_cluster_does_not_know_the_kind(fresh_sandbox, tmp_path):
-    world = World(tmp_path, fresh_sandbox().kubeconfig(), "story")
-    for folder in ("apps", "child"):
-        (world.repository / folder).mkdir()
-    child = custom_resource(world, "child", source={"path": "child"})
-    del child["metadata"]["namespace"]
-    child["spec"]["sync"]["createNamespace"] = True
-    world.commit(**{"apps/child": child, "child/settings": config_map("settings")})
-    with Running(world, application(world, "root", path="apps")) as running:
-        running.until(lambda: running.tracked("gitops/child") and running.tracked("gitops/child").sync == "Synced")
-        assert world.get("ConfigMap", "settings")
-        foreign = custom_resource(world, "child", source={"path": "child"})
-        world.commit(**{"apps/child": foreign})
-        running.until(lambda: "has to be in namespace gitops" in running.tracked("gitops/root").problem)
-        world.commit(**{"apps/child": None, "apps/other": config_map("other")})
-        running.until(lambda: running.tracked("gitops/child") is None)
-        assert world.get("ConfigMap", "settings")
 
 
 def test_drift_is_undone_although_the_newest_commit_cannot_be_rendered(world):

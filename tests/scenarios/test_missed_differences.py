@@ -7,7 +7,7 @@ import pytest
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.result import Outcome
 from tests.scenarios.test_clusters import make_namespace
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import config_map, custom_kind, deployment
 
 
 def secret(**text):
@@ -16,23 +16,8 @@ def secret(**text):
 
 def free_kind(world):
     """A custom kind whose spec takes anything, as those that hold a chart's values do."""
-    plural = f"frees{world.namespace.rpartition('-')[2]}"
-    group = f"{plural}.example.com"
-    schema = {
-        "type": "object",
-        "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-    }
-    return group, {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"plural": plural, "singular": "free", "kind": "Free", "listKind": "FreeList"},
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
-        },
-    }
+    spec = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return custom_kind(world, "Free", {"type": "object", "properties": {"spec": spec}})
 
 
 def test_a_secrets_key_that_leaves_string_data_leaves_the_cluster(world):

@@ -9,6 +9,7 @@ from gitops.controller.reconcile import sync
 from gitops.controller.request import Request
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.result import Outcome
+from tests.scenarios.world import custom_kind
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared/conformance/apiserver/exchanges/apply-many-kinds.json"
@@ -173,28 +174,9 @@ def test_a_way_of_writing_is_no_difference(world, variant):
 
 
 def test_a_null_that_a_custom_kind_allows_is_a_value(world):
-    plural = f"nullables{world.namespace.rpartition('-')[2]}"
-    group = f"{plural}.example.com"
     text = {"type": "string", "nullable": True, "default": "x"}
     properties = {"spec": {"type": "object", "properties": {"a": text}}}
-    kind = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"plural": plural, "singular": "nullable", "kind": "Nullable", "listKind": "NullableList"},
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
-                }
-            ],
-        },
-    }
+    group, kind = custom_kind(world, "Nullable", {"type": "object", "properties": properties})
     world.commit(kind=kind)
     world.sync()
     custom = {"apiVersion": f"{group}/v1", "kind": "Nullable", "metadata": {"name": "n", "labels": None}}

@@ -243,3 +243,35 @@ def test_an_application_whose_repository_holds_itself_is_nobodys_child(fresh_san
         running.until(lambda: world.get("ConfigMap", "own"))
         running.call(lambda: running.controller.roster.drop("test", "gitops/app"))
         assert running.tracked() is None
+
+
+def test_an_application_may_hold_applications(world):
+    make_kind(world)
+    (world.repository / "child").mkdir()
+    (world.repository / "apps").mkdir()
+    child = custom_resource(world, "child", source={"path": "child"})
+    sha = world.commit(**{"apps/child": child, "child/settings": config_map("settings")})
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, "root", source={"path": "apps"}))
+        running.until(lambda: running.tracked(f"{world.namespace}/child"))
+        running.until_synced(sha, f"{world.namespace}/child")
+        assert world.get("ConfigMap", "settings")
+
+
+def test_a_repository_may_bring_applications_though_the_cluster_does_not_know_the_kind(fresh_sandbox, tmp_path):
+    world = World(tmp_path, fresh_sandbox().kubeconfig(), "story")
+    for folder in ("apps", "child"):
+        (world.repository / folder).mkdir()
+    child = custom_resource(world, "child", source={"path": "child"})
+    del child["metadata"]["namespace"]
+    child["spec"]["sync"]["createNamespace"] = True
+    world.commit(**{"apps/child": child, "child/settings": config_map("settings")})
+    with Running(world, application(world, "root", path="apps")) as running:
+        running.until(lambda: running.tracked("gitops/child") and running.tracked("gitops/child").sync == "Synced")
+        assert world.get("ConfigMap", "settings")
+        foreign = custom_resource(world, "child", source={"path": "child"})
+        world.commit(**{"apps/child": foreign})
+        running.until(lambda: "has to be in namespace gitops" in running.tracked("gitops/root").problem)
+        world.commit(**{"apps/child": None, "apps/other": config_map("other")})
+        running.until(lambda: running.tracked("gitops/child") is None)
+        assert world.get("ConfigMap", "settings")

@@ -14,7 +14,7 @@ from gitops.model.application import IgnoreRule, Window
 from gitops.model.health import HealthWord
 from gitops.model.plan import Manager, Update
 from gitops.model.result import Hold, Outcome
-from tests.scenarios.world import World, as_json, config_map, deployment, job
+from tests.scenarios.world import World, as_json, config_map, custom_kind, deployment, job
 
 
 def test_a_commit_becomes_healthy_workloads_in_order(world):
@@ -179,26 +179,7 @@ def test_a_hook_that_asks_for_it_is_deleted_when_it_succeeded(world):
 
 
 def test_a_definition_and_its_first_object_arrive_in_one_commit(world):
-    plural = f"widgets{world.namespace.rpartition('-')[2]}"
-    group = f"{world.namespace}.example.com"
-    crd = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"plural": plural, "kind": "Widget", "singular": "widget", "listKind": "WidgetList"},
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-                }
-            ],
-        },
-    }
+    group, crd = custom_kind(world, "Widget", {"type": "object", "x-kubernetes-preserve-unknown-fields": True})
     widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "one"}, "spec": {"size": 1}}
     world.commit(all=[widget, crd])
     result = world.sync()

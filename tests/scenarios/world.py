@@ -193,6 +193,20 @@ class World:
         return self.request("PATCH", url, change, manager, "application/merge-patch+json")
 
 
+def custom_kind(world, kind: str, schema: dict[str, object]):
+    """(group, definition) of a custom kind of this world's own, version v1."""
+    plural = f"{kind.lower()}s{world.namespace.rpartition('-')[2]}"
+    group = f"{plural}.example.com"
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+    return group, {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
 def config_map(name: str, **data: str):
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data or {"a": "1"}}
 
