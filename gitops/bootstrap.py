@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gitops.manifests.key import Body
     from gitops.model.application import Application
     from gitops.ports import Cluster, Source, Store
+    from renderers.registry import Renderer as Renders
     from renderers.result import Needs, Remote, Rendered
 
 
@@ -30,17 +31,19 @@ def render(
     load_restrictor: Literal["root", "none"] = "root",
     enable_helm: bool = False,
     as_account: bool = False,
+    by: "Renders | None" = None,
 ) -> tuple[Manifest, ...]:
-    """What the source holds, by the renderer that it asks for or that is detected.
+    """What the source holds, by the renderer that it asks for or that is detected; `by` renders somewhere else.
 
     `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`. With `as_account`, which is for a
     person's own commands, remote bases may be read with the ssh keys of the account that we run as.
     """
     from renderers.registry import Context
-    from renderers.registry import render as by_registry
+    from renderers.registry import render as here
 
+    renders = by or here
     context = Context(app.name, app.destination.namespace, load_restrictor=load_restrictor, enable_helm=enable_helm)
-    return _complete(tree, lambda remotes: by_registry(tree, app.source, context._replace(remotes=remotes)), as_account)
+    return _complete(tree, lambda remotes: renders(tree, app.source, context._replace(remotes=remotes)), as_account)
 
 
 def render_path(
@@ -196,11 +199,13 @@ async def open_controller(
     """
     from gitops.adapters.clock import SystemClock
     from gitops.adapters.kubernetes.registry import Registry
+    from gitops.adapters.render_workers import RenderWorkers
     from gitops.adapters.repositories import GitRepositories
     from gitops.controller.renders import RenderCache
     from gitops.controller.run import Controller
 
     home = open_cluster(settings.kubeconfig, settings.context)
+    workers = RenderWorkers()
 
     def reconnect(name: str) -> None:
         controller.lanes.reconnect(name)
@@ -221,7 +226,7 @@ async def open_controller(
             controller = Controller(
                 connect=_connector(settings, registry),
                 repositories=GitRepositories(settings.cache, secret, is_trusted),
-                renders=RenderCache(render),
+                renders=RenderCache(partial(render, by=workers.render)),
                 store=store,
                 clock=SystemClock(),
                 version=settings.version,
@@ -229,6 +234,7 @@ async def open_controller(
             parts = _parts(settings, controller, home, read_files, read_resource)
             yield controller, [("clusters", registry.run()), *parts]
     finally:
+        workers.close()
         await home.close()
 
 

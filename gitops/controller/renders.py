@@ -1,5 +1,6 @@
 """Renders what was not rendered before: a render is done again only when something that it read has another answer."""
 
+import json
 import math
 import threading
 import time
@@ -13,7 +14,8 @@ from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
 from gitops.model.revision import Tree
 
-_MOST_MANIFESTS = 4000
+# As JSON; in memory it is some four times as much.
+_MOST_BYTES = 16 * 1024 * 1024
 # What holds files of other repositories is rendered again after this long: nobody tells when those move.
 _OTHERS_SECONDS = 1800.0
 
@@ -23,6 +25,7 @@ class _Known(NamedTuple):
     reads: Mapping[str, str | None]
     manifests: tuple[Manifest, ...]
     until: float
+    size: int
 
 
 class _UnderWay(NamedTuple):
@@ -32,17 +35,17 @@ class _UnderWay(NamedTuple):
 
 
 class RenderCache:
-    """A `Render` that remembers the last ones, up to so many manifests in all; called in threads.
+    """A `Render` that remembers the last ones, up to so many bytes in all; called in threads.
 
     A render that is under way already (whoever wanted it first may have been cancelled) is waited for, not begun anew.
     """
 
-    def __init__(self, render: Render, most: int = _MOST_MANIFESTS) -> None:
+    def __init__(self, render: Render, most: int = _MOST_BYTES) -> None:
         self._render = render
         self._most = most
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._under_way: dict[str, _UnderWay] = {}
-        self._count = 0
+        self._size = 0
         self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
@@ -70,7 +73,7 @@ class RenderCache:
         try:
             manifests = self._render(mine.tree, mine.app)
             until = time.monotonic() + _OTHERS_SECONDS if mine.tree.names_others else math.inf
-            self._remember(mine.app.identity, _Known(mine.app, mine.tree.reads, manifests, until))
+            self._remember(mine.app.identity, _Known(mine.app, mine.tree.reads, manifests, until, _size(manifests)))
         except BaseException as exc:
             self._ended(mine)
             mine.done.set_exception(exc)
@@ -83,7 +86,7 @@ class RenderCache:
         """Render the Application anew when it is wanted next: somebody wants to know how all of it is now."""
         with self._lock:
             known = self._known.pop(identity, None)
-            self._count -= len(known.manifests) if known else 0
+            self._size -= known.size if known else 0
 
     def _ended(self, mine: _UnderWay) -> None:
         with self._lock:
@@ -93,11 +96,15 @@ class RenderCache:
     def _remember(self, identity: str, known: _Known) -> None:
         with self._lock:
             before = self._known.pop(identity, None)
-            self._count += len(known.manifests) - (len(before.manifests) if before else 0)
+            self._size += known.size - (before.size if before else 0)
             self._known[identity] = known
-            while self._count > self._most and len(self._known) > 1:
+            while self._size > self._most and len(self._known) > 1:
                 _, oldest = self._known.popitem(last=False)
-                self._count -= len(oldest.manifests)
+                self._size -= oldest.size
+
+
+def _size(manifests: tuple[Manifest, ...]) -> int:
+    return sum(len(json.dumps(manifest.body)) for manifest in manifests)
 
 
 def _inputs(app: Application) -> object:

@@ -1,13 +1,20 @@
-"""So many at a time for each tenant (a namespace): what one of them does for ever, the others do not wait for."""
+"""So many at a time for each tenant (a namespace): what one of them does for ever, the others do not wait for.
+
+What takes long gives its place to those that do not, as long as not too many do: of one tenant's Applications a few
+endless ones hold up the others for a moment only.
+"""
 
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+_LONG_SECONDS = 2.0
+_MOST_LONG = 8
 
 
 class Turns:
@@ -17,6 +24,8 @@ class Turns:
         self._each = each
         self._places: dict[str, asyncio.Semaphore] = {}
         self._wanted: dict[str, int] = {}
+        self._long: Counter[str] = Counter()
+        self._without_place: set[asyncio.Future[Any]] = set()
 
     @contextlib.asynccontextmanager
     async def taken(self, tenants: Iterable[str]) -> AsyncIterator[None]:
@@ -31,13 +40,27 @@ class Turns:
     async def in_thread(self, tenant: str, work: Callable[[], T]) -> T:
         """What `work` gives, or raises, in a thread of its own.
 
-        A thread cannot be ended, so whoever is cancelled leaves it behind: it keeps its tenant's place as long as it
-        computes, and the process does not wait for it at its end.
+        A thread cannot be ended, so whoever is cancelled leaves it behind: it keeps what it has of its tenant's
+        places as long as it computes, and the process does not wait for it at its end.
         """
         await self._take(tenant)
         done = _begin(work)
-        done.add_done_callback(lambda _: self._give_back(tenant))
+        asyncio.get_running_loop().call_later(_LONG_SECONDS, self._is_long, tenant, done)
+        done.add_done_callback(lambda ended: self._end(tenant, ended))
         return await asyncio.shield(done)
+
+    def _is_long(self, tenant: str, work: "asyncio.Future[T]") -> None:
+        if not work.done() and self._long[tenant] < _MOST_LONG:
+            self._long[tenant] += 1
+            self._without_place.add(work)
+            self._give_back(tenant)
+
+    def _end(self, tenant: str, work: "asyncio.Future[T]") -> None:
+        if work not in self._without_place:
+            self._give_back(tenant)
+            return
+        self._without_place.discard(work)
+        self._long[tenant] -= 1
 
     async def _take(self, tenant: str) -> None:
         self._wanted[tenant] = self._wanted.get(tenant, 0) + 1

@@ -80,9 +80,9 @@ class Tree:
         A repository is its own `home`, "". A folder without one is a part of the file system, which is the tree then
         (a kustomization may name `../base`); `home` is that part.
         """
-        self._files = files
-        self._label = label
-        self._home = home
+        self.files = files
+        self.label = label
+        self.home = home
         self._reads: dict[str, str | None] = {}
         self._content: dict[str, tuple[bytes, str]] = {}
         self._nodes: dict[str, Node | None] = {}
@@ -110,11 +110,16 @@ class Tree:
 
     def fresh(self) -> "Tree":
         """The same files with nothing read yet."""
-        return Tree(self._files, self._label, self._home)
+        return Tree(self.files, self.label, self.home)
+
+    def learn(self, reads: Mapping[str, str | None], *, follows_links: bool) -> None:
+        """Take in what another view of the same files was asked, and whether links led to its answers."""
+        self._reads.update(reads)
+        self.follows_links = self.follows_links or follows_links
 
     def is_of_same_files(self, other: "Tree") -> bool:
         """Whether one is a `fresh` view of what the other reads."""
-        return self._files is other._files
+        return self.files is other.files
 
     def kind(self, path: str) -> Literal["file", "directory"] | None:
         """What stands at `path`, links followed; None when nothing does (or neither a file nor a directory)."""
@@ -141,7 +146,7 @@ class Tree:
             self._reads.setdefault(path, node.kind if node.kind == "directory" else None)
             raise SourceError(f"{self.shown(path)}: expected a file, found a {_WORDS[node.kind]}")
         self._check_size(path, node)
-        content = self._files.read(real, node)
+        content = self.files.read(real, node)
         self._content[path] = content
         self._reads[path] = content[1]
         return content[0]
@@ -157,7 +162,7 @@ class Tree:
         if node.kind != "directory":
             self._reads.setdefault(path, "file" if node.kind == "file" else None)
             raise SourceError(f"{self.shown(path)}: expected a directory, found a {_WORDS[node.kind]}")
-        entries = tuple(sorted(self._files.entries(real)))
+        entries = tuple(sorted(self.files.entries(real)))
         self._reads[path + "/"] = listing_digest(entries)
         return entries
 
@@ -175,13 +180,13 @@ class Tree:
     @property
     def is_file_system(self) -> bool:
         """Whether the root is that of the machine, so that absolute paths mean something."""
-        return bool(self._home)
+        return bool(self.home)
 
     def check_at_home(self, path: str) -> None:
         """Raise SourceError when the links on the way to `path` lead out of the folder that the tree was made for."""
         real = self.real(path)
-        if real is not None and not is_inside(real, self._home):
-            raise SourceError(f"{self.shown(path)}: the symbolic link leads out of /{self._home} (to /{real})")
+        if real is not None and not is_inside(real, self.home):
+            raise SourceError(f"{self.shown(path)}: the symbolic link leads out of /{self.home} (to /{real})")
 
     def answers_alike(self, reads: Mapping[str, str | None]) -> bool:
         """Whether every question recorded in `reads` has the same answer in this tree."""
@@ -211,7 +216,7 @@ class Tree:
                 continue
             if part == "..":
                 if not real:
-                    raise SourceError(f"{self.shown(path)}: leads out of {self._label or 'the tree'}")
+                    raise SourceError(f"{self.shown(path)}: leads out of {self.label or 'the tree'}")
                 real = real.rpartition("/")[0]
                 continue
             here = f"{real}/{part}" if real else part
@@ -233,14 +238,14 @@ class Tree:
     def _link_parts(self, path: str, here: str, node: Node) -> list[str]:
         """The parts of a link's target, after the check that it stays inside."""
         absolute = node.target.startswith("/")
-        if (absolute and not self._home) or join(here.rpartition("/")[0], node.target) is None:
-            place = self._label or "the tree"
+        if (absolute and not self.home) or join(here.rpartition("/")[0], node.target) is None:
+            place = self.label or "the tree"
             raise SourceError(f"{self.shown(path)}: the symbolic link leads out of {place} (to {node.target})")
         return node.target.split("/")
 
     def _node(self, path: str) -> Node | None:
         if path not in self._nodes:
-            self._nodes[path] = self._files.node(path)
+            self._nodes[path] = self.files.node(path)
         return self._nodes[path]
 
     def _check_size(self, path: str, node: Node) -> None:
@@ -254,9 +259,9 @@ class Tree:
 
     def shown(self, path: str) -> str:
         """`path` as a person would write it: in a folder of the file system relative to that folder if it is inside."""
-        if not self._home:
+        if not self.home:
             return path or "."
-        below = path.removeprefix(self._home + "/")
+        below = path.removeprefix(self.home + "/")
         return f"/{path}" if below == path else below
 
 

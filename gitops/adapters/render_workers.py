@@ -1,0 +1,215 @@
+"""Renders by processes of their own (`renderers.worker`), so that what a repository holds can harm nobody else.
+
+A render takes an idle process or a new one, and answers its questions for files from the tree it is given. One that
+takes too long is killed; one that needs too much memory says so, and when all together need too much, the largest is
+killed: a kernel that is left to choose may end the whole container. How many run at a time is up to who calls.
+"""
+
+import contextlib
+import json
+import os
+import pickle
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+from gitops.manifests.errors import GitopsError, ManifestError
+from gitops.manifests.key import ResourceKey
+from gitops.manifests.manifest import Manifest, Origin
+from gitops.model.application import SourceSpec
+from gitops.model.errors import ConfigError, RenderError, SourceError
+from gitops.model.revision import Node, Tree
+from renderers.result import Context, Needs, Remote, Rendered
+from renderers.worker import ANSWER_BYTES, Job, Refused
+
+SECONDS: Final = 30.0
+MEMORY_BYTES: Final = 512 * 1024 * 1024
+
+_CHECK_SECONDS: Final = 0.2
+_MOST_IDLE: Final = 2
+_ERRORS: Final = {error.__name__: error for error in (ConfigError, ManifestError, RenderError, SourceError)}
+
+
+class RenderWorkers:
+    """Processes that render, used by threads.
+
+    `seconds` is how long one render may take, `each` how many bytes of memory (addresses), and `total` how many all
+    together may have.
+    """
+
+    def __init__(self, seconds: float = SECONDS, each: int = MEMORY_BYTES, total: int = MEMORY_BYTES) -> None:
+        self._seconds = seconds
+        self._each = each
+        self._total = total
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._lock = threading.Lock()
+
+    def render(self, tree: Tree, spec: SourceSpec, context: Context) -> Rendered | Needs:
+        """As `renderers.registry.render`, with the same answers, errors and records of what was read of `tree`."""
+        worker = self._taken()
+        try:
+            answer = worker.render(tree, spec, context, self._seconds, lambda: self._is_too_much(worker))
+        except BaseException:
+            self._ended(worker, is_well=worker.is_well)
+            raise
+        self._ended(worker, is_well=True)
+        return answer
+
+    def close(self) -> None:
+        """End all processes; a render that is under way fails."""
+        with self._lock:
+            workers, self._idle = [*self._idle, *self._busy], []
+        for worker in workers:
+            worker.end()
+
+    def _is_too_much(self, worker: "_Worker") -> bool:
+        """Whether all need more memory than they may, and this one the most."""
+        with self._lock:
+            needs = {each: each.memory for each in self._busy}
+        return sum(needs.values()) > self._total and max(needs, key=needs.__getitem__) is worker
+
+    def _taken(self) -> "_Worker":
+        with self._lock:
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.is_there:
+                    break
+                worker.end()
+            else:
+                worker = _Worker(self._each)
+            self._busy.add(worker)
+            return worker
+
+    def _ended(self, worker: "_Worker", *, is_well: bool) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            if is_well and len(self._idle) < _MOST_IDLE:
+                self._idle.append(worker)
+                return
+        worker.end()
+
+
+class _Worker:
+    """One process and the conversation with it."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            program = f"from renderers.worker import main; main({theirs.fileno()}, {memory_bytes})"
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", program],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={"LC_ALL": "C.UTF-8"},  # and none of ours, where secrets may be
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._other = Connection(ours.detach())
+        self.is_well = True  # whether it waits for the next job
+
+    @property
+    def is_there(self) -> bool:
+        """False when something (the kernel, short of memory) ended it while it was idle."""
+        return self._process.poll() is None
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it has in memory now."""
+        with contextlib.suppress(OSError):
+            return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * resource.getpagesize()
+        return 0
+
+    def render(
+        self, tree: Tree, spec: SourceSpec, context: Context, seconds: float, is_too_much: Callable[[], bool]
+    ) -> Rendered | Needs:
+        trees = (tree, *context.remotes.values())
+        job = Job(
+            spec,
+            context.name,
+            context.namespace,
+            context.load_restrictor,
+            context.enable_helm,
+            tuple(context.remotes),
+            tuple((each.label, each.home) for each in trees),
+        )
+        self.is_well = False
+        message, failure = self._converse(job, trees, time.monotonic() + seconds, is_too_much)
+        self.is_well = True
+        tree.learn(message["reads"], follows_links=message["follows_links"])
+        match message:
+            case {"needs": needs}:
+                return Needs(tuple(Remote(url, ref) for url, ref in needs))
+            case {"error": name, "text": text}:
+                raise failure if failure is not None and str(failure) == text else _ERRORS.get(name, RenderError)(text)
+            case {"fault": fault}:
+                raise RuntimeError(f"a renderer has a fault:\n{fault}")
+        return Rendered(message["renderer"], tuple(_read(item) for item in message["manifests"]))
+
+    def _converse(
+        self, job: Job, trees: tuple[Tree, ...], deadline: float, is_too_much: Callable[[], bool]
+    ) -> tuple[dict[str, Any], GitopsError | None]:
+        """The last message, and why the last question without an answer had none."""
+        nodes: dict[tuple[int, str], Node | None] = {}
+        failure: GitopsError | None = None
+        try:
+            self._tell(job)
+            while True:
+                while not self._other.poll(_CHECK_SECONDS):
+                    if time.monotonic() > deadline:
+                        raise RenderError(f"{job.spec.path}: rendering it takes too long (split it, or include less)")
+                    if is_too_much():
+                        raise RenderError(f"{job.spec.path}: rendering it takes too much memory (split it)")
+                message: dict[str, Any] = json.loads(self._other.recv_bytes(ANSWER_BYTES))
+                if "ask" not in message:
+                    return message, failure
+                try:
+                    self._tell(_answer(trees, nodes, message["ask"], message["tree"], message["path"]))
+                except GitopsError as error:
+                    failure = error
+                    self._tell(Refused(str(error)))
+        except (EOFError, ConnectionError) as error:
+            raise RenderError(f"{job.spec.path}: rendering it takes too much time or memory (split it)") from error
+        except OSError as error:  # what is too long is not received
+            limit = ANSWER_BYTES // 2**20
+            raise RenderError(f"{job.spec.path}: it renders to more than {limit} MiB (split it)") from error
+
+    def _tell(self, what: object) -> None:
+        self._other.send_bytes(pickle.dumps(what))
+
+    def end(self) -> None:
+        """Kill it, and what it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._other.close()
+
+
+def _answer(
+    trees: tuple[Tree, ...], nodes: dict[tuple[int, str], Node | None], question: str, number: int, path: str
+) -> object:
+    files = trees[number].files
+    match question:
+        case "node":
+            found = nodes[number, path] = files.node(path)
+            return found
+        case "entries":
+            return list(files.entries(path))
+    node = nodes.get((number, path))
+    if node is None:
+        raise SourceError(f"{path}: no such file")
+    return files.read(path, node)
+
+
+def _read(item: Any) -> Manifest:
+    (group, kind, namespace, name), body, (path, line) = item
+    return Manifest(ResourceKey(group, kind, namespace, name), body, Origin(path, line))
