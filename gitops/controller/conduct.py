@@ -19,6 +19,7 @@ from gitops.controller.fleet import Tracked
 from gitops.controller.leave import leave
 from gitops.controller.planning import plan_rendered, plan_sync
 from gitops.controller.reconcile import is_settled, sync_planned
+from gitops.controller.records import recall_failures
 from gitops.controller.releases import synced_set
 from gitops.controller.request import Outside, Planned, Render, Request, as_account
 from gitops.controller.rollback import finish_rollback
@@ -169,8 +170,11 @@ async def _pass(
     synced = "" if inventory.unfinished else inventory.synced  # half of another set may be there
     answer = respond(app, planned.plan, planned.decision, word, synced=synced, settled=settled)
     is_wanted = word.asked or word.approves(planned.plan.digest) or inventory.synced == planned.plan.digest
+    if answer is Answer.SYNC and tracked.outcome is None:
+        await recall_failures(tracked, means.store)
     if answer is Answer.SYNC and tracked.is_given_up and not is_wanted:
-        return None  # and the message says so
+        tracked.answer = Answer.HELD  # and the message says so
+        return None
     _note_answer(tracked, planned, answer)
     await means.children.take_synced(tracked, request, outside, inventory, planned.at.rendered)
     match answer:

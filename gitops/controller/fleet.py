@@ -1,6 +1,7 @@
 """What a controller knows of each Application that it runs, in memory only: a restart finds it all again."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -102,6 +103,12 @@ class Tracked:
     def is_given_up(self) -> bool:
         """Its sync has failed as often as it is tried: only a commit, another spec or a person starts the next."""
         return self.failures > 0 and delay_after(self.failures, self.app.sync.retry) is None
+
+    @property
+    def tried(self) -> str:
+        """A name for what is tried: the commit, and the spec that says how."""
+        spec = hashlib.sha256(repr(self.app).encode()).hexdigest()
+        return f"{self.head.sha if self.head else ''} {spec[:16]}"
 
     def missed(self, error: str, *, is_away: bool = False) -> None:
         """A pass came to no decision."""

@@ -10,6 +10,7 @@ from gitops.controller.fleet import Tracked
 from gitops.engine.drift import Answer
 from gitops.logs import Log
 from gitops.model.record import Record, record_in
+from gitops.model.result import Outcome
 from gitops.ports import Clock, Store
 
 RECORD, WRONG_FILE = "record", "wrong-file"
@@ -94,6 +95,13 @@ async def stored_record(store: Store, identity: str) -> Record | None:
     return None if text is None else record_in(text)
 
 
+async def recall_failures(tracked: Tracked, store: Store) -> None:
+    """What failed before a restart or a hand-over counts, if it is just that which would be tried now. StoreError."""
+    record = await stored_record(store, tracked.identity)
+    if record is not None and record.failures and record.tried == tracked.tried:
+        tracked.failures, tracked.outcome, tracked.message = record.failures, Outcome.FAILED, record.reason
+
+
 async def known_as(store: Store, name: str, namespace: str = "") -> str:
     """The identity of the Application called `name` (NAME or NAMESPACE/NAME) that goes to `namespace` ("" = any).
 
@@ -127,4 +135,6 @@ def record_of(tracked: Tracked, *, is_resource: bool, suspended: bool) -> Record
         reason=reason[:_MOST_TEXT],
         suspended=suspended,
         plan=tracked.digest if tracked.answer is Answer.APPROVAL else "",
+        failures=tracked.failures,
+        tried=tracked.tried if tracked.failures else "",
     )

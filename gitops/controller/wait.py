@@ -19,7 +19,8 @@ Tell = Callable[[ResourceKey, Health], None]
 _PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
 # How long to wait before a watch that ended, or may not be had, is tried again.
 _AGAIN_SECONDS = 1.0
-_EXAMINE_SECONDS = 2.0
+# Pods are asked for with growing pauses: many workloads may be waited for at a time.
+_FIRST_LOOK, _LONGEST_LOOK, _GROWTH = 2.0, 10.0, 1.5
 _UNSEEN = Health(
     HealthWord.DEGRADED,
     "it is gone and was not seen to end (deleted, or its ttlSecondsAfterFinished is too short to tell)",
@@ -155,8 +156,10 @@ class HealthWait:
     async def _examine(self, key: ResourceKey) -> None:
         """Give up on a workload whose pods cannot recover, instead of sitting out the deadline."""
         since: float | None = None
+        pause = _FIRST_LOOK
         while True:
-            await self._clock.sleep(_EXAMINE_SECONDS)
+            await self._clock.sleep(pause)
+            pause = min(pause * _GROWTH, _LONGEST_LOOK)
             if self.healths[key].is_settled:
                 since = None
                 continue

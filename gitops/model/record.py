@@ -11,6 +11,7 @@ class Record:
 
     `sync` and `health` are Argo CD's words. `head` is the newest commit of its target, `problem` what keeps it from
     being known how it stands, `reason` what it waits for or what was found, `plan` the digest that waits for approval.
+    `failures` syncs in a row failed, all of them `tried` (a name for a commit with a spec).
     """
 
     namespace: str = ""
@@ -24,6 +25,8 @@ class Record:
     reason: str = ""
     suspended: bool = False
     plan: str = ""
+    failures: int = 0
+    tried: str = ""
     at: str = ""
 
     def text(self) -> str:

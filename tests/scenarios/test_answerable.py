@@ -15,7 +15,7 @@ from tests.soak import only_at_leisure
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(rollback, "_LEAST_SECONDS", 8.0)
-    monkeypatch.setattr(wait, "_EXAMINE_SECONDS", 0.3)
+    monkeypatch.setattr(wait, "_FIRST_LOOK", 0.2)
 
 
 def stateful_set(image, **spec):

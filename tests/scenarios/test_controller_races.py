@@ -283,6 +283,20 @@ def test_a_sync_that_was_given_up_is_begun_by_a_commit_or_a_person_alone(world):
     assert len(started) == 2
 
 
+def test_a_sync_that_was_given_up_stays_so_over_a_restart_but_not_with_another_spec(world):
+    sync = {"rollback": "never", "retry": Retry(limit=0)}
+    world.commit(web=deployment(image="nginx:broken"))
+    with Running(world, timeout=1.0, **sync) as running:
+        running.until(lambda: "given up after 1 tries" in running.tracked().message, 30)
+    with Running(world, timeout=1.0, **sync) as running:
+        running.until(lambda: running.tracked().answer is Answer.HELD)
+        assert "given up after 1 tries" in running.tracked().message
+        time.sleep(1.0)
+    assert started(world) == 1
+    with Running(world, timeout=1.5, **sync) as running:
+        running.until(lambda: started(world) == 2)
+
+
 def test_an_approval_starts_a_sync_that_was_given_up_once_more(world):
     world.commit(web=deployment(image="nginx:broken"))
     with Running(world, automated=False, rollback="never", timeout=1.0, retry=Retry(limit=0)) as running:

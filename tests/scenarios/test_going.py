@@ -172,7 +172,7 @@ def test_a_claim_that_a_failed_sync_made_is_left_and_said_why(world):
 
 def test_how_often_a_job_tries_is_for_the_job_to_say(world, monkeypatch):
     monkeypatch.setattr("gitops.engine.trouble.MOST_RESTARTS", 1)
-    monkeypatch.setattr("gitops.controller.wait._EXAMINE_SECONDS", 0.2)
+    monkeypatch.setattr("gitops.controller.wait._FIRST_LOOK", 0.2)
     body = job("migrate", "busybox:crash")
     body["spec"]["backoffLimit"] = 20
     body["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"

@@ -301,7 +301,7 @@ def test_what_a_server_called_equal_once_is_not_asked_again(world):
 
 def test_a_container_that_cannot_recover_fails_the_sync_before_its_deadline(world, monkeypatch):
     monkeypatch.setattr(trouble, "GRACE_SECONDS", 1.0)
-    monkeypatch.setattr(wait, "_EXAMINE_SECONDS", 0.3)
+    monkeypatch.setattr(wait, "_FIRST_LOOK", 0.2)
     world.commit(web=deployment(image="nginx:broken"))
     began = time.monotonic()
     result = world.sync(world.with_sync(timeout=60.0))
@@ -312,7 +312,7 @@ def test_a_container_that_cannot_recover_fails_the_sync_before_its_deadline(worl
 
 def test_a_crashing_container_is_told_with_its_last_log_lines_and_no_secret(world, monkeypatch):
     monkeypatch.setattr(trouble, "MOST_RESTARTS", 1)
-    monkeypatch.setattr(wait, "_EXAMINE_SECONDS", 0.3)
+    monkeypatch.setattr(wait, "_FIRST_LOOK", 0.2)
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
