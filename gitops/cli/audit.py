@@ -49,7 +49,21 @@ def _detail(event: AuditEvent) -> str:
     changes = event.detail.get("changes")
     if isinstance(changes, list):
         return ", ".join(f"{item.get('change')} {item.get('object')}" for item in changes)
-    return ", ".join(f"{name}={value}" for name, value in event.detail.items() if value not in ("", [], None))
+    return "; ".join(f"{name}: {_words(value)}" for name, value in event.detail.items() if value not in ("", [], None))
+
+
+def _words(value: object) -> str:
+    """A detail as a person would write it: lists with commas, and what failed with its reason."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case {"object": thing, "reason": reason}:
+            return f"{thing}: {reason}" if thing else str(reason)
+        case list():
+            return ", ".join(_words(item) for item in value)
+        case dict():
+            return ", ".join(f"{name} {_words(item)}" for name, item in value.items())
+    return str(value)
 
 
 @audit.command()

@@ -11,7 +11,6 @@ from gitops.sandbox.workloads.world import (
     REPLICA_SETS,
     World,
     controller_of,
-    from_percent,
     is_going,
     owner_reference,
     template_hash,
@@ -37,18 +36,25 @@ def reconcile_deployment(world: World, namespace: str, name: str) -> None:
     spec = deployment["spec"]
     if spec.get("paused"):
         _follow_scale(world, deployment, sets, new)
-        progress.report(world, deployment, new)
+        _report(world, deployment, new)
         return
     if _is_scaling(deployment, sets):
         _follow_scale(world, deployment, sets, new)
-        progress.report(world, deployment, new)
+        _report(world, deployment, new)
         return
     if spec["strategy"]["type"] == "Recreate":
         new = _recreate(world, deployment, sets, new)
     else:
         new = _roll(world, deployment, sets, new)
-    progress.report(world, deployment, new)
+    _report(world, deployment, new)
     _forget_old(world, namespace, name)
+
+
+def _report(world: World, deployment: Body, new: Body | None) -> None:
+    left = progress.report(world, deployment, new)
+    if left is not None:
+        metadata = deployment["metadata"]
+        world.again(reconcile_deployment, metadata["namespace"], metadata["name"], left + 0.01)
 
 
 def find_new(deployment: Body, sets: list[Body]) -> Body | None:
@@ -76,20 +82,6 @@ def _adopt(world: World, deployment: Body) -> None:
 # --- counts -------------------------------------------------------------------------------------------------------
 
 
-def surge_and_unavailable(deployment: Body) -> tuple[int, int]:
-    """How many Pods may be above, and below, the wanted number while rolling."""
-    spec = deployment["spec"]
-    if spec["strategy"]["type"] != "RollingUpdate":
-        return 0, 0
-    rolling = spec["strategy"].get("rollingUpdate") or {}
-    replicas = spec.get("replicas", 1)
-    surge = from_percent(rolling.get("maxSurge", "25%"), replicas, up=True)
-    unavailable = from_percent(rolling.get("maxUnavailable", "25%"), replicas, up=False)
-    if not surge and not unavailable:
-        unavailable = 1
-    return surge, min(unavailable, replicas)
-
-
 def replicas_of(replica_set: Body) -> int:
     return int(replica_set["spec"].get("replicas", 0))
 
@@ -112,7 +104,7 @@ def _is_scaling(deployment: Body, sets: list[Body]) -> bool:
 
 def _scale(world: World, deployment: Body, replica_set: Body, count: int) -> Body:
     """Sets the size of a ReplicaSet, and the annotations that say for which size of the Deployment it is."""
-    surge, _ = surge_and_unavailable(deployment)
+    surge, _ = progress.surge_and_unavailable(deployment)
     wanted = deployment["spec"].get("replicas", 1)
     current = replicas_of(replica_set)
     sizes = {_DESIRED: str(wanted), _MAXIMUM: str(wanted + surge)}
@@ -164,7 +156,7 @@ def _create(world: World, deployment: Body, old: list[Body], revision: int) -> B
     metadata, spec = deployment["metadata"], deployment["spec"]
     template = spec["template"]
     hashed = template_hash(template)
-    surge, _ = surge_and_unavailable(deployment)
+    surge, _ = progress.surge_and_unavailable(deployment)
     wanted = spec.get("replicas", 1)
     labels = {**(template["metadata"].get("labels") or {}), HASH_LABEL: hashed}
     inherited = {
@@ -213,7 +205,7 @@ def _new_size(deployment: Body, sets: list[Body], current: int) -> int:
     wanted = int(deployment["spec"].get("replicas", 1))
     if deployment["spec"]["strategy"]["type"] == "Recreate":
         return wanted
-    surge, _ = surge_and_unavailable(deployment)
+    surge, _ = progress.surge_and_unavailable(deployment)
     total = sum(replicas_of(entry) for entry in sets) + current
     room = wanted + surge - total
     return current if room <= 0 else min(current + room, wanted)
@@ -245,7 +237,7 @@ def _shrink(world: World, deployment: Body, old: list[Body], new: Body) -> None:
     if not total_old:
         return
     wanted = deployment["spec"].get("replicas", 1)
-    _, unavailable = surge_and_unavailable(deployment)
+    _, unavailable = progress.surge_and_unavailable(deployment)
     minimum = wanted - unavailable
     new_unavailable = replicas_of(new) - _available(new)
     room = total_old + replicas_of(new) - minimum - new_unavailable
@@ -299,7 +291,7 @@ def _follow_scale(world: World, deployment: Body, sets: list[Body], new: Body | 
         if only is not None and (replicas_of(only) != wanted or _is_scaling(deployment, [only])):
             _scale(world, deployment, only, wanted)
         return
-    surge, _ = surge_and_unavailable(deployment)
+    surge, _ = progress.surge_and_unavailable(deployment)
     total = sum(replicas_of(entry) for entry in running)
     missing = (wanted + surge if wanted else 0) - total
     ordered = sorted(running, key=replicas_of, reverse=True)

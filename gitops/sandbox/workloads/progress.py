@@ -1,15 +1,13 @@
 """What a Deployment's status says: counts, availability, and whether it gets on within its deadline."""
 
 from gitops.manifests.key import Body
-from gitops.sandbox.workloads.world import DEPLOYMENTS, REPLICA_SETS, World, condition, without_zeroes
+from gitops.sandbox.workloads.world import DEPLOYMENTS, REPLICA_SETS, World, condition, from_percent, without_zeroes
 
 _NO_DEADLINE = 2**31 - 1
 
 
-def report(world: World, deployment: Body, new: Body | None) -> None:
-    """Stores the status as the ReplicaSets have it now."""
-    from gitops.sandbox.workloads import deployments
-
+def report(world: World, deployment: Body, new: Body | None) -> float | None:
+    """Stores the status as the ReplicaSets have it now; the cluster's seconds until its deadline, where that counts."""
     metadata = deployment["metadata"]
     deployment = world.get(DEPLOYMENTS, metadata["namespace"], metadata["name"]) or deployment
     sets = world.owned(deployment, REPLICA_SETS)
@@ -29,15 +27,30 @@ def report(world: World, deployment: Body, new: Body | None) -> None:
         "conditions": list(old_status.get("conditions") or ()),
         "collisionCount": old_status.get("collisionCount"),
     }
-    _, unavailable = deployments.surge_and_unavailable(deployment)
+    _, unavailable = surge_and_unavailable(deployment)
     if available >= wanted - unavailable:
         reason, message = "MinimumReplicasAvailable", "Deployment has minimum availability."
         _set(world, status, "Available", "True", reason, message)
     else:
         reason, message = "MinimumReplicasUnavailable", "Deployment does not have minimum availability."
         _set(world, status, "Available", "False", reason, message)
-    _progress(world, deployment, status, old_status, new)
+    left = _progress(world, deployment, status, old_status, new)
     world.set_status(DEPLOYMENTS, deployment, without_zeroes(status, "terminatingReplicas"))
+    return left
+
+
+def surge_and_unavailable(deployment: Body) -> tuple[int, int]:
+    """How many Pods may be above, and below, the wanted number while rolling."""
+    spec = deployment["spec"]
+    if spec["strategy"]["type"] != "RollingUpdate":
+        return 0, 0
+    rolling = spec["strategy"].get("rollingUpdate") or {}
+    replicas = spec.get("replicas", 1)
+    surge = from_percent(rolling.get("maxSurge", "25%"), replicas, up=True)
+    unavailable = from_percent(rolling.get("maxUnavailable", "25%"), replicas, up=False)
+    if not surge and not unavailable:
+        unavailable = 1
+    return surge, min(unavailable, replicas)
 
 
 def _total(sets: list[Body], field: str) -> int:
@@ -58,7 +71,7 @@ def is_complete(deployment: Body, status: Body) -> bool:
     ].get("generation", 0)
 
 
-def _progress(world: World, deployment: Body, status: Body, old: Body, new: Body | None) -> None:
+def _progress(world: World, deployment: Body, status: Body, old: Body, new: Body | None) -> float | None:
     deadline = deployment["spec"].get("progressDeadlineSeconds", _NO_DEADLINE)
     current = condition({"status": status}, "Progressing")
     name = new["metadata"]["name"] if new is not None else ""
@@ -66,19 +79,19 @@ def _progress(world: World, deployment: Body, status: Body, old: Body, new: Body
     if deployment["spec"].get("paused"):
         if deadline != _NO_DEADLINE and (current is None or current["reason"] != "DeploymentPaused"):
             _set(world, status, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused")
-        return
+        return None
     if current is not None and current["reason"] == "DeploymentPaused":
         _set(world, status, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed")
         world.moments[uid] = world.clock.time()
         current = condition({"status": status}, "Progressing")
     if deadline == _NO_DEADLINE:
         status["conditions"] = [entry for entry in status["conditions"] if entry["type"] != "Progressing"]
-        return
+        return None
     settled = (
         status["replicas"] == status["updatedReplicas"] and (current or {}).get("reason") == "NewReplicaSetAvailable"
     )
     if settled:
-        return
+        return None
     if is_complete(deployment, status):
         message = f'ReplicaSet "{name}" has successfully progressed.'
         _set(world, status, "Progressing", "True", "NewReplicaSetAvailable", message)
@@ -90,15 +103,13 @@ def _progress(world: World, deployment: Body, status: Body, old: Body, new: Body
         _set(world, status, "Progressing", "True", reason, message, always=True)
     else:
         since = world.moments.setdefault(uid, world.clock.time())
-        left = since + deadline - world.clock.time()
+        left = float(since + deadline - world.clock.time())
         if left > 0:
-            from gitops.sandbox.workloads.deployments import reconcile_deployment
-
-            metadata = deployment["metadata"]
-            world.again(reconcile_deployment, metadata["namespace"], metadata["name"], left + 0.01)
-        elif current["reason"] != "ProgressDeadlineExceeded":
+            return left
+        if current["reason"] != "ProgressDeadlineExceeded":
             message = f'ReplicaSet "{name}" has timed out progressing.'
             _set(world, status, "Progressing", "False", "ProgressDeadlineExceeded", message)
+    return None
 
 
 def _other_set(current: Body, name: str) -> bool:
