@@ -58,7 +58,11 @@ def opens(window: Window, now: datetime) -> datetime | None:
 
 
 def check_window(window: Window) -> None:
-    """Raise ConfigError for a schedule or a time zone that cannot be read."""
+    """Raise ConfigError for a schedule or a time zone that cannot be read, or a window that is never open."""
+    if window.duration <= 0:
+        raise ConfigError(
+            f"duration: expected a time such as 8h, got {window.duration:g}s (the window would never open)"
+        )
     _starts(window, datetime(2000, 1, 1, tzinfo=UTC))
 
 

@@ -110,7 +110,8 @@ class Execution:
                 if await self._is_held_up(step, written):
                     return self.progress
                 written |= await self._step(plan, step)
-                pruned += [change for change in step.changes if isinstance(change, Prune)]
+                done = {item.key for item in self.progress.changed}
+                pruned += [change for change in step.changes if isinstance(change, Prune) and change.key in done]
             await self._healthy(written)
         await self._gone(pruned if self._wait else [])
         await self._healthy(unchanged, of_plan=True)

@@ -44,6 +44,37 @@ _DELETES = {
     "HookFailed": HookDelete.FAILED,
 }
 
+_MARKS = {"tracking", "sync"}  # written by us, and there in what was read from a cluster
+_EXEMPT = "exempt-"
+# What our annotations may say; an empty one says nothing.
+_WORDS: dict[str, set[str] | None] = {
+    "wave": None,
+    "hook": None,
+    "adopt-from": None,
+    "hook-delete-policy": {word for word in _DELETES if "-" in word},
+    "prune": {"disabled", "confirm", "enabled"},
+    "recreate": {"enabled", "disabled"},
+    "apply": {"if-absent", "ignore"},
+    "health": {"ignore"},
+}
+
+
+def check_words(manifest: Manifest) -> None:
+    """Raise ManifestError for an annotation of ours that is not known, or says what is not: a slip guards nothing."""
+    for name, text in annotations_of(manifest.body).items():
+        if not name.startswith(PREFIX):
+            continue
+        where, word = f"{manifest.origin}: metadata.annotations[{name}]", name.removeprefix(PREFIX)
+        if word in _MARKS or word.startswith(_EXEMPT):
+            continue
+        if word not in _WORDS:
+            raise ManifestError(f"{where}: there is no such annotation (write one of {', '.join(sorted(_WORDS))})")
+        known = _WORDS[word]
+        said = [part.strip() for part in str(text or "").split(",")] if word == "hook-delete-policy" else [text or ""]
+        unknown = [part for part in said if known is not None and part and part not in known]
+        if known is not None and unknown:
+            raise ManifestError(f"{where}: expected {' or '.join(sorted(known))}, got {unknown[0]!r}")
+
 
 def annotations_of(body: Body) -> dict[str, str]:
     return (body.get("metadata") or {}).get("annotations") or {}
@@ -129,8 +160,8 @@ def prune_word_of(body: Body, *, leaving: bool = False) -> str:
     With `leaving`, when its Application is deleted: what only Argo CD tells apart from the other.
     """
     word = annotations_of(body).get(PREFIX + "prune", "")
-    if word in ("disabled", "confirm"):
-        return word
+    if word and word != "enabled":  # what is not understood, on a live object, is asked about
+        return "disabled" if word == "disabled" else "confirm"
     options = _sync_options(body)
     kept = str(annotations_of(body).get(HELM + "resource-policy") or "").strip().lower() == "keep"
     if kept or "Prune=false" in options or (leaving and "Delete=false" in options):

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from gitops.engine.annotations import hook_phases_of, is_skipped
+from gitops.engine.annotations import check_words, hook_phases_of, is_skipped
+from gitops.engine.inventory import is_inventory
 from gitops.engine.order import kinds_defined_by
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, version_of
@@ -41,6 +42,9 @@ def rendered_set(
     if apart and kinds.find(GROUP, KIND) is None:
         children = tuple(found.body for found in everything if _is_application(found))
         everything = tuple(found for found in everything if not _is_application(found))
+    for manifest in everything:
+        check_words(manifest)
+        _check_inventory(manifest)
     skipped = [manifest for manifest in everything if is_skipped(manifest)]
     manifests = [_named(manifest) for manifest in everything if not is_skipped(manifest)]
     known = kinds.with_infos(info for manifest in manifests for info in kinds_defined_by(manifest))
@@ -57,6 +61,15 @@ def rendered_set(
     left_alone = frozenset(_placed(manifest, known, namespace).key for manifest in skipped)
     digest = digest_of((*(manifest.body for manifest in ordered), *children))
     return RenderedSet(revision, ordered, digest, left_alone, children)
+
+
+def _check_inventory(manifest: Manifest) -> None:
+    """Raise ManifestError for what records what an Application owns: a copy of it from Git would undo that."""
+    if is_inventory(manifest.body):
+        raise ManifestError(
+            f"{manifest.origin}: ConfigMap {manifest.key.name}: is the inventory of an Application, as the cluster "
+            "keeps it; remove it from the source"
+        )
 
 
 def _is_application(manifest: Manifest) -> bool:

@@ -1,7 +1,7 @@
 """Differences that a user asked to ignore, taken out of what is desired before it is compared or applied.
 
 A field that is ignored but that we own is sent with its live value: leaving it out would reset it. One that is not in
-the manifest and not ours is left out: it stays whose it is.
+the manifest and not ours is left out: it stays whose it is, also when all else of its owner becomes ours.
 """
 
 import json
@@ -26,11 +26,31 @@ def without_ignored(desired: Body, live: Body, key: ResourceKey, rules: tuple[Ig
     for rule in rules:
         if _applies(rule, key):
             ours = next(iter(_fields_of(live, (FIELD_MANAGER,), "Apply")), None)
-            for path in (*map(parse_pointer, rule.jsonPointers), *map(parse_path, rule.jqPathExpressions)):
+            for path in _paths(rule):
                 desired = _as_live(desired, live, path, ours)
             for held in _fields_of(live, rule.managers):
                 desired = _as_held(desired, live, held)
     return desired
+
+
+def movable(entry: Body, live: Body, key: ResourceKey, rules: tuple[IgnoreRule, ...]) -> FieldSet:
+    """The fields of an entry of managedFields that may become another's: those that no rule has left to their owner.
+
+    Raises ManifestError for a path that cannot be read.
+    """
+    found: FieldSet = entry.get("fieldsV1") or {}
+    for rule in rules:
+        if not _applies(rule, key):
+            continue
+        if entry.get("manager") in rule.managers:
+            return {}
+        for path in _paths(rule):
+            found = _without(found, live, path) or {}
+    return found
+
+
+def _paths(rule: IgnoreRule) -> Iterable[Path]:
+    return (*map(parse_pointer, rule.jsonPointers), *map(parse_path, rule.jqPathExpressions))
 
 
 def _applies(rule: IgnoreRule, key: ResourceKey) -> bool:
@@ -75,9 +95,13 @@ def _as_live(desired: Any, live: Any, path: Path, ours: FieldSet | None) -> Any:
 def _member_as_live(desired: Body, live: Any, name: str, rest: Path, ours: FieldSet | None) -> Body:
     value = live.get(name, ABSENT) if isinstance(live, dict) else ABSENT
     owned = _below(ours, f"f:{name}")
-    if name not in desired and (rest or value is ABSENT or owned is None):
-        return desired  # parents that do not exist are not made
-    changed = _as_live(desired.get(name, ABSENT), value, rest, owned)
+    if name not in desired:
+        if value is ABSENT or owned is None:
+            return desired
+        # A parent that left the manifest is made for what is ours below it.
+        kept = _as_live(type(value)(), value, rest, owned) if rest and isinstance(value, dict | list) else value
+        return {**desired, name: kept} if kept or not rest else desired
+    changed = _as_live(desired[name], value, rest, owned)
     if changed is ABSENT:
         return {field: item for field, item in desired.items() if field != name}
     return {**desired, name: changed}
@@ -117,10 +141,42 @@ def _item_below(owned: FieldSet | None, item: Any) -> FieldSet | None:
 
 
 def _names(step: str, item: Any) -> bool:
-    """True when a step of a field set (`k:{"name":"web"}`) names this item of a list."""
+    """True when a step of a field set (`k:{"name":"web"}`, `v:"web"`) names this item of a list."""
+    if step.startswith("v:"):
+        return bool(json.loads(step[2:]) == item)
     if not step.startswith("k:") or not isinstance(item, dict):
         return False
     return all(item.get(name) == value for name, value in json.loads(step[2:]).items())
+
+
+def _without(fields: FieldSet, live: Any, path: Path) -> FieldSet | None:
+    """`fields` less what `path` names in `live`; None when nothing is left. What is owned as one goes as one."""
+    if not path or not fields:
+        return None
+    step, rest = path[0], path[1:]
+    if isinstance(step, Where):
+        return _without(fields, live, rest) if step.fits(live) else fields
+    left: FieldSet = {}
+    for element, below in fields.items():
+        partner = _partner(element, step, live)
+        kept = below if partner is ABSENT else _without(below, partner, rest)
+        if kept is not None:
+            left[element] = kept
+    return left or None
+
+
+def _partner(element: str, step: object, live: Any) -> Any:
+    """The live value that both an element of a field set and a step of a path name; ABSENT where they do not."""
+    match step:
+        case Field(name) if isinstance(live, dict):
+            return live.get(name, ABSENT) if element == f"f:{name}" else ABSENT
+        case Field(name) if isinstance(live, list) and name.isdigit():
+            return _partner(element, Item(int(name)), live)
+        case Item(place) if isinstance(live, list) and place < len(live):
+            return live[place] if _names(element, live[place]) else ABSENT
+        case Each() if isinstance(live, list):
+            return next((item for item in live if _names(element, item)), ABSENT)
+    return ABSENT
 
 
 # ── by manager ───────────────────────────────────────────────────────────────────────────────────────────────────────

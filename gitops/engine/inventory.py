@@ -29,6 +29,20 @@ _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 _ARGO_TRACKING = "argocd.argoproj.io/tracking-id"
 _FLUX_LABELS = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
 _HELM_RELEASE = "meta.helm.sh/release-name"
+# Argo CD may track by a label, of this name or of the one that Helm charts use; then its entry in managedFields tells.
+_ARGO_LABEL, _INSTANCE_LABEL = "argocd.argoproj.io/instance", "app.kubernetes.io/instance"
+_ARGO_MANAGERS = {"argocd-controller", "argocd-application-controller"}
+# What the API server fills in: in a manifest that was read from a cluster it is a state that has passed.
+_FILLED_IN = {
+    "resourceVersion",
+    "uid",
+    "managedFields",
+    "generation",
+    "selfLink",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +124,11 @@ def set_id(parent: ResourceKey) -> str:
 
 
 def marked(body: Body, key: ResourceKey, inventory: Inventory) -> Body:
-    """`body` with the labels and the annotation that say whose it is; its namespace is filled in."""
-    metadata = dict(body["metadata"])
+    """`body` with the labels and the annotation that say whose it is; its namespace is filled in.
+
+    What the API server fills in is left out, so that what `kubectl get -o yaml` gave can be kept in Git.
+    """
+    metadata = {name: value for name, value in body["metadata"].items() if name not in _FILLED_IN}
     if key.namespace:
         metadata["namespace"] = key.namespace
     else:
@@ -155,12 +172,23 @@ def foreign_owner(live: Body, key: ResourceKey, application: str) -> str:
     annotations, labels = annotations_of(live), labels_of(live)
     if _ARGO_TRACKING in annotations:
         return f"Argo CD (application {annotations[_ARGO_TRACKING].partition(':')[0]})"
+    if _ARGO_LABEL in labels:
+        return f"Argo CD (application {labels[_ARGO_LABEL]})"
+    entries = (live.get("metadata") or {}).get("managedFields") or []
+    if _INSTANCE_LABEL in labels and any(entry.get("manager") in _ARGO_MANAGERS for entry in entries):
+        return f"Argo CD (application {labels[_INSTANCE_LABEL]})"
     for label in _FLUX_LABELS:
         if label in labels:
             return f"Flux ({label.partition('.')[0]} {labels[label]})"
     if _HELM_RELEASE in annotations and labels.get("app.kubernetes.io/managed-by") == "Helm":
         return f"Helm (release {annotations[_HELM_RELEASE]})"
     return ""
+
+
+def is_inventory(body: Body) -> bool:
+    """True for a parent of ours, live or as it was read from a cluster."""
+    labels = labels_of(body)
+    return body.get("kind") == "ConfigMap" and SET_ID in labels and labels.get(MANAGED_BY) == INSTANCE
 
 
 def handed_over(inventory: Inventory, application: str) -> Inventory:

@@ -11,11 +11,12 @@ from gitops.engine import annotations, refusal
 from gitops.engine.deletion import is_orphaning, is_precious, leaves_pods
 from gitops.engine.diff import changes_between, is_same
 from gitops.engine.hands import is_by_hand, is_edit_by_hand
-from gitops.engine.ignore import without_ignored
-from gitops.engine.inventory import Inventory, foreign_owner, is_held_by, marked
+from gitops.engine.ignore import movable, without_ignored
+from gitops.engine.inventory import Inventory, foreign_owner, is_held_by, is_inventory, marked
 from gitops.engine.order import Place, places, rank_of
 from gitops.engine.strategy import old_options, strategy_path
 from gitops.engine.takeover import is_client_side, is_of_other_tool, owners_after_takeover, with_owners
+from gitops.manifests.fields import FieldSet
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.secrets import scrubbed
@@ -190,11 +191,13 @@ def hooks_of(at: Situation) -> list[RunHook]:
 
 def desired_body(at: Situation, manifest: Manifest) -> Body:
     """What is applied for `manifest`: with our marks, and ignored fields set to what they are live."""
-    body = marked(manifest.body, manifest.key, at.inventory)
-    if manifest.key.kind == "ClusterRole" and body.get("aggregationRule"):
-        body.pop("rules", None)  # the control plane's, which overwrites whatever is written there
-    live = at.live.get(manifest.key)
-    return body if live is None else without_ignored(body, live, manifest.key, at.app.ignoreDifferences)
+    key, body = manifest.key, manifest.body
+    if key.kind == "ClusterRole" and body.get("aggregationRule"):
+        # the control plane's, which overwrites whatever is written there
+        body = {name: value for name, value in body.items() if name != "rules"}
+    live = at.live.get(key)
+    wanted = body if live is None else without_ignored(body, live, key, at.app.ignoreDifferences)
+    return marked(wanted, key, at.inventory)
 
 
 def _selected(at: Situation) -> Iterable[Manifest]:
@@ -210,7 +213,7 @@ def _selected(at: Situation) -> Iterable[Manifest]:
 def _may_update(at: Situation, manifest: Manifest, live: Body) -> bool:
     if annotations.hook_phases_of(manifest) or annotations.is_if_absent(manifest.body) or _is_going(live):
         return False
-    if annotations.is_left_alone(live):
+    if annotations.is_left_alone(live) or is_inventory(live):
         return False
     return not _other_owner(at, manifest, live)
 
@@ -250,6 +253,9 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
     live = at.live.get(key)
     if live is None:
         return Create(key, desired_body(at, manifest), manifest.origin)
+    if is_inventory(live):
+        reason = f"{manifest.origin}: {key}: is the inventory of an Application; give the object another name"
+        return Obstacle(ObstacleKind.REFUSED, key, reason)
     other = _other_owner(at, manifest, live)
     if other:
         return _foreign(key, other)
@@ -275,12 +281,14 @@ def _new_owners(
     """managedFields as they must be for the apply to remove what it leaves out; None where they may stay."""
     sync = at.app.sync
 
-    def moves(entry: Body) -> bool:
-        if at.options.adopt and is_of_other_tool(entry):
-            return True
-        if by_hand and is_edit_by_hand(entry):
-            return True
-        return (sync.takeOverKubectl and is_client_side(entry)) or (sync.strict and is_by_hand(entry))
+    def moves(entry: Body) -> FieldSet:
+        is_given = (
+            (at.options.adopt and is_of_other_tool(entry))
+            or (by_hand and is_edit_by_hand(entry))
+            or (sync.takeOverKubectl and is_client_side(entry))
+            or (sync.strict and is_by_hand(entry))
+        )
+        return movable(entry, live, key, at.app.ignoreDifferences) if is_given else {}
 
     return owners_after_takeover(live, moves, old_options(desired, live, key))
 
@@ -331,6 +339,9 @@ def _leavers(at: Situation) -> _Leavers:
             continue
         if key in at.rendered.left_alone:
             found.kept.append(Kept(key, "its manifest says to leave it alone"))
+            continue
+        if is_inventory(live):
+            found.kept.append(Kept(key, "it is the inventory of an Application"))
             continue
         if _is_going(live):
             found.kept.append(Kept(key, BEING_DELETED))

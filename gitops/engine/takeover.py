@@ -24,20 +24,27 @@ _CLIENT_SIDE = {"kubectl-client-side-apply", "before-first-apply"}
 _OTHER_TOOLS = {"argocd-controller", "argocd-application-controller", "kustomize-controller", "helm-controller", "helm"}
 
 
-def owners_after_takeover(live: Body, moves: Callable[[Body], bool], more: FieldSet) -> list[Body] | None:
-    """The managedFields in which the fields of entries that `moves`, and `more`, are ours; None where nothing moves."""
-    entries = _entries(live)
-    theirs = [entry for entry in entries if not entry.get("subresource") and moves(entry)]
-    if not theirs and not more:
+def owners_after_takeover(live: Body, moves: Callable[[Body], FieldSet], more: FieldSet) -> list[Body] | None:
+    """The managedFields in which what `moves` of each entry, and `more`, is ours; None where nothing moves."""
+    ours: Body | None = None
+    owned, others, source = more, [], None
+    for entry in _entries(live):
+        moved: FieldSet = {} if entry.get("subresource") or _is_ours(entry) else moves(entry)
+        if _is_ours(entry):
+            ours = entry
+            owned = fields.union(owned, entry.get("fieldsV1") or {})
+        elif not fields.difference(moved, _ACTS):
+            others.append(entry)
+        else:
+            source = entry
+            owned = fields.union(owned, fields.difference(moved, _ACTS))
+            if left := fields.difference(entry["fieldsV1"], moved):
+                others.append({**entry, "fieldsV1": left})
+    if source is None and not more:
         return None
-    ours = next((entry for entry in entries if _is_ours(entry)), None)
-    owned = fields.union((ours or {}).get("fieldsV1") or {}, more)
-    for entry in theirs:
-        owned = fields.union(owned, fields.difference(entry.get("fieldsV1") or {}, _ACTS))
     identity = {"manager": FIELD_MANAGER, "operation": "Apply"}
     fresh = {"apiVersion": live["apiVersion"], "fieldsType": "FieldsV1"}
-    merged = {**(ours or {**(theirs[-1] if theirs else fresh), **identity}), "fieldsV1": owned}
-    return [merged, *(entry for entry in entries if entry not in theirs and not _is_ours(entry))]
+    return [{**(ours or {**(source or fresh), **identity}), "fieldsV1": owned}, *others]
 
 
 def with_owners(live: Body, entries: list[Body]) -> Body:

@@ -284,7 +284,8 @@ class Composer:
         if name in self._open and name not in self._anchors:
             raise YamlProblem(line, f"the anchor `{name}` contains itself")
         if name not in self._anchors:
-            raise YamlProblem(line, f"the anchor `{name}` is not known here (anchors end with their document)")
+            # Not by its name: an unquoted password that begins with `*` is one.
+            raise YamlProblem(line, "an alias (`*…`) of an anchor that is not known here; put a text in quotes")
         value, size = self._anchors[name]
         self._size += size + 1
         self._aliased += size
@@ -355,7 +356,7 @@ def _tagged(event: Any) -> Any:
                 return base64.b64decode(text.translate(_NO_LINES), validate=True).decode("utf-8", "replace")
             except (binascii.Error, ValueError):
                 pass
-    raise YamlProblem(line, f"`{text[:40]}` is not a {event.tag.replace(_TAG, '!!')}")
+    raise YamlProblem(line, f"the value is not a {event.tag.replace(_TAG, '!!')}")
 
 
 _NO_LINES: Final = str.maketrans("", "", "\r\n")

@@ -258,8 +258,10 @@ class _Composer:
         name, line = event.anchor, event.start_mark.line + 1
         node = self._anchors.get(name)
         if node is None:
-            why = "contains itself" if name in self._open else "is not known here"
-            raise Malformed(f"line {line}: the anchor `{name}` {why}")
+            if name in self._open:
+                raise Malformed(f"line {line}: the anchor `{name}` contains itself")
+            # Not by its name: an unquoted password that begins with `*` is one.
+            raise Malformed(f"line {line}: an alias (`*…`) of an anchor that is not known here; put a text in quotes")
         self._aliased += _size(node)
         if self._aliased > MAX_ALIASED:
             raise Malformed(f"line {line}: aliases blow the document up beyond reason (write the values out)")

@@ -12,12 +12,14 @@ def live(*entries):
 
 
 def test_fields_that_move_become_ours_and_the_rest_stays():
-    moved = owners_after_takeover(live(OURS, THEIRS, STATUS), lambda entry: entry["manager"] == "kubectl-edit", {})
+    moved = owners_after_takeover(
+        live(OURS, THEIRS, STATUS), lambda entry: entry["fieldsV1"] if entry["manager"] == "kubectl-edit" else {}, {}
+    )
     assert moved == [{**OURS, "fieldsV1": {"f:data": {"f:a": {}, "f:b": {}}}}, STATUS]
 
 
 def test_without_anything_to_move_there_is_nothing_to_write():
-    assert owners_after_takeover(live(OURS, THEIRS), lambda _: False, {}) is None
+    assert owners_after_takeover(live(OURS, THEIRS), lambda _: {}, {}) is None
 
 
 def test_a_status_that_moved_on_meanwhile_does_not_spoil_what_was_planned():

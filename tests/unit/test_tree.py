@@ -113,7 +113,7 @@ def test_the_tree_of_a_folder_without_git_is_the_file_system(tmp_path: Path) -> 
 
 def test_a_link_out_of_a_folder_without_git_is_told() -> None:
     tree = Tree.of_files({"home/app/x": "", "etc/passwd": ""}, links={"home/app/l": "/etc/passwd"})
-    tree = Tree(tree._files, home="home/app")
+    tree = Tree(tree.files, home="home/app")
     tree.check_at_home("home/app/x")
     with pytest.raises(SourceError, match=r"^l: the symbolic link leads out of /home/app"):
         tree.check_at_home("home/app/l")

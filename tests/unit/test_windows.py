@@ -208,3 +208,8 @@ def test_the_next_start_is_the_first_moment_at_which_a_closed_window_opens(field
     assert closes(one, following) == following + MINUTE
     steps = range(1, min(120, int((following - now) / MINUTE)))  # a start at `now` itself would still be open
     assert not any(closes(one, following - step * MINUTE) for step in steps)
+
+
+def test_a_window_that_is_never_open_is_an_error():
+    with pytest.raises(ConfigError, match=r"duration: .* would never open"):
+        check_window(window("0 9 * * *", duration=0.0))

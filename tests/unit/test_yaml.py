@@ -189,8 +189,8 @@ def test_generate_name_is_a_name() -> None:
         ("a: b: c\n", "f.yaml:1: not YAML: mapping values are not allowed in this context"),
         ("x: 1\n---\n" * 3 + "a: {\n", "f.yaml:8: not YAML: did not find expected node content"),
         ("a: .inf\n", "f.yaml:1: `.inf` cannot be written as JSON"),
-        ("a: !!int x\n", "f.yaml:1: `x` is not a !!int"),
-        ("a: *b\n", "f.yaml:1: the anchor `b` is not known here"),
+        ("a: !!int x\n", "f.yaml:1: the value is not a !!int"),
+        ("a: *b\n", "f.yaml:1: an alias (`*…`) of an anchor that is not known here"),
         ("a: &a\n  b: *a\n", "f.yaml:2: the anchor `a` contains itself"),
         ("a:\n  ? [x]\n  : y\n", "f.yaml:2: a key is text, a number or a boolean"),
         ("a:\n  <<: x\n", "f.yaml:2: `<<` takes a map"),
@@ -248,3 +248,10 @@ def test_floats_are_formatted_as_go_formats_them(number: float, text: str) -> No
 
 def test_integers_beyond_64_bits_lose_what_floats_cannot_hold() -> None:
     assert number_of("18446744073709551615") == 18446744073709552000
+
+
+@pytest.mark.parametrize("text", ["password: *hunter2secret\n", "pin: !!int hunter2secret\n"])
+def test_a_value_that_cannot_be_read_is_not_told(text: str) -> None:
+    with pytest.raises(ManifestError) as told:
+        load_all(text.encode(), "f.yaml")
+    assert "hunter2" not in str(told.value)
