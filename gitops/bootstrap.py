@@ -101,6 +101,13 @@ def open_cluster(kubeconfig: str, context: str) -> "Cluster":
     return KubernetesCluster(connect(kubeconfig, context))
 
 
+def home_namespace(kubeconfig: str, context: str) -> str:
+    """The namespace that the kubeconfig's context names, or of the Pod that we run in; "" where neither says."""
+    from gitops.adapters.kubernetes.connection import home_namespace as named
+
+    return named(kubeconfig, context)
+
+
 @contextlib.asynccontextmanager
 async def open_store(state: Path, key: str, url: str = "") -> AsyncIterator["Store"]:
     """The PostgreSQL database `url`, or without one the store in the state folder; closed at the end.

@@ -128,11 +128,14 @@ def _converse(worker: "subprocess.Popen[bytes]", tree: Tree, job: dict[str, Any]
                 case {"text": text}:
                     filled[current] = text
                 case {"error": error}:
-                    raise RenderError(error)
+                    place, _, why = error.partition(":")
+                    raise RenderError(f"{tree.shown(place)}:{why}")
     except (BrokenPipeError, ValueError):
         pass
     if len(filled) < len(job["templates"]):
-        raise RenderError(f"{current}: filling it in took more than {SECONDS:.0f} s or too much memory (simplify it)")
+        raise RenderError(
+            f"{tree.shown(current)}: filling it in took more than {SECONDS:.0f} s or too much memory (simplify it)"
+        )
     return filled
 
 

@@ -78,6 +78,11 @@ class SqliteStore(SqlStore):
     async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.DatabaseError as exc:
+            if exc.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise StoreError(f"{self._path}: {exc}") from exc
+            way_out = "move it away: a new one is made, and what is owned and the last releases are in the cluster"
+            raise StoreError(f"{self._path}: is damaged ({exc}); {way_out}") from exc
         except (sqlite3.Error, OSError, EOFError, ValueError) as exc:
             raise StoreError(f"{self._path}: {exc}") from exc
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from gitops.cli.settings import Settings
 from gitops.config import folder_application, parse_duration, read_application
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError
@@ -19,7 +20,11 @@ def application_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--revision", default="", metavar="REV", help="A branch, tag, commit or range instead of the Application's."
         ),
         click.option(
-            "-n", "--namespace", default="", metavar="NS", help="Destination namespace; for a PATH it is made."
+            "-n",
+            "--namespace",
+            default="",
+            metavar="NS",
+            help="Destination (default for a PATH: the context's); made for a PATH.",
         ),
         click.option("--name", default="", metavar="NAME", help="The Application's name, for a PATH."),
         click.option("-f", "--file", "file", default="", metavar="APP", help="A file that holds an Application."),
@@ -29,8 +34,13 @@ def application_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def application_of(path: str, file: str, name: str, namespace: str, revision: str, *, timeout: str = "") -> Application:
-    """The Application named by the options; raises ConfigError for a combination that names none."""
+def application_of(
+    settings: Settings, path: str, file: str, name: str, namespace: str, revision: str, *, timeout: str = ""
+) -> Application:
+    """The Application named by the options; raises ConfigError for a combination that names none.
+
+    A PATH without a namespace goes where kubectl would put it.
+    """
     if bool(path) == bool(file):
         raise ConfigError("name what to work on: either a PATH with manifests, or an Application with -f FILE")
     if file:
@@ -38,7 +48,7 @@ def application_of(path: str, file: str, name: str, namespace: str, revision: st
     else:
         if not name:
             raise ConfigError(f"{path}: give the Application a name with --name (it marks what is ours in the cluster)")
-        app = folder_application(path, name, namespace or "default")
+        app = folder_application(path, name, namespace or _home(settings))
         if not Path(path).exists():
             raise ConfigError(f"{path}: no such folder")
     if revision:
@@ -46,6 +56,12 @@ def application_of(path: str, file: str, name: str, namespace: str, revision: st
     if timeout:
         app = replace(app, sync=replace(app.sync, timeout=seconds_of(timeout)))
     return app
+
+
+def _home(settings: Settings) -> str:
+    from gitops.bootstrap import home_namespace
+
+    return home_namespace(settings.kubeconfig, settings.context) or "default"
 
 
 def _from_file(file: str, name: str, namespace: str) -> Application:

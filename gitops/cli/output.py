@@ -11,7 +11,7 @@ from gitops.cli.escape import printable, printable_lines
 from gitops.cli.field_lines import field_lines
 from gitops.controller.journal import described
 from gitops.manifests.yaml_write import write_manifests
-from gitops.model.plan import Change, Create, Plan, Prune, Recreate, RunHook, Update
+from gitops.model.plan import Change, Create, ObstacleKind, Plan, Prune, Recreate, RunHook, Update
 from gitops.model.result import Decision, Hold, SyncResult
 
 output_option = click.option(
@@ -91,11 +91,17 @@ def print_plan(plan: Plan) -> None:
 
 def print_hold(hold: Hold) -> None:
     for obstacle in hold.obstacles:
-        click.echo(click.style("held: ", fg="yellow", bold=True) + printable_lines(obstacle.reason), err=True)
+        is_refused = obstacle.kind is ObstacleKind.REFUSED
+        word = (
+            click.style("refused: ", fg="red", bold=True)
+            if is_refused
+            else click.style("held: ", fg="yellow", bold=True)
+        )
+        click.echo(word + printable_lines(obstacle.reason), err=True)
 
 
 def summary(plan: Plan) -> str:
-    """ "2 to create, 1 to update, 1 to prune" """
+    """ "2 to create, 1 to update, 1 to prune, 1 refused" """
     words = {
         Create: "to create",
         Update: "to update",
@@ -105,7 +111,11 @@ def summary(plan: Plan) -> str:
     }
     counts = {kind: sum(isinstance(change, kind) for change in plan.changes) for kind in words}
     counts[Create] += 1 if plan.makes else 0
-    return ", ".join(f"{count} {words[kind]}" for kind, count in counts.items() if count) or "nothing to do"
+    told = [f"{count} {words[kind]}" for kind, count in counts.items() if count]
+    refused = sum(obstacle.kind is ObstacleKind.REFUSED for obstacle in plan.obstacles)
+    others = len(plan.obstacles) - refused
+    told += [f"{refused} refused"] * bool(refused) + [f"{others} held"] * bool(others)
+    return ", ".join(told) or "nothing to do"
 
 
 def _headline(change: Change) -> str:

@@ -42,8 +42,8 @@ _CODES = {
 def sync(settings: Settings, /, path: str, file: str, name: str, namespace: str, revision: str, **given: Any) -> None:
     """Make the cluster follow PATH or the Application in -f APP.
 
-    Exit codes: 0 done, 2 wrong input (nothing changed), 3 held (nothing changed), 4 failed, 5 failed and rolled back,
-    6 cluster unreachable.
+    Exit codes: 0 done, 2 wrong input (nothing changed), 3 held (nothing changed), 4 failed (or refused by the API
+    server before anything was changed), 5 failed and rolled back, 6 cluster unreachable.
     """
     run(settings, _sync(settings, (path, file, name, namespace, revision), given))
 
@@ -58,7 +58,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
     from gitops.controller.request import Request, as_account
     from gitops.model.result import Hold, Outcome, SyncResult
 
-    app = application_of(*named, timeout=given["timeout"])
+    app = application_of(settings, *named, timeout=given["timeout"])
     with Display() as display:
         async with outside_of(settings, display.tell, cluster=app.destination.cluster) as opened:
             outside = as_account(opened, app)
@@ -82,10 +82,11 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
             click.echo(click.style("warning: ", fg="yellow") + printable(finding), err=True)
     for kept in result.plan.kept:
         click.echo(printable(f"kept {kept.key} although it left the source: {kept.reason}"), err=True)
-    _say_end(app, result)
+    code = _exit_of(result, planned.decision)
+    _say_end(app, result, is_refused=code == exits.FAILED and result.outcome is Outcome.HELD)
     if settings.verbose:
         click.echo(f"requests to the cluster: {reads} reads, {writes} writes", err=True)
-    sys.exit(_exit_of(result, planned.decision))
+    sys.exit(code)
 
 
 def _check_plan(file: str, planned: Any) -> None:
@@ -118,9 +119,10 @@ def _exit_of(result: Any, decision: Any) -> int:
     return _CODES[result.outcome.value]
 
 
-def _say_end(app: Application, result: Any) -> None:
+def _say_end(app: Application, result: Any, *, is_refused: bool) -> None:
     colours = {"synced": "green", "in-sync": "green", "held": "yellow", "failed": "red", "rolled-back": "red"}
-    word = click.style(result.outcome.value, fg=colours.get(result.outcome.value), bold=True)
+    outcome = "refused" if is_refused else result.outcome.value
+    word = click.style(outcome, fg=colours.get(outcome, "red" if is_refused else None), bold=True)
     counts: dict[str, int] = {}
     for item in result.changed:
         counts[item.verb] = counts.get(item.verb, 0) + 1
@@ -167,7 +169,7 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     from gitops.controller.request import Request, as_account
     from gitops.model.result import Hold
 
-    app = application_of(*named)
+    app = application_of(settings, *named)
     async with outside_of(settings, cluster=app.destination.cluster) as outside:
         planned = await plan_sync(Request(app, actor(), _options(given)), as_account(outside, app))
     if given["out"]:

@@ -1,7 +1,8 @@
 """Carries a plan out: the only code that changes what is live (inventory parents are written in `claim`).
 
-Steps run one after the other, the changes of a step at the same time. Before a step's first write its creates are
-dry-run, so that a refusal leaves the step undone as a whole. After each wave its objects must become healthy.
+Steps run one after the other, the changes of a step at the same time. Before a step's first write those of its creates
+are dry-run that could not be before (their namespace came with this sync), so that a refusal leaves the step undone.
+After each wave its objects must become healthy.
 """
 
 import asyncio
@@ -178,8 +179,8 @@ class Execution:
         await _together(limited(item) for item in work)
 
     async def _try_out(self, change: Change) -> None:
-        """Ask for creates in a dry-run; updates were asked for when the plan was made."""
-        if isinstance(change, Create):
+        """Ask for creates that could not be asked for when the plan was made."""
+        if isinstance(change, Create) and not change.tried:
             try:
                 await self._apply(change.key, change.body, dry_run=True)
             except ApiError as exc:

@@ -9,8 +9,8 @@ from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, par
 from gitops.engine.kstatus import kstatus_of
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import Application, Destination, HealthRule
-from gitops.model.errors import ConfigError
-from gitops.model.health import HEALTHY, MISSING, Health, worst
+from gitops.model.errors import ApiError, ConfigError
+from gitops.model.health import HEALTHY, MISSING, Health, HealthWord, worst
 from gitops.model.source_name import source_parts
 from gitops.model.spec import with_spec
 from gitops.ports import Cluster
@@ -76,7 +76,7 @@ async def inventories(cluster: Cluster, name: str, namespace: str = "") -> list[
     else:
         fields = f"metadata.name=gitops-{short}" if name else ""
         ours = f"{SET_ID},{MANAGED_BY}={INSTANCE}"
-        bodies = list((await cluster.list("", "ConfigMap", namespace, ours, fields=fields)).items)
+        bodies = await _all(cluster, namespace, ours, fields)
     found = []
     for body in bodies:
         key = key_of(body)
@@ -84,6 +84,15 @@ async def inventories(cluster: Cluster, name: str, namespace: str = "") -> list[
         if not name or name in (short, inventory.application):
             found.append(inventory)
     return sorted(found, key=lambda inventory: (inventory.application, inventory.parent))
+
+
+async def _all(cluster: Cluster, namespace: str, labels: str, fields: str) -> list[Body]:
+    try:
+        return list((await cluster.list("", "ConfigMap", namespace, labels, fields=fields)).items)
+    except ApiError as exc:
+        if exc.code != 403 or namespace:
+            raise
+        raise ApiError(403, exc.reason, f"{exc} (say where to look with -n NAMESPACE)", exc.status) from exc
 
 
 def application_in(inventory: Inventory) -> Application:
@@ -96,9 +105,11 @@ def application_in(inventory: Inventory) -> Application:
 
 
 async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:
-    live = await owned_state(cluster, inventory)
+    live, refused = await owned_state(cluster, inventory)
     own = application_in(inventory).health
-    return Standing(inventory, tuple(_member(key, live.get(key), own) for key in sorted(inventory.keys)))
+    unknown = {key: Member(key, Health(HealthWord.UNKNOWN, reason), "Unknown") for key, reason in refused.items()}
+    members = (unknown.get(key) or _member(key, live.get(key), own) for key in sorted(inventory.keys))
+    return Standing(inventory, tuple(members))
 
 
 def _member(key: ResourceKey, body: Body | None, own: tuple[HealthRule, ...]) -> Member:

@@ -5,12 +5,12 @@ label can have been stripped and an object can exist without being ours yet.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gitops.engine.inventory import PART_OF, Inventory
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
+from gitops.manifests.manifest import Manifest
 from gitops.model.errors import ApiError
-from gitops.model.rendered import RenderedSet
 from gitops.ports import Cluster
 
 # Below this many objects of a kind, asking for each by name is no dearer than a list.
@@ -18,15 +18,26 @@ _LIST_FROM = 3
 _PARALLEL = 32
 
 
-async def live_state(cluster: Cluster, rendered: RenderedSet, inventory: Inventory) -> dict[ResourceKey, Body]:
-    """The live body of each desired or owned object that exists, in the version that its manifest is written in."""
-    versions = {found.key: version_of(found.body["apiVersion"]) for found in rendered.manifests}
-    return await _state(cluster, dict.fromkeys(inventory.keys, "") | versions, inventory)
+async def live_state(
+    cluster: Cluster, manifests: Iterable[Manifest], keys: Iterable[ResourceKey], inventory: Inventory
+) -> dict[ResourceKey, Body]:
+    """The live body of each that exists: of `manifests` in the version that they are written in, and of `keys`."""
+    versions = {found.key: version_of(found.body["apiVersion"]) for found in manifests}
+    return await _state(cluster, dict.fromkeys(keys, "") | versions, inventory)
 
 
-async def owned_state(cluster: Cluster, inventory: Inventory) -> dict[ResourceKey, Body]:
-    """The live body of each owned object that exists."""
-    return await _state(cluster, dict.fromkeys(inventory.keys, ""), inventory)
+async def owned_state(cluster: Cluster, inventory: Inventory) -> tuple[dict[ResourceKey, Body], dict[ResourceKey, str]]:
+    """The live body of each owned object that exists, and why others cannot be read: one Secret may be out of reach."""
+    found = await _listed(cluster, dict.fromkeys(inventory.keys, ""), inventory) if inventory.exists else {}
+    refused: dict[ResourceKey, str] = {}
+    for key in sorted(inventory.keys - found.keys()):
+        try:
+            found |= await by_name(cluster, {key: ""})
+        except ApiError as exc:
+            if exc.code != 403:
+                raise
+            refused[key] = str(exc)
+    return found, refused
 
 
 async def _state(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory: Inventory) -> dict[ResourceKey, Body]:

@@ -23,12 +23,14 @@ from gitops.engine.plan import (
     Answer,
     Question,
     Situation,
+    creations,
     make_plan,
     questions,
+    selected,
     without_hand_edits,
 )
 from gitops.engine.predict import predict
-from gitops.engine.refusal import bare_twin, is_immutable
+from gitops.engine.refusal import bare_twin, is_immutable, is_of_itself
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application, PolicyOptions
 from gitops.model.errors import ApiError, ConfigError
@@ -81,9 +83,15 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
         prune=request.options.prune or app.sync.prune,
         force_conflicts=request.options.force_conflicts or request.options.adopt or app.sync.conflicts == "force",
     )
-    live = await live_state(outside.cluster, rendered, inventory)
+    # Who asks for one object may have no right to read the others.
+    manifests = selected(rendered, options) if options.resources else rendered.manifests
+    keys = inventory.keys if not options.resources else ()
+    live = await live_state(outside.cluster, manifests, keys, inventory)
     at = Situation(app, rendered, live, inventory, options)
-    answers = await _answers(outside, questions(at, predict), at)
+    answers = {
+        **await _answers(outside, questions(at, predict), at),
+        **await _try_out(outside.cluster, creations(at, makes)),
+    }
     plan = replace(make_plan(at, answers), makes=makes)
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)
     if unconfirmed:
@@ -177,6 +185,23 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
     if equal:
         await outside.store.remember_equal(frozenset(equal), now)
     return answers
+
+
+async def _try_out(cluster: Cluster, wanted: list[tuple[ResourceKey, Body]]) -> Mapping[ResourceKey, Answer]:
+    """The server's word on each create: what is wrong by itself is known before anything is changed."""
+    places = asyncio.Semaphore(_PARALLEL)
+
+    async def answer(key: ResourceKey, body: Body) -> Answer:
+        async with places:
+            try:
+                await cluster.apply(key, body, dry_run=True)
+            except ApiError as exc:
+                is_lost = exc.code == 404 and "namespaces" in str(exc)
+                return Answer(error=exc) if is_lost or is_of_itself(exc) else Answer(predicted=True)
+            return Answer()
+
+    answers = await asyncio.gather(*(answer(key, body) for key, body in wanted))
+    return {key: found for (key, _), found in zip(wanted, answers, strict=True)}
 
 
 def _excused_by_definitions(answers: Mapping[ResourceKey, Answer], at: Situation) -> Mapping[ResourceKey, Answer]:

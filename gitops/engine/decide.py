@@ -21,7 +21,7 @@ def decide(at: Situation, plan: Plan, source: str, more: tuple[Obstacle, ...] = 
     obstacles = [*plan.obstacles, *(more if plan.changes or is_new else ())]
     if not at.options.confirm:
         obstacles += [] if at.options.leaving else _prune_guards(at, plan)
-        obstacles += _quarantine_guard(at.rendered, at.inventory)
+        obstacles += [] if _is_release(at) else _quarantine_guard(at.rendered, at.inventory)
     if not at.options.adopt:
         obstacles += _source_guard(at, source)
     if obstacles:
@@ -42,6 +42,11 @@ def _prune_guards(at: Situation, plan: Plan) -> list[Obstacle]:
         share = f"{leaving} of {owned} objects would be deleted"
         return [_guard(f"{share}, more than pruneLimit.percent {limit.percent}; confirm with --confirm")]
     return []
+
+
+def _is_release(at: Situation) -> bool:
+    """A person goes to a release: it was healthy, whoever left it, and that word is newer."""
+    return at.options.back and any(release.digest == at.rendered.digest for release in at.inventory.releases)
 
 
 def _quarantine_guard(rendered: RenderedSet, inventory: Inventory) -> list[Obstacle]:

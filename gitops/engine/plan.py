@@ -13,7 +13,7 @@ from gitops.engine.diff import changes_between, is_same
 from gitops.engine.hands import is_by_hand, is_edit_by_hand
 from gitops.engine.ignore import movable, without_ignored
 from gitops.engine.inventory import Inventory, foreign_owner, is_held_by, is_inventory, marked
-from gitops.engine.order import Place, places, rank_of
+from gitops.engine.order import Place, is_namespace, kinds_defined_by, places, rank_of
 from gitops.engine.strategy import old_options, strategy_path
 from gitops.engine.takeover import is_client_side, is_of_other_tool, owners_after_takeover, with_owners
 from gitops.manifests.fields import FieldSet
@@ -65,8 +65,9 @@ class PlanOptions:
 class Answer:
     """What the server said to a dry-run: the body it would store, or its refusal.
 
-    A refusal comes with the body that we expected. `forced` if conflicts were taken, `predicted` if the server would
-    not be asked and the body is our own guess. `by_hand` if what people's tools own has to become ours first.
+    A refused update comes with the body that we expected, a create with none in any case. `forced` if conflicts were
+    taken, `predicted` if the server would not be asked and the body is our own guess. `by_hand` if what people's tools
+    own has to become ours first.
     """
 
     body: Body | None = None
@@ -111,7 +112,7 @@ Predict = Callable[[Body, Body], Body]
 def questions(at: Situation, predict: Predict) -> list[Question]:
     """The updates that look as if they would change something; each must be answered before `make_plan`."""
     asked = []
-    for manifest in _selected(at):
+    for manifest in selected(at.rendered, at.options):
         live = at.live.get(manifest.key)
         if live is None or not _may_update(at, manifest, live):
             continue
@@ -123,6 +124,26 @@ def questions(at: Situation, predict: Predict) -> list[Question]:
             excused = strategy_path(manifest.key) if old_options(body, live, manifest.key) else ""
             asked.append(Question(manifest.key, body, predicted, owners is not None, excused))
     return asked
+
+
+def creations(at: Situation, makes: ResourceKey | None) -> list[tuple[ResourceKey, Body]]:
+    """What would be created and can be tried out now, as it would be applied.
+
+    Not what goes into a namespace that the same sync brings (`makes` is one), nor kinds that it defines.
+    """
+    brought = {
+        found.key.name for found in at.rendered.manifests if is_namespace(found.key) and found.key not in at.live
+    }
+    brought |= {makes.name} if makes else set()
+    defined = {(info.group, info.kind) for found in at.rendered.manifests for info in kinds_defined_by(found)}
+    return [
+        (found.key, desired_body(at, found))
+        for found in selected(at.rendered, at.options)
+        if found.key not in at.live
+        and not annotations.hook_phases_of(found)
+        and found.key.namespace not in brought
+        and (found.key.group, found.key.kind) not in defined
+    ]
 
 
 def without_hand_edits(at: Situation, question: Question, predict: Predict) -> Body | None:
@@ -146,7 +167,7 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
     placed: list[tuple[Place, Change]] = []
     obstacles: list[Obstacle] = []
     order = places(at.rendered.manifests)
-    for manifest in _selected(at):
+    for manifest in selected(at.rendered, at.options):
         if annotations.hook_phases_of(manifest):
             continue
         match _change_for(at, manifest, answers.get(manifest.key)):
@@ -159,7 +180,7 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
     leavers = _leavers(at)
     if _hooks_run(at, changed=bool(placed or leavers.prunes)):
         placed += [((hook.phase, *order[hook.key][1:]), hook) for hook in hooks_of(at)]
-        obstacles += filter(None, (_hook_obstacle(at, manifest) for manifest in _selected(at)))
+        obstacles += filter(None, (_hook_obstacle(at, manifest) for manifest in selected(at.rendered, at.options)))
     steps = (*_steps(placed), *_prune_steps(leavers.prunes))
     return Plan(
         application=at.app.identity,
@@ -184,7 +205,7 @@ def hooks_of(at: Situation) -> list[RunHook]:
             annotations.hook_deletes_of(manifest.body),
             phase,
         )
-        for manifest in _selected(at)
+        for manifest in selected(at.rendered, at.options)
         for phase in annotations.hook_phases_of(manifest)
     ]
 
@@ -200,12 +221,13 @@ def desired_body(at: Situation, manifest: Manifest) -> Body:
     return marked(wanted, key, at.inventory)
 
 
-def _selected(at: Situation) -> Iterable[Manifest]:
-    found: Iterable[Manifest] = at.rendered.manifests
-    if at.options.only is not None:
-        found = [manifest for manifest in found if manifest.key in at.options.only]
-    if at.options.resources:
-        wanted = {text.lower() for text in at.options.resources}
+def selected(rendered: RenderedSet, options: PlanOptions) -> Iterable[Manifest]:
+    """The manifests that a plan is about."""
+    found: Iterable[Manifest] = rendered.manifests
+    if options.only is not None:
+        found = [manifest for manifest in found if manifest.key in options.only]
+    if options.resources:
+        wanted = {text.lower() for text in options.resources}
         found = [manifest for manifest in found if f"{manifest.key.kind}/{manifest.key.name}".lower() in wanted]
     return found
 
@@ -251,8 +273,11 @@ def _foreign(key: ResourceKey, other: str) -> Obstacle:
 def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Change | Obstacle | None:
     key = manifest.key
     live = at.live.get(key)
+    if live is None and answer is not None and answer.error is not None:
+        return _not_taken(manifest, answer.error)
     if live is None:
-        return Create(key, desired_body(at, manifest), manifest.origin)
+        is_tried = answer is not None and not answer.predicted
+        return Create(key, desired_body(at, manifest), manifest.origin, is_tried)
     if is_inventory(live):
         reason = f"{manifest.origin}: {key}: is the inventory of an Application; give the object another name"
         return Obstacle(ObstacleKind.REFUSED, key, reason)
@@ -291,6 +316,13 @@ def _new_owners(
         return movable(entry, live, key, at.app.ignoreDifferences) if is_given else {}
 
     return owners_after_takeover(live, moves, old_options(desired, live, key))
+
+
+def _not_taken(manifest: Manifest, error: ApiError) -> Obstacle:
+    reason = scrubbed(str(error), manifest.body)
+    if error.code == 404:
+        reason = f"namespace {manifest.key.namespace} does not exist; add its manifest to the source, or create it"
+    return Obstacle(ObstacleKind.REFUSED, manifest.key, f"{manifest.origin}: {manifest.key}: {reason}")
 
 
 def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, error: ApiError) -> Change | Obstacle:

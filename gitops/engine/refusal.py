@@ -32,6 +32,16 @@ def conflict_reason(error: ApiError) -> str:
     return ", ".join(f"{cause.get('field', '').lstrip('.')} ({cause.get('message', '')})" for cause in error.causes)
 
 
+def is_of_itself(error: ApiError) -> bool:
+    """True when a create is refused for what is written in it, and so would be whatever else is there by then.
+
+    A webhook may ask for what the same sync brings, and quotas, rights and admission by other objects (403) change.
+    """
+    if "admission webhook" in str(error) or "dry" in str(error).lower():
+        return False
+    return error.code in (400, 413, 422) or (error.code == 500 and "failed to create typed patch object" in str(error))
+
+
 def is_immutable(error: ApiError) -> bool:
     """True when nothing but immutable fields stands in the way: what is wrong besides would be refused anew."""
     texts = [cause.get("message", "") for cause in error.causes] or [str(error)]

@@ -69,11 +69,12 @@ class HookDelete(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Not in the cluster; `body` carries our marks."""
+    """Not in the cluster; `body` carries our marks. `tried` when the server has said that it would take it."""
 
     key: ResourceKey
     body: Body
     origin: Origin
+    tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)

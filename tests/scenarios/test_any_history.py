@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from gitops.model.errors import GitopsError
 from gitops.model.result import Outcome
-from tests.scenarios.world import World, config_map, deployment
+from tests.scenarios.world import World, config_map, deployment, refused
 from tests.soak import examples
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
@@ -111,10 +111,10 @@ class AnyHistory(RuleBasedStateMachine):
             return
         before = self._live()
         bodies = [config_map(each, **data) for each, data in sorted(self.desired.items()) if each != name]
-        refused = config_map("x")
-        refused["metadata"] = {"name": "Not-A-Name", "annotations": {"gitops.dev/wave": "1"}}
         changed = config_map(name, **{**self.desired.get(name, {}), "x": f"bad-{value}"})
-        self.world.commit(all=[*bodies, changed, config_map("always"), config_map("new"), refused])
+        self.world.commit(
+            all=[*bodies, changed, config_map("always"), config_map("new"), *refused(**{"gitops.dev/wave": "1"})]
+        )
         self._quietly(lambda: self.world.sync_killed_after(after))
         result = self.world.sync()
         assert result.outcome in (Outcome.ROLLED_BACK, Outcome.HELD, Outcome.FAILED), result.message

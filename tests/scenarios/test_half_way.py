@@ -27,7 +27,7 @@ def half_way(world):
     world.commit(web=deployment(), settings=config_map("settings", color="blue"))
     world.sync()
     bad(world)
-    world.sync_killed_after(6)
+    world.sync_killed_after(7)
     assert world.inventory().going_back
     return world
 

@@ -15,7 +15,7 @@ from gitops.controller.wait import health_when_gone
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import HEALTHY, HealthWord
 from gitops.model.result import Outcome
-from tests.scenarios.world import Killed, config_map, deployment, job
+from tests.scenarios.world import Killed, config_map, deployment, job, refused
 from tests.soak import at_leisure
 
 OURS = {
@@ -325,7 +325,7 @@ def test_a_hook_cannot_be_asked_for_by_name(world):
 @pytest.mark.parametrize("fails", [False, True], ids=["succeeds", "fails"])
 def test_a_hook_of_two_phases_runs_in_both(world, fails):
     """PreSync and SyncFail: what announces a deployment announces its end; each time it is another run."""
-    bad = {"bad": {**config_map("x"), "metadata": {"name": "Not-A-Name"}}} if fails else {}
+    bad = {"bad": refused()} if fails else {}
     world.commit(
         say=job("say", **{"argocd.argoproj.io/hook": "PreSync,PostSync,SyncFail"}), web=config_map("web"), **bad
     )

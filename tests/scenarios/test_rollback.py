@@ -102,3 +102,15 @@ def test_a_claim_that_was_recreated_is_not_deleted_again_by_itself(world):
     assert "rolling back failed" in result.message
     assert "would be deleted with all that is in it" in result.message
     assert world.get("PersistentVolumeClaim", "data")["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_a_release_that_a_person_left_can_be_gone_to_again_by_its_number(world):
+    world.commit(settings=config_map("settings", a="1"))
+    world.sync()
+    world.commit(settings=config_map("settings", a="2"))
+    world.sync()
+    assert by_hand(world)[0] == DONE
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+    code, said = by_hand(world, "2")
+    assert code == DONE, said
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "2"}

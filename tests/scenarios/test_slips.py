@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from gitops.controller.inspect import find_applications, standing_of
 from gitops.engine.inventory import parent_key
-from gitops.model.errors import ManifestError
+from gitops.model.errors import ApiError, ManifestError
 from gitops.model.result import Outcome
 from gitops.sandbox.cluster import User
 from tests.scenarios.test_controller_errors import as_user
@@ -120,21 +121,26 @@ def test_a_chart_label_alone_makes_nobody_an_owner(world):
     assert world.sync().outcome is Outcome.SYNCED
 
 
+def grant(world, rule):
+    """The user `limited` may do this, and no more, in the world's namespace."""
+    root, group = "/apis/rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io"
+    role = {"kind": "Role", "apiVersion": f"{group}/v1", "metadata": {"name": "a"}, "rules": [rule]}
+    world.request("POST", f"{root}/namespaces/{world.namespace}/roles", role)
+    named = {"apiGroup": group, "kind": "Role", "name": "a"}
+    subjects = [{"apiGroup": group, "kind": "User", "name": "limited"}]
+    binding = {"kind": "RoleBinding", "apiVersion": f"{group}/v1", "metadata": {"name": "a"}}
+    path = f"{root}/namespaces/{world.namespace}/rolebindings"
+    world.request("POST", path, {**binding, "roleRef": named, "subjects": subjects})
+
+
 def test_a_deletion_that_is_refused_is_told_at_once_and_waited_for_by_nobody(fresh_sandbox, tmp_path):
     tokens = {"root": User("ada", ("system:masters",)), "limited": User("limited", ())}
     sandbox = fresh_sandbox(tokens=tokens)
     world = World(tmp_path, as_user(sandbox.kubeconfig(), "root"), "limited")
     world.commit(a=config_map("a"), b=config_map("b"))
     world.sync()
-    rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/limited"
-    rules = [{"apiGroups": [""], "resources": ["*"], "verbs": ["get", "list", "watch", "create", "patch", "update"]}]
-    role = {"kind": "Role", "apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "a"}, "rules": rules}
-    world.request("POST", f"{rbac}/roles", role)
-    named = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "a"}
-    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "limited"}]
-    binding = {**role, "kind": "RoleBinding", "roleRef": named, "subjects": subjects}
-    del binding["rules"]
-    world.request("POST", f"{rbac}/rolebindings", binding)
+    verbs = ["get", "list", "watch", "create", "patch", "update"]
+    grant(world, {"apiGroups": [""], "resources": ["*"], "verbs": verbs})
     world.kubeconfig.write_text(as_user(sandbox.kubeconfig(), "limited"))
     world.commit(b=None)
     began = time.monotonic()
@@ -143,3 +149,25 @@ def test_a_deletion_that_is_refused_is_told_at_once_and_waited_for_by_nobody(fre
     assert result.outcome is Outcome.FAILED
     assert "cannot delete" in result.message
     assert "does not go away" not in result.message
+
+
+def test_one_object_that_may_not_be_read_hides_no_others(fresh_sandbox, tmp_path):
+    tokens = {"root": User("ada", ("system:masters",)), "limited": User("limited", ())}
+    sandbox = fresh_sandbox(tokens=tokens)
+    world = World(tmp_path, as_user(sandbox.kubeconfig(), "root"), "limited")
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": "hidden"}}
+    world.commit(a=config_map("a"), secret=secret)
+    world.sync()
+    grant(world, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]})
+    world.kubeconfig.write_text(as_user(sandbox.kubeconfig(), "limited"))
+
+    async def look(outside):
+        (found,) = await find_applications(outside.cluster, "app", "limited")
+        return await standing_of(outside.cluster, found)
+
+    words = {member.key.kind: member.health.word.value for member in world._outside(look).objects}
+    assert words == {"ConfigMap": "Healthy", "Secret": "Unknown"}
+    world.edit("core/configmaps/a", {"data": {"a": "2"}})
+    assert [change.key.name for change in world.plan(resources=("ConfigMap/a",)).plan.changes] == ["a"]
+    with pytest.raises(ApiError, match="say where to look with -n"):
+        world._outside(lambda outside: find_applications(outside.cluster, "app"))

@@ -7,7 +7,7 @@ import pytest
 from gitops.model.application import PolicyOptions
 from gitops.model.errors import ConfigError, ManifestError, SourceError
 from gitops.model.result import Outcome
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import config_map, deployment, refused
 
 
 def test_a_refused_object_leaves_its_step_undone_as_a_whole(world):
@@ -114,3 +114,46 @@ def test_an_enforced_rule_holds_what_it_cannot_judge(world, containers):
     world.commit(bad=pod)
     policies = PolicyOptions(enforce=("pod-security-baseline", "require-limits", "pinned-images"))
     assert world.sync(replace(world.app, policies=policies)).outcome is Outcome.HELD
+
+
+def test_what_would_be_refused_is_known_before_anything_is_changed(world):
+    world.commit(web=deployment(), settings=config_map("settings"))
+    world.sync()
+    misspelt = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "nightly", "annotations": {"gitops.dev/wave": "5"}},
+        "spec": {"shedule": "0 0 * * *", "jobTemplate": {"spec": {"template": {"spec": {"containers": []}}}}},
+    }
+    world.commit(web=deployment(image="nginx:1.27"), settings=config_map("settings", a="2"), nightly=misspelt)
+    result = world.sync()
+    assert (result.outcome, result.changed) == (Outcome.HELD, ())
+    assert "nightly.yaml:1" in result.message
+    assert "shedule" in result.message
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+    assert world.inventory().quarantine is None
+
+
+def test_an_object_of_a_namespace_that_nobody_makes_is_known_before_anything_is_changed(world):
+    lost = config_map("lost")
+    lost["metadata"]["namespace"] = f"{world.namespace}-nowhere"
+    world.commit(web=config_map("web"))
+    world.sync()
+    world.commit(web=config_map("web", a="2"), lost=lost)
+    result = world.sync()
+    assert (result.outcome, result.changed) == (Outcome.HELD, ())
+    assert "namespace" in result.message
+    assert "does not exist; add its manifest to the source" in result.message
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{world.namespace}-nowhere"}}
+    world.commit(space=space)
+    assert world.sync().outcome is Outcome.SYNCED
+
+
+def test_what_other_objects_forbid_now_is_left_to_the_sync_itself(world):
+    limit, pod = refused()
+    world.commit(limit=limit)
+    world.sync()
+    loose = {**limit, "spec": {"limits": [{"type": "Container", "max": {"cpu": "4"}}]}}
+    world.commit(limit=loose, pod=pod)
+    assert world.sync(wait=False).outcome is Outcome.SYNCED
+    assert world.get("Pod", "x")

@@ -235,5 +235,20 @@ def job(name: str, image: str = "busybox", **annotations: str):
     }
 
 
+def refused(**annotations: str):
+    """A limit, and a Pod that it forbids: nobody can tell before the limit is there."""
+    limit = {"type": "Container", "max": {"cpu": "1"}}
+    container = {"name": "x", "image": "busybox", "resources": {"limits": {"cpu": "2"}}}
+    return [
+        {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "x"}, "spec": {"limits": [limit]}},
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "x", "annotations": annotations},
+            "spec": {"containers": [container]},
+        },
+    ]
+
+
 def as_json(value: object) -> str:
     return orjson.dumps(value).decode()

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gitops.adapters.kubernetes.plain_kubeconfig import NotPlainError, read_plain, tls_of
+from gitops.adapters.kubernetes.plain_kubeconfig import NotPlainError, namespace_in, read_plain, tls_of
 from gitops.model.errors import ConfigError
 
 # The library gives a credential plug-in no time limit of its own.
 PLUGIN_SECONDS = 30.0
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,17 @@ def connect(kubeconfig: str = "", context: str = "") -> Connection:
         return _load_plain(Path(path), context)
     except NotPlainError:
         return _limited(lambda: _load_file(path, context), f"kubeconfig {path}")
+
+
+def home_namespace(kubeconfig: str = "", context: str = "") -> str:
+    """Where kubectl would work without a namespace: that of the context, in a Pod its own; "" where neither says."""
+    path = kubeconfig or os.environ.get("KUBECONFIG", "")
+    default = os.path.expanduser("~/.kube/config")
+    if path or os.path.exists(default):
+        return namespace_in([Path(part) for part in (path or default).split(os.pathsep) if part], context)
+    with contextlib.suppress(OSError):
+        return _OWN_NAMESPACE.read_text().strip()
+    return ""
 
 
 async def connect_apart(kubeconfig: str = "", context: str = "") -> Connection:

@@ -6,9 +6,11 @@ each command, which the common case need not pay.
 
 import base64
 import binascii
+import contextlib
 import os
 import ssl
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,26 @@ def read_plain(path: Path, context: str) -> tuple[dict[str, Any], dict[str, Any]
     """The cluster and user entries of `context` ("" = the current one). Raises NotPlainError."""
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")):
         raise NotPlainError
+    config = _read(path)
+    chosen = _named(config, "contexts", "context", context or config.get("current-context"))
+    cluster = _named(config, "clusters", "cluster", chosen.get("cluster"))
+    user = _named(config, "users", "user", chosen.get("user"))
+    if set(cluster) - _CLUSTER or set(user) - _USER or not isinstance(cluster.get("server"), str):
+        raise NotPlainError
+    return cluster, user
+
+
+def namespace_in(paths: Iterable[Path], context: str) -> str:
+    """The namespace that `context` ("" = the current one) names in the first file that knows it, or ""."""
+    for path in paths:
+        with contextlib.suppress(NotPlainError):
+            config = _read(path)
+            context = context or str(config.get("current-context") or "")
+            return str(_named(config, "contexts", "context", context).get("namespace") or "")
+    return ""
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         documents = load_all(path.read_bytes(), str(path))
     except (OSError, ManifestError) as exc:
@@ -41,12 +63,7 @@ def read_plain(path: Path, context: str) -> tuple[dict[str, Any], dict[str, Any]
     config = documents[0].value if len(documents) == 1 else None
     if not isinstance(config, dict):
         raise NotPlainError
-    chosen = _named(config, "contexts", "context", context or config.get("current-context"))
-    cluster = _named(config, "clusters", "cluster", chosen.get("cluster"))
-    user = _named(config, "users", "user", chosen.get("user"))
-    if set(cluster) - _CLUSTER or set(user) - _USER or not isinstance(cluster.get("server"), str):
-        raise NotPlainError
-    return cluster, user
+    return config
 
 
 def tls_of(path: Path, cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLContext:
