@@ -459,5 +459,5 @@ def test_an_entry_whose_answer_was_lost_is_written_once(postgresql, tmp_path):
 
 def test_a_damaged_database_says_what_to_do(tmp_path):
     (tmp_path / "gitops.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(StoreError, match="is damaged .* move it away"):
+    with pytest.raises(StoreError, match=r"is damaged .* move it away"):
         with_store(Place(tmp_path, ""), lambda store: store.chains())
