@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gitops.adapters.clock import SystemClock
-from gitops.adapters.kubernetes import cache, http, registry
+from gitops.adapters.kubernetes import http, registry, watches
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.connection import connect
 from gitops.adapters.kubernetes.registry import Registry
@@ -31,7 +31,7 @@ def as_user(kubeconfig, token):
 
 
 def test_a_watch_that_is_refused_for_a_while_goes_on_when_the_right_is_back(fresh_sandbox, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "_REFUSED_SECONDS", 1.0)
+    monkeypatch.setattr(watches, "_REFUSED_SECONDS", 1.0)
     sandbox = fresh_sandbox(tokens={"root": User("ada", ("system:masters",)), "limited": LIMITED}, speed=4.0)
     world = World(tmp_path, as_user(sandbox.kubeconfig(), "root"), "refused")
     binding = {

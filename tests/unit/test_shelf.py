@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gitops.adapters.kubernetes.cache import _Watches
 from gitops.adapters.kubernetes.shelf import Shelf
+from gitops.adapters.kubernetes.watches import Watches
 from gitops.engine.health import health_of
 from gitops.manifests.key import ResourceKey
 from gitops.model.health import HealthWord
@@ -69,7 +69,7 @@ class Watched:
 
     def __init__(self, *bodies, listener=None):
         self.told = []
-        self.watches = _Watches(None, listener or self.told.append)
+        self.watches = Watches(None, listener or self.told.append)
         self.shelf = Shelf()
         self.shelf.version = "10"
         self.watches._shelves["", "ConfigMap", ""] = self.shelf

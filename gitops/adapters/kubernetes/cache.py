@@ -9,36 +9,21 @@ shelf from the answer, so that a plan right after a sync sees it. While a watch 
 not answered from: what it holds may long be otherwise.
 """
 
-import asyncio
 import contextlib
-import random
-import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from typing import Any
-
-import structlog
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
-from gitops.adapters.kubernetes.shelf import Seen, Shelf, content_of
-from gitops.engine.inventory import INSTANCE, MANAGED_BY, PART_OF, SET_ID
-from gitops.manifests.key import Body, ResourceKey, key_of
-from gitops.model.errors import ApiError, ClusterError
+from gitops.adapters.kubernetes.shelf import Seen
+from gitops.adapters.kubernetes.watches import OURS, Watches
+from gitops.engine.inventory import PART_OF, SET_ID
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.errors import ApiError
 from gitops.model.kinds import Kinds
 from gitops.ports import Listing, WatchEvent
 
-log = structlog.get_logger()
-_OURS = f"{MANAGED_BY}={INSTANCE}"
-_PARENTS = f"{SET_ID},{_OURS}"
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
-# The first list of a kind is waited for only so long; after that each object is asked for by name.
-_FIRST_LIST_SECONDS = 60.0
-_NAMESPACE_SECONDS = 5.0
+_PARENTS = f"{SET_ID},{OURS}"
 # Marks the version of a list that was answered from a shelf: the shelf's own count.
 _SERIAL = "shelf-"
-_REFUSED_SECONDS, _REFUSED_PAUSE, _MOST_REFUSALS = 300.0, 2.0, 5
-
-Place = tuple[str, str, str]  # group, kind, namespace ("" = every one)
 
 
 class CachedCluster:
@@ -49,7 +34,7 @@ class CachedCluster:
     ) -> None:
         """`may_write` is asked right before each write: a replica that lost its place must not finish what it began."""
         self._cluster = cluster
-        self._watches = _Watches(cluster, on_change)
+        self._watches = Watches(cluster, on_change)
         if may_write is not None:
             cluster.http.ask_before_writes(may_write)
 
@@ -164,237 +149,3 @@ def _name_asked_for(fields: str) -> str | None:
     """The one name that a field selector asks for, "" where there is none, None for anything else."""
     field, _, value = fields.partition("=")
     return "" if not fields else value if field == "metadata.name" and "," not in value else None
-
-
-class _Watches:
-    """The shelves of one cluster, each kept true by a task."""
-
-    def __init__(self, cluster: KubernetesCluster, on_change: Callable[[Seen], None]) -> None:
-        self._cluster = cluster
-        self._on_change = on_change
-        self._shelves: dict[Place, Shelf] = {}
-        self._listed: dict[Place, asyncio.Event] = {}
-        self._tasks: dict[Place, asyncio.Task[None]] = {}
-        # Until when (monotonic) a place is not tried again: our rights ended there, which may have been for a moment.
-        self._refused: dict[Place, float] = {}
-        self._away: set[Place] = set()  # what is watched there cannot be reached now: nothing is answered from it
-        self._closed = False
-        self._writing: Counter[ResourceKey] = Counter()  # writes of ours that are not answered yet
-        self._early: dict[ResourceKey, Seen] = {}  # what was seen of them before the answer
-        self._namespaces: dict[str, tuple[float, Body]] = {}
-        self._readers: dict[tuple[int, str], list[asyncio.Queue[WatchEvent | None]]] = {}
-
-    async def shelf(self, group: str, kind: str, namespace: str) -> Shelf | None:
-        """The shelf that holds this kind there, once it is filled; None where there can be none."""
-        for _ in range(2):
-            place = (group, kind, namespace if self._is_refused((group, kind, "")) else "")
-            if self._is_refused(place):
-                return None
-            if place not in self._tasks:
-                info = (await self._cluster.kinds()).find(group, kind)
-                if info is None or not {"list", "watch"} <= info.verbs:
-                    return None
-                if place not in self._tasks:
-                    self._begin(place)
-            if place in self._away:
-                return None
-            try:
-                async with asyncio.timeout(_FIRST_LIST_SECONDS):
-                    await self._listed[place].wait()
-            except TimeoutError:
-                return None
-            if place in self._shelves:
-                return self._shelves[place]
-        return None
-
-    def _try_again(self, place: Place) -> None:
-        if place not in self._tasks and not self._closed:
-            self._begin(place)
-
-    def _is_refused(self, place: Place) -> bool:
-        return time.monotonic() < self._refused.get(place, 0.0)
-
-    async def namespace(self, key: ResourceKey) -> Body | None:
-        """A namespace that is not ours, as it was a moment ago: every Application in it asks whether it is there."""
-        now = time.monotonic()
-        known = self._namespaces.get(key.name)
-        if known is None or now - known[0] > _NAMESPACE_SECONDS:
-            body = await self._cluster.get(key)
-            if body is None:
-                self._namespaces.pop(key.name, None)
-                return None
-            known = self._namespaces[key.name] = (now, body)
-        return known[1]
-
-    def _begin(self, place: Place) -> None:
-        self._listed[place] = asyncio.Event()
-        self._tasks[place] = asyncio.create_task(self._run(place), name=f"watch {place[1]}")
-
-    async def written(self, key: ResourceKey, write: Coroutine[Any, Any, Body]) -> Body:
-        """Await a write of ours; an event of it that comes before its answer is no drift."""
-        self._writing[key] += 1
-        stored = None
-        try:
-            stored = await write
-            self._put_written(stored)
-            return stored
-        finally:
-            self._writing[key] -= 1
-            if not self._writing[key]:
-                del self._writing[key]
-                early = self._early.pop(key, None)
-                if early is not None and (stored is None or not _is_same(early.body, stored)):
-                    self._say(early)
-
-    def _put_written(self, body: Body) -> None:
-        """Put our own write on its shelf, so that what is planned next sees it."""
-        key = key_of(body)
-        shelf = self._shelves.get((key.group, key.kind, ""))
-        if shelf is None:
-            shelf = self._shelves.get((key.group, key.kind, key.namespace))
-        if shelf is None or shelf.is_past(body) or (body["metadata"].get("labels") or {}).get(MANAGED_BY) != INSTANCE:
-            return
-        seen = shelf.put(body, ours=True)
-        if seen is not None:
-            self._tell(shelf, seen, "MODIFIED", body)
-
-    @contextlib.asynccontextmanager
-    async def follow(self, shelf: Shelf, set_id: str, serial: int) -> AsyncIterator[AsyncIterator[WatchEvent]]:
-        """Events of one set after `serial`."""
-        missed = shelf.since(serial, set_id)
-        if missed is None:
-            raise ApiError(410, "Expired", "too much has happened since; list again")
-        queue: asyncio.Queue[WatchEvent | None] = asyncio.Queue()
-        for type_, body in missed:
-            queue.put_nowait(WatchEvent(type_, body))
-        readers = self._readers.setdefault((id(shelf), set_id), [])
-        readers.append(queue)
-        try:
-            yield _drained(queue)
-        finally:
-            readers.remove(queue)
-            if not readers:
-                self._readers.pop((id(shelf), set_id), None)
-
-    def _say(self, seen: Seen) -> None:
-        """What whoever listens makes of one object must not end the watch of all the others."""
-        try:
-            self._on_change(seen)
-        except Exception:
-            log.exception("watch.listener-crashed", object=str(seen.key))
-
-    async def close(self) -> None:
-        self._closed = True
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-    async def _run(self, place: Place) -> None:
-        """List, then watch for as long as the kind is served; where our rights end there is no shelf."""
-        shelf, pause, refusals = Shelf(), _FIRST_PAUSE, 0
-        while True:
-            try:
-                if not shelf.version:
-                    await self._list(place, shelf)
-                    self._shelves[place] = shelf
-                    self._listed[place].set()
-                await self._watch(place, shelf)
-                pause, refusals = _FIRST_PAUSE, 0
-            except ApiError as exc:
-                shelf.version = ""  # 410 and everything else: begin again with a list
-                refusals += exc.code == 403
-                # An API server that starts refuses what it will allow in a moment.
-                is_passing = exc.code == 403 and place in self._shelves and refusals < _MOST_REFUSALS
-                pause = _REFUSED_PAUSE if is_passing else min(pause * 2, _LONGEST_PAUSE)
-                if exc.code in (403, 404, 405) and not is_passing and not await self._is_left(place, exc):
-                    return
-            except ClusterError:
-                pause = min(pause * 2, _LONGEST_PAUSE)
-                self._away.add(place)
-                self._end_readers(shelf)
-            except Exception:
-                # A fault of ours, or an answer that no API server gives: a shelf that is not kept true is worse.
-                log.exception("watch.crashed", group=place[0], kind=place[1])
-                shelf.version, pause = "", _LONGEST_PAUSE
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
-
-    async def _is_left(self, place: Place, exc: ApiError) -> bool:
-        """Whether to go on with a watch that was refused: no, if our rights or the kind end here."""
-        group, kind, namespace = place
-        if exc.code in (403, 405):
-            self._refused[place] = time.monotonic() + _REFUSED_SECONDS
-            asyncio.get_running_loop().call_later(_REFUSED_SECONDS, self._try_again, place)
-        else:
-            with contextlib.suppress(ClusterError):
-                if (await self._cluster.kinds(refresh=True)).find(group, kind) is not None:
-                    return True
-        log.warning("watch.ended", group=group, kind=kind, namespace=namespace, reason=str(exc))
-        shelf = self._shelves.pop(place, None)
-        del self._tasks[place]
-        if shelf is not None:
-            self._end_readers(shelf)
-        for key in shelf.keys() if shelf is not None else ():
-            seen = shelf.take_away(key) if shelf is not None else None
-            if seen is not None:
-                self._say(seen)
-        self._listed[place].set()
-        return False
-
-    def _end_readers(self, shelf: Shelf) -> None:
-        for (reader, _), queues in self._readers.items():
-            for queue in queues if reader == id(shelf) else ():
-                queue.put_nowait(None)
-
-    async def _list(self, place: Place, shelf: Shelf) -> None:
-        left, began = shelf.keys(), shelf.serial
-        version = ""
-        async for page in self._cluster.pages(*place, _OURS):
-            for body in page.items:
-                left.discard(key_of(body))
-                self._took_in(shelf, "ADDED", body, listed_from=began)
-            version = page.version
-            await asyncio.sleep(0)
-        for key in left:
-            self._lost(shelf, key)
-        if not version:
-            raise ApiError(405, "MethodNotAllowed", f"{place[1]} cannot be listed and watched")
-        shelf.version = version
-
-    async def _watch(self, place: Place, shelf: Shelf) -> None:
-        async with self._cluster.watch(*place, shelf.version, _OURS) as events:
-            self._away.discard(place)
-            async for event in events:
-                if event.type == "DELETED":
-                    self._lost(shelf, key_of(event.body))
-                elif event.type != "BOOKMARK":
-                    self._took_in(shelf, event.type, event.body)
-                shelf.version = event.body["metadata"]["resourceVersion"]
-
-    def _took_in(self, shelf: Shelf, type_: str, body: Body, listed_from: int | None = None) -> None:
-        seen = shelf.put(body, listed_from=listed_from)
-        if seen is not None:
-            self._tell(shelf, seen, type_, body)
-
-    def _lost(self, shelf: Shelf, key: ResourceKey) -> None:
-        last = shelf.get(key)
-        seen = shelf.take_away(key)
-        if seen is not None and last is not None:
-            self._tell(shelf, seen, "DELETED", last)
-
-    def _tell(self, shelf: Shelf, seen: Seen, type_: str, body: Body) -> None:
-        for queue in self._readers.get((id(shelf), seen.set_id), ()):
-            queue.put_nowait(WatchEvent(type_, body))  # type: ignore[arg-type]
-        if seen.suspect and seen.key in self._writing:
-            self._early[seen.key] = seen
-            seen = seen._replace(suspect=False)
-        self._say(seen)
-
-
-def _is_same(seen: Body | None, stored: Body) -> bool:
-    return seen is not None and content_of(seen) == content_of(stored)
-
-
-async def _drained(queue: asyncio.Queue[WatchEvent | None]) -> AsyncIterator[WatchEvent]:
-    """Events as they come; None says that the shelf is gone, or not kept true now: whoever reads has to list again."""
-    while (event := await queue.get()) is not None:
-        yield event
