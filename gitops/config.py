@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from gitops.engine.paths import parse_path, parse_pointer
-from gitops.manifests.cel import CelError, compiled
+from gitops.manifests.cel import CelError, check_bounded, compiled
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body
 from gitops.manifests.yaml import line_of
@@ -34,6 +34,8 @@ SECONDS = {("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "
     ("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"
 }
 LONGEST = 366 * 24 * 3600.0
+# What is read here is worked with on the loop that all Applications share.
+MOST_TEXT, MOST_ITEMS = 1024, 256
 NO_HELM = "Helm charts cannot be rendered yet: render the chart with `helm template` and commit that"
 T = TypeVar("T")
 
@@ -141,9 +143,10 @@ class _Reader:
                 expression = getattr(rule, name)
                 try:
                     if expression:
+                        check_bounded(expression)
                         compiled(expression, ("metadata", "object", "spec", "status"))
                 except CelError as exc:
-                    raise self._error(("spec", "health", number, name), f"not a CEL expression: {exc}") from None
+                    raise self._error(("spec", "health", number, name), f"cannot be used as a rule: {exc}") from None
         for number, window in enumerate(app.windows):
             try:
                 check_window(window)
@@ -224,6 +227,8 @@ class _Reader:
     def _list(self, hint: Any, value: Any, field: tuple[str | int, ...], place: tuple[str, str]) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise self._error(field, f"expected a list, got {_kind(value)}")
+        if len(value) > MOST_ITEMS:
+            raise self._error(field, f"expected at most {MOST_ITEMS} items, got {len(value)}")
         return tuple(self._value(hint, item, (*field, index), ("", place[1])) for index, item in enumerate(value))
 
     def _typed(self, hint: Any, value: Any, field: tuple[str | int, ...]) -> Any:
@@ -232,6 +237,8 @@ class _Reader:
             raise self._error(field, f"expected {_NAMES[hint.__name__]}, got {_kind(value)}")
         if hint in (int, float) and value < 0:
             raise self._error(field, f"expected 0 or more, got {value}")
+        if hint is str and len(value) > MOST_TEXT:
+            raise self._error(field, f"expected at most {MOST_TEXT} characters, got {len(value)}")
         return value
 
     def _line(self, field: tuple[str | int, ...]) -> int:

@@ -10,7 +10,7 @@ import sys
 import typing
 from typing import Any
 
-from gitops.config import API_VERSION, DURATION, SECONDS
+from gitops.config import API_VERSION, DURATION, MOST_ITEMS, MOST_TEXT, SECONDS
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application
 
@@ -101,17 +101,17 @@ def _object(kind: type) -> Schema:
 
 def _value(hint: Any, place: tuple[str, str]) -> Schema:
     if place in SECONDS:
-        return {"type": "string", "pattern": f"^{DURATION.pattern}$"}
+        return {"type": "string", "maxLength": MOST_TEXT, "pattern": f"^{DURATION.pattern}$"}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _object(hint)
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         return {"type": "string", "enum": list(typing.get_args(hint))}
     if origin is tuple:
-        return {"type": "array", "items": _value(typing.get_args(hint)[0], ("", ""))}
+        return {"type": "array", "maxItems": MOST_ITEMS, "items": _value(typing.get_args(hint)[0], ("", ""))}
     if origin is dict:
         return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {"type": _TYPES[hint]}
+    return {"type": "string", "maxLength": MOST_TEXT} if hint is str else {"type": _TYPES[hint]}
 
 
 def _duration(seconds: float) -> str:

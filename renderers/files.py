@@ -4,10 +4,11 @@ Hidden files and folders (`.github/`) are left out, and a link to a folder is no
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gitops.model.errors import SourceError
 from gitops.model.revision import Tree, within
+from renderers.expressions import compiled
 
 
 def files_below(tree: Tree, directory: str, recurse: bool = True) -> Iterator[str]:
@@ -30,14 +31,15 @@ def _leads_to_file(tree: Tree, path: str) -> bool:
         return True
 
 
-def matcher(patterns: str) -> re.Pattern[str]:
-    """Comma-separated globs as one expression for relative paths.
+def matcher(patterns: str) -> Callable[[str], bool]:
+    """Comma-separated globs as one question of relative paths. Raises RenderError.
 
     `*` and `?` stay inside one name, `**` spans folders, `[ab]` is one of; a glob without `/` fits a file's name in
     any folder, and one that names a folder fits all below it.
     """
     globs = [each.strip() for each in patterns.split(",")]
-    return re.compile("|".join(_expression(glob) for glob in globs if glob) or r"(?!)")
+    expressions = [compiled(_expression(glob)) for glob in globs if glob]
+    return lambda path: any(found.fullmatch(path.encode(errors="replace").decode()) for found in expressions)
 
 
 def _expression(glob: str) -> str:
@@ -58,4 +60,4 @@ def _expression(glob: str) -> str:
                 text += "[" + part[1:-1].replace("\\", r"\\").replace("!", "^", 1 if part[1] == "!" else 0) + "]"
             case _:
                 text += re.escape(part)
-    return text + (r"/.*\Z" if folder else r"\Z")
+    return text + ("/.*" if folder else "")

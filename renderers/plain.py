@@ -41,9 +41,7 @@ def read_file(tree: Tree, path: str) -> tuple[Manifest, ...]:
 def select(names: list[str], options: PlainOptions) -> list[str]:
     """The names (relative paths) that end like manifests, fit `include` if it is given, and do not fit `exclude`."""
     include, exclude = matcher(options.include or "**"), matcher(options.exclude)
-    return [
-        name for name in names if name.endswith(_ENDINGS) and include.fullmatch(name) and not exclude.fullmatch(name)
-    ]
+    return [name for name in names if name.endswith(_ENDINGS) and include(name) and not exclude(name)]
 
 
 def _limits(options: PlainOptions) -> str:

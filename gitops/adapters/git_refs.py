@@ -150,7 +150,7 @@ def parse_range(text: str) -> list[list[_Term]] | None:
     """`^1.4`, `~1.2`, `>=1.0 <2`, `1.x || 2.0.1`, `1.2 - 1.4` as alternatives of terms; None for other text."""
     alternatives: list[list[_Term]] = []
     for part in text.split("||"):
-        part = re.sub(r"(\S+)\s+-\s+(\S+)", r">=\1 <=\2", part.strip()).replace(",", " ")
+        part = _without_hyphens(part)
         terms: list[_Term] = []
         at = 0
         while at < len(part):
@@ -167,6 +167,17 @@ def parse_range(text: str) -> list[list[_Term]] | None:
             return None
         alternatives.append(terms)
     return alternatives
+
+
+def _without_hyphens(text: str) -> str:
+    """`1.2 - 1.4` as `>=1.2 <=1.4`; commas are spaces."""
+    words: list[str] = []
+    for word in text.replace(",", " ").split():
+        if len(words) > 1 and words[-1] == "-":
+            words[-2:] = [f">={words[-2]}", f"<={word}"]
+        else:
+            words.append(word)
+    return " ".join(words)
 
 
 def _term(operator: str, text: str) -> _Term:

@@ -236,7 +236,7 @@ def telemetry_collector(body: Body) -> HealthWord:
     spec, replicas = _spec(body), (_status(body).get("scale") or {}).get("statusReplicas")
     if replicas is None:
         return HEALTHY if _status(body) and spec.get("mode") == "sidecar" else PROGRESSING
-    parts = re.search(r"(\d+)/(\d+)", str(replicas))
+    parts = re.match(r"(\d+)/(\d+)", str(replicas))
     if parts is None:
         return PROGRESSING
     ready, total = int(parts[1]), int(parts[2])

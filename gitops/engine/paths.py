@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     | \.(?P<quoted>"(?:[^"\\]|\\.)*")\??
     | \.?\[\s*(?P<index>\d+)\s*\]\??
     | \.?(?P<each>\[\s*\])\??
-    | \|\s*select\(\s*(?P<path>[^()]*?)\s*(?P<operator>==|!=)\s*(?P<literal>{_LITERAL})\s*\)
+    | \|\s*select\((?P<path>[^()]*?)(?P<operator>==|!=)\s*(?P<literal>{_LITERAL})\s*\)
     | (?P<pipe>\|)(?=\s*[.\[])
     )\s*""",
     re.VERBOSE,
@@ -106,7 +106,7 @@ def value_at(body: Any, path: Path) -> Any:
 
 def _steps(token: "re.Match[str]") -> list[Field | Item | Each | Where]:
     if token["operator"]:
-        path = parse_path(token["path"])
+        path = parse_path(token["path"].strip())
         if not all(isinstance(step, (Field, Item)) for step in path):
             raise ManifestError(f"select({token['path']} …): only fields may be compared")
         return [Where(path, json.loads(token["literal"]), token["operator"] == "==")]

@@ -14,6 +14,11 @@ import re2
 
 from gitops.manifests.quantity import QuantityError, parse
 
+_CALLED = r"(?:\s|//[^\n]*\n)*\("  # a comment may stand before the bracket
+_GROWING = re2.compile(r"\b(map|bind|optMap|optFlatMap|replace|join|format|quote|encode)" + _CALLED)
+_LOOP = re2.compile(r"\b(filter|all|exists|exists_one)" + _CALLED)
+_MOST_LOOPS = 4
+
 
 class CelError(ValueError):
     """An expression cannot be compiled, or fails on these values; the text says why."""
@@ -38,6 +43,21 @@ def compiled(expression: str, names: tuple[str, ...]) -> Any:
         return _environment(names).compile(expression)
     except (RuntimeError, ValueError) as error:
         raise CelError(_short(error)) from error
+
+
+def check_bounded(expression: str) -> None:
+    """CelError for an expression that may make more of its object than it holds: a stranger's may run anywhere then.
+
+    The library counts the rounds of all loops of one evaluation; how large a value grows in them is told by nothing.
+    """
+    growing = _GROWING.search(expression)
+    if growing:
+        raise CelError(f"{growing[1]} can make values of any size (write it with filter, exists or all)")
+    loops = [found[1] for found in _LOOP.finditer(expression)]
+    if len(loops) > _MOST_LOOPS:
+        raise CelError(f"expected at most {_MOST_LOOPS} of filter, all, exists and exists_one, got {len(loops)}")
+    if loops and "+" in expression:
+        raise CelError(f"a + beside {loops[0]} can make values of any size")
 
 
 def _short(error: object) -> str:

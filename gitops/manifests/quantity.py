@@ -9,12 +9,13 @@ import re
 from fractions import Fraction
 from math import ceil, floor
 
-_FORM = re.compile(r"([+-]?)(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
+_FORM = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
 _BINARY_SUFFIX = {power: suffix for suffix, power in _BINARY.items()}
 _LARGEST = 2**63 - 1
+_MOST_EXPONENT = 100  # far beyond the largest quantity, and small enough to reckon with
 
 WRONG_FORM = (
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"  # as Kubernetes says
@@ -48,7 +49,7 @@ def _parse(text: str) -> tuple[Fraction, str]:
     if suffix in _BINARY:
         family, number = "binary", number * 1024 ** _BINARY[suffix]
     elif suffix[:1] in ("e", "E") and len(suffix) > 1:
-        family, number = "exponent", number * Fraction(10) ** int(suffix[1:])
+        family, number = "exponent", number * Fraction(10) ** max(min(int(suffix[1:]), _MOST_EXPONENT), -_MOST_EXPONENT)
     else:
         family, number = "decimal", number * Fraction(10) ** _DECIMAL[suffix]
     return (-number if sign == "-" else number), family

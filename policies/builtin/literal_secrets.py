@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+import re2
+
 from gitops.manifests.key import Body
 from policies.rule import Breach, Rule, Target, containers
 
@@ -11,9 +13,9 @@ _NAME = re.compile(
     r"(?:password|passwd|secret|token|(?:^|_)(?:pass|pwd|secret_key_base)"
     r"|(?:^|_)(?:api|private|access|secret|encryption|signing|master|auth|session)_?key)$"
 )
-_VALUE = re.compile(
+_VALUE = re2.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b"
-    r"|\b[a-z][a-z0-9+.-]*://[^\s/:@]*:(?![$<{*%])[^\s/@]+@"  # a password in an address
+    r"|\b[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@$<{*%][^\s/@]*@"  # a password in an address
 )
 # `tls-secret`, and most options that end so, give the name of a Secret.
 _NAMES_ONE = re.compile(r"(?:^|_)(?:pull|tls|ssl|webhook|cert|certificate|ca)_?secret$")

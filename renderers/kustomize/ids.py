@@ -7,7 +7,7 @@ kinds are cluster-scoped is a fact of Kubernetes 1.21, whose OpenAPI document Ku
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from gitops.model.errors import RenderError
+from renderers.expressions import compiled
 
 DEFAULT_NAMESPACE: Final = "default"
 CLUSTER: Final = "_non_namespaceable_"
@@ -157,24 +157,3 @@ def _any_fits(pattern: Any, texts: Iterable[str]) -> bool:
 
 def _whole(text: str) -> Any:
     return compiled(f"^(?:{text})$") if text else None
-
-
-_COMPILED: dict[str, Any] = {}
-
-
-def compiled(text: str) -> Any:
-    """A regular expression in Go's syntax (RE2: its time is linear in the text); raises RenderError."""
-    found = _COMPILED.get(text)
-    if found is None:
-        import re2
-
-        options = re2.Options()
-        options.log_errors = False
-        try:
-            found = re2.compile(text, options)
-        except re2.error as error:
-            raise RenderError(f"`{text}` is not a regular expression: {error}") from error
-        if len(_COMPILED) > 2000:
-            _COMPILED.clear()
-        _COMPILED[text] = found
-    return found

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from gitops.model.errors import RenderError
+from renderers.expressions import compiled
 from renderers.kustomize.config import Specs
 from renderers.kustomize.fields import get, set_scalar, wrong_kind
-from renderers.kustomize.ids import compiled
 from renderers.kustomize.nodes import INT, Map, Node, Scalar, Seq
 from renderers.kustomize.resources import Resources
 from renderers.kustomize.specs import apply_spec, apply_specs, gvk_of

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gitops.model.errors import RenderError
+from renderers.expressions import compiled
 from renderers.kustomize.decode import PLUG_IN, REPLACEMENT, decode, load_yaml
 from renderers.kustomize.fields import (
     Kind,
@@ -19,7 +20,7 @@ from renderers.kustomize.fields import (
     split_smart,
     wrong_kind,
 )
-from renderers.kustomize.ids import Selector, compiled, selector_of
+from renderers.kustomize.ids import Selector, selector_of
 from renderers.kustomize.label_selectors import parse_selector
 from renderers.kustomize.loader import Loader
 from renderers.kustomize.nodes import QUOTED, Map, Node, Scalar, Seq, copy, is_empty, is_null, value_of, value_text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.manifests.cel import CelError, evaluate
+from gitops.manifests.cel import CelError, check_bounded, compiled, evaluate
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,33 @@ def test_an_expression_that_does_not_compile_says_where():
 def test_an_expression_that_fails_says_why():
     with pytest.raises(CelError, match="weight"):
         evaluate("self.weight > 1", {"self": {}})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "status.conditions.filter(c, c.type == 'Ready').all(c, c.status == 'True')",
+        "status.parents.all(p, p.conditions.exists(c, c.type == 'Accepted' && c.status == 'True'))",
+        "has(status.phase) && status.phase in ['Done', 'map of it'] && status.ready + 1 > spec.replicas",
+        "status.message.matches('^(done|ready) .+$')",
+    ],
+)
+def test_a_rule_that_only_looks_at_its_object_is_bounded(expression):
+    check_bounded(expression)
+    compiled(expression, ("metadata", "object", "spec", "status"))
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("['x']" + ".map(a, a + a)" * 20 + ".size() > 0", "map can make values of any size"),
+        ("['x'].map // a comment\n (a, [a, a]).size() > 0", "map can make"),
+        ("'x'" + ".replace('x', 'xxxxxxxxxx')" * 9 + " == ''", "replace can make"),
+        ("cel.bind(a, 'x', a) == ''", "bind can make"),
+        ("status.a.all(a, (spec.b + spec.b).size() > 0)", r"a \+ beside all"),
+        ("true" + " && status.a.all(a, a)" * 5, "expected at most 4 of filter, all, exists and exists_one, got 5"),
+    ],
+)
+def test_a_rule_that_can_make_much_of_little_is_refused(expression, reason):
+    with pytest.raises(CelError, match=reason):
+        check_bounded(expression)

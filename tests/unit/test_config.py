@@ -93,7 +93,16 @@ def test_every_part_is_read(read):
             r"spec\.ignoreDifferences\[0\]\.jsonPointers\[0\]: expected a JSON pointer such as /spec/replicas",
         ),
         (HEAD + "  dependsOn: [1]\n", r"spec\.dependsOn\[0\]: expected text, got the number 1"),
-        (HEAD + "  health: [{kind: X, healthy: 'status.'}]\n", r"app\.yaml:7: spec\.health\[0\]\.healthy: not a CEL"),
+        (
+            HEAD + "  health: [{kind: X, healthy: 'status.'}]\n",
+            r"app\.yaml:7: spec\.health\[0\]\.healthy: cannot be used as a rule: ",
+        ),
+        (
+            HEAD + "  health: [{kind: X, healthy: 'status.a.map(b, b + b) == []'}]\n",
+            r"spec\.health\[0\]\.healthy: cannot be used as a rule: map can make values of any size",
+        ),
+        (HEAD + f"  dependsOn: [{'a' * 1025}]\n", r"spec\.dependsOn\[0\]: expected at most 1024 characters, got 1025"),
+        (HEAD + f"  dependsOn: [{'a, ' * 257}]\n", r"spec\.dependsOn: expected at most 256 items, got 257"),
         (HEAD.replace("shop, namespace: team", "Shop!"), r"app\.yaml:3: metadata\.name: expected lower-case"),
         (HEAD.replace("kind: Application", "kind: App"), r"expected gitops\.dev/v1alpha1 Application, got .* App"),
         (HEAD.replace("{namespace: shop}", "{}"), r"destination\.namespace is missing"),

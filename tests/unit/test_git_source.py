@@ -85,6 +85,13 @@ def test_ranges_choose_among_tags(target: str, tag: str | None) -> None:
     assert (found.sha if found else None) == tag
 
 
+@pytest.mark.parametrize("target", ["a" * 100_000, "1 " * 2_000, "1 - 2 - 3"])
+def test_no_target_takes_long_to_be_read(target: str) -> None:
+    started = time.monotonic()
+    assert find_ref(RemoteRefs(tags={"v1.0.0": "v1.0.0"}), target) is None or target.startswith("1 1")
+    assert time.monotonic() - started < 1
+
+
 def test_tags_of_endless_numbers_are_no_versions() -> None:
     endless = "9" * 5000
     names = ["v1.0.0", f"v{endless}.0.0", f"v1.0.1-{endless}"]

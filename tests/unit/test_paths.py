@@ -28,7 +28,19 @@ def test_what_is_understood(text, path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "spec", ".", ".a |", ".a | keys", "del(.a)", ".a[", ".a[-1]", ".a[] | select(.b)", ".a[] | select(.b[] == 1)"],
+    [
+        "",
+        "spec",
+        ".",
+        ".a |",
+        ".a | keys",
+        "del(.a)",
+        ".a[",
+        ".a[-1]",
+        ".a[] | select(.b)",
+        ".a[] | select(.b[] == 1)",
+        f".a[] | select({' ' * 1000}",
+    ],
 )
 def test_what_is_not_understood_is_told(text):
     with pytest.raises(ManifestError):

@@ -1,5 +1,7 @@
 """The plain renderer and the registry."""
 
+import time
+
 import pytest
 
 from gitops.manifests.errors import ManifestError
@@ -122,3 +124,11 @@ def test_what_was_read_is_what_the_render_depends_on() -> None:
     }
     assert Tree.of_files(FILES | {"b.yaml": "changed"}).answers_alike(tree.reads)
     assert not Tree.of_files(FILES | {"c/kustomization.yaml": ""}).answers_alike(tree.reads)
+
+
+def test_no_glob_takes_long_to_be_matched() -> None:
+    tree = Tree.of_files({f"{'a' * 60}.yml": FILES[next(iter(FILES))]})
+    started = time.monotonic()
+    with pytest.raises(RenderError, match="nothing to render there"):
+        names(tree, include="a*" * 12 + "b", exclude="")
+    assert time.monotonic() - started < 1

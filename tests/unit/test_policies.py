@@ -1,5 +1,6 @@
 """Each rule judges its own examples right; exemptions and levels do what they say; windows open and close."""
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -338,3 +339,10 @@ def test_a_window_keeps_its_local_time_on_the_days_when_clocks_change(day):
 def test_a_window_that_makes_no_sense_is_an_error(window, message):
     with pytest.raises(ConfigError, match=message):
         reason_to_wait((window,), datetime(2026, 6, 1, tzinfo=UTC))
+
+
+def test_no_value_takes_long_to_be_searched_for_secrets():
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{a: {'a.' * 50_000}}}\n"
+    started = time.monotonic()
+    assert found(text, PolicyOptions(enforce=("no-literal-secrets",))) == ()
+    assert time.monotonic() - started < 2

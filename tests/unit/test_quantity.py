@@ -1,5 +1,7 @@
 """Quantities as Kubernetes writes them back."""
 
+import contextlib
+import time
 from fractions import Fraction
 
 import pytest
@@ -29,3 +31,11 @@ def test_what_is_no_quantity_is_refused(text):
 def test_a_quantity_is_an_exact_number():
     assert parse("100m") == Fraction(1, 10)
     assert parse("1Ki") == 1024
+
+
+@pytest.mark.parametrize("text", ["1" * 100_000 + "x", "1e999999999"])
+def test_no_text_takes_long_to_be_read(text):
+    started = time.monotonic()
+    with contextlib.suppress(QuantityError):
+        canonical(text)
+    assert time.monotonic() - started < 1
