@@ -3,7 +3,7 @@
 import pytest
 
 from tests.scenarios.running import Running
-from tests.scenarios.world import custom_kind
+from tests.scenarios.world import config_map, custom_kind
 
 SCHEMA = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
@@ -62,3 +62,27 @@ def test_a_kind_that_was_deleted_and_comes_back_is_watched_again(world, widgets)
         running.until(lambda: widgets.uid() not in (None, first) and running.tracked().task is None, 30)
         widgets.edit()
         running.until(widgets.is_right, 5)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"labels": {"applyset.kubernetes.io/part-of": None}},
+        {"labels": {"applyset.kubernetes.io/part-of": "applyset-another-v1"}},
+        {"annotations": {"gitops.dev/tracking": None}},
+    ],
+    ids=["set taken off", "set changed", "tracking taken off"],
+)
+def test_what_marks_an_object_as_ours_is_put_back_and_later_edits_are_undone(world, metadata):
+    def look():
+        live = world.get("ConfigMap", "settings")
+        return live["data"], live["metadata"].get("labels"), live["metadata"].get("annotations")
+
+    sha = world.commit(settings=config_map("settings"), other=config_map("other"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        before = look()
+        world.edit("core/configmaps/settings", {"metadata": metadata})
+        running.until(lambda: look() == before, 5)
+        world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
+        running.until(lambda: look() == before, 5)

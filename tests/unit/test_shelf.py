@@ -64,6 +64,17 @@ def test_a_reader_misses_nothing_that_came_after_its_list():
     ]
 
 
+def test_an_object_that_goes_to_another_set_is_gone_from_the_one_it_was_in():
+    shelf = Shelf()
+    shelf.put(config(1))
+    serial = shelf.serial
+    moved = config(2)
+    moved["metadata"]["labels"] = {"gitops.dev/managed-by": "gitops"}
+    assert shelf.put(moved).left == "set"
+    assert shelf.members("set") == []
+    assert [type_ for type_, _ in shelf.since(serial, "set")] == ["DELETED"]
+
+
 class Watched:
     """The watches of a cluster with one shelf, and what they told."""
 

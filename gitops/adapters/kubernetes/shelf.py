@@ -21,13 +21,15 @@ _VOLATILE = ("managedFields", "resourceVersion", "generation", "uid", "creationT
 class Seen(NamedTuple):
     """A change of one object: `body` is None when it is gone from our sight, which may mean a stripped label.
 
-    `suspect` when something that can be desired changed, and not by a write of ours whose answer we have.
+    `suspect` when something that can be desired changed, and not by a write of ours whose answer we have. `left` is the
+    set that it was in before, if that is another one: it is gone from there.
     """
 
     set_id: str
     key: ResourceKey
     body: Body | None
     suspect: bool
+    left: str = ""
 
 
 @dataclass(slots=True)
@@ -72,16 +74,19 @@ class Shelf:
             if not is_restored or metadata["resourceVersion"] == known.version:
                 return None
         set_id = _set_of(metadata)
-        if known is not None and known.set_id != set_id:
-            self._sets[known.set_id].discard(key)
+        left = ""
         self.serial += 1
+        if known is not None and known.set_id != set_id:
+            left = known.set_id
+            self._sets[left].discard(key)
+            self._gone.append((self.serial, left, orjson.loads(known.data)))
         entry = _Entry(
             orjson.dumps(body), metadata["resourceVersion"], body["apiVersion"], set_id, content, self.serial
         )
         self._entries[key] = entry
         self._sets.setdefault(set_id, set()).add(key)
         changed = known is None or known.content != content
-        return Seen(set_id, key, body, changed and not ours)
+        return Seen(set_id, key, body, changed and not ours, left)
 
     def take_away(self, key: ResourceKey) -> Seen | None:
         """An object that is out of sight."""

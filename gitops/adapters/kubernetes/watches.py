@@ -159,6 +159,8 @@ class Watches:
         """What whoever listens makes of one object must not end the watch of all the others."""
         try:
             self._on_change(seen)
+            if seen.left:
+                self._on_change(seen._replace(set_id=seen.left, body=None))
         except Exception:
             log.exception("watch.listener-crashed", object=str(seen.key))
 
@@ -263,6 +265,8 @@ class Watches:
     def _tell(self, shelf: Shelf, seen: Seen, type_: str, body: Body) -> None:
         for queue in self._readers.get((id(shelf), seen.set_id), ()):
             queue.put_nowait(WatchEvent(type_, body))  # type: ignore[arg-type]
+        for queue in self._readers.get((id(shelf), seen.left), ()) if seen.left else ():
+            queue.put_nowait(WatchEvent("DELETED", body))
         if seen.suspect and seen.key in self._writing:
             self._early[seen.key] = seen
             seen = seen._replace(suspect=False)
