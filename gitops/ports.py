@@ -212,8 +212,8 @@ class Store(Protocol):
         """Raise StoreError when what is stored is damaged below the level of entries."""
         ...
 
-    async def chains(self) -> list[tuple[str, str]]:
-        """(application, cluster) of every audit chain."""
+    async def chains(self, application: str = "") -> list[tuple[str, str]]:
+        """(application, cluster) of every audit chain, or of those of one Application."""
         ...
 
     async def events(self, application: str, cluster: str) -> list[AuditEvent]:

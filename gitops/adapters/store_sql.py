@@ -76,8 +76,12 @@ class SqlStore(ABC):
     async def append(self, fact: Fact, after: Anchor | None) -> AuditEvent:
         return await self._transact(f"audit {fact.application} {fact.cluster}", lambda: _append(fact, after))
 
-    async def chains(self) -> list[tuple[str, str]]:
-        return sorted((row[0], row[1]) for row in await self._rows("SELECT DISTINCT application, cluster FROM audit"))
+    async def chains(self, application: str = "") -> list[tuple[str, str]]:
+        where = "WHERE application = ?" if application else ""
+        rows = await self._rows(
+            f"SELECT DISTINCT application, cluster FROM audit {where}", *filter(None, [application])
+        )
+        return sorted((row[0], row[1]) for row in rows)
 
     async def events(self, application: str, cluster: str) -> list[AuditEvent]:
         sql = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE application = ? AND cluster = ? ORDER BY seq"

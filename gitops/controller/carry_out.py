@@ -37,6 +37,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     await outside.store.save_rendered(at.rendered)
     said: dict[str, Any] = {"confirmed": True} if at.options.confirm else {}
     said |= {"formerly": at.inventory.formerly} if at.options.adopt and at.inventory.formerly else {}
+    said |= {"cluster": request.app.destination.cluster} if request.app.destination.cluster else {}
     await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
     made = await _make_namespace(outside, planned, journal)
     inventory = await _claim(request, outside, planned, journal)

@@ -16,7 +16,7 @@ from gitops.controller.children import Children
 from gitops.controller.claim import read_inventory
 from gitops.controller.drift_notes import note_drift, note_drift_held, remember_corrections
 from gitops.controller.fleet import Tracked
-from gitops.controller.leave import leave
+from gitops.controller.leave import leave_everywhere
 from gitops.controller.planning import plan_rendered, plan_sync
 from gitops.controller.reconcile import is_settled, sync_planned
 from gitops.controller.records import recall_failures
@@ -216,7 +216,7 @@ async def _sync(
 
 async def _leave(tracked: Tracked, outside: Outside, means: Means) -> float | None:
     """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
-    result = await leave(Request(tracked.app, means.actor), outside, keep=False)
+    result = await leave_everywhere(Request(tracked.app, means.actor), outside)
     tracked.outcome, tracked.message = result.outcome, result.message
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
         await means.left(tracked)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gitops.controller.claim import read_inventory
 from gitops.controller.journal import Journal
+from gitops.controller.moved import clusters_left, inventories_elsewhere
 from gitops.controller.observe import by_name
 from gitops.controller.planning import plan_rendered
 from gitops.controller.reconcile import sync_planned
@@ -53,6 +54,25 @@ async def leave(request: Request, outside: Outside, *, keep: bool) -> SyncResult
     await journal.note("application.deleted", "", kept=keep, objects=[str(key) for key in sorted(inventory.keys)])
     await outside.cluster.delete(parent)
     return replace(result, outcome=Outcome.SYNCED)
+
+
+async def leave_everywhere(request: Request, outside: Outside) -> SyncResult:
+    """Delete what the Application owns, in the namespaces where it was before as well; HELD for another cluster."""
+    outside = as_account(outside, request.app)
+    places = [other.parent.namespace for other in await inventories_elsewhere(outside, request.app, look_around=True)]
+    for namespace in (*places, request.app.destination.namespace):
+        app = replace(request.app, destination=replace(request.app.destination, namespace=namespace))
+        result = await leave(replace(request, app=app), outside, keep=False)
+        if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
+            return result
+    left = await clusters_left(outside, request.app)
+    if left:
+        reason = (
+            f"{request.app.identity} was on {' and '.join(left)} before: set destination.cluster back to have what it "
+            "has there deleted, or take the finalizer off to leave it"
+        )
+        return replace(result, outcome=Outcome.HELD, message=reason)
+    return result
 
 
 async def _not_gone(request: Request, outside: Outside, keys: list[ResourceKey], application: str) -> list[Failure]:

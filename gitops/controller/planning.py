@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from gitops.controller.claim import namespace_to_make, read_inventory
-from gitops.controller.inspect import inventories, reason_unready
+from gitops.controller.inspect import reason_unready
+from gitops.controller.moved import moved_from
 from gitops.controller.observe import live_state
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.annotations import hook_phases_of
@@ -17,7 +18,7 @@ from gitops.engine.decide import decide
 from gitops.engine.desired import rendered_set
 from gitops.engine.diff import is_same, pair_digest
 from gitops.engine.hands import hand_edits_only
-from gitops.engine.inventory import Inventory, handed_over, parent_key
+from gitops.engine.inventory import handed_over, parent_key
 from gitops.engine.order import is_crd, kinds_defined_by
 from gitops.engine.plan import (
     Answer,
@@ -97,7 +98,7 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     if unconfirmed:
         plan = replace(plan, predicted=f"predicted here, since the server refused a dry-run: {', '.join(unconfirmed)}")
     findings, more = _rules(app, rendered, outside.clock.now(), confirmed=options.confirm)
-    more += await _elsewhere(outside, app, inventory, source) if not options.confirm else ()
+    more += await moved_from(outside, app, source) if not (inventory.exists or options.confirm) else ()
     more += await _unready(outside.cluster, app) if plan.changes and not options.confirm else ()
     return Planned(at, plan, decide(at, plan, source, more), source, findings)
 
@@ -110,36 +111,6 @@ async def _unready(cluster: Cluster, app: Application) -> tuple[Obstacle, ...]:
         if reason:
             found.append(Obstacle(ObstacleKind.DEPENDENCY, None, f"{app.identity} depends on {name}: {reason}"))
     return tuple(found)
-
-
-async def _elsewhere(outside: Outside, app: Application, inventory: Inventory, source: str) -> tuple[Obstacle, ...]:
-    """What the Application owns where its destination was before: it would stay there, run, and be forgotten.
-
-    The store tells where that was; who has no store yet asks the cluster, unless it would ask for very many.
-    """
-    if inventory.exists:
-        return ()
-    cluster = outside.cluster
-    known = await outside.store.releases(app.identity, cluster.name)
-    found = []
-    try:
-        for namespace in sorted({release.namespace for release in known}):
-            found += await inventories(cluster, app.identity, namespace)
-        if not known and outside.asks_around:
-            found = await inventories(cluster, app.identity)
-    except ApiError as exc:
-        if exc.code != 403:  # who may look into one namespace only has not been elsewhere
-            raise
-    return tuple(
-        Obstacle(
-            ObstacleKind.GUARD,
-            None,
-            f"{app.identity} was in namespace {other.parent.namespace} before: {len(other.keys)} objects; "
-            f"delete them with `gitops delete {app.name} -n {other.parent.namespace}`, or --confirm to have both",
-        )
-        for other in found
-        if other.application == app.identity and other.source == source
-    )
 
 
 def _rules(

@@ -107,6 +107,17 @@ def test_a_new_store_goes_on_where_the_cluster_remembers_the_chain(place):
     assert (event.seq, event.previous_hash) == (42, "f" * 64)
 
 
+def test_the_chains_of_one_application_are_those_of_every_cluster_it_was_on(place):
+    async def chains(store):
+        for fact in (FACT, replace(FACT, cluster="other"), replace(FACT, application="gitops/other")):
+            await store.append(fact, None)
+        return await store.chains("gitops/shop"), await store.chains()
+
+    own, every = with_store(place, chains)
+    assert own == [("gitops/shop", "cluster"), ("gitops/shop", "other")]
+    assert every == [("gitops/other", "cluster"), *own]
+
+
 def append_ten(place, number, start):
     async def work(store):
         await asyncio.to_thread(start.wait, 60)

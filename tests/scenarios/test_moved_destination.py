@@ -1,0 +1,121 @@
+"""An Application whose destination moves: what it has where it was before is never forgotten in silence."""
+
+from dataclasses import replace
+
+import pytest
+
+from gitops.controller.roster import Entry
+from gitops.engine.drift import Answer
+from tests.scenarios.running import Running
+from tests.scenarios.test_clusters import cluster_secret, other, secrets, to
+from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
+from tests.scenarios.world import config_map
+
+__all__ = ["other"]
+
+
+def into(app, namespace):
+    return replace(app, destination=replace(app.destination, namespace=namespace))
+
+
+def become(running, app):
+    running.call(lambda: running.controller.roster.put("test", Entry(app, trusted=True)))
+
+
+def until_held(running, *words):
+    running.until(
+        lambda: running.tracked().answer is Answer.HELD and all(w in running.tracked().message for w in words)
+    )
+
+
+def confirm(running):
+    detail, at = {"confirm": True}, "2026-01-01T00:00:00Z"
+    running.ask(running.controller.store.request("gitops/app", "sync", detail, "ada", at))
+
+
+@pytest.fixture
+def far(world, other):
+    """A second cluster that is registered as `far`."""
+    make_kind(world)
+    other.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    world.request("POST", secrets(world), cluster_secret(other.kubeconfig.read_text(), "far"))
+    return lambda: other.get("ConfigMap", "settings", namespace=world.namespace)
+
+
+def test_another_cluster_is_held_until_somebody_confirms_to_have_both(world, far):
+    sha = world.commit(settings=config_map("settings"))
+    app = application(world, "app")
+    with Running(world, app) as running:
+        running.until_synced(sha)
+        become(running, to(app, "far"))
+        until_held(running, "was on the controller's own cluster (", "--confirm")
+        assert far() is None
+        confirm(running)
+        running.until(far)
+        running.until_synced(sha)
+        become(running, app)
+        running.until_synced(sha)
+
+
+def test_a_cluster_that_the_application_was_deleted_from_holds_nothing_up(world, far):
+    sha = world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    body = custom_resource(world, finalizers=["gitops.dev/prune"])
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), body)
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(sha, identity)
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: running.tracked(identity) is None)
+        body["spec"]["destination"]["cluster"] = "far"
+        world.request("POST", resources(world), body)
+        running.until(far)
+
+
+def test_a_deleted_application_is_kept_while_it_has_something_on_another_cluster(world, far):
+    sha = world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(sha, identity)
+        edit_destination(world, cluster="far")
+        running.until(lambda: running.tracked(identity).answer is Answer.HELD)
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: "set destination.cluster back" in str(standing(world).get("conditions")))
+        edit_destination(world, cluster="")
+        running.until(lambda: running.tracked(identity) is None)
+        assert world.get("ConfigMap", "settings") is None
+
+
+def edit_destination(world, **fields):
+    change = {"spec": {"destination": fields}}
+    world.request("PATCH", resources(world, "app"), change, "kubectl", "application/merge-patch+json")
+
+
+def test_deleting_an_application_prunes_what_it_has_in_the_namespace_where_it_was(world):
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(sha, identity)
+        edit_destination(world, namespace="default")
+        running.until(lambda: running.tracked(identity).answer is Answer.HELD)
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: running.tracked(identity) is None)
+        assert world.get("ConfigMap", "settings") is None
+
+
+def test_another_namespace_is_held_although_the_source_moves_with_it(world):
+    (world.repository / "other").mkdir()
+    sha = world.commit(**{"settings": config_map("settings"), "other/a": config_map("a")})
+    app = application(world, "app")
+    with Running(world, app) as running:
+        running.until_synced(sha)
+        become(running, into(application(world, "app", path="other"), f"{world.namespace}-new"))
+        until_held(running, f"was in namespace {world.namespace} before", "--confirm to have both")
+        confirm(running)
+        running.until_synced(sha)
+    assert world.get("ConfigMap", "a", namespace=f"{world.namespace}-new")
