@@ -63,7 +63,7 @@ class Tracked:
     correlation: str = ""
     leaving: bool = False  # it is being deleted, and what it owns is to be pruned
     told: object = None  # how it stood when those that depend on it were woken last
-    is_ours: bool = False  # this replica has been running it
+    is_ours: bool = False  # this replica has been running it, and has missed nothing
     task: asyncio.Task[None] | None = None
 
     @property

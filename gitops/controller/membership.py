@@ -8,8 +8,9 @@ its own published view gives it to itself, and no other live member's published 
     gaining  publish the view that takes them, then read all Leases, then run what nobody else still claims
 
 Either order of two such exchanges leaves at most one that runs. While it is not known whether a view was published,
-both it and the one before must agree. A replica that could not renew stops writing before
-its Lease can be taken for dead; the others count from when they last saw it change, by their own clocks.
+both it and the one before must agree. A replica that could not renew stops writing before its Lease can be taken for
+dead (the others count from when they last saw it change, by their own clocks), and joins anew when it can: it publishes
+a view of nobody, and reads all Leases, before it claims anything.
 """
 
 import hashlib

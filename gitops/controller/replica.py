@@ -126,6 +126,8 @@ class Replica:
 
     async def _beat(self) -> None:
         """Renew; where others came or went, give away first, publish, then take."""
+        if not self.may_write():
+            await self._start_over()
         alive = self._liveness.alive(self._clock.monotonic()) | {self.name}
         if self._own == [alive]:
             await self._keep(alive)
@@ -149,13 +151,21 @@ class Replica:
     async def _keep(self, view: frozenset[str]) -> bool:
         """Renew the Lease; False when that came so late that others may have taken what was ours."""
         started = await self._renew(view)
-        in_time = self.may_write()
-        if not in_time:
-            log.warning("replica.lapsed", name=self.name)
-            await self._losing(lambda _: False)
-            self._own = [frozenset()]
+        if not self.may_write():
+            await self._start_over()
+            return False
         self._written = started
-        return in_time
+        return True
+
+    async def _start_over(self) -> None:
+        """Others may have taken what was ours, and what we know of them is old: join anew, and claim nothing first."""
+        started = await self._renew(frozenset())
+        log.warning("replica.lapsed", name=self.name)
+        await self._losing(lambda _: False)
+        self._own = [frozenset()]
+        self._written = started
+        self._views, self._liveness = {}, Liveness()
+        await self._look()
 
     async def _renew(self, view: frozenset[str]) -> float:
         """Write the Lease; the moment (monotonic) from which it counts."""
@@ -188,7 +198,10 @@ class Replica:
     async def _watch(self) -> None:
         while True:
             with contextlib.suppress(ClusterError):
+                before = dict(self._views)
                 version = await self._look()
+                if before != self._views:
+                    self._gained()
                 async with self._cluster.watch(_GROUP, _KIND, self._namespace, version, _LABELS) as events:
                     async for event in events:
                         if event.type == "BOOKMARK":

@@ -137,7 +137,7 @@ class Controller:
         tracked.begin_anew()
         log.info("application.known", application=tracked.identity)
         self.records.changed(tracked.identity)
-        if self.runs(tracked.identity):
+        if self._may_run(tracked):
             self.poller.add(tracked)
         if tracked.head is not None or tracked.leaving:
             self._wake(tracked, Priority.PERSON)
@@ -163,8 +163,14 @@ class Controller:
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
 
     def _wake(self, tracked: Tracked, priority: Priority) -> None:
-        if self.runs(tracked.identity):
+        if self._may_run(tracked):
             self.lanes.put(tracked, priority)
+
+    def _may_run(self, tracked: Tracked) -> bool:
+        """Whether this replica runs it now; what it may not answer for a moment is looked for when it may again."""
+        may = self.runs(tracked.identity)
+        tracked.is_ours = tracked.is_ours and may
+        return may
 
     def _cluster_unknown(self, tracked: Tracked, error: str) -> None:
         if tracked.error != error:
@@ -290,7 +296,7 @@ class Controller:
             name,
             means,
             self.fleet,
-            may_run=lambda tracked: self.runs(tracked.identity),
+            may_run=self._may_run,
             word_of=self.people.word_of,
             ended=self._pass_ended,
             told=self._tell,

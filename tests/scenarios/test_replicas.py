@@ -11,10 +11,13 @@ import time
 
 import pytest
 
+from gitops.adapters.clock import SystemClock
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.connection import connect
 from gitops.bootstrap import open_store
 from gitops.controller.inspect import find_applications
+from gitops.controller.replica import Replica
+from gitops.manifests.key import ResourceKey
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.audit import check_chain
 from gitops.server.metrics import Numbers
@@ -257,3 +260,85 @@ def test_a_second_one_on_the_same_state_folder_stands_by(world):
             second.until(lambda: second.controller.is_ready)
             newer = world.commit(settings=config_map("settings", a="2"))
             second.until_synced(newer)
+
+
+class Away(SystemClock):
+    """The clock of a process that stood still for a while."""
+
+    seconds = 0.0
+
+    def monotonic(self):
+        return super().monotonic() + self.seconds
+
+
+def test_a_replica_that_stood_still_claims_nothing_before_it_has_looked_who_is_there(world):
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
+    world.request("POST", "/api/v1/namespaces", space)
+    claims = asyncio.run(claims_of_one_that_stood_still(world))
+    assert "" in claims
+    assert all(view == "" or "," in view for view in claims), claims
+
+
+async def claims_of_one_that_stood_still(world):
+    """Every view that a replica published after its clock had moved on by 20 seconds, another being there."""
+
+    async def losing(_):
+        return None
+
+    cluster = KubernetesCluster(connect(str(world.kubeconfig)))
+    clock, views, published = Away(), [], asyncio.Event()
+    replicas = [
+        Replica(cluster, its, world.namespace, single=False, losing=losing, gained=lambda: None)
+        for its in (clock, SystemClock())
+    ]
+    tasks = [asyncio.create_task(replica.run()) for replica in replicas]
+    key = ResourceKey("coordination.k8s.io", "Lease", world.namespace, f"gitops-{replicas[0].name}")
+
+    async def view():
+        lease = await cluster.get(key)
+        return lease and lease["metadata"]["annotations"]["gitops.dev/view"]
+
+    try:
+        async with asyncio.timeout(20):
+            while "," not in (await view() or ""):
+                await asyncio.sleep(0.1)
+            real, clock.seconds = cluster.apply, 20.0
+
+            async def apply(applied, body, **options):
+                if applied == key:
+                    views.append(body["metadata"]["annotations"]["gitops.dev/view"])
+                    if len(views) > 1 and "," in views[-1]:
+                        published.set()
+                return await real(applied, body, **options)
+
+            cluster.apply = apply
+            await published.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await cluster.close()
+    return views
+
+
+def test_what_comes_while_another_replica_claims_everything_is_not_lost(world):
+    """As one does for a moment that comes back after a pause."""
+    sha = world.commit(settings=config_map("settings"))
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
+    world.request("POST", "/api/v1/namespaces", space)
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{world.namespace}/leases"
+    with Running(world, leases=world.namespace) as running:
+        running.until_synced(sha)
+        metadata = {
+            "name": "gitops-zzz",
+            "labels": {"gitops.dev/member": "true"},
+            "annotations": {"gitops.dev/view": "zzz"},
+        }
+        spec = {"holderIdentity": "zzz", "renewTime": "2026-01-01T00:00:00.000000Z"}
+        world.request("POST", leases, {"metadata": metadata, "spec": spec})
+        running.until(lambda: not running.controller.runs("gitops/app"))
+        newer = world.commit(settings=config_map("settings", a="2"))
+        running.until(lambda: running.tracked().head.sha == newer)
+        world.request("DELETE", f"{leases}/gitops-zzz")
+        running.until_synced(newer)
+        assert world.get("ConfigMap", "settings")["data"] == {"a": "2"}
