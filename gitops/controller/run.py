@@ -320,11 +320,15 @@ class Controller:
     # ── what people say ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _on_word(self, identity: str) -> None:
+        """The record tells of it at once; a suspension ends what is under way, unless a person asked for that."""
         tracked = self.fleet.get(identity)
-        if tracked is not None and tracked.head is not None:
+        if tracked is None:
+            return
+        self._tell(tracked)
+        if tracked.task is not None and self.people.is_suspended(identity) and tracked.wish is None:
+            tracked.task.cancel()
+        if tracked.head is not None:
             self._wake(tracked, Priority.PERSON)
-        elif tracked is not None:
-            self._tell(tracked)
 
     async def _follow_store(self, stop: asyncio.Event) -> None:
         """Begin the work when the store is ours, then take in what people ask for through it.
