@@ -176,6 +176,8 @@ async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, c
     from gitops.config import actor
     from gitops.controller.inspect import application_in, find_applications
     from gitops.controller.leave import leave
+    from gitops.controller.people import forget_words
+    from gitops.controller.records import stored_record
     from gitops.controller.request import Request
     from gitops.engine.plan import PlanOptions
     from gitops.model.result import Outcome
@@ -187,6 +189,9 @@ async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, c
                 await _check_not_run(outside, inventory.application)
             request = Request(application_in(inventory), actor(), PlanOptions(confirm=confirm))
             result = await leave(request, outside, keep=keep)
+            is_run = confirm and await stored_record(outside.store, inventory.application) is not None
+            if result.outcome is Outcome.SYNCED and not is_run:  # else a suspension may be what keeps it deleted
+                await forget_words(outside.store, inventory.application)
     word = ("forgotten; its objects stay" if keep else "deleted") if result.outcome is Outcome.SYNCED else ""
     _end(inventory.application, result.outcome, result.message, word)
 

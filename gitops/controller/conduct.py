@@ -147,6 +147,9 @@ async def _pass(
         rendering=lambda work: _rendered(means.rendering, app.namespace, work, waiting),
     )
     outside = as_account(everything, app)
+    if tracked.leaving and word.suspended and not word.asked:
+        tracked.answer, tracked.message = Answer.HELD, "it is suspended: its deletion waits until it is resumed"
+        return None
     if tracked.leaving:
         return await _leave(tracked, outside, means)
     if tracked.spec_error:

@@ -91,6 +91,11 @@ class Tracked:
         return self.asked if self.asked is not None and self.asked.verb == SYNC else None
 
     @property
+    def has_work(self) -> bool:
+        """Whether a pass has anything to go by: not before its repository was looked at, unless it is being deleted."""
+        return self.head is not None or self.leaving
+
+    @property
     def problem(self) -> str:
         """What keeps it from being known how it stands, or ""."""
         return self.spec_error or self.error or self.look_error

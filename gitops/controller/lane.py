@@ -142,8 +142,7 @@ class Lane:
                     self.put(other, Priority.RESYNC)
 
     def _has_work(self, tracked: Tracked) -> bool:
-        has_source = tracked.head is not None or tracked.leaving
-        return has_source and tracked.cluster == self.name and self._may_run(tracked)
+        return tracked.has_work and tracked.cluster == self.name and self._may_run(tracked)
 
     def _plan_next(self, tracked: Tracked, again: float | None) -> None:
         if self._fleet.get(tracked.identity) is not tracked or tracked.cluster != self.name:

@@ -119,7 +119,7 @@ class Lanes:
 
     def _wake(self, name: str) -> None:
         for tracked in self._members(name):
-            if tracked.head is not None or tracked.leaving:
+            if tracked.has_work:
                 self.put(tracked, Priority.COMMIT)
 
     def _members(self, name: str) -> list[Tracked]:

@@ -26,6 +26,12 @@ def answer_in(text: str) -> tuple[Outcome, str]:
     return Outcome(found["outcome"]), found["message"]
 
 
+async def forget_words(store: Store, identity: str) -> None:
+    """An Application of this name that comes later is another one, of which nobody has said anything. StoreError."""
+    for name in (SUSPENDED, APPROVED):
+        await store.set_setting(identity, name, None)
+
+
 class People:
     """`changed` hears of each Application about which another word stands now; `wish` takes a wish, or leaves it."""
 
@@ -59,6 +65,12 @@ class People:
         if is_used:
             del self._approved[tracked.identity]
         return is_used
+
+    async def forget(self, identity: str) -> None:
+        """The Application is no more, nor what it owned. Raises StoreError."""
+        await forget_words(self._store, identity)
+        for words in (self._suspended, self._approved):
+            words.pop(identity, None)
 
     async def read_words(self) -> None:
         """Raises StoreError."""

@@ -139,10 +139,11 @@ class Controller:
         self.records.changed(tracked.identity)
         if self._may_run(tracked):
             self.poller.add(tracked)
-        if tracked.head is not None or tracked.leaving:
+        if tracked.has_work:
             self._wake(tracked, Priority.PERSON)
 
     async def _left(self, tracked: Tracked) -> None:
+        await self.people.forget(tracked.identity)
         entry = self.roster.entry(tracked.identity)
         if entry is not None and entry.key is not None:
             await self.let_finish(entry.key)
@@ -163,7 +164,7 @@ class Controller:
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
 
     def _wake(self, tracked: Tracked, priority: Priority) -> None:
-        if self._may_run(tracked):
+        if self._ready and self._may_run(tracked):
             self.lanes.put(tracked, priority)
 
     def _may_run(self, tracked: Tracked) -> bool:
@@ -234,6 +235,8 @@ class Controller:
             self.records.forget(identity)
             tracked.forget_source()
             self.poller.add(tracked)
+            if tracked.leaving:
+                self._wake(tracked, Priority.COMMIT)
 
     async def let_go(self, stays: Callable[[str], bool]) -> None:
         """End the passes of the Applications that go to another replica, and wait until they have ended."""
@@ -327,7 +330,7 @@ class Controller:
         self._tell(tracked)
         if tracked.task is not None and self.people.is_suspended(identity) and tracked.wish is None:
             tracked.task.cancel()
-        if tracked.head is not None:
+        if tracked.has_work:
             self._wake(tracked, Priority.PERSON)
 
     async def _follow_store(self, stop: asyncio.Event) -> None:
@@ -341,6 +344,9 @@ class Controller:
         self.poller.start()
         self._ready = True
         log.info("controller.started", applications=len(self.fleet))
+        for tracked in self.fleet:
+            if tracked.leaving:  # which waited for what people have said
+                self._wake(tracked, Priority.COMMIT)
         trouble = Trouble(log, "store.unavailable", "store.available")
         while True:
             await self.clock.sleep(_STORE_SECONDS)

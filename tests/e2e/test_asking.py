@@ -69,9 +69,11 @@ def test_what_a_controller_runs_is_not_deleted_under_it(shell, world):
         assert done.returncode == HELD
         assert "take its file away first" in done.stderr
         assert world.get("ConfigMap", "settings")
+    shell.gitops("suspend", "gitops/app")
     done = shell.gitops("delete", "app", "-n", world.namespace)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (DONE, "gitops/app: deleted")
     assert world.get("ConfigMap", "settings") is None
+    assert world._outside(lambda outside: outside.store.setting("gitops/app", "suspended")) is None
 
 
 def test_an_application_on_another_cluster_is_told_as_the_controller_sees_it(shell, world, fresh_sandbox):

@@ -4,8 +4,10 @@ import time
 
 from gitops.controller.people import SUSPENDED
 from gitops.controller.records import stored_record
+from gitops.engine.drift import Answer
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
+from tests.scenarios.test_controller import custom_resource, make_kind, resources, standing
 from tests.scenarios.test_unfinished_rollback import image
 from tests.scenarios.world import config_map, deployment
 
@@ -49,3 +51,55 @@ def test_a_sync_that_a_person_asked_for_goes_on_although_it_is_suspended_meanwhi
         running.until(lambda: running.tracked().outcome is Outcome.FAILED)
     facts = [event.fact for event in world.audit()]
     assert ("sync.failed" in facts, "sync.interrupted" in facts) == (True, False)
+
+
+def test_a_suspended_custom_resource_that_is_deleted_waits_until_it_is_resumed_and_leaves_no_word_behind(world):
+    make_kind(world)
+    world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    made = custom_resource(world, finalizers=["gitops.dev/prune"])
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), made)
+        running.until(lambda: running.tracked(identity) and running.tracked(identity).sync == "Synced")
+        suspend(running, identity)
+        running.until(lambda: running.controller.people.is_suspended(identity))
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: "deletion waits until it is resumed" in str(standing(world).get("conditions")))
+    with Running(world, resources=True) as running:  # neither does a restart go on with it
+        running.until(lambda: running.tracked(identity) and running.tracked(identity).answer is Answer.HELD)
+        assert world.get("ConfigMap", "settings")
+        resume(running, identity)
+        running.until(lambda: running.tracked(identity) is None)
+        assert world.get("ConfigMap", "settings") is None
+
+
+def test_what_was_said_of_an_application_that_has_gone_does_not_hold_for_the_next_of_its_name(world):
+    make_kind(world)
+    world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    made = custom_resource(world, finalizers=["gitops.dev/prune"])
+    with Running(world, resources=True) as running:
+        store = running.controller.store
+        world.request("POST", resources(world), made)
+        running.until(lambda: running.tracked(identity) and running.tracked(identity).sync == "Synced")
+        suspend(running, identity)
+        running.until(lambda: running.controller.people.is_suspended(identity))
+        world.request("DELETE", resources(world, "app"))
+        running.ask(store.request(identity, "sync", {}, "ada", "2026-01-01T00:00:00Z"))  # though it is suspended
+        running.until(lambda: running.tracked(identity) is None)
+        world.request("POST", resources(world), made)
+        running.until(lambda: running.tracked(identity) and running.tracked(identity).sync == "Synced")
+        assert running.ask(store.setting(identity, SUSPENDED)) is None
+
+
+def test_an_application_whose_file_is_moved_stays_suspended(world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        suspend(running)
+        running.until(lambda: running.controller.people.is_suspended(APP))
+        entry = running.controller.roster.entry(APP)
+        running.call(lambda: running.controller.roster.drop("test", APP))
+        running.call(lambda: running.controller.roster.put("test", entry))
+        running.until(lambda: running.tracked().sync == "Synced")
+        assert running.ask(running.controller.store.setting(APP, SUSPENDED)) == "ada"
