@@ -166,6 +166,8 @@ async def _pass(
         await means.children.take_synced(tracked, request, outside, await _read_inventory(request, outside))
         if not word.suspended:
             await _mend_synced(tracked, request, outside)
+        if tracked.head is None:  # why, its look says
+            return None
         raise
     _learn(tracked, source, planned)
     inventory = planned.at.inventory
@@ -237,6 +239,11 @@ def _learn(tracked: Tracked, source: _Head, planned: Planned) -> None:
         tracked.follows_links = source.tree.follows_links
     tracked.digest = at.rendered.digest
     tracked.quarantine = at.inventory.quarantine
+    _learn_health(tracked, planned)
+
+
+def _learn_health(tracked: Tracked, planned: Planned) -> None:
+    at = planned.at
     tracked.owns = bool(at.inventory.keys or at.inventory.synced)
     own = tracked.app.health
     healths = {
@@ -336,7 +343,8 @@ async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> 
     """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
     app = request.app
     inventory = await _read_inventory(request, outside)
-    tracked.owns = bool(inventory.keys or inventory.synced)
+    # How that which it owns is, a plan alone tells.
+    tracked.owns = (tracked.owns or None) if inventory.keys or inventory.synced else False
     if inventory.application != app.identity:
         return
     if inventory.going_back is not None:
@@ -353,6 +361,8 @@ async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> 
         return
     mend = replace(request, options=PlanOptions(hooks=False), quarantine=inventory.quarantine, wait=False)
     planned = await plan_rendered(mend, outside, rendered, inventory.source)
+    if not tracked.rendered:
+        _learn_health(tracked, planned)
     if not planned.plan.changes:
         await note_drift(tracked, mend, outside, None)
         return

@@ -92,8 +92,8 @@ class Tracked:
 
     @property
     def has_work(self) -> bool:
-        """Whether a pass has anything to go by: not before its repository was looked at, unless it is being deleted."""
-        return self.head is not None or self.leaving
+        """Whether a pass has anything to go by; where its repository cannot be read, that is what was synced last."""
+        return self.head is not None or self.leaving or bool(self.look_error)
 
     @property
     def problem(self) -> str:
@@ -122,7 +122,7 @@ class Tracked:
 
     def forget_source(self) -> None:
         """What is known of the source is to be found anew: it is another one, or another replica looked at it."""
-        self.head, self.rendered, self.current, self.reads = None, "", "", None
+        self.head, self.rendered, self.current, self.reads, self.look_error = None, "", "", None, ""
 
     @property
     def sync(self) -> str:

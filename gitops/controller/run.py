@@ -197,6 +197,8 @@ class Controller:
         if tracked.look_error != error:
             tracked.look_error = error
             self._tell(tracked)
+            if error and tracked.head is None:
+                self._wake(tracked, Priority.DRIFT)
         asked, tracked.looking = tracked.looking, None
         if asked is not None and error and (asked.verb == REFRESH or tracked.head is None):
             self._answer(asked, Outcome.FAILED, error)
@@ -218,7 +220,7 @@ class Controller:
             tracked.unhealthy.pop(key, None)
         else:
             tracked.unhealthy[key] = health
-        if suspect and (tracked.rendered or tracked.task is not None):
+        if suspect and tracked.has_work:
             self._wake(tracked, Priority.DRIFT)
         if tracked.health != before:
             self._tell(tracked)

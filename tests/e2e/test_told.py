@@ -49,6 +49,11 @@ def test_a_commit_that_cannot_be_rendered_shows_in_status_and_explain(shell, wor
         assert (data["sync"], data["controller"]["head"]) == ("Unknown", bad)
 
 
+def standing(shell, world, name):
+    data = json.loads(shell.gitops("status", name, "-n", world.namespace, "-o", "json").stdout)
+    return data["sync"], data["health"]
+
+
 def test_what_was_never_synced_is_there_with_the_reason(shell, world):
     world.commit(settings=config_map("settings"))
     lost = replace(application(world, "lost"), source=replace(world.app.source, targetRevision="gone"))
@@ -59,8 +64,7 @@ def test_what_was_never_synced_is_there_with_the_reason(shell, world):
         assert row(shell, world, "waits")[-3:-1] != ["Synced", "Healthy"]
         assert "no branch or tag is called gone" in said(shell, world, "status", "lost")
         assert "nowhere" in said(shell, world, "explain", "far")
-        data = json.loads(shell.gitops("status", "lost", "-n", world.namespace, "-o", "json").stdout)
-        assert (data["sync"], data["health"]) == ("Unknown", "Unknown")
+        running.until(lambda: standing(shell, world, "lost") == ("Unknown", "Missing"))
 
 
 def test_only_the_plan_that_waits_can_be_approved_and_status_names_it(shell, world):

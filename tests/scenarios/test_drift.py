@@ -6,6 +6,7 @@ import pytest
 
 from gitops.model.application import IgnoreRule
 from gitops.model.result import Outcome
+from tests.scenarios.running import Running
 from tests.scenarios.world import config_map, deployment
 
 
@@ -189,3 +190,21 @@ def test_a_manifest_that_is_wrong_by_itself_is_held_whatever_people_did_to_the_o
     result = world.sync()
     assert (result.outcome, "duplicate entries" in result.message) == (Outcome.HELD, True)
     assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+
+
+def test_drift_is_undone_after_a_restart_although_the_repository_cannot_be_read(world):
+    sha = world.commit(web=deployment(), settings=config_map("settings", color="blue"))
+    with Running(world) as running:
+        running.until_synced(sha)
+    away = world.repository.rename(world.folder / "elsewhere")
+    world.edit("core/configmaps/settings", {"data": {"color": "red"}})
+    with Running(world) as running:
+        running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
+        running.until(lambda: running.tracked().task is None)
+        world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
+        took = running.until(lambda: world.get("Deployment", "web", "apps")["spec"]["replicas"] == 2)
+        assert took < 2
+        assert running.tracked().sync == "Unknown"
+        assert "cannot be read" in running.tracked().problem
+        away.rename(world.repository)
+        running.until_synced(world.commit(settings=config_map("settings", color="green")), seconds=30)
