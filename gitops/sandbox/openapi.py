@@ -27,12 +27,8 @@ def description(definition: str, field: str) -> str:
 
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-_PATCH_TYPES = (
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-)
+_PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
+_BUILT_IN_PATCH_TYPES = (*_PATCH_TYPES, "application/strategic-merge-patch+json")
 _QUERY = ("dryRun", "fieldManager", "fieldValidation")
 
 
@@ -188,7 +184,9 @@ def _paths(resource: Resource, reference: str) -> Body:
         return out
 
     json_body = {"application/json": content}
-    patches = {kind: {"schema": {"$ref": f"#/components/schemas/{_META}Patch"}} for kind in _PATCH_TYPES}
+    # By these kubectl chooses how it patches: a custom kind knows no strategic merge.
+    types = _PATCH_TYPES if resource.custom else _BUILT_IN_PATCH_TYPES
+    patches = {kind: {"schema": {"$ref": f"#/components/schemas/{_META}Patch"}} for kind in types}
     return {
         base: {"get": operation("list"), "post": operation("post", *_QUERY, body=json_body)},
         base + "/{name}": {

@@ -78,6 +78,19 @@ def test_a_manifest_is_applied_from_the_client_and_shown(kubectl):
     assert "Replicas:" in kubectl("describe", "deployment", "web")
 
 
+def test_a_custom_resource_is_applied_from_the_client_again_and_again(kubectl):
+    kubectl("apply", "-f", str(Path(__file__).parents[2] / "deploy/base/crd.yaml"))
+    resource = """
+apiVersion: gitops.dev/v1alpha1
+kind: Application
+metadata: {name: shop}
+spec: {source: {repoURL: "https://git.example.com/shop.git", path: one}, destination: {namespace: shop}}
+"""
+    kubectl("apply", "-f", "-", stdin=resource)
+    assert "configured" in kubectl("apply", "-f", "-", stdin=resource.replace("one", "two"))
+    assert kubectl("get", "applications.gitops.dev", "shop", "-o", "jsonpath={.spec.source.path}") == "two"
+
+
 def test_a_manifest_is_applied_on_the_server_and_a_conflict_names_the_manager(kubectl):
     kubectl("apply", "--server-side", "--field-manager=one", "-f", "-", stdin=WEB)
     other = WEB.replace("1.25", "1.26")
