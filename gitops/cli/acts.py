@@ -72,6 +72,7 @@ async def _set(settings: Settings, app: str, name: str, verb: str, reason: str, 
     from gitops.config import actor
 
     async with outside_of(settings) as outside:
+        await _check_known(outside, app)
         identity, note = await _journal(outside, app)
         if verb == "approve":
             await _check_waits(outside, identity, digest)
@@ -79,7 +80,19 @@ async def _set(settings: Settings, app: str, name: str, verb: str, reason: str, 
         detail = {**({"plan": digest} if digest else {}), **({"reason": reason} if reason else {})}
         await note(f"application.{_PAST[verb]}", "", **detail)
         await outside.store.set_setting(identity, name, value)
-    click.echo(printable(f"{identity}: {_PAST[verb]}"), err=True)
+        click.echo(printable(f"{identity}: {_PAST[verb]}"), err=True)
+        if not await _is_run(outside, identity):
+            alone = "no controller that shares this store runs it now; the word stands for when one does"
+            click.echo(printable(f"{identity}: {alone}"), err=True)
+
+
+async def _check_known(outside: Any, app: str) -> None:
+    """Raise ConfigError for an identity that neither the cluster nor the store has heard of: a name mistyped."""
+    from gitops.controller.told import all_told
+
+    store = outside.store
+    if "/" in app and not (await all_told(outside, app) or await store.chains(app) or await store.releases(app)):
+        raise ConfigError(f"neither this cluster nor this store knows an Application {app} (gitops status lists them)")
 
 
 async def _check_waits(outside: Any, identity: str, digest: str) -> None:

@@ -12,7 +12,7 @@ from tests.scenarios.test_clusters import cluster_secret, secrets, to
 from tests.scenarios.test_controller import application, make_kind
 from tests.scenarios.world import World, config_map, deployment
 
-DONE, HELD, FAILED, ROLLED_BACK = 0, 3, 4, 5
+DONE, WRONG_INPUT, HELD, FAILED, ROLLED_BACK = 0, 2, 3, 4, 5
 
 
 @pytest.fixture
@@ -95,3 +95,24 @@ def test_an_application_on_another_cluster_is_told_as_the_controller_sees_it(she
         assert "Missing" not in told
         waited = shell.gitops("wait", "app", *here, "--revision", sha, "--timeout", "5s")
         assert (waited.returncode, "healthy" in waited.stderr) == (DONE, True)
+
+
+@pytest.mark.parametrize("verb", ["suspend", "resume"])
+def test_a_word_about_an_application_that_nobody_knows_is_a_mistake(shell, world, verb):
+    done = shell.gitops(verb, "gitops/nobody")
+    assert (done.returncode, done.stdout) == (WRONG_INPUT, "")
+    assert "neither this cluster nor this store knows an Application gitops/nobody" in done.stderr
+
+
+def test_a_word_that_no_controller_hears_is_kept_and_says_so(shell, world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        heard = shell.gitops("suspend", "gitops/app")
+        assert (heard.returncode, heard.stderr) == (DONE, "gitops/app: suspended\n")
+        elsewhere = shell.gitops("--state", str(shell.folder / "another"), "suspend", "gitops/app")
+        assert (elsewhere.returncode, "no controller that shares this store runs it" in elsewhere.stderr) == (
+            DONE,
+            True,
+        )
+    assert "the word stands for when one does" in shell.gitops("resume", "gitops/app").stderr
