@@ -190,7 +190,7 @@ async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, c
     from gitops.controller.inspect import application_in, find_applications
     from gitops.controller.leave import leave
     from gitops.controller.people import forget_words
-    from gitops.controller.records import stored_record
+    from gitops.controller.records import RECORD, stored_record
     from gitops.controller.request import Request
     from gitops.engine.plan import PlanOptions
     from gitops.model.result import Outcome
@@ -198,22 +198,20 @@ async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, c
     with Display() as display:
         async with outside_of(settings, display.tell) as outside:
             (inventory,) = await find_applications(outside.cluster, app, namespace)
-            if not confirm:
-                await _check_not_run(outside, inventory.application)
+            record = await stored_record(outside.store, inventory.application)
+            is_run = record is not None and await _is_run(outside, inventory.application)
+            if is_run and not confirm:
+                _refuse(inventory.application, record)
             request = Request(application_in(inventory), actor(), PlanOptions(confirm=confirm))
             result = await leave(request, outside, keep=keep)
-            is_run = confirm and await stored_record(outside.store, inventory.application) is not None
-            if result.outcome is Outcome.SYNCED and not is_run:  # else a suspension may be what keeps it deleted
+            if result.outcome is Outcome.SYNCED and not is_run:  # nobody else would forget it
+                await outside.store.set_setting(inventory.application, RECORD, None)
                 await forget_words(outside.store, inventory.application)
     word = ("forgotten; its objects stay" if keep else "deleted") if result.outcome is Outcome.SYNCED else ""
     _end(inventory.application, result.outcome, result.message, word)
 
 
-async def _check_not_run(outside: Any, identity: str) -> None:
-    """Raise HeldError while a controller runs the Application: it would make again what is deleted here."""
-    from gitops.controller.records import stored_record
-
-    record = await stored_record(outside.store, identity)
-    if record is not None and await _is_run(outside, identity):
-        away = "delete its custom resource" if record.is_resource else "take its file away"
-        raise HeldError(f"{identity} is run by a controller: {away} first, or say --confirm to delete it all the same")
+def _refuse(identity: str, record: Any) -> NoReturn:
+    """Raise HeldError: the controller that runs the Application would make again what is deleted here."""
+    away = "delete its custom resource" if record.is_resource else "take its file away"
+    raise HeldError(f"{identity} is run by a controller: {away} first, or say --confirm to delete it all the same")

@@ -61,7 +61,10 @@ def _controllers(told: Told) -> list[str]:
     """What the controller that runs it told."""
     if told.record is None:
         return []
-    facts = [f"the controller sees it {told.sync}, since {told.record.at}" + (f": {told.why}" if told.why else "")]
+    seen = f"{told.record.sync}, since {told.record.at}" + (f": {told.why}" if told.why else "")
+    facts = [f"the controller sees it {seen}"]
+    if told.unseen:
+        facts = [f"no controller has been seen since {told.unseen}; that one saw it {seen}"]
     if told.record.plan:
         plan = told.record.plan[:12]
         facts.append(f"plan {plan} waits for a word: gitops approve {told.application} --plan {plan}")

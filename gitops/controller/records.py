@@ -1,10 +1,12 @@
 """Keeps a record of each Application in the store, so that the command line knows what the controller knows.
 
-Written only when it says something else than before, all that changed in one go: at rest nothing is written.
+Written only when it says something else than before, all that changed in one go: at rest nothing is written but a sign
+of life every ten seconds.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from gitops.controller.fleet import Tracked
 from gitops.engine.drift import Answer
@@ -14,6 +16,9 @@ from gitops.model.result import Outcome
 from gitops.ports import Clock, Store
 
 RECORD, WRONG_FILE = "record", "wrong-file"
+# When a controller that shares the store was last there: (application, name) of a setting.
+CONTROLLER, SEEN = "", "controller-seen"
+_SEEN_SECONDS = 10.0
 _MOST_TEXT = 1024
 log = Log()
 
@@ -35,6 +40,7 @@ class Records:
         self._written: dict[str, Record] = {}
         self.wrong_files: dict[str, str] = {}  # path → what is wrong with it
         self._wrong_written: dict[str, str] = {}
+        self._shown = float("-inf")  # monotonic
 
     def changed(self, identity: str) -> None:
         self._due.add(identity)
@@ -63,11 +69,14 @@ class Records:
 
     async def write(self) -> None:
         """Write what is due. Raises StoreError; then it stays due."""
+        at = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        if self._clock.monotonic() - self._shown >= _SEEN_SECONDS:
+            await self._store.set_setting(CONTROLLER, SEEN, at)
+            self._shown = self._clock.monotonic()
         if self.wrong_files != self._wrong_written:
             wrong = dict(self.wrong_files)
             await self._store.set_settings(WRONG_FILE, {**dict.fromkeys(self._wrong_written), **wrong})
             self._wrong_written = wrong
-        at = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
         values: dict[str, Record | None] = {}
         due, self._due = self._due, set()
         for identity in filter(self._is_ours, due):
@@ -93,6 +102,13 @@ async def stored_record(store: Store, identity: str) -> Record | None:
     """What a controller that shares the store told of the Application last."""
     text = await store.setting(identity, RECORD)
     return None if text is None else record_in(text)
+
+
+async def unseen_since(store: Store, now: datetime) -> str:
+    """When a controller was seen last, where that is so long ago that none can be there; "" while one may be."""
+    at = await store.setting(CONTROLLER, SEEN)
+    is_gone = at is not None and (now - datetime.fromisoformat(at)).total_seconds() > 3 * _SEEN_SECONDS
+    return at if at is not None and is_gone else ""
 
 
 async def recall_failures(tracked: Tracked, store: Store) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops.controller.inspect import Standing, inventories, standing_of
-from gitops.controller.records import RECORD
+from gitops.controller.records import RECORD, unseen_since
 from gitops.controller.request import Outside
 from gitops.manifests.key import Body
 from gitops.model.application import GROUP, KIND
@@ -23,16 +23,20 @@ _SHORT = 12
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One Application; `standing` is None where the cluster has nothing of it, `record` where no controller told."""
+    """One Application; `standing` is None where the cluster has nothing of it, `record` where no controller told.
+
+    `unseen` is since when the controller that told has not been there, "" while it may be.
+    """
 
     application: str
     namespace: str
     standing: Standing | None
     record: Record | None
+    unseen: str = ""
 
     @property
     def sync(self) -> str:
-        return self.record.sync if self.record else "Unknown"
+        return self.record.sync if self.record and not self.unseen else "Unknown"
 
     @property
     def elsewhere(self) -> str:
@@ -76,7 +80,9 @@ class Told:
         if quarantine is not None and not self.why:
             why = f"revision {quarantine.revision[:_SHORT]} is quarantined: {quarantine.reason}"
         place = f"on cluster {self.elsewhere}, as the controller saw it" if self.elsewhere else ""
-        return "; ".join(filter(None, ("suspended" if self.record and self.record.suspended else "", why, place)))
+        alone = f"no controller has been seen since {self.unseen}" if self.unseen else ""
+        suspended = "suspended" if self.record and self.record.suspended else ""
+        return "; ".join(filter(None, (alone, suspended, why, place)))
 
 
 async def all_told(outside: Outside, name: str = "", namespace: str = "") -> list[Told]:
@@ -85,13 +91,15 @@ async def all_told(outside: Outside, name: str = "", namespace: str = "") -> lis
         (one.application, one.parent.namespace): await standing_of(outside.cluster, one)
         for one in await inventories(outside.cluster, name, namespace)
     }
+    stored, resources = await _records(outside)
     records = {
         (identity, record.namespace): record
-        for identity, record in (await _records(outside)).items()
+        for identity, record in (resources | stored).items()
         if name in ("", identity, identity.rpartition("/")[2]) and namespace in ("", record.namespace)
     }
+    unseen = await unseen_since(outside.store, outside.clock.now())
     return [
-        Told(place[0], place[1], found.get(place), records.get(place))
+        Told(place[0], place[1], found.get(place), records.get(place), unseen if place[0] in stored else "")
         for place in sorted(found.keys() | records.keys())
     ]
 
@@ -107,13 +115,13 @@ async def told_of(outside: Outside, name: str, namespace: str = "") -> Told:
     return found[0]
 
 
-async def _records(outside: Outside) -> dict[str, Record]:
-    """By identity; a custom resource that is gone has none, whatever the store may still say of it."""
+async def _records(outside: Outside) -> tuple[dict[str, Record], dict[str, Record]]:
+    """The store's, and what custom resources say, by identity; of one that is gone the store's does not count."""
     stored = {identity: record_in(text) for identity, text in (await outside.store.settings(RECORD)).items()}
     resources = await _resources(outside.cluster)
     if resources is not None:
         stored = {name: record for name, record in stored.items() if not record.is_resource or name in resources}
-    return {name: _of_resource(body) for name, body in (resources or {}).items()} | stored
+    return stored, {name: _of_resource(body) for name, body in (resources or {}).items()}
 
 
 async def _resources(cluster: Cluster) -> dict[str, Body] | None:

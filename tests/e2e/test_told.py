@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gitops.controller.records import CONTROLLER, SEEN
 from tests.e2e.shell import shell as shell
 from tests.e2e.test_wait import shared
 from tests.scenarios.running import Running
@@ -115,7 +116,12 @@ def test_at_rest_nothing_is_written_to_the_store_and_what_is_gone_leaves_it(shel
         writes = []
         store = running.controller.store
         whole = store.set_settings
-        store.set_settings = lambda *values: writes.append(values) or whole(*values)
+
+        def counted(name, values):
+            writes.extend([] if name == SEEN else [values])
+            return whole(name, values)
+
+        store.set_settings = counted
         world.commit()
         running.until(lambda: len(writes) == 1)
         running.until(lambda: running.tracked().task is None)
@@ -124,6 +130,30 @@ def test_at_rest_nothing_is_written_to_the_store_and_what_is_gone_leaves_it(shel
         assert len(writes) == 1
         running.call(lambda: running.controller.roster.keep_only("test", set()))
         running.until(lambda: row(shell, world)[3] == "-")
+
+
+def test_where_no_controller_is_any_more_status_and_explain_say_so(shell, world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        running.until(lambda: row(shell, world)[3] == "Synced")
+        running.until(lambda: running.ask(running.controller.store.setting(CONTROLLER, SEEN)))
+    assert row(shell, world)[3] == "Synced"  # it may be on its way back
+    world._outside(lambda outside: outside.store.set_setting(CONTROLLER, SEEN, "2026-01-01T00:00:00Z"))
+    assert row(shell, world)[3:] == ["Unknown", "Healthy", "no controller has been seen since 2026-01-01T00:00:00Z"]
+    assert "no controller has been seen since 2026-01-01T00:00:00Z" in said(shell, world, "explain", "app")
+    data = json.loads(shell.gitops("status", "app", "-n", world.namespace, "-o", "json").stdout)
+    assert (data["sync"], data["health"]) == ("Unknown", "Healthy")
+
+
+def test_what_is_deleted_while_no_controller_is_there_is_no_longer_told(shell, world):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        running.until(lambda: row(shell, world)[3] == "Synced")
+    assert shell.gitops("delete", "app", "-n", world.namespace, "--keep").returncode == 0
+    assert not row(shell, world)
+    assert world.get("ConfigMap", "settings")
 
 
 def application_file(folder, name, world, **sync):
