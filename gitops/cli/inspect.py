@@ -1,7 +1,7 @@
 """`gitops drift` and `gitops explain`: where live state left the synced revision, and why something is not healthy."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +10,9 @@ from gitops.cli.escape import printable, printable_lines
 from gitops.cli.output import output_option, print_data
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import ConfigError, GitopsError, SourceError
-from gitops.model.plan import Plan
+
+if TYPE_CHECKING:
+    from gitops.controller.explain import Drift
 
 
 @click.command()
@@ -20,6 +22,8 @@ from gitops.model.plan import Plan
 @click.pass_obj
 def drift(settings: Settings, app: str, namespace: str, output: str) -> None:
     """Show how live state differs from the revision that was last synced, and who did it.
+
+    While a sync is under way, only what others set is drift; what is not there yet is still to come.
 
     Exit codes: 0 no drift, 1 drift, 4 it cannot be told, 6 cluster unreachable.
     """
@@ -33,7 +37,7 @@ async def _drift(settings: Settings, app: str, namespace: str, output: str) -> N
     from gitops.controller.inspect import find_applications
     from gitops.controller.journal import described
 
-    found: list[tuple[str, Plan | GitopsError]] = []
+    found: list[tuple[str, Drift | GitopsError]] = []
     async with outside_of(settings) as outside:
         for one in await find_applications(outside.cluster, app, namespace):
             try:
@@ -43,25 +47,32 @@ async def _drift(settings: Settings, app: str, namespace: str, output: str) -> N
     if output != "table":
         print_data(
             [
-                {"application": name, "drift": None, "reason": str(plan)}
-                if isinstance(plan, GitopsError)
-                else {"application": name, "drift": [described(item) for item in plan.changes]}
-                for name, plan in found
+                {"application": name, "drift": None, "reason": str(drift)}
+                if isinstance(drift, GitopsError)
+                else {
+                    "application": name,
+                    "drift": [described(item) for item in drift.changes],
+                    "underWay": drift.under_way,
+                }
+                for name, drift in found
             ],
             output,
         )
     else:
-        for name, plan in found:
-            if isinstance(plan, GitopsError):
-                click.echo(printable_lines(f"{name}: whether it has drifted cannot be told: {plan}"), err=True)
-            elif plan.changes:
-                click.echo(printable(f"{name} has drifted from {plan.revision}:"))
-                print_plan(plan)
-            else:
+        for name, drift in found:
+            if isinstance(drift, GitopsError):
+                click.echo(printable_lines(f"{name}: whether it has drifted cannot be told: {drift}"), err=True)
+                continue
+            if drift.under_way:
+                click.echo(printable(f"{name}: {drift.under_way}"), err=True)
+            if drift.plan and drift.changes:
+                click.echo(printable(f"{name} has drifted from {drift.plan.revision}:"))
+                print_plan(drift.plan)
+            elif not drift.under_way:
                 click.echo(printable(f"{name}: no drift"), err=True)
-    if any(isinstance(plan, GitopsError) for _, plan in found):
+    if any(isinstance(drift, GitopsError) for _, drift in found):
         sys.exit(exits.FAILED)
-    sys.exit(exits.DIFFERENT if any(not isinstance(plan, GitopsError) and plan.changes for _, plan in found) else 0)
+    sys.exit(exits.DIFFERENT if any(not isinstance(drift, GitopsError) and drift.changes for _, drift in found) else 0)
 
 
 @click.command()

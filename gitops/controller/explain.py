@@ -1,5 +1,6 @@
 """Answers for a person at 3 a.m.: how live state left what was synced, and why an Application is as it is."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gitops.controller.diagnose import Doctor
@@ -9,20 +10,68 @@ from gitops.controller.releases import synced_set
 from gitops.controller.request import Outside, Request, as_account
 from gitops.controller.told import Told
 from gitops.engine.drift import drift_in
-from gitops.engine.inventory import Inventory
+from gitops.engine.inventory import INSTANCE, Inventory
 from gitops.engine.plan import PlanOptions
 from gitops.model.errors import GitopsError
-from gitops.model.plan import Plan
+from gitops.model.plan import Change, FieldChange, Manager, Plan, Recreate, Update
+from gitops.model.rendered import RenderedSet
 
 _ACTOR = "gitops explain"
 
 
-async def drift_of(outside: Outside, inventory: Inventory) -> Plan:
-    """The plan that would bring the cluster back to what was last synced. Raises SourceError where none knows that."""
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """`plan` would bring the cluster back, None where that cannot be told yet; `under_way` is what goes on, in words.
+
+    While a sync is under way, only what others have set is drift: what is not there yet is still to come.
+    """
+
+    plan: Plan | None
+    under_way: str = ""
+
+    @property
+    def changes(self) -> list[Change]:
+        return list(self.plan.changes) if self.plan else []
+
+
+async def drift_of(outside: Outside, inventory: Inventory) -> Drift:
+    """How live state left what was synced last, or is being synced. Raises SourceError where nobody knows that."""
     app = application_in(inventory)
     request, outside = Request(app, _ACTOR, PlanOptions(hooks=False)), as_account(outside, app)
-    rendered = await synced_set(request, outside, inventory)
-    return (await plan_rendered(request, outside, rendered, inventory.source)).plan
+    under_way, rendered = await _under_way(outside, inventory)
+    if under_way and rendered is None:
+        return Drift(None, under_way)
+    rendered = rendered or await synced_set(request, outside, inventory)
+    plan = (await plan_rendered(request, outside, rendered, inventory.source)).plan
+    return Drift(_by_others(plan), under_way) if under_way else Drift(plan)
+
+
+async def _under_way(outside: Outside, inventory: Inventory) -> tuple[str, RenderedSet | None]:
+    """What a sync or a rollback that has begun and not ended goes to, in words and, where that is known, as a set."""
+    back = inventory.going_back
+    digests = [back.digest] if back else sorted(inventory.unfinished)
+    if not digests:
+        return "", None
+    rendered = await outside.store.rendered(digests[0]) if len(digests) == 1 else None
+    name = back.revision[:12] if back else str(rendered.revision) if rendered else "another revision"
+    return f"a {'rollback' if back else 'sync'} to {name} is under way", rendered
+
+
+def _by_others(plan: Plan) -> Plan:
+    """The part of a plan that takes back what somebody else has set."""
+    steps = []
+    for step in plan.steps:
+        changes = [
+            replace(change, fields=tuple(filter(_is_others, change.fields)))
+            for change in step.changes
+            if isinstance(change, (Update, Recreate)) and any(map(_is_others, change.fields))
+        ]
+        steps += [replace(step, changes=tuple(changes))] if changes else []
+    return replace(plan, steps=tuple(steps))
+
+
+def _is_others(field: FieldChange) -> bool:
+    return isinstance(field.owner, Manager) and field.owner.name != INSTANCE
 
 
 async def explained(outside: Outside, told: Told) -> dict[str, Any]:
@@ -102,6 +151,8 @@ async def _said(outside: Outside, application: str) -> list[str]:
 
 async def _drifted(outside: Outside, inventory: Inventory) -> list[str]:
     try:
-        return [f"it has drifted: {text}" for text in drift_in(await drift_of(outside, inventory))]
+        drift = await drift_of(outside, inventory)
+        drifted = [f"it has drifted: {text}" for text in (drift_in(drift.plan) if drift.plan else ())]
+        return [*filter(None, [drift.under_way]), *drifted]
     except GitopsError as exc:
         return [f"whether it has drifted cannot be told: {exc}"]

@@ -228,3 +228,22 @@ def test_one_file_that_is_wrong_or_not_there_is_an_error(shell, text):
     assert done.returncode == WRONG_INPUT
     assert "Error: wrong.yaml" in done.stderr
     assert "RuntimeWarning" not in done.stderr
+
+
+def test_a_rollout_under_way_is_no_drift_and_a_hand_edit_meanwhile_is(shell, world):
+    first = world.commit(web=deployment(), settings=config_map("settings"))
+    with Running(world, drift="report", timeout=60.0, rollback="never") as running:
+        running.until_synced(first)
+        second = world.commit(web=deployment(image="nginx:broken"), settings=config_map("settings", a="2"))
+        running.until(lambda: "Progressing" in str(running.tracked().health.word) and world.inventory().unfinished)
+        done = shell.gitops("drift", "app", "-n", world.namespace)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert f"a sync to main@{second[:12]} is under way" in done.stderr
+        story = said(shell, world, "explain", "app")
+        assert f"a sync to main@{second[:12]} is under way" in story
+        assert "it has drifted" not in story
+        world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
+        done = shell.gitops("drift", "app", "-n", world.namespace)
+        assert done.returncode == 1
+        assert "kubectl-edit" in done.stdout
+        world.commit(web=deployment(), settings=config_map("settings"))
