@@ -41,9 +41,10 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
     made = await _make_namespace(outside, planned, journal)
     inventory = await _claim(request, outside, planned, journal)
-    execution = _execution(request, outside, planned, journal, inventory)
+    execution = execution_of(request, outside, planned, journal, inventory)
     try:
-        progress = await execution.run(plan, _unchanged(planned))
+        async with outside.beside(planned, execution.progress.changed):
+            progress = await execution.run(plan, _unchanged(planned))
         if progress.failures:
             await execution.run_fail_hooks(plan)
     except UnreachableError as exc:
@@ -75,7 +76,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     return result
 
 
-def _execution(
+def execution_of(
     request: Request, outside: Outside, planned: Planned, journal: Journal, inventory: Inventory
 ) -> Execution:
     at = planned.at

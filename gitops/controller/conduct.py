@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -24,6 +25,7 @@ from gitops.controller.releases import synced_set
 from gitops.controller.request import Outside, Planned, Render, Request, as_account
 from gitops.controller.rollback import finish_rollback
 from gitops.controller.turns import Turns
+from gitops.controller.upkeep import upkeep
 from gitops.engine.annotations import ignores_health
 from gitops.engine.drift import Answer, Word, respond, without_fights
 from gitops.engine.health import health_of
@@ -287,6 +289,8 @@ async def _carry_out(
     if is_drift and planned.plan.changes:
         await note_drift(tracked, request, outside, planned)
         request = replace(request, wait=False)  # the next hand edit must not wait for this one's rollout
+    elif request.app.sync.drift == "correct" and tracked.wish is None:  # a person's wish may be one in a suspension
+        outside = replace(outside, beside=partial(upkeep, tracked, request, outside))
     started = outside.clock.monotonic()
     result = await sync_planned(request, outside, planned)
     tracked.sync_seconds = outside.clock.monotonic() - started

@@ -51,6 +51,8 @@ class Tracked:
     corrections: list[Correction] = field(default_factory=list)
     fights: tuple[Fight, ...] = ()
     heard: set[ResourceKey] = field(default_factory=set)  # what events told of since the present pass began
+    edited: set[ResourceKey] = field(default_factory=set)  # which of those somebody may have changed
+    was_edited: asyncio.Event = field(default_factory=asyncio.Event)
     owns: bool | None = None  # whether anything on its cluster is its own; None as long as that is not known
     unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
     troubles: dict[ResourceKey, str] = field(default_factory=dict)  # what is wrong with the Pods of those

@@ -104,6 +104,7 @@ class Lane:
             if tracked is not None and self._has_work(tracked):
                 tracked.task = asyncio.current_task()
                 tracked.heard.clear()
+                tracked.edited.clear()
                 async with correlated(tracked):
                     again = await pass_over(tracked, self.means, self._word_of(tracked), place.lent)
                 self._note_reach(tracked)

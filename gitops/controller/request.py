@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +13,7 @@ from gitops.model.application import Application
 from gitops.model.finding import Finding
 from gitops.model.plan import Plan
 from gitops.model.release import Quarantine
-from gitops.model.result import Decision
+from gitops.model.result import Changed, Decision
 from gitops.model.revision import Tree
 from gitops.ports import Clock, Cluster, Source, Store
 
@@ -40,6 +40,10 @@ class Outside:
     # Entered while a pass waits for health, so that a controller can give its place to another meanwhile.
     waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
     rendering: Rendering = asyncio.to_thread  # does a render where it holds up nobody else
+    # Entered while a plan is carried out, with what that has written so far.
+    beside: "Callable[[Planned, Sequence[Changed]], AbstractAsyncContextManager[None]]" = lambda planned, changed: (
+        contextlib.nullcontext()
+    )
 
 
 def as_account(outside: Outside, app: Application) -> Outside:

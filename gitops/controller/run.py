@@ -215,6 +215,9 @@ class Controller:
         before = tracked.health
         if tracked.task is not None:
             tracked.heard.add(key)
+            if suspect:
+                tracked.edited.add(key)
+                tracked.was_edited.set()
         health = None if body is None else health_of(body, tracked.app.health)
         if health is None or health.is_settled:
             tracked.unhealthy.pop(key, None)
