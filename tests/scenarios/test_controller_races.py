@@ -98,6 +98,9 @@ def test_an_application_that_moves_to_another_cluster_is_left_alone_on_the_first
     with Running(world, app) as running:
         running.until_synced(sha)
         running.call(lambda: running.controller.roster.put("test", Entry(to(app, "far"))))
+        running.until(lambda: "was on the controller's own cluster" in running.tracked().message)
+        wish = {"confirm": True}
+        running.ask(running.controller.store.request("gitops/app", "sync", wish, "ada", "2026-01-01T00:00:00Z"))
         running.until(lambda: data(other))
         world.commit(settings=config_map("settings", a="2"))
         running.until(lambda: data(other) == {"a": "2"})
