@@ -14,7 +14,6 @@ this process through the other one only. Who starts it: `gitops.adapters.render_
 
 import contextlib
 import json
-import os
 import pickle
 import resource
 import sys
@@ -84,7 +83,6 @@ class _Files:
 
 def main(descriptor: int, memory_bytes: int) -> None:
     """Render what the one at the other end of the socket asks for, until it hangs up."""
-    os.nice(5)  # whoever waits for this is in less of a hurry than the rest
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:

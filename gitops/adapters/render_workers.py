@@ -34,6 +34,8 @@ SECONDS: Final = 30.0
 MEMORY_BYTES: Final = 512 * 1024 * 1024
 
 _CHECK_SECONDS: Final = 0.2
+# What takes longer than this is in less of a hurry than all the rest.
+_LONG_SECONDS, _NICE = 2.0, 10
 _MOST_IDLE: Final = 2
 _ERRORS: Final = {error.__name__: error for error in (ConfigError, ManifestError, RenderError, SourceError)}
 
@@ -57,12 +59,9 @@ class RenderWorkers:
         """As `renderers.registry.render`, with the same answers, errors and records of what was read of `tree`."""
         worker = self._taken()
         try:
-            answer = worker.render(tree, spec, context, self._seconds, lambda: self._is_too_much(worker))
-        except BaseException:
-            self._ended(worker, is_well=worker.is_well)
-            raise
-        self._ended(worker, is_well=True)
-        return answer
+            return worker.render(tree, spec, context, self._seconds, lambda: self._is_too_much(worker))
+        finally:
+            self._ended(worker)
 
     def close(self) -> None:
         """End all processes; a render that is under way fails."""
@@ -89,10 +88,10 @@ class RenderWorkers:
             self._busy.add(worker)
             return worker
 
-    def _ended(self, worker: "_Worker", *, is_well: bool) -> None:
+    def _ended(self, worker: "_Worker") -> None:
         with self._lock:
             self._busy.discard(worker)
-            if is_well and len(self._idle) < _MOST_IDLE:
+            if worker.is_well and len(self._idle) < _MOST_IDLE:
                 self._idle.append(worker)
                 return
         worker.end()
@@ -115,7 +114,7 @@ class _Worker:
                 start_new_session=True,
             )
         self._other = Connection(ours.detach())
-        self.is_well = True  # whether it waits for the next job
+        self.is_well = True  # whether it waits for the next job, as fast as ever
 
     @property
     def is_there(self) -> bool:
@@ -143,8 +142,9 @@ class _Worker:
             tuple((each.label, each.home) for each in trees),
         )
         self.is_well = False
-        message, failure = self._converse(job, trees, time.monotonic() + seconds, is_too_much)
-        self.is_well = True
+        began = time.monotonic()
+        message, failure = self._converse(job, trees, began + seconds, is_too_much)
+        self.is_well = time.monotonic() < began + _LONG_SECONDS
         tree.learn(message["reads"], follows_links=message["follows_links"])
         match message:
             case {"needs": needs}:
@@ -160,11 +160,15 @@ class _Worker:
     ) -> tuple[dict[str, Any], GitopsError | None]:
         """The last message, and why the last question without an answer had none."""
         nodes: dict[tuple[int, str], Node | None] = {}
+        long_from = time.monotonic() + _LONG_SECONDS
         failure: GitopsError | None = None
         try:
             self._tell(job)
             while True:
                 while not self._other.poll(_CHECK_SECONDS):
+                    if time.monotonic() > long_from:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICE)
                     if time.monotonic() > deadline:
                         raise RenderError(f"{job.spec.path}: rendering it takes too long (split it, or include less)")
                     if is_too_much():
