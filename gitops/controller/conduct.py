@@ -18,6 +18,7 @@ from gitops.controller.claim import read_inventory
 from gitops.controller.drift_notes import note_drift, note_drift_held, remember_corrections
 from gitops.controller.fleet import Tracked
 from gitops.controller.leave import leave_everywhere
+from gitops.controller.people import SUSPENDED
 from gitops.controller.planning import plan_rendered, plan_sync
 from gitops.controller.reconcile import is_settled, sync_planned
 from gitops.controller.records import recall_failures
@@ -149,7 +150,7 @@ async def _pass(
         rendering=lambda work: _rendered(means.rendering, app.namespace, work, waiting),
     )
     outside = as_account(everything, app)
-    if tracked.leaving and word.suspended and not word.asked:
+    if tracked.leaving and not word.asked and await _is_suspended(tracked, means):
         tracked.answer, tracked.message = Answer.HELD, "it is suspended: its deletion waits until it is resumed"
         return None
     if tracked.leaving:
@@ -166,7 +167,7 @@ async def _pass(
         planned = await plan_sync(request, outside)
     except (ManifestError, RenderError, SourceError, ConfigError):  # what cannot be rendered is no excuse
         await means.children.take_synced(tracked, request, outside, await _read_inventory(request, outside))
-        if not word.suspended:
+        if not await _is_suspended(tracked, means):
             await _mend_synced(tracked, request, outside)
         if tracked.head is None:  # why, its look says
             return None
@@ -176,6 +177,8 @@ async def _pass(
     settled = is_settled(planned.at, wait=True)
     synced = "" if inventory.unfinished else inventory.synced  # half of another set may be there
     answer = respond(app, planned.plan, planned.decision, word, synced=synced, settled=settled)
+    if answer is Answer.SYNC and not word.asked and await _is_suspended(tracked, means):
+        answer = Answer.SUSPENDED
     is_wanted = word.asked or word.approves(planned.plan.digest) or inventory.synced == planned.plan.digest
     if answer is Answer.SYNC and tracked.outcome is None:
         await recall_failures(tracked, means.store)
@@ -198,9 +201,14 @@ async def _pass(
         case Answer.HELD | Answer.APPROVAL | Answer.SUSPENDED:
             if inventory.synced == planned.plan.digest and not inventory.going_back:
                 await note_drift_held(tracked, request, outside, planned)
-            elif not word.suspended:
+            elif not await _is_suspended(tracked, means):
                 await _mend_synced(tracked, request, outside)
             return _until_looked_again(planned)
+
+
+async def _is_suspended(tracked: Tracked, means: Means) -> bool:
+    """By the store itself, before anything is changed: what people say is read once a second only."""
+    return await means.store.setting(tracked.identity, SUSPENDED) is not None
 
 
 async def _sync(
@@ -279,8 +287,7 @@ def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
             return
     if tracked.message != before and tracked.message:
         tell = log.warning if answer is Answer.HELD else log.info
-        reason = shortened(tracked.message)
-        tell("application.waits", application=tracked.identity, answer=answer.value, reason=reason)
+        tell("application.waits", application=tracked.identity, answer=answer.value, reason=shortened(tracked.message))
 
 
 async def _carry_out(
@@ -347,8 +354,7 @@ async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> 
     """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
     app = request.app
     inventory = await _read_inventory(request, outside)
-    # How that which it owns is, a plan alone tells.
-    tracked.owns = (tracked.owns or None) if inventory.keys or inventory.synced else False
+    tracked.owns = (tracked.owns or None) if inventory.keys or inventory.synced else False  # how it is, a plan tells
     if inventory.application != app.identity:
         return
     if inventory.going_back is not None:
