@@ -21,6 +21,7 @@ from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
 from gitops.engine.backends import Called
 from gitops.engine.deletion import is_precious
+from gitops.engine.hands import hand_edits_only
 from gitops.engine.health import health_of, is_of_past_runs
 from gitops.engine.hooks import body_to_run, body_when_ended, has_run, is_of_sync, leaves_something
 from gitops.engine.order import is_crd, is_namespace
@@ -204,10 +205,7 @@ class Execution:
                     written[change.key] = await self._apply(change.key, change.body, force=self._force)
                     verb = "created"
                 case Update():
-                    forced = change.force or self._force
-                    if change.owners:
-                        await self._take_over(change)
-                    written[change.key] = await self._apply(change.key, change.body, force=forced)
+                    written[change.key] = await self._update(change)
                     verb = "updated"
                 case Recreate():
                     written[change.key] = await self._recreate(change)
@@ -226,6 +224,18 @@ class Execution:
         done = Changed(change.key, verb)
         self.progress.changed.append(done)
         self._tell(news.Wrote(done))
+
+    async def _update(self, change: Update) -> Body:
+        """Apply, and take back what somebody has edited by hand since the plan was made."""
+        if change.owners:
+            await self._take_over(change)
+        try:
+            return await self._apply(change.key, change.body, force=change.force or self._force)
+        except ApiError as exc:
+            live = await self._cluster.get(change.key) if exc.code == 409 else None
+            if live is None or not hand_edits_only(exc, live):
+                raise
+        return await self._apply(change.key, change.body, force=True)
 
     async def _take_over(self, change: Update) -> None:
         """Make others' fields ours, although the object's status may move on while we do."""

@@ -9,6 +9,7 @@ commit that cannot be fetched. Looks do not wait for one another: each tenant ha
 
 import asyncio
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -114,6 +115,7 @@ class Poller:
 
     def stop(self) -> None:
         if self._scheduler.running:
+            logging.getLogger("apscheduler.executors.default").addFilter(_is_fault)
             self._scheduler.shutdown(wait=False)
 
     def add(self, tracked: Tracked) -> None:
@@ -323,3 +325,8 @@ def _may_differ(tracked: Tracked, old: str, changed: frozenset[str] | None, tree
     if tracked.reads is None or tracked.current != old:  # what `old` reads is not known yet
         return True
     return (changed is None or tracked.is_touched(changed)) and not tree.fresh().answers_alike(tracked.reads)
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """A look that is ended before it has begun is none, though the scheduler logs it as an error."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -107,7 +107,7 @@ def test_a_rollback_whose_cluster_goes_away_is_gone_on_with(world, way):
         way.cut()
         time.sleep(3)
         way.mend()
-        running.until(lambda: running.tracked().quarantine, 60)
+        running.until(lambda: running.tracked().quarantine and running.tracked().task is None, 60)
     image = world.get("Deployment", "web", "apps")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == "nginx:1.26"
     assert not world.inventory().quarantine.stuck

@@ -49,3 +49,17 @@ def test_a_manager_that_keeps_writing_during_a_rollout_is_no_longer_fought(world
         assert running.tracked().task is not None
         running.until_synced(newer, seconds=40)
         assert data(world) == {"color": "red"}
+
+
+def test_a_hand_edit_of_what_a_later_wave_updates_is_taken_back_and_fails_nothing(world):
+    late = config_map("late")
+    late["metadata"]["annotations"] = {"gitops.dev/wave": "1"}
+    sha = world.commit(web=deployment(), late=late)
+    with Running(world, timeout=60.0) as running:
+        running.until_synced(sha)
+        newer = world.commit(web=slow(4, image="nginx:1.27"), late={**late, "data": {"a": "2"}})
+        running.until(lambda: "1.27" in str(world.get("Deployment", "web", "apps")["spec"]))
+        world.edit("core/configmaps/late", {"data": {"a": "by hand"}})
+        running.until_synced(newer, seconds=40)
+    assert data(world, "late") == {"a": "2"}
+    assert world.inventory().quarantine is None
