@@ -10,7 +10,7 @@ from typing import Any
 
 from gitops.engine.custom_health import custom_health, is_behind
 from gitops.engine.trouble import pod_trouble
-from gitops.manifests.cel import CelError, evaluate
+from gitops.manifests.cel import CelError, CelLimitError, evaluate_bounded
 from gitops.manifests.key import Body, ResourceKey, group_of
 from gitops.model.application import HealthRule
 from gitops.model.health import HEALTHY, Health, HealthWord
@@ -60,16 +60,22 @@ def _by_expressions(body: Body, rule: HealthRule) -> Health:
         rule.progressing: HealthWord.PROGRESSING,
         rule.healthy: HealthWord.HEALTHY,
     }
-    for expression, word in words.items():
-        if expression and _is_true(expression, body):
-            return Health(word, "" if word is HealthWord.HEALTHY else f"by the Application's rule: {expression}")
+    try:
+        for expression, word in words.items():
+            if expression and _is_true(expression, body):
+                return Health(word, "" if word is HealthWord.HEALTHY else f"by the Application's rule: {expression}")
+    except CelLimitError as exc:
+        return Health(HealthWord.UNKNOWN, f"the Application's rule {exc}")
     return _progressing("no rule of the Application's says otherwise")
 
 
 def _is_true(expression: str, body: Body) -> bool:
-    parts = {name: body.get(name) or {} for name in ("metadata", "spec", "status")}
+    metadata = {name: value for name, value in (body.get("metadata") or {}).items() if name != "managedFields"}
+    parts = {"metadata": metadata, **{name: body.get(name) or {} for name in ("spec", "status")}}
     try:
-        return evaluate(expression, {"object": body, **parts}) is True
+        return evaluate_bounded(expression, {"object": {**body, "metadata": metadata}, **parts}) is True
+    except CelLimitError:
+        raise
     except CelError:
         return False
 

@@ -6,10 +6,12 @@ expressions are kept.
 
 import functools
 import ipaddress
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 import re2
 
 from gitops.manifests.quantity import QuantityError, parse
@@ -17,11 +19,20 @@ from gitops.manifests.quantity import QuantityError, parse
 _CALLED = r"(?:\s|//[^\n]*\n)*\("  # a comment may stand before the bracket
 _GROWING = re2.compile(r"\b(map|bind|optMap|optFlatMap|replace|join|format|quote|encode)" + _CALLED)
 _LOOP = re2.compile(r"\b(filter|all|exists|exists_one)" + _CALLED)
+_NAME = re2.compile(r"\w+")
 _MOST_LOOPS = 4
+# A loop may compare all that it is given, 10,000 times over.
+_MOST_BYTES = 16 * 1024
+_SLOW_SECONDS = 0.25
+_slow: set[str] = set()
 
 
 class CelError(ValueError):
     """An expression cannot be compiled, or fails on these values; the text says why."""
+
+
+class CelLimitError(CelError):
+    """A stranger's expression is not evaluated: that would take too long, or has; the text says what to do."""
 
 
 def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
@@ -34,6 +45,28 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     if value.type().name() == "ERROR":
         raise CelError(_short(value.value()))
     return value.plain_value()
+
+
+def evaluate_bounded(expression: str, variables: Mapping[str, Any]) -> Any:
+    """As `evaluate`, for an expression that a stranger wrote and everybody waits for; CelLimitError for a slow one.
+
+    What was slow once is not evaluated again; with a loop it is given no more than 16 KiB.
+    """
+    if expression in _slow:
+        raise CelLimitError(f"`{expression}` has taken too long before (make it simpler)")
+    if _LOOP.search(expression):
+        named = set(_NAME.findall(expression))
+        size = sum(len(orjson.dumps(value)) for name, value in variables.items() if name in named)
+        if size > _MOST_BYTES:
+            raise CelLimitError(
+                f"`{expression}` has a loop, and what it names has {size:,} bytes, more than {_MOST_BYTES:,}"
+            )
+    began = time.monotonic()
+    try:
+        return evaluate(expression, variables)
+    finally:
+        if time.monotonic() - began > _SLOW_SECONDS:
+            _slow.add(expression)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -91,3 +91,25 @@ def test_a_stateful_set_whose_pods_are_all_of_one_before_it_is_not_healthy_yet()
     assert health_of(body("StatefulSet", "apps/v1", status, {"replicas": 3})).word is HealthWord.PROGRESSING
     done = {**status, "currentReplicas": 3, "updatedReplicas": 3}
     assert health_of(body("StatefulSet", "apps/v1", done, {"replicas": 3})) == HEALTHY
+
+
+def test_a_rule_with_a_loop_is_given_no_more_than_it_may_waste_time_on():
+    rule = HealthRule("example.com", "Widget", healthy="status.conditions.exists(c, c.type == 'Ready')")
+    body = widget(conditions=[{"type": "Ready"}])
+    body["spec"] = {"big": "x" * 20_000}
+    assert health_of(body, (rule,)).word is HealthWord.HEALTHY, "the rule does not look at it"
+    body["status"]["big"] = "x" * 20_000
+    judged = health_of(body, (rule,))
+    assert judged.word is HealthWord.UNKNOWN
+    assert "has a loop" in judged.message
+
+
+def test_a_rule_that_was_slow_is_not_evaluated_again(monkeypatch):
+    monkeypatch.setattr("gitops.manifests.cel._SLOW_SECONDS", 0.0)
+    rule = HealthRule("example.com", "Widget", healthy="status.phase == 'Slow'")
+    assert health_of(widget(phase="Slow"), (rule,)).word is HealthWord.HEALTHY
+    assert "has taken too long before" in health_of(widget(phase="Slow"), (rule,)).message
+
+
+def widget(**status):
+    return {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "status": status}
