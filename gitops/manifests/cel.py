@@ -61,11 +61,12 @@ def evaluate_bounded(expression: str, variables: Mapping[str, Any]) -> Any:
             raise CelLimitError(
                 f"`{expression}` has a loop, and what it names has {size:,} bytes, more than {_MOST_BYTES:,}"
             )
-    began = time.monotonic()
+    compiled(expression, tuple(sorted(variables)))
+    began = time.thread_time()  # a machine that stands still is not the expression's fault
     try:
         return evaluate(expression, variables)
     finally:
-        if time.monotonic() - began > _SLOW_SECONDS:
+        if time.thread_time() - began > _SLOW_SECONDS:
             _slow.add(expression)
 
 
