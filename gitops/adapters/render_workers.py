@@ -32,6 +32,8 @@ from renderers.worker import ANSWER_BYTES, Job, Refused
 
 SECONDS: Final = 30.0
 MEMORY_BYTES: Final = 512 * 1024 * 1024
+# Whoever needs no more than this is not why all together need too much.
+FAIR_BYTES: Final = 64 * 1024 * 1024
 
 _CHECK_SECONDS: Final = 0.2
 # What takes longer than this is in less of a hurry than all the rest.
@@ -43,14 +45,17 @@ _ERRORS: Final = {error.__name__: error for error in (ConfigError, ManifestError
 class RenderWorkers:
     """Processes that render, used by threads.
 
-    `seconds` is how long one render may take, `each` how many bytes of memory (addresses), and `total` how many all
-    together may have.
+    `seconds` is how long one render may take, `each` how many bytes of memory (addresses), and `total` how many of
+    their own all together may have: beyond that the largest is ended, unless it has no more than is `fair`.
     """
 
-    def __init__(self, seconds: float = SECONDS, each: int = MEMORY_BYTES, total: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self, seconds: float = SECONDS, each: int = MEMORY_BYTES, total: int = MEMORY_BYTES, fair: int = FAIR_BYTES
+    ) -> None:
         self._seconds = seconds
         self._each = each
         self._total = total
+        self._fair = fair
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._lock = threading.Lock()
@@ -74,7 +79,8 @@ class RenderWorkers:
         """Whether all need more memory than they may, and this one the most."""
         with self._lock:
             needs = {each: each.memory for each in self._busy}
-        return sum(needs.values()) > self._total and max(needs, key=needs.__getitem__) is worker
+        is_largest = max(needs, key=needs.__getitem__) is worker
+        return sum(needs.values()) > self._total and is_largest and needs[worker] > self._fair
 
     def _taken(self) -> "_Worker":
         with self._lock:
@@ -123,9 +129,10 @@ class _Worker:
 
     @property
     def memory(self) -> int:
-        """Bytes that it has in memory now."""
+        """Bytes of its own that it has in memory now."""
         with contextlib.suppress(OSError):
-            return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * resource.getpagesize()
+            _, resident, shared, *_ = map(int, Path(f"/proc/{self._process.pid}/statm").read_text().split())
+            return (resident - shared) * resource.getpagesize()
         return 0
 
     def render(
@@ -172,7 +179,9 @@ class _Worker:
                     if time.monotonic() > deadline:
                         raise RenderError(f"{job.spec.path}: rendering it takes too long (split it, or include less)")
                     if is_too_much():
-                        raise RenderError(f"{job.spec.path}: rendering it takes too much memory (split it)")
+                        raise RenderError(
+                            f"{job.spec.path}: rendering it takes too much memory beside the others (split it)"
+                        )
                 message: dict[str, Any] = json.loads(self._other.recv_bytes(ANSWER_BYTES))
                 if "ask" not in message:
                     return message, failure

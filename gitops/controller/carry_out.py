@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gitops.controller import news
@@ -12,6 +13,7 @@ from gitops.controller.diagnose import Doctor
 from gitops.controller.execute import Execution, Progress, tidy_hooks
 from gitops.controller.journal import Journal
 from gitops.controller.observe import by_name
+from gitops.controller.planning import plan_rendered
 from gitops.controller.releases import known_releases, remembered
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.annotations import hook_phases_of
@@ -22,7 +24,7 @@ from gitops.engine.plan import Situation, hooks_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import worst
-from gitops.model.plan import Change, Create, Prune, RunHook
+from gitops.model.plan import Change, Create, Obstacle, Prune, RunHook
 from gitops.model.release import Release
 from gitops.model.result import Changed, Failure, Outcome, SyncResult
 from gitops.model.spec import spec_text
@@ -95,7 +97,16 @@ def execution_of(
         called=called_services(at.rendered.manifests),
         waiting=outside.waiting,
         sync=inventory.hooks.id if inventory.hooks else "",
+        plan_again=partial(_plan_again, request, outside, planned),
     )
+
+
+async def _plan_again(
+    request: Request, outside: Outside, planned: Planned, key: ResourceKey
+) -> Change | Obstacle | None:
+    options = replace(planned.at.options, only=frozenset({key}), prune_only=frozenset(), hooks=False)
+    plan = (await plan_rendered(replace(request, options=options), outside, planned.at.rendered, planned.source)).plan
+    return next((item for item in (*plan.changes, *plan.obstacles) if item.key == key), None)
 
 
 async def keep_spec(request: Request, outside: Outside, planned: Planned) -> None:

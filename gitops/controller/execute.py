@@ -31,7 +31,7 @@ from gitops.manifests.secrets import scrubbed
 from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, ClusterError
 from gitops.model.health import Health
-from gitops.model.plan import Change, Create, HookDelete, Phase, Plan, Prune, Recreate, RunHook, Step, Update
+from gitops.model.plan import Change, Create, HookDelete, Obstacle, Phase, Plan, Prune, Recreate, RunHook, Step, Update
 from gitops.model.result import Changed, Failure
 from gitops.ports import Clock, Cluster
 
@@ -52,10 +52,15 @@ class Progress:
     healths: dict[ResourceKey, Health] = field(default_factory=dict)
 
 
+# What would be done to one object now: a change, an obstacle, or nothing.
+PlanAgain = Callable[[ResourceKey], Awaitable[Change | Obstacle | None]]
+
+
 class Execution:
     """One plan being carried out within `seconds`; `wait` False leaves out the health waits but those for hooks.
 
-    `called` are the Services of the set that an object makes the API server call; `sync` is the id that hooks carry.
+    `called` are the Services of the set that an object makes the API server call; `sync` is the id that hooks carry;
+    `plan_again` tells what one object's change would be now.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Execution:
         called: Mapping[ResourceKey, Called] | None = None,
         waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
         sync: str = "",
+        plan_again: PlanAgain,
     ) -> None:
         self._cluster = cluster
         self._clock = clock
@@ -89,6 +95,7 @@ class Execution:
         self._called = called or {}
         self._waiting = waiting
         self._sync = sync
+        self._plan_again = plan_again
         self._places = asyncio.Semaphore(_PARALLEL)
         self._revision = ""
         self.progress = Progress()
@@ -225,17 +232,22 @@ class Execution:
         self.progress.changed.append(done)
         self._tell(news.Wrote(done))
 
-    async def _update(self, change: Update) -> Body:
-        """Apply, and take back what somebody has edited by hand since the plan was made."""
+    async def _update(self, change: Update, *, is_again: bool = False) -> Body:
+        """Apply; where a hand edit has come in between, what the plan would be now is applied."""
         if change.owners:
             await self._take_over(change)
         try:
             return await self._apply(change.key, change.body, force=change.force or self._force)
         except ApiError as exc:
-            live = await self._cluster.get(change.key) if exc.code == 409 else None
+            live = await self._cluster.get(change.key) if exc.code == 409 and not is_again else None
             if live is None or not hand_edits_only(exc, live):
                 raise
-        return await self._apply(change.key, change.body, force=True)
+            again = await self._plan_again(change.key)
+            if isinstance(again, Update):
+                return await self._update(again, is_again=True)
+            if again is not None:
+                raise
+            return live  # it is left alone now, or as it should be
 
     async def _take_over(self, change: Update) -> None:
         """Make others' fields ours, although the object's status may move on while we do."""

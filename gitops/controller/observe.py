@@ -5,7 +5,7 @@ label can have been stripped and an object can exist without being ours yet.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from gitops.engine.inventory import PART_OF, Inventory
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
@@ -16,6 +16,7 @@ from gitops.ports import Cluster
 # Below this many objects of a kind, asking for each by name is no dearer than a list.
 _LIST_FROM = 3
 _PARALLEL = 32
+Get = Callable[[ResourceKey, str], Awaitable[Body | None]]  # a key and a version ("" = any) → the live body
 
 
 async def live_state(
@@ -30,14 +31,17 @@ async def owned_state(cluster: Cluster, inventory: Inventory) -> tuple[dict[Reso
     """The live body of each owned object that exists, and why others cannot be read: one Secret may be out of reach."""
     found = await _listed(cluster, dict.fromkeys(inventory.keys, ""), inventory) if inventory.exists else {}
     refused: dict[ResourceKey, str] = {}
-    for key in sorted(inventory.keys - found.keys()):
+
+    async def get(key: ResourceKey, version: str) -> Body | None:
         try:
-            found |= await by_name(cluster, {key: ""})
+            return await cluster.get(key, version)
         except ApiError as exc:
             if exc.code != 403:
                 raise
             refused[key] = str(exc)
-    return found, refused
+            return None
+
+    return found | await _each(get, dict.fromkeys(inventory.keys - found.keys(), "")), refused
 
 
 async def _state(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory: Inventory) -> dict[ResourceKey, Body]:
@@ -48,13 +52,17 @@ async def _state(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory:
 
 async def by_name(cluster: Cluster, wanted: Mapping[ResourceKey, str]) -> dict[ResourceKey, Body]:
     """Each object that exists, asked for one by one and at most 32 at a time."""
+    return await _each(cluster.get, wanted)
+
+
+async def _each(get: Get, wanted: Mapping[ResourceKey, str]) -> dict[ResourceKey, Body]:
     places = asyncio.Semaphore(_PARALLEL)
 
-    async def get(key: ResourceKey, version: str) -> Body | None:
+    async def one(key: ResourceKey, version: str) -> Body | None:
         async with places:
-            return await cluster.get(key, version)
+            return await get(key, version)
 
-    bodies = await asyncio.gather(*(get(key, version) for key, version in wanted.items()))
+    bodies = await asyncio.gather(*(one(key, version) for key, version in wanted.items()))
     return {key: body for key, body in zip(wanted, bodies, strict=True) if body is not None}
 
 

@@ -22,6 +22,7 @@ from gitops.engine.inventory import handed_over, parent_key
 from gitops.engine.order import is_crd, kinds_defined_by
 from gitops.engine.plan import (
     Answer,
+    Creation,
     Question,
     Situation,
     creations,
@@ -62,13 +63,14 @@ def _check_resources(resources: tuple[str, ...], rendered: RenderedSet) -> None:
 
 
 async def render_source(request: Request, outside: Outside, sha: str = "") -> tuple[RenderedSet, str]:
-    """The desired state of the source at its target revision (or at the commit `sha`), and the source's name."""
+    """The desired state of the source at its target revision (or at `sha`, a past one), and the source's name."""
     checkout = await outside.source.checkout(request.app.source, sha)
     app = replace(request.app, source=replace(request.app.source, path=checkout.path))
     manifests = await outside.rendering(lambda: outside.render(checkout.tree, app))
     kinds = await outside.cluster.kinds()
     namespace = request.app.destination.namespace
-    rendered = rendered_set(checkout.revision, manifests, kinds, namespace, apart=outside.takes_children)
+    apart = outside.takes_children
+    rendered = rendered_set(checkout.revision, manifests, kinds, namespace, apart=apart, is_new=not sha)
     return rendered, checkout.source
 
 
@@ -158,21 +160,21 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
     return answers
 
 
-async def _try_out(cluster: Cluster, wanted: list[tuple[ResourceKey, Body]]) -> Mapping[ResourceKey, Answer]:
+async def _try_out(cluster: Cluster, wanted: list[Creation]) -> Mapping[ResourceKey, Answer]:
     """The server's word on each create: what is wrong by itself is known before anything is changed."""
     places = asyncio.Semaphore(_PARALLEL)
 
-    async def answer(key: ResourceKey, body: Body) -> Answer:
+    async def answer(creation: Creation) -> Answer:
         async with places:
             try:
-                await cluster.apply(key, body, dry_run=True)
+                await cluster.apply(creation.key, creation.body, dry_run=True)
             except ApiError as exc:
-                is_lost = exc.code == 404 and "namespaces" in str(exc)
+                is_lost = creation.is_first and exc.code == 404 and "namespaces" in str(exc)
                 return Answer(error=exc) if is_lost or is_of_itself(exc) else Answer(predicted=True)
             return Answer()
 
-    answers = await asyncio.gather(*(answer(key, body) for key, body in wanted))
-    return {key: found for (key, _), found in zip(wanted, answers, strict=True)}
+    answers = await asyncio.gather(*map(answer, wanted))
+    return {creation.key: found for creation, found in zip(wanted, answers, strict=True)}
 
 
 def _excused_by_definitions(answers: Mapping[ResourceKey, Answer], at: Situation) -> Mapping[ResourceKey, Answer]:

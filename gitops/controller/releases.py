@@ -9,7 +9,7 @@ from dataclasses import replace
 from gitops.controller.planning import render_source
 from gitops.controller.request import Outside, Request
 from gitops.engine.inventory import Inventory, PastRelease
-from gitops.model.errors import ConfigError, RenderError, SourceError
+from gitops.model.errors import ConfigError, ManifestError, RenderError, SourceError
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
@@ -55,7 +55,7 @@ async def release_set(request: Request, outside: Outside, digest: str, revision:
         raise SourceError(f"{lost}, and that was made of files that were in no commit")
     try:
         rendered, _ = await render_source(request, outside, revision.sha)
-    except (SourceError, RenderError, ConfigError) as exc:
+    except (SourceError, RenderError, ConfigError, ManifestError) as exc:
         raise SourceError(f"{lost}, and it cannot be rendered again: {exc}") from exc
     if rendered.digest != digest:
         raise SourceError(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 _LONG_SECONDS = 2.0
-_MOST_LONG = 8
+_MOST_LONG = 2
 
 
 class Turns:

@@ -160,8 +160,14 @@ def prune_word_of(body: Body, *, leaving: bool = False) -> str:
     With `leaving`, when its Application is deleted: what only Argo CD tells apart from the other.
     """
     word = annotations_of(body).get(PREFIX + "prune", "")
-    if word and word != "enabled":  # what is not understood, on a live object, is asked about
-        return "disabled" if word == "disabled" else "confirm"
+    if word in ("disabled", "confirm"):
+        return word
+    said = _others_prune_word(body, leaving)
+    # What is not understood, on a live object, is asked about.
+    return said or ("confirm" if word not in ("", "enabled") else "")
+
+
+def _others_prune_word(body: Body, leaving: bool) -> str:
     options = _sync_options(body)
     kept = str(annotations_of(body).get(HELM + "resource-policy") or "").strip().lower() == "keep"
     if kept or "Prune=false" in options or (leaving and "Delete=false" in options):

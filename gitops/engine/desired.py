@@ -27,11 +27,18 @@ _DERIVATION_ROUNDS = 10_000
 
 
 def rendered_set(
-    revision: Revision, manifests: Iterable[Manifest], kinds: Kinds, namespace: str, *, apart: bool = False
+    revision: Revision,
+    manifests: Iterable[Manifest],
+    kinds: Kinds,
+    namespace: str,
+    *,
+    apart: bool = False,
+    is_new: bool = True,
 ) -> RenderedSet:
     """Make the desired state of what a renderer gave; `namespace` is where objects go that name none.
 
-    With `apart`, Applications are put aside as `children` where the cluster does not serve that kind.
+    With `apart`, Applications are put aside as `children` where the cluster does not serve that kind. What is not
+    `is_new` was released before: it may hold slips of which only new ones are told.
 
     Raises ManifestError, with file and line, for a kind that the cluster does not serve and no definition in the set
     adds, for two manifests of one identity, for `generateName` on anything but a hook, and for a name or a namespace
@@ -42,7 +49,7 @@ def rendered_set(
     if apart and kinds.find(GROUP, KIND) is None:
         children = tuple(found.body for found in everything if _is_application(found))
         everything = tuple(found for found in everything if not _is_application(found))
-    for manifest in everything:
+    for manifest in everything if is_new else ():
         check_words(manifest)
         _check_inventory(manifest)
     skipped = [manifest for manifest in everything if is_skipped(manifest)]

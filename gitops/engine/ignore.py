@@ -27,7 +27,7 @@ def without_ignored(desired: Body, live: Body, key: ResourceKey, rules: tuple[Ig
         if _applies(rule, key):
             ours = next(iter(_fields_of(live, (FIELD_MANAGER,), "Apply")), None)
             for path in _paths(rule):
-                desired = _as_live(desired, live, path, ours)
+                desired = _ignored(desired, live, path, ours)
             for held in _fields_of(live, rule.managers):
                 desired = _as_held(desired, live, held)
     return desired
@@ -70,6 +70,20 @@ def _fields_of(live: Body, managers: Iterable[str], operation: str = "") -> list
 # ── by path ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _ignored(desired: Body, live: Body, path: Path, ours: FieldSet | None) -> Body:
+    """`_as_live` for a whole object: a part of it that left the manifest (`data`) is made for what is ours below it.
+
+    Only a part of the object itself: deeper, something else may have been chosen in place of what left.
+    """
+    first = path[0]
+    value = live.get(first.name) if isinstance(first, Field) else None
+    if not isinstance(first, Field) or len(path) == 1 or first.name in desired or not isinstance(value, dict | list):
+        changed: Body = _as_live(desired, live, path, ours)
+        return changed
+    made: Body = _as_live({**desired, first.name: type(value)()}, live, path, ours)
+    return made if made[first.name] else desired
+
+
 def _as_live(desired: Any, live: Any, path: Path, ours: FieldSet | None) -> Any:
     """A copy of `desired` with what `path` names as in `live`; `ours` is the part of it that we own (None: nothing)."""
     if not path:
@@ -95,13 +109,9 @@ def _as_live(desired: Any, live: Any, path: Path, ours: FieldSet | None) -> Any:
 def _member_as_live(desired: Body, live: Any, name: str, rest: Path, ours: FieldSet | None) -> Body:
     value = live.get(name, ABSENT) if isinstance(live, dict) else ABSENT
     owned = _below(ours, f"f:{name}")
-    if name not in desired:
-        if value is ABSENT or owned is None:
-            return desired
-        # A parent that left the manifest is made for what is ours below it.
-        kept = _as_live(type(value)(), value, rest, owned) if rest and isinstance(value, dict | list) else value
-        return {**desired, name: kept} if kept or not rest else desired
-    changed = _as_live(desired[name], value, rest, owned)
+    if name not in desired and (rest or value is ABSENT or owned is None):
+        return desired  # parents that do not exist are not made
+    changed = _as_live(desired.get(name, ABSENT), value, rest, owned)
     if changed is ABSENT:
         return {field: item for field, item in desired.items() if field != name}
     return {**desired, name: changed}

@@ -93,6 +93,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Creation:
+    """A create to be tried out; `is_first` when no wave or hook before it can bring what it needs."""
+
+    key: ResourceKey
+    body: Body
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """All that a plan is made of; `live` holds every desired and every owned object that exists."""
 
@@ -126,18 +135,18 @@ def questions(at: Situation, predict: Predict) -> list[Question]:
     return asked
 
 
-def creations(at: Situation, makes: ResourceKey | None) -> list[tuple[ResourceKey, Body]]:
+def creations(at: Situation, makes: ResourceKey | None) -> list[Creation]:
     """What would be created and can be tried out now, as it would be applied.
 
     Not what goes into a namespace that the same sync brings (`makes` is one), nor kinds that it defines.
     """
-    brought = {
-        found.key.name for found in at.rendered.manifests if is_namespace(found.key) and found.key not in at.live
-    }
-    brought |= {makes.name} if makes else set()
+    spaces = {found.key for found in at.rendered.manifests if is_namespace(found.key)} - at.live.keys()
+    brought = {key.name for key in (*spaces, *([makes] if makes else []))}
     defined = {(info.group, info.kind) for found in at.rendered.manifests for info in kinds_defined_by(found)}
+    order = places(at.rendered.manifests)
+    first = min(order.values(), default=(Phase.SYNC, 0, 0))[:2]
     return [
-        (found.key, desired_body(at, found))
+        Creation(found.key, desired_body(at, found), order[found.key][:2] == first)
         for found in selected(at.rendered, at.options)
         if found.key not in at.live
         and not annotations.hook_phases_of(found)

@@ -32,12 +32,16 @@ def conflict_reason(error: ApiError) -> str:
     return ", ".join(f"{cause.get('field', '').lstrip('.')} ({cause.get('message', '')})" for cause in error.causes)
 
 
+_OF_OTHERS = ("admission webhook", "ValidatingAdmissionPolicy", "already allocated", "dry run", "dryRun", "dry-run")
+
+
 def is_of_itself(error: ApiError) -> bool:
     """True when a create is refused for what is written in it, and so would be whatever else is there by then.
 
-    A webhook may ask for what the same sync brings, and quotas, rights and admission by other objects (403) change.
+    Webhooks and policies may ask for what the same sync brings, a port may be given up in it, and quotas, rights and
+    admission by other objects (403) change.
     """
-    if "admission webhook" in str(error) or "dry" in str(error).lower():
+    if any(word in str(error) for word in _OF_OTHERS):
         return False
     return error.code in (400, 413, 422) or (error.code == 500 and "failed to create typed patch object" in str(error))
 

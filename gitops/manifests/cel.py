@@ -19,6 +19,7 @@ from gitops.manifests.quantity import QuantityError, parse
 _CALLED = r"(?:\s|//[^\n]*\n)*\("  # a comment may stand before the bracket
 _GROWING = re2.compile(r"\b(map|bind|optMap|optFlatMap|replace|join|format|quote|encode)" + _CALLED)
 _LOOP = re2.compile(r"\b(filter|all|exists|exists_one)" + _CALLED)
+_TEXT = re2.compile(r"""(?s)[rRbB]?(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""")
 _NAME = re2.compile(r"\w+")
 _MOST_LOOPS = 4
 # A loop may compare all that it is given, 10,000 times over.
@@ -55,8 +56,7 @@ def evaluate_bounded(expression: str, variables: Mapping[str, Any]) -> Any:
     if expression in _slow:
         raise CelLimitError(f"`{expression}` has taken too long before (make it simpler)")
     if _LOOP.search(expression):
-        named = set(_NAME.findall(expression))
-        size = sum(len(orjson.dumps(value)) for name, value in variables.items() if name in named)
+        size = _size_named(set(_NAME.findall(expression)), variables)
         if size > _MOST_BYTES:
             raise CelLimitError(
                 f"`{expression}` has a loop, and what it names has {size:,} bytes, more than {_MOST_BYTES:,}"
@@ -68,6 +68,17 @@ def evaluate_bounded(expression: str, variables: Mapping[str, Any]) -> Any:
     finally:
         if time.thread_time() - began > _SLOW_SECONDS:
             _slow.add(expression)
+
+
+def _size_named(words: set[str], variables: Mapping[str, Any]) -> int:
+    """Bytes of the variables that are named; an object's annotations and labels count where they are named too."""
+    size = 0
+    for name in variables.keys() & words:
+        value = variables[name]
+        if name == "metadata" and isinstance(value, dict):
+            value = {key: part for key, part in value.items() if key in words or key not in ("annotations", "labels")}
+        size += len(orjson.dumps(value))
+    return size
 
 
 @functools.lru_cache(maxsize=1024)
@@ -84,14 +95,26 @@ def check_bounded(expression: str) -> None:
 
     The library counts the rounds of all loops of one evaluation; how large a value grows in them is told by nothing.
     """
-    growing = _GROWING.search(expression)
+    code = _TEXT.sub("''", expression)
+    growing = _GROWING.search(code)
     if growing:
         raise CelError(f"{growing[1]} can make values of any size (write it with filter, exists or all)")
-    loops = [found[1] for found in _LOOP.finditer(expression)]
+    loops = list(_LOOP.finditer(code))
     if len(loops) > _MOST_LOOPS:
         raise CelError(f"expected at most {_MOST_LOOPS} of filter, all, exists and exists_one, got {len(loops)}")
-    if loops and "+" in expression:
-        raise CelError(f"a + beside {loops[0]} can make values of any size")
+    for loop in loops:
+        if "+" in _in_brackets(code, loop.end()):
+            raise CelError(f"a + in {loop[1]} can make values of any size")
+
+
+def _in_brackets(code: str, start: int) -> str:
+    """What stands between the bracket that ends before `start` and the one that closes it."""
+    depth = 1
+    for place in range(start, len(code)):
+        depth += {"(": 1, ")": -1}.get(code[place], 0)
+        if not depth:
+            return code[start:place]
+    return code[start:]
 
 
 def _short(error: object) -> str:
