@@ -4,6 +4,7 @@ import pytest
 
 from gitops.engine.health import health_of
 from gitops.engine.trouble import pod_trouble
+from gitops.manifests.cel import CelError, check_bounded
 from gitops.model.application import HealthRule
 from gitops.model.health import HEALTHY, Health, HealthWord, worst
 
@@ -113,3 +114,28 @@ def test_a_rule_that_was_slow_is_not_evaluated_again(monkeypatch):
 
 def widget(**status):
     return {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "status": status}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "status.conditions.exists(c, c.reason == 'A+B')",
+        "status.message.contains('join (the quorum)')",
+        "status.a + status.b == 2 && status.l.exists(x, x == 1)",
+    ],
+)
+def test_a_rule_is_not_refused_for_what_it_only_quotes(expression):
+    check_bounded(expression)
+
+
+@pytest.mark.parametrize("expression", ["status.l.all(x, [x] + status.l == [])", "status.l.map(x, x)"])
+def test_a_rule_that_can_grow_a_value_is_refused(expression):
+    with pytest.raises(CelError, match="values of any size"):
+        check_bounded(expression)
+
+
+def test_annotations_count_for_a_rule_that_names_them_only():
+    rule = HealthRule("example.com", "Widget", healthy="status.l.exists(x, x == 1) && metadata.generation >= 1")
+    body = widget(l=[1])
+    body["metadata"] |= {"generation": 1, "annotations": {"big": "x" * 20_000}}
+    assert health_of(body, (rule,)).word is HealthWord.HEALTHY
