@@ -199,14 +199,17 @@ async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, c
         async with outside_of(settings, display.tell) as outside:
             (inventory,) = await find_applications(outside.cluster, app, namespace)
             record = await stored_record(outside.store, inventory.application)
+            here = inventory.parent.namespace
             is_run = record is not None and await _is_run(outside, inventory.application)
-            if is_run and not confirm:
+            if is_run and record and record.namespace == here and not confirm:
                 _refuse(inventory.application, record)
             request = Request(application_in(inventory), actor(), PlanOptions(confirm=confirm))
             result = await leave(request, outside, keep=keep)
             if result.outcome is Outcome.SYNCED and not is_run:  # nobody else would forget it
-                await outside.store.set_setting(inventory.application, RECORD, None)
-                await forget_words(outside.store, inventory.application)
+                if record is None or record.namespace == here:  # else that is of where it goes now
+                    await outside.store.set_setting(inventory.application, RECORD, None)
+                    if not keep:
+                        await forget_words(outside.store, inventory.application)
     word = ("forgotten; its objects stay" if keep else "deleted") if result.outcome is Outcome.SYNCED else ""
     _end(inventory.application, result.outcome, result.message, word)
 

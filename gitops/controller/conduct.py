@@ -184,6 +184,7 @@ async def _pass(
         await recall_failures(tracked, means.store)
     if answer is Answer.SYNC and tracked.is_given_up and not is_wanted:
         tracked.answer = Answer.HELD  # and the message says so
+        await means.children.take_synced(tracked, request, outside, inventory, planned.at.rendered)
         return None
     _note_answer(tracked, planned, answer)
     await means.children.take_synced(tracked, request, outside, inventory, planned.at.rendered)

@@ -50,11 +50,18 @@ async def _under_way(outside: Outside, inventory: Inventory) -> tuple[str, Rende
     """What a sync or a rollback that has begun and not ended goes to, in words and, where that is known, as a set."""
     back = inventory.going_back
     digests = [back.digest] if back else sorted(inventory.unfinished)
-    if not digests:
+    if not digests or (back is None and await _has_failed(outside, inventory)):
         return "", None
     rendered = await outside.store.rendered(digests[0]) if len(digests) == 1 else None
     name = back.revision[:12] if back else str(rendered.revision) if rendered else "another revision"
     return f"a {'rollback' if back else 'sync'} to {name} is under way", rendered
+
+
+async def _has_failed(outside: Outside, inventory: Inventory) -> bool:
+    """Whether the last sync has ended without coming to its end: nothing is under way then, though its set is there."""
+    events = await outside.store.events(inventory.application, outside.cluster.name)
+    last = next((event.fact for event in reversed(events) if event.fact in ("sync.started", "sync.failed")), "")
+    return last == "sync.failed"
 
 
 def _by_others(plan: Plan) -> Plan:

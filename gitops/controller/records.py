@@ -20,6 +20,7 @@ RECORD, WRONG_FILE = "record", "wrong-file"
 CONTROLLER, SEEN = "", "controller-seen"
 _SEEN_SECONDS = 10.0
 _MOST_TEXT = 1024
+_NOT_KNOWN = -1  # how many syncs failed in a row, before the first pass
 log = Log()
 
 
@@ -80,7 +81,7 @@ class Records:
         values: dict[str, Record | None] = {}
         due, self._due = self._due, set()
         for identity in filter(self._is_ours, due):
-            record, before = self._record(identity), self._written.get(identity)
+            record, before = await self._judged(identity), self._written.get(identity)
             if record != (before and replace(before, at="")):
                 values[identity] = record and replace(record, at=at)
         if not values:
@@ -96,6 +97,14 @@ class Records:
                 self._written.pop(identity, None)
             else:
                 self._written[identity] = record
+
+    async def _judged(self, identity: str) -> Record | None:
+        """The present record; what failed before stands in it until the first pass has told what that means now."""
+        record = self._record(identity)
+        if record is None or record.failures != _NOT_KNOWN:
+            return record
+        before = self._written.get(identity) or await stored_record(self._store, identity) or Record()
+        return replace(record, failures=before.failures, tried=before.tried, reason=record.reason or before.reason)
 
 
 async def stored_record(store: Store, identity: str) -> Record | None:
@@ -151,6 +160,6 @@ def record_of(tracked: Tracked, *, is_resource: bool, suspended: bool) -> Record
         reason=reason[:_MOST_TEXT],
         suspended=suspended,
         plan=tracked.digest if tracked.answer is Answer.APPROVAL else "",
-        failures=tracked.failures,
+        failures=_NOT_KNOWN if tracked.answer is None and tracked.outcome is None else tracked.failures,
         tried=tracked.tried if tracked.failures else "",
     )

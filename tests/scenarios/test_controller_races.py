@@ -1,5 +1,6 @@
 """What happens at the same time as something else: each of these was lost, or done by mistake, before."""
 
+import asyncio
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from gitops.adapters.repositories import GitRepositories
 from gitops.controller import conduct
 from gitops.controller import lane as lanes
 from gitops.controller.roster import Entry, account_required, local_refused
@@ -286,7 +288,15 @@ def test_a_sync_that_was_given_up_is_begun_by_a_commit_or_a_person_alone(world):
     assert len(started) == 2
 
 
-def test_a_sync_that_was_given_up_stays_so_over_a_restart_but_not_with_another_spec(world):
+@pytest.mark.parametrize("seconds", [0, 2.5], ids=["", "the repository takes its time"])
+def test_a_sync_that_was_given_up_stays_so_over_a_restart_but_not_with_another_spec(world, monkeypatch, seconds):
+    real = GitRepositories.look
+
+    async def slow(self, app):
+        await asyncio.sleep(seconds)
+        return await real(self, app)
+
+    monkeypatch.setattr(GitRepositories, "look", slow)
     sync = {"rollback": "never", "retry": Retry(limit=0)}
     world.commit(web=deployment(image="nginx:broken"))
     with Running(world, timeout=1.0, **sync) as running:

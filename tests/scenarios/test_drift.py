@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from gitops.controller.explain import drift_of
+from gitops.controller.inspect import find_applications
 from gitops.model.application import IgnoreRule
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
@@ -208,3 +210,20 @@ def test_drift_is_undone_after_a_restart_although_the_repository_cannot_be_read(
         assert "cannot be read" in running.tracked().problem
         away.rename(world.repository)
         running.until_synced(world.commit(settings=config_map("settings", color="green")), seconds=30)
+
+
+def test_after_a_sync_that_failed_nothing_is_under_way_and_drift_is_told(world):
+    world.commit(web=deployment(), settings=config_map("settings"))
+    app = world.with_sync(rollback="never", timeout=1.5)
+    world.sync(app)
+    world.commit(web=deployment(image="nginx:broken"))
+    assert world.sync(app).outcome is Outcome.FAILED
+    world.request("DELETE", f"/api/v1/namespaces/{world.namespace}/configmaps/settings")
+
+    async def look(outside):
+        (found,) = await find_applications(outside.cluster, "app", world.namespace)
+        return await drift_of(outside, found)
+
+    drift = world._outside(look)
+    assert drift.under_way == ""
+    assert {change.key.name for change in drift.changes} == {"settings", "web"}

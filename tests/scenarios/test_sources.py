@@ -8,10 +8,10 @@ import pytest
 from gitops.controller import conduct
 from gitops.controller.roster import Entry
 from gitops.engine.drift import Answer
-from gitops.model.application import Credentials, Window
+from gitops.model.application import Credentials, Retry, Window
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
-from tests.scenarios.world import World, config_map
+from tests.scenarios.world import World, config_map, deployment
 
 
 def test_an_application_that_moves_from_a_file_to_a_custom_resource_is_run_on(world, lines):
@@ -275,3 +275,29 @@ def test_a_repository_may_bring_applications_though_the_cluster_does_not_know_th
         world.commit(**{"apps/child": None, "apps/other": config_map("other")})
         running.until(lambda: running.tracked("gitops/child") is None)
         assert world.get("ConfigMap", "settings")
+
+
+def test_children_of_a_parent_that_was_given_up_run_on_after_a_restart(fresh_sandbox, tmp_path):
+    world = World(tmp_path, fresh_sandbox(speed=4.0).kubeconfig(), "given-up")
+    for folder in ("top", "kids"):
+        (world.repository / folder).mkdir()
+    source = {"repoURL": world.repository.as_uri(), "targetRevision": "main", "path": "kids"}
+    sync = {"automated": True, "drift": "correct"}
+    kid = {
+        "apiVersion": "gitops.dev/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "kid"},
+        "spec": {"source": source, "destination": {"namespace": "given-up"}, "interval": "1s", "sync": sync},
+    }
+    world.commit(**{"top/kid": kid, "top/web": deployment(), "kids/settings": config_map("settings")})
+    app = application(world, "app", path="top")
+    app = replace(app, sync=replace(app.sync, rollback="never", retry=Retry(limit=0), timeout=1.5))
+    with Running(world, app) as running:
+        running.until(lambda: (kid := running.tracked("gitops/kid")) and kid.sync == "Synced")
+        world.commit(**{"top/web": deployment(image="nginx:broken")})
+        running.until(lambda: "given up after 1 tries" in running.tracked().message, 30)
+    with Running(world, app) as running:
+        running.until(lambda: running.tracked("gitops/kid"))
+        world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
+        running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "1"})
+        assert "given up after 1 tries" in running.tracked().message

@@ -1,5 +1,8 @@
 """A suspended Application is left as it is, whatever is under way or comes, until it is resumed."""
 
+import os
+import subprocess
+import sys
 import time
 
 from gitops.controller.people import SUSPENDED
@@ -115,3 +118,18 @@ def test_an_application_whose_file_is_moved_stays_suspended(world):
         running.call(lambda: running.controller.roster.put("test", entry))
         running.until(lambda: running.tracked().sync == "Synced")
         assert running.ask(running.controller.store.setting(APP, SUSPENDED)) == "ada"
+
+
+def test_a_suspension_stays_as_long_as_the_objects_do_though_the_application_is_forgotten(world):
+    good = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(good)
+        suspend(running)
+        running.until(lambda: running.controller.people.is_suspended(APP))
+    command = [sys.executable, "-m", "gitops.cli", "delete", "app", "-n", world.namespace, "--keep"]
+    places = {"KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(world.state)}
+    subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True)
+    world.commit(settings=config_map("settings", a="2"))
+    with Running(world) as running:
+        running.until(lambda: running.tracked().answer is Answer.SUSPENDED)
+        assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
