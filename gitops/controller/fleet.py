@@ -125,11 +125,12 @@ class Tracked:
     def forget_source(self) -> None:
         """What is known of the source is to be found anew: it is another one, or another replica looked at it."""
         self.head, self.rendered, self.current, self.reads, self.look_error = None, "", "", None, ""
+        self.answer = None
 
     @property
     def sync(self) -> str:
-        """Synced, OutOfSync or Unknown."""
-        is_planned = self.head is None or self.head.sha == self.current
+        """Synced, OutOfSync or Unknown, as it is before the source has been read."""
+        is_planned = self.head is not None and self.head.sha == self.current
         if self.problem or self.answer is None or not is_planned:
             return "Unknown"
         return "Synced" if self.answer is Answer.SETTLED else "OutOfSync"

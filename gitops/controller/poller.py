@@ -119,7 +119,10 @@ class Poller:
             self._scheduler.shutdown(wait=False)
 
     def add(self, tracked: Tracked) -> None:
-        """Look for this Application too, at once; the shortest interval of all who share holds."""
+        """Look for this Application too, at once; the shortest interval of all who share holds.
+
+        Where its repository is left alone now, it is told at once what those who share it were told.
+        """
         name = self._repositories.name_of(tracked.app)
         if self._names.get(tracked.identity, name) != name:
             self.remove(tracked)
@@ -128,6 +131,8 @@ class Poller:
         known.wants(tracked.identity, tracked.app.interval)
         known.settled = None
         self._schedule(name, known)
+        if known.error and self._wait(known) > 0:
+            self._on_look(tracked, known.error)
 
     def remove(self, tracked: Tracked) -> None:
         name = self._names.pop(tracked.identity, None)
@@ -228,10 +233,14 @@ class Poller:
             log.info("poll.works-again", repository=known.app.source.address)
             known.error = ""
 
+    def _wait(self, known: _Repository) -> float:
+        """The seconds that it, or its host, is left alone for; none are left when this is not above 0."""
+        not_before = max(self._host(known.app).backoff.not_before, known.backoff.not_before)
+        return not_before - self._clock.monotonic()
+
     def _is_put_off(self, name: str, known: _Repository) -> bool:
         """Whether it, or its host, is left alone now; then the next look is when that is over."""
-        host, now = self._host(known.app), self._clock.monotonic()
-        wait = max(host.backoff.not_before, known.backoff.not_before) - now
+        host, now, wait = self._host(known.app), self._clock.monotonic(), self._wait(known)
         if wait <= 0:
             return False
         if known.put_off is None:

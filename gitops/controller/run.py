@@ -137,6 +137,8 @@ class Controller:
         tracked.begin_anew()
         log.info("application.known", application=tracked.identity)
         self.records.changed(tracked.identity)
+        if known is not None and tracked.answer is None:  # what its resource says is about another source
+            self.on_status(tracked)
         if self._may_run(tracked):
             self.poller.add(tracked)
         if tracked.has_work:

@@ -301,3 +301,35 @@ def test_children_of_a_parent_that_was_given_up_run_on_after_a_restart(fresh_san
         world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "1"})
         assert "given up after 1 tries" in running.tracked().message
+
+
+def test_a_path_that_comes_while_its_repository_is_away_is_not_called_synced_and_drift_is_corrected(world):
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings", color="blue"))
+    identity = f"{world.namespace}/app"
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world))
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(sha, identity)
+        running.until(lambda: told_of_this_spec(world) == "Synced")
+        away = world.repository.rename(world.folder / "elsewhere")
+        running.until(lambda: running.tracked(identity).look_error)
+        edited(world, source={"path": "other"})
+        running.until(lambda: running.tracked(identity).app.source.path == "other")
+        assert running.tracked(identity).sync == "Unknown"
+        running.until(lambda: running.tracked(identity).look_error, 2)
+        running.until(lambda: told_of_this_spec(world) == "Unknown")
+        world.edit("core/configmaps/settings", {"data": {"color": "red"}})
+        running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
+        away.rename(world.repository)
+        (world.repository / "other").mkdir()
+        running.until_synced(world.commit(**{"other/settings": config_map("settings", color="green")}), identity, 60)
+    assert world.get("ConfigMap", "settings")["data"] == {"color": "green"}
+
+
+def told_of_this_spec(world):
+    """The sync status of the custom resource, once that is about its newest spec."""
+    body = world.request("GET", resources(world, "app"))
+    status = body.get("status") or {}
+    is_new = status.get("observedGeneration") == body["metadata"]["generation"]
+    return status["sync"]["status"] if is_new else ""
