@@ -7,6 +7,7 @@ from gitops.engine.annotations import ignores_health
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, parent_key, read_parent
 from gitops.engine.kstatus import kstatus_of
+from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import Application, Destination, HealthRule
 from gitops.model.errors import ApiError, ConfigError
@@ -67,8 +68,13 @@ async def find_application(cluster: Cluster, name: str, namespace: str = "") -> 
     return found[0] if found else None
 
 
-async def inventories(cluster: Cluster, name: str, namespace: str = "") -> list[Inventory]:
-    """All that fit ("" = any), in order; who names both asks for no more rights than to read that one."""
+async def inventories(
+    cluster: Cluster, name: str, namespace: str = "", *, skip_unreadable: bool = False
+) -> list[Inventory]:
+    """All that fit ("" = any), in order; who names both asks for no more rights than to read that one.
+
+    Raises ManifestError for a ConfigMap that is called like an inventory and cannot be read as one, or skips it.
+    """
     short = name.rpartition("/")[2]
     if name and namespace:
         body = await cluster.get(parent_key(short, namespace))
@@ -80,7 +86,12 @@ async def inventories(cluster: Cluster, name: str, namespace: str = "") -> list[
     found = []
     for body in bodies:
         key = key_of(body)
-        inventory = read_parent(body, key.name.removeprefix("gitops-"), key)
+        try:
+            inventory = read_parent(body, key.name.removeprefix("gitops-"), key)
+        except ManifestError:
+            if skip_unreadable:
+                continue
+            raise
         if not name or name in (short, inventory.application):
             found.append(inventory)
     return sorted(found, key=lambda inventory: (inventory.application, inventory.parent))

@@ -6,10 +6,12 @@ import pytest
 
 from gitops.controller.roster import Entry
 from gitops.engine.drift import Answer
+from gitops.model.application import Retry
+from gitops.model.result import Outcome
 from tests.scenarios.running import Running
 from tests.scenarios.test_clusters import cluster_secret, other, secrets, to
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
-from tests.scenarios.world import config_map
+from tests.scenarios.world import World, config_map, deployment
 
 __all__ = ["other"]
 
@@ -119,3 +121,59 @@ def test_another_namespace_is_held_although_the_source_moves_with_it(world):
         confirm(running)
         running.until_synced(sha)
     assert world.get("ConfigMap", "a", namespace=f"{world.namespace}-new")
+
+
+def test_another_namespace_is_held_although_nothing_became_healthy_where_it_was(world):
+    world.commit(web=deployment(image="nginx:broken"))
+    app = application(world, "app")
+    app = replace(app, sync=replace(app.sync, timeout=1.5, retry=Retry(limit=0)))
+    with Running(world, app) as running:
+        running.until(lambda: running.tracked().outcome is Outcome.FAILED, 30)
+        become(running, into(app, f"{world.namespace}-new"))
+        until_held(running, f"was in namespace {world.namespace} before", "--confirm to have both")
+
+
+def test_another_namespace_is_held_although_the_store_is_new(world):
+    sha = world.commit(settings=config_map("settings"))
+    app = application(world, "app")
+    with Running(world, app) as running:
+        running.until_synced(sha)
+    with Running(world, into(app, f"{world.namespace}-new"), state=world.folder / "new") as running:
+        until_held(running, f"was in namespace {world.namespace} before", "--confirm to have both")
+
+
+def test_deleting_an_application_leaves_what_another_repository_has_under_the_same_name(world):
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings"))
+    identity, place = f"{world.namespace}/app", f"{world.namespace}-ci"
+    (world.folder / "ci").mkdir()
+    other = World(world.folder / "ci", world.kubeconfig.read_text(), place)
+    other.app = replace(other.app, namespace=world.namespace)
+    other.commit(db=config_map("db"))
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(sha, identity)
+        assert other.sync().outcome is Outcome.SYNCED
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: running.tracked(identity) is None)
+    assert world.get("ConfigMap", "settings") is None
+    assert other.get("ConfigMap", "db")
+
+
+def test_a_configmap_that_only_looks_like_an_inventory_holds_no_deletion_up(world):
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings"))
+    identity, place = f"{world.namespace}/app", f"{world.namespace}-tenant"
+    labels = {"applyset.kubernetes.io/id": "x", "gitops.dev/managed-by": "gitops"}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "gitops-app", "labels": labels}}
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": place}})
+    world.request("POST", f"/api/v1/namespaces/{place}/configmaps", body)
+    with Running(world, resources=True) as running:
+        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
+        running.until(lambda: running.tracked(identity))
+        running.until_synced(sha, identity)
+        world.request("DELETE", resources(world, "app"))
+        running.until(lambda: running.tracked(identity) is None)
+    assert world.get("ConfigMap", "settings") is None
+    world.request("DELETE", f"/api/v1/namespaces/{place}/configmaps/gitops-app")
