@@ -205,11 +205,11 @@ async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, c
                 _refuse(inventory.application, record)
             request = Request(application_in(inventory), actor(), PlanOptions(confirm=confirm))
             result = await leave(request, outside, keep=keep)
-            if result.outcome is Outcome.SYNCED and not is_run:  # nobody else would forget it
-                if record is None or record.namespace == here:  # else that is of where it goes now
-                    await outside.store.set_setting(inventory.application, RECORD, None)
-                    if not keep:
-                        await forget_words(outside.store, inventory.application)
+            is_of_here = record is None or record.namespace == here  # else what is said is of where it goes now
+            if result.outcome is Outcome.SYNCED and is_of_here and not is_run:  # nobody else would forget it
+                await outside.store.set_setting(inventory.application, RECORD, None)
+                if not keep:
+                    await forget_words(outside.store, inventory.application)
     word = ("forgotten; its objects stay" if keep else "deleted") if result.outcome is Outcome.SYNCED else ""
     _end(inventory.application, result.outcome, result.message, word)
 
