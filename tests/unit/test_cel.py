@@ -55,7 +55,7 @@ def test_a_rule_that_only_looks_at_its_object_is_bounded(expression):
         ("['x'].map // a comment\n (a, [a, a]).size() > 0", "map can make"),
         ("'x'" + ".replace('x', 'xxxxxxxxxx')" * 9 + " == ''", "replace can make"),
         ("cel.bind(a, 'x', a) == ''", "bind can make"),
-        ("status.a.all(a, (spec.b + spec.b).size() > 0)", r"a \+ beside all"),
+        ("status.a.all(a, (spec.b + spec.b).size() > 0)", r"a \+ in all"),
         ("true" + " && status.a.all(a, a)" * 5, "expected at most 4 of filter, all, exists and exists_one, got 5"),
     ],
 )
