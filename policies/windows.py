@@ -53,8 +53,13 @@ def closes(window: Window, now: datetime) -> datetime | None:
 
 
 def opens(window: Window, now: datetime) -> datetime | None:
-    """The first start after `now`, in UTC; None where there is none in fifty years."""
-    return next((start for start in _starts(window, now) if start > now), None)
+    """The first start after `now`, in UTC; None where there is none in fifty years.
+
+    Where clocks go forward over all that the schedule names of a day, no window opens, though one is named.
+    """
+    length = timedelta(seconds=window.duration)
+    starts = (start for start in _starts(window, now) if start > now)
+    return next((start for start in starts if closes(window, start) == start + length), None)
 
 
 def check_window(window: Window) -> None:

@@ -213,3 +213,12 @@ def test_the_next_start_is_the_first_moment_at_which_a_closed_window_opens(field
 def test_a_window_that_is_never_open_is_an_error():
     with pytest.raises(ConfigError, match=r"duration: .* would never open"):
         check_window(window("0 9 * * *", duration=0.0))
+
+
+def test_a_window_in_an_hour_that_does_not_exist_opens_a_week_later():
+    """In Beirut the clocks go from midnight to one."""
+    one = window("*/5 0 * * 0", zone="Asia/Beirut")
+    before = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    following = opens(one, before)
+    assert following == datetime(2026, 4, 4, 21, tzinfo=UTC)
+    assert closes(one, following) == following + timedelta(minutes=1)
