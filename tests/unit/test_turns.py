@@ -26,7 +26,10 @@ def test_what_takes_long_gives_its_place_away_until_too_many_do():
     async def story():
         places = Turns(2)
         works = [asyncio.create_task(places.in_thread("a", lambda number=n: endless(number))) for n in range(9)]
-        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10):
+            while len(at_work) < 5:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
         assert len(at_work) == 5  # three that gave their place away, and two that hold one
         assert await places.in_thread("b", lambda: "another tenant's") == "another tenant's"
         released.set()
@@ -46,7 +49,7 @@ def test_a_quick_one_is_not_held_up_by_endless_ones_of_its_own_tenant():
         places = Turns(2)
         endless = [asyncio.create_task(places.in_thread("a", lambda: released.wait(10))) for _ in range(3)]
         await asyncio.sleep(0)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(8):
             assert await places.in_thread("a", lambda: "quick") == "quick"
         released.set()
         await asyncio.gather(*endless)
