@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 from gitops.controller.diagnose import Doctor
@@ -19,8 +20,11 @@ Tell = Callable[[ResourceKey, Health], None]
 _PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
 # How long to wait before a watch that ended, or may not be had, is tried again.
 _AGAIN_SECONDS = 1.0
+# What was deleted is gone for good when nobody has put it back by then: a controller that corrects drift does at once.
+_BACK_SECONDS = 5.0
 # Pods are asked for with growing pauses: many workloads may be waited for at a time.
 _FIRST_LOOK, _LONGEST_LOOK, _GROWTH = 2.0, 10.0, 1.5
+_DELETED = Health(HealthWord.MISSING, "it was deleted while it was waited for", final=True)
 _UNSEEN = Health(
     HealthWord.DEGRADED,
     "it is gone and was not seen to end (deleted, or its ttlSecondsAfterFinished is too short to tell)",
@@ -31,7 +35,7 @@ _UNSEEN = Health(
 def health_when_gone(body: Body, own: tuple[HealthRule, ...] = ()) -> Health:
     """The health of an object that is not there any more, by its last state: a Job that its TTL removed has ended."""
     if body.get("kind") != "Job" or (body.get("spec") or {}).get("ttlSecondsAfterFinished") is None:
-        return Health(HealthWord.MISSING, "it was deleted while it was waited for", final=True)
+        return _DELETED
     last = health_of({**body, "metadata": {**body["metadata"], "deletionTimestamp": None}}, own)
     return last if last.final or last.is_settled else _UNSEEN
 
@@ -73,6 +77,7 @@ class HealthWait:
         self._to_end = to_end
         self._changed = asyncio.Event()
         self._last: dict[ResourceKey, Body] = {}
+        self._gone: dict[ResourceKey, float] = {}  # since when
         self.healths: dict[ResourceKey, Health] = {}
         self.away_seconds = 0.0  # for so long nothing could be known: a deadline does not count them
         self._away: tuple[float, UnreachableError] | None = None
@@ -95,6 +100,7 @@ class HealthWait:
         groups = _grouped(self._unsettled())
         watches = [asyncio.create_task(self._follow(group, keys)) for group, keys in groups.items()]
         watches += [asyncio.create_task(self._examine(key)) for key in self._unsettled() if self._doctor.can_look(key)]
+        watches.append(asyncio.create_task(self._give_up_what_is_gone()))
         try:
             while self._unsettled() and not any(health.has_failed for health in self.healths.values()):
                 left = deadline + self.away_seconds - self._clock.monotonic()
@@ -151,7 +157,7 @@ class HealthWait:
                 if event.type == "DELETED":  # or its label was taken off: then it is still there
                     await self._ask({key_of(event.body)} & keys)
                 elif event.type != "BOOKMARK":
-                    self._judge(key_of(event.body), event.body, keys, gone=False)
+                    self._judge(key_of(event.body), event.body, keys)
 
     async def _examine(self, key: ResourceKey) -> None:
         """Give up on a workload whose pods cannot recover, instead of sitting out the deadline."""
@@ -172,12 +178,19 @@ class HealthWait:
                 if trouble is not None and since is not None and trouble.is_final(now - since, key.kind):
                     self._see(key, Health(HealthWord.DEGRADED, "cannot become healthy", final=True))
 
+    async def _give_up_what_is_gone(self) -> None:
+        while True:
+            await self._clock.sleep(_AGAIN_SECONDS)
+            late = self._clock.monotonic() - _BACK_SECONDS
+            for key in [key for key, since in self._gone.items() if since <= late]:
+                self._see(key, _DELETED)
+
     async def _look(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> str:
         listing = await self._answer_to(self._cluster.list(*group, self._labels))
         found = {key_of(body): body for body in listing.items}
         for key in keys:
             if key in found:
-                self._judge(key, found[key], keys, gone=False)
+                self._judge(key, found[key], keys)
         await self._ask(key for key in keys if key not in found)
         return listing.version
 
@@ -185,10 +198,13 @@ class HealthWait:
         for key in keys:
             body = await self._answer_to(self._cluster.get(key))
             if body is not None:
-                self._judge(key, body, {key}, gone=False)
+                self._judge(key, body, {key})
                 continue
             health: Health | None = health_when_gone(self._last[key], self._own)
-            if health == _UNSEEN:
+            if health == _DELETED:
+                self._gone.setdefault(key, self._clock.monotonic())
+                health = replace(_DELETED, final=self.healths[key].final)
+            elif health == _UNSEEN:
                 with contextlib.suppress(ApiError):  # without the right to read events
                     health = await self._doctor.end_of(key, self._last[key])
             self._see(key, health or _UNSEEN)
@@ -205,10 +221,11 @@ class HealthWait:
             self._away = None
         return answer
 
-    def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey], *, gone: bool) -> None:
+    def _judge(self, key: ResourceKey, body: Body, keys: set[ResourceKey]) -> None:
         if key in keys:
+            self._gone.pop(key, None)
             self._last[key] = body
-            self._see(key, health_when_gone(body, self._own) if gone else self._health_of(body))
+            self._see(key, self._health_of(body))
 
     def _health_of(self, body: Body) -> Health:
         health = health_of(body, self._own)

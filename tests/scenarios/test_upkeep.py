@@ -35,6 +35,20 @@ def test_hand_edits_during_a_rollout_are_undone_at_once_and_the_rollout_goes_on(
     assert (facts.count("sync.started"), facts.count("drift.detected")) == (2, 2)
 
 
+def test_what_a_sync_waits_for_is_put_back_when_somebody_deletes_it_and_the_sync_goes_on(world):
+    sha = world.commit(web=slow(4))
+    with Running(world, timeout=60.0) as running:
+        running.until(lambda: world.get("Deployment", "web", "apps"))
+        running.until(lambda: running.tracked().task and running.tracked().edited == set())
+        before = world.get("Deployment", "web", "apps")["metadata"]["uid"]
+        world.request("DELETE", f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web")
+        assert running.until(lambda: world.get("Deployment", "web", "apps")) < 2
+        assert world.get("Deployment", "web", "apps")["metadata"]["uid"] != before
+        running.until_synced(sha, seconds=40)
+    facts = [event.fact for event in world.check_audit()]
+    assert facts.count("sync.started") == facts.count("sync.finished") == 1
+
+
 def test_a_manager_that_keeps_writing_during_a_rollout_is_no_longer_fought(world):
     sha = world.commit(web=deployment(), settings=config_map("settings", color="blue"))
     with Running(world, timeout=60.0, conflicts="force") as running:
