@@ -10,12 +10,13 @@ from typing import Any
 from gitops.controller import news
 from gitops.controller.claim import make_namespace, namespace_exists, write_inventory
 from gitops.controller.diagnose import Doctor
-from gitops.controller.execute import Execution, Progress, tidy_hooks
+from gitops.controller.execute import Execution, Progress
 from gitops.controller.journal import Journal
 from gitops.controller.observe import by_name
 from gitops.controller.planning import plan_rendered
 from gitops.controller.releases import known_releases, remembered
 from gitops.controller.request import Outside, Planned, Request
+from gitops.controller.tidy import tidy_hooks
 from gitops.engine.annotations import hook_phases_of
 from gitops.engine.backends import called_services
 from gitops.engine.hooks import goes_by_itself, leaves_something

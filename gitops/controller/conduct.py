@@ -17,6 +17,7 @@ from gitops.controller.children import Children
 from gitops.controller.claim import read_inventory
 from gitops.controller.drift_notes import note_drift, note_drift_held, remember_corrections
 from gitops.controller.fleet import Tracked
+from gitops.controller.head import Head
 from gitops.controller.leave import leave_everywhere
 from gitops.controller.people import SUSPENDED
 from gitops.controller.planning import plan_rendered, plan_sync
@@ -35,7 +36,7 @@ from gitops.engine.plan import PlanOptions
 from gitops.engine.retry import delay_after
 from gitops.logs import shortened
 from gitops.manifests.manifest import Manifest
-from gitops.model.application import GROUP, KIND, SourceSpec
+from gitops.model.application import GROUP, KIND
 from gitops.model.errors import (
     ClusterError,
     ConfigError,
@@ -48,8 +49,7 @@ from gitops.model.errors import (
 from gitops.model.health import MISSING
 from gitops.model.plan import ObstacleKind
 from gitops.model.result import Go, Hold, Outcome
-from gitops.model.revision import Revision, Tree
-from gitops.ports import Checkout, Clock, Cluster, Repositories, Store
+from gitops.ports import Clock, Cluster, Repositories, Store
 
 log = structlog.get_logger()
 # How soon a hold is looked at again: one that time or another Application ends, and one that only a person does.
@@ -77,32 +77,6 @@ class Means:
     children: Children
     noted: Callable[[], None] = lambda: None
     rendering: Turns = field(default_factory=lambda: Turns(_RENDERS_EACH))
-
-
-class _Head:
-    """`gitops.ports.Source` at the revision that the poller saw: a pass never asks a remote what is new."""
-
-    def __init__(
-        self,
-        repositories: Repositories,
-        tracked: Tracked,
-        waiting: Callable[[], AbstractAsyncContextManager[None]],
-    ) -> None:
-        self._waiting = waiting
-        self._repositories = repositories
-        self._app = tracked.app
-        self._head = tracked.head
-        self.tree: Tree | None = None
-
-    async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:
-        revision = Revision(sha, "") if sha else self._head
-        if revision is None:
-            raise SourceError(f"{spec.address}: has not been read yet")
-        async with self._waiting():  # an older commit may have to be fetched, from a remote that takes its time
-            tree = await self._repositories.tree(self._app, revision)
-        if not sha:
-            self.tree = tree
-        return Checkout(revision, tree, self._repositories.source_name(spec), spec.path)
 
 
 async def pass_over(
@@ -136,7 +110,7 @@ async def _pass(
     tracked: Tracked, means: Means, word: Word, waiting: Callable[[], AbstractAsyncContextManager[None]]
 ) -> float | None:
     app = without_fights(tracked.app, tracked.fights)
-    source = _Head(means.repositories, tracked, waiting)
+    source = Head(means.repositories, tracked, waiting)
     everything = Outside(
         source,
         means.render,
@@ -241,7 +215,7 @@ async def _leave(tracked: Tracked, outside: Outside, means: Means) -> float | No
     return _LATER
 
 
-def _learn(tracked: Tracked, source: _Head, planned: Planned) -> None:
+def _learn(tracked: Tracked, source: Head, planned: Planned) -> None:
     """What the plan tells, whatever is decided."""
     at = planned.at
     if source.tree is not None:
@@ -307,6 +281,7 @@ async def _carry_out(
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
         log.info("application.synced", application=tracked.identity, seconds=round(tracked.sync_seconds, 1))
         tracked.failures, tracked.drift, tracked.answer, tracked.owns = 0, (), Answer.SETTLED, True
+        tracked.quarantine = request.quarantine
         if is_drift:  # what it put back was not waited for, so how it is comes with the events
             remember_corrections(tracked, planned, outside.clock)
             return None

@@ -22,8 +22,8 @@ from gitops.engine.annotations import ignores_health
 from gitops.engine.backends import Called
 from gitops.engine.deletion import is_precious
 from gitops.engine.hands import hand_edits_only
-from gitops.engine.health import health_of, is_of_past_runs
-from gitops.engine.hooks import body_to_run, body_when_ended, has_run, is_of_sync, leaves_something
+from gitops.engine.health import is_of_past_runs
+from gitops.engine.hooks import body_to_run, has_run
 from gitops.engine.order import is_crd, is_namespace
 from gitops.engine.takeover import owners_again
 from gitops.manifests.key import Body, ResourceKey, key_of
@@ -361,35 +361,6 @@ class Execution:
     def _record(self, failure: Failure) -> None:
         self.progress.failures.append(failure)
         self._tell(news.Refused(failure))
-
-
-async def tidy_hooks(
-    cluster: Cluster, hooks: Iterable[RunHook], sync: str, own: tuple[HealthRule, ...]
-) -> frozenset[ResourceKey]:
-    """After the sync with the id `sync`: delete its hooks as their policies say, give the Jobs that stay their TTL.
-
-    The keys of what was deleted, or will go by itself.
-    """
-    gone = set()
-    for hook in hooks:
-        live = await cluster.get(hook.key) if leaves_something(hook) else None
-        if live is None or not is_of_sync(live, sync):
-            continue
-        succeeded = ignores_health(live) or health_of(live, own).is_settled
-        body = body_when_ended(hook, live, sync)
-        if is_precious(hook.key, live):
-            continue
-        if (HookDelete.SUCCEEDED if succeeded else HookDelete.FAILED) in hook.delete:
-            await cluster.delete(hook.key, uid=live["metadata"]["uid"])
-            gone.add(hook.key)
-        elif body is not None:
-            gone.add(hook.key)
-            try:
-                await cluster.apply(hook.key, body, force=True)
-            except ApiError as exc:
-                if exc.code not in (404, 409):  # it is gone
-                    raise
-    return frozenset(gone)
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -1,0 +1,42 @@
+"""What a sync's hooks leave behind goes as their delete policies say."""
+
+from collections.abc import Iterable
+
+from gitops.engine.annotations import ignores_health
+from gitops.engine.deletion import is_precious
+from gitops.engine.health import health_of
+from gitops.engine.hooks import body_when_ended, is_of_sync, leaves_something
+from gitops.manifests.key import ResourceKey
+from gitops.model.application import HealthRule
+from gitops.model.errors import ApiError
+from gitops.model.plan import HookDelete, RunHook
+from gitops.ports import Cluster
+
+
+async def tidy_hooks(
+    cluster: Cluster, hooks: Iterable[RunHook], sync: str, own: tuple[HealthRule, ...]
+) -> frozenset[ResourceKey]:
+    """After the sync with the id `sync`: delete its hooks as their policies say, give the Jobs that stay their TTL.
+
+    The keys of what was deleted, or will go by itself.
+    """
+    gone = set()
+    for hook in hooks:
+        live = await cluster.get(hook.key) if leaves_something(hook) else None
+        if live is None or not is_of_sync(live, sync):
+            continue
+        succeeded = ignores_health(live) or health_of(live, own).is_settled
+        body = body_when_ended(hook, live, sync)
+        if is_precious(hook.key, live):
+            continue
+        if (HookDelete.SUCCEEDED if succeeded else HookDelete.FAILED) in hook.delete:
+            await cluster.delete(hook.key, uid=live["metadata"]["uid"])
+            gone.add(hook.key)
+        elif body is not None:
+            gone.add(hook.key)
+            try:
+                await cluster.apply(hook.key, body, force=True)
+            except ApiError as exc:
+                if exc.code not in (404, 409):  # it is gone
+                    raise
+    return frozenset(gone)
