@@ -161,6 +161,34 @@ def test_a_host_that_is_away_is_told_as_such(workers):
         workers.render(Tree(_Gone()), SourceSpec(), Context())
 
 
+class _Odd(_Gone):
+    """Files that break their contract, which a renderer cannot know."""
+
+    def read(self, path: str, node: Node) -> tuple[bytes, str]:
+        return None, "id"  # type: ignore[return-value]
+
+
+def test_a_fault_of_a_renderer_is_told_with_its_place_and_the_next_render_works(workers):
+    with pytest.raises(RuntimeError, match=r"a renderer has a fault:\n(?s:.)*renderers/"):
+        workers.render(Tree(_Odd()), SourceSpec(), Context())
+    assert workers.render(Tree.of_files({"a.yaml": MAP}), SourceSpec(), Context()).manifests
+
+
+def test_a_long_render_is_in_less_of_a_hurry_than_all_the_rest(monkeypatch):
+    monkeypatch.setattr(render_workers, "_LONG_SECONDS", 0.1)
+    workers, tree = RenderWorkers(), Tree.of_files(doubling(30))
+    thread = threading.Thread(target=outcome, args=(workers.render, tree, SourceSpec(path="30"), Context()))
+    thread.start()
+    try:
+        until = time.monotonic() + 20
+        while not any(os.getpriority(os.PRIO_PROCESS, busy._process.pid) > 0 for busy in [*workers._busy]):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    finally:
+        workers.close()
+        thread.join(5)
+
+
 def test_no_secret_of_ours_is_in_its_environment(workers, monkeypatch):
     monkeypatch.setenv("GITOPS_SECRET_TOKEN", "hidden")
     workers.render(Tree.of_files({"a.yaml": MAP}), SourceSpec(), Context())
