@@ -111,7 +111,9 @@ class AnyHistory(RuleBasedStateMachine):
             return
         before = self._live()
         bodies = [config_map(each, **data) for each, data in sorted(self.desired.items()) if each != name]
-        changed = config_map(name, **{**self.desired.get(name, {}), "x": f"bad-{value}"})
+        data = self.desired.get(name, {})
+        # What a person has set and no commit held is lost when a commit sets it: a release does not know of it.
+        changed = config_map(name, **{**data, "x" if "x" in data else "bad": f"bad-{value}"})
         self.world.commit(
             all=[*bodies, changed, config_map("always"), config_map("new"), *refused(**{"gitops.dev/wave": "1"})]
         )
