@@ -75,19 +75,25 @@ def test_a_cluster_that_the_application_was_deleted_from_holds_nothing_up(world,
 
 
 def test_a_deleted_application_is_kept_while_it_has_something_on_another_cluster(world, far):
-    sha = world.commit(settings=config_map("settings"))
-    identity = f"{world.namespace}/app"
     with Running(world, resources=True) as running:
-        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
-        running.until(lambda: running.tracked(identity))
-        running.until_synced(sha, identity)
-        edit_destination(world, cluster="far")
-        running.until(lambda: running.tracked(identity).answer is Answer.HELD)
-        world.request("DELETE", resources(world, "app"))
+        identity = moved_and_deleted(world, running, cluster="far")
         running.until(lambda: "set destination.cluster back" in str(standing(world).get("conditions")))
         edit_destination(world, cluster="")
         running.until(lambda: running.tracked(identity) is None)
         assert world.get("ConfigMap", "settings") is None
+
+
+def moved_and_deleted(world, running, **where):
+    """The identity of a custom resource that was synced, then sent elsewhere and held for it, then deleted."""
+    sha = world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
+    running.until(lambda: running.tracked(identity))
+    running.until_synced(sha, identity)
+    edit_destination(world, **where)
+    running.until(lambda: running.tracked(identity).answer is Answer.HELD)
+    world.request("DELETE", resources(world, "app"))
+    return identity
 
 
 def edit_destination(world, **fields):
@@ -97,15 +103,8 @@ def edit_destination(world, **fields):
 
 def test_deleting_an_application_prunes_what_it_has_in_the_namespace_where_it_was(world):
     make_kind(world)
-    sha = world.commit(settings=config_map("settings"))
-    identity = f"{world.namespace}/app"
     with Running(world, resources=True) as running:
-        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
-        running.until(lambda: running.tracked(identity))
-        running.until_synced(sha, identity)
-        edit_destination(world, namespace="default")
-        running.until(lambda: running.tracked(identity).answer is Answer.HELD)
-        world.request("DELETE", resources(world, "app"))
+        identity = moved_and_deleted(world, running, namespace="default")
         running.until(lambda: running.tracked(identity) is None)
         assert world.get("ConfigMap", "settings") is None
 
