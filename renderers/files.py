@@ -24,9 +24,9 @@ def files_below(tree: Tree, directory: str, recurse: bool = True) -> Iterator[st
 
 
 def _leads_to_file(tree: Tree, path: str) -> bool:
-    """Whether a link is taken for a file: one that leads out of the tree is, so that reading it says so."""
+    """Whether a link is taken for a file: one that leads nowhere, or out of the tree, is: reading it says so."""
     try:
-        return tree.kind(path) == "file"
+        return tree.kind(path) != "directory"
     except SourceError:
         return True
 

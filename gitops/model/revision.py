@@ -141,7 +141,8 @@ class Tree:
         node = None if real is None else self._node(real)
         if node is None or real is None:
             self._reads[path] = None
-            raise SourceError(f"{self.shown(path)}: no such file")
+            reason = "the symbolic link leads to nothing" if self._is_link(path) else "no such file"
+            raise SourceError(f"{self.shown(path)}: {reason}")
         if node.kind != "file":
             self._reads.setdefault(path, node.kind if node.kind == "directory" else None)
             raise SourceError(f"{self.shown(path)}: expected a file, found a {_WORDS[node.kind]}")
@@ -176,6 +177,12 @@ class Tree:
         if real is not None:
             self._real[path] = real
         return real
+
+    def _is_link(self, path: str) -> bool:
+        folder, _, name = path.rpartition("/")
+        real = self.real(folder)
+        node = None if real is None else self._node(f"{real}/{name}" if real else name)
+        return node is not None and node.kind == "link"
 
     @property
     def is_file_system(self) -> bool:

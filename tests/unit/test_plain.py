@@ -77,6 +77,14 @@ def test_a_symlink_out_of_the_tree_is_an_error_and_not_left_out() -> None:
         names(tree)
 
 
+def test_a_symlink_to_nothing_is_an_error_and_not_left_out() -> None:
+    links = {"app/l.yaml": "../base/gone.yaml", "app/README": "../nowhere"}
+    tree = Tree.of_files({"app/a.yaml": config_map("a"), "base/x.yaml": ""}, links=links)
+    with pytest.raises(SourceError, match=r"^app/l.yaml: the symbolic link leads to nothing"):
+        names(tree, "app")
+    assert names(Tree.of_files({"app/a.yaml": config_map("a")}, links={"app/README": "../nowhere"}), "app") == ["a"]
+
+
 def test_a_broken_file_is_named_with_its_line() -> None:
     with pytest.raises(ManifestError, match=r"^apps/x.yaml:6: apiVersion: expected text, got nothing"):
         names(Tree.of_files({"apps/x.yaml": config_map("a") + "---\na: 1\n"}).fresh(), "apps")
