@@ -15,7 +15,7 @@ from gitops.engine.ignore import movable, without_ignored
 from gitops.engine.inventory import Inventory, foreign_owner, is_held_by, is_inventory, marked
 from gitops.engine.order import Place, is_namespace, kinds_defined_by, places, rank_of
 from gitops.engine.strategy import old_options, strategy_path
-from gitops.engine.takeover import is_client_side, is_of_other_tool, owners_after_takeover, with_owners
+from gitops.engine.takeover import is_of_kubectl_apply, is_of_other_tool, owners_after_takeover, with_owners
 from gitops.manifests.fields import FieldSet
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
@@ -319,7 +319,7 @@ def _new_owners(
         is_given = (
             (at.options.adopt and is_of_other_tool(entry))
             or (by_hand and is_edit_by_hand(entry))
-            or (sync.takeOverKubectl and is_client_side(entry))
+            or (sync.takeOverKubectl and is_of_kubectl_apply(entry))
             or (sync.strict and is_by_hand(entry))
         )
         return movable(entry, live, key, at.app.ignoreDifferences) if is_given else {}

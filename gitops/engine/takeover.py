@@ -21,6 +21,7 @@ _ACTS: FieldSet = {
     }
 }
 _CLIENT_SIDE = {"kubectl-client-side-apply", "before-first-apply"}
+_SERVER_SIDE = "kubectl"
 _OTHER_TOOLS = {"argocd-controller", "argocd-application-controller", "kustomize-controller", "helm-controller", "helm"}
 
 
@@ -69,9 +70,10 @@ def _of_fields(entries: Iterable[Body]) -> list[Body]:
     return [entry for entry in entries if not entry.get("subresource")]
 
 
-def is_client_side(entry: Body) -> bool:
-    """True for what `kubectl apply` owned before server-side apply."""
-    return entry.get("manager") in _CLIENT_SIDE and entry.get("operation") == "Update"
+def is_of_kubectl_apply(entry: Body) -> bool:
+    """True for what `kubectl apply` owns, in the client (an Update) or with --server-side (an Apply)."""
+    wanted = "Apply" if entry.get("manager") == _SERVER_SIDE else "Update"
+    return entry.get("manager") in (*_CLIENT_SIDE, _SERVER_SIDE) and entry.get("operation") == wanted
 
 
 def is_of_other_tool(entry: Body) -> bool:
