@@ -120,8 +120,11 @@ class Cluster(Protocol):
 
     async def kinds(self, *, refresh: bool = False) -> Kinds: ...
 
-    async def get(self, key: ResourceKey, version: str = "") -> Body | None:
-        """The live object in `version` ("" = the preferred one), or None. Also None while its kind is not served."""
+    async def get(self, key: ResourceKey, version: str = "", *, fresh: bool = False) -> Body | None:
+        """The live object in `version` ("" = the preferred one), or None. Also None while its kind is not served.
+
+        `fresh` for what the server says now, whatever has been seen before.
+        """
         ...
 
     async def list(

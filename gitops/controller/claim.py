@@ -36,7 +36,8 @@ async def write_inventory(cluster: Cluster, inventory: Inventory, base: Inventor
             moved = isinstance(exc, ApiError) and exc.code in (404, 409)
             if failures == _TRIES or (base.exists and not moved):
                 raise
-        now = read_parent(await cluster.get(inventory.parent), inventory.application, inventory.parent)
+        found = await cluster.get(inventory.parent, fresh=True)
+        now = read_parent(found, inventory.application, inventory.parent)
         inventory = merged(inventory, base, now)
         base = now
 

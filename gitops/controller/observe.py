@@ -6,6 +6,7 @@ label can have been stripped and an object can exist without being ours yet.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 
 from gitops.engine.inventory import PART_OF, Inventory
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
@@ -50,9 +51,11 @@ async def _state(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory:
     return found | await by_name(cluster, {key: wanted[key] for key in rest})
 
 
-async def by_name(cluster: Cluster, wanted: Mapping[ResourceKey, str]) -> dict[ResourceKey, Body]:
+async def by_name(
+    cluster: Cluster, wanted: Mapping[ResourceKey, str], *, fresh: bool = False
+) -> dict[ResourceKey, Body]:
     """Each object that exists, asked for one by one and at most 32 at a time."""
-    return await _each(cluster.get, wanted)
+    return await _each(partial(cluster.get, fresh=fresh), wanted)
 
 
 async def _each(get: Get, wanted: Mapping[ResourceKey, str]) -> dict[ResourceKey, Body]:

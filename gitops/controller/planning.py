@@ -11,7 +11,7 @@ from datetime import datetime
 from gitops.controller.claim import namespace_to_make, read_inventory
 from gitops.controller.inspect import reason_unready
 from gitops.controller.moved import moved_from
-from gitops.controller.observe import live_state
+from gitops.controller.observe import by_name, live_state
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.annotations import hook_phases_of
 from gitops.engine.decide import decide
@@ -33,7 +33,7 @@ from gitops.engine.plan import (
 )
 from gitops.engine.predict import predict
 from gitops.engine.refusal import bare_twin, is_immutable, is_of_itself
-from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.model.application import Application, PolicyOptions
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.finding import Finding
@@ -43,6 +43,8 @@ from gitops.ports import Cluster
 
 _PARALLEL = 32
 _EQUAL_SECONDS = 3600
+# How often an object is looked at anew that keeps changing while it is asked about.
+_LOOKS = 5
 
 
 async def plan_sync(request: Request, outside: Outside) -> Planned:
@@ -90,11 +92,8 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     manifests = selected(rendered, options) if options.resources else rendered.manifests
     keys = inventory.keys if not options.resources else ()
     live = await live_state(outside.cluster, manifests, keys, inventory)
-    at = Situation(app, rendered, live, inventory, options)
-    answers = {
-        **await _answers(outside, questions(at, predict), at),
-        **await _try_out(outside.cluster, creations(at, makes)),
-    }
+    at, answers = await _answered(outside, Situation(app, rendered, live, inventory, options))
+    answers = {**answers, **await _try_out(outside.cluster, creations(at, makes))}
     plan = replace(make_plan(at, answers), makes=makes)
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)
     if unconfirmed:
@@ -135,6 +134,32 @@ def _rules(
     return findings, tuple(obstacles)
 
 
+async def _answered(outside: Outside, at: Situation) -> tuple[Situation, Mapping[ResourceKey, Answer]]:
+    """The server's word on each update, and what is live as it was when that was given.
+
+    A dry-run is of the object as it is then: what another has changed since it was read would look like ours.
+    """
+    answers = await _answers(outside, questions(at, predict), at)
+    for _ in range(_LOOKS):
+        moved = {key for key, answer in answers.items() if _has_moved(at.live[key], answer)}
+        if not moved:
+            break
+        now = await by_name(outside.cluster, {key: version_of(at.live[key]["apiVersion"]) for key in moved}, fresh=True)
+        at = replace(at, live={**{key: body for key, body in at.live.items() if key not in moved}, **now})
+        of_moved = replace(at, options=replace(at.options, only=frozenset(moved)))
+        rest = {key: answer for key, answer in answers.items() if key not in moved}
+        answers = {**rest, **await _answers(outside, questions(of_moved, predict), of_moved)}
+    return at, answers
+
+
+def _has_moved(live: Body, answer: Answer) -> bool:
+    """Whether the answer is of a newer object than `live`: a dry-run gives it the version of what it goes by."""
+    if answer.error is not None or answer.predicted or answer.body is None:
+        return False
+    version = answer.body["metadata"].get("resourceVersion")
+    return version is not None and version != live["metadata"].get("resourceVersion")
+
+
 async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Mapping[ResourceKey, Answer]:
     """Ask what no earlier answer tells: a pair that the server called equal is so for a while.
 
@@ -142,7 +167,8 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
     """
     if not asked:
         return {}
-    names = {question.key: pair_digest(question.body, at.live[question.key]) for question in asked}
+    # Where others' fields become ours, the answer depends on which those are.
+    names = {one.key: pair_digest(one.predicted if one.takes_over else one.body, at.live[one.key]) for one in asked}
     now = int(outside.clock.now().timestamp())
     known = await outside.store.known_equal(frozenset(names.values()), now - _EQUAL_SECONDS)
     answers = await _ask(outside.cluster, [one for one in asked if names[one.key] not in known], at)
@@ -153,6 +179,7 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
         if answer.error is None
         and answer.body is not None
         and not answer.predicted
+        and not _has_moved(at.live[key], answer)
         and is_same(at.live[key], answer.body)
     }
     if equal:

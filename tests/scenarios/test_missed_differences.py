@@ -7,6 +7,7 @@ import pytest
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.result import Outcome
 from tests.scenarios.test_clusters import make_namespace
+from tests.scenarios.test_no_false_difference import busy_deployment
 from tests.scenarios.world import config_map, custom_kind, deployment
 
 
@@ -66,18 +67,20 @@ def test_another_tools_word_about_pruning_counts(world, note, outcome):
     assert world.get("ConfigMap", "kept")
 
 
-def by_kubectl(world, *bodies):
-    """`kubectl apply`, client-side."""
+def by_kubectl(world, *bodies, side):
+    """`kubectl apply`, in the client or by the server."""
     path = world.folder / "by-hand.yaml"
     path.write_text(write_manifests(list(bodies)))
     command = ["kubectl", "--kubeconfig", str(world.kubeconfig), "-n", world.namespace, "apply", "-f", str(path)]
+    command += ["--server-side"] if side == "server" else []
     for _ in range(20):  # it gives up where the cluster is faulty
         if subprocess.run(command, check=False, capture_output=True).returncode == 0:
             return
     raise AssertionError("kubectl could not apply")
 
 
-def test_what_kubectl_applied_loses_in_the_plan_just_what_it_loses_in_the_sync(world):
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_what_kubectl_applied_loses_in_the_plan_just_what_it_loses_in_the_sync(world, side):
     """Whoever comes from kubectl apply reads the plan: its defaults stay, and what left the manifest goes."""
     make_namespace(world)
     port = {"port": 80}
@@ -93,7 +96,7 @@ def test_what_kubectl_applied_loses_in_the_plan_just_what_it_loses_in_the_sync(w
         "metadata": {"name": world.namespace},
         "spec": {"policyName": "p", "validationActions": ["Audit", "Warn"]},
     }
-    by_kubectl(world, service, deployment("d"), bound)
+    by_kubectl(world, service, deployment("d"), bound, side=side)
     fewer = {**bound, "spec": {**bound["spec"], "validationActions": ["Audit"]}}
     world.commit(service=service, deployment=deployment("d"), bound=fewer)
     before = {name: world.get(kind, name, group)["spec"] for kind, name, group in OF_KUBECTL}
@@ -110,12 +113,24 @@ def test_what_kubectl_applied_loses_in_the_plan_just_what_it_loses_in_the_sync(w
 
 OF_KUBECTL = (("Service", "s", ""), ("Deployment", "d", "apps"))
 OURS = (
+    "annotations",
     "annotations[gitops.dev/tracking]",
     "annotations[kubectl.kubernetes.io/last-applied-configuration]",
     "labels",
     "labels[gitops.dev/managed-by]",
     "labels[applyset.kubernetes.io/part-of]",
 )
+
+
+def test_strict_sees_what_was_equal_without_it(world):
+    world.commit(web=busy_deployment())
+    world.sync(wait=False)
+    world.edit("apps/deployments/web", {"metadata": {"labels": {"hand": "made"}}}, manager="kubectl-label")
+    assert world.plan().plan.changes == ()
+    strict = world.with_sync(strict=True)
+    assert [change.key.name for change in world.plan(strict).plan.changes] == ["web"]
+    world.sync(strict, wait=False)
+    assert "hand" not in world.get("Deployment", "web", "apps")["metadata"].get("labels", {})
 
 
 def test_strict_sees_an_item_that_a_person_added_to_a_set(world):

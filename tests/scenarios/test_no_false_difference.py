@@ -1,6 +1,7 @@
 """What was synced is in sync: no difference is shown that is not there."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from gitops.controller.reconcile import sync
 from gitops.controller.request import Request
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.result import Outcome
-from tests.scenarios.world import custom_kind
+from tests.scenarios.world import custom_kind, deployment
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = ROOT.parent / "shared/conformance/apiserver/exchanges/apply-many-kinds.json"
@@ -193,6 +194,35 @@ def test_a_sidecar_that_a_webhook_put_in_is_no_difference(world):
     group = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/d"
     world.request("PATCH", group, sidecar, "istio-injector", "application/strategic-merge-patch+json")
     assert world.plan().plan.changes == ()
+
+
+def busy_deployment(**options):
+    """One whose quantity is written so that only the API server can tell whether it is the same."""
+    body = deployment(**options)
+    del body["spec"]["replicas"]
+    body["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "0.1"}}
+    return body
+
+
+def test_what_another_changes_while_a_plan_is_made_is_no_difference(world):
+    world.commit(web=busy_deployment())
+    world.sync(wait=False)
+    stop = threading.Event()
+
+    def scale():
+        replicas = 1
+        while not stop.wait(0.03):
+            replicas = replicas % 50 + 1
+            world.edit("apps/deployments/web", {"spec": {"replicas": replicas}}, manager="autoscaler")
+
+    thread = threading.Thread(target=scale)
+    thread.start()
+    try:
+        plans = [world.plan().plan for _ in range(25)]
+    finally:
+        stop.set()
+        thread.join()
+    assert [plan.changes for plan in plans] == [()] * 25
 
 
 def test_an_item_added_by_hand_to_a_list_that_we_own_is_a_difference(world):

@@ -60,7 +60,9 @@ class CachedCluster:
     async def kinds(self, *, refresh: bool = False) -> Kinds:
         return await self._cluster.kinds(refresh=refresh)
 
-    async def get(self, key: ResourceKey, version: str = "") -> Body | None:
+    async def get(self, key: ResourceKey, version: str = "", *, fresh: bool = False) -> Body | None:
+        if fresh:
+            return await self._watches.looked(key, self._cluster.get(key, version))
         shelf = await self._watches.shelf(key.group, key.kind, key.namespace)
         if shelf is not None:
             found = shelf.get(key, f"{key.group}/{version}".lstrip("/") if version else "")

@@ -56,7 +56,7 @@ class KubernetesCluster:
                 self._known.kinds = await discover(self.http)
             return self._known.kinds
 
-    async def get(self, key: ResourceKey, version: str = "") -> Body | None:
+    async def get(self, key: ResourceKey, version: str = "", *, fresh: bool = False) -> Body | None:
         path = await self._path(key, version)
         if path is None:
             return None

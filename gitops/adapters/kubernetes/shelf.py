@@ -13,6 +13,7 @@ import orjson
 
 from gitops.engine.inventory import PART_OF, SET_ID
 from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.model.errors import ApiError
 
 _GONE_KEPT = 1000
 _VOLATILE = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp")
@@ -54,6 +55,14 @@ class Shelf:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def check(self, version: str) -> None:
+        """Raise ApiError (410) for an event that is older than what is known: the cluster was restored from a backup.
+
+        Its resource versions are given once more then, and only a list tells what there is.
+        """
+        if self.version and version != self.version and not _is_newer(version, self.version):
+            raise ApiError(410, "Expired", "the cluster counts from an earlier version than before; list again")
 
     def is_past(self, body: Body) -> bool:
         """Whether the watch was further than this object already, and it is not here: then it is gone again."""

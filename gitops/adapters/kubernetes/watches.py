@@ -116,17 +116,30 @@ class Watches:
                 if early is not None and (stored is None or not _is_same(early.body, stored)):
                     self._say(early)
 
+    async def looked(self, key: ResourceKey, look: Coroutine[Any, Any, Body | None]) -> Body | None:
+        """Await a look past the shelf, which learns what that tells."""
+        shelf = self._shelf_of(key)
+        began = shelf.serial if shelf is not None else 0
+        body = await look
+        if shelf is not None and body is not None and _is_ours(body):
+            self._took_in(shelf, "MODIFIED", body, listed_from=began)
+        elif shelf is not None and shelf.serial == began:
+            self._lost(shelf, key)
+        return body
+
+    def _shelf_of(self, key: ResourceKey) -> Shelf | None:
+        shelf = self._shelves.get((key.group, key.kind, ""))
+        return shelf if shelf is not None else self._shelves.get((key.group, key.kind, key.namespace))
+
     async def _put_written(self, body: Body) -> None:
         """Put our own write on its shelf, so that what is planned next sees it.
 
         A kind that nobody watches yet came with this sync, or was away for a while: its watch begins here.
         """
         key = key_of(body)
-        if (body["metadata"].get("labels") or {}).get(MANAGED_BY) != INSTANCE:
+        if not _is_ours(body):
             return
-        shelf = self._shelves.get((key.group, key.kind, ""))
-        if shelf is None:
-            shelf = self._shelves.get((key.group, key.kind, key.namespace))
+        shelf = self._shelf_of(key)
         if shelf is None:
             with contextlib.suppress(ClusterError):  # the write is done, whatever becomes of its watch
                 await self._watched_place(key.group, key.kind, key.namespace)
@@ -245,6 +258,7 @@ class Watches:
         async with self._cluster.watch(*place, shelf.version, OURS) as events:
             self._away.discard(place)
             async for event in events:
+                shelf.check(event.body["metadata"]["resourceVersion"])
                 if event.type == "DELETED":
                     self._lost(shelf, key_of(event.body))
                 elif event.type != "BOOKMARK":
@@ -271,6 +285,10 @@ class Watches:
             self._early[seen.key] = seen
             seen = seen._replace(suspect=False)
         self._say(seen)
+
+
+def _is_ours(body: Body) -> bool:
+    return (body["metadata"].get("labels") or {}).get(MANAGED_BY) == INSTANCE
 
 
 def _is_same(seen: Body | None, stored: Body) -> bool:
