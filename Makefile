@@ -26,7 +26,7 @@ soak: setup
 	@if [ -z "$$SOAK_SHARE" ]; then $(MAKE) faults; fi
 
 # The tests of the embedded cluster itself, of the controller and of outages bring their faults with them.
-UNDER_FAULTS := $(filter-out $(addprefix tests/scenarios/test_,sandbox% controller% outage% sources% telling%),$(wildcard tests/scenarios/test_*.py))
+UNDER_FAULTS := $(filter-out $(addprefix tests/scenarios/test_,sandbox% controller% outage% sources% telling% upkeep%),$(wildcard tests/scenarios/test_*.py))
 
 faults: setup
 	SANDBOX_FAULTS='error=429:10%,500:5%,reset:5%' $(BIN)/python -m pytest -n 2 -m "not soak" $(UNDER_FAULTS)

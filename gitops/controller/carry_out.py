@@ -244,6 +244,8 @@ async def _settle(
     if not request.wait:  # nobody has seen what was deleted go
         keys |= (await by_name(outside.cluster, dict.fromkeys((prune.key for prune in plan.prunes), ""))).keys()
     keys |= inventory.keys - at.inventory.keys - at.rendered.keys  # claimed by another runner meanwhile
+    if at.inventory.unfinished - {plan.digest}:  # whoever has begun that may still be about to make them
+        keys |= at.inventory.keys - at.live.keys()
     hooks = hooks_of(at) if whole else []
     settled = replace(
         inventory,

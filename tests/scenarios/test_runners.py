@@ -70,3 +70,37 @@ def test_at_a_later_sync(world, before_write, killed):
     assert marked <= owned
     world.sync()
     assert marked_and_owned(world)[0] == {"new", "web"}
+
+
+def test_a_write_that_comes_late_of_a_runner_that_died_is_not_orphaned(world):
+    world.commit(web=config_map("web"))
+    world.sync()
+    world.commit(old=config_map("old"), web=config_map("web", a="2"))
+
+    async def first(outside):
+        raw = outside.cluster.http._raw
+        settled, landed = asyncio.Event(), asyncio.Event()
+
+        async def late(method, path, query, *rest):
+            if method == "GET" or "dryRun" in query or not path.endswith(("/old", "/web")):
+                return await raw(method, path, query, *rest)
+            if path.endswith("/old"):
+                await settled.wait()
+                answer = await raw(method, path, query, *rest)
+                landed.set()
+                return answer
+            world.commit(old=None, new=config_map("new"))
+            await asyncio.to_thread(world.sync, wait=False)
+            settled.set()
+            await landed.wait()
+            raise Killed
+
+        outside.cluster.http._raw = late
+        with pytest.raises(Killed):
+            await sync(Request(world.app, "ada", PlanOptions(), wait=False), outside)
+
+    world._outside(first)
+    marked, owned = marked_and_owned(world)
+    assert marked == owned == {"old", "new", "web"}
+    world.sync()
+    assert marked_and_owned(world) == ({"new", "web"}, {"new", "web"})
