@@ -274,7 +274,8 @@ def _parts(
 ) -> "list[tuple[str, Awaitable[None]]]":
     """Sources of Applications, Leases, statuses, the HTTP server: what the settings ask for."""
     from gitops.controller.replica import Replica
-    from gitops.controller.roster import CustomResources, Files, account_required, local_refused
+    from gitops.controller.resources import CustomResources
+    from gitops.controller.roster import Files, account_required, local_refused
     from gitops.controller.status import StatusWriter
 
     clock = controller.clock
@@ -302,7 +303,7 @@ def _parts(
         writer = StatusWriter(home, controller, clock)
         controller.on_status = writer.changed
         resources = CustomResources(home, clock, settings.watch_namespace, read, controller.roster, writer.wrong)
-        controller.let_finish = resources.let_finish
+        controller.resources = resources
         parts += [("applications", resources.run()), ("statuses", writer.run())]
     if settings.listen:
         from gitops.server.app import serve

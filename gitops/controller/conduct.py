@@ -44,10 +44,11 @@ from gitops.model.errors import (
     ManifestError,
     RenderError,
     SourceError,
+    UnknownKindError,
     UnreachableError,
 )
 from gitops.model.health import MISSING
-from gitops.model.plan import ObstacleKind
+from gitops.model.plan import Obstacle, ObstacleKind
 from gitops.model.result import Go, Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
 
@@ -73,6 +74,8 @@ class Means:
     actor: str  # who the audit log says it was, where nobody asked for a pass
     # Called when an Application that is being deleted owns nothing any more.
     left: Callable[[Tracked], Awaitable[None]]
+    # Why what it owns stays nevertheless, for now; "" for no reason.
+    reason_to_stay: Callable[[Tracked], Awaitable[str]]
     # The Applications that Applications hold, where the cluster does not know that kind itself.
     children: Children
     noted: Callable[[], None] = lambda: None
@@ -99,7 +102,8 @@ async def pass_over(
         if isinstance(exc, ClusterError):
             with contextlib.suppress(ClusterError):  # the failure itself is what matters
                 await means.cluster.kinds(refresh=True)
-        return _backoff(tracked.misses, _LONGEST_BACKOFF)
+        # A kind comes when somebody installs it.
+        return _backoff(tracked.misses, _LONGEST_AWAY if isinstance(exc, UnknownKindError) else _LONGEST_BACKOFF)
 
 
 def _backoff(misses: int, longest: float) -> float:
@@ -206,6 +210,9 @@ async def _sync(
 
 async def _leave(tracked: Tracked, outside: Outside, means: Means) -> float | None:
     """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
+    if reason := await means.reason_to_stay(tracked):
+        tracked.answer, tracked.message = Answer.HELD, reason
+        return _SOON
     result = await leave_everywhere(Request(tracked.app, means.actor), outside)
     tracked.outcome, tracked.message = result.outcome, result.message
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
@@ -244,13 +251,14 @@ def _learn_health(tracked: Tracked, planned: Planned) -> None:
 def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
     if tracked.answer is Answer.HELD and answer is Answer.SETTLED:
         log.info("application.well-again", application=tracked.identity)
-    tracked.answer = answer
+    tracked.answer, tracked.waits_for_others = answer, False
     tracked.pending = len(planned.plan.changes)
     before = tracked.message
     match answer:
         case Answer.HELD:
             assert isinstance(planned.decision, Hold)
             tracked.message = planned.decision.reason
+            tracked.waits_for_others = any(_is_of_others(item) for item in planned.decision.obstacles)
         case Answer.APPROVAL:
             changes = "1 change waits" if tracked.pending == 1 else f"{tracked.pending} changes wait"
             tracked.message = f"{changes} for a sync or an approval of plan {planned.plan.digest[:12]}"
@@ -263,6 +271,11 @@ def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
     if tracked.message != before and tracked.message:
         tell = log.warning if answer is Answer.HELD else log.info
         tell("application.waits", application=tracked.identity, answer=answer.value, reason=shortened(tracked.message))
+
+
+def _is_of_others(obstacle: Obstacle) -> bool:
+    """Whether it is over once another object is gone or given away: an owner's, or what is left where it was before."""
+    return obstacle.kind is ObstacleKind.FOREIGN or (obstacle.kind is ObstacleKind.GUARD and obstacle.key is None)
 
 
 async def _carry_out(

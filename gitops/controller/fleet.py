@@ -35,6 +35,7 @@ class Tracked:
     follows_links: bool = False
     digest: str = ""
     answer: Answer | None = None
+    waits_for_others: bool = False  # it is held by what is another's, or was left somewhere else
     pending: int = 0  # changes of the last plan
     drift: tuple[str, ...] = ()
     drifts_seen: int = 0

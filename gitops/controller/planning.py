@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from gitops.controller.claim import namespace_to_make, read_inventory
 from gitops.controller.inspect import reason_unready
@@ -35,7 +36,7 @@ from gitops.engine.predict import predict
 from gitops.engine.refusal import bare_twin, is_immutable, is_of_itself
 from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.model.application import Application, PolicyOptions
-from gitops.model.errors import ApiError, ConfigError
+from gitops.model.errors import ApiError, ConfigError, UnknownKindError
 from gitops.model.finding import Finding
 from gitops.model.plan import Obstacle, ObstacleKind
 from gitops.model.rendered import RenderedSet
@@ -71,9 +72,13 @@ async def render_source(request: Request, outside: Outside, sha: str = "") -> tu
     manifests = await outside.rendering(lambda: outside.render(checkout.tree, app))
     kinds = await outside.cluster.kinds()
     namespace = request.app.destination.namespace
-    apart = outside.takes_children
-    rendered = rendered_set(checkout.revision, manifests, kinds, namespace, apart=apart, is_new=not sha)
-    return rendered, checkout.source
+    of_kinds = partial(
+        rendered_set, checkout.revision, manifests, namespace=namespace, apart=outside.takes_children, is_new=not sha
+    )
+    try:
+        return of_kinds(kinds=kinds), checkout.source
+    except UnknownKindError:  # somebody may have installed it since we asked what there is
+        return of_kinds(kinds=await outside.cluster.kinds(refresh=True)), checkout.source
 
 
 async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSet, source: str) -> Planned:

@@ -27,16 +27,22 @@ log = Log()
 class Records:
     """`record` gives the present record of an Application, None when there is no such Application any more.
 
-    What is not ours by `is_ours` is another replica's to tell.
+    What is not ours by `is_ours` is another replica's to tell; who is not `is_able` to act gives no sign of life.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, record: Callable[[str], Record | None], is_ours: Callable[[str], bool]
+        self,
+        store: Store,
+        clock: Clock,
+        record: Callable[[str], Record | None],
+        is_ours: Callable[[str], bool],
+        is_able: Callable[[], bool],
     ) -> None:
         self._store = store
         self._clock = clock
         self._record = record
         self._is_ours = is_ours
+        self._is_able = is_able
         self._due: set[str] = set()
         self._written: dict[str, Record] = {}
         self.wrong_files: dict[str, str] = {}  # path → what is wrong with it
@@ -71,7 +77,7 @@ class Records:
     async def write(self) -> None:
         """Write what is due. Raises StoreError; then it stays due."""
         at = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-        if self._clock.monotonic() - self._shown >= _SEEN_SECONDS:
+        if self._clock.monotonic() - self._shown >= _SEEN_SECONDS and self._is_able():
             await self._store.set_setting(CONTROLLER, SEEN, at)
             self._shown = self._clock.monotonic()
         if self.wrong_files != self._wrong_written:

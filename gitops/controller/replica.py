@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from gitops.controller.membership import LEASE_SECONDS, RENEW_SECONDS, WRITE_SECONDS, Liveness, owner_of, runs
+from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError, ClusterError, ConfigError
 from gitops.ports import Clock, Cluster
@@ -67,6 +68,7 @@ class Replica:
         self._liveness = Liveness()
         self._written = -1e9  # monotonic start of the last renewal that succeeded
         self._stale: dict[str, float] = {}
+        self._trouble = Trouble(log, "replica.cannot-renew", "replica.renews")
 
     def runs(self, application: str) -> bool:
         """Whether this replica may run the Application now."""
@@ -94,8 +96,11 @@ class Replica:
     async def _renew_for_ever(self) -> None:
         while True:
             started = self._clock.monotonic()
-            with contextlib.suppress(ClusterError, TimeoutError):
+            try:
                 await self._beat()
+                self._trouble.is_over()
+            except (ClusterError, TimeoutError) as exc:
+                self._trouble.is_there(str(exc) or "no answer in time")
             await self._clock.sleep(max(0.1, RENEW_SECONDS - (self._clock.monotonic() - started)))
 
     async def leave(self) -> None:

@@ -1,12 +1,10 @@
-"""Where a controller's Applications come from: files, folders of files, and custom resources in the home cluster.
+"""Where a controller's Applications come from: files and folders of files; `resources` reads those of the cluster.
 
 A source is read again when it changes. One that cannot be read keeps what was read of it before, and is told: a typo
 must not look like the deletion of everything.
 """
 
-import asyncio
 import os
-import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,22 +12,14 @@ from pathlib import Path
 
 import structlog
 
-from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.application import GROUP, KIND, Application
-from gitops.model.errors import ApiError, ClusterError, ConfigError
-from gitops.ports import Clock, Cluster
+from gitops.model.application import Application
+from gitops.model.errors import ConfigError
+from gitops.ports import Clock
 
 log = structlog.get_logger()
-FINALIZER = "gitops.dev/prune"
 _FILES_SECONDS = 2.0
 _FILES_SHARE = 0.002
-# A kind that is not served yet is looked for again after this long: its CRD may come.
-_AGAIN_SECONDS = 30.0
-_FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 30.0
-_CLUSTER = "the cluster"
-# Stands for a source that is not read any more.
-_NOWHERE = "https://nowhere.invalid/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,104 +242,3 @@ def account_required(read: Callable[[Body], Application]) -> Callable[[Body], Ap
 
 # https, ssh, and git's short form of ssh (user@host:path).
 _REMOTE = re.compile(r"https://|ssh://|[\w.-]+@[\w.-]+:(?!/)", re.ASCII)
-
-
-class CustomResources:
-    """Applications as custom resources, by list and watch; where the kind is not served, it is looked for in time.
-
-    `wrong` is told of one whose spec cannot be read, with the reason.
-    """
-
-    def __init__(
-        self,
-        cluster: Cluster,
-        clock: Clock,
-        namespace: str,
-        read: Callable[[Body], Application],
-        roster: Roster,
-        wrong: Callable[[ResourceKey, int, str], None],
-    ) -> None:
-        self._cluster = cluster
-        self._clock = clock
-        self._namespace = namespace
-        self._read = read
-        self._roster = roster
-        self._wrong = wrong
-        self._trouble = Trouble(log, "applications.unreachable", "applications.reachable")
-        self._pause = _FIRST_SECONDS
-
-    async def let_finish(self, key: ResourceKey) -> None:
-        """Take our finalizer off a custom resource whose objects are gone. Raises ClusterError."""
-        body = await self._cluster.get(key)
-        finalizers = ((body or {}).get("metadata") or {}).get("finalizers") or []
-        if body is not None and FINALIZER in finalizers:
-            left = [name for name in finalizers if name != FINALIZER]
-            await self._cluster.replace_finalizers(key, left, body["metadata"]["resourceVersion"])
-
-    async def run(self) -> None:
-        while True:
-            pause = 1.0
-            try:
-                if (await self._cluster.kinds()).find(GROUP, KIND) is None:
-                    pause = _AGAIN_SECONDS
-                    await self._clock.sleep(pause)
-                    await self._cluster.kinds(refresh=True)
-                    continue
-                await self._follow()
-            except ApiError as exc:
-                if exc.code == 403 and not self._namespace:
-                    log.warning("applications.forbidden", error=str(exc))
-                pause = _AGAIN_SECONDS if exc.code in (403, 404) else 1.0
-            except ClusterError as exc:
-                self._trouble.is_there(exc)
-                self._pause = pause = min(self._pause * 1.5, _LONGEST_SECONDS)
-            await self._clock.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
-
-    async def _follow(self) -> None:
-        listing = await self._cluster.list(GROUP, KIND, self._namespace)
-        self._trouble.is_over()
-        self._pause = _FIRST_SECONDS
-        present = {self._took(body) for body in listing.items}
-        self._roster.keep_only(_CLUSTER, present)
-        version = listing.version
-        while True:
-            async with self._cluster.watch(GROUP, KIND, self._namespace, version) as events:
-                async for event in events:
-                    version = event.body["metadata"]["resourceVersion"]
-                    if event.type == "DELETED":
-                        self._roster.drop(_CLUSTER, _identity(event.body))
-                    elif event.type != "BOOKMARK":
-                        self._took(event.body)
-            await asyncio.sleep(0.2)
-
-    def _took(self, body: Body) -> str:
-        metadata = body["metadata"]
-        key = ResourceKey(GROUP, KIND, metadata["namespace"], metadata["name"])
-        generation = int(metadata.get("generation") or 0)
-        leaving = bool(metadata.get("deletionTimestamp"))
-        if leaving and FINALIZER not in (metadata.get("finalizers") or []):
-            return _identity(body)
-        try:
-            app = self._read_to_leave(body) if leaving else self._read(body)
-        except ConfigError as exc:
-            self._wrong(key, generation, f"{'its deletion waits: ' if leaving else ''}{exc}")
-            self._roster.spoil(_CLUSTER, _identity(body), str(exc))
-            return _identity(body)
-        holder = self._roster.put(_CLUSTER, Entry(app, key, generation, leaving))
-        if holder != _CLUSTER:
-            self._wrong(key, generation, f"an Application of this name comes from {holder}; take it out there")
-        return app.identity
-
-    def _read_to_leave(self, body: Body) -> Application:
-        """As much of a spec as a deletion needs: the rest of it may be wrong. Raises ConfigError."""
-        try:
-            return self._read(body)
-        except ConfigError:
-            spec = body.get("spec") or {}
-            needed = {"source": {"repoURL": _NOWHERE}, "destination": spec.get("destination")}
-            account = (spec.get("sync") or {}).get("serviceAccount")
-            return self._read({**body, "spec": {**needed, "sync": {"serviceAccount": account}}})
-
-
-def _identity(body: Body) -> str:
-    return f"{body['metadata']['namespace']}/{body['metadata']['name']}"

@@ -26,6 +26,7 @@ from gitops.controller.queue import Priority
 from gitops.controller.records import Records, record_of
 from gitops.controller.renders import RenderCache
 from gitops.controller.replica import Alone, Replica
+from gitops.controller.resources import CustomResources
 from gitops.controller.roster import Entry, Roster
 from gitops.controller.timing import Tally
 from gitops.engine.health import health_of
@@ -42,10 +43,6 @@ log = structlog.get_logger()
 _STORE_SECONDS = 1.0
 _GRACE_SECONDS = 6.0
 _STAND_BY_SECONDS = 2.0
-
-
-async def _nothing_to_finish(_: ResourceKey) -> None:
-    """For Applications that are no custom resources."""
 
 
 class Controller:
@@ -71,23 +68,25 @@ class Controller:
         self.roster = Roster(self._changed, self._gone)
         self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look, self._tell)
         self.people = People(store, self._on_word, self._on_wish)
-        self.records = Records(store, clock, self._record, self.runs)
         self.replica: Replica | Alone = Alone()
+        self.records = Records(store, clock, self._record, self.runs, lambda: self.is_ready)
         self.children = Children(self.roster, self._take_over)
         self.on_status: Callable[[Tracked], None] = lambda _: None
-        self.let_finish: Callable[[ResourceKey], Awaitable[None]] = _nothing_to_finish  # takes our finalizer off
+        self.resources: CustomResources | None = None
         self._parts = Parts()
         self.lanes = Lanes(
             self.fleet, clock, self._parts, connect=self._connected, lane_of=self._lane, unknown=self._cluster_unknown
         )
         self._ready = False
+        self._something_went = False  # which may be what others wait for
         self.tally = Tally()
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def is_ready(self) -> bool:
-        return self._ready
+        """Whether it takes part: it has its store, and may write."""
+        return self._ready and self.replica.may_write()
 
     async def run(self, parts: Iterable[tuple[str, Awaitable[None]]], stop: asyncio.Event) -> None:
         """Run until `stop`; `parts` are tasks beside our own. Raises what the first part that dies raised."""
@@ -146,15 +145,18 @@ class Controller:
 
     async def _left(self, tracked: Tracked) -> None:
         await self.people.forget(tracked.identity)
-        entry = self.roster.entry(tracked.identity)
-        if entry is not None and entry.key is not None:
-            await self.let_finish(entry.key)
+        if self.resources is not None:
+            await self.resources.let_finish(tracked.identity)
+
+    async def _reason_to_stay(self, tracked: Tracked) -> str:
+        return await self.resources.reason_to_stay(tracked.identity) if self.resources is not None else ""
 
     def _gone(self, identity: str) -> None:
         tracked = self.fleet.get(identity)
         if tracked is None:
             return
         log.info("application.gone", application=identity)
+        self._something_went = True
         self.children.gone(identity)
         self.poller.remove(tracked)
         self.fleet.remove(identity)
@@ -188,6 +190,9 @@ class Controller:
         tracked.head, tracked.pushed_at = revision, self.clock.monotonic()
         tracked.correlation = secrets.token_hex(4)
         tracked.begin_anew()
+        if tracked.error and not tracked.is_away:  # that was of the commit before
+            tracked.error = ""
+            self.records.changed(tracked.identity)
         tracked.corrections, tracked.fights = [], ()
         if tracked.looking is not None:
             tracked.asked, tracked.looking = tracked.looking, None
@@ -210,6 +215,7 @@ class Controller:
 
     def _on_object(self, cluster: str, set_id: str, key: ResourceKey, body: Body | None, suspect: bool) -> None:
         named = "" if body is None else owner_of(body, key)
+        self._something_went |= body is None
         for tracked in self.fleet.owners(cluster, set_id, named):
             self._heard(tracked, key, body, suspect)
 
@@ -299,6 +305,7 @@ class Controller:
             self._version,
             self.replica.actor,
             self._left,
+            self._reason_to_stay,
             self.children,
             self.tally.noted,
         )
@@ -362,8 +369,15 @@ class Controller:
                 await self.people.read_wishes()
                 await self.records.write()
                 trouble.is_over()
+                self._wake_waiting()
             except GitopsError as exc:
                 trouble.is_there(exc)
+
+    def _wake_waiting(self) -> None:
+        went, self._something_went = self._something_went, False
+        for tracked in self.fleet if went else ():
+            if tracked.waits_for_others:
+                self._wake(tracked, Priority.RESYNC)
 
     def _on_wish(self, asked: Asked) -> bool:
         tracked = self.fleet.get(asked.application)

@@ -15,6 +15,7 @@ from gitops.manifests.manifest import Manifest
 from gitops.manifests.nulls import without_nulls
 from gitops.manifests.secrets import is_secret, with_data_only
 from gitops.model.application import GROUP, KIND
+from gitops.model.errors import UnknownKindError
 from gitops.model.kinds import Kinds
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
@@ -128,7 +129,7 @@ def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
     key, body = manifest.key, manifest.body
     info = kinds.find(key.group, key.kind, version_of(body["apiVersion"]))
     if info is None:
-        raise ManifestError(f"{manifest.origin}: {_unknown_kind(manifest, kinds)}")
+        raise UnknownKindError(f"{manifest.origin}: {_unknown_kind(manifest, kinds)}")
     if not key.name and not hook_phases_of(manifest):
         raise ManifestError(
             f"{manifest.origin}: metadata.generateName: only hooks may have a generated name; write metadata.name"

@@ -2,6 +2,7 @@
 
     GitopsError
     ├── ManifestError       a manifest cannot be read or breaks a rule                      exit 2
+    │   └── UnknownKindError  ... because the cluster serves no such kind, yet              exit 2
     ├── ConfigError         an Application, an option or a kubeconfig is wrong              exit 2
     ├── SourceError         a repository, revision or path cannot be had                    exit 2
     │   └── HostUnreachableError  ... because its host does not answer, whatever is asked   exit 2
@@ -33,8 +34,13 @@ __all__ = [
     "RenderError",
     "SourceError",
     "StoreError",
+    "UnknownKindError",
     "UnreachableError",
 ]
+
+
+class UnknownKindError(ManifestError):
+    """A manifest is of a kind that the cluster does not serve, and the set does not define."""
 
 
 class ConfigError(GitopsError):

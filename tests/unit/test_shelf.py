@@ -8,6 +8,7 @@ from gitops.adapters.kubernetes.shelf import Shelf
 from gitops.adapters.kubernetes.watches import Watches
 from gitops.engine.health import health_of
 from gitops.manifests.key import ResourceKey
+from gitops.model.errors import ApiError
 from gitops.model.health import HealthWord
 
 KEY = ResourceKey("", "ConfigMap", "n", "a")
@@ -33,6 +34,17 @@ def test_an_older_answer_does_not_replace_a_newer_event():
     shelf.put(config(5, a="new"))
     assert shelf.put(config(4, a="old"), ours=True) is None
     assert shelf.get(KEY)["data"] == {"a": "new"}
+
+
+def test_an_event_older_than_what_is_known_says_that_the_cluster_was_restored():
+    shelf = Shelf()
+    shelf.version = "50"
+    for version in ("50", "51"):
+        shelf.check(version)
+    with pytest.raises(ApiError, match="earlier version"):
+        shelf.check("9")
+    shelf.version = ""
+    shelf.check("9")
 
 
 def test_what_was_put_back_to_what_we_wrote_is_told_too():

@@ -116,7 +116,13 @@ class KubernetesCluster:
         if dry_run:
             query["dryRun"] = "All"
         path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
-        return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
+        try:
+            return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
+        except ApiError as exc:
+            if exc.code != 404 or exc.status:
+                raise
+            await self.kinds(refresh=True)  # no Status: it is the path that is not there
+            raise ApiError(404, "NotFound", f"{_not_served(key, body)} any more") from exc
 
     async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
         info = await self._served(key, body)
@@ -203,7 +209,11 @@ class KubernetesCluster:
             info = (await self.kinds(refresh=refresh)).find(key.group, key.kind, version)
             if info is not None:
                 return info
-        raise ApiError(404, "NotFound", f"the cluster does not serve {key.kind} in {body['apiVersion']}")
+        raise ApiError(404, "NotFound", _not_served(key, body))
+
+
+def _not_served(key: ResourceKey, body: Body) -> str:
+    return f"the cluster does not serve {key.kind} in {body['apiVersion']}"
 
 
 def _operations(place: str, live: Body, body: Body, names: Iterable[str]) -> Iterator[Body]:

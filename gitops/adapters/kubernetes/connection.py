@@ -10,11 +10,18 @@ import os
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gitops.adapters.kubernetes.plain_kubeconfig import NotPlainError, namespace_in, read_plain, tls_of
+from gitops.adapters.kubernetes.plain_kubeconfig import (
+    NotPlainError,
+    namespace_in,
+    read_plain,
+    show_certificate,
+    tls_of,
+)
 from gitops.model.errors import ConfigError
 
 # The library gives a credential plug-in no time limit of its own.
@@ -24,7 +31,11 @@ _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`authorization` gives the header's present value ("" for none) and may take long: a plug-in can be asked."""
+    """`authorization` gives the header's present value ("" for none) and may take long: a plug-in can be asked.
+
+    It is called for the first request, and again after each refusal: credentials are renewed where they were read.
+    Raises ConfigError.
+    """
 
     server: str
     tls: ssl.SSLContext | None
@@ -54,7 +65,10 @@ def connect(kubeconfig: str = "", context: str = "") -> Connection:
     try:
         return _load_plain(Path(path), context)
     except NotPlainError:
-        return _limited(lambda: _load_file(path, context), f"kubeconfig {path}")
+        name = f"kubeconfig {path}"
+        found = _limited(lambda: _load_file(path, context), name)
+        again = partial(_limited, lambda: _load_file(path, context), name)
+        return replace(found, authorization=_renewed(found.authorization, lambda: again().authorization()))
 
 
 def home_namespace(kubeconfig: str = "", context: str = "") -> str:
@@ -97,14 +111,38 @@ async def connect_apart(kubeconfig: str = "", context: str = "") -> Connection:
 def _load_plain(path: Path, context: str) -> Connection:
     cluster, user = read_plain(path, context)
     server = str(cluster["server"]).rstrip("/")
-    token = f"Bearer {user['token']}" if user.get("token") else ""
+    tls = tls_of(path, cluster, user) if server.startswith("https:") else None
+
+    def again() -> str:
+        with contextlib.suppress(NotPlainError):  # it is being written, say: then as it was
+            _, user = read_plain(path, context)
+            if tls is not None:
+                show_certificate(tls, path, user)
+            return _bearer(user)
+        return _bearer(user)
+
     return Connection(
         server=server,
-        tls=tls_of(path, cluster, user) if server.startswith("https:") else None,
+        tls=tls,
         tls_server_name=str(cluster.get("tls-server-name") or ""),
         proxy="",
-        authorization=lambda: token,
+        authorization=_renewed(lambda: _bearer(user), again),
     )
+
+
+def _bearer(user: dict[str, Any]) -> str:
+    return f"Bearer {user['token']}" if user.get("token") else ""
+
+
+def _renewed(first: Callable[[], str], again: Callable[[], str]) -> Callable[[], str]:
+    """What `first` gives at the first call, and what `again` does at all others."""
+    ways = [first]
+
+    def authorization() -> str:
+        way = ways.pop() if ways else again
+        return way()
+
+    return authorization
 
 
 def _limited(load: Callable[[], Connection], name: str) -> Connection:

@@ -19,7 +19,7 @@ from gitops.adapters.kubernetes.client import aiohttp
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.logs import Log
 from gitops.manifests.key import Body
-from gitops.model.errors import ApiError, UnreachableError
+from gitops.model.errors import ApiError, ConfigError, UnreachableError
 
 _ATTEMPTS = 6
 _FIRST_DELAY = 0.2
@@ -157,7 +157,6 @@ class Http:
                 await asyncio.sleep(_delay(attempt, retry_after))
                 continue
             if code == 401 and attempt == 1:
-                self._pool.authorization = None
                 continue
             raise self._error(code, raw)
         raise UnreachableError(f"{self.server}: no answer after {_ATTEMPTS} attempts")
@@ -167,15 +166,20 @@ class Http:
         """A watch's events as they come. Raises like `request`; a broken or silent connection ends the events."""
         session = await self._open()
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_SILENT_SECONDS)
-        headers = {"Accept": "application/json", **await self._authorized()}
         try:
-            async with session.get(
-                self.server + path, params=dict(query), headers=headers, timeout=timeout, **self._extra()
-            ) as response:
-                self._count("GET", query, path, response.status, 0.0)
-                if response.status >= 400:
-                    raise self._error(response.status, await response.read())
-                yield _events(response.content)
+            for is_last in (False, True):
+                headers = {"Accept": "application/json", **await self._authorized()}
+                async with session.get(
+                    self.server + path, params=dict(query), headers=headers, timeout=timeout, **self._extra()
+                ) as response:
+                    self._count("GET", query, path, response.status, 0.0)
+                    if response.status == 401 and not is_last:
+                        self._refused(response)
+                        continue
+                    if response.status >= 400:
+                        raise self._error(response.status, await response.read())
+                    yield _events(response.content)
+                    return
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
             raise UnreachableError(f"{self.server}: {_words(exc)}") from exc
 
@@ -197,7 +201,14 @@ class Http:
             **self._extra(),
         ) as response:
             raw = await response.read()
+            if response.status == 401:
+                self._refused(response)
             return response.status, raw, _seconds(response.headers.get("Retry-After", ""))
+
+    def _refused(self, response: aiohttp.ClientResponse) -> None:
+        """Our credentials are asked for anew before the next request; a certificate is shown on a new connection."""
+        self._pool.authorization = None
+        response.close()
 
     async def _open(self) -> aiohttp.ClientSession:
         if self._pool.session is None:
@@ -216,7 +227,10 @@ class Http:
     async def _authorized(self) -> dict[str, str]:
         """The present credential; asked for in a thread, since a plug-in or a token file may be slow."""
         if self._pool.authorization is None:
-            self._pool.authorization = await asyncio.to_thread(self._connection.authorization)
+            try:
+                self._pool.authorization = await asyncio.to_thread(self._connection.authorization)
+            except ConfigError as exc:
+                raise UnreachableError(f"{self.server}: {exc}") from exc
         headers = {"Authorization": self._pool.authorization} if self._pool.authorization else {}
         return {**headers, "Impersonate-User": self._user} if self._user else headers
 

@@ -80,12 +80,20 @@ def tls_of(path: Path, cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSL
                 tls.load_verify_locations(cadata=authority.decode())
             else:
                 tls.load_default_certs()
+    except (OSError, ValueError, binascii.Error) as exc:
+        raise NotPlainError from exc
+    show_certificate(tls, path, user)
+    return tls
+
+
+def show_certificate(tls: ssl.SSLContext, path: Path, user: dict[str, Any]) -> None:
+    """Have connections that are made from now on show the user's certificate, if there is one. Raises NotPlainError."""
+    try:
         certificate, key = _bytes(path, user, "client-certificate"), _bytes(path, user, "client-key")
         if certificate and key:
             _load_pair(tls, certificate, key)
     except (OSError, ValueError, binascii.Error) as exc:
         raise NotPlainError from exc
-    return tls
 
 
 def _named(config: dict[str, Any], listed: str, entry: str, name: Any) -> dict[str, Any]:
