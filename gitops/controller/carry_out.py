@@ -19,7 +19,8 @@ from gitops.controller.request import Outside, Planned, Request
 from gitops.controller.tidy import tidy_hooks
 from gitops.engine.annotations import hook_phases_of
 from gitops.engine.backends import called_services
-from gitops.engine.hooks import goes_by_itself, leaves_something
+from gitops.engine.ended import ended
+from gitops.engine.hooks import leaves_something, removes_itself
 from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked
 from gitops.engine.plan import Situation, hooks_of
 from gitops.manifests.key import Body, ResourceKey
@@ -195,7 +196,7 @@ def _idle(at: Situation, changes: Iterable[Change]) -> set[ResourceKey]:
     """Hooks that are not among `changes` and that no object is left of: they are not missing."""
     run = {change.key for change in changes}
     idle = (hook for hook in hooks_of(at) if hook.key not in run)
-    return {hook.key for hook in idle if hook.key not in at.live or goes_by_itself(hook)}
+    return {hook.key for hook in idle if hook.key not in at.live or removes_itself(hook.body)}
 
 
 async def _end_hooks(request: Request, outside: Outside, planned: Planned, inventory: Inventory) -> None:
@@ -251,6 +252,7 @@ async def _settle(
         inventory,
         hooks=inventory.hooks if not whole or any(leaves_something(hook) for hook in hooks) else None,
         keys=keys if whole else inventory.keys,
+        ended=ended(at.rendered.manifests) if whole else inventory.ended,
         fresh=frozenset() if whole else at.inventory.fresh - {change.key for change in plan.changes},
         unfinished=frozenset() if whole else inventory.unfinished,
         synced=plan.digest if whole else inventory.synced,

@@ -30,9 +30,10 @@ from gitops.controller.turns import Turns
 from gitops.controller.upkeep import upkeep
 from gitops.engine.annotations import ignores_health
 from gitops.engine.drift import Answer, Word, respond, without_fights
+from gitops.engine.ended import has_ended
 from gitops.engine.health import health_of
 from gitops.engine.inventory import Inventory, parent_key
-from gitops.engine.plan import PlanOptions
+from gitops.engine.plan import PlanOptions, Situation
 from gitops.engine.retry import delay_after
 from gitops.logs import shortened
 from gitops.manifests.manifest import Manifest
@@ -47,7 +48,7 @@ from gitops.model.errors import (
     UnknownKindError,
     UnreachableError,
 )
-from gitops.model.health import MISSING
+from gitops.model.health import ENDED, MISSING, Health
 from gitops.model.plan import Obstacle, ObstacleKind
 from gitops.model.result import Go, Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
@@ -239,13 +240,17 @@ def _learn_health(tracked: Tracked, planned: Planned) -> None:
     tracked.owns = bool(at.inventory.keys or at.inventory.synced)
     own = tracked.app.health
     healths = {
-        found.key: MISSING if found.key not in at.live else health_of(at.live[found.key], own)
+        found.key: _when_gone(at, found) if found.key not in at.live else health_of(at.live[found.key], own)
         for found in at.rendered.manifests
         if found.key in at.inventory.keys and not ignores_health(found.body)
     }
     # What an event told since the plan's look at the cluster is newer.
     unhealthy = {key: health for key, health in healths.items() if not health.is_settled and key not in tracked.heard}
     tracked.unhealthy = unhealthy | {key: tracked.unhealthy[key] for key in tracked.heard & tracked.unhealthy.keys()}
+
+
+def _when_gone(at: Situation, manifest: Manifest) -> Health:
+    return ENDED if has_ended(at.inventory, manifest) else MISSING
 
 
 def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:

@@ -11,7 +11,7 @@ from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import Application, Destination, HealthRule
 from gitops.model.errors import ApiError, ConfigError
-from gitops.model.health import HEALTHY, MISSING, Health, HealthWord, worst
+from gitops.model.health import ENDED, HEALTHY, MISSING, Health, HealthWord, worst
 from gitops.model.source_name import source_parts
 from gitops.model.spec import with_spec
 from gitops.ports import Cluster
@@ -119,7 +119,9 @@ async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:
     live, refused = await owned_state(cluster, inventory)
     own = application_in(inventory).health
     unknown = {key: Member(key, Health(HealthWord.UNKNOWN, reason), "Unknown") for key, reason in refused.items()}
-    members = (unknown.get(key) or _member(key, live.get(key), own) for key in sorted(inventory.keys))
+    gone = {key: Member(key, ENDED, "Current") for key in inventory.ended.keys() - live.keys()}
+    known = gone | unknown
+    members = (known.get(key) or _member(key, live.get(key), own) for key in sorted(inventory.keys))
     return Standing(inventory, tuple(members))
 
 

@@ -17,6 +17,7 @@ from gitops.controller.observe import by_name
 from gitops.controller.planning import plan_rendered
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.drift import without_fights
+from gitops.engine.hooks import removes_itself
 from gitops.engine.plan import PlanOptions, questions
 from gitops.engine.predict import predict
 from gitops.manifests.key import ResourceKey, version_of
@@ -92,9 +93,16 @@ async def _look_changed(outside: Outside, planned: Planned) -> bool:
 
 
 def _at_once(plan: Plan) -> Plan:
-    """What is done by one write each; the rest waits for the pass after the sync."""
+    """What is done by one write each; the rest waits for the pass after the sync. A Job that has run may be gone."""
     steps = [
-        replace(step, changes=tuple(change for change in step.changes if isinstance(change, (Create, Update))))
+        replace(
+            step,
+            changes=tuple(
+                change
+                for change in step.changes
+                if isinstance(change, Update) or (isinstance(change, Create) and not removes_itself(change.body))
+            ),
+        )
         for step in plan.steps
     ]
     return replace(plan, steps=tuple(step for step in steps if step.changes))

@@ -48,9 +48,9 @@ def leaves_something(hook: RunHook) -> bool:
     return _ttl(hook.body) is not None or bool(hook.delete & {HookDelete.SUCCEEDED, HookDelete.FAILED})
 
 
-def goes_by_itself(hook: RunHook) -> bool:
-    """True when the hook's object need not be remembered once it has run: its TTL removes it."""
-    return _ttl(hook.body) is not None
+def removes_itself(body: Body) -> bool:
+    """True for a Job that its TTL removes once it has run."""
+    return _ttl(body) is not None
 
 
 def _of_sync(hook: RunHook, sync: str) -> Body:

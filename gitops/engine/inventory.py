@@ -8,8 +8,8 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gitops.engine.annotations import annotations_of, labels_of
@@ -85,7 +85,8 @@ class Inventory:
     undo, and where to go.
     `releases` are the last ones, newest first. `spec` is what the Application asked for (`gitops.model.spec`),
     `version` the parent's resourceVersion. `hooks` of the set that is `synced` are done, but what they left behind is
-    not tidied yet. `formerly` is the Application that handed all of this over: some of it may still bear its name.
+    not tidied yet. `ended` tells of Jobs that may be gone (`gitops.engine.ended`). `formerly` is the Application that
+    handed all of this over: some of it may still bear its name.
     """
 
     application: str
@@ -105,6 +106,7 @@ class Inventory:
     formerly: str = ""
     exists: bool = False
     version: str = ""
+    ended: Mapping[ResourceKey, str] = field(default_factory=dict)
 
     @property
     def set_id(self) -> str:
@@ -222,7 +224,7 @@ def merged(ours: Inventory, base: Inventory, now: Inventory) -> Inventory:
 
 
 _JOINED = ("keys", "fresh", "unfinished")
-_SHARED = ("source", "spec", "synced", "healthy", "releases", "going_back", "quarantine", "hooks")
+_SHARED = ("ended", "source", "spec", "synced", "healthy", "releases", "going_back", "quarantine", "hooks")
 
 
 def bare_parent(inventory: Inventory) -> Body:
@@ -288,7 +290,8 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             application=data.get("application") or application,
             parent=parent,
             keys=frozenset(ResourceKey(*row[:4]) for row in rows),
-            fresh=frozenset(ResourceKey(*row[:4]) for row in rows if row[4:]),
+            fresh=frozenset(ResourceKey(*row[:4]) for row in rows if row[4:5] == [1]),
+            ended={ResourceKey(*row[:4]): row[5] for row in rows if row[5:]},
             source=data.get("source", ""),
             spec=data.get("spec", ""),
             synced=data.get("synced", ""),
@@ -315,11 +318,12 @@ def _quarantine(fields: dict[str, Any]) -> Quarantine:
 
 
 def _pack(inventory: Inventory) -> bytes:
-    """Rows of group, kind, namespace and name; a fifth element marks what is fresh."""
-    rows: list[list[str | int]] = [
-        [key.group, key.kind, key.namespace, key.name, *([1] if key in inventory.fresh else [])]
-        for key in sorted(inventory.keys)
-    ]
+    """Rows of group, kind, namespace and name; a fifth element is 1 for what is fresh, a sixth is of what has ended."""
+    rows: list[list[str | int]] = []
+    for key in sorted(inventory.keys):
+        is_fresh, digest = int(key in inventory.fresh), inventory.ended.get(key, "")
+        more: list[str | int] = [is_fresh, digest] if digest else [1] if is_fresh else []
+        rows.append([key.group, key.kind, key.namespace, key.name, *more])
     return gzip.compress(json.dumps(rows, separators=(",", ":")).encode(), mtime=0)
 
 

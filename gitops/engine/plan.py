@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gitops.engine import annotations, refusal
 from gitops.engine.deletion import is_orphaning, is_precious, leaves_pods
 from gitops.engine.diff import changes_between, is_same
+from gitops.engine.ended import has_ended
 from gitops.engine.hands import is_by_hand, is_edit_by_hand
 from gitops.engine.ignore import movable, without_ignored
 from gitops.engine.inventory import Inventory, foreign_owner, is_held_by, is_inventory, marked
@@ -150,6 +151,7 @@ def creations(at: Situation, makes: ResourceKey | None) -> list[Creation]:
         for found in selected(at.rendered, at.options)
         if found.key not in at.live
         and not annotations.hook_phases_of(found)
+        and not has_ended(at.inventory, found)
         and found.key.namespace not in brought
         and (found.key.group, found.key.kind) not in defined
     ]
@@ -282,6 +284,8 @@ def _foreign(key: ResourceKey, other: str) -> Obstacle:
 def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Change | Obstacle | None:
     key = manifest.key
     live = at.live.get(key)
+    if (live is None or _is_going(live)) and has_ended(at.inventory, manifest):
+        return None
     if live is None and answer is not None and answer.error is not None:
         return _not_taken(manifest, answer.error)
     if live is None:

@@ -39,6 +39,7 @@ class Health:
 
 
 HEALTHY = Health(HealthWord.HEALTHY)
+ENDED = Health(HealthWord.HEALTHY, "it has run, and removed itself")
 MISSING = Health(HealthWord.MISSING, "not in the cluster")
 
 
