@@ -3,6 +3,7 @@
 Files are read in the order of their paths, documents in the order of their file.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from gitops.manifests.manifest import Manifest
@@ -10,18 +11,21 @@ from gitops.manifests.yaml import read_manifests
 from gitops.model.application import PlainOptions, SourceSpec
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree, normalise, within
-from renderers.files import files_below, matcher
+from renderers.files import files_below, matcher, may_hold
 from renderers.result import Context, Rendered
 
 _ENDINGS: Final = (".yaml", ".yml", ".json")
 
 
 def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
-    """The manifests of all files that `spec.plain` takes; raises RenderError when it takes none."""
+    """The manifests of all files that `spec.plain` takes.
+
+    Raises RenderError when it takes none, or those of a submodule.
+    """
     path = normalise(spec.path)
     if tree.kind(path) == "file":
         return Rendered("plain", read_file(tree, path))
-    taken = select(list(files_below(tree, path, spec.plain.recurse)), spec.plain)
+    taken = select(list(files_below(tree, path, spec.plain.recurse, wanted_of(spec.plain))), spec.plain)
     if not taken:
         raise RenderError(
             f"{tree.shown(path)}: nothing to render there (no .yaml, .yml or .json file{_limits(spec.plain)})"
@@ -42,6 +46,17 @@ def select(names: list[str], options: PlainOptions) -> list[str]:
     """The names (relative paths) that end like manifests, fit `include` if it is given, and do not fit `exclude`."""
     include, exclude = matcher(options.include or "**"), matcher(options.exclude)
     return [name for name in names if name.endswith(_ENDINGS) and include(name) and not exclude(name)]
+
+
+def wanted_of(options: PlainOptions) -> Callable[[str], bool]:
+    """Whether a folder may hold files that `include` and `exclude` leave in."""
+    exclude = matcher(options.exclude)
+
+    def wanted(folder: str) -> bool:
+        is_out = exclude(folder) or all(exclude(f"{folder}/_/_{ending}") for ending in _ENDINGS)
+        return not is_out and may_hold(options.include or "**", folder)
+
+    return wanted
 
 
 def _limits(options: PlainOptions) -> str:

@@ -22,7 +22,7 @@ from gitops.model.application import SourceSpec
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, join, normalise, within
 from renderers.files import files_below
-from renderers.plain import read_file, select
+from renderers.plain import read_file, select, wanted_of
 from renderers.result import Context, Rendered
 
 SECONDS: Final = 30.0
@@ -41,7 +41,7 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
         folder, _, name = path.rpartition("/")
         names = [name]
     else:
-        folder, names = path, list(files_below(tree, path))
+        folder, names = path, list(files_below(tree, path, wants=wanted_of(spec.plain)))
     value_files = {_VALUES_FILE, *(normalise(name) for name in spec.template.valueFiles)}
     templates = [name for name in names if name.endswith(_TEMPLATE_ENDINGS)]
     plain = [name for name in select(names, spec.plain) if name not in value_files]

@@ -1,7 +1,8 @@
 """A folder on this machine as a source: its files as a Tree, and a revision that names their content.
 
 The tree of a folder is its Git work tree from the top, else the file system (a kustomization may name `../base`).
-Only what is asked for is read: no fifo, no device, nothing beyond the size bound, and `.git` is not there.
+Only what is asked for is read: no fifo, no device, nothing beyond the size bound, and `.git` is not there. In a work
+tree a folder that is a repository of its own, or the empty place of one, is a submodule, as it is in a commit.
 
 Not here: commits (`git`).
 """
@@ -12,10 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gitops.model.errors import SourceError
-from gitops.model.revision import MAX_FILE_BYTES, Entry, Kind, Node, Revision, Tree, blob_digest
+from gitops.model.revision import MAX_FILE_BYTES, Entry, Kind, Node, Revision, Tree, blob_digest, within
 
 # More differing files than this are named by size and time in a revision, not by content.
 _MOST_DIGESTED = 2000
+_SUBMODULES = ["config", "--file", ".gitmodules", "--null", "--get-regexp", r"^submodule\..*\.path$"]
 
 
 def folder_tree(path: str | Path) -> tuple[Tree, str]:
@@ -31,7 +33,7 @@ def folder_tree(path: str | Path) -> tuple[Tree, str]:
     top = work_tree_of(folder)
     if top is not None:
         inside = folder.relative_to(top).as_posix()
-        return Tree(FolderFiles(top), label="the repository"), "" if inside == "." else inside
+        return Tree(WorkTreeFiles(top), label="the repository"), "" if inside == "." else inside
     home = folder.as_posix().lstrip("/")
     return Tree(FolderFiles(Path("/")), label="the file system", home=home), home
 
@@ -146,6 +148,42 @@ class FolderFiles:
         if len(data) > MAX_FILE_BYTES:
             raise SourceError(f"{path}: grew beyond {MAX_FILE_BYTES // 2**20} MiB while it was read")
         return data, ""
+
+
+class WorkTreeFiles(FolderFiles):
+    """The same over a Git work tree, where folders may be submodules."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._submodules = _submodules_of(root)
+
+    def node(self, path: str) -> Node | None:
+        node = super().node(path)
+        is_one = node is not None and node.kind == "directory" and self._is_submodule(path)
+        return Node("submodule") if is_one else node
+
+    def entries(self, path: str) -> Iterable[Entry]:
+        return [
+            Entry(name, "submodule" if kind == "directory" and self._is_submodule(within(path, name)) else kind)
+            for name, kind in super().entries(path)
+        ]
+
+    def _is_submodule(self, path: str) -> bool:
+        full = f"{self._root}/{path}"
+        return bool(path) and (os.path.lexists(f"{full}/.git") or (path in self._submodules and not os.listdir(full)))
+
+
+def _submodules_of(top: Path) -> frozenset[str]:
+    """Where `.gitmodules` says that submodules are."""
+    from gitops.adapters.git_process import GitFailure, GitProcess
+
+    if not (top / ".gitmodules").is_file():
+        return frozenset()
+    try:
+        listing = GitProcess().run(_SUBMODULES, top, 10.0)
+    except GitFailure:  # none is there, or nobody can read it
+        return frozenset()
+    return frozenset(os.fsdecode(item.partition(b"\n")[2]).rstrip("/") for item in listing.split(b"\0"))
 
 
 def _kind(mode: int) -> Kind:

@@ -23,7 +23,7 @@ MAX_LINK_BYTES: Final = 4096
 T = TypeVar("T")
 Mark = tuple[int, int] | None
 
-_KINDS: Final[dict[bytes, Kind]] = {b"40000": "directory", b"120000": "link", b"160000": "other"}
+_KINDS: Final[dict[bytes, Kind]] = {b"40000": "directory", b"120000": "link", b"160000": "submodule"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class GitFiles:
     def node(self, path: str) -> Node | None:
         with self._lock:
             found = self._find(path)
-            if found is None or found.kind in ("directory", "other"):
+            if found is None or found.kind in ("directory", "submodule"):
                 return None if found is None else Node(found.kind, id=found.id)
             if found.kind == "link":
                 target = self._objects.read(found.id, MAX_LINK_BYTES, path)

@@ -4,7 +4,8 @@
 
 A Tree answers questions about paths and remembers every question with its answer, so that its `reads` are the exact
 dependency set of what was rendered from it: as long as another tree answers them all alike (`answers_alike`), a
-render from that one gives the same manifests.
+render from that one gives the same manifests. Files of a submodule are another repository's: a path that leads to or
+into one is a SourceError.
 
 Not here: where files come from (`gitops.adapters.git`, `gitops.adapters.folder`).
 """
@@ -19,7 +20,7 @@ MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 MAX_TOTAL_BYTES: Final = 512 * 1024 * 1024
 MAX_LINKS: Final = 40
 
-Kind = Literal["file", "directory", "link", "other"]
+Kind = Literal["file", "directory", "link", "submodule", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Revision:
 
 
 class Entry(NamedTuple):
-    """One name in a directory; `kind` is "link" for a symbolic link and "other" for a submodule, fifo or device."""
+    """One name in a directory; `kind` is "link" for a symbolic link and "other" for a fifo or device."""
 
     name: str
     kind: Kind
@@ -101,7 +102,7 @@ class Tree:
         """Every path asked for → a digest of the answer; None where there was nothing.
 
         A file that was read gives its content's digest, a directory that was listed (`path/`) that of its names, and
-        a path that was only looked for gives its kind.
+        a path that was only looked for gives its kind. One that leads into a submodule gives that one's commit.
         """
         for path, digest in self._reads.items():
             if digest == "":
@@ -202,7 +203,7 @@ class Tree:
     def _answer(self, path: str, expected: str | None) -> str | None:
         try:
             if path.endswith("/"):
-                return listing_digest(self.entries(path))
+                return listing_digest(self.entries(path[:-1]))
             if expected in (None, "file", "directory"):
                 return self.kind(path)
             real = self.real(path)
@@ -213,7 +214,7 @@ class Tree:
             data = self.read(path)
             return self._content[normalise(path)][1] or blob_digest(data)
         except SourceError:
-            return None
+            return self._reads.get(path.removesuffix("/"))
 
     def _follow(self, path: str) -> str | None:
         real, rest, links = "", path.split("/"), 0
@@ -228,6 +229,8 @@ class Tree:
                 continue
             here = f"{real}/{part}" if real else part
             node = self._node(here)
+            if node is not None and node.kind == "submodule":
+                raise self._in_submodule(path, here, node)
             if node is None or (rest and node.kind not in ("directory", "link")):
                 return None
             if node.kind != "link":
@@ -241,6 +244,11 @@ class Tree:
             if node.target.startswith("/"):
                 real = ""
         return real
+
+    def _in_submodule(self, path: str, submodule: str, node: Node) -> SourceError:
+        self._reads[path] = self._reads[submodule] = f"submodule {node.id}"
+        why = "is a Git submodule, whose files are not read (name its own repository instead)"
+        return SourceError(f"{self.shown(submodule)}: {why}")
 
     def _link_parts(self, path: str, here: str, node: Node) -> list[str]:
         """The parts of a link's target, after the check that it stays inside."""
@@ -276,7 +284,8 @@ _WORDS: Final = {
     "file": "file",
     "directory": "directory",
     "link": "symbolic link",
-    "other": "submodule, fifo or device",
+    "submodule": "submodule",
+    "other": "fifo or device",
 }
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from gitops.controller.wait import health_when_gone
 from gitops.manifests.errors import ManifestError
-from gitops.model.application import Application, Destination
+from gitops.model.application import Application, Destination, PlainOptions
+from gitops.model.errors import RenderError
 from gitops.model.health import HealthWord
 from gitops.model.result import Outcome
 from tests.scenarios.world import config_map, deployment, job
@@ -21,6 +22,25 @@ def test_a_broken_render_must_not_prune_what_is_in_git(world):
         world.sync()
     assert world.get("ConfigMap", "a")
     assert world.get("ConfigMap", "b")
+
+
+def test_a_manifest_that_moved_into_a_submodule_must_not_be_pruned(world):
+    world.commit(a=config_map("a"), b=config_map("b"))
+    world.sync()
+    inner = world.folder / "inner"
+    inner.mkdir()
+    (world.repository / "b.yaml").rename(inner / "b.yaml")
+    world._git("init", "-q", "-b", "main", cwd=inner)
+    world._git("add", "-A", cwd=inner)
+    world._git("-c", "user.name=Ada", "-c", "user.email=a@example.com", "commit", "-qm", "moved", cwd=inner)
+    world._git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner), "moved")
+    world.commit()
+    with pytest.raises(RenderError, match="moved: is a Git submodule"):
+        world.sync()
+    assert world.get("ConfigMap", "b")
+    without = replace(world.app.source, plain=PlainOptions(exclude="moved/**"))
+    (prune,) = world.plan(replace(world.app, source=without)).plan.prunes
+    assert prune.key.name == "b"
 
 
 def test_a_sync_must_not_run_an_old_revision(world):

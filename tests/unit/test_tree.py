@@ -55,6 +55,13 @@ def test_a_tree_that_differs_elsewhere_answers_alike() -> None:
     assert Tree.of_files({"a/x": "x", "b": "other", "c": "c"}).answers_alike(tree.reads)
 
 
+def test_the_root_answers_alike_while_the_same_names_are_in_it() -> None:
+    tree = Tree.of_files({"a/x": "x", "b": "b"})
+    tree.entries("")
+    assert Tree.of_files({"a/x": "x", "b": "other"}).answers_alike(tree.reads)
+    assert not Tree.of_files({"a/x": "x"}).answers_alike(tree.reads)
+
+
 def test_entries_are_sorted_and_tell_kinds() -> None:
     tree = Tree.of_files({"b": "", "a/c": ""}, links={"l": "b"})
     assert tree.entries("") == (Entry("a", "directory"), Entry("b", "file"), Entry("l", "link"))
@@ -130,7 +137,7 @@ def test_a_file_of_200_mb_is_refused_unread(tmp_path: Path) -> None:
 def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     tree, path = folder_tree(tmp_path)
-    with pytest.raises(SourceError, match="expected a file, found a submodule, fifo or device"):
+    with pytest.raises(SourceError, match="expected a file, found a fifo or device"):
         tree.read(f"{path}/pipe.yaml")
 
 
