@@ -215,6 +215,10 @@ class Store(Protocol):
         """Raise StoreError when what is stored is damaged below the level of entries."""
         ...
 
+    async def check_place(self) -> None:
+        """Raise LostStoreError when its file was deleted or replaced since it was opened."""
+        ...
+
     async def chains(self, application: str = "") -> list[tuple[str, str]]:
         """(application, cluster) of every audit chain, or of those of one Application."""
         ...

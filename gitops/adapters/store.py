@@ -17,7 +17,7 @@ from typing import IO, Any, TypeVar
 
 from gitops.adapters.sealing import Sealer
 from gitops.adapters.store_sql import SCHEMA, Rows, Script, SqlStore, make_tables
-from gitops.model.errors import StoreError
+from gitops.model.errors import LostStoreError, StoreError
 
 _BUSY_SECONDS = 10.0
 _BUSY_STEP_SECONDS = 0.02
@@ -32,6 +32,7 @@ class SqliteStore(SqlStore):
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._claimed: IO[str] | None = None
+        self._place: tuple[int, int] | None = None
         self._waiting: deque[tuple[Callable[[], Script[Any]], Future[Any]]] = deque()
 
     @classmethod
@@ -51,6 +52,12 @@ class SqliteStore(SqlStore):
         rows = await self._rows("PRAGMA integrity_check(1)")
         if rows[0][0] != "ok":
             raise StoreError(f"{self._path}: the database is damaged: {rows[0][0]}")
+
+    async def check_place(self) -> None:
+        if await self._run(self._found) != self._place:
+            why = "was deleted or replaced while it was open, so that nobody would read what is written to it"
+            way_out = "start again: what is owned and the last releases are in the cluster"
+            raise LostStoreError(f"{self._path}: {why} ({way_out})")
 
     async def claim_single(self) -> bool:
         return await self._run(self._claim)
@@ -91,6 +98,15 @@ class SqliteStore(SqlStore):
         self._path.chmod(0o600)
         self._keep_a_log()
         self._db.execute("PRAGMA synchronous = FULL")
+        self._place = self._found()
+
+    def _found(self) -> tuple[int, int] | None:
+        """What names the file that is at our path now; None where there is none."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
 
     def _keep_a_log(self) -> None:
         """Turn a fresh file over to WAL; SQLite does not wait by itself for another process that is writing to it."""

@@ -108,6 +108,9 @@ class PostgresqlStore(SqlStore):
         """PostgreSQL looks after its own files; that it answers is all there is to see."""
         await self._rows("SELECT 1")
 
+    async def check_place(self) -> None:
+        """Nothing: a server's database does not go away under those who have it open."""
+
     async def claim_single(self) -> bool:
         return True
 

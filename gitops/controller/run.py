@@ -33,7 +33,7 @@ from gitops.engine.health import health_of
 from gitops.engine.inventory import owner_of
 from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.errors import GitopsError
+from gitops.model.errors import GitopsError, LostStoreError
 from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -350,9 +350,10 @@ class Controller:
     async def _follow_store(self, stop: asyncio.Event) -> None:
         """Begin the work when the store is ours, then take in what people ask for through it.
 
-        A store that fails for a while is asked again.
+        A store that fails for a while is asked again; one that is lost ends the controller.
         """
         await self._until_single(stop)
+        await self.store.check_place()
         await self.people.read_words()
         await self.records.load()
         self.poller.start()
@@ -365,11 +366,14 @@ class Controller:
         while True:
             await self.clock.sleep(_STORE_SECONDS)
             try:
+                await self.store.check_place()
                 await self.people.read_words()
                 await self.people.read_wishes()
                 await self.records.write()
                 trouble.is_over()
                 self._wake_waiting()
+            except LostStoreError:
+                raise
             except GitopsError as exc:
                 trouble.is_there(exc)
 

@@ -9,7 +9,8 @@
     ├── RenderError         the files are there, but make no manifests                      exit 2
     ├── HeldError           a guard, another owner or a policy stopped it before any write  exit 3
     ├── StoreError          our own records cannot be read or written                       exit 4
-    │   └── AuditError      the audit chain is broken                                       exit 4
+    │   ├── AuditError      the audit chain is broken                                       exit 4
+    │   └── LostStoreError  ... any more: whoever opens the store finds another one         exit 4
     └── ClusterError        the API server refused or cannot be reached
         ├── ApiError        it answered with a Status (409 conflict, 422 invalid, ...)      exit 4
         └── UnreachableError  no answer, or it refused our credentials                      exit 6
@@ -30,6 +31,7 @@ __all__ = [
     "HeldError",
     "HostUnreachableError",
     "LostClusterError",
+    "LostStoreError",
     "ManifestError",
     "RenderError",
     "SourceError",
@@ -69,6 +71,10 @@ class StoreError(GitopsError):
 
 class AuditError(StoreError):
     """The audit chain does not verify; the text names the first entry that is wrong."""
+
+
+class LostStoreError(StoreError):
+    """What is open here is not what others find in its place: what is written to it, nobody will read."""
 
 
 class ClusterError(GitopsError):
