@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.manifest import Manifest
-from gitops.manifests.yaml import load_all, read_manifests
+from gitops.manifests.yaml import load_all, named, read_manifests
 from gitops.model.application import SourceSpec
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, join, normalise, within
@@ -71,7 +71,9 @@ def values_of(tree: Tree, folder: str, spec: SourceSpec) -> dict[str, Any]:
         tree.check_at_home(file)
         for document in load_all(tree.read(file), file):
             if not isinstance(document.value, dict):
-                raise ManifestError(f"{tree.shown(file)}:{document.line}: expected a map of values")
+                raise ManifestError(
+                    f"{tree.shown(file)}:{document.line}: expected a map of values, got {named(document.value)}"
+                )
             values = merge(values, document.value)
     return merge(values, spec.template.values)
 

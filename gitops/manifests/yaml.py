@@ -34,9 +34,10 @@ from gitops.manifests.yaml_documents import (
     json_documents,
     load_all,
     split_documents,
+    text_named,
 )
 
-__all__ = ["Document", "line_of", "load_all", "read_manifests"]
+__all__ = ["Document", "line_of", "load_all", "named", "read_manifests"]
 
 Field = tuple[str | int, ...]
 
@@ -73,7 +74,7 @@ class _Where:
 
 def _manifests_of(value: Any, where: _Where, field: Field) -> Iterator[Manifest]:
     if not isinstance(value, dict):
-        raise where.error(field, f"expected a Kubernetes object, got {_named(value)}")
+        raise where.error(field, f"expected a Kubernetes object, got {named(value)}")
     for name, example in (("apiVersion", "apps/v1"), ("kind", "Deployment")):
         if not isinstance(value.get(name), str) or not value[name]:
             raise _wrong(where, (*field, name), value.get(name), example)
@@ -104,7 +105,7 @@ def check_metadata(body: Body, where: "_Where", field: Field) -> None:
     metadata = body.get("metadata")
     here = (*field, "metadata")
     if not isinstance(metadata, dict):
-        raise where.error(here, f"expected a map with a name, got {_named(metadata)}")
+        raise where.error(here, f"expected a map with a name, got {named(metadata)}")
     for name in ("name", "generateName", "namespace"):
         if metadata.get(name) is not None and not isinstance(metadata[name], str):
             raise _wrong(where, (*here, name), metadata[name], "web")
@@ -115,7 +116,7 @@ def check_metadata(body: Body, where: "_Where", field: Field) -> None:
         if entries is None:
             continue
         if not isinstance(entries, dict):
-            raise where.error((*here, group), f"expected a map of text, got {_named(entries)}")
+            raise where.error((*here, group), f"expected a map of text, got {named(entries)}")
         for key, value in entries.items():
             if value is not None and not isinstance(value, str):
                 raise _wrong(where, (*here, group, key), value, "text")
@@ -126,10 +127,11 @@ def _wrong(where: _Where, field: Field, value: Any, example: str) -> ManifestErr
         return where.error(field, f'expected text, got a boolean (write "{str(value).lower()}", with quotes)')
     if isinstance(value, int | float):
         return where.error(field, f'expected text, got a number (write "{value}", with quotes)')
-    return where.error(field, f'expected text, got {_named(value)} (write something like "{example}")')
+    return where.error(field, f'expected text, got {named(value)} (write something like "{example}")')
 
 
-def _named(value: Any) -> str:
+def named(value: Any) -> str:
+    """In words: what a value is, where something else was expected."""
     match value:
         case None | "":
             return "nothing"
@@ -138,7 +140,7 @@ def _named(value: Any) -> str:
         case int() | float():
             return "a number"
         case str():
-            return "text"
+            return text_named(value)
         case list():
             return "a list"
     return "a map"

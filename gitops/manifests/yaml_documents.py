@@ -31,6 +31,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_DEPTH: Final = 300
 
 _TAG: Final = "tag:yaml.org,2002:"
+_LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
 # Tags whose text is a value of its own kind; text under any other tag is a string.
 _RESOLVED_TAGS: Final = {_TAG + name: name for name in ("bool", "int", "float", "null", "timestamp", "binary")}
 
@@ -67,6 +68,13 @@ def load_all(data: bytes, path: str) -> tuple[Document, ...]:
         if documents is not None:
             return documents
     return tuple(document for document in _yaml_documents(text, path) if document.value is not None)
+
+
+def text_named(text: str) -> str:
+    """What a text is, where something else was expected."""
+    if text.startswith(_LFS_POINTER):
+        return "a Git LFS pointer, whose file is not fetched (commit the file itself)"
+    return "text"
 
 
 def decode(data: bytes) -> str:

@@ -7,7 +7,7 @@ type is an error that names the field. The result is plain data with the fields'
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from gitops.manifests.yaml_documents import load_all
+from gitops.manifests.yaml_documents import load_all, text_named
 from gitops.manifests.yaml_scalars import format_float
 from gitops.model.errors import RenderError
 
@@ -242,7 +242,8 @@ def _as_text(value: int | float) -> str:
 
 
 def _wrong(where: str, field: str, expected: str, value: Any) -> RenderError:
-    got = {bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list", dict: "a map"}
+    text = text_named(value) if isinstance(value, str) else ""
+    got = {bool: "a boolean", int: "a number", float: "a number", str: text, list: "a list", dict: "a map"}
     hint = f' (write "{value}", with quotes)' if expected == "text" and isinstance(value, int | float) else ""
     return RenderError(f"{where}: {field}: expected {expected}, got {got.get(type(value), 'nothing')}{hint}")
 

@@ -24,6 +24,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from gitops.manifests.yaml_documents import text_named
 from gitops.model.errors import RenderError
 from renderers.kustomize.nodes import (
     PLAIN,
@@ -130,7 +131,9 @@ def _quote(node: Node) -> None:
 def checked_object(node: Node) -> Map:
     """An object with a kind and a name (Lists need none); raises RenderError for any other."""
     if not isinstance(node, Map):
-        raise RenderError("expected a Kubernetes object (a map with apiVersion, kind and metadata)")
+        found = text_named(text_of(node))
+        why = " (a map with apiVersion, kind and metadata)" if found == "text" else f", got {found}"
+        raise RenderError(f"expected a Kubernetes object{why}")
     fields = node.fields
     metadata = fields.get("metadata")
     kind = fields.get("kind")

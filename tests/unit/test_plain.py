@@ -116,6 +116,24 @@ def test_the_renderer_is_told_by_what_stands_at_the_path(files: dict[str, str], 
     assert renderer_for(Tree.of_files(files), "p") == renderer
 
 
+@pytest.mark.parametrize(
+    ("other", "broken"),
+    [
+        ({}, "a.yaml"),
+        ({}, "kustomization.yaml"),
+        ({"kustomization.yaml": "resources: [a.yaml]\n"}, "a.yaml"),
+        ({"kustomization.yaml": "resources: [b.yaml]\npatches: [{path: p.yaml}]\n"}, "p.yaml"),
+        ({"a.yaml.j2": config_map("a")}, "values.yaml"),
+        ({}, "a.yaml.j2"),
+    ],
+)
+def test_a_git_lfs_pointer_is_told_as_such(other: dict[str, str], broken: str) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+    files = {"b.yaml": config_map("b"), **other, broken: pointer}
+    with pytest.raises((ManifestError, RenderError), match=rf"^{broken}.* got a Git LFS pointer, whose file is not"):
+        names(Tree.of_files(files))
+
+
 def test_an_unknown_renderer_is_an_error() -> None:
     with pytest.raises(RenderError, match="no renderer is called jsonnet"):
         render(Tree.of_files(FILES), SourceSpec(renderer="jsonnet"), Context())  # type: ignore[arg-type]

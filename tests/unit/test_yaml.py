@@ -186,6 +186,10 @@ def test_generate_name_is_a_name() -> None:
             'f.yaml:12: metadata.labels.app: expected text, got a boolean (write "true", with quotes)',
         ),
         ("- a\n", "f.yaml:1: expected a Kubernetes object, got a list"),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n",
+            "f.yaml:1: expected a Kubernetes object, got a Git LFS pointer, whose file is not fetched",
+        ),
         ("a: b: c\n", "f.yaml:1: not YAML: mapping values are not allowed in this context"),
         ("x: 1\n---\n" * 3 + "a: {\n", "f.yaml:8: not YAML: did not find expected node content"),
         ("a: .inf\n", "f.yaml:1: `.inf` cannot be written as JSON"),
