@@ -14,7 +14,8 @@ from typing import Final
 
 FULL_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 PART_OF_COMMIT = re.compile(r"[0-9a-f]{4,63}")
-
+# What people copy from a log; fewer digits may be anything.
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,39}")
 _VERSION = re.compile(
     r"v?(0|[1-9][0-9]{0,17})(?:\.(0|[1-9][0-9]{0,17}))?(?:\.(0|[1-9][0-9]{0,17}))?"
     r"(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
@@ -89,11 +90,13 @@ def unknown(refs: RemoteRefs, target: str) -> str:
     """In words: nothing is called `target`, and what it may have been meant for."""
     if not target:
         return "the repository has no default branch (name one in targetRevision)"
-    if is_range(target):
+    if is_range(target) and not _SHORT_COMMIT.fullmatch(target):
         newest = ", ".join(sorted(refs.tags)[-3:]) or "none"
         return f"no tag fits {target} (its tags: {newest})"
     near = " or ".join(nearest(refs, target))
-    return f"no branch or tag is called {target}" + (f" (did you mean {near}?)" if near else "")
+    hints = [f"did you mean {near}?"] if near else []
+    hints += ["A commit has to be given whole, by 40 digits"] if _SHORT_COMMIT.fullmatch(target) else []
+    return f"no branch or tag is called {target}" + (f" ({' '.join(hints)})" if hints else "")
 
 
 def is_range(target: str) -> bool:

@@ -29,6 +29,15 @@ def test_a_branch_that_is_gone_is_told_once_with_what_may_be_meant_and_once_when
         assert len(of(lines, "revision.found")) == 1
 
 
+def test_a_short_commit_is_told_to_be_given_whole(world, lines):
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world, application(world, "app", targetRevision=sha[:7])) as running:
+        running.until(lambda: running.tracked().problem)
+        assert running.tracked().problem.endswith(
+            f"no branch or tag is called {sha[:7]} (did you mean main? A commit has to be given whole, by 40 digits)"
+        )
+
+
 def test_a_repository_that_cannot_be_read_is_told_once_and_once_when_it_can_be_again(world, lines, monkeypatch):
     monkeypatch.setattr("gitops.controller.hosts._FIRST_SECONDS", 0.1)
     sha = world.commit(settings=config_map("settings"))

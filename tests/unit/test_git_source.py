@@ -16,7 +16,7 @@ import pytest
 
 from gitops.adapters.git import GitCredentials, GitSource
 from gitops.adapters.git_process import GitFailure, end, remote_of
-from gitops.adapters.git_refs import RemoteRefs, find_ref
+from gitops.adapters.git_refs import RemoteRefs, find_ref, unknown
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision
 from tests.unit.repositories import Repository
@@ -448,3 +448,11 @@ def test_an_ssh_key_needs_known_hosts() -> None:
 def test_credentials_do_not_print_themselves() -> None:
     secret = GitCredentials("u", "p4ssw0rd", "t0ken", "k3y", proxy="http://u:p@proxy")
     assert not any(word in repr(secret) for word in ("p4ssw0rd", "t0ken", "k3y", "u:p@"))
+
+
+@pytest.mark.parametrize("target", ["494febb", "4940123", "494febb494febb494febb494febb494febb494f"])
+def test_what_reads_as_a_part_of_a_commit_is_told_to_be_given_whole(target: str) -> None:
+    refs = RemoteRefs(branches={"main": "1" * 40})
+    expected = f"no branch or tag is called {target} (did you mean main? A commit has to be given whole, by 40 digits)"
+    assert unknown(refs, target) == expected
+    assert "whole" not in unknown(refs, target[:6])
