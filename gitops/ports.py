@@ -55,7 +55,11 @@ class Refs(Protocol):
         ...
 
     def missing(self, target: str) -> str:
-        """In words: nothing is called `target`, and what it may have been meant for."""
+        """In words: nothing is called `target`."""
+        ...
+
+    def hint(self, target: str) -> str:
+        """What `missing` goes on with: " (what may have been meant by `target`)", or ""."""
         ...
 
 

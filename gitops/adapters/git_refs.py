@@ -88,15 +88,29 @@ def nearest(refs: RemoteRefs, target: str) -> list[str]:
 
 def unknown(refs: RemoteRefs, target: str) -> str:
     """In words: nothing is called `target`, and what it may have been meant for."""
+    return missing(target) + hint(refs, target)
+
+
+def missing(target: str) -> str:
+    """In words: nothing is called `target`."""
     if not target:
-        return "the repository has no default branch (name one in targetRevision)"
+        return "the repository has no default branch"
+    if is_range(target) and not _SHORT_COMMIT.fullmatch(target):
+        return f"no tag fits {target}"
+    return f"no branch or tag is called {target}"
+
+
+def hint(refs: RemoteRefs, target: str) -> str:
+    """What may have been meant by it, in parentheses after a space; "" when nobody knows."""
+    if not target:
+        return " (name one in targetRevision)"
     if is_range(target) and not _SHORT_COMMIT.fullmatch(target):
         newest = ", ".join(sorted(refs.tags)[-3:]) or "none"
-        return f"no tag fits {target} (its tags: {newest})"
+        return f" (its tags: {newest})"
     near = " or ".join(nearest(refs, target))
     hints = [f"did you mean {near}?"] if near else []
     hints += ["A commit has to be given whole, by 40 digits"] if _SHORT_COMMIT.fullmatch(target) else []
-    return f"no branch or tag is called {target}" + (f" ({' '.join(hints)})" if hints else "")
+    return f" ({' '.join(hints)})" if hints else ""
 
 
 def is_range(target: str) -> bool:

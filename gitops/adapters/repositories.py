@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from gitops.adapters.git import GitSource
 from gitops.adapters.git_process import is_ssh
-from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, unknown
+from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, hint, missing
 from gitops.adapters.source import Sources
 from gitops.model.application import Application, SourceSpec
 from gitops.model.revision import Revision, Tree
@@ -42,7 +42,10 @@ class GitRefs:
         return None if found is None else Revision(found.sha, target or found.name)
 
     def missing(self, target: str) -> str:
-        return unknown(self.refs, target)
+        return missing(target)
+
+    def hint(self, target: str) -> str:
+        return hint(self.refs, target)
 
 
 class GitRepositories:

@@ -279,11 +279,13 @@ class Poller:
         moves: dict[tuple[str, Revision], list[Tracked]] = {}
         url, members = known.app.source.address, self._members(known)
         errors: dict[str, str] = {}
+        hints: dict[str, str] = {}  # of what may be meant, which changes with every other branch
         for tracked in members:
             target = tracked.app.source.targetRevision
             revision = refs.revision(target)
             if revision is None:
                 errors[tracked.identity] = f"{url}: {refs.missing(target)}"
+                hints[tracked.identity] = refs.hint(target)
             elif tracked.head is None or tracked.head.sha != revision.sha:
                 moves.setdefault((tracked.head.sha if tracked.head else "", revision), []).append(tracked)
         wanted = {revision.sha for _, revision in moves}
@@ -295,11 +297,12 @@ class Poller:
                 errors |= dict.fromkeys((tracked.identity for tracked in moving), error)
         for tracked in members:
             error, before = errors.get(tracked.identity, ""), tracked.look_error
-            if error and error != before:
-                log.warning("revision.missing", application=tracked.identity, error=error)
+            told = error + hints.get(tracked.identity, "")
+            if error and before != error and not before.startswith(f"{error} ("):
+                log.warning("revision.missing", application=tracked.identity, error=told)
             elif before and not error and not known.error:  # else the whole repository was away, which is told once
                 log.info("revision.found", application=tracked.identity)
-            self._on_look(tracked, error)
+            self._on_look(tracked, told)
 
     async def _moved(self, known: _Repository, old: str, revision: Revision, moving: list[Tracked]) -> str:
         """Take these Applications to a revision; why it cannot be had, or "". One that failed is not tried at once."""
@@ -320,7 +323,8 @@ class Poller:
     async def _move(self, app: Application, old: str, revision: Revision, members: list[Tracked]) -> None:
         tree = await self._repositories.tree(app, revision)
         changed = await self._repositories.changed(app, old, revision.sha) if old else None
-        log.info("commit.seen", repository=app.source.address, revision=revision.sha, applications=len(members))
+        seen = {"repository": app.source.address, "ref": revision.ref, "revision": revision.sha}
+        log.info("commit.seen", **seen, applications=len(members))
         for tracked in members:
             if _may_differ(tracked, old, changed, tree):
                 self._on_commit(tracked, revision)

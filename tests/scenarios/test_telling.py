@@ -29,6 +29,28 @@ def test_a_branch_that_is_gone_is_told_once_with_what_may_be_meant_and_once_when
         assert len(of(lines, "revision.found")) == 1
 
 
+def test_a_branch_that_is_gone_is_not_told_again_when_other_branches_change(world, lines):
+    world.commit(settings=config_map("settings"))
+    with Running(world, application(world, "app", targetRevision="mian")) as running:
+        running.until(lambda: "did you mean main?" in running.tracked().problem)
+        world._git("branch", "miau")
+        running.until(lambda: "miau" in running.tracked().problem)
+        assert len(of(lines, "revision.missing")) == 1
+        other = application(world, "app", targetRevision="mia")
+        running.call(lambda: running.controller.roster.put("test", Entry(other, trusted=True)))
+        running.until(lambda: "is called mia (" in running.tracked().problem)
+        assert len(of(lines, "revision.missing")) == 2
+
+
+def test_a_commit_is_seen_by_each_name_that_leads_to_it(world, lines):
+    sha = world.commit(settings=config_map("settings"))
+    world._git("tag", "v1.0.0")
+    apps = (application(world, "one", targetRevision="main"), application(world, "two", targetRevision="^1.0"))
+    with Running(world, *apps) as running:
+        running.until(lambda: len(of(lines, "commit.seen")) == 2)
+    assert {(line["ref"], line["revision"]) for line in of(lines, "commit.seen")} == {("main", sha), ("^1.0", sha)}
+
+
 def test_a_short_commit_is_told_to_be_given_whole(world, lines):
     sha = world.commit(settings=config_map("settings"))
     with Running(world, application(world, "app", targetRevision=sha[:7])) as running:
