@@ -98,7 +98,8 @@ async def _run(start: "Start") -> None:
     from gitops.config import application_of, read_applications
 
     stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
+    is_hangup_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as by nohup
+    for name in (signal.SIGTERM, signal.SIGINT, *[signal.SIGHUP] * (not is_hangup_ignored)):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _tell_tasks)
     # Threads wait for renders, credentials and seals; too few of them would make one wait for another.

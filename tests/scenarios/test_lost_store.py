@@ -7,6 +7,7 @@ import pytest
 from gitops.model.errors import LostStoreError
 from tests.scenarios.running import Running
 from tests.scenarios.test_controller_soak import controller, log_of
+from tests.scenarios.test_signals import until_synced
 from tests.scenarios.world import config_map
 
 
@@ -43,8 +44,7 @@ def test_a_controller_whose_store_is_lost_ends_and_the_next_one_goes_on(world, l
 def test_a_process_whose_store_is_lost_says_so_once_and_fails(world):
     world.commit(settings=config_map("settings"))
     with controller(world) as process:
-        while "application.synced" not in log_of(world):
-            assert process.poll() is None, log_of(world)
+        until_synced(world, process)
         delete(world.state)
         assert process.wait(10) == 4
     assert log_of(world).count("was deleted or replaced") == 1

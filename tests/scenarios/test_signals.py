@@ -1,0 +1,41 @@
+"""What ends the process of a controller: each such signal lets it give away what it has."""
+
+import signal
+import time
+
+import pytest
+
+from tests.scenarios.test_controller_soak import controller, log_of
+from tests.scenarios.world import config_map
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_end_lets_it_stop_in_order(world, number):
+    world.commit(settings=config_map("settings"))
+    with controller(world) as process:
+        until_synced(world, process)
+        process.send_signal(number)
+        assert process.wait(10) == 0, log_of(world)
+    assert "controller.stopped" in log_of(world)
+
+
+def test_a_hangup_that_whoever_started_it_ignores_is_ignored(world):
+    """As `nohup` does."""
+    world.commit(settings=config_map("settings"))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with controller(world) as process:
+            until_synced(world, process)
+            process.send_signal(signal.SIGHUP)
+            time.sleep(1.0)
+            assert process.poll() is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def until_synced(world, process):
+    deadline = time.monotonic() + 30
+    while "application.synced" not in log_of(world):
+        assert process.poll() is None, log_of(world)
+        assert time.monotonic() < deadline, log_of(world)
+        time.sleep(0.05)
