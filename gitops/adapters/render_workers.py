@@ -59,6 +59,7 @@ class RenderWorkers:
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def render(self, tree: Tree, spec: SourceSpec, context: Context) -> Rendered | Needs:
         """As `renderers.registry.render`, with the same answers, errors and records of what was read of `tree`."""
@@ -71,8 +72,11 @@ class RenderWorkers:
     def close(self) -> None:
         """End all processes; a render that is under way fails."""
         with self._lock:
-            workers, self._idle = [*self._idle, *self._busy], []
-        for worker in workers:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+            for worker in self._busy:
+                worker.kill()  # the rest of its end is for the thread that waits for it
+        for worker in idle:
             worker.end()
 
     def _is_too_much(self, worker: "_Worker") -> bool:
@@ -97,7 +101,7 @@ class RenderWorkers:
     def _ended(self, worker: "_Worker") -> None:
         with self._lock:
             self._busy.discard(worker)
-            if worker.is_well and len(self._idle) < _MOST_IDLE:
+            if worker.is_well and not self._is_closed and len(self._idle) < _MOST_IDLE:
                 self._idle.append(worker)
                 return
         worker.end()
@@ -199,10 +203,14 @@ class _Worker:
     def _tell(self, what: object) -> None:
         self._other.send_bytes(pickle.dumps(what))
 
-    def end(self) -> None:
-        """Kill it, and what it started."""
+    def kill(self) -> None:
+        """And what it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill it, and leave nothing of it."""
+        self.kill()
         self._process.wait()
         self._other.close()
 
