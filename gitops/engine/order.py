@@ -1,7 +1,8 @@
 """The order in which objects are changed: phase, wave, kind, name; and the reverse of it for pruning.
 
-Kinds are ranked as Argo CD ranks them. A Namespace or a CustomResourceDefinition is lifted before its first user; what
-makes the API server call a Service comes no earlier than that Service and the workloads behind it.
+Kinds are ranked as Argo CD ranks them, and the classes that Pods name before the Pods, which are refused without them.
+A Namespace or a CustomResourceDefinition is lifted before its first user; what makes the API server call a Service
+comes no earlier than that Service and the workloads behind it.
 """
 
 from collections.abc import Iterable
@@ -24,6 +25,8 @@ _KINDS = (
     "Secret",
     "SecretList",
     "ConfigMap",
+    "PriorityClass",
+    "RuntimeClass",
     "StorageClass",
     "PersistentVolume",
     "PersistentVolumeClaim",

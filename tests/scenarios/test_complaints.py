@@ -271,6 +271,19 @@ def test_pruning_must_not_go_against_the_order_of_dependency(world):
     assert world.get("ConfigMap", "needed") is None
 
 
+def test_a_pod_must_not_be_refused_for_want_of_the_priority_class_beside_it(world):
+    urgent = {"kind": "PriorityClass", "metadata": {"name": world.namespace}, "value": 10}
+    spec = {"priorityClassName": world.namespace, "containers": [{"name": "one", "image": "busybox"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": spec}
+    world.commit(a=pod, b={"apiVersion": "scheduling.k8s.io/v1", **urgent}, keep=config_map("keep"))
+    assert world.plan().plan.obstacles == ()
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("Pod", "one")["spec"]["priority"] == 10
+    world.commit(a=None, b=None)
+    gone = world.sync(confirm=True).changed
+    assert [(item.verb, item.key.kind) for item in gone] == [("pruned", "Pod"), ("pruned", "PriorityClass")]
+
+
 def test_a_secret_must_not_lie_in_plain_text_in_our_records(world):
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": "correct-horse"}}
     world.commit(s=secret)

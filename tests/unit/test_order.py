@@ -26,6 +26,12 @@ def test_config_comes_before_what_uses_it():
     assert rank_of("SomethingOfMine") > rank_of("APIService")
 
 
+@pytest.mark.parametrize("kind", ["PriorityClass", "RuntimeClass"])
+def test_a_class_that_pods_name_comes_before_all_that_makes_pods(kind):
+    workloads = ["DaemonSet", "Pod", "ReplicationController", "ReplicaSet", "Deployment", "StatefulSet", "Job"]
+    assert all(rank_of(kind) < rank_of(workload) for workload in [*workloads, "CronJob"])
+
+
 @pytest.mark.parametrize(
     ("name", "value", "place"),
     [
