@@ -180,6 +180,33 @@ def test_an_owner_deleted_in_the_foreground_waits_for_its_children(api, place):
     assert not pods(api, place)
 
 
+def workload(kind, name, pod):
+    """(path below the namespace, body) of a workload that wants Pods of this template."""
+    root, version = ("batch", "batch/v1") if kind == "Job" else ("apps", "apps/v1")
+    spec = {"template": pod} if kind == "Job" else {"selector": {"matchLabels": {"app": "x"}}, "template": pod}
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
+    return f"/apis/{root}/v1/namespaces/{{}}/{kind.lower()}s/{name}", body
+
+
+@pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet", "DaemonSet", "Job"])
+def test_a_pod_that_is_refused_is_told_in_an_event_and_made_once_it_may_be(api, place, kind):
+    name = f"urgent-{kind.lower()}"
+    wanted = template(priorityClassName=name, **({"restartPolicy": "Never"} if kind == "Job" else {}))
+    path, body = workload(kind, name, wanted)
+    assert api.apply(path.format(place), body)[0] == 201
+
+    def is_told(_, events):
+        told = [one["message"] for one in events["items"] if one["reason"] == "FailedCreate"]
+        return any(f"is forbidden: no PriorityClass with name {name} was found" in text for text in told)
+
+    api.until(CORE.format(place) + "/events", is_told)
+    api.create("/apis/scheduling.k8s.io/v1/priorityclasses", {"metadata": {"name": name}, "value": 10})
+    api.until(
+        CORE.format(place) + "/pods",
+        lambda _, body: any(pod["spec"].get("priorityClassName") == name for pod in body["items"]),
+    )
+
+
 def test_a_pod_that_no_node_fits_stays_pending_and_says_why(api, place):
     spec = template(nodeSelector={"disk": "ssd"})["spec"]
     api.create(CORE.format(place) + "/pods", {"metadata": {"name": "p"}, "spec": spec})

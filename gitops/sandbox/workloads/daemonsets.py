@@ -1,6 +1,7 @@
 """DaemonSets: a Pod on every node that the template may run on, replaced a few at a time."""
 
 from gitops.manifests.key import Body
+from gitops.sandbox.workloads.making import create_pod
 from gitops.sandbox.workloads.replicasets import is_available
 from gitops.sandbox.workloads.revisions import ensure_revision, forget_old
 from gitops.sandbox.workloads.world import (
@@ -40,9 +41,8 @@ def reconcile_daemon_set(world: World, namespace: str, name: str) -> None:
         for pod in found if node not in nodes else [entry for entry in found if is_ended(entry)]:
             if not is_going(pod):
                 world.delete(PODS, pod)
-    for node in nodes:
-        if not [pod for pod in by_node.get(node, ()) if not is_ended(pod)]:
-            _create(world, owner, node, hashed)
+    empty = [node for node in nodes if not [pod for pod in by_node.get(node, ()) if not is_ended(pod)]]
+    all(_create(world, owner, node, hashed) for node in empty)  # not the others once one is refused
     _replace(world, owner, hashed, len(nodes))
     _report(world, namespace, name, nodes, hashed)
     forget_old(world, owner, {revision["metadata"]["name"]})
@@ -61,15 +61,13 @@ def _template_generation(owner: Body) -> str:
     return str((owner["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "1"))
 
 
-def _create(world: World, owner: Body, node: str, hashed: str) -> None:
+def _create(world: World, owner: Body, node: str, hashed: str) -> bool:
     labels = {_HASH: hashed, _GENERATION: _template_generation(owner)}
     namespace = owner["metadata"]["namespace"]
     body = pod_from_template(owner, owner["spec"]["template"], namespace, labels)
     body["metadata"]["generateName"] = owner["metadata"]["name"] + "-"
     body["spec"] = {**body["spec"], "nodeName": node}
-    created = world.create(PODS, namespace, body)
-    if created is not None:
-        world.event(owner, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}", _COMPONENT)
+    return create_pod(world, reconcile_daemon_set, owner, body, _COMPONENT)
 
 
 def _replace(world: World, owner: Body, hashed: str, wanted: int) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from gitops.manifests.key import Body
+from gitops.sandbox.workloads.making import create_pod
 from gitops.sandbox.workloads.schedule import next_time
 from gitops.sandbox.workloads.world import (
     CRON_JOBS,
@@ -74,7 +75,8 @@ def _start(world: World, job: Body, pods: list[Body], running: list[Body], succe
     used = {_index(pod) for pod in pods if _phase(pod) == "Succeeded" or pod in running}
     free = (index for index in range(wanted or parallel) if index not in used)
     for _ in range(room):
-        _create(world, job, next(free, 0))
+        if not _create(world, job, next(free, 0)):
+            return
 
 
 def _index(pod: Body) -> int:
@@ -82,7 +84,7 @@ def _index(pod: Body) -> int:
     return int(text)
 
 
-def _create(world: World, job: Body, index: int) -> None:
+def _create(world: World, job: Body, index: int) -> bool:
     metadata = job["metadata"]
     body = pod_from_template(job, job["spec"]["template"], metadata["namespace"])
     stem = metadata["name"]
@@ -92,9 +94,7 @@ def _create(world: World, job: Body, index: int) -> None:
         body["metadata"]["labels"] = {**body["metadata"]["labels"], key: str(index)}
         body["metadata"]["annotations"] = {**body["metadata"].get("annotations", {}), key: str(index)}
     body["metadata"]["generateName"] = stem + "-"
-    created = world.create(PODS, metadata["namespace"], body)
-    if created is not None:
-        world.event(job, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}", _COMPONENT)
+    return create_pod(world, reconcile_job, job, body, _COMPONENT)
 
 
 def _over_deadline(world: World, job: Body) -> bool:

@@ -2,6 +2,7 @@
 
 from gitops.manifests.key import Body
 from gitops.sandbox.selectors import selects
+from gitops.sandbox.workloads.making import create_pod
 from gitops.sandbox.workloads.world import (
     PODS,
     REPLICA_SETS,
@@ -43,12 +44,8 @@ def _scale(world: World, replica_set: Body) -> None:
     for _ in range(wanted - len(pods)):
         body = pod_from_template(replica_set, template, namespace)
         body["metadata"]["generateName"] = replica_set["metadata"]["name"] + "-"
-        created = world.create(PODS, namespace, body)
-        if created is None:
-            world.event(replica_set, "FailedCreate", "Error creating: the API refused the pod", _COMPONENT, "Warning")
-            world.again(reconcile_replica_set, namespace, replica_set["metadata"]["name"], 5.0)
+        if not create_pod(world, reconcile_replica_set, replica_set, body, _COMPONENT):
             return
-        world.event(replica_set, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}", _COMPONENT)
     if len(pods) > wanted:
         for pod in sorted(pods, key=_doomed_first)[: len(pods) - wanted]:
             world.delete(PODS, pod)

@@ -2,6 +2,7 @@
 
 from gitops.manifests.key import Body
 from gitops.sandbox.selectors import selects
+from gitops.sandbox.workloads.making import create_pod
 from gitops.sandbox.workloads.replicasets import is_available
 from gitops.sandbox.workloads.revisions import ensure_revision, forget_old
 from gitops.sandbox.workloads.world import (
@@ -74,7 +75,8 @@ def _scale(world: World, owner: Body, pods: dict[int, Body], current_name: str, 
                 _claim(world, owner, template, pod["metadata"]["name"])
         else:
             revision = update_name if ordinal >= _partition(spec, first) else current_name
-            _create(world, owner, ordinal, revision)
+            if not _create(world, owner, ordinal, revision):
+                return
         if not parallel and (pod is None or is_going(pod) or not _settled(world, owner, pod)):
             return
     surplus = sorted((ordinal for ordinal in pods if ordinal not in wanted), reverse=True)
@@ -117,7 +119,7 @@ def _update(world: World, owner: Body, pods: dict[int, Body], wanted: range, upd
             return
 
 
-def _create(world: World, owner: Body, ordinal: int, revision_name: str) -> None:
+def _create(world: World, owner: Body, ordinal: int, revision_name: str) -> bool:
     metadata, spec = owner["metadata"], owner["spec"]
     name, namespace = f"{metadata['name']}-{ordinal}", metadata["namespace"]
     template = spec["template"]
@@ -137,9 +139,9 @@ def _create(world: World, owner: Body, ordinal: int, revision_name: str) -> None
     body["spec"] = {**body["spec"], "hostname": name, "volumes": volumes}
     if spec.get("serviceName"):
         body["spec"]["subdomain"] = spec["serviceName"]
-    if world.create(PODS, namespace, body) is not None:
-        message = f"create Pod {name} in StatefulSet {metadata['name']} successful"
-        world.event(owner, "SuccessfulCreate", message, _COMPONENT)
+    act = f"create Pod {name} in StatefulSet {metadata['name']}"
+    words = (f"{act} successful", f"{act} failed error: {{}}")
+    return create_pod(world, reconcile_stateful_set, owner, body, _COMPONENT, words)
 
 
 def _claim(world: World, owner: Body, template: Body, pod_name: str) -> tuple[str, str]:

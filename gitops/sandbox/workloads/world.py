@@ -48,6 +48,8 @@ class World:
         self._places: dict[str, tuple[ResourceKey, str]] = {}
         # Cluster time of things that objects only carry in whole seconds of the world's time, by uid.
         self.moments: dict[str, float] = {}
+        # How often in a row the API refused what an owner wants made, and when that is tried again, by its uid.
+        self.refusals: dict[str, tuple[int, float]] = {}
         for resource, stored in cluster.storage.everything():
             self._index(resource, stored.body)
 
@@ -97,6 +99,7 @@ class World:
             uid = event.stored.body["metadata"]["uid"]
             self._places.pop(uid, None)
             self.moments.pop(uid, None)
+            self.refusals.pop(uid, None)
             return
         self._index(event.resource, event.stored.body)
 
@@ -115,12 +118,16 @@ class World:
 
     def create(self, resource: ResourceKey, namespace: str, body: Body) -> Body | None:
         """Creates an object; None where the API refuses it (a quota, a namespace that is going)."""
-        served = self.cluster.registry.get(*resource)
-        full = {"kind": served.kind, "apiVersion": served.api_version, **body}
         try:
-            return writes.create(self.cluster, self._write(resource, namespace, ""), full)
+            return self.try_to_create(resource, namespace, body)
         except ApiFailure:
             return None
+
+    def try_to_create(self, resource: ResourceKey, namespace: str, body: Body) -> Body:
+        """Creates an object; raises the ApiFailure where the API refuses it."""
+        served = self.cluster.registry.get(*resource)
+        full = {"kind": served.kind, "apiVersion": served.api_version, **body}
+        return writes.create(self.cluster, self._write(resource, namespace, ""), full)
 
     def update(self, resource: ResourceKey, body: Body, change: Callable[[Body], Body], subresource: str = "") -> Body:
         """Changes an object that is known to be there; through its status no new generation comes of it."""
