@@ -38,9 +38,8 @@ def api_service(world):
         "insecureSkipTLSVerify": True,
         "service": {"namespace": world.namespace, "name": "hooks"},
     }
-    # Nobody aggregates APIs here, so it never becomes available.
-    metadata = {"name": f"v1.{group}", "annotations": {"gitops.dev/health": "ignore"}}
-    return {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": metadata, "spec": spec}
+    version = "apiregistration.k8s.io/v1"
+    return {"apiVersion": version, "kind": "APIService", "metadata": {"name": f"v1.{group}"}, "spec": spec}
 
 
 CALLERS = pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from gitops.manifests.key import Body
 from gitops.sandbox.cluster import Cluster
 from gitops.sandbox.storage import Event, ResourceKey
 from gitops.sandbox.workloads import garbage
+from gitops.sandbox.workloads.apiservices import API_SERVICES, api_services_of, reconcile_api_service, service_of
 from gitops.sandbox.workloads.autoscalers import (
     AUTOSCALERS,
     BUDGETS,
@@ -28,7 +29,7 @@ from gitops.sandbox.workloads.jobs import reconcile_cron_job, reconcile_job
 from gitops.sandbox.workloads.kubelet import reconcile_pod
 from gitops.sandbox.workloads.namespaces import reconcile_namespace
 from gitops.sandbox.workloads.replicasets import reconcile_replica_set
-from gitops.sandbox.workloads.services import reconcile_ingress, reconcile_service, services_of
+from gitops.sandbox.workloads.services import ENDPOINTS, SLICES, reconcile_ingress, reconcile_service, services_of
 from gitops.sandbox.workloads.statefulsets import reconcile_stateful_set
 from gitops.sandbox.workloads.volumes import reconcile_claim, reconcile_volume
 from gitops.sandbox.workloads.world import (
@@ -70,6 +71,7 @@ RECONCILERS: dict[ResourceKey, Reconcile] = {
     VOLUMES: reconcile_volume,
     AUTOSCALERS: reconcile_autoscaler,
     BUDGETS: reconcile_budget,
+    API_SERVICES: reconcile_api_service,
 }
 
 # Who looks after the owners of what changed.
@@ -190,6 +192,10 @@ class Controllers:
         elif resource == CLAIMS:
             if volume_name := body["spec"].get("volumeName"):
                 yield reconcile_volume, "", volume_name
+        elif resource in (SERVICES, ENDPOINTS, SLICES):
+            service = body["metadata"]["name"] if resource == SERVICES else service_of(body)
+            for name in api_services_of(self._world, namespace, service):
+                yield reconcile_api_service, "", name
         elif resource == NODES:
             for daemon_set in self._world.all(DAEMON_SETS):
                 yield reconcile_daemon_set, daemon_set["metadata"]["namespace"], daemon_set["metadata"]["name"]

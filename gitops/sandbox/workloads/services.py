@@ -3,8 +3,8 @@
 from gitops.manifests.key import Body
 from gitops.sandbox.workloads.world import PODS, SERVICES, World, is_ended, is_going, is_ready, owner_reference
 
-_ENDPOINTS = ("", "endpoints")
-_SLICES = ("discovery.k8s.io", "endpointslices")
+ENDPOINTS = ("", "endpoints")
+SLICES = ("discovery.k8s.io", "endpointslices")
 _INGRESSES = ("networking.k8s.io", "ingresses")
 _BALANCER = "load-balancer"
 
@@ -13,8 +13,8 @@ def reconcile_service(world: World, namespace: str, name: str) -> None:
     """Writes the Endpoints and EndpointSlice of a Service, and its address where it asks for one."""
     service = world.get(SERVICES, namespace, name)
     if service is None:
-        if (stale := world.get(_ENDPOINTS, namespace, name)) is not None:
-            world.delete(_ENDPOINTS, stale)
+        if (stale := world.get(ENDPOINTS, namespace, name)) is not None:
+            world.delete(ENDPOINTS, stale)
         return
     if is_going(service):
         return
@@ -103,12 +103,12 @@ def _write_endpoints(world: World, service: Body, pods: list[Body]) -> None:
     body: Body = {"metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "labels": labels}}
     if subsets:
         body["subsets"] = subsets
-    current = world.get(_ENDPOINTS, metadata["namespace"], metadata["name"])
+    current = world.get(ENDPOINTS, metadata["namespace"], metadata["name"])
     if current is None:
-        world.create(_ENDPOINTS, metadata["namespace"], body)
+        world.create(ENDPOINTS, metadata["namespace"], body)
     elif (current.get("subsets") or []) != subsets:
         rest = {name: value for name, value in current.items() if name != "subsets"}
-        world.update(_ENDPOINTS, current, lambda _: {**rest, "subsets": subsets} if subsets else rest)
+        world.update(ENDPOINTS, current, lambda _: {**rest, "subsets": subsets} if subsets else rest)
 
 
 def _write_slice(world: World, service: Body, pods: list[Body]) -> None:
@@ -123,14 +123,14 @@ def _write_slice(world: World, service: Body, pods: list[Body]) -> None:
         for pod in pods
     ]
     ports = [{"name": "", **port} for port in _ports(service, pods)] or None
-    current = next(iter(world.owned(service, _SLICES)), None)
+    current = next(iter(world.owned(service, SLICES)), None)
     if current is None:
         labels = {
             "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
             "kubernetes.io/service-name": metadata["name"],
         }
         world.create(
-            _SLICES,
+            SLICES,
             metadata["namespace"],
             {
                 "metadata": {
@@ -145,7 +145,7 @@ def _write_slice(world: World, service: Body, pods: list[Body]) -> None:
             },
         )
     elif current.get("endpoints") != (endpoints or None) or current.get("ports") != ports:
-        world.update(_SLICES, current, lambda body: {**body, "endpoints": endpoints or None, "ports": ports})
+        world.update(SLICES, current, lambda body: {**body, "endpoints": endpoints or None, "ports": ports})
 
 
 def reconcile_ingress(world: World, namespace: str, name: str) -> None:
