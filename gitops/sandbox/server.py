@@ -91,7 +91,7 @@ class Sandbox:
         return sandbox
 
     async def _listen(self, port: int) -> None:
-        server = web.Server(self._handle, access_log=None)
+        server = web.Server(self._serve, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=_ssl_context(self._certificates))
@@ -141,6 +141,12 @@ class Sandbox:
         return kubeconfig(self.url, self.ca_pem, self.token)
 
     # --- requests -------------------------------------------------------------------------------------------------
+
+    async def _serve(self, received: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._handle(received)
+        except ConnectionError:  # the client went away, or a fault sent it away: nobody gets this answer
+            return web.Response()
 
     async def _handle(self, received: web.BaseRequest) -> web.StreamResponse:
         raw = await received.content.read() if received.body_exists else b""
@@ -213,8 +219,6 @@ class Sandbox:
             async with contextlib.aclosing(answer.watch.stream(length)) as lines:
                 async for chunk in lines:
                     await response.write(chunk)
-        except ConnectionError:
-            return response  # the client went away
         finally:
             self._streams.discard(task)
         await response.write_eof()

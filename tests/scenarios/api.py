@@ -20,7 +20,11 @@ class Api:
         self.context = ssl.create_default_context(cadata=sandbox.ca_pem)
         self.token = token or sandbox.token
 
-    def open(self, method, path, body=None, type="application/json", headers=None, **query):
+    def open(self, method, path, body=None, **options):
+        return self.send(method, path, body, **options).getresponse()
+
+    def send(self, method, path, body=None, type="application/json", headers=None, **query):
+        """The connection over which a request was sent; its answer is still to be read."""
         connection = http.client.HTTPSConnection(self.host, context=self.context, timeout=20)
         if query:
             path += ("&" if "?" in path else "?") + urllib.parse.urlencode(query)
@@ -30,7 +34,7 @@ class Api:
             sent["Content-Type"] = type
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
         connection.request(method, path, body=data, headers=sent)
-        return connection.getresponse()
+        return connection
 
     def __call__(self, method, path, body=None, **options):
         with self.open(method, path, body, **options) as response:

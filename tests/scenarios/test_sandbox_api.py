@@ -1,7 +1,10 @@
 """The embedded cluster's API beyond the recorded exchanges: access, paging, watches, faults, restarts."""
 
 import json
+import socket
+import struct
 import threading
+import time
 
 import pytest
 
@@ -289,6 +292,25 @@ def test_watches_end_early_where_the_faults_say_so(fresh_sandbox):
     api = Api(fresh_sandbox(controllers="none", faults="watch-close=200ms"))
     with api.open("GET", "/api/v1/namespaces", watch=1, timeoutSeconds=20) as response:
         assert len(response.read().splitlines()) >= 4
+
+
+@pytest.mark.parametrize("query", ["", "?watch=1"], ids=["list", "watch"])
+def test_a_client_that_goes_before_its_answer_is_no_error(fresh_sandbox, caplog, query):
+    api = Api(fresh_sandbox(controllers="none", faults="delay=200ms..200ms"))
+    gone = api.send("GET", f"/api/v1/namespaces{query}")
+    gone.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed with a reset
+    gone.close()
+    assert api.get("/api/v1/namespaces")[0] == 200
+    time.sleep(0.1)
+    assert caplog.text == ""
+
+
+def test_a_fault_that_resets_the_connection_is_no_error_of_the_server(bare, caplog):
+    assert bare("PUT", "/sandbox/faults", b"error=reset:100%")[0] == 200
+    with pytest.raises(OSError):
+        bare.get("/api/v1/namespaces")
+    assert bare("PUT", "/sandbox/faults", b"none")[0] == 200
+    assert caplog.text == ""
 
 
 def test_a_cluster_survives_a_restart(fresh_sandbox, tmp_path):
