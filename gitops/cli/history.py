@@ -78,7 +78,7 @@ def rollback(settings: Settings, /, app: str, release: int | None, namespace: st
 async def _rollback(settings: Settings, app: str, number: int | None, namespace: str, given: dict[str, Any]) -> None:
     from gitops.cli.display import Display
     from gitops.cli.opening import outside_of
-    from gitops.cli.output import print_hold, result_data
+    from gitops.cli.output import print_hold, print_kept, result_data
     from gitops.config import actor
     from gitops.controller.inspect import application_in, find_applications
     from gitops.controller.planning import plan_rendered
@@ -119,6 +119,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
         print_data(result_data(result), given["output"])
     elif isinstance(planned.decision, Hold):
         print_hold(planned.decision)
+    print_kept(result.plan, "the release does not have it")
     release = printable(f"{inventory.application} release {chosen.number} ({chosen.revision[:12]})")
     click.echo(f"{release}: {result.outcome.value}", err=True)
     codes = {Outcome.HELD: exits.HELD, Outcome.FAILED: exits.FAILED, Outcome.ROLLED_BACK: exits.ROLLED_BACK}

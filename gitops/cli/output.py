@@ -89,6 +89,12 @@ def print_plan(plan: Plan) -> None:
         click.echo(f"note: {printable(plan.predicted)}")
 
 
+def print_kept(plan: Plan, why: str) -> None:
+    """What could be deleted and is not; `why` it might be, in words that follow "although"."""
+    for kept in plan.kept:
+        click.echo(printable(f"kept {kept.key} although {why}: {kept.reason}"), err=True)
+
+
 def print_hold(hold: Hold) -> None:
     for obstacle in hold.obstacles:
         is_refused = obstacle.kind is ObstacleKind.REFUSED

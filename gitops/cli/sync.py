@@ -51,7 +51,7 @@ def sync(settings: Settings, /, path: str, file: str, name: str, namespace: str,
 async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
     from gitops.cli.display import Display
     from gitops.cli.opening import outside_of
-    from gitops.cli.output import print_data, print_hold, print_plan, result_data, summary
+    from gitops.cli.output import print_data, print_hold, print_kept, print_plan, result_data, summary
     from gitops.config import actor
     from gitops.controller.planning import plan_sync
     from gitops.controller.reconcile import sync_planned
@@ -80,8 +80,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
     for finding in planned.findings:
         if finding.severity == "warning":
             click.echo(click.style("warning: ", fg="yellow") + printable(finding), err=True)
-    for kept in result.plan.kept:
-        click.echo(printable(f"kept {kept.key} although it left the source: {kept.reason}"), err=True)
+    print_kept(result.plan, "it left the source")
     code = _exit_of(result, planned.decision)
     _say_end(app, result, is_refused=code == exits.FAILED and result.outcome is Outcome.HELD)
     if settings.verbose:

@@ -36,6 +36,21 @@ def test_a_rollback_by_hand_leaves_what_the_application_ignores(world):
     assert spec["replicas"] == 4
 
 
+def test_a_rollback_by_hand_says_what_it_keeps_and_deletes_it_where_that_is_asked_for(world):
+    world.commit(a=config_map("a"))
+    world.sync(world.with_sync(prune=False))
+    world.commit(b=config_map("b"))
+    world.sync(world.with_sync(prune=False))
+    code, said = by_hand(world)
+    assert code == DONE
+    kept = f"kept ConfigMap {world.namespace}/b although the release does not have it: pruning is off (--prune, "
+    assert kept in said
+    assert world.get("ConfigMap", "b")
+    code, said = by_hand(world, "1", "--prune", "--confirm")
+    assert (code, "kept" in said) == (DONE, False)
+    assert world.get("ConfigMap", "b") is None
+
+
 def test_a_rule_that_came_after_the_last_change_counts_in_a_rollback(world):
     world.commit(web=deployment(replicas=2))
     world.sync()
