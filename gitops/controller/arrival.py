@@ -15,7 +15,7 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.audit import AuditEvent
 from gitops.model.errors import ApiError
 from gitops.model.record import Record
-from gitops.model.result import Outcome
+from gitops.model.result import Outcome, told_failures
 from gitops.ports import Cluster
 
 _ENDS = {Outcome.FAILED.value: Outcome.FAILED, Outcome.ROLLED_BACK.value: Outcome.ROLLED_BACK}
@@ -101,7 +101,7 @@ def _last_of(events: list[AuditEvent], sha: str) -> AuditEvent | None:
 
 def _reason(event: AuditEvent) -> str:
     failures = event.detail.get("failures") or []
-    return event.detail.get("reason") or "; ".join(str(item["reason"]) for item in failures)
+    return event.detail.get("reason") or told_failures((item["object"], item["reason"]) for item in failures)
 
 
 async def _where(cluster: Cluster, inventory: Inventory | None, status: dict[str, Any], record: Record | None) -> str:

@@ -28,7 +28,7 @@ from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import worst
 from gitops.model.plan import Change, Create, Obstacle, Prune, RunHook
 from gitops.model.release import Release
-from gitops.model.result import Changed, Failure, Outcome, SyncResult
+from gitops.model.result import Changed, Failure, Outcome, SyncResult, told_failures
 from gitops.model.spec import spec_text
 
 _MOST_UNFINISHED = 20  # that there are any is what counts
@@ -68,7 +68,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         changed=(*made, *progress.changed),
         failures=tuple(progress.failures),
         health=tuple(sorted(progress.healths.items())),
-        message="; ".join(failure.reason for failure in progress.failures),
+        message=told_failures((str(failure.key or ""), failure.reason) for failure in progress.failures),
     )
     if result.outcome is Outcome.SYNCED:
         await _settle(request, outside, planned, inventory, progress, journal)

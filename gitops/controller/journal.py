@@ -9,6 +9,7 @@ from gitops.engine.inventory import Inventory
 from gitops.logs import Log, shortened
 from gitops.model.audit import Anchor
 from gitops.model.plan import ABSENT, Change, Create, FieldChange, Manager, Prune, Recreate, RunHook, Update
+from gitops.model.result import told_failures
 from gitops.ports import Fact
 
 log = Log()
@@ -55,10 +56,9 @@ class Journal:
 def _told(detail: dict[str, Any]) -> dict[str, str]:
     """What a log line says of an entry, which has it whole: objects with their verbs, failures, the reason."""
     changes = [f"{change['change']} {change['object']}" for change in detail.get("changes") or []]
-    failures = [str(item["reason"]) for item in detail.get("failures") or []]
     told = {
         "objects": "; ".join(detail.get("changed") or changes),
-        "failures": "; ".join(failures),
+        "failures": told_failures((item["object"], item["reason"]) for item in detail.get("failures") or []),
         "reason": detail.get("reason") or "",
         "health": detail.get("health") or "",
     }

@@ -1,5 +1,6 @@
 """What was decided about a plan, and what became of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,6 +58,27 @@ class Failure:
 
     key: ResourceKey | None
     reason: str
+
+
+_MOST_NAMED = 3
+
+
+def told_failures(failures: Iterable[tuple[str, str]]) -> str:
+    """All failures, (object, reason) each, in one line: an equal reason once, behind those it does not name itself."""
+    objects: dict[str, list[str]] = {}
+    for name, reason in failures:
+        objects.setdefault(reason, []).extend([] if not name or _names(reason, name) else [name])
+    return "; ".join(f"{_listed(names)}: {reason}" if names else reason for reason, names in objects.items())
+
+
+def _names(reason: str, name: str) -> bool:
+    """Whether a reason says of which object it is: as we write it, or by its name in quotes, as the API server does."""
+    return name in reason or f'"{name.rpartition(" ")[2].rpartition("/")[2]}"' in reason
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True, slots=True)

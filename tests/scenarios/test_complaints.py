@@ -65,7 +65,7 @@ def test_a_sync_must_not_wait_without_an_end_and_names_what_it_waited_for(world)
     result = world.sync(world.with_sync(timeout=1.5))
     assert time.monotonic() - began < 8
     assert result.failures[0].key.name == "web"
-    assert "not healthy in time" in result.message
+    assert f"apps/Deployment {world.namespace}/web: not healthy in time: " in result.message
 
 
 def test_losing_the_inventory_must_not_delete_anything(world):
