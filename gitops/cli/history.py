@@ -14,7 +14,7 @@ from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
 from gitops.model.audit import AuditEvent
 from gitops.model.errors import ConfigError
-from gitops.model.release import Quarantine, Release
+from gitops.model.release import BY_HAND, Quarantine, Release
 from gitops.model.revision import Revision
 
 
@@ -104,7 +104,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
                 application = replace(application, sync=replace(application.sync, timeout=seconds))
             left = failed or next((one for one in releases if one.digest == present), None)
             at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            reason = f"rolled back by {actor()}"
+            reason = BY_HAND + actor()
             before = inventory.quarantine
             also = {before.digest, *before.also} - {present, chosen.digest} if before else set()
             revision = left.revision if left else ""

@@ -138,7 +138,8 @@ async def reason_unready(cluster: Cluster, application: str) -> str:
     except ConfigError:
         return "it has not been synced to this cluster"
     if inventory.quarantine is not None:
-        return f"its revision {inventory.quarantine.revision[:12]} failed"
+        found = inventory.quarantine
+        return f"its revision {found.revision[:12]} " + (f"was rolled back by {found.by}" if found.by else "failed")
     if inventory.healthy is None or inventory.healthy.digest != inventory.synced:
         return "its last sync has not become healthy"
     health = (await standing_of(cluster, inventory)).health

@@ -52,10 +52,13 @@ def _is_release(at: Situation) -> bool:
 def _quarantine_guard(rendered: RenderedSet, inventory: Inventory) -> list[Obstacle]:
     found = inventory.quarantine
     if found is not None and rendered.digest in found.also:
-        reason = "this revision failed before, and a rollback by hand came after it"
+        reason = "this revision failed or was rolled back before, and another rollback by hand came after it"
         return [_guard(f"{reason}; push a commit that mends it, or try it again with --confirm")]
     if found is None or found.digest != rendered.digest:
         return []
+    if found.by:
+        text = f"revision {found.revision[:12]} was rolled back by {found.by} at {found.at}"
+        return [_guard(f"{text}; push another commit, or bring it back with --confirm")]
     end = f"could not be rolled back: {found.stuck}" if found.stuck else "was rolled back"
     text = f"revision {found.revision[:12]} failed at {found.at} and {end} ({found.reason})"
     return [_guard(f"{text}; push a commit that mends it, or try it again with --confirm")]

@@ -20,9 +20,12 @@ class Release:
     source: str
 
 
+BY_HAND = "rolled back by "
+
+
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """A revision that failed and is not tried again until a new commit or a person's word.
+    """A revision that failed, or that a person went back from: not tried again until a new commit or a person's word.
 
     `stuck` is why the way back from it failed as well, "" where it did not; `also` are the digests of others that had
     failed when a person went back from this one.
@@ -34,3 +37,8 @@ class Quarantine:
     at: str
     stuck: str = ""
     also: tuple[str, ...] = ()
+
+    @property
+    def by(self) -> str:
+        """Who went back from it by hand, "" where it failed; in the reason, which older inventories have as well."""
+        return self.reason.removeprefix(BY_HAND) if self.reason.startswith(BY_HAND) else ""

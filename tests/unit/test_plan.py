@@ -250,6 +250,13 @@ def test_a_quarantined_revision_holds_until_a_new_commit():
     assert decide(at, answered(at), SOURCE) == Go()
 
 
+def test_a_revision_that_a_person_went_back_from_is_not_called_failed():
+    left = Quarantine("b" * 40, "digest", "rolled back by ada@host", "2026-01-01T00:00:00Z")
+    told = f"revision {'b' * 12} was rolled back by ada@host at 2026-01-01T00:00:00Z"
+    reason = hold_reason(situation([config("x")], quarantine=left))
+    assert reason == f"{told}; push another commit, or bring it back with --confirm"
+
+
 def test_two_sources_cannot_claim_one_name():
     at = situation([config("x")], owned=[ResourceKey("", "ConfigMap", "shop", "x")], source="https://other/repo.git")
     reason = hold_reason(at)
