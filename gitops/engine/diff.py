@@ -50,7 +50,7 @@ class _Claim:
 def changes_between(live: Body, desired: Body) -> tuple[FieldChange, ...]:
     """The fields that change when `live` becomes `desired` (a whole body, as the server would answer), by path.
 
-    Status and what the server keeps in metadata are not compared.
+    Places in a list are ordered as numbers. Status and what the server keeps in metadata are not compared.
     """
     claims = [
         _Claim(
@@ -61,10 +61,14 @@ def changes_between(live: Body, desired: Body) -> tuple[FieldChange, ...]:
         if not entry.get("subresource") or entry.get("subresource") == "scale"
     ]
     found = _compare("", veiled(_comparable(live)), veiled(_comparable(desired)), claims)
-    return tuple(sorted(found, key=lambda change: change.path))
+    return tuple(sorted(found, key=lambda change: _PLACE.sub(_padded, change.path)))
 
 
 _PLACE = re.compile(r"\[\d+\]")
+
+
+def _padded(place: re.Match[str]) -> str:
+    return f"[{place[0][1:-1]:0>9}]"
 
 
 def steady_path(path: str) -> str:

@@ -116,6 +116,12 @@ def test_an_item_put_between_others_is_one_change():
     assert (change.path, change.live, change.desired) == ("rules[0]", rule("a"), ABSENT)
 
 
+def test_the_places_in_a_list_are_ordered_as_numbers():
+    verbs = [f"verb-{number}" for number in range(12)]
+    found = changes_between(role(*map(rule, verbs)), role(*(rule(verb, "watch") for verb in verbs)))
+    assert [change.path for change in found] == [f"rules[{number}].verbs" for number in range(12)]
+
+
 def test_a_list_that_was_empty_is_one_change():
     (change,) = changes_between(role(), role(rule("a"), rule("b")))
     assert (change.path, change.live) == ("rules", [])
