@@ -1,23 +1,23 @@
 """CEL expressions as Kubernetes writes them, in CRD validation rules and admission policies.
 
-The language is Google's own implementation; the functions that Kubernetes adds to it are declared here. Compiled
+The language is Google's own implementation; the functions that Kubernetes adds to it are in `cel_functions`. Compiled
 expressions are kept.
 """
 
 import functools
-import ipaddress
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 import re2
 
-from gitops.manifests.quantity import QuantityError, parse
+from gitops.manifests.cel_functions import declared, is_lacking
 
-_CALLED = r"(?:\s|//[^\n]*\n)*\("  # a comment may stand before the bracket
+_GAP = r"(?:\s|//[^\n]*\n)*"  # a comment may stand before the bracket
+_CALLED = _GAP + r"\("
 _GROWING = re2.compile(r"\b(map|bind|optMap|optFlatMap|replace|join|format|quote|encode)" + _CALLED)
+_SETS = re2.compile(r"\bsets" + _GAP + r"\." + _GAP + "(contains|equivalent|intersects)" + _CALLED)
 _LOOP = re2.compile(r"\b(filter|all|exists|exists_one)" + _CALLED)
 _TEXT = re2.compile(r"""(?s)[rRbB]?(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""")
 _NAME = re2.compile(r"\w+")
@@ -81,6 +81,11 @@ def _size_named(words: set[str], variables: Mapping[str, Any]) -> int:
     return size
 
 
+def is_beyond(expression: str) -> bool:
+    """Whether an expression that fails may be right: it calls a function of Kubernetes that is not declared here."""
+    return is_lacking(_TEXT.sub("''", expression))
+
+
 @functools.lru_cache(maxsize=1024)
 def compiled(expression: str, names: tuple[str, ...]) -> Any:
     """The compiled expression over variables of these names; CelError when it is not an expression."""
@@ -99,6 +104,9 @@ def check_bounded(expression: str) -> None:
     growing = _GROWING.search(code)
     if growing:
         raise CelError(f"{growing[1]} can make values of any size (write it with filter, exists or all)")
+    crossing = _SETS.search(code)
+    if crossing:
+        raise CelError(f"sets.{crossing[1]} compares each with each, uncounted (write it with exists or all)")
     loops = list(_LOOP.finditer(code))
     if len(loops) > _MOST_LOOPS:
         raise CelError(f"expected at most {_MOST_LOOPS} of filter, all, exists and exists_one, got {len(loops)}")
@@ -128,32 +136,8 @@ def _environment(names: tuple[str, ...]) -> Any:
     from cel_expr_python import cel
     from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
 
-    kinds = cel.Type
-    dyn, text, truth, number = kinds.DYN, kinds.STRING, kinds.BOOL, kinds.INT
-    items = kinds.List(dyn)
-
-    def function(name: str, *overloads: tuple[str, Any, list[Any], bool, Any]) -> Any:
-        made = [
-            cel.Overload(id, return_type=result, parameters=parameters, is_member=member, impl=run)
-            for id, result, parameters, member, run in overloads
-        ]
-        return cel.FunctionDecl(name, made)
-
-    functions = [
-        function("find", ("string_find_string", text, [text, text], True, _find)),
-        function("findAll", ("string_find_all_string", kinds.List(text), [text, text], True, _find_all)),
-        function("isSorted", ("list_is_sorted", truth, [items], True, lambda value: value == sorted(value))),
-        function("sum", ("list_sum", dyn, [items], True, sum)),
-        function("min", ("list_min", dyn, [items], True, min)),
-        function("max", ("list_max", dyn, [items], True, max)),
-        function("isQuantity", ("is_quantity_string", truth, [text], False, _is_quantity)),
-        function("isURL", ("is_url_string", truth, [text], False, _is_url)),
-        function("isIP", ("is_ip_string", truth, [text], False, _is_ip)),
-        function("isCIDR", ("is_cidr_string", truth, [text], False, _is_cidr)),
-        function("milli", ("quantity_milli_string", number, [text], False, lambda value: int(parse(value) * 1000))),
-    ]
     extensions = [module() for module in _constructors(ext_strings, ext_math, ext_encoders, ext_optional, ext_bindings)]
-    return cel.NewEnv(variables=dict.fromkeys(names, dyn), extensions=extensions, functions=functions)
+    return cel.NewEnv(variables=dict.fromkeys(names, cel.Type.DYN), extensions=extensions, functions=declared(cel))
 
 
 def _constructors(*modules: Any) -> list[Any]:
@@ -162,41 +146,3 @@ def _constructors(*modules: Any) -> list[Any]:
     for module in modules:
         found.extend(value for name, value in vars(module).items() if name.startswith("Ext") and callable(value))
     return found
-
-
-def _find(value: str, pattern: str) -> str:
-    match = re2.search(pattern, value)
-    return match[0] if match else ""
-
-
-def _find_all(value: str, pattern: str) -> list[str]:
-    return [match[0] for match in re2.finditer(pattern, value)]
-
-
-def _is_quantity(value: str) -> bool:
-    try:
-        parse(value)
-    except QuantityError:
-        return False
-    return True
-
-
-def _is_url(value: str) -> bool:
-    parts = urlsplit(value)
-    return bool(parts.scheme and (parts.netloc or parts.path.startswith("/")))
-
-
-def _is_ip(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_cidr(value: str) -> bool:
-    try:
-        ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        return False
-    return "/" in value

@@ -246,6 +246,28 @@ def test_a_claim_of_the_simulated_class_is_bound_and_gives_its_volume_back(api):
     api.until(volume, lambda status, _: status == 404)
 
 
+def test_a_custom_kind_may_call_what_kubernetes_adds_to_cel_and_what_is_missing_here_is_left_unevaluated(bare):
+    link = {"type": "string", "x-kubernetes-validations": [{"rule": "url(self).getScheme() == 'https'"}]}
+    label = {
+        "type": "string",
+        "x-kubernetes-validations": [{"rule": "!format.dns1123Label().validate(self).hasValue()"}],
+    }
+    schema = {"type": "object", "properties": {"link": link, "label": label}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "doors", "singular": "door", "kind": "Door", "listKind": "DoorList"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    bare.create(
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        {"metadata": {"name": "doors.example.com"}, "spec": spec},
+    )
+    doors = "/apis/example.com/v1/namespaces/default/doors"
+    door = {"apiVersion": "example.com/v1", "kind": "Door", "metadata": {"name": "d"}, "label": "x"}
+    status, refused = bare("POST", doors, {**door, "link": "http://a.example.com"})
+    assert status == 422
+    assert [cause["field"] for cause in refused["details"]["causes"]] == ["link"]
+    bare.create(doors, {**door, "link": "https://a.example.com"})
+
+
 # --- time, faults, restarts ---------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.manifests.cel import CelError, check_bounded, compiled, evaluate
+from gitops.manifests.cel import CelError, check_bounded, compiled, evaluate, is_beyond
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,57 @@ from gitops.manifests.cel import CelError, check_bounded, compiled, evaluate
 )
 def test_an_expression_has_its_value(expression, value):
     assert evaluate(expression, {"self": {"size": 9, "color": "blue", "parts": ["a", "ab"]}}) == value
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "sets.contains(self.parts, ['a']) && !sets.contains(self.parts, ['a', 'x'])",
+        "sets.equivalent([1, 1, 2], [2, 1]) && sets.intersects([1, 2], [2, 3]) && !sets.intersects([1], [2])",
+        "quantity('1Gi') == quantity('1024Mi') && quantity(self.memory).isLessThan(quantity('2Gi'))",
+        "quantity('200M').compareTo(quantity('0.2G')) == 0 && quantity('2k').isGreaterThan(quantity('1k'))",
+        "quantity('50k').add(20).sub(quantity('20')) == quantity('50k') && quantity('-1').sign() == -1",
+        "quantity('50k').asInteger() == 50000 && !quantity('50m').isInteger()",
+        "quantity('50m').asApproximateFloat() == 0.05",
+        "url(self.link).getScheme() == 'https' && url(self.link).getHost() == 'a.Example.com:80'",
+        "url(self.link).getHostname() == 'a.Example.com' && url(self.link).getPort() == '80'",
+        "url(self.link).getEscapedPath() == '/with%20space' && url(self.link).getQuery() == {'k': ['v1', 'v 2']}",
+        "url('https://[::1]:80/').getHost() == '[::1]:80' && url('https://[::1]:80/').getHostname() == '::1'",
+        "isURL('/absolute') && !isURL('../relative') && !isURL('https:') && !isURL('a b')",
+        "ip('127.0.0.1').family() == 4 && ip('127.0.0.1').isLoopback() && ip('::1') == ip('0:0:0:0:0:0:0:1')",
+        "ip('ff02::1').isLinkLocalMulticast() && ip('fe80::1').isLinkLocalUnicast() && ip('::').isUnspecified()",
+        "ip('192.168.0.1').isGlobalUnicast() && !ip('255.255.255.255').isGlobalUnicast()",
+        "ip.isCanonical('2001:db8::a') && !ip.isCanonical('2001:DB8::a') && !isIP('::ffff:1.2.3.4')",
+        "cidr('10.0.0.0/8').containsIP('10.1.2.3') && !cidr('10.0.0.0/8').containsIP(ip('11.0.0.1'))",
+        "cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16') && !cidr('10.0.0.0/8').containsCIDR(cidr('0.0.0.0/0'))",
+        "cidr('10.9.0.1/8').masked() == cidr('10.0.0.0/8') && cidr('10.9.0.1/8').ip() == ip('10.9.0.1')",
+        "cidr('fe80::/10').prefixLength() == 10 && !isCIDR('10.0.0.0/08')",
+    ],
+)
+def test_a_function_that_kubernetes_adds_has_its_value(expression):
+    link = "https://ada:secret@a.Example.com:80/with space?k=v1&k=v+2"
+    assert evaluate(expression, {"self": {"link": link, "memory": "1Gi", "parts": ["a", "ab"]}}) is True
+
+
+@pytest.mark.parametrize("expression", ["quantity('x').sign()", "url('x').getHost()", "ip('1.2.3').family()"])
+def test_a_text_that_is_nothing_of_the_kind_fails_the_expression(expression):
+    with pytest.raises(CelError):
+        evaluate(expression, {})
+
+
+@pytest.mark.parametrize(
+    ("expression", "beyond"),
+    [
+        ("!format.dns1123Label().validate(self.name).hasValue()", True),
+        ("self.parts.all(i, part, i == 0 || part != 'x')", True),
+        ("self.parts.indexOf('x') == -1", True),
+        ("string(ip(self.name)) == self.name", True),
+        ("self.parts.all(part, part == 'format.x(')", False),
+        ("self.nam.mispelt(1)", False),
+    ],
+)
+def test_a_call_of_a_missing_function_of_kubernetes_is_known(expression, beyond):
+    assert is_beyond(expression) is beyond
 
 
 def test_an_expression_that_does_not_compile_says_where():
@@ -55,6 +106,7 @@ def test_a_rule_that_only_looks_at_its_object_is_bounded(expression):
         ("['x'].map // a comment\n (a, [a, a]).size() > 0", "map can make"),
         ("'x'" + ".replace('x', 'xxxxxxxxxx')" * 9 + " == ''", "replace can make"),
         ("cel.bind(a, 'x', a) == ''", "bind can make"),
+        ("sets // a comment\n.contains(status.a, status.a)", "sets.contains compares each with each"),
         ("status.a.all(a, (spec.b + spec.b).size() > 0)", r"a \+ in all"),
         ("true" + " && status.a.all(a, a)" * 5, "expected at most 4 of filter, all, exists and exists_one, got 5"),
     ],

@@ -362,7 +362,7 @@ def _structural(schema: Body, at: str, *, root: bool = False) -> Errors:
 
 
 def _rule(rule: Body, at: str) -> Errors:
-    from gitops.manifests.cel import CelError, compiled
+    from gitops.manifests.cel import CelError, compiled, is_beyond
 
     if not rule.get("rule", "").strip():
         yield required(f"{at}.rule", "rule is not specified")
@@ -370,4 +370,5 @@ def _rule(rule: Body, at: str) -> Errors:
     try:
         compiled(rule["rule"], ("oldSelf", "self"))
     except CelError as error:
-        yield invalid(f"{at}.rule", rule["rule"], f"compilation failed: {error}")
+        if not is_beyond(rule["rule"]):
+            yield invalid(f"{at}.rule", rule["rule"], f"compilation failed: {error}")
