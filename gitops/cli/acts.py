@@ -192,7 +192,7 @@ async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, c
     from gitops.controller.people import forget_words
     from gitops.controller.records import RECORD, stored_record
     from gitops.controller.request import Request
-    from gitops.engine.plan import PlanOptions
+    from gitops.engine.situation import PlanOptions
     from gitops.model.result import Outcome
 
     with Display() as display:

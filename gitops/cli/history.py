@@ -85,7 +85,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     from gitops.controller.reconcile import sync_planned
     from gitops.controller.releases import known_releases, release_set
     from gitops.controller.request import Request, as_account
-    from gitops.engine.plan import PlanOptions
+    from gitops.engine.situation import PlanOptions
     from gitops.model.result import Hold, Outcome
 
     with Display() as display:

@@ -132,7 +132,7 @@ def _say_end(app: Application, result: Any, *, is_refused: bool) -> None:
 
 
 def _options(given: dict[str, Any]) -> Any:
-    from gitops.engine.plan import PlanOptions
+    from gitops.engine.situation import PlanOptions
 
     return PlanOptions(
         prune=given["prune"],

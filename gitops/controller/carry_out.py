@@ -22,7 +22,8 @@ from gitops.engine.backends import called_services
 from gitops.engine.ended import ended
 from gitops.engine.hooks import leaves_something, removes_itself
 from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked
-from gitops.engine.plan import Situation, hooks_of
+from gitops.engine.plan import hooks_of
+from gitops.engine.situation import Situation
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import worst

@@ -33,8 +33,8 @@ from gitops.engine.drift import Answer, Word, respond, without_fights
 from gitops.engine.ended import has_ended
 from gitops.engine.health import health_of
 from gitops.engine.inventory import Inventory, parent_key
-from gitops.engine.plan import PlanOptions, Situation
 from gitops.engine.retry import delay_after
+from gitops.engine.situation import PlanOptions, Situation
 from gitops.logs import shortened
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import GROUP, KIND

@@ -11,7 +11,7 @@ from gitops.controller.request import Outside, Request, as_account
 from gitops.controller.told import Told
 from gitops.engine.drift import drift_in
 from gitops.engine.inventory import INSTANCE, Inventory
-from gitops.engine.plan import PlanOptions
+from gitops.engine.situation import PlanOptions
 from gitops.model.errors import GitopsError
 from gitops.model.plan import Change, FieldChange, Manager, Plan, Recreate, Update
 from gitops.model.rendered import RenderedSet

@@ -21,19 +21,10 @@ from gitops.engine.diff import is_same, pair_digest
 from gitops.engine.hands import hand_edits_only
 from gitops.engine.inventory import handed_over, parent_key
 from gitops.engine.order import is_crd, kinds_defined_by
-from gitops.engine.plan import (
-    Answer,
-    Creation,
-    Question,
-    Situation,
-    creations,
-    make_plan,
-    questions,
-    selected,
-    without_hand_edits,
-)
+from gitops.engine.plan import Answer, Creation, Question, creations, make_plan, questions, selected, without_hand_edits
 from gitops.engine.predict import predict
 from gitops.engine.refusal import bare_twin, is_immutable, is_of_itself
+from gitops.engine.situation import Situation
 from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.model.application import Application, PolicyOptions
 from gitops.model.errors import ApiError, ConfigError, UnknownKindError

@@ -10,7 +10,7 @@ from gitops.controller.journal import Journal
 from gitops.controller.planning import plan_sync
 from gitops.controller.request import Outside, Planned, Request
 from gitops.controller.rollback import finish_rollback, roll_back
-from gitops.engine.plan import Situation
+from gitops.engine.situation import Situation
 from gitops.model.result import Go, Hold, InSync, Outcome, SyncResult
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 from gitops.controller import news
-from gitops.engine.plan import PlanOptions, Situation
+from gitops.engine.situation import PlanOptions, Situation
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
 from gitops.model.finding import Finding

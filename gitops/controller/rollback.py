@@ -16,7 +16,7 @@ from gitops.controller.releases import release_set
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy, parent_key
-from gitops.engine.plan import BEING_DELETED, PlanOptions
+from gitops.engine.situation import BEING_DELETED, PlanOptions
 from gitops.logs import shortened
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import GitopsError, LostClusterError, SourceError, UnreachableError

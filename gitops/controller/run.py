@@ -11,11 +11,13 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 import structlog
 
 from gitops.controller.children import Children
 from gitops.controller.conduct import Means
+from gitops.controller.events import Events
 from gitops.controller.fleet import REFRESH, SYNC, Fleet, Tracked
 from gitops.controller.lane import Connect, Connected, Lane
 from gitops.controller.lanes import Lanes
@@ -29,10 +31,7 @@ from gitops.controller.replica import Alone, Replica
 from gitops.controller.resources import CustomResources
 from gitops.controller.roster import Entry, Roster
 from gitops.controller.timing import Tally
-from gitops.engine.health import health_of
-from gitops.engine.inventory import owner_of
 from gitops.logs import Trouble
-from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import GitopsError, LostStoreError
 from gitops.model.record import Record
 from gitops.model.result import Outcome
@@ -74,11 +73,11 @@ class Controller:
         self.on_status: Callable[[Tracked], None] = lambda _: None
         self.resources: CustomResources | None = None
         self._parts = Parts()
+        self._events = Events(self.fleet, self._wake, self._tell)
         self.lanes = Lanes(
             self.fleet, clock, self._parts, connect=self._connected, lane_of=self._lane, unknown=self._cluster_unknown
         )
         self._ready = False
-        self._something_went = False  # which may be what others wait for
         self.tally = Tally()
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,7 +155,7 @@ class Controller:
         if tracked is None:
             return
         log.info("application.gone", application=identity)
-        self._something_went = True
+        self._events.something_went = True
         self.children.gone(identity)
         self.poller.remove(tracked)
         self.fleet.remove(identity)
@@ -213,29 +212,6 @@ class Controller:
             tracked.asked = asked
             self._wake(tracked, Priority.PERSON)
 
-    def _on_object(self, cluster: str, set_id: str, key: ResourceKey, body: Body | None, suspect: bool) -> None:
-        named = "" if body is None else owner_of(body, key)
-        self._something_went |= body is None
-        for tracked in self.fleet.owners(cluster, set_id, named):
-            self._heard(tracked, key, body, suspect)
-
-    def _heard(self, tracked: Tracked, key: ResourceKey, body: Body | None, suspect: bool) -> None:
-        before = tracked.health
-        if tracked.task is not None:
-            tracked.heard.add(key)
-            if suspect:
-                tracked.edited.add(key)
-                tracked.was_edited.set()
-        health = None if body is None else health_of(body, tracked.app.health)
-        if health is None or health.is_settled:
-            tracked.unhealthy.pop(key, None)
-        else:
-            tracked.unhealthy[key] = health
-        if suspect and tracked.has_work:
-            self._wake(tracked, Priority.DRIFT)
-        if tracked.health != before:
-            self._tell(tracked)
-
     def wake_all(self) -> None:
         """This replica may run what it could not before. What another ran may be at a newer commit: look first."""
         for tracked in self.fleet:
@@ -291,7 +267,7 @@ class Controller:
     async def _connected(self, name: str) -> Connected:
         return await self._connect(
             name,
-            lambda set_id, key, body, suspect: self._on_object(name, set_id, key, body, suspect),
+            partial(self._events.on_object, name),
             self.replica.may_write,
         )
 
@@ -371,17 +347,11 @@ class Controller:
                 await self.people.read_wishes()
                 await self.records.write()
                 trouble.is_over()
-                self._wake_waiting()
+                self._events.wake_waiting()
             except LostStoreError:
                 raise
             except GitopsError as exc:
                 trouble.is_there(exc)
-
-    def _wake_waiting(self) -> None:
-        went, self._something_went = self._something_went, False
-        for tracked in self.fleet if went else ():
-            if tracked.waits_for_others:
-                self._wake(tracked, Priority.RESYNC)
 
     def _on_wish(self, asked: Asked) -> bool:
         tracked = self.fleet.get(asked.application)

@@ -18,8 +18,9 @@ from gitops.controller.planning import plan_rendered
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.drift import without_fights
 from gitops.engine.hooks import removes_itself
-from gitops.engine.plan import PlanOptions, questions
+from gitops.engine.plan import questions
 from gitops.engine.predict import predict
+from gitops.engine.situation import PlanOptions
 from gitops.manifests.key import ResourceKey, version_of
 from gitops.model.errors import GitopsError
 from gitops.model.plan import Create, Plan, Update

@@ -52,3 +52,7 @@ def _claim_names(spec: Body) -> set[Any]:
 
 def _map(value: Any) -> Body:
     return value if isinstance(value, dict) else {}
+
+
+def is_going(live: Body) -> bool:
+    return bool(live["metadata"].get("deletionTimestamp"))

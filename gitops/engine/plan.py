@@ -8,58 +8,35 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gitops.engine import annotations, refusal
-from gitops.engine.deletion import is_orphaning, is_precious, leaves_pods
+from gitops.engine.deletion import is_going, is_orphaning, is_precious, leaves_pods
 from gitops.engine.diff import changes_between, is_same
 from gitops.engine.ended import has_ended
 from gitops.engine.hands import is_by_hand, is_edit_by_hand
 from gitops.engine.ignore import movable, without_ignored
-from gitops.engine.inventory import Inventory, foreign_owner, is_held_by, is_inventory, marked
-from gitops.engine.order import Place, is_namespace, kinds_defined_by, places, rank_of
+from gitops.engine.inventory import foreign_owner, is_held_by, is_inventory, marked
+from gitops.engine.leavers import leaving, prune_steps
+from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
+from gitops.engine.situation import BEING_DELETED, PlanOptions, Situation
 from gitops.engine.strategy import old_options, strategy_path
 from gitops.engine.takeover import is_of_kubectl_apply, is_of_other_tool, owners_after_takeover, with_owners
 from gitops.manifests.fields import FieldSet
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.secrets import scrubbed
-from gitops.model.application import Application
 from gitops.model.errors import ApiError
 from gitops.model.plan import (
     Change,
     Create,
-    Kept,
     Obstacle,
     ObstacleKind,
     Phase,
     Plan,
-    Prune,
     Recreate,
     RunHook,
     Step,
     Update,
 )
 from gitops.model.rendered import RenderedSet
-
-
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """A person's words for this one plan; `resources` limits it to keys as "KIND/NAME", and then prunes nothing.
-
-    `only` limits it to these objects (`awaited` must be healthy beside them), and `prune_only` what is deleted.
-    `back` is set on the way to an older release: what the live object says about its recreation counts as well.
-    `leaving` when the Application is deleted, and that nothing is desired is no mistake.
-    """
-
-    prune: bool = False
-    adopt: bool = False
-    confirm: bool = False
-    force_conflicts: bool = False
-    resources: tuple[str, ...] = ()
-    only: frozenset[ResourceKey] | None = None
-    awaited: frozenset[ResourceKey] = frozenset()
-    prune_only: frozenset[ResourceKey] | None = None
-    hooks: bool | None = None
-    back: bool = False
-    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +79,6 @@ class Creation:
     is_first: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """All that a plan is made of; `live` holds every desired and every owned object that exists."""
-
-    app: Application
-    rendered: RenderedSet
-    live: Mapping[ResourceKey, Body]
-    inventory: Inventory
-    options: PlanOptions
-
-
-# Why an object is made again that somebody is deleting.
-BEING_DELETED = "it is being deleted"
 # live, what is applied onto it → what the server would store: the live body itself when nothing would change
 Predict = Callable[[Body, Body], Body]
 
@@ -188,11 +152,11 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
                 pass
             case change:
                 placed.append((order[manifest.key], change))
-    leavers = _leavers(at)
+    leavers = leaving(at)
     if _hooks_run(at, changed=bool(placed or leavers.prunes)):
         placed += [((hook.phase, *order[hook.key][1:]), hook) for hook in hooks_of(at)]
         obstacles += filter(None, (_hook_obstacle(at, manifest) for manifest in selected(at.rendered, at.options)))
-    steps = (*_steps(placed), *_prune_steps(leavers.prunes))
+    steps = (*_steps(placed), *prune_steps(leavers.prunes))
     return Plan(
         application=at.app.identity,
         revision=at.rendered.revision,
@@ -244,15 +208,11 @@ def selected(rendered: RenderedSet, options: PlanOptions) -> Iterable[Manifest]:
 
 
 def _may_update(at: Situation, manifest: Manifest, live: Body) -> bool:
-    if annotations.hook_phases_of(manifest) or annotations.is_if_absent(manifest.body) or _is_going(live):
+    if annotations.hook_phases_of(manifest) or annotations.is_if_absent(manifest.body) or is_going(live):
         return False
     if annotations.is_left_alone(live) or is_inventory(live):
         return False
     return not _other_owner(at, manifest, live)
-
-
-def _is_going(live: Body) -> bool:
-    return bool(live["metadata"].get("deletionTimestamp"))
 
 
 def _other_owner(at: Situation, manifest: Manifest, live: Body) -> str:
@@ -284,7 +244,7 @@ def _foreign(key: ResourceKey, other: str) -> Obstacle:
 def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Change | Obstacle | None:
     key = manifest.key
     live = at.live.get(key)
-    if (live is None or _is_going(live)) and has_ended(at.inventory, manifest):
+    if (live is None or is_going(live)) and has_ended(at.inventory, manifest):
         return None
     if live is None and answer is not None and answer.error is not None:
         return _not_taken(manifest, answer.error)
@@ -297,7 +257,7 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
     other = _other_owner(at, manifest, live)
     if other:
         return _foreign(key, other)
-    if _is_going(live):
+    if is_going(live):
         uid = live["metadata"]["uid"]
         body = desired_body(at, manifest)
         return Recreate(key, body, manifest.origin, uid, (), BEING_DELETED, orphan=is_orphaning(live))
@@ -365,53 +325,6 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
     return Recreate(key, body, manifest.origin, live["metadata"]["uid"], changes, reason, orphan)
 
 
-@dataclass(frozen=True, slots=True)
-class _Leavers:
-    """What is owned and live but no longer desired: pruned, kept, or in need of a person's word."""
-
-    prunes: list[Prune]
-    kept: list[Kept]
-    guarded: list[Obstacle]
-
-
-def _leavers(at: Situation) -> _Leavers:
-    found = _Leavers([], [], [])
-    if at.options.resources and at.options.prune_only is None:
-        return found
-    for key in sorted(at.inventory.keys - at.rendered.keys):
-        live = at.live.get(key)
-        if live is None or not is_held_by(at.inventory, live, key):
-            continue
-        if key in at.rendered.left_alone:
-            found.kept.append(Kept(key, "its manifest says to leave it alone"))
-            continue
-        if is_inventory(live):
-            found.kept.append(Kept(key, "it is the inventory of an Application"))
-            continue
-        if _is_going(live):
-            found.kept.append(Kept(key, BEING_DELETED))
-            continue
-        word = annotations.prune_word_of(live, leaving=at.options.leaving)
-        if reason := _reason_to_keep(at.options, key, live, word):
-            found.kept.append(Kept(key, reason))
-            continue
-        found.prunes.append(Prune(key, live["metadata"]["uid"], annotations.live_wave_of(live)))
-        if not at.options.confirm and (word == "confirm" or is_precious(key, live)):
-            reason = f"{key} would be deleted with all that is in it; confirm with --confirm"
-            found.guarded.append(Obstacle(ObstacleKind.GUARD, key, reason))
-    return found
-
-
-def _reason_to_keep(options: PlanOptions, key: ResourceKey, live: Body, word: str) -> str:
-    if word == "disabled":
-        return "it is annotated not to be pruned"
-    if options.prune_only is not None:
-        if key not in options.prune_only:
-            return "it was there before this sync"
-        return "it may hold data, so a way back leaves it" if is_precious(key, live) else ""
-    return "" if options.prune else "pruning is off (--prune, or sync.prune: true)"
-
-
 def _hooks_run(at: Situation, *, changed: bool) -> bool:
     """Hooks run once per sync of a rendered set: when it was not carried out in full before. A repair runs none."""
     is_new = at.inventory.synced != at.rendered.digest or bool(at.inventory.unfinished - {at.rendered.digest})
@@ -426,11 +339,3 @@ def _steps(placed: list[tuple[Place, Change]]) -> list[Step]:
     for place, change in sorted(placed, key=lambda pair: (pair[0], pair[1].key)):
         by_place.setdefault(place, []).append(change)
     return [Step(*place, tuple(changes)) for place, changes in by_place.items()]
-
-
-def _prune_steps(prunes: list[Prune]) -> list[Step]:
-    """Pruning comes after everything that stays is healthy: the last wave first, users before what they use."""
-    by_place: dict[tuple[int, int], list[Prune]] = {}
-    for prune in prunes:
-        by_place.setdefault((prune.wave, rank_of(prune.key.kind)), []).append(prune)
-    return [Step(Phase.PRUNE, *place, tuple(by_place[place])) for place in sorted(by_place, reverse=True)]

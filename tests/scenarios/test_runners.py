@@ -6,7 +6,7 @@ import pytest
 
 from gitops.controller.reconcile import sync
 from gitops.controller.request import Request
-from gitops.engine.plan import PlanOptions
+from gitops.engine.situation import PlanOptions
 from tests.scenarios.world import Killed, config_map
 
 

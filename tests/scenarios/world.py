@@ -17,7 +17,7 @@ from gitops.controller.inspect import find_applications
 from gitops.controller.planning import plan_sync
 from gitops.controller.reconcile import sync
 from gitops.controller.request import Outside, Request
-from gitops.engine.plan import PlanOptions
+from gitops.engine.situation import PlanOptions
 from gitops.manifests.key import ResourceKey
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec, SyncOptions

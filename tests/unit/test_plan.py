@@ -5,8 +5,9 @@ import pytest
 from gitops.engine.decide import decide
 from gitops.engine.hands import hand_edits_only
 from gitops.engine.inventory import Inventory, marked, parent_key
-from gitops.engine.plan import Answer, PlanOptions, Situation, make_plan, questions
+from gitops.engine.plan import Answer, make_plan, questions
 from gitops.engine.predict import predict
+from gitops.engine.situation import PlanOptions, Situation
 from gitops.manifests.key import ResourceKey, key_of
 from gitops.manifests.manifest import Manifest, Origin
 from gitops.manifests.structured_merge import apply

@@ -1,0 +1,45 @@
+"""What a plan is made of, and a person's words for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gitops.engine.inventory import Inventory
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import Application
+from gitops.model.rendered import RenderedSet
+
+# Why an object is made again that somebody is deleting.
+BEING_DELETED = "it is being deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """A person's words for this one plan; `resources` limits it to keys as "KIND/NAME", and then prunes nothing.
+
+    `only` limits it to these objects (`awaited` must be healthy beside them), and `prune_only` what is deleted.
+    `back` is set on the way to an older release: what the live object says about its recreation counts as well.
+    `leaving` when the Application is deleted, and that nothing is desired is no mistake.
+    """
+
+    prune: bool = False
+    adopt: bool = False
+    confirm: bool = False
+    force_conflicts: bool = False
+    resources: tuple[str, ...] = ()
+    only: frozenset[ResourceKey] | None = None
+    awaited: frozenset[ResourceKey] = frozenset()
+    prune_only: frozenset[ResourceKey] | None = None
+    hooks: bool | None = None
+    back: bool = False
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a plan is made of; `live` holds every desired and every owned object that exists."""
+
+    app: Application
+    rendered: RenderedSet
+    live: Mapping[ResourceKey, Body]
+    inventory: Inventory
+    options: PlanOptions
