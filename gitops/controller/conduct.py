@@ -89,9 +89,8 @@ async def pass_over(
     """Bring one Application to where it should be; the seconds until it wants another pass, or None."""
     try:
         again = await _pass(tracked, means, word, waiting)
-        if tracked.error:
-            log.info("pass.well-again", application=tracked.identity)
-        tracked.error, tracked.misses, tracked.is_away = "", 0, False
+        _no_error(tracked)
+        tracked.misses, tracked.is_away = 0, False
         return again
     except UnreachableError as exc:  # that says nothing about the Application; whose lane it is tells it for all
         tracked.missed(str(exc), is_away=True)
@@ -105,6 +104,12 @@ async def pass_over(
                 await means.cluster.kinds(refresh=True)
         # A kind comes when somebody installs it.
         return _backoff(tracked.misses, _LONGEST_AWAY if isinstance(exc, UnknownKindError) else _LONGEST_BACKOFF)
+
+
+def _no_error(tracked: Tracked) -> None:
+    if tracked.error:
+        log.info("pass.well-again", application=tracked.identity)
+    tracked.error = ""
 
 
 def _backoff(misses: int, longest: float) -> float:
@@ -227,6 +232,8 @@ def _learn(tracked: Tracked, source: Head, planned: Planned) -> None:
     """What the plan tells, whatever is decided."""
     at = planned.at
     if source.tree is not None:
+        if tracked.rendered != at.rendered.revision.sha:
+            _no_error(tracked)  # that was of another commit
         tracked.rendered = tracked.current = at.rendered.revision.sha
         tracked.reads = dict(source.tree.reads)
         tracked.follows_links = source.tree.follows_links

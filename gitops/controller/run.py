@@ -189,9 +189,6 @@ class Controller:
         tracked.head, tracked.pushed_at = revision, self.clock.monotonic()
         tracked.correlation = secrets.token_hex(4)
         tracked.begin_anew()
-        if tracked.error and not tracked.is_away:  # that was of the commit before
-            tracked.error = ""
-            self.records.changed(tracked.identity)
         tracked.corrections, tracked.fights = [], ()
         if tracked.looking is not None:
             tracked.asked, tracked.looking = tracked.looking, None
