@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any, assert_never
 
@@ -165,9 +166,9 @@ class Execution:
         written: dict[ResourceKey, Body] = {}
         hooks: dict[ResourceKey, Body] = {}
         failed_before, changed_before = len(self.progress.failures), len(self.progress.changed)
-        await self._all(self._try_out(change) for change in step.changes if len(step.changes) > 1)
+        await self._all(partial(self._try_out, change) for change in step.changes if len(step.changes) > 1)
         if len(self.progress.failures) == failed_before:
-            await self._all(self._do(change, written, hooks) for change in step.changes)
+            await self._all(partial(self._do, change, written, hooks) for change in step.changes)
         # Each to its own end, also when another one fails; even with --no-wait.
         await _together(self._healthy({key: body}, always=True, to_end=True) for key, body in hooks.items())
         providers = {key: body for key, body in written.items() if is_crd(key) or is_namespace(key)}
@@ -179,10 +180,10 @@ class Execution:
         await self._journal.note("step.finished", revision, **where, changed=changed, failures=failures)
         return written
 
-    async def _all(self, work: Iterable[Awaitable[None]]) -> None:
-        async def limited(item: Awaitable[None]) -> None:
+    async def _all(self, work: Iterable[Callable[[], Awaitable[None]]]) -> None:
+        async def limited(item: Callable[[], Awaitable[None]]) -> None:
             async with self._places:
-                await item
+                await item()
 
         await _together(limited(item) for item in work)
 

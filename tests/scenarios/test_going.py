@@ -136,7 +136,8 @@ def test_a_rollback_leaves_what_the_failed_sync_had_nothing_to_do_with(world):
     world.commit(api=deployment("api", image="nginx:broken"))
 
     def scale():
-        time.sleep(1.0)
+        while image(world, "api") != "nginx:broken":  # the sync has been planned then
+            time.sleep(0.1)
         world.edit("apps/deployments/web/scale", {"spec": {"replicas": 5}}, manager="kube-controller-manager")
 
     scaling = threading.Thread(target=scale)
