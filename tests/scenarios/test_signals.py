@@ -10,8 +10,17 @@ from tests.scenarios.test_controller_soak import controller, log_of
 from tests.scenarios.world import config_map
 
 
+@pytest.fixture
+def hangup():
+    """Sets what the processes of a test do at a hangup: nobody knows how the tests themselves were started."""
+    before = signal.getsignal(signal.SIGHUP)
+    yield lambda what: signal.signal(signal.SIGHUP, what)
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_to_end_lets_it_stop_in_order(world, number):
+def test_a_signal_to_end_lets_it_stop_in_order(world, number, hangup):
+    hangup(signal.SIG_DFL)
     world.commit(settings=config_map("settings"))
     with controller(world) as process:
         until_synced(world, process)
@@ -20,18 +29,15 @@ def test_a_signal_to_end_lets_it_stop_in_order(world, number):
     assert "controller.stopped" in log_of(world)
 
 
-def test_a_hangup_that_whoever_started_it_ignores_is_ignored(world):
+def test_a_hangup_that_whoever_started_it_ignores_is_ignored(world, hangup):
     """As `nohup` does."""
+    hangup(signal.SIG_IGN)
     world.commit(settings=config_map("settings"))
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with controller(world) as process:
-            until_synced(world, process)
-            process.send_signal(signal.SIGHUP)
-            time.sleep(1.0)
-            assert process.poll() is None
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    with controller(world) as process:
+        until_synced(world, process)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1.0)
+        assert process.poll() is None
 
 
 def ended(process, world):
