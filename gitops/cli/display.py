@@ -1,11 +1,11 @@
 """Progress on stderr: a live line on a terminal that says what is waited for, plain lines in CI."""
 
+import os
+import sys
 import time
+from functools import cached_property
 from types import TracebackType
-
-from rich.console import Console
-from rich.markup import escape
-from rich.status import Status
+from typing import TYPE_CHECKING
 
 from gitops.cli.escape import printable
 from gitops.controller import news
@@ -13,20 +13,32 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.health import Health
 from gitops.model.plan import Phase
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
 _VERBS = {"created": "green", "updated": "yellow", "recreated": "red", "pruned": "red", "hook": "cyan"}
 
 
 class Display:
     """Is told the news of a pass; use it as a context manager so that the terminal is left as it was."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, console: "Console | None" = None) -> None:
+        self._given = console
         self._status: Status | None = None
         self._waiting: dict[ResourceKey, Health] = {}
         self._began = time.monotonic()
 
+    @cached_property
+    def _console(self) -> "Console":
+        """Made when there is something to say: a sync that finds nothing to do need not load what prints."""
+        from rich.console import Console
+
+        return self._given or Console(stderr=True, highlight=False, soft_wrap=True)
+
     def __enter__(self) -> "Display":
-        if self._console.is_terminal:
+        may_be_terminal = self._given is not None or sys.stderr.isatty() or "FORCE_COLOR" in os.environ
+        if may_be_terminal and self._console.is_terminal:
             self._status = self._console.status("planning")
             self._status.start()
         return self
@@ -79,4 +91,6 @@ class Display:
 
 def _plain(said: object) -> str:
     """Text from a cluster is not ours to interpret: brackets are no markup, control characters are written out."""
+    from rich.markup import escape
+
     return escape(printable(said))

@@ -114,6 +114,8 @@ def _rules(
     app: Application, rendered: RenderedSet, now: datetime, *, confirmed: bool
 ) -> tuple[tuple[Finding, ...], tuple[Obstacle, ...]]:
     """What policies and windows say. A window can be overridden by a person's word, an enforced rule cannot."""
+    if app.policies == PolicyOptions() and not app.windows:
+        return (), ()
     from policies.registry import check
     from policies.rule import Target
     from policies.windows import reason_to_wait

@@ -12,8 +12,6 @@ from typing import Any
 import orjson
 import re2
 
-from gitops.manifests.cel_functions import declared, is_lacking
-
 _GAP = r"(?:\s|//[^\n]*\n)*"  # a comment may stand before the bracket
 _CALLED = _GAP + r"\("
 _GROWING = re2.compile(r"\b(map|bind|optMap|optFlatMap|replace|join|format|quote|encode)" + _CALLED)
@@ -83,6 +81,8 @@ def _size_named(words: set[str], variables: Mapping[str, Any]) -> int:
 
 def is_beyond(expression: str) -> bool:
     """Whether an expression that fails may be right: it calls a function of Kubernetes that is not declared here."""
+    from gitops.manifests.cel_functions import is_lacking
+
     return is_lacking(_TEXT.sub("''", expression))
 
 
@@ -135,6 +135,8 @@ def _short(error: object) -> str:
 def _environment(names: tuple[str, ...]) -> Any:
     from cel_expr_python import cel
     from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
+
+    from gitops.manifests.cel_functions import declared
 
     extensions = [module() for module in _constructors(ext_strings, ext_math, ext_encoders, ext_optional, ext_bindings)]
     return cel.NewEnv(variables=dict.fromkeys(names, cel.Type.DYN), extensions=extensions, functions=declared(cel))
