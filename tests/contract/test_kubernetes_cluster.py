@@ -4,6 +4,7 @@ import asyncio
 import json
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,53 @@ def test_a_credential_plug_in_is_asked_for_the_token(tmp_path, sandbox):
     }
     path = kubeconfig(tmp_path, sandbox, plug_in(tmp_path, f"print('''{json.dumps(answer)}''')"))
     assert with_cluster(path, lambda cluster: cluster.get(ResourceKey("", "Namespace", "", "default")))
+
+
+def printing(path):
+    """A plug-in that gives the token that a file holds, and fails without one."""
+    status = f"{{'token': open({str(path)!r}).read()}}"
+    answer = "{'apiVersion': 'client.authentication.k8s.io/v1', 'kind': 'ExecCredential', 'status': " + status + "}"
+    return f"import json; print(json.dumps({answer}))"
+
+
+def look(cluster):
+    return cluster.get(ResourceKey("", "Namespace", "", "default"))
+
+
+def test_a_credential_plug_in_is_asked_again_when_its_token_is_refused(tmp_path, sandbox):
+    token = tmp_path / "token"
+    token.write_text("old")
+
+    async def renewed(cluster):
+        token.write_text(sandbox.token)
+        return await look(cluster)
+
+    assert with_cluster(kubeconfig(tmp_path, sandbox, plug_in(tmp_path, printing(token))), renewed)
+
+
+def test_a_credential_plug_in_that_fails_when_it_is_asked_again_is_told_with_the_kubeconfig(tmp_path, sandbox):
+    token = tmp_path / "token"
+    token.write_text("old")
+
+    async def gone(cluster):
+        token.unlink()
+        await look(cluster)
+
+    with pytest.raises(UnreachableError, match=r"kubeconfig .* the credential plug-in .* failed"):
+        with_cluster(kubeconfig(tmp_path, sandbox, plug_in(tmp_path, printing(token))), gone)
+
+
+def test_a_kubeconfig_that_cannot_be_read_when_its_token_is_refused_counts_as_it_was(tmp_path, sandbox):
+    path = kubeconfig(tmp_path, sandbox, {"token": "old"})
+
+    async def half_written(cluster):
+        Path(path).write_text("users: [")
+        with pytest.raises(UnreachableError, match="refused our credentials"):
+            await look(cluster)
+        kubeconfig(tmp_path, sandbox, {"token": sandbox.token})
+        return await look(cluster)
+
+    assert with_cluster(path, half_written)
 
 
 def test_a_credential_plug_in_that_hangs_is_an_error(tmp_path, sandbox, monkeypatch):
@@ -151,6 +199,34 @@ def test_broken_answers_are_tried_again_until_they_are_good(tmp_path, fresh_sand
         return await cluster.get(KEY)
 
     assert with_cluster(str(path), work)["data"] == {"a": "11"}
+
+
+def test_an_apply_of_a_kind_that_went_says_so_and_what_there_is_is_known_again(tmp_path, sandbox):
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    definition = {
+        "metadata": {"name": "goers.going.example.com"},
+        "spec": {
+            "group": "going.example.com",
+            "scope": "Namespaced",
+            "names": {"kind": "Goer", "plural": "goers", "singular": "goer"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }
+    key = ResourceKey("going.example.com", "Goer", "default", "x")
+    body = {"apiVersion": "going.example.com/v1", "kind": "Goer", "metadata": {"name": "x", "namespace": "default"}}
+
+    async def gone(cluster):
+        await cluster.http.request("POST", definitions, body=definition)
+        await cluster.kinds(refresh=True)
+        await cluster.http.request("DELETE", f"{definitions}/goers.going.example.com")
+        with pytest.raises(ApiError, match=r"does not serve Goer in going.example.com/v1 any more"):
+            await cluster.apply(key, body)
+        return (await cluster.kinds()).find("going.example.com", "Goer")
+
+    assert with_cluster(str(path), gone) is None
 
 
 def test_a_conflict_is_told_with_its_causes(tmp_path, sandbox):

@@ -66,9 +66,9 @@ def connect(kubeconfig: str = "", context: str = "") -> Connection:
         return _load_plain(Path(path), context)
     except NotPlainError:
         name = f"kubeconfig {path}"
-        found = _limited(lambda: _load_file(path, context), name)
-        again = partial(_limited, lambda: _load_file(path, context), name)
-        return replace(found, authorization=_renewed(found.authorization, lambda: again().authorization()))
+        load = partial(_limited, lambda: _load_file(path, context), name)
+        found = load()
+        return replace(found, authorization=_renewed(found.authorization, lambda: load().authorization()))
 
 
 def home_namespace(kubeconfig: str = "", context: str = "") -> str:
@@ -115,10 +115,10 @@ def _load_plain(path: Path, context: str) -> Connection:
 
     def again() -> str:
         with contextlib.suppress(NotPlainError):  # it is being written, say: then as it was
-            _, user = read_plain(path, context)
+            _, present = read_plain(path, context)
             if tls is not None:
-                show_certificate(tls, path, user)
-            return _bearer(user)
+                show_certificate(tls, path, present)
+            return _bearer(present)
         return _bearer(user)
 
     return Connection(
