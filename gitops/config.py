@@ -18,6 +18,7 @@ from gitops.engine.paths import parse_path, parse_pointer
 from gitops.manifests.cel import CelError, check_bounded, compiled
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body
+from gitops.manifests.names import LABEL_NAME, NamePattern
 from gitops.manifests.yaml import line_of
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, Backoff, SourceSpec
@@ -28,7 +29,6 @@ from policies.windows import check_window
 API_VERSION = "gitops.dev/v1alpha1"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 # Fields in seconds, written as a duration ("10m").
 SECONDS = {("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "duration")} | {
     ("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"
@@ -62,8 +62,8 @@ def parse_duration(text: str) -> float:
 
 def check_name(name: str, what: str) -> str:
     """A name that Kubernetes takes for an object (RFC 1123 label, 63 characters). Raises ConfigError."""
-    if len(name) > 63 or not _NAME.fullmatch(name):
-        raise ConfigError(f"{what}: expected lower-case letters, digits and '-', at most 63 characters, got {name!r}")
+    if not name or not LABEL_NAME.fits(name):
+        raise ConfigError(f"{what}: expected {LABEL_NAME.words}, got {name!r}")
     return name
 
 
@@ -175,7 +175,7 @@ class _Reader:
     ) -> T:
         if not isinstance(value, dict):
             raise self._error(field, f"expected a map, got {_kind(value)}")
-        hints = typing.get_type_hints(kind)
+        hints = typing.get_type_hints(kind, include_extras=True)
         names = {found.name for found in dataclasses.fields(kind) if found.name not in (given or {})}  # type: ignore[arg-type]
         self._check_names(value, names, field)
         values = {
@@ -201,6 +201,8 @@ class _Reader:
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             return self._dataclass(hint, value, field)
         origin = typing.get_origin(hint)
+        if origin is typing.Annotated:
+            return self._name(*typing.get_args(hint), value, field)
         if origin is typing.Literal:
             return self._choice(typing.get_args(hint), value, field)
         if origin is tuple:
@@ -217,6 +219,12 @@ class _Reader:
         if seconds > LONGEST:
             raise self._error(field, f"expected at most {LONGEST / 3600:.0f}h, got {value}")
         return seconds
+
+    def _name(self, hint: Any, pattern: NamePattern, value: Any, field: tuple[str | int, ...]) -> str:
+        text: str = self._typed(hint, value, field)
+        if not pattern.fits(text):
+            raise self._error(field, f"expected {pattern.words}, got {text[:100]!r}")
+        return text
 
     def _choice(self, words: tuple[str, ...], value: Any, field: tuple[str | int, ...]) -> str:
         if value not in words:

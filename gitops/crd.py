@@ -11,6 +11,7 @@ import typing
 from typing import Any
 
 from gitops.config import API_VERSION, DURATION, MOST_ITEMS, MOST_TEXT, SECONDS
+from gitops.manifests.names import LABEL_NAME
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application
 
@@ -62,7 +63,7 @@ def definition() -> Schema:
 
 
 def _root() -> Schema:
-    name = {"type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
+    name = {"type": "string", "maxLength": LABEL_NAME.longest, "pattern": f"^{LABEL_NAME.pattern}$"}
     return {
         "type": "object",
         "description": _description(Application),
@@ -79,7 +80,7 @@ def _root() -> Schema:
 
 def _object(kind: type) -> Schema:
     """A dataclass: every field but the identity."""
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     needed = _NEEDED.get(kind.__name__, ())
     properties: Schema = {}
     required = list(needed)
@@ -105,6 +106,9 @@ def _value(hint: Any, place: tuple[str, str]) -> Schema:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _object(hint)
     origin = typing.get_origin(hint)
+    if origin is typing.Annotated:
+        _, name = typing.get_args(hint)
+        return {"type": "string", "maxLength": name.longest, "pattern": f"^({name.pattern})?$"}
     if origin is typing.Literal:
         return {"type": "string", "enum": list(typing.get_args(hint))}
     if origin is tuple:

@@ -12,6 +12,7 @@ from gitops.engine.order import kinds_defined_by
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.manifests.manifest import Manifest
+from gitops.manifests.names import bad_segment
 from gitops.manifests.nulls import without_nulls
 from gitops.manifests.secrets import is_secret, with_data_only
 from gitops.model.application import GROUP, KIND
@@ -140,11 +141,8 @@ def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
         )
     placed = ResourceKey(key.group, key.kind, (key.namespace or namespace) if info.namespaced else "", key.name)
     for field, name in (("name", placed.name), ("namespace", placed.namespace)):
-        if name in (".", "..") or "/" in name or "%" in name:
-            raise ManifestError(
-                f"{manifest.origin}: metadata.{field}: {name!r} is no name: it may not be '.' or '..', "
-                "nor hold '/' or '%'"
-            )
+        if name and (reason := bad_segment(name)):
+            raise ManifestError(f"{manifest.origin}: metadata.{field}: {name[:100]!r} is no name: it {reason}")
     _check_text(manifest)
     body = with_data_only(without_nulls(body if placed == key else _with_namespace(body, placed)))
     return manifest if body is manifest.body else Manifest(placed, body, manifest.origin)

@@ -1,12 +1,13 @@
 """An Application: which source, rendered how, goes to which cluster and namespace, and how it is synced.
 
 Frozen data with the defaults that users are promised; reading it from YAML, and saying what is wrong with that, is
-`gitops.config`'s work. Durations are in seconds here; in YAML they are written 90s, 10m or 1h30m.
+`gitops.config`'s work; names that lead to objects of a cluster are annotated with what they may be. Durations are in seconds here; in YAML they are written 90s, 10m or 1h30m.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
 from gitops.model.source_name import without_userinfo
 
 GROUP, KIND = "gitops.dev", "Application"
@@ -45,7 +46,7 @@ class TemplateOptions:
 class Credentials:
     """Where the credentials of a repository are found; never the credentials themselves."""
 
-    secretRef: str = ""
+    secretRef: Annotated[str, SUBDOMAIN_NAME] = ""
     caFile: str = ""
     proxy: str = ""
 
@@ -74,7 +75,7 @@ class Destination:
     """`cluster` is a kubeconfig context or a registered cluster ("" = the current one)."""
 
     cluster: str = ""
-    namespace: str = ""
+    namespace: Annotated[str, LABEL_NAME] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class SyncOptions:
     rollback: Literal["onFailure", "never"] = "onFailure"
     retry: Retry = Retry()
     pruneLimit: PruneLimit = PruneLimit()
-    serviceAccount: str = ""
+    serviceAccount: Annotated[str, SUBDOMAIN_NAME] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ class Application:
     destination: Destination = Destination()
     sync: SyncOptions = SyncOptions()
     ignoreDifferences: tuple[IgnoreRule, ...] = ()
-    dependsOn: tuple[str, ...] = ()
+    dependsOn: tuple[Annotated[str, APPLICATION_NAME], ...] = ()
     health: tuple[HealthRule, ...] = ()
     policies: PolicyOptions = PolicyOptions()
     windows: tuple[Window, ...] = ()

@@ -27,15 +27,18 @@ def spec_text(app: Application) -> str:
 
 
 def with_spec(app: Application, text: str) -> Application:
-    """`app` as `text` (of `spec_text`) asks for; what this version does not know is left out. Raises ConfigError."""
+    """`app` as `text` (of `spec_text`) asks for; fields that this version does not know are left out.
+
+    Raises ConfigError for a value that is not of its field's type: whoever may edit the inventory may write anything.
+    """
     try:
         facts = json.loads(text or "{}")
-        hints = typing.get_type_hints(Application)
+        hints = typing.get_type_hints(Application, include_extras=True)
         return replace(
             app,
             **{name: _typed(hints[name], value) for name, value in facts.items() if name in hints.keys() - _LEFT_OUT},
         )
-    except (ValueError, TypeError, AttributeError) as exc:
+    except (ValueError, TypeError, AttributeError, RecursionError) as exc:
         raise ConfigError(f"{app.identity}: the spec in its inventory cannot be read ({exc}); sync it again") from exc
 
 
@@ -58,9 +61,18 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    if typing.get_origin(hint) is tuple:
-        return tuple(_typed(typing.get_args(hint)[0], item) for item in value)
-    if is_dataclass(hint) and isinstance(hint, type):
-        hints = typing.get_type_hints(hint)
+    """`value` as the dataclasses have it. Raises ValueError where it is of another type."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        hints = typing.get_type_hints(hint, include_extras=True)
         return hint(**{name: _typed(hints[name], item) for name, item in value.items() if name in hints})
-    return value
+    if origin is tuple and isinstance(value, list):
+        return tuple(_typed(inner[0], item) for item in value)
+    if origin is typing.Annotated and inner[1].fits(_typed(inner[0], value)):
+        return value
+    if origin is typing.Literal and isinstance(value, str) and value in inner:
+        return value
+    plain = (int, float) if hint is float else dict if origin is dict else hint if isinstance(hint, type) else ()
+    if isinstance(value, plain) and (hint is bool or not isinstance(value, bool)):
+        return value
+    raise ValueError(f"{json.dumps(value)[:100]} is of the wrong type")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.config import parse_duration, read_application
+from gitops.config import DURATION, parse_duration, read_application
 from gitops.crd import definition
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application
@@ -76,7 +76,7 @@ def unusual(schema, name=""):
     if kind == "boolean":
         return not schema.get("default", False)
     if kind == "string":
-        return schema["enum"][-1] if "enum" in schema else "1h7m" if "pattern" in schema else "some-text"
+        return schema["enum"][-1] if "enum" in schema else "1h7m" if is_duration(schema) else "some-text"
     return schema.get("default", 0) + 1
 
 
@@ -86,7 +86,11 @@ def in_seconds(value, schema):
         return {key: in_seconds(value[key], one) for key, one in schema["properties"].items()}
     if "items" in schema:
         return tuple(in_seconds(item, schema["items"]) for item in value)
-    return parse_duration(value) if "pattern" in schema else value
+    return parse_duration(value) if is_duration(schema) else value
+
+
+def is_duration(schema):
+    return DURATION.pattern in schema.get("pattern", "")
 
 
 def read(folder, body):
@@ -144,6 +148,13 @@ def test_the_defaults_of_the_cluster_are_those_of_the_model(api, tmp_path):
         {"interval": "3 m"},
         {"dependsOn": "database"},
         {"dependsOn": [1]},
+        {"dependsOn": ["a/b/c"]},
+        {"dependsOn": ["../a"]},
+        {"source": {"repoURL": "x", "credentials": {"secretRef": "../../gitops/secrets/deploy-key"}}},
+        {"source": {"repoURL": "x", "credentials": {"secretRef": "Deploy Key"}}},
+        {"destination": {"namespace": "../kube-system"}},
+        {"sync": {"serviceAccount": "tenant:admin"}},
+        {"sync": {"serviceAccount": "x\r\nImpersonate-Group: system:masters"}},
         {"ignoreDifferences": {"kind": "Deployment"}},
         {"windows": [{"kind": "allow", "schedule": "0 9 * * *"}]},
         {"windows": [{"kind": "maybe", "schedule": "0 9 * * *", "duration": "8h"}]},

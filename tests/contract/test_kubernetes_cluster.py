@@ -374,3 +374,42 @@ def test_what_is_no_kubernetes_api_is_told_as_that(tmp_path, status, message):
     with pytest.raises(UnreachableError, match=message):
         with_cluster(str(path), lambda cluster: cluster.kinds())
     server.shutdown()
+
+
+HOSTILE_NAMES = ["../../gitops/secrets/deploy-key", "..", ".", "a/b", "%2e%2e", "x?dryRun=All", "x#", "x\nHost: y", ""]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+@pytest.mark.parametrize("part", ["name", "namespace"])
+def test_no_name_leads_to_another_objects_path(tmp_path, sandbox, name, part):
+    key = ResourceKey("", "Secret", name, "x") if part == "namespace" else ResourceKey("", "Secret", "default", name)
+    if part == "namespace" and not name:
+        return  # that is a cluster-wide path, and no Secret has one
+    asked = []
+
+    async def work(cluster):
+        await cluster.kinds()
+        once = cluster.http._once
+
+        async def noting(method, path, *rest):
+            asked.append(path)
+            return await once(method, path, *rest)
+
+        cluster.http._once = noting
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+        for call in (
+            lambda: cluster.get(key),
+            lambda: cluster.delete(key, uid="x"),
+            lambda: cluster.apply(key, body),
+            lambda: cluster.logs(ResourceKey("", "Pod", key.namespace, key.name), "c", lines=1),
+            lambda: cluster.replace_finalizers(key, [], "1"),
+        ):
+            try:
+                await call()
+            except ApiError as exc:
+                assert exc.code in (400, 404, 422)  # noqa: PT017 - each call may or may not be sent
+
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+    with_cluster(str(path), work)
+    assert all(len([part for part in found.split("/") if part not in (".", "..")]) in (7, 8) for found in asked), asked

@@ -101,6 +101,13 @@ def test_every_part_is_read(read):
             HEAD + "  health: [{kind: X, healthy: 'status.a.map(b, b + b) == []'}]\n",
             r"spec\.health\[0\]\.healthy: cannot be used as a rule: map can make values of any size",
         ),
+        (HEAD + "  dependsOn: [a/../../b]\n", r"spec\.dependsOn\[0\]: expected NAME or NAMESPACE/NAME of an Application"),
+        (
+            HEAD.replace("path: apps", "credentials: {secretRef: ../../gitops/secrets/deploy-key}"),
+            r"app\.yaml:5: spec\.source\.credentials\.secretRef: expected lower-case letters",
+        ),
+        (HEAD + "  sync: {serviceAccount: 'a:b'}\n", r"spec\.sync\.serviceAccount: expected lower-case letters"),
+        (HEAD.replace("namespace: shop}", "namespace: ../x}"), r"spec\.destination\.namespace: expected lower-case"),
         (HEAD + f"  dependsOn: [{'a' * 1025}]\n", r"spec\.dependsOn\[0\]: expected at most 1024 characters, got 1025"),
         (HEAD + f"  dependsOn: [{'a, ' * 257}]\n", r"spec\.dependsOn: expected at most 256 items, got 257"),
         (HEAD.replace("shop, namespace: team", "Shop!"), r"app\.yaml:3: metadata\.name: expected lower-case"),

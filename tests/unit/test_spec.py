@@ -49,7 +49,24 @@ def test_fields_of_a_newer_version_are_left():
     assert with_spec(Application("shop"), text).sync == SyncOptions(prune=True)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"sync": 3}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[1]",
+        '{"sync": 3}',
+        '{"sync": {"timeout": "long"}}',
+        '{"sync": {"prune": 1}}',
+        '{"sync": {"drift": "burn"}}',
+        '{"sync": {"drift": ["ignore"]}}',
+        '{"sync": {"serviceAccount": "other:admin"}}',
+        '{"source": {"credentials": {"secretRef": "../../gitops/secrets/deploy-key"}}}',
+        '{"dependsOn": "database"}',
+        '{"health": [{"kind": null}]}',
+        '{"windows": [{}]}',
+        "[" * 100_000,
+    ],
+)
 def test_what_cannot_be_read_is_told(text):
     with pytest.raises(ConfigError, match="spec in its inventory cannot be read"):
         with_spec(Application("shop"), text)

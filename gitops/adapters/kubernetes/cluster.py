@@ -10,6 +10,7 @@ from gitops.adapters.kubernetes.connection import Connection
 from gitops.adapters.kubernetes.discovery import discover
 from gitops.adapters.kubernetes.http import Http
 from gitops.manifests.key import Body, ResourceKey, version_of
+from gitops.manifests.names import bad_segment
 from gitops.model.errors import ApiError
 from gitops.model.kinds import KindInfo, Kinds
 from gitops.ports import Listing, WatchEvent
@@ -68,7 +69,7 @@ class KubernetesCluster:
             raise
 
     async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
-        path = f"{await self._path(pod)}/log"
+        path = f"{await self._known_path(pod)}/log"
         for previous in ("false", "true"):
             query = {"container": container, "tailLines": str(lines), "previous": previous}
             try:
@@ -115,7 +116,7 @@ class KubernetesCluster:
         query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
         if dry_run:
             query["dryRun"] = "All"
-        path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
+        path = _object(info, key)
         try:
             return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
         except ApiError as exc:
@@ -126,7 +127,7 @@ class KubernetesCluster:
 
     async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
         info = await self._served(key, body)
-        path = f"{_collection(info, key.namespace)}/{quote(key.name)}"
+        path = _object(info, key)
         query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
         patch = [
             *_operations("", live, body, (body.keys() | live.keys()) - {"apiVersion", "kind", "metadata", "status"}),
@@ -141,7 +142,7 @@ class KubernetesCluster:
         metadata = {"name": key.name, "namespace": key.namespace}
         body = {"apiVersion": info.api_version, "kind": key.kind, "metadata": metadata, "status": status}
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        path = f"{_collection(info, key.namespace)}/{quote(key.name)}/status"
+        path = f"{_object(info, key)}/status"
         await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
 
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
@@ -155,7 +156,7 @@ class KubernetesCluster:
             {"op": "replace", "path": f"/metadata/{field}", "value": value},
             {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
         ]
-        await self.http.request("PATCH", str(await self._path(key)), body=patch, content_type=_JSON_PATCH)
+        await self.http.request("PATCH", await self._known_path(key), body=patch, content_type=_JSON_PATCH)
 
     async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
         info = await self._served(key, body)
@@ -200,7 +201,13 @@ class KubernetesCluster:
 
     async def _path(self, key: ResourceKey, version: str = "") -> str | None:
         info = (await self.kinds()).find(key.group, key.kind, version)
-        return None if info is None else f"{_collection(info, key.namespace)}/{quote(key.name)}"
+        return None if info is None else _object(info, key)
+
+    async def _known_path(self, key: ResourceKey) -> str:
+        path = await self._path(key)
+        if path is None:
+            raise ApiError(404, "NotFound", f"the cluster does not serve {key.kind} in {key.group or 'v1'}")
+        return path
 
     async def _served(self, key: ResourceKey, body: Body) -> KindInfo:
         """The kind in the version that `body` is written in; looked up anew once, since its CRD may be new."""
@@ -234,7 +241,23 @@ async def _watch_events(events: AsyncIterator[Body]) -> AsyncIterator[WatchEvent
         yield WatchEvent(event["type"], event["object"])
 
 
+def _object(info: KindInfo, key: ResourceKey) -> str:
+    return f"{_collection(info, key.namespace)}/{_segment(key.name)}"
+
+
 def _collection(info: KindInfo, namespace: str) -> str:
-    root = f"/apis/{info.group}/{info.version}" if info.group else f"/api/{info.version}"
-    inside = f"/namespaces/{quote(namespace)}" if namespace and info.namespaced else ""
-    return f"{root}{inside}/{info.plural}"
+    version, plural = _segment(info.version), _segment(info.plural)
+    root = f"/apis/{_segment(info.group)}/{version}" if info.group else f"/api/{version}"
+    inside = f"/namespaces/{_segment(namespace)}" if namespace and info.namespaced else ""
+    return f"{root}{inside}/{plural}"
+
+
+def _segment(text: str) -> str:
+    """`text` as one segment of a path, whatever it holds: a name never leads to another object's path.
+
+    Raises ApiError for what the API server has no object of, before anything is asked.
+    """
+    reason = bad_segment(text)
+    if reason:
+        raise ApiError(400, "BadRequest", f"invalid resource name {text[:100]!r}: {reason}")
+    return quote(text, safe="")
