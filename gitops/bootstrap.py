@@ -93,6 +93,15 @@ def open_source(cache: Path, secrets: Callable[[str], str]) -> "Source":
     return Sources(cache, secrets, here=Path.cwd(), as_account=True)
 
 
+def source_here() -> str:
+    """The name of the repository whose work tree we are called in, "" outside of any."""
+    from gitops.adapters.folder import work_tree_of
+    from gitops.adapters.source import folder_name
+
+    top = work_tree_of(Path.cwd())
+    return "" if top is None else folder_name(top, top, "")
+
+
 def open_cluster(kubeconfig: str, context: str) -> "Cluster":
     """The API server that the kubeconfig's context names. Raises ConfigError."""
     from gitops.adapters.kubernetes.cluster import KubernetesCluster

@@ -202,7 +202,8 @@ class _Reader:
             return self._dataclass(hint, value, field)
         origin = typing.get_origin(hint)
         if origin is typing.Annotated:
-            return self._name(*typing.get_args(hint), value, field)
+            plain, pattern = typing.get_args(hint)
+            return self._name(plain, pattern, value, field)
         if origin is typing.Literal:
             return self._choice(typing.get_args(hint), value, field)
         if origin is tuple:

@@ -46,6 +46,10 @@ class Source(Protocol):
         """The revision that `spec.targetRevision` means now, or exactly the commit `sha`."""
         ...
 
+    async def in_history(self, spec: SourceSpec, sha: str) -> bool:
+        """Whether the revision that `spec.targetRevision` means now descends from the commit, or a tag names that."""
+        ...
+
 
 class Refs(Protocol):
     """What the branches and tags of a repository stood for when it was looked at."""
@@ -80,6 +84,10 @@ class Repositories(Protocol):
 
     async def tree(self, app: Application, revision: Revision) -> Tree:
         """The files of a revision, fetched if they are not here yet; nothing of the tree is read so far."""
+        ...
+
+    async def in_history(self, app: Application, revision: Revision, sha: str) -> bool:
+        """Whether `revision` descends from the commit `sha`, or a tag names that."""
         ...
 
     async def changed(self, app: Application, old: str, new: str) -> frozenset[str] | None:
@@ -209,6 +217,10 @@ class Store(Protocol):
     @property
     def id(self) -> str:
         """Names this store, so that an anchor can tell whose entry it points to."""
+        ...
+
+    def seal(self, digest: str) -> str:
+        """A keyed digest of a digest: equal wherever the same key is, and made by nobody without it."""
         ...
 
     async def append(self, fact: Fact, after: Anchor | None) -> AuditEvent:

@@ -100,6 +100,12 @@ class GitSource:
         )
         return Tree(files, label="the repository")
 
+    def in_history(self, repo_url: str, revision: Revision, sha: str) -> bool:
+        """Whether `revision` descends from the commit `sha`, or a tag names that; False where either is not there."""
+        remote = self._remote(repo_url)
+        self._require(remote, revision.sha)
+        return is_in_history(self._git, self._mirror(remote), revision.sha, sha)
+
     def changed(self, repo_url: str, old: str, new: str) -> frozenset[str] | None:
         """The paths in which two commits of the mirror differ; None when it has not both, or they are too many."""
         mirror = self._mirror(self._remote(repo_url))
@@ -246,6 +252,21 @@ class GitSource:
             yield
         finally:
             os.close(descriptor)
+
+
+def is_in_history(git: GitProcess, folder: Path, tip: str, sha: str) -> bool:
+    """Whether in the repository at `folder` the commit `tip` descends from `sha`, or a tag names that."""
+    if not FULL_COMMIT.fullmatch(sha):
+        return False
+    try:
+        git.run(["merge-base", "--is-ancestor", "--end-of-options", sha, tip], folder, 60.0)
+    except GitFailure:
+        try:
+            named = git.run(["for-each-ref", "--count=1", f"--points-at={sha}", "refs/tags/"], folder, 60.0)
+        except GitFailure:
+            return False
+        return bool(named.strip())
+    return True
 
 
 def _unreadable(remote: Remote, error: GitFailure) -> SourceError:

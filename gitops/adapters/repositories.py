@@ -93,6 +93,9 @@ class GitRepositories:
         self._trees.move_to_end(place)
         return self._trees[place].fresh()
 
+    async def in_history(self, app: Application, revision: Revision, sha: str) -> bool:
+        return await self._in(self._network, lambda: self._git(app).in_history(app.source.repoURL, revision, sha))
+
     async def changed(self, app: Application, old: str, new: str) -> frozenset[str] | None:
         return await self._in(self._local, lambda: self._git(app).changed(app.source.repoURL, old, new))
 

@@ -32,6 +32,10 @@ class Sealer:
         """Names the key and does not tell it. Raises ConfigError or StoreError when there is none."""
         return hmac.digest(self._load(), b"gitops.dev/key", "sha256").hex()
 
+    def mac(self, text: str) -> str:
+        """A keyed digest of `text`, in hex. Raises as `fingerprint`."""
+        return hmac.digest(self._load(), b"gitops.dev/seal:" + text.encode(), "sha256").hex()
+
     def sealed(self, body: Body) -> Body:
         """`body` with a Secret's values encrypted; any other kind as it is."""
         return self._each_value(body, self._seal)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gitops.adapters.folder import folder_revision, folder_tree, work_tree_of
-from gitops.adapters.git import GitCredentials, GitSource
+from gitops.adapters.git import GitCredentials, GitSource, is_in_history
 from gitops.adapters.git_process import GitFailure, GitProcess
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml_documents import load_all
@@ -55,7 +55,7 @@ class Sources:
     def _folder(self, spec: SourceSpec, sha: str) -> Checkout:
         tree, inside = folder_tree(spec.path)
         top = work_tree_of(Path(spec.path).resolve())
-        name = _folder_name(Path(spec.path).resolve(), top, inside)
+        name = folder_name(Path(spec.path).resolve(), top, inside)
         target = sha or spec.targetRevision
         if not target:
             return Checkout(folder_revision(spec.path), tree, name, inside or ".")
@@ -64,6 +64,18 @@ class Sources:
         git = self.git(spec.credentials)
         revision = git.resolve(top.as_uri(), target)
         return Checkout(revision, git.tree(top.as_uri(), revision), name, inside or ".")
+
+    async def in_history(self, spec: SourceSpec, sha: str) -> bool:
+        return await asyncio.to_thread(self._in_history, spec, sha)
+
+    def _in_history(self, spec: SourceSpec, sha: str) -> bool:
+        top = work_tree_of((Path(spec.path) if not spec.repoURL else self._here or Path("/")).resolve())
+        if top is not None and (not spec.repoURL or _work_tree_with(sha, spec.repoURL, top)):
+            return is_in_history(GitProcess(), top, "HEAD", sha)
+        if not spec.repoURL:
+            return False
+        git = self.git(spec.credentials)
+        return git.in_history(spec.repoURL, git.resolve(spec.repoURL, spec.targetRevision), sha)
 
     def git(self, spec: Credentials) -> GitSource:
         """The mirrors, read with these credentials. Raises ConfigError for a secretRef that is not known."""
@@ -103,7 +115,7 @@ class Sources:
 def _work_tree_with(sha: str, repository: str, folder: Path) -> str:
     """The address of the work tree around `folder`, if it is one of `repository` and has the commit; else ""."""
     top = work_tree_of(folder.resolve())
-    if top is None or without_userinfo(repository) != _folder_name(top, top, ""):
+    if top is None or without_userinfo(repository) != folder_name(top, top, ""):
         return ""
     try:
         GitProcess().run(["cat-file", "-e", f"{sha}^{{commit}}"], top, 10.0)
@@ -112,7 +124,8 @@ def _work_tree_with(sha: str, repository: str, folder: Path) -> str:
     return top.as_uri()
 
 
-def _folder_name(folder: Path, top: Path | None, inside: str) -> str:
+def folder_name(folder: Path, top: Path | None, inside: str) -> str:
+    """What names a folder as a source: its work tree's remote where it has one (`top`), and the path in it."""
     if top is None:
         return folder.as_uri()
     try:

@@ -98,6 +98,9 @@ class SqlStore(ABC):
     async def remember_equal(self, digests: frozenset[str], at: int) -> None:
         await self._transact("equal", lambda: _remember(sorted(digests), at))
 
+    def seal(self, digest: str) -> str:
+        return self._sealer.mac(digest)
+
     async def save_rendered(self, rendered: RenderedSet) -> None:
         data = await asyncio.to_thread(_packed, rendered, self._sealer)
         sql = "INSERT INTO rendered (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING"

@@ -197,7 +197,7 @@ async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, c
 
     with Display() as display:
         async with outside_of(settings, display.tell) as outside:
-            (inventory,) = await find_applications(outside.cluster, app, namespace)
+            (inventory,) = await find_applications(outside.cluster, app, namespace, outside.store)
             record = await stored_record(outside.store, inventory.application)
             here = inventory.parent.namespace
             is_run = record is not None and await _is_run(outside, inventory.application)

@@ -33,15 +33,17 @@ def drift(settings: Settings, app: str, namespace: str, output: str) -> None:
 async def _drift(settings: Settings, app: str, namespace: str, output: str) -> None:
     from gitops.cli.opening import outside_of
     from gitops.cli.output import print_plan
+    from gitops.cli.recorded import recorded_application
     from gitops.controller.explain import drift_of
     from gitops.controller.inspect import find_applications
     from gitops.controller.journal import described
 
     found: list[tuple[str, Drift | GitopsError]] = []
     async with outside_of(settings) as outside:
-        for one in await find_applications(outside.cluster, app, namespace):
+        for one in await find_applications(outside.cluster, app, namespace, outside.store):
             try:
-                found.append((one.application, await drift_of(outside, one)))
+                behind, _ = await recorded_application(outside, one)
+                found.append((one.application, await drift_of(outside, one, behind)))
             except (SourceError, ConfigError) as exc:
                 found.append((one.application, exc))
     if output != "table":
@@ -87,11 +89,14 @@ def explain(settings: Settings, app: str, namespace: str, output: str) -> None:
 
 async def _explain(settings: Settings, app: str, namespace: str, output: str) -> None:
     from gitops.cli.opening import outside_of
+    from gitops.cli.recorded import recorded_application
     from gitops.controller.explain import explained
     from gitops.controller.told import told_of
 
     async with outside_of(settings) as outside:
-        story: dict[str, Any] = await explained(outside, await told_of(outside, app, namespace))
+        told = await told_of(outside, app, namespace)
+        behind = (await recorded_application(outside, told.standing.inventory))[0] if told.standing else None
+        story: dict[str, Any] = await explained(outside, told, behind)
     if output != "table":
         print_data(story, output)
         return

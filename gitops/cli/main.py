@@ -17,7 +17,7 @@ _COMMANDS = {
     "drift": ("gitops.cli.inspect", "drift", "Show how live state left what was synced, and who did it."),
     "explain": ("gitops.cli.inspect", "explain", "Say why an Application is not healthy, down to the container."),
     "history": ("gitops.cli.history", "history", "List the healthy releases of an Application."),
-    "rollback": ("gitops.cli.history", "rollback", "Go back to an earlier release."),
+    "rollback": ("gitops.cli.rollback", "rollback", "Go back to an earlier release."),
     "suspend": ("gitops.cli.acts", "suspend", "Stop the controller from changing an Application."),
     "resume": ("gitops.cli.acts", "resume", "Let the controller run an Application again."),
     "approve": ("gitops.cli.acts", "approve", "Let the controller carry out one plan."),

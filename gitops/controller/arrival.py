@@ -39,7 +39,7 @@ async def arrival_at(outside: Outside, name: str, namespace: str, sha: str) -> A
 
     `namespace` is where its inventory is ("" = anywhere). Raises ConfigError when there are several of that name.
     """
-    inventory = await find_application(outside.cluster, name, namespace)
+    inventory = await find_application(outside.cluster, name, namespace, outside.store)
     identity = inventory.application if inventory else await known_as(outside.store, name, namespace)
     status = await _told(outside.cluster, identity)
     record = await stored_record(outside.store, identity)

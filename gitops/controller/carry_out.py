@@ -123,7 +123,7 @@ async def keep_spec(request: Request, outside: Outside, planned: Planned) -> Non
         sha = planned.plan.revision.sha
         await journal.note("source.changed", sha, before=before.source, source=now.source)
         now = journal.anchored(now)
-    await write_inventory(outside.cluster, now, before, outside.version)
+    await write_inventory(outside, now, before)
 
 
 async def _make_namespace(outside: Outside, planned: Planned, journal: Journal) -> tuple[Changed, ...]:
@@ -173,7 +173,7 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
     )
     if inventory == at.inventory and inventory.exists:
         return inventory
-    return await write_inventory(outside.cluster, journal.anchored(inventory), at.inventory, outside.version)
+    return await write_inventory(outside, journal.anchored(inventory), at.inventory)
 
 
 def _begun(planned: Planned) -> frozenset[str]:
@@ -203,7 +203,7 @@ def _idle(at: Situation, changes: Iterable[Change]) -> set[ResourceKey]:
 async def _end_hooks(request: Request, outside: Outside, planned: Planned, inventory: Inventory) -> None:
     """A sync that failed has ended: the next one runs its hooks again."""
     if inventory.hooks is not None:
-        await write_inventory(outside.cluster, replace(inventory, hooks=None), inventory, outside.version)
+        await write_inventory(outside, replace(inventory, hooks=None), inventory)
         await tidy_hooks(outside.cluster, hooks_of(planned.at), inventory.hooks.id, request.app.health)
 
 
@@ -264,11 +264,11 @@ async def _settle(
     )
     if ResourceKey("", "Namespace", "", inventory.parent.namespace) in {prune.key for prune in plan.prunes}:
         return  # the inventory goes with the namespace that it is in
-    tidied = await write_inventory(outside.cluster, journal.anchored(settled), inventory, outside.version)
+    tidied = await write_inventory(outside, journal.anchored(settled), inventory)
     if whole and tidied.hooks is not None:
         gone = await tidy_hooks(outside.cluster, hooks, tidied.hooks.id, request.app.health)
         exact = replace(tidied, hooks=None, keys=tidied.keys - gone)
-        await write_inventory(outside.cluster, exact, tidied, outside.version)
+        await write_inventory(outside, exact, tidied)
 
 
 async def _out_of_sight(outside: Outside, planned: Planned) -> set[ResourceKey]:

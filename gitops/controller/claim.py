@@ -1,32 +1,42 @@
 """Writes the inventory parent: claimed before the first change, settled after the last, skipped when equal."""
 
+import hmac
 from dataclasses import replace
 
-from gitops.engine.inventory import Inventory, bare_parent, merged, parent_body, read_parent
+from gitops.controller.request import Outside
+from gitops.engine.inventory import Inventory, bare_parent, merged, parent_body, parent_key, read_parent
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
 from gitops.model.errors import ApiError, ConfigError, UnreachableError
 from gitops.model.rendered import RenderedSet
-from gitops.ports import Cluster
+from gitops.ports import Cluster, Store
 
 _TRIES = 8
 
 
-async def read_inventory(cluster: Cluster, app: Application, parent: ResourceKey) -> Inventory:
+async def read_inventory(outside: Outside, app: Application) -> Inventory:
     """What the cluster remembers of this Application. Raises ManifestError when the parent is not one of ours."""
-    return read_parent(await cluster.get(parent), app.identity, parent)
+    parent = parent_key(app.name, app.destination.namespace)
+    return read_parent(await outside.cluster.get(parent), app.identity, parent)
 
 
-async def write_inventory(cluster: Cluster, inventory: Inventory, base: Inventory, version: str) -> Inventory:
-    """Record `inventory`, which was made of `base` as it was read or written last; what is recorded then.
+def is_sealed(store: Store, inventory: Inventory) -> bool:
+    """Whether the inventory is as somebody wrote it who has the key of `store` (or an older one that was put back)."""
+    seal = inventory.seal
+    return seal is not None and hmac.compare_digest(store.seal(seal.of), seal.mac)
+
+
+async def write_inventory(outside: Outside, inventory: Inventory, base: Inventory) -> Inventory:
+    """Record `inventory`, which was made of `base` as it was read or written last, sealed; what is recorded then.
 
     Two runners may be at one Application: what the other one has recorded since is kept (`merged`).
     """
+    cluster = outside.cluster
     failures = 0
     while True:
         try:
             if base.exists:
-                body = parent_body(replace(inventory, version=base.version), version)
+                body = parent_body(replace(inventory, version=base.version), outside.version, outside.store.seal)
                 stored = await cluster.apply(inventory.parent, body, force=True)
                 return replace(inventory, exists=True, version=stored["metadata"]["resourceVersion"])
             # An apply would write onto what another runner makes at this moment; a create never does.

@@ -32,7 +32,6 @@ from gitops.engine.annotations import ignores_health
 from gitops.engine.drift import Answer, Word, respond, without_fights
 from gitops.engine.ended import has_ended
 from gitops.engine.health import health_of
-from gitops.engine.inventory import Inventory, parent_key
 from gitops.engine.retry import delay_after
 from gitops.engine.situation import PlanOptions, Situation
 from gitops.logs import shortened
@@ -150,7 +149,7 @@ async def _pass(
     try:
         planned = await plan_sync(request, outside)
     except (ManifestError, RenderError, SourceError, ConfigError):  # what cannot be rendered is no excuse
-        await means.children.take_synced(tracked, request, outside, await _read_inventory(request, outside))
+        await means.children.take_synced(tracked, request, outside, await read_inventory(outside, request.app))
         if not await _is_suspended(tracked, means):
             await _mend_synced(tracked, request, outside)
         if tracked.head is None:  # why, its look says
@@ -346,15 +345,10 @@ async def _rendered(
         return await turns.in_thread(tenant, work)
 
 
-async def _read_inventory(request: Request, outside: Outside) -> Inventory:
-    app = request.app
-    return await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
-
-
 async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> None:
     """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
     app = request.app
-    inventory = await _read_inventory(request, outside)
+    inventory = await read_inventory(outside, app)
     tracked.owns = (tracked.owns or None) if inventory.keys or inventory.synced else False  # how it is, a plan tells
     if inventory.application != app.identity:
         return

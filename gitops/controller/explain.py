@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gitops.controller.diagnose import Doctor
-from gitops.controller.inspect import application_in
 from gitops.controller.planning import plan_rendered
 from gitops.controller.releases import synced_set
 from gitops.controller.request import Outside, Request, as_account
@@ -12,6 +11,7 @@ from gitops.controller.told import Told
 from gitops.engine.drift import drift_in
 from gitops.engine.inventory import INSTANCE, Inventory
 from gitops.engine.situation import PlanOptions
+from gitops.model.application import Application
 from gitops.model.errors import GitopsError
 from gitops.model.plan import Change, FieldChange, Manager, Plan, Recreate, Update
 from gitops.model.rendered import RenderedSet
@@ -34,9 +34,11 @@ class Drift:
         return list(self.plan.changes) if self.plan else []
 
 
-async def drift_of(outside: Outside, inventory: Inventory) -> Drift:
-    """How live state left what was synced last, or is being synced. Raises SourceError where nobody knows that."""
-    app = application_in(inventory)
+async def drift_of(outside: Outside, inventory: Inventory, app: Application) -> Drift:
+    """How live state left what was synced last, or is being synced. Raises SourceError where nobody knows that.
+
+    `app` is the Application that `inventory` is of; what is not stored is rendered again from its source.
+    """
     request, outside = Request(app, _ACTOR, PlanOptions(hooks=False)), as_account(outside, app)
     under_way, rendered = await _under_way(outside, inventory)
     if under_way and rendered is None:
@@ -81,10 +83,13 @@ def _is_others(field: FieldChange) -> bool:
     return isinstance(field.owner, Manager) and field.owner.name != INSTANCE
 
 
-async def explained(outside: Outside, told: Told) -> dict[str, Any]:
-    """Health in a word, facts about the Application in sentences, and each object that is not well with its reason."""
+async def explained(outside: Outside, told: Told, app: Application | None) -> dict[str, Any]:
+    """Health in a word, facts about the Application in sentences, and each object that is not well with its reason.
+
+    `app` is the Application that the inventory is of, None where there is none.
+    """
     standing = told.standing
-    if standing is None:
+    if standing is None or app is None:
         nothing = "the cluster has nothing of it"
         elsewhere = f"it goes to cluster {told.elsewhere}; ask with --context, where that is one, for more"
         facts = [elsewhere if told.elsewhere else nothing, *_controllers(told), *await _said(outside, told.application)]
@@ -102,7 +107,7 @@ async def explained(outside: Outside, told: Told) -> dict[str, Any]:
         if not member.health.is_settled
     ]
     said = await _said(outside, inventory.application)
-    facts = [*_facts(inventory), *_controllers(told), *said, *await _drifted(outside, inventory)]
+    facts = [*_facts(inventory), *_controllers(told), *said, *await _drifted(outside, inventory, app)]
     if not objects:
         facts.append("all that it owns is healthy" if standing.objects else "it owns nothing")
     return _story(told, [doctor.hidden(fact) for fact in facts], objects)
@@ -156,9 +161,9 @@ async def _said(outside: Outside, application: str) -> list[str]:
     return facts
 
 
-async def _drifted(outside: Outside, inventory: Inventory) -> list[str]:
+async def _drifted(outside: Outside, inventory: Inventory, app: Application) -> list[str]:
     try:
-        drift = await drift_of(outside, inventory)
+        drift = await drift_of(outside, inventory, app)
         drifted = [f"it has drifted: {text}" for text in (drift_in(drift.plan) if drift.plan else ())]
         return [*filter(None, [drift.under_way]), *drifted]
     except GitopsError as exc:

@@ -34,3 +34,9 @@ class Head:
         if not sha:
             self.tree = tree
         return Checkout(revision, tree, self._repositories.source_name(spec), spec.path)
+
+    async def in_history(self, spec: SourceSpec, sha: str) -> bool:
+        if self._head is None:
+            return False
+        async with self._waiting():
+            return await self._repositories.in_history(self._app, self._head, sha)

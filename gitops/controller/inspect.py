@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+from gitops.controller.claim import is_sealed
 from gitops.controller.observe import owned_state
 from gitops.engine.annotations import ignores_health
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, parent_key, read_parent
 from gitops.engine.kstatus import kstatus_of
+from gitops.manifests.cel import CelError, check_bounded
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import Application, Destination, HealthRule
@@ -14,7 +16,7 @@ from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import ENDED, HEALTHY, MISSING, Health, HealthWord, worst
 from gitops.model.source_name import source_parts
 from gitops.model.spec import with_spec
-from gitops.ports import Cluster
+from gitops.ports import Cluster, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +48,30 @@ class Standing:
         return f"{healthy.ref}@{healthy.revision[:12]}" if healthy.ref else healthy.revision[:12]
 
 
-async def find_applications(cluster: Cluster, name: str = "", namespace: str = "") -> list[Inventory]:
+async def find_applications(
+    cluster: Cluster, name: str = "", namespace: str = "", store: Store | None = None
+) -> list[Inventory]:
     """Every Application on the cluster, or the one called `name` (NAME or NAMESPACE/NAME).
 
-    Raises ConfigError when `name` is not there, or is there several times.
+    Of several that one counts which bears the seal of `store`. Raises ConfigError when `name` is not there, or is
+    there several times.
     """
     if not name:
         return await inventories(cluster, "", namespace)
-    found = await find_application(cluster, name, namespace)
+    found = await find_application(cluster, name, namespace, store)
     if found is None:
         raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
     return [found]
 
 
-async def find_application(cluster: Cluster, name: str, namespace: str = "") -> Inventory | None:
+async def find_application(
+    cluster: Cluster, name: str, namespace: str = "", store: Store | None = None
+) -> Inventory | None:
     """The Application called `name`, or None where it is not. Raises ConfigError when it is there several times."""
     found = await inventories(cluster, name, namespace)
+    sealed = [one for one in found if store is not None and is_sealed(store, one)]
+    if len(found) > 1 and len(sealed) == 1:  # anybody may write an inventory of any name into a namespace of theirs
+        return sealed[0]
     if len(found) > 1:
         places = ", ".join(inventory.parent.namespace for inventory in found)
         raise ConfigError(f"there are several Applications called {name}, in {places}; say which with --namespace")
@@ -107,10 +117,19 @@ async def _all(cluster: Cluster, namespace: str, labels: str, fields: str) -> li
 
 
 def application_in(inventory: Inventory) -> Application:
-    """The Application as its inventory remembers it: all but values for templates. Raises ConfigError."""
+    """The Application as its inventory remembers it: all but values for templates.
+
+    Raises ConfigError, also for a health rule that no Application may have: its expression may run anywhere then.
+    """
     space, _, name = inventory.application.rpartition("/")
     plain = Application(name, space, destination=Destination(namespace=inventory.parent.namespace))
     app = with_spec(plain, inventory.spec)
+    for rule in app.health:
+        for expression in (rule.degraded, rule.suspended, rule.progressing, rule.healthy):
+            try:
+                check_bounded(expression)
+            except CelError as exc:
+                raise ConfigError(f"{inventory.parent}: a health rule in its spec cannot be used: {exc}") from None
     address, path = source_parts(inventory.source)
     return replace(app, source=replace(app.source, repoURL=address, path=path))
 
@@ -131,10 +150,10 @@ def _member(key: ResourceKey, body: Body | None, own: tuple[HealthRule, ...]) ->
     return Member(key, HEALTHY if ignores_health(body) else health_of(body, own), kstatus_of(body).value)
 
 
-async def reason_unready(cluster: Cluster, application: str) -> str:
+async def reason_unready(cluster: Cluster, store: Store, application: str) -> str:
     """Why `application` (NAMESPACE/NAME) is not healthy at the revision that it was last synced to, or ""."""
     try:
-        (inventory,) = await find_applications(cluster, application)
+        (inventory,) = await find_applications(cluster, application, store=store)
     except ConfigError:
         return "it has not been synced to this cluster"
     if inventory.quarantine is not None:

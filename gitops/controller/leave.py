@@ -31,7 +31,7 @@ async def leave(request: Request, outside: Outside, *, keep: bool) -> SyncResult
     """
     app, outside = request.app, as_account(outside, request.app)
     parent = parent_key(app.name, app.destination.namespace)
-    inventory = await read_inventory(outside.cluster, app, parent)
+    inventory = await read_inventory(outside, app)
     result = SyncResult(Outcome.SYNCED, Plan(app.identity, _NOTHING.revision, _NOTHING.digest, ()))
     if not inventory.exists:
         return replace(result, outcome=Outcome.IN_SYNC, message="it owns nothing on this cluster")

@@ -19,7 +19,7 @@ from gitops.engine.decide import decide
 from gitops.engine.desired import rendered_set
 from gitops.engine.diff import is_same, pair_digest
 from gitops.engine.hands import hand_edits_only
-from gitops.engine.inventory import handed_over, parent_key
+from gitops.engine.inventory import handed_over
 from gitops.engine.order import is_crd, kinds_defined_by
 from gitops.engine.plan import Answer, Creation, Question, creations, make_plan, questions, selected, without_hand_edits
 from gitops.engine.predict import predict
@@ -75,7 +75,7 @@ async def render_source(request: Request, outside: Outside, sha: str = "") -> tu
 async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSet, source: str) -> Planned:
     """Plan a set that is rendered already (a rollback starts here)."""
     app = request.app
-    inventory = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
+    inventory = await read_inventory(outside, app)
     if request.options.adopt and inventory.application != app.identity:
         inventory = handed_over(inventory, app.identity)
     makes = None if inventory.exists else await namespace_to_make(outside.cluster, app, rendered)
@@ -96,15 +96,17 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
         plan = replace(plan, predicted=f"predicted here, since the server refused a dry-run: {', '.join(unconfirmed)}")
     findings, more = _rules(app, rendered, outside.clock.now(), confirmed=options.confirm)
     more += await moved_from(outside, app, source) if not (inventory.exists or options.confirm) else ()
-    more += await _unready(outside.cluster, app) if plan.changes and not options.confirm else ()
+    more += await _unready(outside, app) if plan.changes and not options.confirm else ()
     return Planned(at, plan, decide(at, plan, source, more), source, findings)
 
 
-async def _unready(cluster: Cluster, app: Application) -> tuple[Obstacle, ...]:
+async def _unready(outside: Outside, app: Application) -> tuple[Obstacle, ...]:
     """The Applications that this one depends on and that are not healthy at their current revision."""
     found = []
     for name in app.dependsOn:
-        reason = await reason_unready(cluster, name if "/" in name else f"{app.namespace}/{name}")
+        reason = await reason_unready(
+            outside.cluster, outside.store, name if "/" in name else f"{app.namespace}/{name}"
+        )
         if reason:
             found.append(Obstacle(ObstacleKind.DEPENDENCY, None, f"{app.identity} depends on {name}: {reason}"))
     return tuple(found)

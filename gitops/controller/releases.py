@@ -2,6 +2,9 @@
 
 The cluster remembers the last ten, and the store all that were made through it; what a release rendered to is in the
 store, or is rendered again from its commit, and then has to be what it was.
+
+Who may edit ConfigMaps may write into the cluster's list. So a set is taken out of the store only for an Application
+that the store knows to have had it, and a commit is rendered again only when the Application's own source leads to it.
 """
 
 from dataclasses import replace
@@ -46,14 +49,18 @@ def remembered(releases: list[Release]) -> tuple[PastRelease, ...]:
 
 
 async def release_set(request: Request, outside: Outside, digest: str, revision: Revision) -> RenderedSet:
-    """What `revision` rendered to when it was released. Raises SourceError where that cannot be had any more."""
-    stored = await outside.store.rendered(digest)
+    """What `revision` rendered to when it was released.
+
+    Raises SourceError where that cannot be had any more, or where nothing but the inventory says that it was one.
+    """
+    stored = await stored_set(request, outside, digest)
     if stored is not None:
         return replace(stored, revision=revision)  # other commits may have rendered to the same
     lost = f"this store does not hold what {revision} rendered to"
     if not revision.is_commit:
         raise SourceError(f"{lost}, and that was made of files that were in no commit")
     try:
+        await _check_is_ours(request, outside, revision)
         rendered, _ = await render_source(request, outside, revision.sha)
     except (SourceError, RenderError, ConfigError, ManifestError) as exc:
         raise SourceError(f"{lost}, and it cannot be rendered again: {exc}") from exc
@@ -66,6 +73,27 @@ async def release_set(request: Request, outside: Outside, digest: str, revision:
     return rendered
 
 
+async def _check_is_ours(request: Request, outside: Outside, revision: Revision) -> None:
+    """Raise SourceError for a commit that the source's target does not lead to."""
+    source = request.app.source
+    if not (request.believes_inventory or await outside.source.in_history(source, revision.sha)):
+        raise SourceError(
+            f"{source.targetRevision or 'the default branch'} does not descend from it, and only the inventory says "
+            "that it was a release, which anybody may write who may edit ConfigMaps (gitops rollback --confirm takes "
+            "its word)"
+        )
+
+
+async def stored_set(request: Request, outside: Outside, digest: str) -> RenderedSet | None:
+    """The set that is stored, if this very Application has had it: another one's may hold what is not for it."""
+    application, cluster = request.app.identity, outside.cluster.name
+    known = any(one.digest == digest for one in await outside.store.releases(application))
+    if not known:
+        events = await outside.store.events(application, cluster)
+        known = any(event.fact == "sync.started" and event.detail.get("digest") == digest for event in events)
+    return await outside.store.rendered(digest) if known else None
+
+
 async def synced_set(request: Request, outside: Outside, inventory: Inventory) -> RenderedSet:
     """What the Application was synced to last. Raises SourceError where that cannot be had."""
     digest = inventory.synced
@@ -75,7 +103,7 @@ async def synced_set(request: Request, outside: Outside, inventory: Inventory) -
     revision = next((Revision(one.revision, one.ref) for one in known if one and one.digest == digest), None)
     if revision is not None:
         return await release_set(request, outside, digest, revision)
-    stored = await outside.store.rendered(digest)
+    stored = await stored_set(request, outside, digest)
     if stored is None:
         raise SourceError("this store does not hold what it was synced to (sync it from here once)")
     return stored

@@ -58,7 +58,8 @@ def as_account(outside: Outside, app: Application) -> Outside:
 class Request:
     """Which Application is to be passed over, on whose word, and how this one time.
 
-    `quarantine` is set when a person rolls back: the revision that must not come back by itself.
+    `quarantine` is set when a person rolls back: the revision that must not come back by itself. `believes_inventory`
+    when a person has confirmed that a release may be rendered again though only the inventory names it.
     """
 
     app: Application
@@ -66,6 +67,7 @@ class Request:
     options: PlanOptions = field(default_factory=PlanOptions)
     wait: bool = True
     quarantine: Quarantine | None = None
+    believes_inventory: bool = False
 
 
 @dataclass(frozen=True, slots=True)

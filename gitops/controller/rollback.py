@@ -15,7 +15,7 @@ from gitops.controller.planning import plan_rendered
 from gitops.controller.releases import release_set
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.health import health_of
-from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy, parent_key
+from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy
 from gitops.engine.situation import BEING_DELETED, PlanOptions
 from gitops.logs import shortened
 from gitops.manifests.key import ResourceKey
@@ -212,15 +212,14 @@ def _fresh(failed: Planned, result: SyncResult) -> frozenset[ResourceKey]:
 
 async def _stuck(back: Request, outside: Outside, result: SyncResult, journal: Journal, reason: str) -> SyncResult:
     """The way back failed too: say both reasons, quarantine the revision all the same, and go no further."""
-    app = back.app
     await journal.note("rollback.failed", result.plan.revision.sha, reason=reason)
     try:
-        parent = await read_inventory(outside.cluster, app, parent_key(app.name, app.destination.namespace))
+        parent = await read_inventory(outside, back.app)
         stuck = (
             replace(back.quarantine, stuck=shortened(reason, _LONGEST_REASON)) if back.quarantine else parent.quarantine
         )
         marked = journal.anchored(replace(parent, quarantine=stuck, going_back=None))
-        await write_inventory(outside.cluster, marked, parent, outside.version)
+        await write_inventory(outside, marked, parent)
     except GitopsError as exc:
         reason = f"{reason}; the quarantine could not be recorded: {exc}"
     return replace(result, message=f"{result.message}; rolling back failed: {reason}")

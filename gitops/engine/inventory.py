@@ -8,7 +8,7 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -76,6 +76,14 @@ class HookRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """The keyed digest `mac` that a parent bears, of the digest `of` all that it says: whoever has the key compares."""
+
+    of: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
     """What the parent records. `synced` is the digest of the last set that was carried out in full.
 
@@ -86,7 +94,10 @@ class Inventory:
     `releases` are the last ones, newest first. `spec` is what the Application asked for (`gitops.model.spec`),
     `version` the parent's resourceVersion. `hooks` of the set that is `synced` are done, but what they left behind is
     not tidied yet. `ended` tells of Jobs that may be gone (`gitops.engine.ended`). `formerly` is the Application that
-    handed all of this over: some of it may still bear its name.
+    handed all of this over: some of it may still bear its name. `seal` is as it was read.
+
+    Whoever may edit ConfigMaps in its namespace may have written all of this. So nothing in it is a right to delete
+    (`is_held_by` asks the object too) or to apply (`gitops.controller.releases` asks the store and the repository).
     """
 
     application: str
@@ -107,6 +118,7 @@ class Inventory:
     exists: bool = False
     version: str = ""
     ended: Mapping[ResourceKey, str] = field(default_factory=dict)
+    seal: Seal | None = field(default=None, compare=False)
 
     @property
     def set_id(self) -> str:
@@ -199,9 +211,20 @@ def handed_over(inventory: Inventory, application: str) -> Inventory:
 
 
 def is_held_by(inventory: Inventory, live: Body, key: ResourceKey) -> bool:
-    """True when a live object is the inventory's: by its own words, or by those of who hands it over."""
+    """True when a live object is the inventory's: by its own marks, or by those of who hands it over.
+
+    The inventory alone proves nothing. An object outside of its namespace has to bear the inventory's label or name
+    the Application; inside, an object that lost both marks is held too, by our entry in managedFields.
+    """
+    label = labels_of(live).get(PART_OF, "")
+    if label not in ("", inventory.set_id):
+        return False
+    owner = owner_of(live, key)
+    if owner in (inventory.application, ""):
+        is_near = key.namespace == inventory.parent.namespace
+        return is_ours(live, key, inventory.application) and bool(owner or label or is_near)
     was_held = key in inventory.keys and inventory.formerly not in ("", inventory.application)
-    return is_ours(live, key, inventory.application) or (was_held and owner_of(live, key) == inventory.formerly)
+    return was_held and owner == inventory.formerly and bool(label)
 
 
 def claimed(inventory: Inventory, desired: Iterable[ResourceKey], new: Iterable[ResourceKey]) -> Inventory:
@@ -237,10 +260,10 @@ def bare_parent(inventory: Inventory) -> Body:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
-def parent_body(inventory: Inventory, version: str) -> Body:
+def parent_body(inventory: Inventory, version: str, seal: Callable[[str], str] = lambda _: "") -> Body:
     """The ConfigMap that records `inventory`, to be written onto the version that it was read at, and no other.
 
-    `version` is ours, for the tooling annotation.
+    `version` is ours, for the tooling annotation; `seal` makes a keyed digest of a digest, or "" without a key.
     """
     kinds = sorted({f"{key.kind}.{key.group}" if key.group else key.kind for key in inventory.keys})
     own = inventory.parent.namespace
@@ -260,6 +283,9 @@ def parent_body(inventory: Inventory, version: str) -> Body:
             facts[name] = json.dumps({field: getattr(value, field) for field in value.__slots__}, sort_keys=True)
     if inventory.releases:
         facts["releases"] = json.dumps([asdict(release) for release in inventory.releases], separators=(",", ":"))
+    packed = base64.b64encode(_pack(inventory)).decode()
+    if mac := seal(_digest(inventory.parent, facts, packed)):
+        facts["seal"] = mac
     bare = bare_parent(inventory)
     annotations = {_TOOLING: f"gitops/v{version}", _KINDS: ",".join(kinds), _NAMESPACES: ",".join(others)}
     read_at = {"resourceVersion": inventory.version} if inventory.version else {}
@@ -267,7 +293,7 @@ def parent_body(inventory: Inventory, version: str) -> Body:
         **bare,
         "metadata": {**bare["metadata"], **read_at, "annotations": annotations},
         "data": facts,
-        "binaryData": {"inventory": base64.b64encode(_pack(inventory)).decode()},
+        "binaryData": {"inventory": packed},
     }
 
 
@@ -285,7 +311,8 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
         )
     try:
         data = body.get("data") or {}
-        rows = _unpack(base64.b64decode((body.get("binaryData") or {}).get("inventory", "")))
+        packed = (body.get("binaryData") or {}).get("inventory", "")
+        rows = _unpack(base64.b64decode(packed))
         return Inventory(
             application=data.get("application") or application,
             parent=parent,
@@ -305,12 +332,19 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             formerly=data.get("formerly", ""),
             exists=True,
             version=body["metadata"].get("resourceVersion", ""),
+            seal=Seal(_digest(parent, data, packed), data.get("seal", "")),
         )
     except (ValueError, TypeError, KeyError, OSError, EOFError) as exc:
         raise ManifestError(
             f"{parent}: its inventory cannot be read ({exc}); restore the ConfigMap, or delete it and sync with "
             "--adopt to own what the commit holds again"
         ) from exc
+
+
+def _digest(parent: ResourceKey, facts: Mapping[str, Any], packed: str) -> str:
+    """Of all that a parent says: a copy in another place, or one that was edited, has another one."""
+    said = [parent.namespace, parent.name, {name: text for name, text in facts.items() if name != "seal"}, packed]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _quarantine(fields: dict[str, Any]) -> Quarantine:

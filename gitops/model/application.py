@@ -1,7 +1,8 @@
 """An Application: which source, rendered how, goes to which cluster and namespace, and how it is synced.
 
 Frozen data with the defaults that users are promised; reading it from YAML, and saying what is wrong with that, is
-`gitops.config`'s work; names that lead to objects of a cluster are annotated with what they may be. Durations are in seconds here; in YAML they are written 90s, 10m or 1h30m.
+`gitops.config`'s work. Names that lead to objects of a cluster are annotated with what they may be. Durations are in
+seconds here; in YAML they are written 90s, 10m or 1h30m.
 """
 
 from dataclasses import dataclass, field

@@ -53,7 +53,7 @@ def test_a_rollback_renders_the_release_again_from_its_commit(world):
     app = replace(world.app, source=replace(world.app.source, plain=PlainOptions(include="web.yaml")))
     world.commit(other=config_map("other"))
     first, _ = two_releases(world, app)
-    code, _, err = elsewhere(world, "rollback", "app", "-n", world.namespace)
+    code, _, err = elsewhere(world, "rollback", "app", "-n", world.namespace, "--confirm")
     assert code == DONE, err
     assert f"release 1 ({first[:12]}): synced" in err
     assert live(world) == "1"
@@ -89,7 +89,7 @@ def test_a_release_that_cannot_be_rendered_as_it_was_is_refused(world):
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: t}\ndata: {a: '{{ values.word or \"none\" }}'}\n"
     )
     two_releases(world, app)
-    code, _, err = elsewhere(world, "rollback", "app", "-n", world.namespace)
+    code, _, err = elsewhere(world, "rollback", "app", "-n", world.namespace, "--confirm")
     assert code == WRONG_INPUT
     assert "this store does not hold" in err
     assert live(world) == "2"
@@ -98,7 +98,7 @@ def test_a_release_that_cannot_be_rendered_as_it_was_is_refused(world):
 def test_a_release_of_a_folder_that_is_not_there_is_refused(world):
     two_releases(world)
     world.repository.rename(world.folder / "moved")
-    code, _, err = elsewhere(world, "rollback", "app", "-n", world.namespace)
+    code, _, err = elsewhere(world, "rollback", "app", "-n", world.namespace, "--confirm")
     assert code == WRONG_INPUT
     assert "this store does not hold" in err
     assert "cannot be read" in err
@@ -113,7 +113,7 @@ def test_a_release_of_files_in_no_commit_is_refused(world):
     for number in "12":
         (world.folder / "plain/web.yaml").write_text(json.dumps(config_map("web", a=number)))
         world.sync(app)
-    code, _, err = elsewhere(world, "rollback", "app", "-n", world.namespace)
+    code, _, err = elsewhere(world, "rollback", "app", "-n", world.namespace, "--confirm")
     assert code == WRONG_INPUT
     assert "files that were in no commit" in err
 

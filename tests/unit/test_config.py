@@ -101,7 +101,10 @@ def test_every_part_is_read(read):
             HEAD + "  health: [{kind: X, healthy: 'status.a.map(b, b + b) == []'}]\n",
             r"spec\.health\[0\]\.healthy: cannot be used as a rule: map can make values of any size",
         ),
-        (HEAD + "  dependsOn: [a/../../b]\n", r"spec\.dependsOn\[0\]: expected NAME or NAMESPACE/NAME of an Application"),
+        (
+            HEAD + "  dependsOn: [a/../../b]\n",
+            r"spec\.dependsOn\[0\]: expected NAME or NAMESPACE/NAME of an Application",
+        ),
         (
             HEAD.replace("path: apps", "credentials: {secretRef: ../../gitops/secrets/deploy-key}"),
             r"app\.yaml:5: spec\.source\.credentials\.secretRef: expected lower-case letters",

@@ -1,0 +1,73 @@
+"""The Application behind an inventory, for commands that are given its name alone, and whose word that is."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitops.config import application_of, read_application
+from gitops.controller.claim import is_sealed
+from gitops.controller.inspect import application_in
+from gitops.engine.inventory import Inventory
+from gitops.manifests.key import ResourceKey
+from gitops.model.application import GROUP, KIND, Application, Credentials
+from gitops.model.errors import ApiError, ConfigError
+from gitops.model.source_name import source_name
+
+if TYPE_CHECKING:
+    from gitops.controller.request import Outside
+
+
+async def recorded_application(outside: "Outside", inventory: Inventory, file: str = "") -> tuple[Application, str]:
+    """The Application, and why a person has to confirm its source; "" where somebody else vouches for that.
+
+    Whoever may edit ConfigMaps where the inventory is may name any repository there. So the file that is given, the
+    custom resource, this store, the key that the inventory is sealed with, or the work tree that we are in has to name
+    the same one; credentials are sent to no other.
+    """
+    own = _from_file(file, inventory) if file else await _from_resource(outside, inventory)
+    if own is not None:
+        named = source_name(own.source.repoURL, own.source.path)
+        if own.source.repoURL and named != inventory.source:
+            return own, f"it was synced from {inventory.source}, and its spec names {named} now"
+        return own, ""
+    app = application_in(inventory)
+    if is_sealed(outside.store, inventory):
+        return app, ""
+    reached = Credentials(app.source.credentials.secretRef)  # a proxy could be anybody's
+    if await _is_known_source(outside, inventory):
+        return replace(app, source=replace(app.source, credentials=reached)), ""
+    bare = replace(app, source=replace(app.source, credentials=Credentials()))
+    return bare, (
+        f"only its inventory names the source {inventory.source}, and whoever may edit ConfigMaps in "
+        f"{inventory.parent.namespace} may have written that: give the Application with -f FILE"
+    )
+
+
+def _from_file(file: str, inventory: Inventory) -> Application:
+    app = read_application(Path(file))
+    here = replace(app.destination, namespace=inventory.parent.namespace)
+    if app.identity != inventory.application:
+        raise ConfigError(f"{file}: holds the Application {app.identity}, not {inventory.application}")
+    return replace(app, destination=here)
+
+
+async def _from_resource(outside: "Outside", inventory: Inventory) -> Application | None:
+    """The custom resource of that name, where there is one that we may read and that goes where the inventory is."""
+    namespace, _, name = inventory.application.rpartition("/")
+    try:
+        body = await outside.cluster.get(ResourceKey(GROUP, KIND, namespace, name))
+        app = None if body is None else application_of(body)
+    except (ApiError, ConfigError):
+        return None
+    return app if app is not None and app.destination.namespace == inventory.parent.namespace else None
+
+
+async def _is_known_source(outside: "Outside", inventory: Inventory) -> bool:
+    """Whether this store has synced it from there, or we are called in a work tree of that repository."""
+    from gitops.bootstrap import source_here
+
+    releases = await outside.store.releases(inventory.application, outside.cluster.name)
+    here = source_here()
+    return any(one.source == inventory.source for one in releases) or (
+        bool(here) and (inventory.source == here or inventory.source.startswith(f"{here}//"))
+    )

@@ -1,0 +1,175 @@
+"""`gitops rollback`: the way back to a release that was healthy, by a person's word."""
+
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitops.cli import settings as exits
+from gitops.cli.application import seconds_of
+from gitops.cli.confirm import is_terminal, wants_to
+from gitops.cli.escape import printable
+from gitops.cli.output import output_option
+from gitops.cli.settings import Settings, run
+from gitops.model.audit import AuditEvent
+from gitops.model.errors import ConfigError, HeldError
+from gitops.model.release import BY_HAND, Quarantine, Release
+from gitops.model.revision import Revision
+
+if TYPE_CHECKING:
+    from gitops.controller.request import Outside, Planned, Request
+    from gitops.engine.inventory import Inventory
+    from gitops.model.result import SyncResult
+
+
+@click.command()
+@click.argument("app")
+@click.argument("release", required=False, type=int)
+@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
+@click.option("-f", "--file", "file", default="", metavar="APP", help="The file that holds the Application APP.")
+@click.option("--revision", default="", metavar="SHA", help="The newest release of this commit, instead of a number.")
+@click.option("--hooks", is_flag=True, help="Run the release's hooks too.")
+@click.option("--prune", is_flag=True, help="Also delete what that release did not have.")
+@click.option("--confirm", is_flag=True, help="Carry out what a guard would hold.")
+@click.option("--dry-run", is_flag=True, help="Show what would be changed, and change nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask on a terminal.")
+@click.option("--timeout", default="", metavar="DURATION", help="Until healthy (default: the Application's).")
+@output_option
+@click.pass_obj
+def rollback(settings: Settings, /, app: str, release: int | None, namespace: str, **given: Any) -> None:
+    """Go back to RELEASE of APP (default: the one before the present; after a sync that failed, the last healthy one).
+
+    The present revision is quarantined, so that nothing brings it back by itself. On a terminal the plan is shown, and
+    a question asked before anything is changed.
+
+    Exit codes: 0 done, 2 wrong input, 3 held, 4 failed, 6 cluster unreachable.
+    """
+    run(settings, _rollback(settings, app, release, namespace, given))
+
+
+async def _rollback(settings: Settings, app: str, number: int | None, namespace: str, given: dict[str, Any]) -> None:
+    from gitops.cli.display import Display
+    from gitops.cli.opening import outside_of
+    from gitops.controller.inspect import find_applications
+    from gitops.controller.planning import plan_rendered
+    from gitops.controller.reconcile import sync_planned
+    from gitops.controller.releases import release_set
+    from gitops.controller.request import as_account
+
+    display = Display()
+    async with outside_of(settings, display.tell) as outside:
+        (inventory,) = await find_applications(outside.cluster, app, namespace, outside.store)
+        request, chosen = await _asked_for(outside, inventory, number, given)
+        acting = as_account(outside, request.app)
+        revision = Revision(chosen.revision, chosen.ref)
+        rendered = await release_set(request, acting, chosen.digest, revision)
+        planned = await plan_rendered(request, acting, rendered, inventory.source)
+        if not _goes_on(planned, chosen, given):
+            return
+        with display:
+            result = await sync_planned(request, acting, planned)
+    _say(result, planned, chosen, given["output"])
+
+
+async def _asked_for(
+    outside: "Outside", inventory: "Inventory", number: int | None, given: dict[str, Any]
+) -> "tuple[Request, Release]":
+    """What to plan, and the release to go to. Raises ConfigError, or HeldError where a person has to confirm."""
+    from gitops.cli.recorded import recorded_application
+    from gitops.config import actor
+    from gitops.controller.releases import known_releases, stored_set
+    from gitops.controller.request import Request
+    from gitops.engine.situation import PlanOptions
+
+    stored = await outside.store.releases(inventory.application, outside.cluster.name)
+    releases = known_releases(stored, inventory, outside.cluster.name)
+    failed = _failed(await outside.store.events(inventory.application, outside.cluster.name))
+    if failed and inventory.healthy and inventory.healthy.at > failed.at:  # another store knows of a newer sync
+        failed = None
+    present = str(failed.detail.get("digest")) if failed else inventory.synced
+    chosen = _chosen(releases, number, given["revision"], present, inventory.application)
+    app, doubt = await recorded_application(outside, inventory, given["file"])
+    if given["timeout"]:
+        app = replace(app, sync=replace(app.sync, timeout=seconds_of(given["timeout"])))
+    left = failed or next((one for one in releases if one.digest == present), None)
+    at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    before = inventory.quarantine
+    also = {before.digest, *before.also} - {present, chosen.digest} if before else set()
+    reason = BY_HAND + actor()
+    quarantine = Quarantine(left.revision if left else "", present, reason, at, also=tuple(sorted(also)))
+    options = PlanOptions(prune=given["prune"], confirm=given["confirm"], hooks=given["hooks"], back=True)
+    request = Request(app, actor(), options, quarantine=quarantine, believes_inventory=given["confirm"])
+    if doubt and not given["confirm"] and await stored_set(request, outside, chosen.digest) is None:
+        raise HeldError(f"{inventory.application}: {doubt}; --confirm renders it from there all the same")
+    return request, chosen
+
+
+def _goes_on(planned: "Planned", chosen: Release, given: dict[str, Any]) -> bool:
+    """Show the plan where somebody is to see it; False when nothing is to be done."""
+    from gitops.cli.output import plan_data, print_data, print_plan, summary
+
+    asks = is_terminal() and not given["yes"]
+    if given["dry_run"] and given["output"] != "table":
+        print_data(plan_data(planned.plan, planned.decision), given["output"])
+    elif given["dry_run"] or asks:
+        print_plan(planned.plan)
+    if given["dry_run"]:
+        return False
+    what = f"{planned.plan.application}: go back to release {chosen.number} ({chosen.revision[:12]})"
+    if wants_to(f"{what}: {summary(planned.plan)}?", yes=given["yes"]):
+        return True
+    click.echo("nothing was changed", err=True)
+    return False
+
+
+def _say(result: "SyncResult", planned: "Planned", chosen: Release, output: str) -> None:
+    """How it ended; leaves with the code for it."""
+    from gitops.cli.output import print_data, print_hold, print_kept, result_data
+    from gitops.model.result import Hold, Outcome
+
+    if output != "table":
+        print_data(result_data(result), output)
+    elif isinstance(planned.decision, Hold):
+        print_hold(planned.decision)
+    print_kept(result.plan, "the release does not have it")
+    release = printable(f"{result.plan.application} release {chosen.number} ({chosen.revision[:12]})")
+    click.echo(f"{release}: {result.outcome.value}", err=True)
+    codes = {Outcome.HELD: exits.HELD, Outcome.FAILED: exits.FAILED, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
+    sys.exit(codes.get(result.outcome, exits.DONE))
+
+
+def _failed(events: list[AuditEvent]) -> AuditEvent | None:
+    """The start of the last sync, where that did not come to its end: what it brought is what is there now."""
+    found = None
+    for before, event in pairwise([None, *events]):
+        if event is not None and event.fact == "sync.finished":
+            found = None
+        elif event is not None and event.fact == "sync.started" and not (before and before.fact == "rollback.started"):
+            found = event
+    return found
+
+
+def _chosen(releases: list[Release], number: int | None, revision: str, present: str, application: str) -> Release:
+    if number is not None and revision:
+        raise ConfigError("give a release's number or --revision, not both")
+    if number is not None:
+        found = next((one for one in releases if one.number == number), None)
+        if found is None:
+            known = ", ".join(str(one.number) for one in releases) or "none"
+            raise ConfigError(f"{application} has no release {number} (known: {known})")
+        return found
+    if revision:
+        commits = {one.revision for one in releases if one.revision.startswith(revision)}
+        if len(revision) < _SHORTEST or len(commits) != 1:
+            known = ", ".join(dict.fromkeys(one.revision[:12] for one in releases)) or "none"
+            raise ConfigError(f"--revision {revision}: names no single release of {application} (known: {known})")
+        return next(one for one in releases if one.revision in commits)
+    earlier = next((one for one in releases if one.digest != present), None)
+    if earlier is None:
+        raise ConfigError(f"{application} has no earlier release to go back to")
+    return earlier
+
+
+_SHORTEST = 4  # characters of a commit's name, as Git has it
