@@ -31,12 +31,26 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """One revision's files, and the name of where they came from, free of credentials."""
+    """One revision's files, and the name of where they came from, free of credentials.
+
+    `changed` are the paths whose files are not as the revision has them: a work tree's.
+    """
 
     revision: Revision
     tree: Tree
     source: str
     path: str
+    changed: frozenset[str] = frozenset()
+
+    @property
+    def read_revision(self) -> Revision:
+        """The revision of what has been read of the tree, marked as changed if a file of that is, or one below `path`.
+
+        A changed file that nobody reads does not count: what was made of the others is what the commit makes.
+        """
+        below = "" if self.path in ("", ".") else f"{self.path}/"
+        is_dirty = any(path.startswith(below) or path in self.tree.reads for path in self.changed)
+        return self.revision.changed() if is_dirty else self.revision
 
 
 class Source(Protocol):

@@ -1,7 +1,8 @@
 """A folder on this machine as a source: its files as a Tree, and a revision that names their content.
 
 The tree of a folder is its Git work tree from the top, else the file system (a kustomization may name `../base`).
-Only what is asked for is read: no fifo, no device, nothing beyond the size bound, and `.git` is not there. In a work
+Only what is asked for is read: no fifo, no device, nothing beyond the size bound, and nothing named `.git`, which no
+commit can hold and which may hold a remote's password. In a work
 tree a folder that is a repository of its own, or the empty place of one, is a submodule, as it is in a commit.
 
 Not here: commits (`git`).
@@ -12,12 +13,12 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from gitops.adapters.work_tree import WorkTree, owned_work_tree_of, submodules_of, work_tree_of
 from gitops.model.errors import SourceError
 from gitops.model.revision import MAX_FILE_BYTES, Entry, Kind, Node, Revision, Tree, blob_digest, within
 
 # More differing files than this are named by size and time in a revision, not by content.
 _MOST_DIGESTED = 2000
-_SUBMODULES = ["config", "--file", ".gitmodules", "--null", "--get-regexp", r"^submodule\..*\.path$"]
 
 
 def folder_tree(path: str | Path) -> tuple[Tree, str]:
@@ -30,7 +31,7 @@ def folder_tree(path: str | Path) -> tuple[Tree, str]:
         raise SourceError(f"{path}: no such directory")
     if not folder.is_dir():
         raise SourceError(f"{path}: expected a directory, found a file")
-    top = work_tree_of(folder)
+    top = owned_work_tree_of(folder)
     if top is not None:
         inside = folder.relative_to(top).as_posix()
         return Tree(WorkTreeFiles(top), label="the repository"), "" if inside == "." else inside
@@ -38,51 +39,22 @@ def folder_tree(path: str | Path) -> tuple[Tree, str]:
     return Tree(FolderFiles(Path("/")), label="the file system", home=home), home
 
 
-def work_tree_of(folder: Path) -> Path | None:
-    """The top of the Git work tree that `folder` is in; None outside of any."""
-    return next((above for above in (folder, *folder.parents) if (above / ".git").exists()), None)
+def folder_revision(path: str | Path) -> tuple[Revision, frozenset[str]]:
+    """A name for what the folder holds now, and the paths of its work tree that differ from the commit it names.
 
-
-def folder_revision(path: str | Path) -> Revision:
-    """A name for what the folder holds now: equal names mean equal content.
-
-    In a clean Git work tree that is HEAD's commit with its branch as the ref; in a changed one `COMMIT-dirty-DIGEST`
-    over the changed files (of the whole work tree, since a base may lie anywhere in it); without Git
-    `files-DIGEST` over the folder's files.
+    In a Git work tree that is HEAD's commit with its branch as the ref; without Git (or before the first commit)
+    `files-DIGEST` over the folder's files: equal names mean equal content then.
     """
-    from gitops.adapters.git_process import GitFailure, GitProcess
-
     folder = Path(path).resolve()
     top = work_tree_of(folder)
-    if top is None:
-        return Revision(f"files-{_digest_of(folder, _files_below(folder))}", "")
-    git = GitProcess()
-    try:
-        commit = git.run(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"], top, 30.0).decode().strip()
-        branch = git.run(["rev-parse", "--abbrev-ref", "HEAD"], top, 30.0).decode().strip()
-    except GitFailure:
-        return Revision(f"files-{_digest_of(folder, _files_below(folder))}", "")
-    try:
-        arguments = [
-            "status",
-            "--porcelain=v1",
-            "-z",
-            "--no-renames",
-            "--untracked-files=all",
-            "--ignore-submodules=all",
-        ]
-        listing = git.run(arguments, top, 60.0)
-    except GitFailure as error:
-        raise SourceError(f"{top}: git cannot tell what changed: {error.reason}") from error
-    changed = [os.fsdecode(item[3:]) for item in listing.split(b"\0") if item]
-    ref = "" if branch == "HEAD" else branch
-    return Revision(f"{commit}-dirty-{_digest_of(top, changed)}", ref) if changed else Revision(commit, ref)
+    found = WorkTree(top).state() if top is not None else None
+    return found or (Revision(f"files-{_digest_of(folder, _files_below(folder))}", ""), frozenset())
 
 
 def _files_below(folder: Path) -> list[str]:
     found: list[str] = []
     for directory, names, files in os.walk(folder):
-        names[:] = sorted(name for name in names if name != ".git")
+        names[:] = sorted(name for name in names if not _is_git(name))
         found.extend(os.path.relpath(os.path.join(directory, name), folder) for name in sorted(files))
     return found
 
@@ -119,6 +91,8 @@ class FolderFiles:
 
     def node(self, path: str) -> Node | None:
         full = f"{self._root}/{path}"
+        if _is_git(path):
+            return None
         try:
             status = os.lstat(full)
             if stat.S_ISLNK(status.st_mode):
@@ -132,11 +106,13 @@ class FolderFiles:
     def entries(self, path: str) -> Iterable[Entry]:
         try:
             with os.scandir(f"{self._root}/{path}") as found:
-                return [Entry(each.name, _entry_kind(each)) for each in found if each.name != ".git"]
+                return [Entry(each.name, _entry_kind(each)) for each in found if not _is_git(each.name)]
         except OSError as error:
             raise SourceError(f"{path or '.'}: cannot be read ({error.strerror})") from error
 
     def read(self, path: str, node: Node) -> tuple[bytes, str]:
+        if _is_git(path):
+            raise SourceError(f"{path}: is no part of what a repository holds")
         try:
             descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
@@ -155,7 +131,7 @@ class WorkTreeFiles(FolderFiles):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._submodules = _submodules_of(root)
+        self._submodules = submodules_of(root)
 
     def node(self, path: str) -> Node | None:
         node = super().node(path)
@@ -173,17 +149,9 @@ class WorkTreeFiles(FolderFiles):
         return bool(path) and (os.path.lexists(f"{full}/.git") or (path in self._submodules and not os.listdir(full)))
 
 
-def _submodules_of(top: Path) -> frozenset[str]:
-    """Where `.gitmodules` says that submodules are."""
-    from gitops.adapters.git_process import GitFailure, GitProcess
-
-    if not (top / ".gitmodules").is_file():
-        return frozenset()
-    try:
-        listing = GitProcess().run(_SUBMODULES, top, 10.0)
-    except GitFailure:  # none is there, or nobody can read it
-        return frozenset()
-    return frozenset(os.fsdecode(item.partition(b"\n")[2]).rstrip("/") for item in listing.split(b"\0"))
+def _is_git(path: str) -> bool:
+    """Whether a part of the path is `.git`, also as a file system that ignores case has it."""
+    return ".git" in path.lower().split("/")
 
 
 def _kind(mode: int) -> Kind:

@@ -23,6 +23,7 @@ from typing import Final
 from gitops.adapters.git_process import GitCredentials, GitFailure, GitProcess, Remote, remote_of
 from gitops.adapters.git_refs import FULL_COMMIT, PART_OF_COMMIT, RemoteRefs, find_ref, parse_refs, unknown
 from gitops.adapters.git_tree import GitFiles, Mark, mark_of
+from gitops.adapters.work_tree import is_in_history
 from gitops.model.errors import HostUnreachableError, SourceError
 from gitops.model.revision import Revision, Tree
 
@@ -252,21 +253,6 @@ class GitSource:
             yield
         finally:
             os.close(descriptor)
-
-
-def is_in_history(git: GitProcess, folder: Path, tip: str, sha: str) -> bool:
-    """Whether in the repository at `folder` the commit `tip` descends from `sha`, or a tag names that."""
-    if not FULL_COMMIT.fullmatch(sha):
-        return False
-    try:
-        git.run(["merge-base", "--is-ancestor", "--end-of-options", sha, tip], folder, 60.0)
-    except GitFailure:
-        try:
-            named = git.run(["for-each-ref", "--count=1", f"--points-at={sha}", "refs/tags/"], folder, 60.0)
-        except GitFailure:
-            return False
-        return bool(named.strip())
-    return True
 
 
 def _unreadable(remote: Remote, error: GitFailure) -> SourceError:

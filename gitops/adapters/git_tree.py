@@ -54,7 +54,7 @@ class GitFiles:
     """
 
     def __init__(self, git: GitProcess, directory: Path, sha: str, renew: Callable[[Mark], None]) -> None:
-        self._objects = _Objects(git, directory, renew)
+        self._objects = Objects(git, directory, renew)
         self._root = f"{sha}^{{tree}}"
         self._directories: dict[str, dict[str, _Object]] = {}
         self._lock = threading.Lock()
@@ -107,7 +107,7 @@ def _parse_directory(data: bytes, id_bytes: int, path: str) -> Iterable[tuple[st
         yield name, _Object(_KINDS.get(mode.lstrip(b"0"), "file"), data[nul + 1 : at].hex())
 
 
-class _Objects:
+class Objects:
     """Conversations with `git cat-file`: one about sizes, one about contents; they end with their owner."""
 
     def __init__(self, git: GitProcess, directory: Path, renew: Callable[[Mark], None]) -> None:

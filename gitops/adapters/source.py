@@ -6,18 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gitops.adapters.folder import folder_revision, folder_tree, work_tree_of
-from gitops.adapters.git import GitCredentials, GitSource, is_in_history
-from gitops.adapters.git_process import GitFailure, GitProcess
+from gitops.adapters.folder import folder_revision, folder_tree
+from gitops.adapters.git import GitCredentials, GitSource
+from gitops.adapters.work_tree import WorkTree, owned_work_tree_of, work_tree_of
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Credentials, SourceSpec
 from gitops.model.errors import ConfigError, SourceError
+from gitops.model.revision import Revision
 from gitops.model.source_name import source_name, without_userinfo
 from gitops.ports import Checkout
 
-# A work tree's name is its remote's, where it has one, so that every clone is the same source.
-_ORIGIN = ["config", "--get", "remote.origin.url"]
 _FIELDS = ("username", "password", "token", "sshPrivateKey", "knownHosts")
 
 
@@ -46,11 +45,13 @@ class Sources:
         return await asyncio.to_thread(work, spec, sha)
 
     def _repository(self, spec: SourceSpec, sha: str) -> Checkout:
-        near = self._here and sha and _work_tree_with(sha, spec.repoURL, self._here)
-        address = near or spec.repoURL
-        git = self.git(Credentials() if near else spec.credentials)
-        revision = git.resolve(address, sha or spec.targetRevision)
-        return Checkout(revision, git.tree(address, revision), source_name(spec.repoURL, spec.path), spec.path)
+        name = source_name(spec.repoURL, spec.path)
+        near = _work_tree_with(sha, spec.repoURL, self._here) if self._here and sha else None
+        if near is not None:
+            return Checkout(Revision(sha, ""), near.tree(Revision(sha, "")), name, spec.path)
+        git = self.git(spec.credentials)
+        revision = git.resolve(spec.repoURL, sha or spec.targetRevision)
+        return Checkout(revision, git.tree(spec.repoURL, revision), name, spec.path)
 
     def _folder(self, spec: SourceSpec, sha: str) -> Checkout:
         tree, inside = folder_tree(spec.path)
@@ -58,22 +59,24 @@ class Sources:
         name = folder_name(Path(spec.path).resolve(), top, inside)
         target = sha or spec.targetRevision
         if not target:
-            return Checkout(folder_revision(spec.path), tree, name, inside or ".")
+            revision, changed = folder_revision(spec.path)
+            return Checkout(revision, tree, name, inside or ".", changed)
         if top is None:
             raise SourceError(f"{spec.path}: is not in a Git work tree, so there is no revision {target} of it")
-        git = self.git(spec.credentials)
-        revision = git.resolve(top.as_uri(), target)
-        return Checkout(revision, git.tree(top.as_uri(), revision), name, inside or ".")
+        here = WorkTree(top)
+        revision = here.resolve(target)
+        return Checkout(revision, here.tree(revision), name, inside or ".")
 
     async def in_history(self, spec: SourceSpec, sha: str) -> bool:
         return await asyncio.to_thread(self._in_history, spec, sha)
 
     def _in_history(self, spec: SourceSpec, sha: str) -> bool:
-        top = work_tree_of((Path(spec.path) if not spec.repoURL else self._here or Path("/")).resolve())
-        if top is not None and (not spec.repoURL or _work_tree_with(sha, spec.repoURL, top)):
-            return is_in_history(GitProcess(), top, "HEAD", sha)
         if not spec.repoURL:
-            return False
+            top = work_tree_of(Path(spec.path).resolve())
+            return top is not None and WorkTree(top).in_history(sha)
+        near = _work_tree_with(sha, spec.repoURL, self._here) if self._here else None
+        if near is not None and near.in_history(sha):
+            return True
         git = self.git(spec.credentials)
         return git.in_history(spec.repoURL, git.resolve(spec.repoURL, spec.targetRevision), sha)
 
@@ -112,24 +115,20 @@ class Sources:
         )
 
 
-def _work_tree_with(sha: str, repository: str, folder: Path) -> str:
-    """The address of the work tree around `folder`, if it is one of `repository` and has the commit; else ""."""
-    top = work_tree_of(folder.resolve())
+def _work_tree_with(sha: str, repository: str, folder: Path) -> WorkTree | None:
+    """The work tree around `folder`, if it is one of `repository`, ours, and has the commit."""
+    top = owned_work_tree_of(folder.resolve())
     if top is None or without_userinfo(repository) != folder_name(top, top, ""):
-        return ""
-    try:
-        GitProcess().run(["cat-file", "-e", f"{sha}^{{commit}}"], top, 10.0)
-    except GitFailure:
-        return ""
-    return top.as_uri()
+        return None
+    found = WorkTree(top)
+    return found if found.has(sha) else None
 
 
 def folder_name(folder: Path, top: Path | None, inside: str) -> str:
-    """What names a folder as a source: its work tree's remote where it has one (`top`), and the path in it."""
+    """What names a folder as a source: the remote of its work tree `top`, and the path in it.
+
+    So every clone is the same source; a work tree without a remote, and a folder without Git, go by their own address.
+    """
     if top is None:
         return folder.as_uri()
-    try:
-        origin = GitProcess().run(_ORIGIN, top, 10.0).decode().strip()
-    except GitFailure:
-        origin = ""
-    return source_name(origin or top.as_uri(), inside)
+    return source_name(WorkTree(top).origin or top.as_uri(), inside)

@@ -9,6 +9,7 @@ from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
 from gitops.model.audit import Anchor, AuditEvent, check_chain
 from gitops.model.errors import AuditError
+from gitops.model.revision import short
 
 _MOST_TOLD = 5  # reasons in one message
 
@@ -40,7 +41,8 @@ async def _list(settings: Settings, app: str, limit: int, output: str) -> None:
         print_data([asdict(event) for event in events], output)
         return
     rows = [
-        (str(one.seq), one.at, one.actor, one.application, one.fact, one.revision[:12], _detail(one)) for one in events
+        (str(one.seq), one.at, one.actor, one.application, one.fact, short(one.revision), _detail(one))
+        for one in events
     ]
     click.echo(table(rows, ("SEQ", "AT", "WHO", "APPLICATION", "FACT", "REVISION", "DETAIL")))
 

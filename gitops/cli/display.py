@@ -12,6 +12,7 @@ from gitops.controller import news
 from gitops.manifests.key import ResourceKey
 from gitops.model.health import Health
 from gitops.model.plan import Phase
+from gitops.model.revision import short
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,7 +62,7 @@ class Display:
             case news.HealthChanged():
                 self._health(told.key, told.health)
             case news.RollingBack():
-                self._say(f"[bold red]rolling back[/] to {_plain(told.revision[:12])}: {_plain(told.reason)}")
+                self._say(f"[bold red]rolling back[/] to {_plain(short(told.revision))}: {_plain(told.reason)}")
             case news.Planned() | news.Held():
                 pass
 

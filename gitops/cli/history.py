@@ -8,6 +8,7 @@ from gitops.cli.escape import printable
 from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import ConfigError
+from gitops.model.revision import short
 
 
 @click.command()
@@ -43,7 +44,7 @@ async def _history(settings: Settings, app: str, namespace: str, output: str) ->
         print_data([asdict(release) for release in releases], output)
         return
     rows = [
-        (str(one.number), f"{one.ref}@{one.revision[:12]}", one.health, one.at, one.actor, one.cluster)
+        (str(one.number), f"{one.ref}@{short(one.revision)}", one.health, one.at, one.actor, one.cluster)
         for one in releases
     ]
     click.echo(table(rows, ("RELEASE", "REVISION", "HEALTH", "AT", "BY", "CLUSTER")))

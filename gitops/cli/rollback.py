@@ -16,7 +16,7 @@ from gitops.cli.settings import Settings, run
 from gitops.model.audit import AuditEvent
 from gitops.model.errors import ConfigError, HeldError
 from gitops.model.release import BY_HAND, Quarantine, Release
-from gitops.model.revision import Revision
+from gitops.model.revision import Revision, short
 
 if TYPE_CHECKING:
     from gitops.controller.request import Outside, Planned, Request
@@ -117,7 +117,7 @@ def _goes_on(planned: "Planned", chosen: Release, given: dict[str, Any]) -> bool
         print_plan(planned.plan)
     if given["dry_run"]:
         return False
-    what = f"{planned.plan.application}: go back to release {chosen.number} ({chosen.revision[:12]})"
+    what = f"{planned.plan.application}: go back to release {chosen.number} ({short(chosen.revision)})"
     if wants_to(f"{what}: {summary(planned.plan)}?", yes=given["yes"]):
         return True
     click.echo("nothing was changed", err=True)
@@ -134,7 +134,7 @@ def _say(result: "SyncResult", planned: "Planned", chosen: Release, output: str)
     elif isinstance(planned.decision, Hold):
         print_hold(planned.decision)
     print_kept(result.plan, "the release does not have it")
-    release = printable(f"{result.plan.application} release {chosen.number} ({chosen.revision[:12]})")
+    release = printable(f"{result.plan.application} release {chosen.number} ({short(chosen.revision)})")
     click.echo(f"{release}: {result.outcome.value}", err=True)
     codes = {Outcome.HELD: exits.HELD, Outcome.FAILED: exits.FAILED, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
     sys.exit(codes.get(result.outcome, exits.DONE))
@@ -163,7 +163,7 @@ def _chosen(releases: list[Release], number: int | None, revision: str, present:
     if revision:
         commits = {one.revision for one in releases if one.revision.startswith(revision)}
         if len(revision) < _SHORTEST or len(commits) != 1:
-            known = ", ".join(dict.fromkeys(one.revision[:12] for one in releases)) or "none"
+            known = ", ".join(dict.fromkeys(short(one.revision) for one in releases)) or "none"
             raise ConfigError(f"--revision {revision}: names no single release of {application} (known: {known})")
         return next(one for one in releases if one.revision in commits)
     earlier = next((one for one in releases if one.digest != present), None)

@@ -8,6 +8,7 @@ import click
 from gitops.cli.escape import printable
 from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
+from gitops.model.revision import short
 
 if TYPE_CHECKING:
     from gitops.controller.told import Told
@@ -67,7 +68,7 @@ def _print_one(told: "Told") -> None:
     click.echo(printable(f"revision {told.revision}, {sync}{told.health.word.value}{_dash(told.note)}"))
     if record and record.head:
         ref = f"{record.ref}@" if record.ref else ""
-        click.echo(printable(f"newest commit {ref}{record.head[:12]}, as the controller saw it at {record.at}"))
+        click.echo(printable(f"newest commit {ref}{short(record.head)}, as the controller saw it at {record.at}"))
     if record and record.plan:
         plan = record.plan[:12]
         click.echo(printable(f"plan {plan} waits: gitops approve {told.application} --plan {plan}"))

@@ -10,6 +10,7 @@ from gitops.cli.application import seconds_of
 from gitops.cli.escape import printable
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import ConfigError, UnreachableError
+from gitops.model.revision import short
 
 _EVERY_SECONDS = 1.0
 _SHA = re.compile(r"[0-9a-f]{7,64}")
@@ -58,6 +59,6 @@ async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout:
             await outside.clock.sleep(_EVERY_SECONDS)
     late = "" if now.outcome else f"not synced and healthy after {timeout}: "
     word = now.outcome.value if now.outcome else "failed"
-    click.echo(printable(f"{now.application} {sha[:12]}: {word}: {late}{now.where}"), err=True)
+    click.echo(printable(f"{now.application} {short(sha)}: {word}: {late}{now.where}"), err=True)
     codes = {"synced": exits.DONE, "rolled-back": exits.ROLLED_BACK}
     sys.exit(codes.get(word, exits.FAILED))

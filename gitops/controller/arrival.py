@@ -16,6 +16,7 @@ from gitops.model.audit import AuditEvent
 from gitops.model.errors import ApiError
 from gitops.model.record import Record
 from gitops.model.result import Outcome, told_failures
+from gitops.model.revision import short
 from gitops.ports import Cluster
 
 _ENDS = {Outcome.FAILED.value: Outcome.FAILED, Outcome.ROLLED_BACK.value: Outcome.ROLLED_BACK}
@@ -110,7 +111,7 @@ async def _where(cluster: Cluster, inventory: Inventory | None, status: dict[str
         return "it has not been synced to this cluster"
     parts = []
     if record and not status:
-        head = f" at {record.head[:12]}" if record.head else ""
+        head = f" at {short(record.head)}" if record.head else ""
         parts.append(f"the controller sees it {record.sync}{head} {record.problem or record.reason}")
     if status:
         said = [str(item.get("message", "")) for item in status.get("conditions") or [] if item["type"] == "Ready"]

@@ -15,6 +15,7 @@ from gitops.model.application import Application
 from gitops.model.errors import GitopsError
 from gitops.model.plan import Change, FieldChange, Manager, Plan, Recreate, Update
 from gitops.model.rendered import RenderedSet
+from gitops.model.revision import short
 
 _ACTOR = "gitops explain"
 
@@ -55,7 +56,7 @@ async def _under_way(outside: Outside, inventory: Inventory) -> tuple[str, Rende
     if not digests or (back is None and await _has_failed(outside, inventory)):
         return "", None
     rendered = await outside.store.rendered(digests[0]) if len(digests) == 1 else None
-    name = back.revision[:12] if back else str(rendered.revision) if rendered else "another revision"
+    name = short(back.revision) if back else str(rendered.revision) if rendered else "another revision"
     return f"a {'rollback' if back else 'sync'} to {name} is under way", rendered
 
 
@@ -138,12 +139,12 @@ def _facts(inventory: Inventory) -> list[str]:
         facts.append("no revision of it has been healthy yet")
     else:
         healthy = inventory.healthy
-        facts.append(f"the last healthy revision is {healthy.revision[:12]}, since {healthy.at}")
+        facts.append(f"the last healthy revision is {short(healthy.revision)}, since {healthy.at}")
         if inventory.synced != healthy.digest:
             facts.append("what was synced last has not become healthy")
     if inventory.quarantine is not None:
         found = inventory.quarantine
-        facts.append(f"revision {found.revision[:12]} is quarantined since {found.at}: {found.reason}")
+        facts.append(f"revision {short(found.revision)} is quarantined since {found.at}: {found.reason}")
     return facts
 
 

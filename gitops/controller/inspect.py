@@ -14,6 +14,7 @@ from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import Application, Destination, HealthRule
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import ENDED, HEALTHY, MISSING, Health, HealthWord, worst
+from gitops.model.revision import short
 from gitops.model.source_name import source_parts
 from gitops.model.spec import with_spec
 from gitops.ports import Cluster, Store
@@ -45,7 +46,7 @@ class Standing:
         healthy = self.inventory.healthy
         if healthy is None:
             return "(none healthy yet)"
-        return f"{healthy.ref}@{healthy.revision[:12]}" if healthy.ref else healthy.revision[:12]
+        return f"{healthy.ref}@{short(healthy.revision)}" if healthy.ref else short(healthy.revision)
 
 
 async def find_applications(
@@ -158,7 +159,7 @@ async def reason_unready(cluster: Cluster, store: Store, application: str) -> st
         return "it has not been synced to this cluster"
     if inventory.quarantine is not None:
         found = inventory.quarantine
-        return f"its revision {found.revision[:12]} " + (f"was rolled back by {found.by}" if found.by else "failed")
+        return f"its revision {short(found.revision)} " + (f"was rolled back by {found.by}" if found.by else "failed")
     if inventory.healthy is None or inventory.healthy.digest != inventory.synced:
         return "its last sync has not become healthy"
     health = (await standing_of(cluster, inventory)).health

@@ -10,6 +10,7 @@ from gitops.logs import Log, shortened
 from gitops.model.audit import Anchor
 from gitops.model.plan import ABSENT, Change, Create, FieldChange, Manager, Prune, Recreate, RunHook, Update
 from gitops.model.result import told_failures
+from gitops.model.revision import short
 from gitops.ports import Fact
 
 log = Log()
@@ -42,7 +43,7 @@ class Journal:
         event = await self._store.append(entry, self._after)
         self._head = Anchor(self._store.id, event.seq, event.hash)
         self._noted()
-        line = {"application": self._application, "revision": revision[:12], "seq": event.seq, **_told(detail)}
+        line = {"application": self._application, "revision": short(revision), "seq": event.seq, **_told(detail)}
         log.at(_LEVELS.get(fact, logging.INFO), fact, **line)
 
     def now(self) -> str:

@@ -14,6 +14,7 @@ from gitops.engine.diff import pair_digest
 from gitops.manifests.key import Body
 from gitops.model.errors import ConfigError
 from gitops.model.plan import Change, Prune
+from gitops.model.revision import short
 
 _VERSION = 1
 # What scrypt takes: about 50 ms and 16 MB for each Secret.
@@ -45,7 +46,7 @@ def moved_since(saved: Any, planned: Planned) -> list[str]:
         raise ConfigError(f"a plan of {saved.get('application')}, not of {planned.plan.application}")
     moved = []
     if saved.get("revision") != planned.plan.revision.sha:
-        moved.append(f"the source is at {planned.plan.revision.sha[:12]}, not at {str(saved.get('revision'))[:12]}")
+        moved.append(f"the source is at {short(planned.plan.revision.sha)}, not at {short(str(saved.get('revision')))}")
     now = _digests(planned, str(saved.get("salt")))
     for name in sorted(now.keys() | saved["objects"].keys()):
         if name not in now:

@@ -64,7 +64,12 @@ async def render_source(request: Request, outside: Outside, sha: str = "") -> tu
     kinds = await outside.cluster.kinds()
     namespace = request.app.destination.namespace
     of_kinds = partial(
-        rendered_set, checkout.revision, manifests, namespace=namespace, apart=outside.takes_children, is_new=not sha
+        rendered_set,
+        checkout.read_revision,
+        manifests,
+        namespace=namespace,
+        apart=outside.takes_children,
+        is_new=not sha,
     )
     try:
         return of_kinds(kinds=kinds), checkout.source

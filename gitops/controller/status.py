@@ -14,6 +14,7 @@ from gitops.engine.drift import Answer
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError, ClusterError
 from gitops.model.health import HealthWord
+from gitops.model.revision import short
 from gitops.ports import Clock, Cluster
 
 log = structlog.get_logger()
@@ -91,7 +92,7 @@ class StatusWriter:
         if not type_ or self._told.get(tracked.identity) == outcome:
             return
         self._told[tracked.identity] = outcome
-        head = tracked.head.sha[:12] if tracked.head else ""
+        head = short(tracked.head.sha) if tracked.head else ""
         event: Body = {
             "apiVersion": "v1",
             "kind": "Event",

@@ -16,6 +16,7 @@ from gitops.model.application import GROUP, KIND
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import MISSING, Health, HealthWord
 from gitops.model.record import Record, record_in
+from gitops.model.revision import short
 from gitops.ports import Cluster
 
 _SHORT = 12
@@ -59,7 +60,7 @@ class Told:
     def revision(self) -> str:
         if self.standing is None and self.record is not None and self.elsewhere:
             is_there = self.record.sync == "Synced"
-            return self.record.head[:_SHORT] if is_there else "(not known)"
+            return short(self.record.head) if is_there else "(not known)"
         return self.standing.revision if self.standing else "(never synced)"
 
     @property
@@ -70,7 +71,7 @@ class Told:
             return ""
         healthy = self.standing.inventory.healthy if self.standing else None
         is_there = not record.head or bool(self.elsewhere) or (healthy is not None and healthy.revision == record.head)
-        return ("" if is_there else f"{record.head[:_SHORT]}: ") + (record.problem or record.reason)
+        return ("" if is_there else f"{short(record.head)}: ") + (record.problem or record.reason)
 
     @property
     def note(self) -> str:
@@ -78,7 +79,7 @@ class Told:
         quarantine = self.standing.inventory.quarantine if self.standing else None
         why = self.why or self.health.message
         if quarantine is not None and not self.why:
-            why = f"revision {quarantine.revision[:_SHORT]} is quarantined: {quarantine.reason}"
+            why = f"revision {short(quarantine.revision)} is quarantined: {quarantine.reason}"
         place = f"on cluster {self.elsewhere}, as the controller saw it" if self.elsewhere else ""
         alone = f"no controller has been seen since {self.unseen}" if self.unseen else ""
         suspended = "suspended" if self.record and self.record.suspended else ""

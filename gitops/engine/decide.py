@@ -6,6 +6,7 @@ from gitops.engine.situation import Situation
 from gitops.model.plan import Obstacle, ObstacleKind, Plan
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Decision, Go, Hold, InSync
+from gitops.model.revision import short
 
 # A share of a handful says nothing, so the percentage counts from this many owned objects up.
 _PERCENT_FROM = 10
@@ -57,10 +58,10 @@ def _quarantine_guard(rendered: RenderedSet, inventory: Inventory) -> list[Obsta
     if found is None or found.digest != rendered.digest:
         return []
     if found.by:
-        text = f"revision {found.revision[:12]} was rolled back by {found.by} at {found.at}"
+        text = f"revision {short(found.revision)} was rolled back by {found.by} at {found.at}"
         return [_guard(f"{text}; push another commit, or bring it back with --confirm")]
     end = f"could not be rolled back: {found.stuck}" if found.stuck else "was rolled back"
-    text = f"revision {found.revision[:12]} failed at {found.at} and {end} ({found.reason})"
+    text = f"revision {short(found.revision)} failed at {found.at} and {end} ({found.reason})"
     return [_guard(f"{text}; push a commit that mends it, or try it again with --confirm")]
 
 

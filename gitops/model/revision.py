@@ -20,6 +20,7 @@ MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 MAX_TOTAL_BYTES: Final = 512 * 1024 * 1024
 MAX_LINKS: Final = 40
 
+_DIRTY: Final = "-dirty"
 Kind = Literal["file", "directory", "link", "submodule", "other"]
 
 
@@ -31,13 +32,22 @@ class Revision:
     ref: str
 
     def __str__(self) -> str:
-        """For people: `main@1a2b3c4d`."""
-        return f"{self.ref}@{self.sha[:12]}" if self.ref else self.sha[:12]
+        """For people: `main@1a2b3c4d5e6f`."""
+        return f"{self.ref}@{short(self.sha)}" if self.ref else short(self.sha)
+
+    def changed(self) -> "Revision":
+        """The same for files that are not as the commit has them, as `git describe --dirty` marks it."""
+        return Revision(f"{self.sha}{_DIRTY}", self.ref)
 
     @property
     def is_commit(self) -> bool:
         """False where it names files of a folder that are in no commit."""
         return "-" not in self.sha
+
+
+def short(sha: str) -> str:
+    """A revision's name as people read it: twelve characters, and whether its files had been changed."""
+    return f"{sha[:12]}{_DIRTY}" if sha.endswith(_DIRTY) else sha[:12]
 
 
 class Entry(NamedTuple):

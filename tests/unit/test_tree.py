@@ -8,6 +8,7 @@ import pytest
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.model.errors import SourceError
 from gitops.model.revision import Entry, Revision, Tree, blob_digest
+from gitops.ports import Checkout
 from tests.unit.repositories import Repository
 
 
@@ -164,24 +165,50 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_a_clean_work_tree_has_its_commit_as_revision(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "r").commit({"a": "a"})
-    assert folder_revision(repository.path) == Revision(repository.head, "main")
+    assert folder_revision(repository.path) == (Revision(repository.head, "main"), frozenset())
 
 
-def test_a_changed_work_tree_has_a_revision_of_its_content(tmp_path: Path) -> None:
-    repository = Repository(tmp_path / "r").commit({"a": "a"})
+def test_a_changed_work_tree_has_its_commit_and_names_the_files_that_differ(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "r").commit({"a": "a", "b/c": "c", "gone": ""})
     (repository.path / "a").write_text("b")
-    (repository.path / "new").write_text("n")
-    first = folder_revision(repository.path)
-    assert first.sha.startswith(f"{repository.head}-dirty-")
-    assert folder_revision(repository.path) == first
-    (repository.path / "new").write_text("m")
-    assert folder_revision(repository.path) != first
+    (repository.path / "b/new line\n").write_text("n")
+    (repository.path / "gone").unlink()
+    (repository.path / "staged").write_text("s")
+    repository.git("add", "staged")
+    changed = frozenset({"a", "b/new line\n", "gone", "staged"})
+    assert folder_revision(repository.path / "b") == (Revision(repository.head, "main"), changed)
+
+
+@pytest.mark.parametrize(
+    ("path", "reads", "is_dirty"),
+    [("apps", [], True), ("", [], True), ("other", [], False), ("other", ["apps/x"], True), ("app", ["y"], False)],
+)
+def test_only_what_is_read_or_lies_below_the_path_makes_a_revision_dirty(path, reads, is_dirty) -> None:
+    tree = Tree.of_files({"apps/x": "", "y": ""})
+    for name in reads:
+        tree.read(name)
+    checkout = Checkout(Revision("0" * 40, "main"), tree, "", path, frozenset({"apps/x"}))
+    assert str(checkout.read_revision) == f"main@000000000000{'-dirty' if is_dirty else ''}"
+    assert checkout.read_revision.sha.endswith("-dirty") == is_dirty
+
+
+@pytest.mark.parametrize("name", [".git/config", "sub/.git/config", ".GIT/config"])
+def test_nothing_of_a_git_folder_is_part_of_a_folders_tree(tmp_path: Path, name: str) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / name).parent.mkdir(parents=True)
+    (tmp_path / "plain" / name).write_text("password")
+    (tmp_path / "plain" / "link").symlink_to(name)
+    tree, path = folder_tree(tmp_path / "plain")
+    for asked in (name, "link"):
+        with pytest.raises(SourceError):
+            tree.read(f"{path}/{asked}")
 
 
 def test_a_folder_without_git_has_a_revision_of_its_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
-    first = folder_revision(tmp_path)
+    first, changed = folder_revision(tmp_path)
+    assert (first.sha.startswith("files-"), changed) == (True, frozenset())
     (tmp_path / "a").touch()
-    assert folder_revision(tmp_path) == first
+    assert folder_revision(tmp_path)[0] == first
     (tmp_path / "b").write_text("b")
-    assert folder_revision(tmp_path) != first
+    assert folder_revision(tmp_path)[0] != first
