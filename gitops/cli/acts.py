@@ -162,7 +162,7 @@ def _end(identity: str, outcome: Any, message: str, word: str = "") -> NoReturn:
     """Say how it ended, and leave with the code for it."""
     text = f"{word or outcome.value}: {message}" if message else word or outcome.value
     click.echo(printable(f"{identity}: {text}"), err=True)
-    codes = {"held": exits.HELD, "failed": exits.FAILED, "rolled-back": exits.ROLLED_BACK}
+    codes = {"held": exits.HELD, "failed": exits.FAILED, "overtaken": exits.FAILED, "rolled-back": exits.ROLLED_BACK}
     sys.exit(codes.get(outcome.value, exits.DONE))
 
 

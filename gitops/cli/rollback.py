@@ -136,8 +136,9 @@ def _say(result: "SyncResult", planned: "Planned", chosen: Release, output: str)
     print_kept(result.plan, "the release does not have it")
     release = printable(f"{result.plan.application} release {chosen.number} ({short(chosen.revision)})")
     click.echo(f"{release}: {result.outcome.value}", err=True)
-    codes = {Outcome.HELD: exits.HELD, Outcome.FAILED: exits.FAILED, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
-    sys.exit(codes.get(result.outcome, exits.DONE))
+    codes = {Outcome.HELD: exits.HELD, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
+    is_done = result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC)
+    sys.exit(exits.DONE if is_done else codes.get(result.outcome, exits.FAILED))
 
 
 def _failed(events: list[AuditEvent]) -> AuditEvent | None:

@@ -18,6 +18,7 @@ _CODES = {
     "planned": exits.DONE,
     "held": exits.HELD,
     "failed": exits.FAILED,
+    "overtaken": exits.FAILED,
     "rolled-back": exits.ROLLED_BACK,
 }
 
@@ -119,9 +120,9 @@ def _exit_of(result: Any, decision: Any) -> int:
 
 
 def _say_end(app: Application, result: Any, *, is_refused: bool) -> None:
-    colours = {"synced": "green", "in-sync": "green", "held": "yellow", "failed": "red", "rolled-back": "red"}
+    colours = {"synced": "green", "in-sync": "green", "held": "yellow", "planned": None}
     outcome = "refused" if is_refused else result.outcome.value
-    word = click.style(outcome, fg=colours.get(outcome, "red" if is_refused else None), bold=True)
+    word = click.style(outcome, fg=colours.get(outcome, "red"), bold=True)
     counts: dict[str, int] = {}
     for item in result.changed:
         counts[item.verb] = counts.get(item.verb, 0) + 1

@@ -53,7 +53,7 @@ async def arrival_at(outside: Outside, name: str, namespace: str, sha: str) -> A
         back = (await standing_of(outside.cluster, inventory)).health.is_settled
         return Arrival(identity, Outcome.ROLLED_BACK if back else Outcome.FAILED, inventory.quarantine.reason)
     event = _last_of(await outside.store.events(identity, outside.cluster.name), sha)
-    if event and event.fact in ("sync.failed", "rollback.failed"):
+    if event and event.fact in ("sync.failed", "sync.overtaken", "rollback.failed"):
         return Arrival(identity, Outcome.FAILED, _reason(event))
     return Arrival(identity, None, await _where(outside.cluster, inventory, status, record))
 

@@ -16,12 +16,14 @@ from gitops.controller.observe import by_name
 from gitops.controller.planning import plan_rendered
 from gitops.controller.releases import known_releases, remembered
 from gitops.controller.request import Outside, Planned, Request
+from gitops.controller.still_applied import StillApplied
 from gitops.controller.tidy import tidy_hooks
 from gitops.engine.annotations import hook_phases_of
 from gitops.engine.backends import called_services
 from gitops.engine.ended import ended
 from gitops.engine.hooks import leaves_something, removes_itself
-from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked
+from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked, read_parent
+from gitops.engine.overtaken import overtaken_inventory
 from gitops.engine.plan import hooks_of
 from gitops.engine.situation import Situation
 from gitops.manifests.key import Body, ResourceKey
@@ -36,7 +38,7 @@ _MOST_UNFINISHED = 20  # that there are any is what counts
 
 
 async def carry_out(request: Request, outside: Outside, planned: Planned, journal: Journal) -> SyncResult:
-    """SYNCED or FAILED; in both cases everything that was applied is in the inventory. Raises LostClusterError."""
+    """SYNCED, FAILED or OVERTAKEN; whichever, all that was applied is in the inventory. Raises LostClusterError."""
     at, plan = planned.at, planned.plan
     sha = plan.revision.sha
     await outside.store.save_rendered(at.rendered)
@@ -63,8 +65,10 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     except BaseException:
         await journal.note("sync.interrupted", sha, changed=_changes(execution.progress))
         raise
+    if progress.has_waited and not progress.failures:
+        progress.failures += await _overtaken(request, outside, inventory, plan.digest)
     result = SyncResult(
-        outcome=Outcome.FAILED if progress.failures else Outcome.SYNCED,
+        outcome=_outcome(progress),
         plan=plan,
         changed=(*made, *progress.changed),
         failures=tuple(progress.failures),
@@ -75,10 +79,25 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         await _settle(request, outside, planned, inventory, progress, journal)
     else:
         failures = [{"object": str(item.key or ""), "reason": item.reason} for item in result.failures]
-        await journal.note("sync.failed", sha, changed=_changes(progress), failures=failures)
+        fact = "sync.overtaken" if result.outcome is Outcome.OVERTAKEN else "sync.failed"
+        await journal.note(fact, sha, changed=_changes(progress), failures=failures)
         with contextlib.suppress(ClusterError):  # the failure itself is what matters; the next try ends it then
             await _end_hooks(request, outside, planned, inventory)
     return result
+
+
+def _outcome(progress: Progress) -> Outcome:
+    """Somebody else's work is no failure of the revision, so there is nothing to go back from."""
+    if not progress.failures:
+        return Outcome.SYNCED
+    return Outcome.OVERTAKEN if all(one.overtaken for one in progress.failures) else Outcome.FAILED
+
+
+async def _overtaken(request: Request, outside: Outside, ours: Inventory, digest: str) -> list[Failure]:
+    """Another sync of the Application that came in between, whatever its objects look like: none of ours is healthy."""
+    now = read_parent(await outside.cluster.get(ours.parent, fresh=True), request.app.identity, ours.parent)
+    who = overtaken_inventory(ours, digest, now) if now.exists else "the Application was deleted"
+    return [Failure(None, f"another word came in between: {who}", overtaken=True)] if who else []
 
 
 def execution_of(
@@ -101,6 +120,7 @@ def execution_of(
         waiting=outside.waiting,
         sync=inventory.hooks.id if inventory.hooks else "",
         plan_again=partial(_plan_again, request, outside, planned),
+        still=StillApplied(outside.cluster, at, inventory),
     )
 
 
@@ -230,7 +250,8 @@ async def _settle(
     at, plan = planned.at, planned.plan
     health = worst(progress.healths.values())
     whole = not at.options.resources
-    await journal.note("sync.finished", plan.revision.sha, changed=_changes(progress), health=health.word.value)
+    seen = {"health": health.word.value} if request.wait else {}  # nobody has looked at what was not waited for
+    await journal.note("sync.finished", plan.revision.sha, changed=_changes(progress), **seen)
     healthy, releases = inventory.healthy, inventory.releases
     if whole and request.wait:
         stored = await outside.store.releases(inventory.application, outside.cluster.name)

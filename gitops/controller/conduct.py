@@ -316,7 +316,7 @@ async def _carry_out(
         return None
     tracked.answer = Answer.HELD
     delay = None if result.outcome is Outcome.ROLLED_BACK else _LATER
-    if result.outcome is Outcome.FAILED:
+    if result.outcome in (Outcome.FAILED, Outcome.OVERTAKEN):
         tracked.failures += 1
         retry = tracked.app.sync.retry
         delay = delay_after(tracked.failures, retry)

@@ -18,6 +18,7 @@ from gitops.controller import news
 from gitops.controller.diagnose import Doctor
 from gitops.controller.endpoints import without_endpoint
 from gitops.controller.journal import Journal, described
+from gitops.controller.still_applied import StillApplied
 from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
 from gitops.engine.backends import Called
@@ -41,6 +42,7 @@ _TRIES = 5
 _GONE_POLL_SECONDS = 0.2
 _FAIL_HOOK_SECONDS = 60.0
 _FRESH_SECONDS = 1.0
+_BACK_TRIES = 6  # a second between them
 _UNDECLARED = "field not declared in schema"
 
 
@@ -51,6 +53,7 @@ class Progress:
     changed: list[Changed] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     healths: dict[ResourceKey, Health] = field(default_factory=dict)
+    has_waited: bool = False  # for health, so that others had the time to change what was applied
 
 
 # What would be done to one object now: a change, an obstacle, or nothing.
@@ -61,7 +64,7 @@ class Execution:
     """One plan being carried out within `seconds`; `wait` False leaves out the health waits but those for hooks.
 
     `called` are the Services of the set that an object makes the API server call; `sync` is the id that hooks carry;
-    `plan_again` tells what one object's change would be now.
+    `plan_again` tells what one object's change would be now, `still` who has changed what was applied.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Execution:
         waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
         sync: str = "",
         plan_again: PlanAgain,
+        still: StillApplied,
     ) -> None:
         self._cluster = cluster
         self._clock = clock
@@ -97,6 +101,7 @@ class Execution:
         self._waiting = waiting
         self._sync = sync
         self._plan_again = plan_again
+        self._still = still
         self._places = asyncio.Semaphore(_PARALLEL)
         self._revision = ""
         self.progress = Progress()
@@ -109,6 +114,7 @@ class Execution:
         """
         self._revision = plan.revision.sha
         steps = [step for step in plan.steps if step.phase is not Phase.SYNC_FAIL]
+        self._still.note(unchanged)
         pruned: list[Prune] = []
         for (phase, _), wave in groupby(steps, key=lambda step: (step.phase, step.wave)):
             await self._gone(pruned if phase is Phase.PRUNE else [])
@@ -125,7 +131,25 @@ class Execution:
             await self._healthy(written)
         await self._gone(pruned if self._wait else [])
         await self._healthy(unchanged, of_plan=True)
+        await self._check_still_applied()
         return self.progress
+
+    async def _check_still_applied(self) -> None:
+        """What became healthy, or never was waited for, may have been changed since: then the sync was overtaken.
+
+        Who corrects drift puts it back at once, so it is looked at for a while.
+        """
+        if not self.progress.has_waited or self.progress.failures:
+            return
+        for left in reversed(range(_BACK_TRIES)):
+            changed = await self._still.look()
+            if not changed:
+                return
+            if left:
+                async with self._waiting():
+                    await self._clock.sleep(1.0)
+        for key, who in sorted(changed.items()):
+            self._record(Failure(key, f"{key} is not what was applied any more: {who}", overtaken=True))
 
     async def _is_held_up(self, step: Step, written: dict[ResourceKey, Body]) -> bool:
         """True when the step must not be begun: something failed, or a Service does not answer that it makes called.
@@ -229,6 +253,8 @@ class Execution:
         except ApiError as exc:
             self._fail(change, exc)
             return
+        if change.key in written:
+            self._still.note({change.key: written[change.key]})
         done = Changed(change.key, verb)
         self.progress.changed.append(done)
         self._tell(news.Wrote(done))
@@ -332,15 +358,19 @@ class Execution:
             self._own,
             self._free,
             to_end=to_end,
+            changed=self._still.who_changed,
         )
         async with self._waiting():
             look = of_plan and self._clock.monotonic() - self._began > _FRESH_SECONDS
             healths = await waiting.until_settled(watched, max(left, 0.0), look=look)
         self._deadline += waiting.away_seconds
         self.progress.healths |= healths
+        self.progress.has_waited = self.progress.has_waited or waiting.has_waited
         over = any(health.has_failed for health in healths.values())  # what was still on its way has not failed then
         for key, health in sorted(healths.items()):
-            if not health.is_settled and (health.final or not over):
+            if key in waiting.overtaken:
+                self._record(Failure(key, f"{key}: {health.message}", overtaken=True))
+            elif not health.is_settled and (health.final or not over):
                 reason = await self._doctor.reason_for(key, health)
                 late = "" if health.final else "not healthy in time: "
                 self._record(Failure(key, late + reason))

@@ -18,6 +18,7 @@ from gitops.model.rendered import RenderedSet
 from gitops.model.revision import short
 
 _ACTOR = "gitops explain"
+_STARTS_AND_ENDS = ("sync.started", "sync.failed", "sync.overtaken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ async def _under_way(outside: Outside, inventory: Inventory) -> tuple[str, Rende
 async def _has_failed(outside: Outside, inventory: Inventory) -> bool:
     """Whether the last sync has ended without coming to its end: nothing is under way then, though its set is there."""
     events = await outside.store.events(inventory.application, outside.cluster.name)
-    last = next((event.fact for event in reversed(events) if event.fact in ("sync.started", "sync.failed")), "")
-    return last == "sync.failed"
+    last = next((event.fact for event in reversed(events) if event.fact in _STARTS_AND_ENDS), "")
+    return last in ("sync.failed", "sync.overtaken")
 
 
 def _by_others(plan: Plan) -> Plan:

@@ -16,6 +16,7 @@ from gitops.ports import Fact
 log = Log()
 _LEVELS = {
     "sync.failed": logging.WARNING,
+    "sync.overtaken": logging.WARNING,
     "sync.interrupted": logging.WARNING,
     "rollback.started": logging.WARNING,
     "rollback.failed": logging.ERROR,

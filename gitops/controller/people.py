@@ -60,7 +60,9 @@ class People:
         The caller has it forgotten by the store, too.
         """
         word = self.word_of(tracked)
-        is_done = tracked.sync_seconds is not None and (tracked.outcome is not Outcome.FAILED or tracked.is_given_up)
+        is_done = tracked.sync_seconds is not None and (
+            tracked.outcome not in (Outcome.FAILED, Outcome.OVERTAKEN) or tracked.is_given_up
+        )
         is_used = bool(word.approved and (is_done or (tracked.digest and not word.approves(tracked.digest))))
         if is_used:
             del self._approved[tracked.identity]

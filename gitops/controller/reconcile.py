@@ -38,7 +38,7 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
             result = await carry_out(request, outside, planned, journal)
             return (
                 result
-                if result.outcome is Outcome.SYNCED
+                if result.outcome in (Outcome.SYNCED, Outcome.OVERTAKEN)
                 else await roll_back(request, outside, planned, result, journal)
             )
 

@@ -23,6 +23,7 @@ _MOST_TEXT = 1024
 _OUTCOMES = {
     "synced": ("Normal", "Synced"),
     "rolled-back": ("Warning", "RolledBack"),
+    "overtaken": ("Warning", "SyncOvertaken"),
     "failed": ("Warning", "SyncFailed"),
     "held": ("Warning", "Held"),
 }

@@ -20,7 +20,7 @@ Tell = Callable[[ResourceKey, Health], None]
 _PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
 # How long to wait before a watch that ended, or may not be had, is tried again.
 _AGAIN_SECONDS = 1.0
-# What was deleted is gone for good when nobody has put it back by then: a controller that corrects drift does at once.
+# What was deleted or changed is so for good when nobody has put it back by then: who corrects drift does at once.
 _BACK_SECONDS = 5.0
 # Pods are asked for with growing pauses: many workloads may be waited for at a time.
 _FIRST_LOOK, _LONGEST_LOOK, _GROWTH = 2.0, 10.0, 1.5
@@ -62,9 +62,11 @@ class HealthWait:
         free: Callable[[ResourceKey], Awaitable[None]] | None = None,
         *,
         to_end: bool = False,
+        changed: Callable[[ResourceKey, Body], str] = lambda key, body: "",
     ) -> None:
         """`free` is called now and then for a workload that is not healthy, to remove what it waits for in vain.
 
+        `changed` says who has made something else of an object than what is waited for, "" as long as nobody has.
         With `to_end` a Job that is suspended is waited for: others (Kueue) do that until there is room.
         """
         self._cluster = cluster
@@ -75,10 +77,13 @@ class HealthWait:
         self._tell = tell
         self._free = free
         self._to_end = to_end
+        self._who_changed = changed
+        self._overtaken: dict[ResourceKey, float] = {}  # since when
         self._changed = asyncio.Event()
         self._last: dict[ResourceKey, Body] = {}
         self._gone: dict[ResourceKey, float] = {}  # since when
         self.healths: dict[ResourceKey, Health] = {}
+        self.has_waited = False
         self.away_seconds = 0.0  # for so long nothing could be known: a deadline does not count them
         self._away: tuple[float, UnreachableError] | None = None
 
@@ -100,9 +105,10 @@ class HealthWait:
         groups = _grouped(self._unsettled())
         watches = [asyncio.create_task(self._follow(group, keys)) for group, keys in groups.items()]
         watches += [asyncio.create_task(self._examine(key)) for key in self._unsettled() if self._doctor.can_look(key)]
-        watches.append(asyncio.create_task(self._give_up_what_is_gone()))
+        watches.append(asyncio.create_task(self._give_up_what_is_lost()))
         try:
             while self._unsettled() and not any(health.has_failed for health in self.healths.values()):
+                self.has_waited = True
                 left = deadline + self.away_seconds - self._clock.monotonic()
                 if left <= 0:
                     if self._away is not None:
@@ -178,12 +184,20 @@ class HealthWait:
                 if trouble is not None and since is not None and trouble.is_final(now - since, key.kind):
                     self._see(key, Health(HealthWord.DEGRADED, "cannot become healthy", final=True))
 
-    async def _give_up_what_is_gone(self) -> None:
+    async def _give_up_what_is_lost(self) -> None:
+        """What was deleted, or made into something else, and not put back."""
         while True:
             await self._clock.sleep(_AGAIN_SECONDS)
             late = self._clock.monotonic() - _BACK_SECONDS
             for key in [key for key, since in self._gone.items() if since <= late]:
                 self._see(key, _DELETED)
+            for key in [key for key, since in self._overtaken.items() if since <= late]:
+                self._see(key, replace(self.healths[key], word=HealthWord.DEGRADED, final=True))
+
+    @property
+    def overtaken(self) -> frozenset[ResourceKey]:
+        """What somebody has made into something else than what is waited for."""
+        return frozenset(self._overtaken)
 
     async def _look(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> str:
         listing = await self._answer_to(self._cluster.list(*group, self._labels))
@@ -225,7 +239,14 @@ class HealthWait:
         if key in keys:
             self._gone.pop(key, None)
             self._last[key] = body
-            self._see(key, self._health_of(body))
+            who = self._who_changed(key, body)
+            if not who:
+                self._overtaken.pop(key, None)
+                self._see(key, self._health_of(body))
+                return
+            self._overtaken.setdefault(key, self._clock.monotonic())
+            is_final = self.healths[key].final
+            self._see(key, Health(HealthWord.PROGRESSING, f"it is not what was applied any more: {who}", is_final))
 
     def _health_of(self, body: Body) -> Health:
         health = health_of(body, self._own)

@@ -41,6 +41,7 @@ class Outcome(StrEnum):
     HELD = "held"
     FAILED = "failed"
     ROLLED_BACK = "rolled-back"
+    OVERTAKEN = "overtaken"  # somebody else changed what it had applied, before that was healthy
     PLANNED = "planned"  # stopped before the first write, as asked
 
 
@@ -58,6 +59,7 @@ class Failure:
 
     key: ResourceKey | None
     reason: str
+    overtaken: bool = False  # somebody else has changed what the sync wants of it
 
 
 _MOST_NAMED = 3
