@@ -1,6 +1,6 @@
 """What the doing needs from outside, as Protocols; `gitops.adapters` fulfils them, `gitops.bootstrap` joins the two."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -135,8 +135,11 @@ class Cluster(Protocol):
         """What names this cluster in releases and audit entries: its address, without the scheme."""
         ...
 
-    def acting_as(self, user: str) -> "Cluster":
-        """The same cluster, asked in the name of `user`; it is closed with this one."""
+    def acting_as(self, user: str, sees: Callable[[ResourceKey, Body], bool]) -> "Cluster":
+        """The same cluster, asked in the name of `user`; it is closed with this one.
+
+        Of what this one has seen with rights of its own, that one is told only what it `sees`; for the rest it asks.
+        """
         ...
 
     @property

@@ -109,12 +109,16 @@ async def _unready(outside: Outside, app: Application) -> tuple[Obstacle, ...]:
     """The Applications that this one depends on and that are not healthy at their current revision."""
     found = []
     for name in app.dependsOn:
-        reason = await reason_unready(
-            outside.cluster, outside.store, name if "/" in name else f"{app.namespace}/{name}"
-        )
+        reason = await _reason_unready(outside, name if "/" in name else f"{app.namespace}/{name}")
         if reason:
             found.append(Obstacle(ObstacleKind.DEPENDENCY, None, f"{app.identity} depends on {name}: {reason}"))
     return tuple(found)
+
+
+async def _reason_unready(outside: Outside, application: str) -> str:
+    """In words; who acts for a service account is told no more of another Application's objects than how they are."""
+    reason = await reason_unready(outside.everyone or outside.cluster, outside.store, application)
+    return reason.partition(":")[0] if outside.everyone is not None else reason
 
 
 def _rules(

@@ -7,7 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
 from gitops.controller import news
+from gitops.engine.annotations import labels_of
+from gitops.engine.inventory import PART_OF, is_inventory, owner_of, parent_key, set_id
 from gitops.engine.situation import PlanOptions, Situation
+from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
 from gitops.model.finding import Finding
@@ -34,6 +37,8 @@ class Outside:
     clock: Clock
     version: str
     tell: Callable[[news.News], None] = lambda _: None
+    # The cluster with our own rights, where `cluster` has a service account's: for a word on other Applications.
+    everyone: Cluster | None = None
     takes_children: bool = False  # True where Applications inside an Application can be taken in
     asks_around: bool = True  # False where a look at the whole cluster for each Application would be too much
     noted: Callable[[], None] = lambda: None  # called for each audit entry
@@ -50,8 +55,21 @@ def as_account(outside: Outside, app: Application) -> Outside:
     """What reaches out for `app`: in the name of its service account, where it names one."""
     if not app.sync.serviceAccount:
         return outside
+    return replace(outside, cluster=account_view(outside.cluster, app), everyone=outside.everyone or outside.cluster)
+
+
+def account_view(cluster: Cluster, app: Application) -> Cluster:
+    """The cluster as the service account of `app` has it: told what is that Application's, it asks for the rest."""
     user = f"system:serviceaccount:{app.namespace}:{app.sync.serviceAccount}"
-    return replace(outside, cluster=outside.cluster.acting_as(user))
+    own = set_id(parent_key(app.name, app.destination.namespace))
+
+    def is_own(key: ResourceKey, body: Body) -> bool:
+        if is_inventory(body):
+            return (body.get("data") or {}).get("application") == app.identity
+        owner = owner_of(body, key)
+        return owner == app.identity or (not owner and labels_of(body).get(PART_OF) == own)
+
+    return cluster.acting_as(user, is_own)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from gitops.controller.diagnose import Doctor
 from gitops.controller.fleet import Fleet, Tracked
+from gitops.controller.request import account_view
 from gitops.engine.trouble import Trouble
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ClusterError
@@ -70,8 +71,7 @@ class Troubles:
 
     async def _text(self, tracked: Tracked, key: ResourceKey) -> str:
         account = tracked.app.sync.serviceAccount
-        user = f"system:serviceaccount:{tracked.app.namespace}:{account}"
-        doctor = Doctor(self._cluster.acting_as(user) if account else self._cluster, ())
+        doctor = Doctor(account_view(self._cluster, tracked.app) if account else self._cluster, ())
         try:
             return _words(await doctor.trouble_of(key))
         except ClusterError:

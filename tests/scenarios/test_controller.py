@@ -405,6 +405,37 @@ def test_an_application_acts_in_the_name_of_its_service_account(world):
         running.until(lambda: world.get("ConfigMap", "settings"))
 
 
+def test_a_service_account_is_shown_no_object_of_another_application_that_it_may_not_read(world):
+    """What the controller's own watches have seen of it is not for a tenant's plan."""
+    other = replace(world.app, name="other", destination=replace(world.app.destination, namespace="others"))
+    (world.repository / "other").mkdir(exist_ok=True)
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "others-role"}}
+    secret = {**role, "metadata": {"name": "others-role", "labels": {"canary": "precious"}}, "rules": []}
+    world.commit(**{"other/role": secret})
+    others = application(world, "other", path="other")
+    others = replace(others, destination=other.destination, sync=replace(others.sync, createNamespace=True))
+    tenants = application(world, "app", namespace="tenant", path="tenant")
+    tenants = replace(tenants, sync=replace(tenants.sync, serviceAccount="deployer", drift="report"))
+    (world.repository / "tenant").mkdir(exist_ok=True)
+    sha = world.commit(**{"tenant/role": {**role, "rules": []}})
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    binding = {
+        "metadata": {"name": "deployer"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "deployer", "namespace": "tenant"}],
+    }
+    bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{world.namespace}/rolebindings"
+    world.request("POST", bindings, binding)
+    with Running(world, others, tenants) as running:
+        running.until_synced(sha, "gitops/other")
+        running.until(lambda: running.tracked("tenant/app").problem)
+        running.until(lambda: running.tracked("tenant/app").task is None)
+        problem = running.tracked("tenant/app").problem
+    assert "system:serviceaccount:tenant:deployer" in problem
+    assert "gitops/other" not in problem
+    assert "precious" not in problem
+
+
 def test_drift_is_undone_although_the_newest_commit_cannot_be_rendered(world):
     sha = world.commit(settings=config_map("settings", color="blue"))
     with Running(world) as running:

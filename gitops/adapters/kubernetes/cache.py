@@ -3,10 +3,11 @@
     list ──► watch, watch, … ──► Shelf ──► get, list, watch of ours, with no request
                                    └─────► on_change: what changed, and whether a person may have done it
 
-The watches select what carries our label, as wide as our rights reach: the cluster, else the namespace. An object
-that is not on the shelf may still exist without the label, so it is asked for by name. What we write is put on the
-shelf from the answer, so that a plan right after a sync sees it. While a watch cannot reach its server the shelf is
-not answered from: what it holds may long be otherwise.
+The watches select what carries our label, as wide as our rights reach: the cluster, else the namespace. An Application
+with a service account is told from them only what is its own, and asks for all else in that one's name. An object that
+is not on the shelf may still exist without the label, so it is asked for by name. What we write is put on the shelf
+from the answer, so that a plan right after a sync sees it. While a watch cannot reach its server the shelf is not
+answered from: what it holds may long be otherwise.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.shelf import Seen
 from gitops.adapters.kubernetes.watches import OURS, Watches
 from gitops.engine.inventory import PART_OF, SET_ID
-from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ApiError
 from gitops.model.kinds import Kinds
 from gitops.ports import Listing, WatchEvent
@@ -35,13 +36,15 @@ class CachedCluster:
         """`may_write` is asked right before each write: a replica that lost its place must not finish what it began."""
         self._cluster = cluster
         self._watches = Watches(cluster, on_change)
+        self._sees: Callable[[ResourceKey, Body], bool] | None = None
         if may_write is not None:
             cluster.http.ask_before_writes(may_write)
 
-    def acting_as(self, user: str) -> "CachedCluster":
+    def acting_as(self, user: str, sees: Callable[[ResourceKey, Body], bool]) -> "CachedCluster":
         view = CachedCluster.__new__(CachedCluster)
         view._cluster = self._cluster.acting_as(user)
         view._watches = self._watches
+        view._sees = sees
         return view
 
     @property
@@ -66,9 +69,9 @@ class CachedCluster:
         shelf = await self._watches.shelf(key.group, key.kind, key.namespace)
         if shelf is not None:
             found = shelf.get(key, f"{key.group}/{version}".lstrip("/") if version else "")
-            if found is not None:
+            if found is not None and (self._sees is None or self._sees(key, found)):
                 return found
-        if key.kind == "Namespace" and not key.group:
+        if key.kind == "Namespace" and not key.group and self._sees is None:
             return await self._watches.namespace(key)
         return await self._cluster.get(key, version)
 
@@ -81,10 +84,13 @@ class CachedCluster:
         shelf = await self._watches.shelf(group, kind, namespace)
         if shelf is None:
             return await self._cluster.list(group, kind, namespace, labels, version, fields)
-        bodies = shelf.members(set_id, namespace, name)
+        bodies = [body for body in shelf.members(set_id, namespace, name) if self._is_seen(body)]
         if not set_id:
             bodies = [body for body in bodies if SET_ID in (body["metadata"].get("labels") or {})]
         return Listing(tuple(bodies), f"{_SERIAL}{shelf.serial}")
+
+    def _is_seen(self, body: Body) -> bool:
+        return self._sees is None or self._sees(key_of(body), body)
 
     async def _is_watched_version(self, group: str, kind: str, version: str) -> bool:
         info = (await self.kinds()).find(group, kind)
@@ -132,7 +138,7 @@ class CachedCluster:
                 yield events
             return
         async with self._watches.follow(shelf, set_id, int(version.removeprefix(_SERIAL))) as events:
-            yield events
+            yield (event async for event in events if self._is_seen(event.body))
 
     async def close(self) -> None:
         await self._watches.close()

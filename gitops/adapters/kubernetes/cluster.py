@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -39,7 +39,7 @@ class KubernetesCluster:
         self._connection = connection
         self._known = known or _Known()
 
-    def acting_as(self, user: str) -> "KubernetesCluster":
+    def acting_as(self, user: str, sees: Callable[[ResourceKey, Body], bool] | None = None) -> "KubernetesCluster":
         """The same cluster and connections in the name of `user`; it is closed with this one."""
         return KubernetesCluster(self._connection, self.http.acting_as(user), self._known)
 
