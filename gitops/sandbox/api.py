@@ -210,6 +210,7 @@ class Api:
     def _object(self, request: Request, user: User, resource: Resource, target: Target) -> Answer:
         match request.method:
             case "GET" if "get" in resource.verbs:
+                lists.check_version(self.cluster, request.query)
                 stored = self.cluster.get(resource, target.namespace, target.name)
                 form = lists.form_of(request.header("accept"), request.query)
                 if form is lists.FULL and not conversions.needed(resource):

@@ -10,7 +10,15 @@ from gitops.sandbox import conversions, tables
 from gitops.sandbox.cluster import Cluster
 from gitops.sandbox.resources import Resource
 from gitops.sandbox.selectors import Matcher, exact_name, field_matcher, label_matcher
-from gitops.sandbox.statuses import bad_request, expired, internal
+from gitops.sandbox.statuses import (
+    bad_request,
+    expired,
+    forbidden_field,
+    internal,
+    invalid_object,
+    not_supported,
+    too_large_version,
+)
 from gitops.sandbox.storage import Stored
 
 _EXPIRED = (
@@ -81,7 +89,8 @@ def select(cluster: Cluster, resource: Resource, namespace: str, selection: Sele
 def list_objects(cluster: Cluster, resource: Resource, namespace: str, query: dict[str, str], form: Form) -> bytes:
     """The answer to a list request, as JSON."""
     selection = Selection.of(query, resource)
-    _check_version(query)
+    _check_options(query)
+    check_version(cluster, query)
     found = select(cluster, resource, namespace, selection)
     metadata: Body = {"resourceVersion": str(cluster.storage.revision)}
     if query.get("continue"):
@@ -101,11 +110,44 @@ def list_objects(cluster: Cluster, resource: Resource, namespace: str, query: di
     return render(resource, found, metadata, form)
 
 
-def _check_version(query: dict[str, str]) -> None:
-    version = query.get("resourceVersion", "")
-    if version and not version.isdigit():
-        text = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
-        raise internal(f"resourceVersion: {text}")
+_MATCHES = ("Exact", "NotOlderThan", "")
+
+
+def _check_options(query: dict[str, str]) -> None:
+    """Refuses options that a list does not take together."""
+    match, version = query.get("resourceVersionMatch", ""), query.get("resourceVersion", "")
+    errors = []
+    if match and not version:
+        text = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        errors.append(forbidden_field("resourceVersionMatch", text))
+    if match and query.get("continue"):
+        errors.append(forbidden_field("resourceVersionMatch", "resourceVersionMatch is forbidden with continue"))
+    if match not in _MATCHES:
+        errors.append(not_supported("resourceVersionMatch", match, _MATCHES))
+    if match == "Exact" and version == "0":
+        text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        errors.append(forbidden_field("resourceVersionMatch", text))
+    if "sendInitialEvents" in query:
+        errors.append(forbidden_field("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    if errors:
+        raise invalid_object("meta.k8s.io", "ListOptions", "", errors)
+
+
+def check_version(cluster: Cluster, query: dict[str, str]) -> int:
+    """The version asked for (0: any); 500 where it is none, 504 where the cluster has not come to it."""
+    version = parse_version(query.get("resourceVersion", ""))
+    if version > cluster.storage.revision:
+        retry_after = 0 if query.get("resourceVersionMatch") == "Exact" else 1
+        raise too_large_version(version, cluster.storage.revision, retry_after)
+    return version
+
+
+def parse_version(text: str) -> int:
+    """A resourceVersion as a number, 0 where none is given; 500 where it is none."""
+    if text and not text.isdigit():
+        why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise internal(f"resourceVersion: {why}")
+    return int(text or 0)
 
 
 def _limit(text: str) -> int:

@@ -123,6 +123,17 @@ def expired(message: str) -> ApiFailure:
     return failure(410, message, "Expired")
 
 
+def too_large_version(wanted: int, current: int, retry_after: int) -> ApiFailure:
+    """504 for a version that a server has not come to, be it that its storage was set back."""
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    details: Body = {"causes": [cause], **({"retryAfterSeconds": retry_after} if retry_after else {})}
+    message = f"Timeout: Too large resource version: {wanted}, current: {current}"
+    answer = failure(504, message, "Timeout", details)
+    if retry_after:
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer
+
+
 def too_many_requests(message: str, retry_after: int = 1) -> ApiFailure:
     answer = failure(429, message, "TooManyRequests", {"retryAfterSeconds": retry_after})
     answer.headers["Retry-After"] = str(retry_after)

@@ -11,7 +11,7 @@ from gitops.sandbox import conversions, lists, tables
 from gitops.sandbox.cluster import Cluster
 from gitops.sandbox.lists import Form, Selection
 from gitops.sandbox.resources import Resource
-from gitops.sandbox.statuses import expired, forbidden_field, internal, invalid_object
+from gitops.sandbox.statuses import expired, forbidden_field, invalid_object, not_supported
 from gitops.sandbox.storage import Event, Stored
 
 _INITIAL_END = "k8s.io/initial-events-end"
@@ -31,11 +31,10 @@ class Watch:
         self._selection = Selection.of(query, resource)
         self._bookmarks = query.get("allowWatchBookmarks", "") in ("true", "1")
         self._initial = query.get("sendInitialEvents", "") in ("true", "1")
-        if "sendInitialEvents" in query and query.get("resourceVersionMatch") != "NotOlderThan":
-            text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            error = forbidden_field("resourceVersionMatch", text)
-            raise invalid_object("meta.k8s.io", "ListOptions", "", [error])
-        self._since = _revision(query.get("resourceVersion", ""))
+        _check_options(query)
+        self._since = lists.parse_version(query.get("resourceVersion", ""))
+        if self._initial:
+            lists.check_version(cluster, query)
         self._pending: deque[Event] = deque()
         self._wakeup = asyncio.Event()
 
@@ -55,7 +54,7 @@ class Watch:
                     try:
                         await asyncio.wait_for(self._wakeup.wait(), min(left, _BOOKMARK_SECONDS))
                     except TimeoutError:
-                        if self._bookmarks and deadline > loop.time():
+                        if self._bookmarks and deadline > loop.time() and storage.revision > self._since:
                             yield self._bookmark({})
                         continue
                 batch = [line for event in self._drain() if (line := self._line(event)) is not None]
@@ -93,7 +92,9 @@ class Watch:
         return _json_line("BOOKMARK", {**head, "metadata": metadata})
 
     def _line(self, event: Event) -> bytes | None:
-        """The line for an event, None when this watch does not see it."""
+        """The line for an event, None when this watch does not see it: a version of the future is waited for."""
+        if event.stored.revision <= self._since:
+            return None
         if self._prefix and not event.key.startswith(self._prefix):
             return None
         if self._selection.everything:
@@ -129,9 +130,18 @@ def _json_line(kind: str, body: Body) -> bytes:
     return orjson.dumps({"type": kind, "object": body}) + b"\n"
 
 
-def _revision(text: str) -> int:
-    if not text:
-        return 0
-    if not text.isdigit():
-        raise internal(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
-    return int(text)
+def _check_options(query: dict[str, str]) -> None:
+    """Refuses options that a watch does not take together."""
+    match, field = query.get("resourceVersionMatch", ""), "resourceVersionMatch"
+    errors = []
+    if "sendInitialEvents" in query and match != "NotOlderThan":
+        errors.append(forbidden_field(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+    if match and "sendInitialEvents" not in query:
+        text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        errors.append(forbidden_field(field, text))
+    if match not in ("", "NotOlderThan"):
+        errors.append(not_supported(field, match, ("NotOlderThan",)))
+    if match and query.get("continue"):
+        errors.append(forbidden_field(field, "resourceVersionMatch is forbidden with continue"))
+    if errors:
+        raise invalid_object("meta.k8s.io", "ListOptions", "", errors)
