@@ -44,6 +44,30 @@ def admit_create(cluster: Cluster, write: Write, body: Body) -> None:
             body["spec"] |= {"username": write.user.name, "groups": list(write.user.groups)}
 
 
+def admit_update(cluster: Cluster, write: Write, body: Body, old: Body) -> None:
+    """Raises where an admission plug-in refuses a change."""
+    if (write.resource.group, write.resource.plural) == ("", "persistentvolumeclaims") and not write.subresource:
+        _resize(cluster, write, body, old)
+
+
+def _resize(cluster: Cluster, write: Write, body: Body, old: Body) -> None:
+    """A claim grows once it is bound, where its class allows it."""
+    sizes = [((each["spec"].get("resources") or {}).get("requests") or {}).get("storage", "0") for each in (body, old)]
+    if parse(sizes[0]) <= parse(sizes[1]):
+        return
+    if (old.get("status") or {}).get("phase") != "Bound":
+        why = "Only bound persistent volume claims can be expanded"
+        raise forbidden("", "persistentvolumeclaims", write.name, why)
+    name = old["spec"].get("storageClassName")
+    stored = cluster.storage.get(("storage.k8s.io", "storageclasses"), "", name) if name else None
+    if body["spec"].get("storageClassName") != name or stored is None or not stored.body.get("allowVolumeExpansion"):
+        why = (
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must "
+            "support resize"
+        )
+        raise forbidden("", "persistentvolumeclaims", write.name, why)
+
+
 def _limit_containers(cluster: Cluster, write: Write, body: Body) -> None:
     """The defaults of LimitRanges for each container, and their limits."""
     changed: list[str] = []

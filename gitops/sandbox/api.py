@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 import structlog
-import yaml
 
 from gitops.manifests.key import Body
 from gitops.manifests.schema import definition
@@ -354,10 +353,7 @@ def _decoded(request: Request, resource: Resource, write: Write | None = None) -
     if protobuf.MEDIA_TYPE in request.header("content-type"):
         return _from_protobuf(raw)
     if "yaml" in request.header("content-type"):
-        try:
-            return writes.require_body(yaml.load(raw, Loader=yaml.CSafeLoader))
-        except yaml.YAMLError as error:
-            raise bad_request(f"error decoding YAML: {error}") from error
+        return writes.require_body(patches.read_yaml(raw))
     try:
         body = writes.require_body(orjson.loads(raw))
         _check_heading(body, resource, raw)

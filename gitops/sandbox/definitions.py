@@ -45,7 +45,11 @@ class Definitions:
 
     def _serve(self, definition: Body) -> None:
         if _is_established(definition):
-            self._cluster.registry.replace_custom(definition["metadata"]["name"], custom.resources_of(definition))
+            spec = definition["spec"]
+            declared = [f"{spec['group']}/{version['name']}" for version in spec.get("versions") or ()]
+            self._cluster.registry.replace_custom(
+                definition["metadata"]["name"], custom.resources_of(definition), declared
+            )
 
     def _accept(self, name: str) -> None:
         now = self._cluster.clock.stamp()

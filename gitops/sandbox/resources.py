@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,6 +134,7 @@ class Registry:
             for resource in resources.values()
             if "list" in resource.verbs or resource.kind not in ("Binding",)
         }
+        self._declared: dict[str, frozenset[str]] = {}
         self.generation = 0
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
@@ -173,8 +174,13 @@ class Registry:
                     seen.add(resource.key)
                     yield resource
 
-    def replace_custom(self, crd: str, resources: list[Resource]) -> None:
-        """Serves exactly these resources for one CRD (none: it is gone)."""
+    def declared_versions(self, crd: str) -> frozenset[str]:
+        """The apiVersions that a CRD declares, served or not."""
+        return self._declared.get(crd, frozenset())
+
+    def replace_custom(self, crd: str, resources: list[Resource], declared: Iterable[str] = ()) -> None:
+        """Serves exactly these resources for one CRD (none: it is gone), which declares these apiVersions."""
+        self._declared[crd] = frozenset(declared)
         for (group, version), served in list(self._served.items()):
             for plural, resource in list(served.items()):
                 if resource.custom is not None and resource.custom.crd == crd:

@@ -11,7 +11,7 @@ from gitops.manifests import structured_merge
 from gitops.manifests.key import Body
 from gitops.manifests.schema import builtin_type
 from gitops.manifests.typed import TypedError, same
-from gitops.sandbox import admission, custom, strategies
+from gitops.sandbox import admission, allocation, custom, strategies
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.decode import DecodeError, Decoder, cannot_be_handled, zero
 from gitops.sandbox.defaults import DEFAULTERS
@@ -23,6 +23,8 @@ from gitops.sandbox.statuses import (
     already_exists,
     bad_request,
     conflict,
+    failure,
+    forbidden,
     invalid,
     invalid_object,
     required,
@@ -130,12 +132,42 @@ def not_registered(kind: str, version: str) -> str:
 
 def create(cluster: Cluster, write: Write, sent: Body) -> Body:
     """Stores a new object and gives it back; raises ApiFailure."""
+    refuse_terminating(cluster, write, 405)
     check_identity(write, sent)
     return insert(cluster, write, tracked(cluster, write, empty(write.resource), read(write, sent)))
 
 
+def refuse_terminating(cluster: Cluster, write: Write, code: int) -> None:
+    """Refuses a new object whose definition is going: a POST is answered 405, an apply 403."""
+    resource = write.resource
+    if resource.custom is None:
+        return
+    stored = cluster.storage.get(("apiextensions.k8s.io", "customresourcedefinitions"), "", resource.custom.crd)
+    if stored is None or not stored.body["metadata"].get("deletionTimestamp"):
+        return
+    why = "create not allowed while custom resource definition is terminating"
+    if code == 403:
+        raise forbidden(resource.group, resource.plural, write.name, why)
+    details = {"group": resource.group, "kind": resource.plural}
+    raise failure(405, why, "MethodNotAllowed", details)
+
+
+def unknown_versions(cluster: Cluster, resource: Resource, live: Body) -> list[str]:
+    """The apiVersions at which somebody owns fields of a custom object, and which its definition has no more."""
+    if resource.custom is None:
+        return []
+    known = cluster.registry.declared_versions(resource.custom.crd)
+    entries = (live.get("metadata") or {}).get("managedFields") or ()
+    return [entry["apiVersion"] for entry in entries if entry["apiVersion"] not in known]
+
+
 def tracked(cluster: Cluster, write: Write, live: Body, body: Body) -> Body:
-    """`body` with managedFields as this write leaves them; without any where its lists have no keys to track by."""
+    """`body` with managedFields as this write leaves them.
+
+    Without any where its lists have no keys to track by, or where an owner's version is gone: all is forgotten then.
+    """
+    if unknown_versions(cluster, write.resource, live):
+        return structured_merge.with_managers(body, {})
     try:
         return structured_merge.update(
             live,
@@ -174,6 +206,7 @@ def insert(cluster: Cluster, write: Write, body: Body) -> Body:
     admission.admit_create(cluster, write, body)
     strategies.prepare_create(cluster, resource, body)
     _refuse(resource, name, rules.validate(resource, body, None, ""))
+    _refuse(resource, name, allocation.check(cluster, resource, body, None))
     if cluster.find(resource, write.namespace, name) is not None:
         raise already_exists(resource.group, resource.plural, name)
     if write.dry_run:
@@ -242,7 +275,9 @@ def store_update(cluster: Cluster, write: Write, stored: Stored, body: Body) -> 
         if field in before and field != "selfLink":
             metadata[field] = before[field]
     strategies.prepare_update(cluster, resource, write.subresource, body, old)
+    admission.admit_update(cluster, write, body, old)
     _refuse(resource, write.name, rules.validate(resource, body, old, write.subresource))
+    _refuse(resource, write.name, allocation.check(cluster, resource, body, old))
     if _unchanged(body, old):
         return old
     if write.dry_run:

@@ -359,8 +359,8 @@ def test_a_port_in_use_is_one_clear_message(fresh_sandbox):
 
 
 def test_yaml_is_read_as_well_as_json(bare):
-    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\ndata: {k: v}\n"
-    status, body = bare("PATCH", MAPS.format("default") + "/y", text, type=APPLY, fieldManager="m")
+    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: v}\n"
+    status, body = bare("PATCH", MAPS.format("default") + "/a", text, type=APPLY, fieldManager="m")
     assert (status, body["data"]) == (201, {"k": "v"})
 
 

@@ -227,7 +227,7 @@ def _claim_update(spec: Body, old: Body) -> Errors:
         yield forbidden_field("spec", text + difference(before, munged, "PersistentVolumeClaimSpec"))
     sizes = [((each.get("resources") or {}).get("requests") or {}).get("storage", "0") for each in (spec, before)]
     capacity = ((old.get("status") or {}).get("capacity") or {}).get("storage")
-    if bound and parse(sizes[0]) < parse(sizes[1]) and (capacity is None or parse(sizes[0]) < parse(capacity)):
+    if parse(sizes[0]) < parse(sizes[1]) and parse(sizes[0]) <= parse(capacity or "0"):
         yield forbidden_field("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 
@@ -255,7 +255,7 @@ def volume(body: Body, old: Body | None) -> Errors:
     if not sources[0]:
         yield required("spec", "must specify a volume type")
     for extra in list(sources[0])[1:]:
-        yield forbidden_field(f"spec.{extra}", "may not specify more than one volume type")
+        yield forbidden_field(f"spec.{extra}", "may not specify more than 1 volume type")
     if old is not None:
         before = {name: value for name, value in old["spec"].items() if name not in _NO_SOURCE}
         if not same(sources[0], before):

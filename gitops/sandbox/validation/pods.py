@@ -110,16 +110,24 @@ def _volume(volume: Body, at: str, known: dict[str, Body]) -> Errors:
         yield from (invalid(f"{at}.name", name, text) for text in is_label(name))
     if name in known:
         yield duplicate(f"{at}.name", name)
-    sources = [source for source in volume if source != "name"]
+    sources = sorted((source for source in volume if source != "name"), key=_SOURCES.index)
     if not sources:
         yield required(at, "must specify a volume type")
     for extra in sources[1:]:
-        yield forbidden_field(f"{at}.{extra}", "may not specify more than one volume type")
+        yield forbidden_field(f"{at}.{extra}", "may not specify more than 1 volume type")
     for source, field in _SOURCE_NAMES:
         if source in volume and not volume[source].get(field):
             yield required(f"{at}.{source}.{field}")
     known[name] = volume
 
+
+# The order in which a server comes to them: the first stands, each further one is too many.
+_SOURCES = (
+    *("emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi"),
+    *("glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI", "fc"),
+    *("vsphereVolume", "configMap", "azureFile", "flexVolume", "photonPersistentDisk", "projected", "portworxVolume"),
+    *("scaleIO", "azureDisk", "storageos", "csi", "ephemeral", "image"),
+)
 
 _SOURCE_NAMES = (
     ("secret", "secretName"),

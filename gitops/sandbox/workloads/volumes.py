@@ -5,6 +5,7 @@ from gitops.manifests.quantity import parse
 from gitops.sandbox.workloads.world import CLAIMS, PODS, VOLUMES, World, is_ended, is_going
 
 SIMULATED = "sandbox.gitops.dev/simulated"
+_PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 _CLASSES = ("storage.k8s.io", "storageclasses")
 _CLAIM_FINALIZER, _VOLUME_FINALIZER = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
 
@@ -18,6 +19,7 @@ def reconcile_claim(world: World, namespace: str, name: str) -> None:
         _release_claim(world, claim)
         return
     if (claim.get("status") or {}).get("phase") == "Bound":
+        _grow(world, claim)
         return
     volume = _fitting(world, claim) or _provisioned(world, claim)
     if volume is not None:
@@ -88,7 +90,7 @@ def _provisioned(world: World, claim: Body) -> Body | None:
         return None
     volume = f"pvc-{claim['metadata']['uid']}"
     body: Body = {
-        "metadata": {"name": volume, "annotations": {"pv.kubernetes.io/provisioned-by": SIMULATED}},
+        "metadata": {"name": volume, "annotations": {_PROVISIONED_BY: SIMULATED}},
         "spec": {
             "accessModes": claim["spec"]["accessModes"],
             "capacity": {"storage": _requested(claim)},
@@ -100,6 +102,18 @@ def _provisioned(world: World, claim: Body) -> Body | None:
     }
     world.event(claim, "ProvisioningSucceeded", f"Successfully provisioned volume {volume}", SIMULATED)
     return world.get(VOLUMES, "", volume) or world.create(VOLUMES, "", body)
+
+
+def _grow(world: World, claim: Body) -> None:
+    """Makes the simulated volume of a claim as large as the claim asks by now."""
+    volume = world.get(VOLUMES, "", claim["spec"].get("volumeName", ""))
+    if volume is None or (volume["metadata"].get("annotations") or {}).get(_PROVISIONED_BY) != SIMULATED:
+        return
+    capacity = {"storage": _requested(claim)}
+    if parse(capacity["storage"]) > parse((volume["spec"].get("capacity") or {}).get("storage", "0")):
+        world.update(VOLUMES, volume, lambda body: {**body, "spec": {**body["spec"], "capacity": capacity}})
+        world.set_status(CLAIMS, claim, {**claim["status"], "capacity": capacity})
+        world.event(claim, "FileSystemResizeSuccessful", "MountVolume.NodeExpandVolume succeeded", "kubelet")
 
 
 def _bind(world: World, claim: Body, volume: Body) -> None:

@@ -1,0 +1,243 @@
+"""What the embedded cluster refuses, in a real API server's words."""
+
+import pytest
+
+from tests.scenarios.api import APPLY, MERGE, Api, deployment
+
+CORE = "/api/v1/namespaces/{}"
+APPS = "/apis/apps/v1/namespaces/{}"
+CLAIM = CORE + "/persistentvolumeclaims/data"
+CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+@pytest.fixture(scope="module")
+def api(request):
+    from gitops.sandbox.server import SandboxThread
+
+    with SandboxThread(nodes=1, speed=20.0) as running:
+        yield Api(running)
+
+
+@pytest.fixture
+def place(api, request):
+    digest = sum(ord(letter) * place for place, letter in enumerate(request.node.name, 1))
+    return api.namespace(f"refused-{digest}")
+
+
+def service(name, port=80, **spec):
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"ports": [{"port": port, **spec.pop("of_port", {})}], **spec},
+    }
+
+
+def refused(answer, code=422):
+    status, body = answer
+    assert status == code, body
+    return body["message"]
+
+
+# --- Services -----------------------------------------------------------------------------------------------------
+
+
+def test_no_two_services_have_one_node_port(api, place):
+    path = CORE.format(place) + "/services"
+    made = api.create(path, service("a", type="NodePort"))
+    taken = made["spec"]["ports"][0]["nodePort"]
+    asked = service("b", type="NodePort", of_port={"nodePort": taken})
+    wanted = (
+        f'Service "b" is invalid: spec.ports[0].nodePort: Invalid value: {taken}: provided port is already allocated'
+    )
+    assert refused(api.apply(path + "/b", asked)) == wanted
+    assert refused(api.apply(path + "/b", asked, dryRun="All")) == wanted
+    api.create(path, service("b"))
+    assert refused(api("PATCH", path + "/b", asked, type=MERGE)) == wanted
+    api("DELETE", path + "/a")
+    assert api("PATCH", path + "/b", asked, type=MERGE)[0] == 200
+
+
+def test_no_two_services_have_one_address(api, place):
+    path = CORE.format(place) + "/services"
+    address = api.create(path, service("a"))["spec"]["clusterIP"]
+    message = refused(api.apply(path + "/b", service("b", clusterIP=address)))
+    assert message == (
+        f'Service "b" is invalid: spec.clusterIPs: Invalid value: ["{address}"]: '
+        f"failed to allocate IP {address}: provided IP is already allocated"
+    )
+    elsewhere = refused(api.apply(path + "/b", service("b", clusterIP="1.2.3.4")))
+    assert elsewhere.endswith("failed to allocate IP 1.2.3.4: the provided network does not match the current range")
+
+
+def test_one_port_may_have_one_number_over_two_protocols(api, place):
+    both = [
+        {"name": "tcp", "port": 53, "protocol": "TCP", "nodePort": 31053},
+        {"name": "udp", "port": 53, "protocol": "UDP", "nodePort": 31053},
+    ]
+    path = CORE.format(place) + "/services/dns"
+    body = {**service("dns"), "spec": {"type": "NodePort", "ports": both}}
+    assert api.apply(path, body)[0] == 201
+    both[1]["port"] = 54
+    body = {**service("other"), "spec": {"type": "NodePort", "ports": [{**each, "nodePort": 31054} for each in both]}}
+    assert "ports[1].nodePort" in refused(api.apply(CORE.format(place) + "/services/other", body))
+
+
+# --- claims -------------------------------------------------------------------------------------------------------
+
+
+def claim(size, storage_class="standard"):
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": size}},
+        "storageClassName": storage_class,
+    }
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
+
+
+def bound(_, body):
+    return body["status"].get("phase") == "Bound"
+
+
+def test_a_claim_does_not_get_smaller(api, place):
+    path = CLAIM.format(place)
+    api.apply(path, claim("2Gi"))
+    api.until(path, bound)
+    assert refused(api.apply(path, claim("1Gi"))) == (
+        'PersistentVolumeClaim "data" is invalid: spec.resources.requests.storage: Forbidden: '
+        "field can not be less than status.capacity"
+    )
+
+
+def test_a_claim_grows_only_where_its_class_allows_it(api, place):
+    path = CLAIM.format(place)
+    api.apply(path, claim("1Gi"))
+    api.until(path, bound)
+    assert refused(api.apply(path, claim("2Gi")), 403) == (
+        'persistentvolumeclaims "data" is forbidden: only dynamically provisioned pvc can be resized and the '
+        "storageclass that provisions the pvc must support resize"
+    )
+    api("DELETE", path)
+    api.until(path, lambda status, _: status == 404)
+    growing = {"metadata": {"name": "growing"}, "provisioner": "sandbox.gitops.dev/simulated"}
+    api.create(CLASSES, {**growing, "allowVolumeExpansion": True})
+    api.apply(path, claim("1Gi", "growing"))
+    api.until(path, bound)
+    assert api.apply(path, claim("2Gi", "growing"))[0] == 200
+    api.until(path, lambda _, body: body["status"]["capacity"]["storage"] == "2Gi")
+
+
+# --- applies ------------------------------------------------------------------------------------------------------
+
+
+def test_half_a_union_that_another_manager_holds_refuses_the_other_half(api, place):
+    path = APPS.format(place) + "/deployments/web"
+
+    def with_variable(**value):
+        body = deployment("web")
+        body["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A", **value}]
+        return body
+
+    api.apply(path, with_variable(value="x"), manager="other")
+    source = {"valueFrom": {"configMapKeyRef": {"name": "c", "key": "a"}}}
+    assert refused(api.apply(path, with_variable(**source), force="true")) == (
+        'Deployment.apps "web" is invalid: spec.template.spec.containers[0].env[0].valueFrom: Invalid value: "": '
+        "may not be specified when `value` is not empty"
+    )
+
+
+def test_two_sources_of_one_volume_are_refused_in_the_servers_order(api, place):
+    path = APPS.format(place) + "/deployments/web"
+
+    def with_volume(**source):
+        body = deployment("web")
+        body["spec"]["template"]["spec"]["volumes"] = [{"name": "v", **source}]
+        return body
+
+    api.apply(path, with_volume(configMap={"name": "c"}), manager="other")
+    message = refused(api.apply(path, with_volume(emptyDir={}), force="true"))
+    assert "spec.template.spec.volumes[0].configMap: Forbidden: may not specify more than 1 volume type" in message
+
+
+def test_an_apply_of_another_kind_or_version_is_a_bad_request(api, place):
+    path = CORE.format(place) + "/configmaps/a"
+    for version, kind, shown in (
+        ("v1", "Secret", "/v1, Kind=Secret"),
+        ("apps/v1", "ConfigMap", "apps/v1, Kind=ConfigMap"),
+    ):
+        body = {"apiVersion": version, "kind": kind, "metadata": {"name": "a"}}
+        assert refused(api.apply(path, body), 400) == f"invalid object type: {shown}"
+
+
+def test_a_yaml_body_means_what_kubectl_reads_in_it(api, place):
+    path = CORE.format(place) + "/configmaps"
+    body = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\n"
+    assert "cannot unmarshal bool" in refused(api("POST", path, body, type="application/yaml"), 400)
+    message = refused(api("PATCH", path + "/y", body, type=APPLY, fieldManager="m"), 400)
+    assert message == "the name of the object (y based on URL) was undeterminable: name must be provided"
+
+
+# --- custom kinds -------------------------------------------------------------------------------------------------
+
+
+def definition(plural, *versions):
+    kind = plural.title()
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    listed = [
+        {"name": name, "served": True, "storage": index == 0, "schema": schema} for index, name in enumerate(versions)
+    ]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": plural, "kind": kind},
+            "versions": listed,
+        },
+    }
+
+
+def established(_, body):
+    return any(
+        entry["type"] == "Established" and entry["status"] == "True"
+        for entry in (body.get("status") or {}).get("conditions") or ()
+    )
+
+
+def custom(version, kind, **spec):
+    return {"apiVersion": f"example.com/{version}", "kind": kind, "metadata": {"name": "a"}, "spec": spec}
+
+
+def test_no_apply_goes_through_while_somebody_owns_fields_at_a_version_that_is_gone(api, place):
+    crd = f"{DEFINITIONS}/gears.example.com"
+    api.apply(crd, definition("gears", "v2", "v1"))
+    api.until(crd, established)
+    path = "/apis/example.com/{}/namespaces/" + place + "/gears/a"
+    assert api.apply(path.format("v1"), custom("v1", "Gears", size=1), manager="old")[0] == 201
+    assert api.apply(path.format("v2"), custom("v2", "Gears", color="red"))[0] == 200
+    assert api.apply(crd, definition("gears", "v2"))[0] == 200
+    api.until(path.format("v1"), lambda status, _: status == 404)
+    wanted = "request to convert CR to an invalid group/version: example.com/v1"
+    assert refused(api.apply(path.format("v2"), custom("v2", "Gears", color="blue")), 500) == wanted
+    # Any other write forgets who owned what, and then an apply goes through.
+    assert api("PATCH", path.format("v2"), {"spec": {"color": "green"}}, type=MERGE)[0] == 200
+    assert "managedFields" not in api.get(path.format("v2"))[1]["metadata"]
+    assert api.apply(path.format("v2"), custom("v2", "Gears", color="blue"))[0] == 200
+
+
+def test_nothing_new_is_made_of_a_kind_whose_definition_is_going(api, place):
+    crd = f"{DEFINITIONS}/cogs.example.com"
+    api.apply(crd, definition("cogs", "v1"))
+    api.until(crd, established)
+    path = f"/apis/example.com/v1/namespaces/{place}/cogs"
+    held = {**custom("v1", "Cogs"), "metadata": {"name": "held", "finalizers": ["example.com/hold"]}}
+    api.create(path, held)
+    api("DELETE", crd)
+    why = "create not allowed while custom resource definition is terminating"
+    assert refused(api.apply(path + "/a", custom("v1", "Cogs")), 403) == f'cogs.example.com "a" is forbidden: {why}'
+    assert refused(api("POST", path, custom("v1", "Cogs")), 405) == why
+    api("PATCH", path + "/held", {"metadata": {"finalizers": None}}, type=MERGE)
+    api.until(crd, lambda status, _: status == 404)
