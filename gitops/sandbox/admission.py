@@ -1,13 +1,14 @@
 """The admission steps of a plain API server that change or refuse objects, in their order.
 
-Namespace life cycle, limit ranges, pod priority and tolerations, the default storage class. Webhooks and admission
-policies are not simulated.
+Namespace life cycle, limit ranges, pod priority and tolerations, the default storage class, the growth of claims, Pod
+Security, quotas. Webhooks and admission policies are not simulated.
 """
 
 from gitops.manifests.key import Body
 from gitops.manifests.quantity import parse
+from gitops.sandbox import podsecurity, quotas
 from gitops.sandbox.cluster import Cluster, Write
-from gitops.sandbox.statuses import failure, forbidden, not_found
+from gitops.sandbox.statuses import failure, forbidden, invalid, invalid_object, not_found
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -44,10 +45,64 @@ def admit_create(cluster: Cluster, write: Write, body: Body) -> None:
             body["spec"] |= {"username": write.user.name, "groups": list(write.user.groups)}
 
 
-def admit_update(cluster: Cluster, write: Write, body: Body, old: Body) -> None:
-    """Raises where an admission plug-in refuses a change."""
-    if (write.resource.group, write.resource.plural) == ("", "persistentvolumeclaims") and not write.subresource:
-        _resize(cluster, write, body, old)
+def validate_create(cluster: Cluster, write: Write, body: Body) -> None:
+    """Raises where an admission plug-in refuses a new object that is valid in itself."""
+    _pod_security(cluster, write, body)
+    quotas.admit(cluster, write, body)
+
+
+def validate_update(cluster: Cluster, write: Write, body: Body, old: Body) -> None:
+    """Raises where an admission plug-in refuses a change that is valid in itself."""
+    if write.subresource:
+        return
+    match (write.resource.group, write.resource.plural):
+        case ("", "persistentvolumeclaims"):
+            _resize(cluster, write, body, old)
+            quotas.admit(cluster, write, body, old)
+        case ("", "services"):
+            quotas.admit(cluster, write, body, old)
+        case ("", "namespaces"):
+            _pod_security(cluster, write, body)
+
+
+# Where the template of a workload's Pods is.
+_TEMPLATES = {
+    ("apps", "daemonsets"): ("spec", "template"),
+    ("apps", "deployments"): ("spec", "template"),
+    ("apps", "replicasets"): ("spec", "template"),
+    ("apps", "statefulsets"): ("spec", "template"),
+    ("batch", "cronjobs"): ("spec", "jobTemplate", "spec", "template"),
+    ("batch", "jobs"): ("spec", "template"),
+    ("", "replicationcontrollers"): ("spec", "template"),
+}
+
+
+def _pod_security(cluster: Cluster, write: Write, body: Body) -> None:
+    """Refuses Pods that the level of their namespace forbids, and warns of them and of their templates."""
+    resource = write.resource
+    name = body["metadata"].get("name", "")
+    if resource.key == ("", "namespaces"):
+        texts = "must be one of " + ", ".join(podsecurity.LEVELS)
+        wrong = podsecurity.wrong_labels(body["metadata"].get("labels") or {})
+        errors = [invalid(f"metadata.labels[{label}]", value, texts) for label, value in wrong]
+        if errors:
+            raise invalid_object("", "Namespace", name, errors)
+        return
+    path = _TEMPLATES.get(resource.key)
+    namespace = cluster.namespace(write.namespace) if resource.namespaced else None
+    if namespace is None or (path is None and resource.key != ("", "pods")):
+        return
+    pod: Body = body
+    for step in path or ():
+        pod = pod.get(step) or {}
+    metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
+    if path is None:
+        level, shown = podsecurity.level_of(namespace, "enforce")
+        if found := podsecurity.violations(metadata, spec, level):
+            raise forbidden("", "pods", name, f'violates PodSecurity "{shown}": {found}')
+    level, shown = podsecurity.level_of(namespace, "warn")
+    if found := podsecurity.violations(metadata, spec, level):
+        write.warnings.append(f'would violate PodSecurity "{shown}": {found}')
 
 
 def _resize(cluster: Cluster, write: Write, body: Body, old: Body) -> None:

@@ -1,7 +1,7 @@
 """What two Services may not have at once: node ports and cluster addresses.
 
-The rules and texts are those of k8s.io/kubernetes/pkg/registry/core/service/storage: what is asked for is checked once
-the object is valid, what is handed out (`strategies`) is free anyway.
+The rules and texts are those of k8s.io/kubernetes/pkg/registry/core/service/storage: what is asked for is checked
+before all else, what is handed out (`strategies`) is free anyway.
 """
 
 import ipaddress
@@ -17,7 +17,10 @@ _TAKEN_PORT = "provided port is already allocated"
 
 
 def check(cluster: Cluster, resource: Resource, body: Body, old: Body | None) -> list[FieldError]:
-    """What is wrong with the ports and addresses of a Service that is valid otherwise; the first trouble only."""
+    """What is wrong with the ports and addresses that a Service asks for; the first trouble only.
+
+    What is no address or no port at all is left to the validation that follows.
+    """
     if resource.key != _SERVICES:
         return []
     uid = body["metadata"].get("uid")
@@ -31,10 +34,11 @@ def check(cluster: Cluster, resource: Resource, body: Body, old: Body | None) ->
 
 
 def _addresses(spec: Body, before: Body, others: list[Body]) -> list[FieldError]:
-    taken = {address for other in others for address in other.get("clusterIPs") or ()} - {"None"}
-    kept = before.get("clusterIPs") or []
+    taken = {address for other in others for address in other.get("clusterIPs") or ()}
+    if before and before.get("type") != "ExternalName":
+        return []  # an address that a Service has is not changed
     for address in spec.get("clusterIPs") or ():
-        if address == "None" or address in kept:
+        if not _is_address(address):
             continue
         why = ""
         if address in taken:
@@ -44,6 +48,14 @@ def _addresses(spec: Body, before: Body, others: list[Body]) -> list[FieldError]
         if why:
             return [invalid("spec.clusterIPs", spec["clusterIPs"], f"failed to allocate IP {address}: {why}")]
     return []
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _ports(spec: Body, before: Body, others: list[Body]) -> list[FieldError]:
@@ -56,7 +68,7 @@ def _ports(spec: Body, before: Body, others: list[Body]) -> list[FieldError]:
         if not number:
             continue
         # One number may serve one port over two protocols; another port of the same Service has to take another.
-        shared = mine.setdefault(number, port["port"]) != port["port"]
+        shared = mine.setdefault(number, port.get("port")) != port.get("port")
         if (number in taken and number not in kept) or (shared and not before):
             return [invalid(f"spec.ports[{index}].nodePort", number, _TAKEN_PORT)]
     return []

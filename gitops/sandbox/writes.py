@@ -205,8 +205,9 @@ def insert(cluster: Cluster, write: Write, body: Body) -> Body:
     metadata["creationTimestamp"] = cluster.clock.stamp()
     admission.admit_create(cluster, write, body)
     strategies.prepare_create(cluster, resource, body)
-    _refuse(resource, name, rules.validate(resource, body, None, ""))
     _refuse(resource, name, allocation.check(cluster, resource, body, None))
+    _refuse(resource, name, rules.validate(resource, body, None, ""))
+    admission.validate_create(cluster, write, body)
     if cluster.find(resource, write.namespace, name) is not None:
         raise already_exists(resource.group, resource.plural, name)
     if write.dry_run:
@@ -275,9 +276,9 @@ def store_update(cluster: Cluster, write: Write, stored: Stored, body: Body) -> 
         if field in before and field != "selfLink":
             metadata[field] = before[field]
     strategies.prepare_update(cluster, resource, write.subresource, body, old)
-    admission.admit_update(cluster, write, body, old)
-    _refuse(resource, write.name, rules.validate(resource, body, old, write.subresource))
     _refuse(resource, write.name, allocation.check(cluster, resource, body, old))
+    _refuse(resource, write.name, rules.validate(resource, body, old, write.subresource))
+    admission.validate_update(cluster, write, body, old)
     if _unchanged(body, old):
         return old
     if write.dry_run:

@@ -241,3 +241,76 @@ def test_nothing_new_is_made_of_a_kind_whose_definition_is_going(api, place):
     assert refused(api("POST", path, custom("v1", "Cogs")), 405) == why
     api("PATCH", path + "/held", {"metadata": {"finalizers": None}}, type=MERGE)
     api.until(crd, lambda status, _: status == 404)
+
+
+# --- Pods that are refused ----------------------------------------------------------------------------------------
+
+
+def quota(name="few", **hard):
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name}, "spec": {"hard": hard}}
+
+
+def condition_of(body, kind):
+    return next((entry for entry in (body.get("status") or {}).get("conditions") or () if entry["type"] == kind), None)
+
+
+def test_a_deployment_says_why_a_quota_refuses_its_pods_until_it_does_not(api, place):
+    api.create(CORE.format(place) + "/resourcequotas", quota(pods="1"))
+    path = APPS.format(place) + "/deployments/web"
+    api.apply(path, deployment("web", replicas=2))
+    body = api.until(path, lambda _, body: condition_of(body, "ReplicaFailure") is not None)
+    told = condition_of(body, "ReplicaFailure")
+    assert (told["status"], told["reason"]) == ("True", "FailedCreate")
+    assert "is forbidden: exceeded quota: few, requested: pods=1, used: pods=1, limited: pods=1" in told["message"]
+    sets = api.get(APPS.format(place) + "/replicasets")[1]["items"]
+    assert condition_of(sets[0], "ReplicaFailure")["message"] == told["message"]
+    used = api.get(CORE.format(place) + "/resourcequotas/few")[1]["status"]
+    assert used == {"hard": {"pods": "1"}, "used": {"pods": "1"}}
+    api.apply(CORE.format(place) + "/resourcequotas/few", quota(pods="5"), force="true")
+    api.until(
+        path, lambda _, body: condition_of(body, "ReplicaFailure") is None and body["status"]["readyReplicas"] == 2
+    )
+
+
+def test_a_pod_that_does_not_say_what_a_quota_limits_is_refused(api, place):
+    api.create(CORE.format(place) + "/resourcequotas", quota(**{"requests.cpu": "1", "limits.memory": "1Gi"}))
+    path, pod = (
+        CORE.format(place) + "/pods",
+        {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
+    )
+    wanted = 'pods "p" is forbidden: failed quota: few: must specify limits.memory for: c; requests.cpu for: c'
+    assert refused(api("POST", path, pod), 403) == wanted
+    pod["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "500m"}, "limits": {"memory": "2Gi"}}
+    wanted = "exceeded quota: few, requested: limits.memory=2Gi, used: limits.memory=0, limited: limits.memory=1Gi"
+    assert refused(api("POST", path, pod), 403).endswith(wanted)
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "Job"])
+def test_what_pod_security_refuses_is_told_in_events(api, place, kind):
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    api("PATCH", f"/api/v1/namespaces/{place}", {"metadata": {"labels": labels}}, type=MERGE)
+    pod = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"template": pod, "selector": {"matchLabels": {"app": "x"}}}
+    root = "apps"
+    if kind == "Job":
+        pod["spec"]["restartPolicy"] = "Never"
+        spec, root = {"template": pod}, "batch"
+    body = {"apiVersion": f"{root}/v1", "kind": kind, "metadata": {"name": "w"}, "spec": spec}
+    api.apply(f"/apis/{root}/v1/namespaces/{place}/{kind.lower()}s/w", body)
+
+    def is_told(_, events):
+        return any(
+            event["reason"] == "FailedCreate" and 'violates PodSecurity "restricted:latest"' in event["message"]
+            for event in events["items"]
+        )
+
+    api.until(CORE.format(place) + "/events", is_told)
+
+
+def test_a_namespace_whose_level_is_none_is_refused(api, place):
+    labels = {"pod-security.kubernetes.io/enforce": "strict"}
+    message = refused(api("PATCH", f"/api/v1/namespaces/{place}", {"metadata": {"labels": labels}}, type=MERGE))
+    assert message == (
+        f'Namespace "{place}" is invalid: metadata.labels[pod-security.kubernetes.io/enforce]: '
+        'Invalid value: "strict": must be one of privileged, baseline, restricted'
+    )

@@ -13,6 +13,7 @@ import structlog
 
 from gitops.manifests.key import Body
 from gitops.sandbox.cluster import Cluster
+from gitops.sandbox.quotas import QUOTAS
 from gitops.sandbox.storage import Event, ResourceKey
 from gitops.sandbox.workloads import garbage
 from gitops.sandbox.workloads.apiservices import API_SERVICES, api_services_of, reconcile_api_service, service_of
@@ -28,6 +29,7 @@ from gitops.sandbox.workloads.deployments import reconcile_deployment
 from gitops.sandbox.workloads.jobs import reconcile_cron_job, reconcile_job
 from gitops.sandbox.workloads.kubelet import reconcile_pod
 from gitops.sandbox.workloads.namespaces import reconcile_namespace
+from gitops.sandbox.workloads.quotas import reconcile_quota
 from gitops.sandbox.workloads.replicasets import reconcile_replica_set
 from gitops.sandbox.workloads.services import ENDPOINTS, SLICES, reconcile_ingress, reconcile_service, services_of
 from gitops.sandbox.workloads.statefulsets import reconcile_stateful_set
@@ -72,6 +74,7 @@ RECONCILERS: dict[ResourceKey, Reconcile] = {
     AUTOSCALERS: reconcile_autoscaler,
     BUDGETS: reconcile_budget,
     API_SERVICES: reconcile_api_service,
+    QUOTAS: reconcile_quota,
 }
 
 # Who looks after the owners of what changed.
@@ -175,6 +178,8 @@ class Controllers:
     def _related(self, resource: ResourceKey, body: Body) -> Iterator[Item]:
         """The other objects that a change to this one may concern."""
         namespace = body["metadata"].get("namespace", "")
+        for quota in self._world.all(QUOTAS, namespace) if namespace and resource != QUOTAS else ():
+            yield reconcile_quota, namespace, quota["metadata"]["name"]
         if (owner := controller_of(body)) is not None and owner["kind"] in _BY_KIND:
             yield _BY_KIND[owner["kind"]], namespace, owner["name"]
         if resource == PODS:

@@ -25,6 +25,7 @@ def create_pod(
         created = world.try_to_create(PODS, namespace, body)
     except ApiFailure as failure:
         if not _is_going(failure):  # the owner goes with its namespace
+            world.failures[uid] = str(failure)
             world.event(owner, "FailedCreate", refused.format(failure), component, "Warning")
             _try_again(world, reconcile, owner)
         return False

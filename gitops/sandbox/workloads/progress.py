@@ -4,6 +4,7 @@ from gitops.manifests.key import Body
 from gitops.sandbox.workloads.world import DEPLOYMENTS, REPLICA_SETS, World, condition, from_percent, without_zeroes
 
 _NO_DEADLINE = 2**31 - 1
+_FAILURE = "ReplicaFailure"
 
 
 def report(world: World, deployment: Body, new: Body | None) -> float | None:
@@ -35,8 +36,29 @@ def report(world: World, deployment: Body, new: Body | None) -> float | None:
         reason, message = "MinimumReplicasUnavailable", "Deployment does not have minimum availability."
         _set(world, status, "Available", "False", reason, message)
     left = _progress(world, deployment, status, old_status, new)
+    _failure(status, sets, new)
     world.set_status(DEPLOYMENTS, deployment, without_zeroes(status, "terminatingReplicas"))
     return left
+
+
+def _failure(status: Body, sets: list[Body], new: Body | None) -> None:
+    """Why Pods are refused, as the new ReplicaSet says, or an old one."""
+    failed = [found for entry in (*([new] if new else ()), *sets) if (found := condition(entry, _FAILURE)) is not None]
+    others = [entry for entry in status["conditions"] if entry["type"] != _FAILURE]
+    if not failed:
+        status["conditions"] = others
+        return
+    since = failed[0]["lastTransitionTime"]
+    fresh = {
+        "type": _FAILURE,
+        "status": failed[0]["status"],
+        "lastUpdateTime": since,
+        "lastTransitionTime": since,
+        "reason": failed[0]["reason"],
+        "message": failed[0]["message"],
+    }
+    if fresh not in status["conditions"]:
+        status["conditions"] = [*others, fresh]
 
 
 def surge_and_unavailable(deployment: Body) -> tuple[int, int]:

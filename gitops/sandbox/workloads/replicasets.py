@@ -8,6 +8,7 @@ from gitops.sandbox.workloads.world import (
     REPLICA_SETS,
     World,
     active,
+    condition,
     controller_of,
     is_going,
     is_ready,
@@ -38,6 +39,7 @@ def _adopt(world: World, replica_set: Body) -> None:
 
 
 def _scale(world: World, replica_set: Body) -> None:
+    world.failures.pop(replica_set["metadata"]["uid"], None)
     pods = active(world.owned(replica_set, PODS))
     wanted, namespace = replica_set["spec"].get("replicas", 1), replica_set["metadata"]["namespace"]
     template = replica_set["spec"]["template"]
@@ -86,5 +88,27 @@ def _report(world: World, namespace: str, name: str) -> None:
         "availableReplicas": len(available),
         "terminatingReplicas": sum(is_going(pod) for pod in owned),
         "observedGeneration": replica_set["metadata"].get("generation", 1),
+        "conditions": _conditions(world, replica_set),
     }
     world.set_status(REPLICA_SETS, replica_set, without_zeroes(status, "replicas", "terminatingReplicas"))
+
+
+FAILURE = "ReplicaFailure"
+
+
+def _conditions(world: World, replica_set: Body) -> list[Body]:
+    """The condition of a ReplicaSet whose Pods the API refuses; it keeps the words it began with."""
+    conditions = (replica_set.get("status") or {}).get("conditions") or []
+    others = [entry for entry in conditions if entry["type"] != FAILURE]
+    message = world.failures.get(replica_set["metadata"]["uid"])
+    if message is None:
+        return others
+    present = condition(replica_set, FAILURE)
+    fresh = {
+        "type": FAILURE,
+        "status": "True",
+        "lastTransitionTime": world.clock.stamp(),
+        "reason": "FailedCreate",
+        "message": message,
+    }
+    return [*others, present or fresh]

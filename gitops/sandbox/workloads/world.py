@@ -50,6 +50,8 @@ class World:
         self.moments: dict[str, float] = {}
         # How often in a row the API refused what an owner wants made, and when that is tried again, by its uid.
         self.refusals: dict[str, tuple[int, float]] = {}
+        # Why the API refused the last Pod of an owner, by its uid.
+        self.failures: dict[str, str] = {}
         for resource, stored in cluster.storage.everything():
             self._index(resource, stored.body)
 
@@ -100,6 +102,7 @@ class World:
             self._places.pop(uid, None)
             self.moments.pop(uid, None)
             self.refusals.pop(uid, None)
+            self.failures.pop(uid, None)
             return
         self._index(event.resource, event.stored.body)
 
