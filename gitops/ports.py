@@ -162,6 +162,18 @@ class Cluster(Protocol):
         """All objects of a kind ("" = every namespace) that the selectors fit; empty where the kind is not served."""
         ...
 
+    async def identity(self) -> str:
+        """What tells this cluster from another one at the same address; "" where we may not see it."""
+        ...
+
+    async def has_gone_back(self, group: str, kind: str, namespace: str, version: str, identity: str) -> bool:
+        """Whether the cluster's history is another one now: it was restored from a backup, or made anew at its address.
+
+        `version` is one that a list or an event of this collection gave, `identity` the cluster's at that list. The API
+        server says nothing at all to a watch from a version that is still to come, so who watches again asks first.
+        """
+        ...
+
     async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
         """The last lines of a container's present or, if that has none, previous run; "" when there are none."""
         ...

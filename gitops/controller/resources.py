@@ -98,6 +98,7 @@ class CustomResources:
             await self._clock.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
 
     async def _follow(self) -> None:
+        identity = await self._cluster.identity()
         listing = await self._cluster.list(GROUP, KIND, self._namespace)
         self._trouble.is_over()
         self._pause = _FIRST_SECONDS
@@ -113,6 +114,8 @@ class CustomResources:
                     elif event.type != "BOOKMARK":
                         self._took(event.body)
             await asyncio.sleep(0.2)
+            if await self._cluster.has_gone_back(GROUP, KIND, self._namespace, version, identity):
+                return  # and list again
 
     def _took(self, body: Body) -> str:
         metadata = body["metadata"]

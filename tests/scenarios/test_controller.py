@@ -473,7 +473,17 @@ class Forward:
         return self
 
     def __exit__(self, *_):
-        for one in (self._listener, *self._open):
+        self._close(self._listener, *self._open)
+
+    def turn(self, target):
+        """Pass connections on to another port from now on, and end those that there are."""
+        self._target = target
+        ended, self._open = self._open, []
+        self._close(*ended)
+
+    @staticmethod
+    def _close(*ended):
+        for one in ended:
             with contextlib.suppress(OSError):  # closing alone does not wake the thread that reads from it
                 one.shutdown(socket.SHUT_RDWR)
             one.close()

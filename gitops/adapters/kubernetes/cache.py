@@ -96,6 +96,12 @@ class CachedCluster:
         info = (await self.kinds()).find(group, kind)
         return info is not None and version in ("", info.version)
 
+    async def identity(self) -> str:
+        return await self._cluster.identity()
+
+    async def has_gone_back(self, group: str, kind: str, namespace: str, version: str, identity: str) -> bool:
+        return await self._cluster.has_gone_back(group, kind, namespace, version, identity)
+
     async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
         return await self._cluster.logs(pod, container, lines=lines)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,8 @@ _JSON_PATCH = "application/json-patch+json"
 # What can be desired of an object's metadata.
 _WRITABLE = ("annotations", "finalizers", "labels", "ownerReferences")
 _PAGE = "500"
+_IDENTITY = "/api/v1/namespaces/kube-system"
+_IDENTITY_SECONDS, _REFUSED_SECONDS = 5.0, 3600.0
 
 
 class _Known:
@@ -29,6 +32,7 @@ class _Known:
     def __init__(self) -> None:
         self.kinds: Kinds | None = None
         self.looking = asyncio.Lock()
+        self.identity = ("", float("-inf"))  # and when it was asked for (monotonic)
 
 
 class KubernetesCluster:
@@ -67,6 +71,30 @@ class KubernetesCluster:
             if exc.code == 404:
                 return None
             raise
+
+    async def identity(self) -> str:
+        """The uid of the namespace that every cluster has: the cluster's own, as the Cluster API has it."""
+        known, asked_at = self._known.identity
+        if time.monotonic() - asked_at < _IDENTITY_SECONDS:
+            return known
+        try:
+            home = await self.http.request("GET", _IDENTITY)
+        except ApiError as exc:
+            # Rights do not come every few seconds.
+            self._known.identity = (known, time.monotonic() + (_REFUSED_SECONDS if exc.code == 403 else 0.0))
+            return known
+        uid = str((home.get("metadata") or {}).get("uid") or "")
+        self._known.identity = (uid, time.monotonic())
+        return uid
+
+    async def has_gone_back(self, group: str, kind: str, namespace: str, version: str, identity: str) -> bool:
+        info = (await self.kinds()).find(group, kind)
+        if info is None:
+            return False
+        page = await self.http.request("GET", _collection(info, namespace), query={"limit": "1"})
+        now = str((page.get("metadata") or {}).get("resourceVersion") or "")
+        is_earlier = now.isdigit() and version.isdigit() and int(now) < int(version)
+        return is_earlier or (bool(identity) and await self.identity() != identity)
 
     async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
         path = f"{await self._known_path(pod)}/log"

@@ -66,6 +66,7 @@ class Registry:
             await asyncio.sleep(pause)
 
     async def _follow_once(self, selector: str) -> None:
+        identity = await self._home.identity()
         listing = await self._home.list("", "Secret", self._namespace, selector)
         self._trouble.is_over()
         self._pause = _AGAIN_SECONDS
@@ -85,6 +86,8 @@ class Registry:
                     elif event.type != "BOOKMARK":
                         self._took(event.body)
             await asyncio.sleep(1.0)
+            if await self._home.has_gone_back("", "Secret", self._namespace, version, identity):
+                return  # and list again
 
     def _took(self, body: Body) -> ResourceKey:
         key = _key(body)

@@ -185,13 +185,18 @@ class Watches:
 
     async def _run(self, place: Place) -> None:
         """List, then watch for as long as the kind is served; where our rights end there is no shelf."""
-        shelf, pause, refusals = Shelf(), _FIRST_PAUSE, 0
+        shelf, pause, refusals, identity = Shelf(), _FIRST_PAUSE, 0, ""
         while True:
             try:
                 if not shelf.version:
+                    identity = await self._cluster.identity()
                     await self._list(place, shelf)
                     self._shelves[place] = shelf
                     self._listed[place].set()
+                elif await self._cluster.has_gone_back(*place, shelf.version, identity):
+                    log.warning("cluster.gone-back", group=place[0], kind=place[1], namespace=place[2])
+                    shelf.version = ""
+                    continue
                 await self._watch(place, shelf)
                 pause, refusals = _FIRST_PAUSE, 0
             except ApiError as exc:
@@ -204,6 +209,7 @@ class Watches:
                     return
             except ClusterError:
                 pause = min(pause * 2, _LONGEST_PAUSE)
+                shelf.version = ""  # it may come back with another history
                 self._away.add(place)
                 self._end_readers(shelf)
             except Exception:
