@@ -9,16 +9,19 @@ from dataclasses import dataclass
 
 from gitops.engine import annotations, refusal
 from gitops.engine.deletion import is_going, is_orphaning, is_precious, leaves_pods
-from gitops.engine.diff import changes_between, is_same
+from gitops.engine.diff import is_same
 from gitops.engine.ended import has_ended
 from gitops.engine.hands import is_by_hand, is_edit_by_hand
 from gitops.engine.ignore import movable, without_ignored
 from gitops.engine.inventory import foreign_owner, is_held_by, is_inventory, marked
 from gitops.engine.leavers import leaving, prune_steps
 from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
+from gitops.engine.predict import FIELD_MANAGER, conflicting_fields
 from gitops.engine.situation import BEING_DELETED, PlanOptions, Situation
 from gitops.engine.strategy import old_options, strategy_path
 from gitops.engine.takeover import is_of_kubectl_apply, is_of_other_tool, owners_after_takeover, with_owners
+from gitops.engine.unions import excluded_fields
+from gitops.manifests import fields
 from gitops.manifests.fields import FieldSet
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
@@ -45,7 +48,7 @@ class Answer:
 
     A refused update comes with the body that we expected, a create with none in any case. `forced` if conflicts were
     taken, `predicted` if the server would not be asked and the body is our own guess. `by_hand` if what people's tools
-    own has to become ours first.
+    own has to become ours first. `guess` is what we expected: a field that differs neither there is not set by us.
     """
 
     body: Body | None = None
@@ -54,6 +57,7 @@ class Answer:
     predicted: bool = False
     by_hand: bool = False
     twin: Body | None = None
+    guess: Body | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Question:
     """A dry-run to be asked for; `body` is what would be applied, `predicted` what we expect to hear.
 
     `takes_over` when others' fields become ours before it; `excused` is the field that a server refuses until then.
+    `is_clear` when nobody else owns what it changes, once those are ours.
     """
 
     key: ResourceKey
@@ -68,6 +73,7 @@ class Question:
     predicted: Body
     takes_over: bool = False
     excused: str = ""
+    is_clear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,8 @@ def questions(at: Situation, predict: Predict) -> list[Question]:
         predicted = predict(before, body)
         if predicted is not before:
             excused = strategy_path(manifest.key) if old_options(body, live, manifest.key) else ""
-            asked.append(Question(manifest.key, body, predicted, owners is not None, excused))
+            is_clear = owners is not None and not conflicting_fields(before, body)
+            asked.append(Question(manifest.key, body, predicted, owners is not None, excused, is_clear))
     return asked
 
 
@@ -267,10 +274,12 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
         return _refused(at, manifest, live, answer, answer.error)
     if answer.body is None or is_same(live, answer.body):
         return None
-    fields = changes_between(live, answer.body)
     body = desired_body(at, manifest)
+    changes = refusal.changes_of(live, answer.body, answer.guess)
+    if not changes:
+        return None
     owners = _new_owners(at, key, body, live, by_hand=answer.by_hand) or []
-    return Update(key, body, manifest.origin, fields, answer.forced, tuple(owners), live)
+    return Update(key, body, manifest.origin, changes, answer.forced, tuple(owners), live)
 
 
 def _new_owners(
@@ -278,6 +287,12 @@ def _new_owners(
 ) -> list[Body] | None:
     """managedFields as they must be for the apply to remove what it leaves out; None where they may stay."""
     sync = at.app.sync
+    excluded = excluded_fields(desired, live, key)
+
+    def beats(entry: Body) -> FieldSet:
+        """What of an entry cannot stay, and may be taken: a hand edit is taken back, automation only by a word."""
+        may = at.options.force_conflicts or is_edit_by_hand(entry)
+        return fields.intersection(entry.get("fieldsV1") or {}, excluded) if may and excluded else {}
 
     def moves(entry: Body) -> FieldSet:
         is_given = (
@@ -286,9 +301,24 @@ def _new_owners(
             or (sync.takeOverKubectl and is_of_kubectl_apply(entry))
             or (sync.strict and is_by_hand(entry))
         )
-        return movable(entry, live, key, at.app.ignoreDifferences) if is_given else {}
+        given = movable(entry, live, key, at.app.ignoreDifferences) if is_given else {}
+        return fields.union(given, beats(entry))
 
-    return owners_after_takeover(live, moves, old_options(desired, live, key))
+    more = old_options(desired, live, key)
+    if excluded and not _holders_of(excluded, live, moves):
+        more = fields.union(more, excluded)
+    return owners_after_takeover(live, moves, more)
+
+
+def _holders_of(excluded: FieldSet, live: Body, moves: Callable[[Body], FieldSet]) -> list[str]:
+    """The other managers that go on owning what cannot stay."""
+    holders = []
+    for entry in live["metadata"].get("managedFields") or []:
+        is_ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
+        left = fields.difference(entry.get("fieldsV1") or {}, moves(entry))
+        if not is_ours and fields.intersection(left, excluded):
+            holders.append(str(entry.get("manager")))
+    return holders
 
 
 def _not_taken(manifest: Manifest, error: ApiError) -> Obstacle:
@@ -304,6 +334,14 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
         reason = (
             f"{key}: another manager owns what {manifest.origin} sets: {refusal.conflict_reason(error)}; remove the "
             "field from the manifest, list it under ignoreDifferences, or take it over with --force-conflicts"
+        )
+        return Obstacle(ObstacleKind.CONFLICT, key, reason)
+    excluded = excluded_fields(desired_body(at, manifest), live, key)
+    if error.code == 422 and excluded and (holders := _holders_of(excluded, live, lambda _: {})):
+        paths = ", ".join(fields.display(path).lstrip(".") for path in fields.leaves(excluded))
+        reason = (
+            f"{key}: {' and '.join(holders)} owns {paths}, which cannot stand beside what {manifest.origin} sets; "
+            "remove it there, or take it over with --force-conflicts"
         )
         return Obstacle(ObstacleKind.CONFLICT, key, reason)
     if not refusal.is_immutable(error):

@@ -33,6 +33,18 @@ def predict(live: Body, desired: Body) -> Body:
         return desired
 
 
+def conflicting_fields(live: Body, desired: Body) -> frozenset[str] | None:
+    """The fields that other managers own and an apply of `desired` would change, as the API server writes them.
+
+    None where that cannot be told: `desired` does not fit its type.
+    """
+    try:
+        applied = apply(live, desired, manager=FIELD_MANAGER, now=_NOW, force=False)
+    except TypedError:
+        return None
+    return frozenset(conflict.field for conflict in applied.conflicts)
+
+
 def _is_applied(live: Body, desired: Body) -> bool:
     """True when we own just the fields of `desired`, and each is live as it is there; False is no answer.
 

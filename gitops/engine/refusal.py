@@ -58,6 +58,18 @@ def bare_twin(body: Body) -> Body:
     return {**body, "metadata": {**metadata, "generateName": f"{body['metadata']['name']}-"}}
 
 
+def changes_of(live: Body, answer: Body, guess: Body | None) -> tuple[FieldChange, ...]:
+    """What an update changes, by the server's answer: only fields that it sets or removes (by our `guess`, if given).
+
+    Beside them a webhook may write the time into each answer, or another manager may have written in between.
+    """
+    changes = changes_between(live, answer)
+    if guess is None:
+        return changes
+    guessed = [change.path for change in changes_between(live, guess)]
+    return tuple(change for change in changes if any(_is_one_way(change.path, path) for path in guessed))
+
+
 def changes_by_recreation(live: Body, predicted: Body, twin: Body | None) -> tuple[FieldChange, ...]:
     """What differs once `live` is made anew, of all that leads to `predicted`, our own guess.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gitops.controller.explain import drift_of
-from gitops.controller.inspect import find_applications
+from gitops.controller.inspect import application_in, find_applications
 from gitops.model.application import IgnoreRule
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
@@ -222,7 +222,7 @@ def test_after_a_sync_that_failed_nothing_is_under_way_and_drift_is_told(world):
 
     async def look(outside):
         (found,) = await find_applications(outside.cluster, "app", world.namespace)
-        return await drift_of(outside, found)
+        return await drift_of(outside, found, application_in(found))
 
     drift = world._outside(look)
     assert drift.under_way == ""

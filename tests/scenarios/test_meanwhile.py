@@ -116,5 +116,5 @@ def test_a_release_that_holds_a_slip_of_old_can_be_gone_back_to_without_the_stor
     world.commit(a=config_map("a", a="3"), bad=None)
     world.sync()
     shutil.rmtree(world.state)
-    code, said = by_hand(world, "1")
+    code, said = by_hand(world, "1", "--confirm")
     assert code == DONE, said
