@@ -17,6 +17,7 @@ from gitops.engine.plan import Answer, Creation, Question, questions, without_ha
 from gitops.engine.predict import conflicting_fields, predict
 from gitops.engine.refusal import bare_twin, changes_of, is_immutable, is_of_itself
 from gitops.engine.situation import Situation
+from gitops.engine.takeover import is_at_another_version
 from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.model.errors import ApiError
 from gitops.ports import Cluster
@@ -74,6 +75,7 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
         and not answer.predicted
         and not _has_moved(at.live[key], answer)
         and (is_same(at.live[key], answer.body) or not changes_of(at.live[key], answer.body, answer.guess))
+        and not is_at_another_version(at.live[key], answer.body["apiVersion"])
     }
     if equal:
         await outside.store.remember_equal(frozenset(equal), now)
@@ -141,7 +143,8 @@ async def _answer(outside: Outside, question: Question, at: Situation, *, force:
         is_taken_back = exc.code == 409 and not force and hand_edits_only(exc, at.live[question.key])
         if is_taken_back or (exc.code == 409 and not force and await _was_ours(outside, question, at)):
             return await _answer(outside, question, at, force=True)
-        if question.takes_over and (exc.code == 422 or (exc.code == 409 and question.is_clear)):
+        # A 500 may say that an owner's version cannot be converted any more.
+        if question.takes_over and (exc.code in (422, 500) or (exc.code == 409 and question.is_clear)):
             answer = await _rehearsed(cluster, question, at.live[question.key], question.predicted)
             if answer.error is None:
                 return replace(answer, forced=force)

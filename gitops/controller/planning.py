@@ -79,8 +79,11 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     # Who asks for one object may have no right to read the others.
     manifests = selected(rendered, options) if options.resources else rendered.manifests
     keys = inventory.keys if not options.resources else ()
+    kinds = await outside.cluster.kinds()
+    groups = {(found.key.group, found.key.kind) for found in manifests}
+    served = {group: frozenset(kinds.versions(*group)) for group in groups}
     live = await live_state(outside.cluster, manifests, keys, inventory)
-    at, answers = await answered(outside, Situation(app, rendered, live, inventory, options))
+    at, answers = await answered(outside, Situation(app, rendered, live, inventory, options, served))
     answers = {**answers, **await try_out(outside.cluster, creations(at, makes))}
     plan = replace(make_plan(at, answers), makes=makes)
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)

@@ -19,17 +19,26 @@ from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
 from gitops.engine.predict import FIELD_MANAGER, conflicting_fields
 from gitops.engine.situation import BEING_DELETED, PlanOptions, Situation
 from gitops.engine.strategy import old_options, strategy_path
-from gitops.engine.takeover import is_of_kubectl_apply, is_of_other_tool, owners_after_takeover, with_owners
+from gitops.engine.takeover import (
+    at_served_versions,
+    is_at_another_version,
+    is_of_kubectl_apply,
+    is_of_other_tool,
+    owners_after_takeover,
+    with_owners,
+)
 from gitops.engine.unions import excluded_fields
 from gitops.manifests import fields
 from gitops.manifests.fields import FieldSet
-from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.manifests.manifest import Manifest
+from gitops.manifests.schema import builtin_type
 from gitops.manifests.secrets import scrubbed
 from gitops.model.errors import ApiError
 from gitops.model.plan import (
     Change,
     Create,
+    FieldChange,
     Obstacle,
     ObstacleKind,
     Phase,
@@ -37,6 +46,7 @@ from gitops.model.plan import (
     Recreate,
     RunHook,
     Step,
+    Unknown,
     Update,
 )
 from gitops.model.rendered import RenderedSet
@@ -272,14 +282,22 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
         return None
     if answer.error is not None:
         return _refused(at, manifest, live, answer, answer.error)
-    if answer.body is None or is_same(live, answer.body):
-        return None
     body = desired_body(at, manifest)
-    changes = refusal.changes_of(live, answer.body, answer.guess)
+    changes = _version_moved(live, body)
+    if answer.body is not None and not is_same(live, answer.body):
+        changes += refusal.changes_of(live, answer.body, answer.guess)
     if not changes:
         return None
     owners = _new_owners(at, key, body, live, by_hand=answer.by_hand) or []
     return Update(key, body, manifest.origin, changes, answer.forced, tuple(owners), live)
+
+
+def _version_moved(live: Body, body: Body) -> tuple[FieldChange, ...]:
+    """The move of our own entry to the manifest's version, which may be the only one that is left some day."""
+    before, version = is_at_another_version(live, body["apiVersion"]), body["apiVersion"]
+    if not before:
+        return ()
+    return (FieldChange(f'metadata.managedFields[manager="{FIELD_MANAGER}"].apiVersion', before, version, Unknown()),)
 
 
 def _new_owners(
@@ -304,16 +322,26 @@ def _new_owners(
         given = movable(entry, live, key, at.app.ignoreDifferences) if is_given else {}
         return fields.union(given, beats(entry))
 
+    served = at.served.get((key.group, key.kind), frozenset())
+    readable = live
+    if served and builtin_type(key.group, version_of(desired["apiVersion"]), key.kind) is None:
+        readable = at_served_versions(live, served, desired["apiVersion"])
     more = old_options(desired, live, key)
     if excluded and not _holders_of(excluded, live, moves):
         more = fields.union(more, excluded)
-    return owners_after_takeover(live, moves, more)
+    owners = owners_after_takeover(readable, moves, more)
+    return _entries_of(readable) if owners is None and readable is not live else owners
+
+
+def _entries_of(body: Body) -> list[Body]:
+    found: list[Body] = body["metadata"].get("managedFields") or []
+    return found
 
 
 def _holders_of(excluded: FieldSet, live: Body, moves: Callable[[Body], FieldSet]) -> list[str]:
     """The other managers that go on owning what cannot stay."""
     holders = []
-    for entry in live["metadata"].get("managedFields") or []:
+    for entry in _entries_of(live):
         is_ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
         left = fields.difference(entry.get("fieldsV1") or {}, moves(entry))
         if not is_ours and fields.intersection(left, excluded):

@@ -1,7 +1,7 @@
 """What a plan is made of, and a person's words for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import Body, ResourceKey
@@ -43,3 +43,5 @@ class Situation:
     live: Mapping[ResourceKey, Body]
     inventory: Inventory
     options: PlanOptions
+    # group, kind → the versions that the cluster serves; nothing of a kind that is not known.
+    served: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)

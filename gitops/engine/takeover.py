@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from gitops.engine.predict import FIELD_MANAGER
 from gitops.manifests import fields
 from gitops.manifests.fields import FieldSet
-from gitops.manifests.key import Body
+from gitops.manifests.key import Body, version_of
 
 # `kubectl rollout restart` is an act, not a state: to take it back would restart everything once more.
 _ACTS: FieldSet = {
@@ -46,6 +46,27 @@ def owners_after_takeover(live: Body, moves: Callable[[Body], FieldSet], more: F
     identity = {"manager": FIELD_MANAGER, "operation": "Apply"}
     fresh = {"apiVersion": live["apiVersion"], "fieldsType": "FieldsV1"}
     return [{**(ours or {**(source or fresh), **identity}), "fieldsV1": owned}, *others]
+
+
+def at_served_versions(live: Body, served: frozenset[str], version: str) -> Body:
+    """`live` with every owner's entry at a version that is served; `live` itself where they all are.
+
+    A definition that drops the version of one entry leaves an object that nobody can apply to any more: the API server
+    cannot convert that entry. Its fields mostly have the same names in `version` (GROUP/VERSION), that of the manifest.
+    """
+    entries = _entries(live)
+    at = [entry if version_of(entry.get("apiVersion") or version) in served else None for entry in entries]
+    if None not in at:
+        return live
+    moved = [found or {**entry, "apiVersion": version} for found, entry in zip(at, entries, strict=True)]
+    return with_owners(live, moved)
+
+
+def is_at_another_version(live: Body, version: str) -> str:
+    """The version at which our own entry was written, if that is not `version` (GROUP/VERSION); else ""."""
+    ours = next((entry for entry in _entries(live) if _is_ours(entry)), None)
+    found = str(ours.get("apiVersion") or "") if ours is not None else ""
+    return found if found != version else ""
 
 
 def with_owners(live: Body, entries: list[Body]) -> Body:

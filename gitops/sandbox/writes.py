@@ -166,7 +166,8 @@ def tracked(cluster: Cluster, write: Write, live: Body, body: Body) -> Body:
 
     Without any where its lists have no keys to track by, or where an owner's version is gone: all is forgotten then.
     """
-    if unknown_versions(cluster, write.resource, live):
+    entries = list(structured_merge.managed_entries(live, body))
+    if unknown_versions(cluster, write.resource, {"metadata": {"managedFields": entries}}):
         return structured_merge.with_managers(body, {})
     try:
         return structured_merge.update(

@@ -5,7 +5,7 @@ import pytest
 from gitops.model.plan import ObstacleKind
 from gitops.model.result import Hold, Outcome
 from tests.scenarios.running import Running
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import config_map, custom_kind, deployment
 
 APPLY = "application/apply-patch+yaml"
 
@@ -181,3 +181,56 @@ def test_without_correction_what_another_automation_changed_is_held(world):
     world.sync()
     world.edit("core/configmaps/settings", {"data": {"color": "red"}}, "python-requests")
     assert world.sync().outcome is Outcome.HELD
+
+
+def widgets(world, *versions):
+    group, definition = custom_kind(world, "Widget", {"type": "object", "properties": {"spec": FREE}})
+    (shape,) = definition["spec"]["versions"]
+    listed = [{**shape, "name": name, "storage": name == versions[-1]} for name in versions]
+    return group, {**definition, "spec": {**definition["spec"], "versions": listed}}
+
+
+FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def widget(group, version, **spec):
+    return {"apiVersion": f"{group}/{version}", "kind": "Widget", "metadata": {"name": "w"}, "spec": spec}
+
+
+def entry_versions(world, group):
+    entries = world.get("Widget", "w", group)["metadata"]["managedFields"]
+    return {entry["apiVersion"].rpartition("/")[2] for entry in entries}
+
+
+def test_our_entry_moves_to_the_version_of_the_manifest_though_nothing_else_changes(world):
+    group, definition = widgets(world, "v1", "v2")
+    world.commit(all=[definition, widget(group, "v1", size=1)])
+    world.sync()
+    world.commit(all=[definition, widget(group, "v2", size=1)])
+    result = world.sync()
+    assert [item.verb for item in result.changed] == ["updated"]
+    assert entry_versions(world, group) == {"v2"}
+    assert world.sync().outcome is Outcome.IN_SYNC
+    _, only = widgets(world, "v2")
+    world.commit(all=[only, widget(group, "v2", size=2)])
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("Widget", "w", group)["spec"] == {"size": 2}
+
+
+def test_an_object_is_changed_although_a_version_of_its_owners_is_gone(world):
+    group, definition = widgets(world, "v1", "v2")
+    world.commit(all=[definition, widget(group, "v1", size=1, old=True)])
+    world.sync()
+    plural = definition["spec"]["names"]["plural"]
+    operator = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"by": "operator"}}
+    path = f"/apis/{group}/v1/namespaces/{world.namespace}/{plural}/w"
+    world.request("PATCH", path, operator, "operator", APPLY)
+    _, only = widgets(world, "v2")
+    world.commit(all=[only])
+    world.sync(world.with_sync(prune=False))
+    world.commit(all=[only, widget(group, "v2", size=2)])
+    result = world.sync()
+    assert result.outcome is Outcome.SYNCED, result.message
+    assert world.get("Widget", "w", group)["spec"] == {"size": 2, "by": "operator"}
+    assert entry_versions(world, group) == {"v2"}
+    assert world.sync().outcome is Outcome.IN_SYNC
