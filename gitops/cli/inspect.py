@@ -36,7 +36,7 @@ async def _drift(settings: Settings, app: str, namespace: str, output: str) -> N
     from gitops.cli.recorded import recorded_application
     from gitops.controller.explain import drift_of
     from gitops.controller.inspect import find_applications
-    from gitops.controller.journal import described
+    from gitops.engine.describe import described
 
     found: list[tuple[str, Drift | GitopsError]] = []
     async with outside_of(settings) as outside:

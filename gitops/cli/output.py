@@ -9,7 +9,7 @@ import orjson
 
 from gitops.cli.escape import printable, printable_lines
 from gitops.cli.field_lines import field_lines
-from gitops.controller.journal import described
+from gitops.engine.describe import described
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.plan import Change, Create, ObstacleKind, Plan, Prune, Recreate, RunHook, Update
 from gitops.model.result import Decision, Hold, SyncResult
@@ -42,6 +42,7 @@ def plan_data(plan: Plan, decision: Decision) -> dict[str, Any]:
         "revision": plan.revision.sha,
         "ref": plan.revision.ref,
         "digest": plan.digest,
+        "id": plan.id,
         "decision": type(decision).__name__,
         "makes": [str(plan.makes)] if plan.makes else [],
         "steps": [

@@ -1,6 +1,7 @@
 """`gitops sync` and `gitops diff`: the same pipeline, to its end or up to the plan."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -54,6 +55,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
     from gitops.cli.opening import outside_of
     from gitops.cli.output import print_data, print_hold, print_kept, print_plan, result_data, summary
     from gitops.config import actor
+    from gitops.controller.journal import shown_reasons
     from gitops.controller.planning import plan_sync
     from gitops.controller.reconcile import sync_planned
     from gitops.controller.request import Request, as_account
@@ -63,7 +65,10 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
     with Display() as display:
         async with outside_of(settings, display.tell, cluster=app.destination.cluster) as opened:
             outside = as_account(opened, app)
-            request = Request(app, actor(), _options(given), wait=not given["no_wait"])
+            options = _options(given)
+            if options.confirm:
+                options = replace(options, shown=await shown_reasons(outside, app.identity))
+            request = Request(app, actor(), options, wait=not given["no_wait"])
             planned = await plan_sync(request, outside)
             if given["plan_file"]:
                 _check_plan(given["plan_file"], planned)

@@ -142,7 +142,9 @@ async def _pass(
         tracked.answer, tracked.message = Answer.HELD, tracked.spec_error
         return None
     asked = tracked.wish
-    options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")))
+    # A person confirms what was told, and no more.
+    shown = tracked.held if tracked.answer is Answer.HELD else None
+    options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")), shown=shown)
     request = Request(app, asked.actor if asked else means.actor, options)
     if (await means.cluster.kinds()).find(GROUP, KIND) is None:
         outside = replace(outside, takes_children=True)
@@ -159,10 +161,13 @@ async def _pass(
     inventory = planned.at.inventory
     settled = is_settled(planned.at, wait=True)
     synced = "" if inventory.unfinished else inventory.synced  # half of another set may be there
+    is_retry = tracked.failures and not tracked.is_given_up
+    if is_retry and tracked.approved_set == planned.plan.digest:  # the approval is for its retries too
+        word = replace(word, approved=planned.plan.id)
     answer = respond(app, planned.plan, planned.decision, word, synced=synced, settled=settled)
     if answer is Answer.SYNC and not word.asked and await _is_suspended(tracked, means):
         answer = Answer.SUSPENDED
-    is_wanted = word.asked or word.approves(planned.plan.digest) or inventory.synced == planned.plan.digest
+    is_wanted = word.asked or word.approves(planned.plan.id) or inventory.synced == planned.plan.digest
     if answer is Answer.SYNC and tracked.outcome is None:
         await recall_failures(tracked, means.store)
     if answer is Answer.SYNC and tracked.is_given_up and not is_wanted:
@@ -170,6 +175,7 @@ async def _pass(
         await means.children.take_synced(tracked, request, outside, inventory, planned.at.rendered)
         return None
     _note_answer(tracked, planned, answer)
+    tracked.approved_set = planned.plan.digest if answer is Answer.SYNC and word.approved else ""
     await means.children.take_synced(tracked, request, outside, inventory, planned.at.rendered)
     match answer:
         case Answer.SYNC:
@@ -236,7 +242,7 @@ def _learn(tracked: Tracked, source: Head, planned: Planned) -> None:
         tracked.rendered = tracked.current = at.rendered.revision.sha
         tracked.reads = dict(source.tree.reads)
         tracked.follows_links = source.tree.follows_links
-    tracked.digest = at.rendered.digest
+    tracked.digest, tracked.plan_id = at.rendered.digest, planned.plan.id
     tracked.quarantine = at.inventory.quarantine
     _learn_health(tracked, planned)
 
@@ -269,10 +275,11 @@ def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
         case Answer.HELD:
             assert isinstance(planned.decision, Hold)
             tracked.message = planned.decision.reason
+            tracked.held = frozenset(item.reason for item in planned.decision.obstacles)
             tracked.waits_for_others = any(_is_of_others(item) for item in planned.decision.obstacles)
         case Answer.APPROVAL:
             changes = "1 change waits" if tracked.pending == 1 else f"{tracked.pending} changes wait"
-            tracked.message = f"{changes} for a sync or an approval of plan {planned.plan.digest[:12]}"
+            tracked.message = f"{changes} for a sync or an approval of plan {planned.plan.id[:12]}"
         case Answer.SUSPENDED:
             tracked.message = "suspended"
         case Answer.SETTLED:

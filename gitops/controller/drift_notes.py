@@ -3,8 +3,9 @@
 import structlog
 
 from gitops.controller.fleet import Tracked
-from gitops.controller.journal import Journal, described
+from gitops.controller.journal import Journal
 from gitops.controller.request import Outside, Planned, Request
+from gitops.engine.describe import described
 from gitops.engine.drift import corrections_in, drift_in, fights_in
 from gitops.ports import Clock
 

@@ -15,7 +15,7 @@ from gitops.engine.inventory import marked
 from gitops.engine.order import is_crd, kinds_defined_by
 from gitops.engine.plan import Answer, Creation, Question, questions, without_hand_edits
 from gitops.engine.predict import conflicting_fields, predict
-from gitops.engine.refusal import bare_twin, changes_of, is_immutable, is_of_itself
+from gitops.engine.refusal import bare_twin, changes_of, is_immutable, is_of_itself, is_taken
 from gitops.engine.situation import Situation
 from gitops.engine.takeover import is_at_another_version
 from gitops.manifests.key import Body, ResourceKey, version_of
@@ -66,7 +66,7 @@ async def _answers(outside: Outside, asked: list[Question], at: Situation) -> Ma
     now = int(outside.clock.now().timestamp())
     known = await outside.store.known_equal(frozenset(names.values()), now - _EQUAL_SECONDS)
     answers = await _ask(outside, [one for one in asked if names[one.key] not in known], at)
-    answers = _excused_by_definitions(answers, at)
+    answers = _excused_by_services(_excused_by_definitions(answers, at), at)
     equal = {
         names[key]
         for key, answer in answers.items()
@@ -110,6 +110,17 @@ def _excused_by_definitions(answers: Mapping[ResourceKey, Answer], at: Situation
     return {
         key: replace(answer, error=None, predicted=True)
         if answer.error and (key.group, key.kind) in changing
+        else answer
+        for key, answer in answers.items()
+    }
+
+
+def _excused_by_services(answers: Mapping[ResourceKey, Answer], at: Situation) -> Mapping[ResourceKey, Answer]:
+    """A port or an address that another Service of the set has live is free once that one has been applied."""
+    gives_up = {key for key, answer in answers.items() if key.kind == "Service" and answer.error is None}
+    return {
+        key: replace(answer, error=None, predicted=True)
+        if answer.error and is_taken(answer.error) and gives_up - {key}
         else answer
         for key, answer in answers.items()
     }

@@ -17,16 +17,18 @@ from typing import Any, assert_never
 from gitops.controller import news
 from gitops.controller.diagnose import Doctor
 from gitops.controller.endpoints import without_endpoint
-from gitops.controller.journal import Journal, described
+from gitops.controller.journal import Journal
 from gitops.controller.still_applied import StillApplied
 from gitops.controller.wait import HealthWait
 from gitops.engine.annotations import ignores_health
 from gitops.engine.backends import Called
 from gitops.engine.deletion import is_precious
+from gitops.engine.describe import described
 from gitops.engine.hands import hand_edits_only
 from gitops.engine.health import is_of_past_runs
 from gitops.engine.hooks import body_to_run, has_run
 from gitops.engine.order import is_crd, is_namespace
+from gitops.engine.refusal import is_taken
 from gitops.engine.takeover import owners_again
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.manifests.secrets import scrubbed
@@ -104,6 +106,7 @@ class Execution:
         self._still = still
         self._places = asyncio.Semaphore(_PARALLEL)
         self._revision = ""
+        self._taken: list[tuple[Change, ApiError]] = []
         self.progress = Progress()
 
     async def run(self, plan: Plan, unchanged: dict[ResourceKey, Body]) -> Progress:
@@ -193,6 +196,7 @@ class Execution:
         await self._all(partial(self._try_out, change) for change in step.changes if len(step.changes) > 1)
         if len(self.progress.failures) == failed_before:
             await self._all(partial(self._do, change, written, hooks) for change in step.changes)
+            await self._do_again(written, hooks)
         # Each to its own end, also when another one fails; even with --no-wait.
         await _together(self._healthy({key: body}, always=True, to_end=True) for key, body in hooks.items())
         providers = {key: body for key, body in written.items() if is_crd(key) or is_namespace(key)}
@@ -203,6 +207,18 @@ class Execution:
         failures = [{"object": str(item.key), "reason": item.reason} for item in self.progress.failures[failed_before:]]
         await self._journal.note("step.finished", revision, **where, changed=changed, failures=failures)
         return written
+
+    async def _do_again(self, written: dict[ResourceKey, Body], hooks: dict[ResourceKey, Body]) -> None:
+        """What wanted a port or an address of another Service of the step, as long as one of them gets through."""
+        while self._taken:
+            again, self._taken = self._taken, []
+            done = len(self.progress.changed)
+            for change, _ in again:
+                await self._do(change, written, hooks)
+            if len(self.progress.changed) == done:
+                for change, error in again:
+                    self._fail(change, error)
+                self._taken = []
 
     async def _all(self, work: Iterable[Callable[[], Awaitable[None]]]) -> None:
         async def limited(item: Callable[[], Awaitable[None]]) -> None:
@@ -217,7 +233,8 @@ class Execution:
             try:
                 await self._apply(change.key, change.body, dry_run=True)
             except ApiError as exc:
-                self._fail(change, exc)
+                if not is_taken(exc):
+                    self._fail(change, exc)
 
     async def _apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
         """Apply; what a definition has only just declared takes the API server a moment to know."""
@@ -251,7 +268,10 @@ class Execution:
                 case _:
                     assert_never(change)
         except ApiError as exc:
-            self._fail(change, exc)
+            if is_taken(exc) and change.key.kind == "Service":
+                self._taken.append((change, exc))
+            else:
+                self._fail(change, exc)
             return
         if change.key in written:
             self._still.note({change.key: written[change.key]})

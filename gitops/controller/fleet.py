@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from gitops.engine.drift import Answer, Correction, Fight
+from gitops.engine.drift import Answer, Correction, Fight, Word
 from gitops.engine.inventory import parent_key, set_id
 from gitops.engine.retry import delay_after
 from gitops.manifests.key import ResourceKey
@@ -65,6 +65,9 @@ class Tracked:
     sync_seconds: float | None = None  # the last sync's duration; likewise
     correlation: str = ""
     leaving: bool = False  # it is being deleted, and what it owns is to be pruned
+    plan_id: str = ""  # of the newest plan
+    approved_set: str = ""  # the digest of the set whose plan a person has approved, until its sync is done
+    held: frozenset[str] = frozenset()  # why it is held, each reason as it was told
     told: object = None  # how it stood when those that depend on it were woken last
     is_ours: bool = False  # this replica has been running it, and has missed nothing
     task: asyncio.Task[None] | None = None
@@ -102,6 +105,11 @@ class Tracked:
     def problem(self) -> str:
         """What keeps it from being known how it stands, or ""."""
         return self.spec_error or self.error or self.look_error
+
+    def has_another_plan(self, word: Word) -> bool:
+        """Whether the newest plan is not the one that was approved, nor the rest of it after a failure."""
+        is_of_it = bool(self.approved_set) and self.approved_set == self.digest
+        return bool(self.plan_id) and not is_of_it and not word.approves(self.plan_id)
 
     def begin_anew(self) -> None:
         """What failed before has nothing to say any more: there is a new commit, another spec, or a person's word."""

@@ -8,7 +8,6 @@ from gitops.controller.request import Outside, Request
 from gitops.engine.inventory import Inventory
 from gitops.logs import Log, shortened
 from gitops.model.audit import Anchor
-from gitops.model.plan import ABSENT, Change, Create, FieldChange, Manager, Prune, Recreate, RunHook, Update
 from gitops.model.result import told_failures
 from gitops.model.revision import short
 from gitops.ports import Fact
@@ -55,6 +54,15 @@ class Journal:
         return replace(inventory, anchor=self._head)
 
 
+async def shown_reasons(outside: Outside, application: str) -> frozenset[str] | None:
+    """Why the last sync from this store was held, as its person was told; None where none was held just before."""
+    events = await outside.store.events(application, outside.cluster.name)
+    last = next((event for event in reversed(events) if event.fact.startswith("sync.")), None)
+    if last is None or last.fact != "sync.held" or not isinstance(last.detail.get("held"), list):
+        return None
+    return frozenset(map(str, last.detail["held"]))
+
+
 def _told(detail: dict[str, Any]) -> dict[str, str]:
     """What a log line says of an entry, which has it whole: objects with their verbs, failures, the reason."""
     changes = [f"{change['change']} {change['object']}" for change in detail.get("changes") or []]
@@ -65,34 +73,3 @@ def _told(detail: dict[str, Any]) -> dict[str, str]:
         "health": detail.get("health") or "",
     }
     return {name: shortened(text) for name, text in told.items() if text}
-
-
-def described(change: Change) -> dict[str, Any]:
-    """A change as an audit entry holds it: what, which object, and each field before and after (Secrets masked)."""
-    match change:
-        case Create():
-            return {"change": "create", "object": str(change.key)}
-        case Update():
-            return {"change": "update", "object": str(change.key), "fields": _rows(change)}
-        case Recreate():
-            return {"change": "recreate", "object": str(change.key), "reason": change.reason, "fields": _rows(change)}
-        case Prune():
-            return {"change": "prune", "object": str(change.key), "uid": change.uid}
-        case RunHook():
-            return {"change": "hook", "object": str(change.key)}
-
-
-def _rows(change: Update | Recreate) -> list[dict[str, Any]]:
-    return [field_row(field) for field in change.fields]
-
-
-def field_row(field: FieldChange) -> dict[str, Any]:
-    """A field's change as plain data; a side where the field is absent has no entry."""
-    row: dict[str, Any] = {"path": field.path}
-    if field.live is not ABSENT:
-        row["live"] = field.live
-    if field.desired is not ABSENT:
-        row["desired"] = field.desired
-    if isinstance(field.owner, Manager):
-        row["owner"] = {"manager": field.owner.name, "operation": field.owner.operation, "time": field.owner.time}
-    return row

@@ -63,7 +63,7 @@ class People:
         is_done = tracked.sync_seconds is not None and (
             tracked.outcome not in (Outcome.FAILED, Outcome.OVERTAKEN) or tracked.is_given_up
         )
-        is_used = bool(word.approved and (is_done or (tracked.digest and not word.approves(tracked.digest))))
+        is_used = bool(word.approved and (is_done or tracked.has_another_plan(word)))
         if is_used:
             del self._approved[tracked.identity]
         return is_used

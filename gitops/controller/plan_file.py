@@ -8,8 +8,8 @@ import hashlib
 import secrets
 from typing import Any
 
-from gitops.controller.journal import described
 from gitops.controller.request import Planned
+from gitops.engine.describe import described
 from gitops.engine.diff import pair_digest
 from gitops.manifests.key import Body
 from gitops.model.errors import ConfigError

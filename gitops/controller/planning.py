@@ -9,14 +9,16 @@ from functools import partial
 
 from gitops.controller.claim import namespace_to_make, read_inventory
 from gitops.controller.dry_run import answered, try_out
-from gitops.controller.inspect import reason_unready
+from gitops.controller.inspect import inventories, reason_unready
 from gitops.controller.moved import moved_from
 from gitops.controller.observe import live_state
 from gitops.controller.request import Outside, Planned, Request
 from gitops.engine.annotations import hook_phases_of
 from gitops.engine.decide import decide
+from gitops.engine.describe import plan_id
 from gitops.engine.desired import rendered_set
-from gitops.engine.inventory import handed_over
+from gitops.engine.inventory import Inventory, handed_over
+from gitops.engine.order import is_namespace
 from gitops.engine.plan import creations, make_plan, selected
 from gitops.engine.situation import Situation
 from gitops.model.application import Application, PolicyOptions
@@ -83,15 +85,21 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     groups = {(found.key.group, found.key.kind) for found in manifests}
     served = {group: frozenset(kinds.versions(*group)) for group in groups}
     live = await live_state(outside.cluster, manifests, keys, inventory)
-    at, answers = await answered(outside, Situation(app, rendered, live, inventory, options, served))
+    tenants = await _tenants_of(outside, rendered, inventory)
+    at, answers = await answered(
+        outside, Situation(app, rendered, live, inventory, options, tenants=tenants, served=served)
+    )
     answers = {**answers, **await try_out(outside.cluster, creations(at, makes))}
     plan = replace(make_plan(at, answers), makes=makes)
+    plan = replace(plan, id=plan_id(plan, at.live))
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)
     if unconfirmed:
         plan = replace(plan, predicted=f"predicted here, since the server refused a dry-run: {', '.join(unconfirmed)}")
-    findings, more = _rules(app, rendered, outside.clock.now(), confirmed=options.confirm)
-    more += await moved_from(outside, app, source) if not (inventory.exists or options.confirm) else ()
-    more += await _unready(outside, app) if plan.changes and not options.confirm else ()
+    findings, more = _rules(app, rendered, outside.clock.now())
+    asks = not options.confirm or options.shown is not None
+    more += await moved_from(outside, app, source) if asks and not inventory.exists else ()
+    more += await _unready(outside, app) if asks and plan.changes else ()
+    more = tuple(item for item in more if item.kind is ObstacleKind.POLICY or not options.confirms(item.reason))
     return Planned(at, plan, decide(at, plan, source, more), source, findings)
 
 
@@ -111,9 +119,17 @@ async def _reason_unready(outside: Outside, application: str) -> str:
     return reason.partition(":")[0] if outside.everyone is not None else reason
 
 
-def _rules(
-    app: Application, rendered: RenderedSet, now: datetime, *, confirmed: bool
-) -> tuple[tuple[Finding, ...], tuple[Obstacle, ...]]:
+async def _tenants_of(outside: Outside, rendered: RenderedSet, inventory: Inventory) -> dict[str, tuple[str, ...]]:
+    """The Applications with an inventory in each namespace that is owned and left the source."""
+    spaces = [key for key in inventory.keys - rendered.keys if is_namespace(key)]
+    found: dict[str, tuple[str, ...]] = {}
+    for space in spaces:
+        there = await inventories(outside.everyone or outside.cluster, "", space.name, skip_unreadable=True)
+        found[space.name] = tuple(sorted({one.application for one in there}))
+    return found
+
+
+def _rules(app: Application, rendered: RenderedSet, now: datetime) -> tuple[tuple[Finding, ...], tuple[Obstacle, ...]]:
     """What policies and windows say. A window can be overridden by a person's word, an enforced rule cannot."""
     if app.policies == PolicyOptions() and not app.windows:
         return (), ()
@@ -128,6 +144,6 @@ def _rules(
         if finding.severity == "error":
             obstacles.append(Obstacle(ObstacleKind.POLICY, finding.key, str(finding)))
     waiting = reason_to_wait(app.windows, now) if app.windows else ""
-    if waiting and not confirmed:
+    if waiting:
         obstacles.append(Obstacle(ObstacleKind.WINDOW, None, f"{waiting} (--confirm overrides it, and is recorded)"))
     return findings, tuple(obstacles)

@@ -28,7 +28,8 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
         case Hold() if _is_half_way_back(request, planned):
             return await finish_rollback(request, outside, planned.at.inventory)
         case Hold() as hold:
-            await journal.note("sync.held", plan.revision.sha, reason=hold.reason)
+            reasons = [obstacle.reason for obstacle in hold.obstacles]
+            await journal.note("sync.held", plan.revision.sha, reason=hold.reason, plan=plan.id, held=reasons)
             outside.tell(news.Held(hold))
             return SyncResult(Outcome.HELD, plan, message=hold.reason)
         case InSync() if is_settled(planned.at, wait=request.wait):

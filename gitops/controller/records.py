@@ -165,7 +165,7 @@ def record_of(tracked: Tracked, *, is_resource: bool, suspended: bool) -> Record
         problem=tracked.problem[:_MOST_TEXT],
         reason=reason[:_MOST_TEXT],
         suspended=suspended,
-        plan=tracked.digest if tracked.answer is Answer.APPROVAL else "",
+        plan=tracked.plan_id if tracked.answer is Answer.APPROVAL else "",
         failures=_NOT_KNOWN if tracked.answer is None and tracked.outcome is None else tracked.failures,
         tried=tracked.tried if tracked.failures else "",
     )

@@ -125,7 +125,7 @@ def status_of(tracked: Tracked, generation: int, *, suspended: bool) -> Body:
         "health": {"status": health.word.value, "message": health.message[:_MOST_TEXT]},
         "drift": len(tracked.drift),
         "suspended": suspended,
-        "plan": tracked.digest if tracked.answer is Answer.APPROVAL else "",
+        "plan": tracked.plan_id if tracked.answer is Answer.APPROVAL else "",
         "conditions": _conditions(tracked, generation),
     }
     if tracked.head is not None:

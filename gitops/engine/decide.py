@@ -20,9 +20,9 @@ def decide(at: Situation, plan: Plan, source: str, more: tuple[Obstacle, ...] = 
     """
     is_new = at.rendered.digest != at.inventory.synced
     obstacles = [*plan.obstacles, *(more if plan.changes or is_new else ())]
-    if not at.options.confirm:
-        obstacles += [] if at.options.leaving else _prune_guards(at, plan)
-        obstacles += [] if _is_release(at) else _quarantine_guard(at.rendered, at.inventory)
+    guards = [] if at.options.leaving else _prune_guards(at, plan)
+    guards += [] if _is_release(at) else _quarantine_guard(at.rendered, at.inventory)
+    obstacles += [guard for guard in guards if not at.options.confirms(guard.reason)]
     if not at.options.adopt:
         obstacles += _source_guard(at, source)
     if obstacles:
@@ -76,9 +76,10 @@ def _source_guard(at: Situation, source: str) -> list[Obstacle]:
     text = f"Application {inventory.application} is synced from {inventory.source}, and this is {source}"
     if not at.app.source.repoURL:
         return [_guard(f"{text}; choose another --name, or hand it over to this source with --adopt")]
-    if at.options.confirm or not inventory.keys or inventory.keys & at.rendered.keys:
+    if not inventory.keys or inventory.keys & at.rendered.keys:
         return []
-    return [_guard(f"{text}, which holds nothing of what it owns; hand it over with --confirm")]
+    reason = f"{text}, which holds nothing of what it owns; hand it over with --confirm"
+    return [] if at.options.confirms(reason) else [_guard(reason)]
 
 
 def _guard(reason: str) -> Obstacle:

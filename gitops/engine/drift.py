@@ -40,9 +40,9 @@ class Word:
     suspended: bool = False
     approved: str = ""
 
-    def approves(self, digest: str) -> bool:
-        """Whether the plan of this digest was approved, by all of its digits or the first of them."""
-        return bool(self.approved) and digest.startswith(self.approved)
+    def approves(self, plan: str) -> bool:
+        """Whether the plan of this id was approved, by all of its digits or the first of them."""
+        return bool(self.approved) and plan.startswith(self.approved)
 
 
 def respond(app: Application, plan: Plan, decision: Decision, word: Word, *, synced: str, settled: bool) -> Answer:
@@ -57,7 +57,7 @@ def respond(app: Application, plan: Plan, decision: Decision, word: Word, *, syn
     if word.suspended:
         return Answer.SUSPENDED
     if is_new:
-        return Answer.SYNC if app.sync.automated or word.approves(plan.digest) else Answer.APPROVAL
+        return Answer.SYNC if app.sync.automated or word.approves(plan.id) else Answer.APPROVAL
     if isinstance(decision, InSync):  # carried out, but not known to have become healthy
         return Answer.SYNC if app.sync.automated else Answer.SETTLED
     return {"ignore": Answer.SETTLED, "report": Answer.REPORT, "correct": Answer.SYNC}[app.sync.drift]

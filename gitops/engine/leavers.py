@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from gitops.engine import annotations
 from gitops.engine.deletion import is_going, is_precious
-from gitops.engine.inventory import is_held_by, is_inventory
-from gitops.engine.order import rank_of
+from gitops.engine.inventory import foreign_owner, is_held_by, is_inventory
+from gitops.engine.order import is_namespace, rank_of
 from gitops.engine.situation import BEING_DELETED, PlanOptions, Situation
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.plan import Kept, Obstacle, ObstacleKind, Phase, Prune, Step
+
+LOST_MARKS = "it does not bear our marks any more, so it may be somebody else's; delete it by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,11 @@ def leaving(at: Situation) -> Leavers:
         return found
     for key in sorted(at.inventory.keys - at.rendered.keys):
         live = at.live.get(key)
-        if live is None or not is_held_by(at.inventory, live, key):
+        if live is None:
+            continue
+        if not is_held_by(at.inventory, live, key):
+            if not foreign_owner(live, key, at.inventory.application):
+                found.kept.append(Kept(key, LOST_MARKS))
             continue
         if key in at.rendered.left_alone:
             found.kept.append(Kept(key, "its manifest says to leave it alone"))
@@ -43,10 +49,28 @@ def leaving(at: Situation) -> Leavers:
             found.kept.append(Kept(key, reason))
             continue
         found.prunes.append(Prune(key, live["metadata"]["uid"], annotations.live_wave_of(live)))
-        if not at.options.confirm and (word == "confirm" or is_precious(key, live)):
-            reason = f"{key} would be deleted with all that is in it; confirm with --confirm"
+        if is_namespace(key) and (reason := _reason_against(at, key)):
+            found.guarded.append(Obstacle(ObstacleKind.GUARD, key, reason))
+            continue
+        reason = f"{key} would be deleted with all that is in it; confirm with --confirm"
+        if not at.options.confirms(reason) and (word == "confirm" or is_precious(key, live)):
             found.guarded.append(Obstacle(ObstacleKind.GUARD, key, reason))
     return found
+
+
+def _reason_against(at: Situation, space: ResourceKey) -> str:
+    """Why a namespace that left the source may not go whoever confirms it: what is still wanted would go with it."""
+    inside = [key for key in at.rendered.keys if key.namespace == space.name]
+    if inside:
+        more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
+        return (
+            f"{space} left the source, and {min(inside)}{more} of the source are in it; "
+            "keep the namespace in the source, or move them first"
+        )
+    others = sorted(set(at.tenants.get(space.name, ())) - {at.inventory.application})
+    if others:
+        return f"{space} would be deleted with what Application {others[0]} has in it; delete that Application first"
+    return ""
 
 
 def _reason_to_keep(options: PlanOptions, key: ResourceKey, live: Body, word: str) -> str:

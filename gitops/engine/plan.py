@@ -382,9 +382,9 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
         )
         return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {reason}; {way_out}")
     body = desired_body(at, manifest)
-    if is_precious(key, live, body) and not (at.options.confirm and at.options.prune_only is None):
-        loss = "it would be deleted with all that is in it and created again; confirm with --confirm"
-        return Obstacle(ObstacleKind.GUARD, key, f"{where}: {reason}; {loss}")
+    loss = f"{where}: {reason}; it would be deleted with all that is in it and created again; confirm with --confirm"
+    if is_precious(key, live, body) and not (at.options.confirms(loss) and at.options.prune_only is None):
+        return Obstacle(ObstacleKind.GUARD, key, loss)
     orphan = leaves_pods(key, live, body)
     if orphan:
         reason += "; its Pods and their claims stay for the new one"

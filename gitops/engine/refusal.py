@@ -32,7 +32,17 @@ def conflict_reason(error: ApiError) -> str:
     return ", ".join(f"{cause.get('field', '').lstrip('.')} ({cause.get('message', '')})" for cause in error.causes)
 
 
-_OF_OTHERS = ("admission webhook", "ValidatingAdmissionPolicy", "already allocated", "dry run", "dryRun", "dry-run")
+# A port or an address that another Service has, which may give it up in the same sync.
+_TAKEN = "already allocated"
+
+
+def is_taken(error: ApiError) -> bool:
+    """True when a Service is refused for nothing but a port or an address that another one has now."""
+    texts = [cause.get("message", "") for cause in error.causes] or [str(error)]
+    return error.code == 422 and all(_TAKEN in text for text in texts)
+
+
+_OF_OTHERS = ("admission webhook", "ValidatingAdmissionPolicy", _TAKEN, "dry run", "dryRun", "dry-run")
 
 
 def is_of_itself(error: ApiError) -> bool:

@@ -18,12 +18,14 @@ class PlanOptions:
 
     `only` limits it to these objects (`awaited` must be healthy beside them), and `prune_only` what is deleted.
     `back` is set on the way to an older release: what the live object says about its recreation counts as well.
-    `leaving` when the Application is deleted, and that nothing is desired is no mistake.
+    `leaving` when the Application is deleted, and that nothing is desired is no mistake. With `confirm` what a guard
+    would hold goes on; where `shown` is known, only for the reasons that were shown to the person before.
     """
 
     prune: bool = False
     adopt: bool = False
     confirm: bool = False
+    shown: frozenset[str] | None = None
     force_conflicts: bool = False
     resources: tuple[str, ...] = ()
     only: frozenset[ResourceKey] | None = None
@@ -32,6 +34,10 @@ class PlanOptions:
     hooks: bool | None = None
     back: bool = False
     leaving: bool = False
+
+    def confirms(self, reason: str) -> bool:
+        """Whether a person has confirmed what would be held for this reason."""
+        return self.confirm and (self.shown is None or reason in self.shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,5 +49,7 @@ class Situation:
     live: Mapping[ResourceKey, Body]
     inventory: Inventory
     options: PlanOptions
+    # The Applications that have their inventory in a namespace which may go.
+    tenants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # group, kind → the versions that the cluster serves; nothing of a kind that is not known.
     served: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)

@@ -177,6 +177,7 @@ class Obstacle:
 class Plan:
     """`digest` names what is desired (RenderedSet.digest); `predicted` is set where a server would not confirm it.
 
+    `id` names the changes (`gitops.engine.describe.plan_id`): what a person approves.
     `makes` is the namespace that is made first because the objects go there; it is not owned, so it is no change.
     """
 
@@ -188,6 +189,7 @@ class Plan:
     obstacles: tuple[Obstacle, ...] = ()
     predicted: str = ""
     makes: ResourceKey | None = None
+    id: str = ""
 
     @property
     def changes(self) -> tuple[Change, ...]:

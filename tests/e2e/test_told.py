@@ -72,7 +72,7 @@ def test_only_the_plan_that_waits_can_be_approved_and_status_names_it(shell, wor
     world.commit(settings=config_map("settings"))
     with Running(world, automated=False) as running:
         running.until(lambda: "gitops approve" in said(shell, world, "status", "app"))
-        digest = running.tracked().digest
+        digest = running.tracked().plan_id
         assert f"--plan {digest[:12]}" in said(shell, world, "status", "app")
         assert f"--plan {digest[:12]}" in said(shell, world, "explain", "app")
         wrong = shell.gitops("approve", "gitops/app", "--plan", "deadbeefdead")

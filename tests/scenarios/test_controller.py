@@ -114,7 +114,7 @@ def test_what_is_not_automated_waits_for_a_word(world):
     with Running(world, automated=False) as running:
         running.until(lambda: running.tracked().answer is Answer.APPROVAL)
         assert world.get("ConfigMap", "settings") is None
-        digest = running.tracked().digest
+        digest = running.tracked().plan_id
         running.ask(running.controller.store.set_setting("gitops/app", "approved", digest))
         running.until(lambda: world.get("ConfigMap", "settings"))
         running.until(lambda: running.tracked().sync == "Synced")

@@ -257,6 +257,25 @@ def test_a_commit_that_waits_for_a_word_does_not_end_the_sync_under_way(world):
         running.until(lambda: "broken" not in str(world.get("Deployment", "web", "apps")["spec"]), 30)
 
 
+def test_an_approval_is_not_for_a_plan_that_has_grown_since(world):
+    sha = world.commit(one=config_map("one"), two=config_map("two"))
+    with Running(world, automated=False, drift="report") as running:
+        approve(running)
+        running.until(lambda: running.tracked().sync == "Synced")
+        world.commit(one=config_map("one", a="2"))
+        running.until(lambda: running.tracked().answer is Answer.APPROVAL)
+        small = running.tracked().plan_id
+        world.edit("core/configmaps/two", {"data": {"a": "by hand"}})
+        running.until(lambda: running.tracked().plan_id != small)
+        running.ask(running.controller.store.set_setting("gitops/app", "approved", small))
+        running.until(lambda: not running.ask(running.controller.store.setting("gitops/app", "approved")))
+        assert world.get("ConfigMap", "one")["data"] == {"a": "1"}
+        approve(running)
+        running.until(lambda: world.get("ConfigMap", "one")["data"] == {"a": "2"})
+        running.until(lambda: world.get("ConfigMap", "two")["data"] == {"a": "1"})
+    assert world.inventory().releases[-1].revision == sha
+
+
 def test_an_approval_is_for_one_sync_and_not_for_the_same_content_later(world):
     contents = [config_map("settings", a=text) for text in ("1", "2", "1", "2")]
     with Running(world, automated=False) as running:
@@ -334,7 +353,7 @@ def test_a_cluster_that_is_reached_in_another_way_again_and_again_is_reached_in_
 
 def approve(running):
     running.until(lambda: running.tracked().answer is Answer.APPROVAL)
-    running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().digest))
+    running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().plan_id))
 
 
 def test_who_does_not_run_an_application_does_not_tell_how_it_is(world):
