@@ -97,5 +97,13 @@ def settled(state):
                 (entry.get("status") or {}).pop("hostIPs", None)
                 if name == "pods":
                     entry["spec"].pop("nodeName", None)
+                    _without_restarts(entry)
             seen.sort(key=lambda entry: json.dumps(entry, sort_keys=True))
     return state
+
+
+def _without_restarts(pod):
+    """An image that was never pulled never ran: what stood in for a kubelet in the recording said otherwise."""
+    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        if (status["state"].get("waiting") or {}).get("reason") == "ImagePullBackOff":
+            status.pop("restartCount")

@@ -25,9 +25,9 @@ def has(**wanted):
     return lambda _, body: all((body.get("status") or {}).get(name) == value for name, value in wanted.items())
 
 
-def condition(kind):
+def condition(kind, truth="True"):
     return lambda _, body: any(
-        entry["type"] == kind and entry["status"] == "True"
+        entry["type"] == kind and entry["status"] == truth
         for entry in (body.get("status") or {}).get("conditions") or ()
     )
 
@@ -96,7 +96,7 @@ def test_an_indexed_job_completes_each_index(api, place):
     path = BATCH.format(place) + "/jobs/j"
     api.apply(path, {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec})
     done = api.until(path, condition("Complete"))
-    assert (done["status"]["succeeded"], done["status"]["completedIndexes"]) == (3, "0,1,2")
+    assert (done["status"]["succeeded"], done["status"]["completedIndexes"]) == (3, "0-2")
 
 
 def test_a_job_is_tried_again_until_its_limit_and_then_fails(api, place):
@@ -258,3 +258,72 @@ def test_a_namespace_starts_with_an_account_and_the_clusters_certificate(api, pl
     api.until(CORE.format(place) + "/serviceaccounts/default", lambda status, _: status == 200)
     found = api.until(CORE.format(place) + "/configmaps/kube-root-ca.crt", lambda status, _: status == 200)
     assert found["data"]["ca.crt"] == sandbox.ca_pem
+
+
+# --- what does not run --------------------------------------------------------------------------------------------
+
+
+def test_a_pod_whose_claim_is_not_bound_does_not_run_until_it_is(api, place):
+    spec = template()["spec"] | {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]}
+    api.create(CORE.format(place) + "/pods", {"metadata": {"name": "p"}, "spec": spec})
+    path = CORE.format(place) + "/pods/p"
+    pod = api.until(path, lambda _, body: bool(body["status"].get("conditions")))
+    told = pod["status"]["conditions"][0]
+    assert (told["reason"], pod["status"]["phase"]) == ("Unschedulable", "Pending")
+    assert 'persistentvolumeclaim "data" not found' in told["message"]
+    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"metadata": {"name": "data"}, "spec": {**asked, "storageClassName": "nowhere"}}
+    claims = CORE.format(place) + "/persistentvolumeclaims"
+    api.create(claims, claim)
+    wanted = "pod has unbound immediate PersistentVolumeClaims"
+    api.until(path, lambda _, body: wanted in body["status"]["conditions"][0].get("message", ""))
+    api("DELETE", claims + "/data")
+    api.until(claims + "/data", lambda status, _: status == 404)
+    api.create(claims, {**claim, "spec": {**asked, "storageClassName": "standard"}})
+    api.until(path, lambda _, body: body["status"]["phase"] == "Running")
+
+
+def test_a_container_whose_image_is_not_pulled_was_never_restarted(api, place):
+    spec = template("web:broken")["spec"]
+    api.create(CORE.format(place) + "/pods", {"metadata": {"name": "p"}, "spec": spec})
+    pod = api.until(CORE.format(place) + "/pods/p", lambda _, body: bool(body["status"].get("containerStatuses")))
+    state = pod["status"]["containerStatuses"][0]
+    assert (state["restartCount"], state["state"]["waiting"]["reason"]) == (0, "ImagePullBackOff")
+
+
+def test_an_autoscaler_says_that_nothing_is_measured_and_says_nothing_before(api, place):
+    api.apply(APPS.format(place) + "/deployments/web", deployment("web", replicas=1))
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    body = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {"scaleTargetRef": target, "maxReplicas": 3},
+    }
+    path = f"/apis/autoscaling/v2/namespaces/{place}/horizontalpodautoscalers/h"
+    assert "conditions" not in (api.apply(path, body)[1].get("status") or {})
+    found = api.until(path, lambda _, body: bool((body.get("status") or {}).get("conditions")))
+    active = next(entry for entry in found["status"]["conditions"] if entry["type"] == "ScalingActive")
+    assert (active["status"], active["reason"]) == ("False", "FailedGetResourceMetric")
+    assert "the server could not find the requested resource (get pods.metrics.k8s.io)" in active["message"]
+
+
+def test_a_namespace_stays_while_an_aggregated_api_is_not_there(fresh_sandbox):
+    api = Api(fresh_sandbox(speed=20.0))
+    api.namespace("going")
+    service = {"namespace": "default", "name": "nowhere", "port": 443}
+    spec = {"group": "down.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100}
+    path = "/apis/apiregistration.k8s.io/v1/apiservices"
+    body = {"metadata": {"name": "v1.down.example.com"}, "spec": {**spec, "service": service}}
+    api.create(path, body)
+    api.until(path + "/v1.down.example.com", condition("Available", "False"))
+    api("DELETE", "/api/v1/namespaces/going")
+    found = api.until("/api/v1/namespaces/going", condition("NamespaceDeletionDiscoveryFailure"))
+    told = {entry["type"]: entry for entry in found["status"]["conditions"]}
+    assert told["NamespaceDeletionDiscoveryFailure"]["message"] == (
+        "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: "
+        "down.example.com/v1: stale GroupVersion discovery: down.example.com/v1"
+    )
+    assert told["NamespaceContentRemaining"]["reason"] == "ContentRemoved"
+    api("DELETE", path + "/v1.down.example.com")
+    api.until("/api/v1/namespaces/going", lambda status, _: status == 404)

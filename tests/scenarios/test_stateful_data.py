@@ -14,7 +14,11 @@ RECREATE = {"gitops.dev/recreate": "enabled"}
 def with_claims(image="postgres:16", *, size="1Gi", when_deleted="Delete", **spec):
     claim = {
         "metadata": {"name": "data"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": size}},
+            "storageClassName": "standard",
+        },
     }
     retention = {"whenDeleted": when_deleted, "whenScaled": "Retain"}
     body = stateful_set(

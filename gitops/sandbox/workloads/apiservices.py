@@ -77,3 +77,18 @@ def _ready_ports(world: World, namespace: str, name: str) -> set[str]:
         if subset.get("addresses"):
             found |= {port.get("name") or "" for port in subset.get("ports") or ()}
     return found
+
+
+def unavailable(world: World) -> list[str]:
+    """The group versions that an aggregated API should serve and does not: "metrics.k8s.io/v1beta1"."""
+    return [
+        f"{entry['spec'].get('group', '')}/{entry['spec'].get('version', '')}"
+        for entry in world.all(API_SERVICES)
+        if (condition(entry, "Available") or {}).get("status") == "False"
+    ]
+
+
+def is_available(world: World, name: str) -> bool:
+    """Whether an APIService is there and available."""
+    api_service = world.get(API_SERVICES, "", name)
+    return api_service is not None and (condition(api_service, "Available") or {}).get("status") == "True"

@@ -1,11 +1,19 @@
 """HorizontalPodAutoscalers, which hold replicas within their bounds, and PodDisruptionBudgets, which count."""
 
+from collections.abc import Iterator
+
 from gitops.manifests.key import Body
 from gitops.sandbox.selectors import selects
+from gitops.sandbox.workloads.apiservices import is_available
 from gitops.sandbox.workloads.world import PODS, World, active, controller_of, from_percent, is_going, is_ready
 
 AUTOSCALERS = ("autoscaling", "horizontalpodautoscalers")
 BUDGETS = ("policy", "poddisruptionbudgets")
+
+
+_COMPONENT = "horizontal-pod-autoscaler"
+# How long after it was made an autoscaler is looked at first, and then again and again, in seconds.
+_PERIOD = 15.0
 
 
 def reconcile_autoscaler(world: World, namespace: str, name: str) -> None:
@@ -13,35 +21,66 @@ def reconcile_autoscaler(world: World, namespace: str, name: str) -> None:
     autoscaler = world.get(AUTOSCALERS, namespace, name)
     if autoscaler is None or is_going(autoscaler):
         return
+    since = world.moments.setdefault(autoscaler["metadata"]["uid"], world.clock.time())
+    if (left := since + _PERIOD - world.clock.time()) > 0:
+        world.again(reconcile_autoscaler, namespace, name, left)
+        return
     reference = autoscaler["spec"]["scaleTargetRef"]
     resource = world.cluster.registry.of_kind(reference.get("apiVersion", "apps/v1"), reference["kind"])
     target = world.get(resource.key, namespace, reference["name"]) if resource is not None else None
     if resource is None or target is None:
-        shown = (
-            f'{reference["kind"].lower()}s.{reference.get("apiVersion", "").rpartition("/")[0]} "{reference["name"]}"'
-        )
+        group = reference.get("apiVersion", "").rpartition("/")[0]
+        shown = f'{reference["kind"].lower()}s.{group} "{reference["name"]}"'
         message = f"the HPA controller was unable to get the target's current scale: {shown} not found"
-        failed = _condition(world, autoscaler, "AbleToScale", "False", "FailedGetScale", message)
-        _report(world, autoscaler, 0, 0, [failed])
+        _report(
+            world, autoscaler, 0, 0, [_condition(world, autoscaler, "AbleToScale", "False", "FailedGetScale", message)]
+        )
         return
     current = int(target["spec"].get("replicas", 1))
     low, high = autoscaler["spec"].get("minReplicas", 1), autoscaler["spec"]["maxReplicas"]
     wanted = current if current == 0 else max(low, min(current, high))
     if wanted != current:
         world.update(resource.key, target, lambda body: {**body, "spec": {**body["spec"], "replicas": wanted}})
-        message = (
-            f"New size: {wanted}; reason: Current number of replicas {'below' if wanted > current else 'above'} Spec."
-        )
-        message += "MinReplicas" if wanted > current else "MaxReplicas"
-        world.event(autoscaler, "SuccessfulRescale", message, "horizontal-pod-autoscaler")
-    able = _condition(
-        world, autoscaler, "AbleToScale", "True", "ReadyForNewScale", "recommended size matches current size"
-    )
+        bound = "below Spec.MinReplicas" if wanted > current else "above Spec.MaxReplicas"
+        message = f"New size: {wanted}; reason: Current number of replicas {bound}"
+        world.event(autoscaler, "SuccessfulRescale", message, _COMPONENT)
+    _report(world, autoscaler, current, wanted, _states(world, autoscaler, current))
+
+
+_METRICS_API = "v1beta1.metrics.k8s.io"
+_UNMEASURED = (
+    "unable to get metrics for resource {0}: unable to fetch metrics from resource metrics API: "
+    "the server could not find the requested resource (get pods.metrics.k8s.io)"
+)
+
+
+def _states(world: World, autoscaler: Body, current: int) -> list[Body]:
+    """The conditions of an autoscaler whose target is there."""
+    if current and not is_available(world, _METRICS_API):
+        scale = "the HPA controller was able to get the target's current scale"
+        resource = next(_measured(autoscaler), "cpu")
+        why = f"failed to get {resource} utilization: {_UNMEASURED.format(resource)}"
+        message = f"the HPA was unable to compute the replica count: {why}"
+        world.event(autoscaler, "FailedGetResourceMetric", why, _COMPONENT, "Warning")
+        return [
+            _condition(world, autoscaler, "AbleToScale", "True", "SucceededGetScale", scale),
+            _condition(world, autoscaler, "ScalingActive", "False", "FailedGetResourceMetric", message),
+        ]
+    able = "recommended size matches current size"
     text = "the HPA was able to successfully calculate a replica count from cpu resource utilization"
-    scaling = _condition(world, autoscaler, "ScalingActive", "True", "ValidMetricFound", text)
     inside = "the desired count is within the acceptable range"
-    limited = _condition(world, autoscaler, "ScalingLimited", "False", "DesiredWithinRange", inside)
-    _report(world, autoscaler, current, wanted, [able, scaling, limited])
+    return [
+        _condition(world, autoscaler, "AbleToScale", "True", "ReadyForNewScale", able),
+        _condition(world, autoscaler, "ScalingActive", "True", "ValidMetricFound", text),
+        _condition(world, autoscaler, "ScalingLimited", "False", "DesiredWithinRange", inside),
+    ]
+
+
+def _measured(autoscaler: Body) -> Iterator[str]:
+    """The resources that an autoscaler looks at."""
+    for metric in autoscaler["spec"].get("metrics") or ():
+        if metric.get("type") == "Resource":
+            yield metric["resource"]["name"]
 
 
 def _report(world: World, autoscaler: Body, current: int, wanted: int, conditions: list[Body]) -> None:

@@ -27,7 +27,7 @@ from gitops.sandbox.workloads.autoscalers import (
 from gitops.sandbox.workloads.daemonsets import reconcile_daemon_set
 from gitops.sandbox.workloads.deployments import reconcile_deployment
 from gitops.sandbox.workloads.jobs import reconcile_cron_job, reconcile_job
-from gitops.sandbox.workloads.kubelet import reconcile_pod
+from gitops.sandbox.workloads.kubelet import claims_of, reconcile_pod
 from gitops.sandbox.workloads.namespaces import reconcile_namespace
 from gitops.sandbox.workloads.quotas import reconcile_quota
 from gitops.sandbox.workloads.replicasets import reconcile_replica_set
@@ -187,9 +187,8 @@ class Controllers:
                 yield reconcile_service, namespace, name
             for name in budgets_of(self._world, body):
                 yield reconcile_budget, namespace, name
-            for volume in body["spec"].get("volumes") or ():
-                if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
-                    yield reconcile_claim, namespace, claim
+            for claim in claims_of(body):
+                yield reconcile_claim, namespace, claim
         elif resource == VOLUMES:
             for claim_body in self._world.all(CLAIMS):
                 if (claim_body.get("status") or {}).get("phase") != "Bound":
@@ -197,10 +196,16 @@ class Controllers:
         elif resource == CLAIMS:
             if volume_name := body["spec"].get("volumeName"):
                 yield reconcile_volume, "", volume_name
+            for pod in self._world.all(PODS, namespace):
+                if not pod["spec"].get("nodeName") and body["metadata"]["name"] in claims_of(pod):
+                    yield reconcile_pod, namespace, pod["metadata"]["name"]
         elif resource in (SERVICES, ENDPOINTS, SLICES):
             service = body["metadata"]["name"] if resource == SERVICES else service_of(body)
             for name in api_services_of(self._world, namespace, service):
                 yield reconcile_api_service, "", name
+        elif resource == API_SERVICES:
+            for autoscaler in self._world.all(AUTOSCALERS):
+                yield reconcile_autoscaler, autoscaler["metadata"]["namespace"], autoscaler["metadata"]["name"]
         elif resource == NODES:
             for daemon_set in self._world.all(DAEMON_SETS):
                 yield reconcile_daemon_set, daemon_set["metadata"]["namespace"], daemon_set["metadata"]["name"]

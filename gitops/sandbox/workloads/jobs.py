@@ -136,9 +136,9 @@ def _counts(job: Body, pods: list[Body]) -> Body:
     }
     written = {name: count for name, count in counts.items() if count}
     if job["spec"].get("completionMode") == "Indexed":
-        done = sorted(_index(pod) for pod in pods if _phase(pod) == "Succeeded")
+        done = sorted({_index(pod) for pod in pods if _phase(pod) == "Succeeded"})
         if done:
-            written["completedIndexes"] = ",".join(str(index) for index in done)
+            written["completedIndexes"] = _intervals(done)
     going = sum(is_going(pod) for pod in pods)
     return {
         **written,
@@ -146,6 +146,18 @@ def _counts(job: Body, pods: list[Body]) -> Body:
         "uncountedTerminatedPods": {},
         "ready": sum(is_ready(pod) for pod in running),
     }
+
+
+def _intervals(indexes: list[int]) -> str:
+    """Sorted numbers as a Job writes them: "0,2-4,6,7"."""
+    runs: list[list[int]] = []
+    for index in indexes:
+        if runs and runs[-1][-1] == index - 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    texts = (f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
+    return ",".join(texts)
 
 
 def _report(world: World, job: Body, pods: list[Body], conditions: list[Body]) -> None:

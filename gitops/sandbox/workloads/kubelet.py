@@ -5,7 +5,7 @@ always restarted end after a second, with exit code 1 where the image holds `fai
 """
 
 from gitops.manifests.key import Body
-from gitops.sandbox.workloads.world import NODES, PODS, World, is_ended, is_going
+from gitops.sandbox.workloads.world import CLAIMS, NODES, PODS, World, is_ended, is_going
 
 START_SECONDS = 0.5
 RUN_SECONDS = 1.0
@@ -34,9 +34,12 @@ def reconcile_pod(world: World, namespace: str, name: str) -> None:
 def _schedule(world: World, pod: Body) -> None:
     if pod["spec"].get("schedulingGates"):
         return
+    if (missing := unbound(world, pod)) is not None:
+        _wait_for_claims(world, pod, missing)
+        return
     node = _node_for(world, pod)
     if node is None:
-        _unschedulable(world, pod)
+        _unschedulable(world, pod, "{} node(s) didn't match Pod's node affinity/selector.")
         return
     status = {**pod["status"], "conditions": [_condition(world, "PodScheduled", True)]}
     status["startTime"] = world.clock.stamp()
@@ -67,9 +70,44 @@ def _node_for(world: World, pod: Body) -> Body | None:
     return min(nodes, key=lambda node: (load[node["metadata"]["name"]], node["metadata"]["name"]))
 
 
-def _unschedulable(world: World, pod: Body) -> None:
+_NO_HELP = " preemption: 0/{0} nodes are available: {0} Preemption is not helpful for scheduling."
+# How long a claim may take to be bound before its Pod says that it waits, in seconds.
+_BINDING = 1.0
+
+
+def _wait_for_claims(world: World, pod: Body, why: str) -> None:
+    metadata = pod["metadata"]
+    key = metadata["uid"] + " unbound"
+    since = world.moments.setdefault(key, world.clock.time())
+    left = since + _BINDING - world.clock.time()
+    if left > 0:
+        world.again(reconcile_pod, metadata.get("namespace", ""), metadata["name"], left)
+        return
+    _unschedulable(world, pod, why + "." + _NO_HELP)
+
+
+def unbound(world: World, pod: Body) -> str | None:
+    """Why a Pod's claims keep it from any node, None where they do not."""
+    for name in claims_of(pod):
+        claim = world.get(CLAIMS, pod["metadata"].get("namespace", ""), name)
+        if claim is None:
+            return f'persistentvolumeclaim "{name}" not found'
+        if is_going(claim):
+            return f'persistentvolumeclaim "{name}" is being deleted'
+        if (claim.get("status") or {}).get("phase") != "Bound":
+            return "pod has unbound immediate PersistentVolumeClaims"
+    return None
+
+
+def claims_of(pod: Body) -> list[str]:
+    """The names of the claims that a Pod mounts."""
+    listed = ((volume.get("persistentVolumeClaim") or {}) for volume in pod["spec"].get("volumes") or ())
+    return [name for volume in listed if (name := volume.get("claimName"))]
+
+
+def _unschedulable(world: World, pod: Body, why: str) -> None:
     count = len(world.all(NODES))
-    message = f"0/{count} nodes are available: {count} node(s) didn't match Pod's node affinity/selector."
+    message = f"0/{count} nodes are available: {why.format(count)}"
     failed = {**_condition(world, "PodScheduled", False), "reason": "Unschedulable", "message": message}
     current = (pod["status"].get("conditions") or [{}])[0]
     if current.get("message") != message:
@@ -128,7 +166,7 @@ def _state(world: World, pod: Body, container: Body) -> Body:
     }
     if "broken" in image:
         waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
-        return {**status, "state": {"waiting": waiting}, "restartCount": _RESTARTS}
+        return {**status, "state": {"waiting": waiting}}
     if "crash" in image:
         waiting = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}
         return {**status, "state": {"waiting": waiting}, "restartCount": _RESTARTS}

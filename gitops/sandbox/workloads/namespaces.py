@@ -2,6 +2,7 @@
 
 from gitops.manifests.key import Body
 from gitops.sandbox.storage import ResourceKey
+from gitops.sandbox.workloads.apiservices import unavailable
 from gitops.sandbox.workloads.world import NAMESPACES, World, is_going
 
 # How soon an emptied namespace is looked at again, in seconds; the conditions stay as they were found until then.
@@ -34,8 +35,8 @@ def _empty(world: World, namespace: Body) -> None:
     for resource, body in _content(world, name):
         if not is_going(body):
             world.delete(resource, body, propagationPolicy="Background")
-    left = _content(world, name)
-    if not left:
+    left, broken = _content(world, name), unavailable(world)
+    if not left and not broken:
         finalized = {**namespace, "spec": {}}
         stored = world.get(NAMESPACES, "", name)
         if stored is not None:
@@ -44,7 +45,7 @@ def _empty(world: World, namespace: Body) -> None:
     uid = namespace["metadata"]["uid"]
     if world.clock.time() - world.moments.get(uid, -_AGAIN) >= _AGAIN:
         world.moments[uid] = world.clock.time()
-        _report(world, namespace, left)
+        _report(world, namespace, left, broken)
     world.again(reconcile_namespace, "", name, _SOON)
 
 
@@ -57,7 +58,7 @@ def _content(world: World, name: str) -> list[tuple[ResourceKey, Body]]:
     ] + [(("", "events"), body) for body in world.all(("", "events"), name)]
 
 
-def _report(world: World, namespace: Body, left: list[tuple[ResourceKey, Body]]) -> None:
+def _report(world: World, namespace: Body, left: list[tuple[ResourceKey, Body]], broken: list[str]) -> None:
     counts: dict[str, int] = {}
     finalizers: dict[str, int] = {}
     for (group, plural), body in left:
@@ -67,34 +68,53 @@ def _report(world: World, namespace: Body, left: list[tuple[ResourceKey, Body]])
             finalizers[finalizer] = finalizers.get(finalizer, 0) + 1
     remaining = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(counts.items()))
     holding = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(finalizers.items()))
+    stale = ", ".join(f"{version}: stale GroupVersion discovery: {version}" for version in broken)
     now = world.clock.stamp()
-
-    def entry(kind: str, truth: bool, reason: str, message: str) -> Body:
-        status = "True" if truth else "False"
-        return {"type": kind, "status": status, "lastTransitionTime": now, "reason": reason, "message": message}
-
     conditions = [
-        entry(
-            "NamespaceDeletionDiscoveryFailure", False, "ResourcesDiscovered", "All resources successfully discovered"
-        ),
-        entry(
-            "NamespaceDeletionGroupVersionParsingFailure",
-            False,
-            "ParsedGroupVersions",
-            "All legacy kube types successfully parsed",
-        ),
-        entry(
-            "NamespaceDeletionContentFailure",
-            False,
-            "ContentDeleted",
-            "All content successfully deleted, may be waiting on finalization",
-        ),
-        entry("NamespaceContentRemaining", True, "SomeResourcesRemain", f"Some resources are remaining: {remaining}"),
+        {
+            "type": f"Namespace{kind}",
+            "status": "True" if trouble else "False",
+            "lastTransitionTime": now,
+            "reason": reasons[bool(trouble)],
+            "message": words[1] + trouble if trouble else words[0],
+        }
+        for kind, reasons, words, trouble in (
+            (
+                *_DISCOVERY,
+                stale and f"{len(broken)} failing: unable to retrieve the complete list of server APIs: {stale}",
+            ),
+            (*_PARSING, ""),
+            (*_CONTENT, ""),
+            (*_REMAINING, remaining),
+            (*_FINALIZERS, holding),
+        )
     ]
-    if holding:
-        message = f"Some content in the namespace has finalizers remaining: {holding}"
-        conditions.append(entry("NamespaceFinalizersRemaining", True, "SomeFinalizersRemain", message))
-    else:
-        text = "All content-preserving finalizers finished"
-        conditions.append(entry("NamespaceFinalizersRemaining", False, "ContentHasNoFinalizers", text))
     world.set_status(NAMESPACES, namespace, {"phase": "Terminating", "conditions": conditions})
+
+
+# Each condition of a namespace that is going: its type, its reasons without and with trouble, and its words.
+_DISCOVERY = (
+    "DeletionDiscoveryFailure",
+    ("ResourcesDiscovered", "DiscoveryFailed"),
+    ("All resources successfully discovered", "Discovery failed for some groups, "),
+)
+_PARSING = (
+    "DeletionGroupVersionParsingFailure",
+    ("ParsedGroupVersions", "GroupVersionParsingFailed"),
+    ("All legacy kube types successfully parsed", ""),
+)
+_CONTENT = (
+    "DeletionContentFailure",
+    ("ContentDeleted", "ContentDeletionFailed"),
+    ("All content successfully deleted, may be waiting on finalization", ""),
+)
+_REMAINING = (
+    "ContentRemaining",
+    ("ContentRemoved", "SomeResourcesRemain"),
+    ("All content successfully removed", "Some resources are remaining: "),
+)
+_FINALIZERS = (
+    "FinalizersRemaining",
+    ("ContentHasNoFinalizers", "SomeFinalizersRemain"),
+    ("All content-preserving finalizers finished", "Some content in the namespace has finalizers remaining: "),
+)

@@ -32,7 +32,7 @@ def _release_claim(world: World, claim: Body) -> None:
         used = [
             (entry.get("persistentVolumeClaim") or {}).get("claimName") for entry in pod["spec"].get("volumes") or ()
         ]
-        if name in used and not is_ended(pod):
+        if name in used and pod["spec"].get("nodeName") and not is_ended(pod):
             world.again(reconcile_claim, namespace, name, 0.5)
             return
     # The real controller acts a moment later as well, so that others see the claim terminating.
