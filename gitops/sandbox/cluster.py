@@ -89,11 +89,9 @@ class Cluster:
 
     def next_node_port(self) -> int:
         """A free node port."""
-        taken = {
-            port.get("nodePort")
-            for stored in self.storage.objects(("", "services"))
-            for port in stored.body["spec"].get("ports") or []
-        }
+        specs = [stored.body["spec"] for stored in self.storage.objects(("", "services"))]
+        taken = {port.get("nodePort") for spec in specs for port in spec.get("ports") or []}
+        taken |= {spec.get("healthCheckNodePort") for spec in specs}
         return next(port for port in self._ports if port not in taken)
 
     def next_pod_address(self) -> str:

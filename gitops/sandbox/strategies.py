@@ -209,6 +209,8 @@ def _allocate(cluster: Cluster, spec: Body) -> None:
             port if port.get("nodePort") else {**port, "nodePort": cluster.next_node_port()}
             for port in spec.get("ports") or []
         ]
+    if _needs_health_check(spec) and not spec.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = cluster.next_node_port()
 
 
 def _claim(_cluster: Cluster, body: Body) -> None:
@@ -272,8 +274,38 @@ _CREATE: dict[tuple[str, str], Prepare] = {
 # --- update -------------------------------------------------------------------------------------------------------
 
 
+def _needs_policy(spec: Body) -> bool:
+    """Whether a Service is reached from outside, so that it has a policy for that traffic."""
+    return spec["type"] in ("NodePort", "LoadBalancer") or (
+        spec["type"] == "ClusterIP" and bool(spec.get("externalIPs"))
+    )
+
+
+def _needs_health_check(spec: Body) -> bool:
+    return (spec["type"], spec.get("externalTrafficPolicy")) == ("LoadBalancer", "Local")
+
+
+def _drop_unneeded(spec: Body, before: Body) -> None:
+    """What the type of a Service had and its new type has not goes, where the client left it as it was."""
+    dropped: list[str] = []
+    if before["type"] == "LoadBalancer" and spec["type"] != "LoadBalancer":
+        dropped += ["allocateLoadBalancerNodePorts", "loadBalancerClass"]
+    if _needs_policy(before) and not _needs_policy(spec):
+        dropped.append("externalTrafficPolicy")
+    if before["type"] != "ExternalName" and spec["type"] == "ExternalName":
+        dropped.append("internalTrafficPolicy")
+    if _needs_health_check(before) and not _needs_health_check(spec):
+        dropped.append("healthCheckNodePort")
+    for name in dropped:
+        if spec.get(name) == before.get(name):
+            spec.pop(name, None)
+
+
 def _service_update(cluster: Cluster, body: Body, old: Body) -> None:
     spec, before = body["spec"], old["spec"]
+    _drop_unneeded(spec, before)
+    if _needs_health_check(spec) and not spec.get("healthCheckNodePort") and before.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = before["healthCheckNodePort"]
     if spec["type"] == "ExternalName":
         for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             if spec.get(name) == before.get(name):
@@ -315,7 +347,16 @@ def _daemon_set_update(_cluster: Cluster, body: Body, old: Body) -> None:
         body["metadata"]["annotations"] = {**annotations, _TEMPLATE_GENERATION: str(generation)}
 
 
+def _definition_update(_cluster: Cluster, body: Body, _old: Body) -> None:
+    """The version that is stored from now on joins those in which objects may be stored."""
+    stored = [version["name"] for version in body["spec"].get("versions") or [] if version.get("storage")]
+    known = (body.get("status") or {}).get("storedVersions") or []
+    if more := [name for name in stored if name not in known]:
+        body["status"] = {**body["status"], "storedVersions": [*known, *more]}
+
+
 _UPDATE: dict[tuple[str, str], PrepareUpdate] = {
+    ("apiextensions.k8s.io", "customresourcedefinitions"): _definition_update,
     ("", "services"): _service_update,
     ("", "namespaces"): _namespace_update,
     (_APPS, "daemonsets"): _daemon_set_update,

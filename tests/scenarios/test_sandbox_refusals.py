@@ -314,3 +314,146 @@ def test_a_namespace_whose_level_is_none_is_refused(api, place):
         f'Namespace "{place}" is invalid: metadata.labels[pod-security.kubernetes.io/enforce]: '
         'Invalid value: "strict": must be one of privileged, baseline, restricted'
     )
+
+
+# --- other kinds --------------------------------------------------------------------------------------------------
+
+NET = "/apis/networking.k8s.io/v1/namespaces/{}"
+HPA = "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers"
+BATCH = "/apis/batch/v1/namespaces/{}"
+BUDGETS = "/apis/policy/v1/namespaces/{}/poddisruptionbudgets"
+SERVICES = CORE + "/services"
+
+PORTS = {"ports": [{"port": 80}]}
+TARGET = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 3}
+POD = {
+    "metadata": {"labels": {"a": "b"}},
+    "spec": {"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never"},
+}
+
+
+def of_cpu(**target):
+    return {"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", **target}}}]}
+
+
+def from_block(**block):
+    return {"podSelector": {}, "ingress": [{"from": [{"ipBlock": block}]}]}
+
+
+REFUSED = {
+    "a headless node port": (
+        SERVICES,
+        {**PORTS, "type": "NodePort", "clusterIP": "None"},
+        "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services",
+    ),
+    "a class of load balancers without one": (
+        SERVICES,
+        {**PORTS, "loadBalancerClass": "example.com/lb"},
+        "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'",
+    ),
+    "a policy for traffic that does not come": (
+        SERVICES,
+        {**PORTS, "externalTrafficPolicy": "Local"},
+        'spec.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services',
+    ),
+    "one node port twice": (
+        SERVICES,
+        {
+            "type": "NodePort",
+            "ports": [
+                {"name": "a", "port": 80, "nodePort": 31999},
+                {"name": "b", "port": 81, "nodePort": 31999, "protocol": "TCP"},
+            ],
+        },
+        "spec.ports[1].nodePort: Invalid value: 31999: provided port is already allocated",
+    ),
+    "an affinity that lasts too long": (
+        SERVICES,
+        {
+            **PORTS,
+            "sessionAffinity": "ClientIP",
+            "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 90000}},
+        },
+        "spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 90000: must be",
+    ),
+    "a utilization of nothing": (
+        HPA,
+        {**TARGET, **of_cpu(averageUtilization=0)},
+        "spec.metrics[0].resource.target.averageUtilization: Invalid value: 0: must be greater than 0",
+    ),
+    "a window of scaling that is too long": (
+        HPA,
+        {**TARGET, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 4000}}},
+        "spec.behavior.scaleDown.stabilizationWindowSeconds: Invalid value: 4000: must be less than or equal to 3600",
+    ),
+    "a budget of more than all": (
+        BUDGETS,
+        {"minAvailable": "120%"},
+        'spec.minAvailable: Invalid value: "120%": must not be greater than 100%',
+    ),
+    "a network that is none": (
+        NET + "/networkpolicies",
+        from_block(cidr="10.0.0.0"),
+        'spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "10.0.0.0": must be a valid CIDR value',
+    ),
+    "an exception out of its network": (
+        NET + "/networkpolicies",
+        from_block(cidr="10.0.0.0/16", **{"except": ["10.1.0.0/24"]}),
+        'spec.ingress[0].from[0].ipBlock.except[0]: Invalid value: "10.1.0.0/24": must be a strict subset of `cidr`',
+    ),
+    "a range of ports that ends before it begins": (
+        NET + "/networkpolicies",
+        {"podSelector": {}, "ingress": [{"ports": [{"port": 90, "endPort": 80}]}]},
+        "spec.ingress[0].ports[0].endPort: Invalid value: 80: must be greater than or equal to `port`",
+    ),
+    "a limit for each index of a job without any": (
+        BATCH + "/jobs",
+        {"template": POD, "backoffLimitPerIndex": 1},
+        "spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_a_kind_does_not_take_is_refused(api, place, what):
+    path, spec, message = REFUSED[what]
+    assert message in refused(api("POST", path.format(place), {"metadata": {"name": "x"}, "spec": spec}))
+
+
+def test_a_service_that_is_no_load_balancer_any_more_loses_what_only_one_has(api, place):
+    path = SERVICES.format(place) + "/lb"
+    outside = service("lb", type="LoadBalancer", externalTrafficPolicy="Local")
+    made = api.apply(path, outside)[1]
+    assert made["spec"]["healthCheckNodePort"]
+    plain = api.apply(path, service("lb"), force="true")[1]["spec"]
+    assert plain["type"] == "ClusterIP"
+    gone = {"healthCheckNodePort", "allocateLoadBalancerNodePorts", "externalTrafficPolicy"}
+    assert not gone & plain.keys()
+    assert "nodePort" not in plain["ports"][0]
+
+
+def test_a_definition_keeps_a_version_in_which_objects_are_stored(api, place):
+    crd = f"{DEFINITIONS}/wheels.example.com"
+    api.apply(crd, definition("wheels", "v1"))
+    api.until(crd, established)
+    message = refused(api.apply(crd, definition("wheels", "v2")))
+    assert 'status.storedVersions[0]: Invalid value: "v1": missing from spec.versions' in message
+
+
+@pytest.mark.parametrize(
+    ("path", "spec", "count"),
+    [
+        (CORE + "/configmaps/m", {}, 4),
+        (APPS + "/deployments/m", {"spec": deployment("m")["spec"]}, 3),
+        (BUDGETS + "/m", {"spec": {"minAvailable": 1}}, 2),
+    ],
+)
+def test_wrong_metadata_is_told_as_often_as_a_server_looks_at_it(api, place, path, spec, count):
+    path = path.format(place)
+    folder, _, name = path.rpartition("/")
+    api.create(folder, {"metadata": {"name": name}, **spec})
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": ""}
+    for wrong in ({"ownerReferences": [owner]}, {"annotations": {"long": "x" * 300_000}}):
+        _, body = api("PATCH", path, {"metadata": wrong}, type=MERGE)
+        assert body["code"] == 422, body
+        assert len(body["details"]["causes"]) == count, body["details"]["causes"]

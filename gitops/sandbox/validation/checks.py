@@ -1,5 +1,6 @@
 """Checks that the rules of many kinds are made of; each yields what is wrong with one value at one path."""
 
+import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -135,3 +136,19 @@ def quantities(amounts: Body | None, at: str) -> Errors:
     for name, value in (amounts or {}).items():
         if parse(value) < 0:
             yield invalid(f"{at}[{name}]", value, NOT_NEGATIVE)
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def network_of(text: str) -> Network | None:
+    """The network that a text such as 10.0.0.0/8 names, None where it names none."""
+    try:
+        return ipaddress.ip_network(text, strict=False) if "/" in text else None
+    except ValueError:
+        return None
+
+
+def is_strictly_within(part: Network, whole: Network) -> bool:
+    """Whether a network of the same family is in another, and smaller."""
+    return part.prefixlen > whole.prefixlen and part.network_address in whole

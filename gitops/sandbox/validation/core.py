@@ -1,16 +1,13 @@
-"""Rules of the core group but for Pods. They are those of k8s.io/kubernetes/pkg/apis/core/validation."""
+"""Rules of the core group but for Pods and Services. They are those of k8s.io/kubernetes/pkg/apis/core/validation."""
 
 import base64
-import ipaddress
 import json
-from typing import Any
 
 from gitops.manifests.key import Body
 from gitops.manifests.quantity import parse
 from gitops.manifests.typed import same
 from gitops.sandbox.go_errors import go_json_error
 from gitops.sandbox.statuses import (
-    duplicate,
     forbidden_field,
     invalid,
     not_supported,
@@ -22,12 +19,10 @@ from gitops.sandbox.validation.checks import (
     Errors,
     immutable,
     one_of,
-    port_number,
-    port_reference,
     quantities,
 )
 from gitops.sandbox.validation.internal import difference
-from gitops.sandbox.validation.metadata import is_config_key, is_label, is_subdomain, validate_labels
+from gitops.sandbox.validation.metadata import is_config_key, is_subdomain
 
 _LARGEST = 1024 * 1024
 _FROZEN = "field is immutable when `immutable` is set"
@@ -94,92 +89,6 @@ def _is_json(encoded: str, at: str) -> Errors:
         json.loads(text)
     except json.JSONDecodeError as error:
         yield invalid(at, "<secret contents redacted>", go_json_error(text, error.pos))
-
-
-# --- Services -----------------------------------------------------------------------------------------------------
-
-_SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-_PROTOCOLS = ("SCTP", "TCP", "UDP")
-
-
-def service(body: Body, old: Body | None) -> Errors:
-    spec = body["spec"]
-    kind = spec.get("type")
-    if old is not None:
-        yield from _fixed_addresses(spec, old["spec"])
-    headless = spec.get("clusterIP") == "None"
-    ports = spec.get("ports") or []
-    if not ports and not headless and kind != "ExternalName":
-        yield required("spec.ports")
-    if kind == "ExternalName":
-        name = spec.get("externalName", "")
-        if not name:
-            yield required("spec.externalName")
-        else:
-            yield from (invalid("spec.externalName", name, text) for text in is_subdomain(name.rstrip(".")))
-    yield from _service_ports(ports, kind)
-    yield from validate_labels(spec.get("selector") or {}, "spec.selector")
-    yield from one_of(spec.get("sessionAffinity"), ("ClientIP", "None"), "spec.sessionAffinity")
-    yield from one_of(kind, _SERVICE_TYPES, "spec.type")
-    yield from one_of(spec.get("externalTrafficPolicy"), ("Cluster", "Local"), "spec.externalTrafficPolicy")
-    yield from one_of(spec.get("internalTrafficPolicy"), ("Cluster", "Local"), "spec.internalTrafficPolicy")
-    policies = ("SingleStack", "PreferDualStack", "RequireDualStack")
-    yield from one_of(spec.get("ipFamilyPolicy"), policies, "spec.ipFamilyPolicy")
-    for index, address in enumerate(spec.get("clusterIPs") or ()):
-        if address != "None" and not _is_address(address):
-            yield invalid(
-                f"spec.clusterIPs[{index}]", address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-            )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _fixed_addresses(spec: Body, before: Body) -> Errors:
-    if "ExternalName" in (spec.get("type"), before.get("type")):
-        return
-    old, new = before.get("clusterIPs") or [], spec.get("clusterIPs") or []
-    if old and old[0] and (not new or new[0] != old[0]):
-        yield invalid("spec.clusterIPs[0]", new, "may not change once set")
-
-
-def _service_ports(ports: list[Body], kind: Any) -> Errors:
-    names: set[str] = set()
-    used: set[tuple[Any, Any]] = set()
-    for index, port in enumerate(ports):
-        at = f"spec.ports[{index}]"
-        name = port.get("name", "")
-        if len(ports) > 1 and not name:
-            yield required(f"{at}.name")
-        elif name:
-            yield from (invalid(f"{at}.name", name, text) for text in is_label(name))
-            if name in names:
-                yield duplicate(f"{at}.name", name)
-            names.add(name)
-        yield from port_number(port.get("port", 0), f"{at}.port")
-        if not port.get("protocol"):
-            yield required(f"{at}.protocol")
-        else:
-            yield from one_of(port["protocol"], _PROTOCOLS, f"{at}.protocol")
-        yield from port_reference(port.get("targetPort", 0), f"{at}.targetPort")
-        if node_port := port.get("nodePort"):
-            if kind == "ClusterIP":
-                yield forbidden_field(f"{at}.nodePort", "may not be used when `type` is 'ClusterIP'")
-            elif not 30000 <= node_port <= 32767:
-                text = "provided port is not in the valid range. The range of valid ports is 30000-32767"
-                yield invalid(f"{at}.nodePort", node_port, text)
-        key = (port.get("protocol"), port.get("port"))
-        if key in used:
-            yield duplicate(
-                at,
-                {"Name": "", "Protocol": key[0], "AppProtocol": None, "Port": key[1], "TargetPort": 0, "NodePort": 0},
-            )
-        used.add(key)
 
 
 # --- storage ------------------------------------------------------------------------------------------------------

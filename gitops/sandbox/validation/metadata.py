@@ -155,7 +155,7 @@ NAME_RULES: dict[tuple[str, str], NameRule] = {
 
 
 def validate_metadata(metadata: Body, namespaced: bool, name_rule: NameRule = is_subdomain) -> Iterator[FieldError]:
-    """What is wrong with the metadata of a new object."""
+    """What is wrong with the metadata of an object as it stands."""
     name, generate = metadata.get("name", ""), metadata.get("generateName", "")
     if generate:
         yield from (invalid("metadata.generateName", generate, text) for text in name_rule(generate.rstrip("-") or "x"))
@@ -174,23 +174,32 @@ def validate_metadata(metadata: Body, namespaced: bool, name_rule: NameRule = is
 
 
 def _validate_common(metadata: Body) -> Iterator[FieldError]:
+    yield from _marks(metadata)
+    finalizers = metadata.get("finalizers") or ()
+    for finalizer in finalizers:
+        yield from (invalid("metadata.finalizers", finalizer, text) for text in is_qualified_name(finalizer))
+    if {"orphan", "foregroundDeletion"} <= set(finalizers):
+        text = "finalizer orphan and foregroundDeletion cannot be both set"
+        yield invalid("metadata.finalizers", list(finalizers), text)
+
+
+def _marks(metadata: Body) -> Iterator[FieldError]:
     if labels := metadata.get("labels"):
         yield from validate_labels(labels, "metadata.labels")
     if annotations := metadata.get("annotations"):
         yield from validate_annotations(annotations)
-    for finalizer in metadata.get("finalizers") or ():
-        yield from _finalizer_errors(finalizer, "metadata.finalizers")
     yield from _owner_errors(metadata.get("ownerReferences") or ())
 
 
 _STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
-def _finalizer_errors(finalizer: str, field: str) -> Iterator[FieldError]:
-    texts = is_qualified_name(finalizer)
-    yield from (invalid(field, finalizer, text) for text in texts)
-    if not texts and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
-        yield invalid(field, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+def builtin_finalizers(metadata: Body) -> Iterator[FieldError]:
+    """Finalizers that a built-in kind does not take: they have to be qualified, or standard ones."""
+    for index, finalizer in enumerate(metadata.get("finalizers") or ()):
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            text = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid(f"metadata.finalizers[{index}]", finalizer, text)
 
 
 def _owner_errors(references: Any) -> Iterator[FieldError]:
@@ -243,4 +252,4 @@ def validate_metadata_update(new: Body, old: Body) -> Iterator[FieldError]:
     for name in _FIXED:
         if new.get(name) != old.get(name):
             yield invalid(f"metadata.{name}", new.get(name), "field is immutable")
-    yield from _validate_common(new)
+    yield from _marks(new)

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from gitops.manifests.key import Body
 from gitops.sandbox.resources import Resource
 from gitops.sandbox.statuses import FieldError
-from gitops.sandbox.validation import core, pods, services, workloads
+from gitops.sandbox.validation import core, definitions, pods, service, services, workloads
 from gitops.sandbox.validation.custom import validate_custom
 from gitops.sandbox.validation.metadata import (
     NAME_RULES,
+    builtin_finalizers,
+    is_path_segment,
     is_subdomain,
     validate_metadata,
     validate_metadata_update,
@@ -21,7 +23,7 @@ _RBAC = "rbac.authorization.k8s.io"
 RULES: dict[tuple[str, str], Rule] = {
     ("", "configmaps"): core.config_map,
     ("", "secrets"): core.secret,
-    ("", "services"): core.service,
+    ("", "services"): service.service,
     ("", "persistentvolumeclaims"): core.claim,
     ("", "persistentvolumes"): core.volume,
     ("", "resourcequotas"): core.resource_quota,
@@ -46,20 +48,62 @@ RULES: dict[tuple[str, str], Rule] = {
     ("scheduling.k8s.io", "priorityclasses"): services.priority_class,
     ("coordination.k8s.io", "leases"): services.lease,
     ("discovery.k8s.io", "endpointslices"): services.endpoint_slice,
-    ("apiextensions.k8s.io", "customresourcedefinitions"): services.definition,
+    ("apiextensions.k8s.io", "customresourcedefinitions"): definitions.definition,
 }
+
+
+# How the kinds check what they already were checked for: most look at the change of the metadata (after the generic
+# code has looked at both), these at the whole of it as well, and those of them in `_TWICE` at everything.
+_WHOLE = frozenset(
+    (
+        *(("", plural) for plural in ("configmaps", "secrets", "services", "serviceaccounts", "namespaces", "pods")),
+        *(("", plural) for plural in ("persistentvolumeclaims", "persistentvolumes", "resourcequotas", "limitranges")),
+        *(("apps", plural) for plural in ("daemonsets", "replicasets")),
+        *((_RBAC, plural) for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")),
+        ("batch", "jobs"),
+        ("storage.k8s.io", "storageclasses"),
+    )
+)
+_TWICE = frozenset(
+    (
+        *(("apps", plural) for plural in ("daemonsets", "replicasets")),
+        *((_RBAC, plural) for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")),
+        ("batch", "jobs"),
+        ("", "persistentvolumes"),
+    )
+)
+_BLIND = frozenset({("policy", "poddisruptionbudgets")})
 
 
 def validate(resource: Resource, body: Body, old: Body | None, subresource: str) -> list[FieldError]:
     """Everything wrong with `body` as a new object (no `old`) or as the next version of `old`."""
     key = (resource.group, resource.plural)
+    metadata = body["metadata"]
     if old is None:
-        errors = list(validate_metadata(body["metadata"], resource.namespaced, NAME_RULES.get(key, is_subdomain)))
+        errors = list(validate_metadata(metadata, resource.namespaced, NAME_RULES.get(key, is_subdomain)))
+        if resource.custom is None:
+            errors.extend(builtin_finalizers(metadata))
     else:
-        # Both the generic code and the kind's own check metadata, so a real server tells of it twice.
-        errors = list(validate_metadata_update(body["metadata"], old["metadata"])) * 2
+        errors = _metadata_errors(resource, metadata, old["metadata"], key, subresource)
     if resource.custom is not None:
         errors.extend(validate_custom(resource.custom.schema, body, old))
     elif (rule := RULES.get(key)) is not None and not subresource:
+        if old is not None and key in _TWICE:
+            errors.extend(rule(body, None))
         errors.extend(rule(body, old))
+    return errors
+
+
+def _metadata_errors(
+    resource: Resource, new: Body, old: Body, key: tuple[str, str], subresource: str
+) -> list[FieldError]:
+    """What is wrong with changed metadata, as often as a real server tells it."""
+    whole = list(validate_metadata(new, resource.namespaced, is_path_segment))
+    changed = list(validate_metadata_update(new, old))
+    own = list(builtin_finalizers(new)) if resource.custom is None else []
+    errors = [*whole, *changed]
+    if key not in _BLIND:
+        errors += [*changed, *own]
+    if key in _WHOLE and not subresource:
+        errors += [*whole, *own] * (2 if key in _TWICE and resource.group == _RBAC else 1)
     return errors

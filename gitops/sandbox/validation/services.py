@@ -1,21 +1,22 @@
 """Rules of networking, autoscaling, policy, RBAC, storage, scheduling and coordination."""
 
-from typing import Any
-
 from gitops.manifests.key import Body
 from gitops.manifests.typed import same
 from gitops.sandbox.statuses import forbidden_field, invalid, not_supported, required
 from gitops.sandbox.validation.checks import (
     Errors,
+    at_most_all,
     immutable,
     int_or_percent,
+    is_strictly_within,
     label_selector,
+    network_of,
     not_negative,
     one_of,
     port_number,
     port_reference,
 )
-from gitops.sandbox.validation.metadata import is_dns_1035, is_label, is_path_segment, is_subdomain
+from gitops.sandbox.validation.metadata import is_dns_1035, is_path_segment, is_subdomain
 
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
 
@@ -89,15 +90,52 @@ def network_policy(body: Body, _old: Body | None) -> Errors:
             at = f"spec.{direction}[{index}]"
             for number, port in enumerate(rule.get("ports") or ()):
                 yield from one_of(port.get("protocol"), ("SCTP", "TCP", "UDP"), f"{at}.ports[{number}].protocol")
-                if "port" in port:
-                    yield from port_reference(port["port"], f"{at}.ports[{number}].port")
+                yield from _policy_port(port, f"{at}.ports[{number}]")
             for number, peer in enumerate(rule.get(peers) or ()):
                 yield from _peer(peer, f"{at}.{peers}[{number}]")
-    for index, kind in enumerate(spec.get("policyTypes") or ()):
+    kinds = spec.get("policyTypes") or ()
+    if len(kinds) > 2:
+        yield invalid("spec.policyTypes", list(kinds), "may not specify more than two policyTypes")
+        return
+    for index, kind in enumerate(kinds):
         yield from one_of(kind, ("Egress", "Ingress"), f"spec.policyTypes[{index}]")
 
 
+def _policy_port(port: Body, at: str) -> Errors:
+    first, last = port.get("port"), port.get("endPort")
+    if first is not None:
+        yield from port_reference(first, f"{at}.port")
+    if last is None:
+        return
+    if first is None:
+        yield required(f"{at}.port", "must be specified when endPort is specified")
+    elif isinstance(first, str):
+        yield invalid(f"{at}.endPort", last, "may not be specified when `port` is non-numeric")
+    elif last < first:
+        yield invalid(f"{at}.endPort", last, "must be greater than or equal to `port`")
+
+
+_NETWORK_TEXT = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+
+
+def _block(block: Body, at: str) -> Errors:
+    text = block.get("cidr", "")
+    whole = network_of(text)
+    if not text:
+        yield required(f"{at}.cidr")
+    elif whole is None:
+        yield invalid(f"{at}.cidr", text, _NETWORK_TEXT)
+    for index, except_text in enumerate(block.get("except") or ()):
+        part = network_of(except_text)
+        if part is None:
+            yield invalid(f"{at}.except[{index}]", except_text, _NETWORK_TEXT)
+        elif whole is not None and (part.version != whole.version or not is_strictly_within(part, whole)):
+            yield invalid(f"{at}.except[{index}]", except_text, "must be a strict subset of `cidr`")
+
+
 def _peer(peer: Body, at: str) -> Errors:
+    if (block := peer.get("ipBlock")) is not None:
+        yield from _block(block, f"{at}.ipBlock")
     if not peer:
         yield required(at, "must specify a peer")
     yield from label_selector(peer.get("podSelector"), f"{at}.podSelector")
@@ -125,6 +163,38 @@ def autoscaler(body: Body, _old: Body | None) -> Errors:
             )
     for index, metric in enumerate(spec.get("metrics") or ()):
         yield from _metric(metric, f"spec.metrics[{index}]")
+    for direction in ("scaleUp", "scaleDown"):
+        yield from _scaling((spec.get("behavior") or {}).get(direction), f"spec.behavior.{direction}")
+
+
+_LONGEST_WINDOW = 3600
+_LONGEST_PERIOD = 1800
+
+
+def _scaling(rules: Body | None, at: str) -> Errors:
+    if rules is None:
+        return
+    window = rules.get("stabilizationWindowSeconds")
+    if window is not None and window < 0:
+        yield invalid(f"{at}.stabilizationWindowSeconds", window, "must be greater than or equal to zero")
+    if window is not None and window > _LONGEST_WINDOW:
+        text = f"must be less than or equal to {_LONGEST_WINDOW}"
+        yield invalid(f"{at}.stabilizationWindowSeconds", window, text)
+    yield from one_of(rules.get("selectPolicy"), ("Disabled", "Max", "Min"), f"{at}.selectPolicy")
+    if not rules.get("policies"):
+        yield required(f"{at}.policies", "must specify at least one Policy")
+    for index, policy in enumerate(rules.get("policies") or ()):
+        where = f"{at}.policies[{index}]"
+        if policy.get("type") not in ("Percent", "Pods"):
+            yield not_supported(f"{where}.type", policy.get("type", ""), ("Percent", "Pods"))
+        if policy.get("value", 0) <= 0:
+            yield invalid(f"{where}.value", policy.get("value", 0), "must be greater than zero")
+        period = policy.get("periodSeconds", 0)
+        if period <= 0:
+            yield invalid(f"{where}.periodSeconds", period, "must be greater than zero")
+        if period > _LONGEST_PERIOD:
+            text = f"must be less than or equal to {_LONGEST_PERIOD}"
+            yield invalid(f"{where}.periodSeconds", period, text)
 
 
 _METRICS = {
@@ -144,8 +214,30 @@ def _metric(metric: Body, at: str) -> Errors:
         yield not_supported(f"{at}.type", kind, tuple(_METRICS))
     elif _METRICS[kind] not in metric:
         yield required(f"{at}.{_METRICS[kind]}", "must populate information for the given metric source")
-    if (resource := metric.get("resource")) is not None and not resource.get("name"):
-        yield required(f"{at}.resource.name", "must specify a resource name")
+    for extra in [field for name, field in _METRICS.items() if name != kind and field in metric]:
+        yield forbidden_field(f"{at}.{extra}", "must populate the given metric source only")
+    if (resource := metric.get("resource")) is not None:
+        if not resource.get("name"):
+            yield required(f"{at}.resource.name", "must specify a resource name")
+        yield from _metric_target(resource.get("target") or {}, f"{at}.resource")
+
+
+def _metric_target(target: Body, at: str) -> Errors:
+    kind, share, amount = target.get("type", ""), target.get("averageUtilization"), target.get("averageValue")
+    if not kind:
+        yield required(f"{at}.target.type", "must specify a metric target type")
+    elif kind not in ("AverageValue", "Utilization", "Value"):
+        text = "must be either Utilization, Value, or AverageValue"
+        yield invalid(f"{at}.target.type", kind, text)
+    if share is not None and share < 1:
+        yield invalid(f"{at}.target.averageUtilization", share, "must be greater than 0")
+    if share is None and amount is None:
+        text = "must set either a target raw value or a target utilization"
+        yield required(f"{at}.target.averageUtilization", text)
+    if share is not None and amount is not None:
+        yield forbidden_field(
+            f"{at}.target.averageValue", "may not set both a target raw value and a target utilization"
+        )
 
 
 def budget(body: Body, _old: Body | None) -> Errors:
@@ -154,8 +246,12 @@ def budget(body: Body, _old: Body | None) -> Errors:
     if least is not None and most is not None:
         yield invalid("spec", _budget_spec(spec), "minAvailable and maxUnavailable cannot be both set")
     yield from int_or_percent(least, "spec.minAvailable")
+    yield from at_most_all(least, "spec.minAvailable")
     yield from int_or_percent(most, "spec.maxUnavailable")
+    yield from at_most_all(most, "spec.maxUnavailable")
     yield from label_selector(spec.get("selector"), "spec.selector")
+    policies = ("AlwaysAllow", "IfHealthyBudget")
+    yield from one_of(spec.get("unhealthyPodEvictionPolicy"), policies, "spec.unhealthyPodEvictionPolicy")
 
 
 def _budget_spec(spec: Body) -> Body:
@@ -279,96 +375,3 @@ def endpoint_slice(body: Body, old: Body | None) -> Errors:
             yield required(f"endpoints[{index}].addresses", "must contain at least 1 address")
     if old is not None:
         yield from immutable(body.get("addressType"), old.get("addressType"), "addressType")
-
-
-# --- CustomResourceDefinitions ------------------------------------------------------------------------------------
-
-
-def definition(body: Body, old: Body | None) -> Errors:
-    spec = body["spec"]
-    names = spec.get("names") or {}
-    wanted = f"{names.get('plural', '')}.{spec.get('group', '')}"
-    name = body["metadata"].get("name", "")
-    if name != wanted:
-        yield invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
-    if not spec.get("group"):
-        yield required("spec.group")
-    else:
-        yield from (invalid("spec.group", spec["group"], text) for text in is_subdomain(spec["group"]))
-        if "." not in spec["group"]:
-            yield invalid("spec.group", spec["group"], "should be a domain with at least one dot")
-    if not spec.get("scope"):
-        yield required("spec.scope")
-    yield from one_of(spec.get("scope"), ("Cluster", "Namespaced"), "spec.scope")
-    versions = spec.get("versions") or []
-    if sum(bool(version.get("storage")) for version in versions) != 1:
-        yield invalid("spec.versions", _versions(versions), "must have exactly one version marked as storage version")
-    for index, version in enumerate(versions):
-        yield from _version(version, f"spec.versions[{index}]")
-    for field in ("plural", "singular", "kind", "listKind"):
-        if not names.get(field):
-            yield required(f"spec.names.{field}")
-        elif field in ("plural", "singular"):
-            yield from (invalid(f"spec.names.{field}", names[field], text) for text in is_dns_1035(names[field]))
-    if old is not None and _established(old):
-        for field in ("group", "scope"):
-            yield from immutable(spec.get(field), old["spec"].get(field), f"spec.{field}")
-        for field in ("plural", "kind"):
-            yield from immutable(names.get(field), old["spec"]["names"].get(field), f"spec.names.{field}")
-
-
-def _established(body: Body) -> bool:
-    conditions = (body.get("status") or {}).get("conditions") or ()
-    return any(entry["type"] == "Established" and entry["status"] == "True" for entry in conditions)
-
-
-def _versions(versions: list[Body]) -> Any:
-    return [{"Name": version.get("name", ""), "Served": version.get("served", False)} for version in versions]
-
-
-def _version(version: Body, at: str) -> Errors:
-    name = version.get("name", "")
-    yield from (invalid(f"{at}.name", name, text) for text in is_label(name))
-    schema = (version.get("schema") or {}).get("openAPIV3Schema")
-    if schema is None:
-        yield required(f"{at}.schema.openAPIV3Schema", "schemas are required")
-        return
-    at = f"{at}.schema.openAPIV3Schema"
-    if schema.get("type") != "object":
-        if not schema.get("type"):
-            yield required(f"{at}.type", "must not be empty at the root")
-        else:
-            yield invalid(f"{at}.type", schema["type"], "must be object at the root")
-    yield from _structural(schema, at, root=True)
-
-
-def _structural(schema: Body, at: str, *, root: bool = False) -> Errors:
-    """What keeps a schema from being structural, the common cases."""
-    free = schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("x-kubernetes-int-or-string")
-    if not schema.get("type") and not free and not root:
-        yield required(f"{at}.type", "must not be empty for specified object fields")
-    if schema.get("type") == "array" and not schema.get("items"):
-        yield required(f"{at}.items", "must be specified")
-    if schema.get("x-kubernetes-list-type") == "map" and not schema.get("x-kubernetes-list-map-keys"):
-        yield required(f"{at}.x-kubernetes-list-map-keys", "must not be empty if x-kubernetes-list-type is map")
-    for name, child in (schema.get("properties") or {}).items():
-        yield from _structural(child, f"{at}.properties[{name}]", root=root and name == "metadata")
-    if isinstance(schema.get("items"), dict):
-        yield from _structural(schema["items"], f"{at}.items")
-    if isinstance(schema.get("additionalProperties"), dict):
-        yield from _structural(schema["additionalProperties"], f"{at}.additionalProperties")
-    for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-        yield from _rule(rule, f"{at}.x-kubernetes-validations[{index}]")
-
-
-def _rule(rule: Body, at: str) -> Errors:
-    from gitops.manifests.cel import CelError, compiled, is_beyond
-
-    if not rule.get("rule", "").strip():
-        yield required(f"{at}.rule", "rule is not specified")
-        return
-    try:
-        compiled(rule["rule"], ("oldSelf", "self"))
-    except CelError as error:
-        if not is_beyond(rule["rule"]):
-            yield invalid(f"{at}.rule", rule["rule"], f"compilation failed: {error}")

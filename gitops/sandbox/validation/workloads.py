@@ -170,12 +170,19 @@ def job(body: Body, old: Body | None) -> Errors:
     if old is None:
         return
     before = old["spec"]
-    for name in ("completions", "selector"):
-        yield from immutable(spec.get(name), before.get(name), f"spec.{name}")
+    if not _is_elastic(spec, before):
+        yield from immutable(spec.get("completions"), before.get("completions"), "spec.completions")
+    yield from immutable(spec.get("selector"), before.get("selector"), "spec.selector")
     if not same(spec["template"], before["template"]):
         yield _immutable_template(spec["template"])
     for name in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
         yield from immutable(spec.get(name), before.get(name), f"spec.{name}")
+
+
+def _is_elastic(spec: Body, before: Body) -> bool:
+    """An Indexed Job may change how much it completes together with how much it does at once."""
+    same_mode = spec.get("completionMode") == before.get("completionMode") == "Indexed"
+    return same_mode and spec.get("completions") is not None and spec.get("completions") == spec.get("parallelism")
 
 
 def _immutable_template(template: Body) -> FieldError:
@@ -191,6 +198,7 @@ def _job_spec(spec: Body, at: str, *, needs_selector: bool) -> Errors:
         if needs_selector and not selects(spec["selector"], labels or {}):
             yield invalid(f"{at}.template.metadata.labels", labels, "`selector` does not match template `labels`")
     yield from not_negative(spec, *_JOB_NUMBERS, at=at)
+    yield from _index_limits(spec, at)
     yield from one_of(spec.get("completionMode"), ("Indexed", "NonIndexed"), f"{at}.completionMode")
     if spec.get("completionMode") == "Indexed" and spec.get("completions") is None:
         yield required(f"{at}.completions", "when completion mode is Indexed")
@@ -200,6 +208,25 @@ def _job_spec(spec: Body, at: str, *, needs_selector: bool) -> Errors:
         yield required(f"{at}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
     elif policy not in ("OnFailure", "Never"):
         yield not_supported(f"{at}.template.spec.restartPolicy", policy, ("OnFailure", "Never"))
+
+
+_MOST_INDEXES = 100_000
+
+
+def _index_limits(spec: Body, at: str) -> Errors:
+    """What only an Indexed Job takes, and how large it may be."""
+    indexed, parallel = spec.get("completionMode") == "Indexed", spec.get("parallelism") or 0
+    for name in ("backoffLimitPerIndex", "maxFailedIndexes"):
+        value = spec.get(name)
+        if value is not None and not indexed:
+            yield invalid(f"{at}.{name}", value, "requires indexed completion mode")
+    if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
+        yield required(f"{at}.backoffLimitPerIndex", "when maxFailedIndexes is specified")
+    if indexed and parallel > _MOST_INDEXES:
+        text = f"must be less than or equal to {_MOST_INDEXES} when completion mode is Indexed"
+        yield invalid(f"{at}.parallelism", parallel, text)
+    replacement = spec.get("podReplacementPolicy")
+    yield from one_of(replacement, ("Failed", "TerminatingOrFailed"), f"{at}.podReplacementPolicy")
 
 
 def cron_job(body: Body, _old: Body | None) -> Errors:
