@@ -10,12 +10,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
+from gitops.bounds import MIB, parsed, parsed_map, unzipped
 from gitops.engine.annotations import annotations_of, labels_of
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.audit import Anchor
+from gitops.model.reading import read_as
 from gitops.model.release import Quarantine
 
 PART_OF = "applyset.kubernetes.io/part-of"
@@ -27,6 +29,8 @@ _TOOLING = "applyset.kubernetes.io/tooling"
 _KINDS = "applyset.kubernetes.io/contains-group-kinds"
 _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 _ARGO_TRACKING = "argocd.argoproj.io/tracking-id"
+# A ConfigMap of the most that a cluster stores names some 20,000 objects; a bomb says that it names millions.
+_MOST_UNPACKED, _MOST_ROWS = 16 * MIB, 100_000
 _FLUX_LABELS = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
 _HELM_RELEASE = "meta.helm.sh/release-name"
 # Argo CD may track by a label, of this name or of the one that Helm charts use; then its entry in managedFields tells.
@@ -310,9 +314,9 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             "remove or rename it, or choose another --name"
         )
     try:
-        data = body.get("data") or {}
-        packed = (body.get("binaryData") or {}).get("inventory", "")
-        rows = _unpack(base64.b64decode(packed))
+        data = _texts(body, "data")
+        packed = _texts(body, "binaryData").get("inventory", "")
+        rows = _unpack(base64.b64decode(packed, validate=True))
         return Inventory(
             application=data.get("application") or application,
             parent=parent,
@@ -323,18 +327,18 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             spec=data.get("spec", ""),
             synced=data.get("synced", ""),
             unfinished=frozenset(data.get("unfinished", "").split()),
-            healthy=LastHealthy(**json.loads(data["healthy"])) if "healthy" in data else None,
-            releases=tuple(PastRelease(**fields) for fields in json.loads(data.get("releases") or "[]")),
-            going_back=LastHealthy(**json.loads(data["goingBack"])) if "goingBack" in data else None,
-            quarantine=_quarantine(json.loads(data["quarantine"])) if "quarantine" in data else None,
-            hooks=HookRun(**json.loads(data["hooks"])) if "hooks" in data else None,
-            anchor=Anchor(**json.loads(data["audit"])) if "audit" in data else None,
+            healthy=_read(LastHealthy, data, "healthy"),
+            releases=tuple(read_as(PastRelease, fields) for fields in _listed(data.get("releases") or "[]")),
+            going_back=_read(LastHealthy, data, "goingBack"),
+            quarantine=_read(Quarantine, data, "quarantine"),
+            hooks=_read(HookRun, data, "hooks"),
+            anchor=_read(Anchor, data, "audit"),
             formerly=data.get("formerly", ""),
             exists=True,
             version=body["metadata"].get("resourceVersion", ""),
             seal=Seal(_digest(parent, data, packed), data.get("seal", "")),
         )
-    except (ValueError, TypeError, KeyError, OSError, EOFError) as exc:
+    except ValueError as exc:
         raise ManifestError(
             f"{parent}: its inventory cannot be read ({exc}); restore the ConfigMap, or delete it and sync with "
             "--adopt to own what the commit holds again"
@@ -347,8 +351,29 @@ def _digest(parent: ResourceKey, facts: Mapping[str, Any], packed: str) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _quarantine(fields: dict[str, Any]) -> Quarantine:
-    return Quarantine(**{**fields, "also": tuple(fields.get("also") or ())})
+T = TypeVar("T")
+
+
+def _read(kind: type[T], data: Mapping[str, str], name: str) -> T | None:
+    try:
+        return read_as(kind, parsed_map(data[name])) if name in data else None
+    except ValueError as exc:
+        raise ValueError(f"data.{name}: {exc}") from exc
+
+
+def _listed(text: str) -> list[Any]:
+    found = parsed(text)
+    if not isinstance(found, list):
+        raise ValueError("data.releases: expected a list")
+    return found
+
+
+def _texts(body: Body, field: str) -> dict[str, str]:
+    """`data` of a ConfigMap, which may have been read from anywhere."""
+    found = body.get(field) or {}
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise ValueError(f"{field}: expected a map of text")
+    return found
 
 
 def _pack(inventory: Inventory) -> bytes:
@@ -362,4 +387,24 @@ def _pack(inventory: Inventory) -> bytes:
 
 
 def _unpack(packed: bytes) -> list[list[Any]]:
-    return json.loads(gzip.decompress(packed)) if packed else []
+    """The rows of `_pack`. Raises ValueError, before much memory is used, for what no `_pack` has made."""
+    if not packed:
+        return []
+    text = unzipped(packed, _MOST_UNPACKED)
+    if text.count(b"[") + text.count(b"{") > _MOST_ROWS:
+        raise ValueError(f"it names more than {_MOST_ROWS:,} objects")
+    rows = parsed(text)
+    if not isinstance(rows, list) or not all(isinstance(row, list) and _is_row(*row) for row in rows):
+        raise ValueError("expected a list of objects' names")
+    return rows
+
+
+def _is_row(*row: Any) -> bool:
+    match row:
+        case [str(), str(), str(), str()]:
+            return True
+        case [str(), str(), str(), str(), 0 | 1]:
+            return True
+        case [str(), str(), str(), str(), 0 | 1, str()]:
+            return True
+    return False
