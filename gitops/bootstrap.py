@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from gitops.bounds import PLAIN_LIMITS, MirrorLimits
 from gitops.manifests.manifest import Manifest
 from gitops.model.errors import ConfigError
 from gitops.model.revision import Tree
@@ -32,6 +33,7 @@ def render(
     enable_helm: bool = False,
     as_account: bool = False,
     by: "Renders | None" = None,
+    limits: MirrorLimits | None = None,
 ) -> tuple[Manifest, ...]:
     """What the source holds, by the renderer that it asks for or that is detected; `by` renders somewhere else.
 
@@ -43,7 +45,9 @@ def render(
 
     renders = by or here
     context = Context(app.name, app.destination.namespace, load_restrictor=load_restrictor, enable_helm=enable_helm)
-    return _complete(tree, lambda remotes: renders(tree, app.source, context._replace(remotes=remotes)), as_account)
+    return _complete(
+        tree, lambda remotes: renders(tree, app.source, context._replace(remotes=remotes)), as_account, limits
+    )
 
 
 def render_path(
@@ -54,11 +58,14 @@ def render_path(
     from renderers.registry import render_path as by_registry
 
     context = Context(load_restrictor=load_restrictor, enable_helm=enable_helm)
-    return _complete(tree, lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)), as_account=True)
+    return _complete(tree, lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)), True)
 
 
 def _complete(
-    tree: Tree, attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]", as_account: bool
+    tree: Tree,
+    attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]",
+    as_account: bool,
+    limits: MirrorLimits | None = None,
 ) -> tuple[Manifest, ...]:
     """Render, fetch the repositories that are asked for, and render again, until nothing is asked for."""
     from renderers.result import Rendered
@@ -70,27 +77,30 @@ def _complete(
             return answer.manifests
         tree.names_others = True
         for remote in answer.remotes:
-            remotes[remote] = _fetch(remote, as_account)
+            remotes[remote] = _fetch(remote, as_account, limits)
 
 
-def _fetch(remote: "Remote", as_account: bool) -> Tree:
+def _fetch(remote: "Remote", as_account: bool, limits: MirrorLimits | None) -> Tree:
     """The files of another repository that a kustomization names; it is read without credentials of its own.
 
     What was read with an account's keys is kept apart: a commit that a mirror has is given without asking the remote.
     """
     from gitops.adapters.git import GitCredentials, GitSource
-    from gitops.config import cache_folder
+    from gitops.config import cache_folder, mirror_limits
 
-    folder = cache_folder() / "bases" if as_account else cache_folder()
-    source = GitSource(folder, lambda _: GitCredentials(as_account=as_account), timeout=60.0)
+    folder = cache_folder() / ("bases" if as_account else "public")
+    source = GitSource(
+        folder, lambda _: GitCredentials(as_account=as_account), timeout=60.0, limits=limits or mirror_limits()
+    )
     return source.tree(remote.url, source.resolve(remote.url, remote.ref))
 
 
 def open_source(cache: Path, secrets: Callable[[str], str]) -> "Source":
     """Folders and repositories for a person's own command; `secrets` gives the text of a secretRef, or ""."""
     from gitops.adapters.source import Sources
+    from gitops.config import mirror_limits
 
-    return Sources(cache, secrets, here=Path.cwd(), as_account=True)
+    return Sources(cache, secrets, here=Path.cwd(), as_account=True, limits=mirror_limits())
 
 
 def source_here() -> str:
@@ -198,6 +208,7 @@ class Settings:
     require_account: bool = False
     leases: bool = False
     listen: str = ""
+    mirrors: MirrorLimits = PLAIN_LIMITS
 
 
 @contextlib.asynccontextmanager
@@ -241,8 +252,8 @@ async def open_controller(
         async with open_store(settings.state, settings.key, settings.store_url) as store:
             controller = Controller(
                 connect=_connector(settings, registry),
-                repositories=GitRepositories(settings.cache, secret, is_trusted),
-                renders=RenderCache(partial(render, by=workers.render)),
+                repositories=GitRepositories(settings.cache, secret, is_trusted, settings.mirrors),
+                renders=RenderCache(partial(render, by=workers.render, limits=settings.mirrors)),
                 store=store,
                 clock=SystemClock(),
                 version=settings.version,

@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,17 @@ MIB = 1024 * 1024
 # No file that a person writes for us is larger: Applications, plans, kubeconfigs, keys.
 MOST_FILE = 16 * MIB
 _GZIP = 31
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorLimits:
+    """How many bytes of the disk one repository's mirror may have, and all of them together."""
+
+    each: int = 2048 * MIB
+    total: int = 20480 * MIB
+
+
+PLAIN_LIMITS = MirrorLimits()
 
 
 def unzipped(data: bytes, most: int) -> bytes:

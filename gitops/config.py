@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from gitops.bounds import PLAIN_LIMITS, MirrorLimits, read_file
 from gitops.engine.paths import parse_path, parse_pointer
+from gitops.manifests import quantity
 from gitops.manifests.cel import CelError, check_bounded, compiled
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body
@@ -52,6 +54,27 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "gitops"
 
 
+def mirror_limits(each: str = "", total: str = "") -> MirrorLimits:
+    """How much disk mirrors may have: the options, else GITOPS_REPOSITORY_SIZE and GITOPS_REPOSITORIES_SIZE.
+
+    Raises ConfigError.
+    """
+    plain = PLAIN_LIMITS
+    return MirrorLimits(_size(each, "--repository-size", plain.each), _size(total, "--repositories-size", plain.total))
+
+
+def _size(option: str, name: str, default: int) -> int:
+    variable = "GITOPS_" + name.removeprefix("--").replace("-", "_").upper()
+    text = option or os.environ.get(variable, "")
+    try:
+        size = int(quantity.parse(text)) if text else default
+    except quantity.QuantityError:
+        size = 0
+    if size <= 0:
+        raise ConfigError(f"{name if option else variable}: expected a size such as 500Mi or 2Gi, got {text!r}")
+    return size
+
+
 def parse_duration(text: str) -> float:
     """`1h30m`, `90s`, `1.5h` → seconds. Raises ValueError."""
     if not DURATION.fullmatch(text):
@@ -78,9 +101,11 @@ def read_application(path: Path) -> Application:
 def read_applications(path: Path) -> list[Application]:
     """Every Application in the file `path`. Raises ConfigError."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as exc:
         raise ConfigError(f"{path}: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
     try:
         documents = load_all(data, str(path))
     except ManifestError as exc:

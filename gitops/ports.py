@@ -108,6 +108,10 @@ class Repositories(Protocol):
         """The paths that differ between two commits which are both here; None when that cannot be told."""
         ...
 
+    async def forget(self, app: Application) -> None:
+        """Nobody reads the repository of `app` any more: what is kept of it goes."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -10,20 +10,17 @@ be repaired is fetched anew, whether a fetch or a read finds it broken.
 Not here: how git is run and credentials reach it (`git_process`), which ref is meant (`git_refs`), files (`git_tree`).
 """
 
-import fcntl
-import hashlib
-import os
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from gitops.adapters.git_process import GitCredentials, GitFailure, GitProcess, Remote, remote_of
 from gitops.adapters.git_refs import FULL_COMMIT, PART_OF_COMMIT, RemoteRefs, find_ref, parse_refs, unknown
 from gitops.adapters.git_tree import GitFiles, Mark, mark_of
+from gitops.adapters.mirrors import Mirrors, TooLargeError
 from gitops.adapters.work_tree import is_in_history
+from gitops.bounds import PLAIN_LIMITS, MirrorLimits
 from gitops.model.errors import HostUnreachableError, SourceError
 from gitops.model.revision import Revision, Tree
 
@@ -59,9 +56,10 @@ class GitSource:
         allow_http: bool = False,
         environment: Mapping[str, str] | None = None,
         timeout: float = 300.0,
+        limits: MirrorLimits = PLAIN_LIMITS,
     ) -> None:
         """Mirrors are kept in `cache`; `credentials` finds them by repository URL; `timeout` is for one git command."""
-        self._cache = cache
+        self._mirrors = Mirrors(cache, limits, timeout)
         self._credentials = credentials or (lambda url: GitCredentials())
         self._allowed: Sequence[str] = ["https", "ssh", *["file"] * allow_file, *["http"] * allow_http]
         self._git = GitProcess(environment, self._allowed)
@@ -108,16 +106,16 @@ class GitSource:
         return is_in_history(self._git, self._mirror(remote), revision.sha, sha)
 
     def changed(self, repo_url: str, old: str, new: str) -> frozenset[str] | None:
-        """The paths in which two commits of the mirror differ; None when it has not both, or they are too many."""
+        """The paths in which two commits of the mirror differ; None when it has not both, or they cannot be told."""
         mirror = self._mirror(self._remote(repo_url))
         arguments = ["diff-tree", "-r", "--name-only", "--no-renames", "-z", "--end-of-options", old, new]
         try:
             listing = self._git.run(arguments, mirror, 60.0)
-        except GitFailure:
+            if listing.count(b"\0") > _MOST_CHANGED:
+                return None
+            return frozenset(name.decode() for name in listing.split(b"\0") if name)
+        except (GitFailure, SourceError, UnicodeDecodeError):  # a name that is not UTF-8 may be told apart differently
             return None
-        if listing.count(b"\0") > _MOST_CHANGED:
-            return None
-        return frozenset(name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name)
 
     # ── mirrors ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -125,13 +123,14 @@ class GitSource:
         return remote_of(repo_url, self._credentials(repo_url), self._allowed)
 
     def _mirror(self, remote: Remote) -> Path:
-        return self._cache / (hashlib.sha256(remote.url.encode()).hexdigest()[:32] + ".git")
+        return self._mirrors.path(remote.url)
 
     def _refs(self, remote: Remote) -> RemoteRefs:
-        self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._mirrors.make_folder()
+        self._mirrors.used(self._mirror(remote))
         arguments = ["ls-remote", "--symref", "--", remote.url, "HEAD", "refs/heads/*", "refs/tags/*"]
         try:
-            listing = self._git.run(arguments, self._cache, min(self._timeout, 60.0), remote)
+            listing = self._git.run(arguments, self._mirrors.folder, min(self._timeout, 60.0), remote)
         except GitFailure as error:
             raise _unreadable(remote, error) from error
         refs = parse_refs(listing.decode("utf-8", "replace"))
@@ -144,8 +143,9 @@ class GitSource:
         mirror = self._mirror(remote)
         commit = self._commit(mirror, sha)
         if commit is not None:
+            self._mirrors.used(mirror)
             return commit
-        with self._locked(mirror):
+        with self._mirrors.locked(mirror):
             commit = self._commit(mirror, sha)
             if commit is None:
                 self._fetch(remote, mirror)
@@ -156,7 +156,7 @@ class GitSource:
 
     def _whole_commit(self, remote: Remote, part: str) -> str:
         mirror = self._mirror(remote)
-        with self._locked(mirror):
+        with self._mirrors.locked(mirror):
             if self._commit(mirror, part) is None:
                 self._fetch(remote, mirror)
         commit = self._commit(mirror, part)
@@ -175,10 +175,14 @@ class GitSource:
             return None
 
     def _fetch(self, remote: Remote, mirror: Path) -> None:
-        """Bring every branch and tag; a broken mirror is replaced once."""
-        self._prepare(mirror)
+        """Bring every branch and tag; a mirror that is broken, or full of what is no longer there, is replaced once."""
+        is_new = self._prepare(mirror)
         try:
             self._fetch_refs(remote, mirror, *_EVERYTHING)
+        except TooLargeError:
+            if is_new:
+                raise
+            self._replace(remote, mirror)
         except GitFailure as error:
             if not any(mark in str(error) for mark in _BROKEN):
                 raise _unreadable(remote, error) from error
@@ -187,7 +191,7 @@ class GitSource:
     def _renew(self, remote: Remote, sha: str, broken: Mark) -> None:
         """Fetch the mirror anew, unless somebody has done so since it had the mark `broken`; then it has the commit."""
         mirror = self._mirror(remote)
-        with self._locked(mirror):
+        with self._mirrors.locked(mirror):
             if mark_of(mirror) == broken:
                 self._replace(remote, mirror)
         self._require(remote, sha)
@@ -200,7 +204,12 @@ class GitSource:
         try:
             self._fetch_refs(remote, fresh, *_EVERYTHING)
         except GitFailure as error:
+            shutil.rmtree(fresh, ignore_errors=True)
             raise _unreadable(remote, error) from error
+        except TooLargeError:
+            if self._mirrors.is_too_large(mirror):
+                shutil.rmtree(mirror, ignore_errors=True)
+            raise
         shutil.rmtree(mirror, ignore_errors=True)
         fresh.rename(mirror)
 
@@ -223,36 +232,41 @@ class GitSource:
             "--no-show-forced-updates",
         ]
         prune = ["--prune"] if len(refspecs) > 1 else []
-        self._git.run(["fetch", *options, *prune, "--", remote.url, *refspecs], mirror, self._timeout, remote)
-
-    def _prepare(self, mirror: Path) -> None:
-        """Make the mirror, or clear away what a killed git left in it; the caller holds the lock."""
-        if not (mirror / "HEAD").exists() or not (mirror / "config").exists():
-            shutil.rmtree(mirror, ignore_errors=True)
-            mirror.mkdir(parents=True)
-            self._git.run(["init", "--quiet", "--bare", "--template=", "."], mirror, 60.0)
-            return
-        for leftover in [*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock")]:
-            leftover.unlink(missing_ok=True)
-
-    @contextmanager
-    def _locked(self, mirror: Path) -> Iterator[None]:
-        """Hold the mirror's lock; the system lets go of it when a process dies."""
-        self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-        deadline = time.monotonic() + self._timeout
-        descriptor = os.open(mirror.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        arguments = ["fetch", *options, *prune, "--", remote.url, *refspecs]
+        is_new = not _has_commits(mirror)
         try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise SourceError(f"another fetch of this repository took over {self._timeout:.0f} s") from None
-                    time.sleep(0.05)
-            yield
-        finally:
-            os.close(descriptor)
+            self._git.run(arguments, mirror, self._timeout, remote, self._mirrors.check(mirror))
+            self._mirrors.check(mirror)()
+        except SourceError as error:
+            if is_new:
+                shutil.rmtree(mirror)
+            else:
+                _clear(mirror)
+            if isinstance(error, TooLargeError):
+                raise TooLargeError(f"{remote.url}: its mirror {error}") from None
+            raise
+
+    def _prepare(self, mirror: Path) -> bool:
+        """Make the mirror, or clear away what a killed git left in it; whether it is new. The caller holds the lock."""
+        if (mirror / "HEAD").exists() and (mirror / "config").exists():
+            _clear(mirror)
+            return False
+        self._mirrors.tidy()
+        shutil.rmtree(mirror, ignore_errors=True)
+        mirror.mkdir(parents=True)
+        self._git.run(["init", "--quiet", "--bare", "--template=", "."], mirror, 60.0)
+        return True
+
+
+def _has_commits(mirror: Path) -> bool:
+    return any((mirror / "objects" / "pack").glob("*.pack")) or any((mirror / "refs" / "heads").glob("*"))
+
+
+def _clear(mirror: Path) -> None:
+    """Remove what a git that was killed left: locks, and packs that it had not finished."""
+    packs = (mirror / "objects" / "pack").glob("tmp_*")
+    for leftover in [*mirror.glob("*.lock"), *(mirror / "refs").rglob("*.lock"), *packs]:
+        leftover.unlink(missing_ok=True)
 
 
 def _unreadable(remote: Remote, error: GitFailure) -> SourceError:

@@ -9,23 +9,36 @@ Not here: what is fetched (`git`), which ref is meant (`git_refs`), reading file
 
 import os
 import re
+import resource
+import selectors
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from gitops.bounds import MIB
 from gitops.model.errors import HostUnreachableError, SourceError
 
+# A hundred thousand refs, or changed paths: who has more is not served.
+MOST_PRINTED: Final = 16 * MIB
+_MOST_COMPLAINT: Final = 64 * 1024
+_CHUNK: Final = 256 * 1024
+_CHECK_SECONDS: Final = 0.25
+# What a git may have. A fetch resolves deltas; large files are read in pieces, and packs through a window.
+_MEMORY: Final = 256 * MIB
+_FETCH_MEMORY: Final = 512 * MIB
 PROTOCOLS: Final = ("https", "http", "ssh", "file")
 
 _SETTINGS: Final = {
     "core.hooksPath": "/dev/null",
+    "core.bigFileThreshold": "16m",
     "core.fsmonitor": "false",
     "core.askPass": "/bin/false",
     "credential.helper": "",
@@ -54,6 +67,10 @@ _OF_HOST = re.compile(
 )
 _USERINFO = re.compile(r"(?<=://)[^/@\s']*@")
 _SCP = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\[\]-]*:(?!:)(?!//)[^\s]+")
+
+
+def _nothing() -> None:
+    """Nothing is to be checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,33 +194,117 @@ class GitProcess:
             counted |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
         return self._environment | counted
 
-    def run(self, arguments: Sequence[str], directory: Path, timeout: float, remote: Remote | None = None) -> bytes:
-        """What git prints; raises GitFailure (with git's own words, scrubbed) or SourceError when time is up."""
+    def run(
+        self,
+        arguments: Sequence[str],
+        directory: Path,
+        timeout: float,
+        remote: Remote | None = None,
+        check: Callable[[], None] = _nothing,
+    ) -> bytes:
+        """What git prints, at most MOST_PRINTED; raises GitFailure with git's own words, scrubbed.
+
+        SourceError when time is up or it prints more. While it runs `check` is called now and then; what that raises
+        ends git too.
+        """
         with _secrets_for(remote) as (settings, extra):
-            process = subprocess.Popen(
-                [self.program, *arguments],
-                cwd=directory,
-                env=self.environment(settings) | extra,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            process = self.start(arguments, directory, settings, extra)
+
+            def checked() -> None:
+                _limit_memory(process.pid, _memory(arguments[0]))
+                check()
+
             try:
-                out, err = process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired as error:
-                raise _too_late(arguments[0], timeout, remote) from error
+                out, err = _printed(process, timeout, checked)
+            except _StoppedError as error:
+                said = f"git {arguments[0]} {error}"
+                slow = HostUnreachableError if error.is_late else SourceError
+                raise SourceError(said) if remote is None else slow(f"{remote.url}: {said}") from None
             finally:
                 end(process)
         if process.returncode != 0:
             words = err.decode(errors="replace")
+            if "out of memory" in words.lower():
+                most = f"git {arguments[0]} needs more than {_memory(arguments[0]) // MIB} MiB of memory"
+                raise SourceError(f"{remote.url}: {most}" if remote else most)
             raise GitFailure(remote.scrub(words) if remote else words)
         return out
 
+    def start(
+        self,
+        arguments: Sequence[str],
+        directory: Path,
+        settings: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
+        stderr: int = subprocess.PIPE,
+    ) -> subprocess.Popen[bytes]:
+        """A git of its own process group, with a bound on the memory that it and what it starts may have."""
+        process = subprocess.Popen(
+            [self.program, *arguments],
+            cwd=directory,
+            env=self.environment(settings) | dict(extra or {}),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        _limit_memory(process.pid, _memory(arguments[0]))
+        return process
 
-def _too_late(command: str, timeout: float, remote: Remote | None) -> SourceError:
-    said = f"git {command} did not end within {timeout:.0f} s"
-    return SourceError(said) if remote is None else HostUnreachableError(f"{remote.url}: {said}")
+
+def _memory(command: str) -> int:
+    return _FETCH_MEMORY if command == "fetch" else _MEMORY
+
+
+def _limit_memory(pid: int, most: int) -> None:
+    """For a process, and for those that it has started before it had a limit to hand on."""
+    with suppress(OSError, ValueError):  # it has ended meanwhile
+        resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            _limit_memory(int(child), most)
+
+
+class _StoppedError(Exception):
+    """It has had all the time that it may have, or has said all that it may say."""
+
+    def __init__(self, why: str, *, is_late: bool) -> None:
+        super().__init__(why)
+        self.is_late = is_late
+
+
+def _printed(process: subprocess.Popen[bytes], timeout: float, check: Callable[[], None]) -> tuple[bytes, bytes]:
+    """All that a process prints until it ends; of its complaints the beginning. Raises _StoppedError."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    deadline = time.monotonic() + timeout
+    check_at = 0.0
+    late = _StoppedError(f"did not end within {timeout:.0f} s", is_late=True)
+    said = {process.stdout: bytearray(), process.stderr: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for stream in said:
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            if time.monotonic() > deadline:
+                raise late
+            for key, _ in selector.select(min(_CHECK_SECONDS, timeout)):
+                data = os.read(key.fd, _CHUNK)
+                if not data:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is process.stdout:
+                    said[process.stdout] += data
+                elif len(said[process.stderr]) < _MOST_COMPLAINT:
+                    said[process.stderr] += data
+            if len(said[process.stdout]) > MOST_PRINTED:
+                raise _StoppedError(f"printed more than {MOST_PRINTED // MIB} MiB", is_late=False)
+            if time.monotonic() > check_at:
+                check()
+                check_at = time.monotonic() + _CHECK_SECONDS
+    try:
+        process.wait(max(0.1, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise late from None
+    return bytes(said[process.stdout]), bytes(said[process.stderr])
 
 
 class GitFailure(Exception):

@@ -75,7 +75,7 @@ class GitFiles:
 
     def read(self, path: str, node: Node) -> tuple[bytes, str]:
         with self._lock:
-            return self._objects.read(node.id, node.size, path), node.id
+            return self._objects.read(node.id, node.size, path, is_sized=True), node.id
 
     def _find(self, path: str) -> _Object | None:
         if not path:
@@ -123,9 +123,9 @@ class Objects:
         """The size of an object, without its content."""
         return self._answer(lambda: self._header(self._talk("--batch-check"), name, path))
 
-    def read(self, name: str, limit: int, path: str) -> bytes:
-        """The content of an object of at most `limit` bytes."""
-        return self._answer(lambda: self._content(name, limit, path))
+    def read(self, name: str, limit: int, path: str, *, is_sized: bool = False) -> bytes:
+        """The content of an object of at most `limit` bytes; `is_sized` when `size` has told that it is."""
+        return self._answer(lambda: self._content(name, limit, path, is_sized))
 
     def _answer(self, ask: Callable[[], T]) -> T:
         try:
@@ -148,12 +148,13 @@ class Objects:
         self._talks.clear()
         return killed
 
-    def _content(self, name: str, limit: int, path: str) -> bytes:
+    def _content(self, name: str, limit: int, path: str, is_sized: bool) -> bytes:
+        # Asked for first: git takes an object into memory before it tells how large that is.
+        size = limit if is_sized else self._header(self._talk("--batch-check"), name, path)
+        if size > limit:
+            raise SourceError(f"{path or '.'}: {size:,} bytes, more than the {limit:,} that are read")
         talk = self._talk("--batch")
         size = self._header(talk, name, path)
-        if size > limit:
-            end(self._talks.pop("--batch"))
-            raise SourceError(f"{path or '.'}: {size:,} bytes, more than the {limit:,} that are read")
         assert talk.stdout is not None
         data = talk.stdout.read(size + 1)[:size]
         if len(data) != size:
@@ -163,14 +164,8 @@ class Objects:
     def _talk(self, mode: str) -> subprocess.Popen[bytes]:
         if mode not in self._talks:
             self._mark = self._mark if self._talks else mark_of(self._directory)
-            self._talks[mode] = subprocess.Popen(
-                [self._git.program, "cat-file", mode],
-                cwd=self._directory,
-                env=self._git.environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
+            self._talks[mode] = self._git.start(
+                ["cat-file", mode], self._directory, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
         return self._talks[mode]
 

@@ -14,9 +14,11 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from gitops.adapters.git import GitSource
-from gitops.adapters.git_process import is_ssh
+from gitops.adapters.git_process import PROTOCOLS, GitCredentials, is_ssh, remote_of
 from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, hint, missing
+from gitops.adapters.mirrors import Mirrors
 from gitops.adapters.source import Sources
+from gitops.bounds import PLAIN_LIMITS, MirrorLimits
 from gitops.model.application import Application, SourceSpec
 from gitops.model.revision import Revision, Tree
 from gitops.model.source_name import source_name
@@ -26,6 +28,7 @@ _NETWORK_THREADS = 1024
 _LOCAL_THREADS = 4
 # Trees that are kept open; each holds two git processes while it is used.
 _TREES_KEPT = 6
+_FORGET_SECONDS = 5.0
 T = TypeVar("T")
 
 
@@ -55,9 +58,14 @@ class GitRepositories:
     """
 
     def __init__(
-        self, cache: Path, secrets: Callable[[Application, str], str], is_trusted: Callable[[Application], bool]
+        self,
+        cache: Path,
+        secrets: Callable[[Application, str], str],
+        is_trusted: Callable[[Application], bool],
+        limits: MirrorLimits = PLAIN_LIMITS,
     ) -> None:
         self._cache = cache
+        self._limits = limits
         self._secrets = secrets
         self._is_trusted = is_trusted
         self._network = ThreadPoolExecutor(_NETWORK_THREADS, thread_name_prefix="git-remote")
@@ -99,6 +107,15 @@ class GitRepositories:
     async def changed(self, app: Application, old: str, new: str) -> frozenset[str] | None:
         return await self._in(self._local, lambda: self._git(app).changed(app.source.repoURL, old, new))
 
+    async def forget(self, app: Application) -> None:
+        name = self.name_of(app)
+        for place in [place for place in self._trees if place[0] == name]:
+            del self._trees[place]
+        # The mirror is the repository's, whoever reads it: no credentials are looked up for one that has gone.
+        mirrors = Mirrors(self._cache / "mirrors", self._limits, _FORGET_SECONDS)
+        url = remote_of(app.source.repoURL, GitCredentials(), PROTOCOLS).url
+        await self._in(self._local, lambda: mirrors.remove(mirrors.path(url)))
+
     async def close(self) -> None:
         self._trees.clear()
         self._network.shutdown(wait=False, cancel_futures=True)
@@ -107,7 +124,10 @@ class GitRepositories:
     def _git(self, app: Application) -> GitSource:
         """Called in a thread: the Secret may have to be asked for."""
         sources = Sources(
-            self._cache, lambda reference: self._secrets(app, reference), as_account=self._is_trusted(app)
+            self._cache,
+            lambda reference: self._secrets(app, reference),
+            as_account=self._is_trusted(app),
+            limits=self._limits,
         )
         return sources.git(app.source.credentials)
 

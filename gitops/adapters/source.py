@@ -9,6 +9,7 @@ from pathlib import Path
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.git import GitCredentials, GitSource
 from gitops.adapters.work_tree import WorkTree, owned_work_tree_of, work_tree_of
+from gitops.bounds import PLAIN_LIMITS, MirrorLimits
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Credentials, SourceSpec
@@ -29,7 +30,13 @@ class Sources:
     """
 
     def __init__(
-        self, cache: Path, secrets: Callable[[str], str], here: Path | None = None, *, as_account: bool = False
+        self,
+        cache: Path,
+        secrets: Callable[[str], str],
+        here: Path | None = None,
+        *,
+        as_account: bool = False,
+        limits: MirrorLimits = PLAIN_LIMITS,
     ) -> None:
         """`here` is where we were called: a commit that the repository's own work tree there has needs no remote.
 
@@ -38,6 +45,7 @@ class Sources:
         self._here = here
         self._as_account = as_account
         self._cache = cache / "mirrors"
+        self._limits = limits
         self._secrets = secrets
 
     async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:
@@ -83,7 +91,7 @@ class Sources:
     def git(self, spec: Credentials) -> GitSource:
         """The mirrors, read with these credentials. Raises ConfigError for a secretRef that is not known."""
         credentials = self._credentials(spec)
-        return GitSource(self._cache, lambda _: credentials, allow_file=True)
+        return GitSource(self._cache, lambda _: credentials, allow_file=True, limits=self._limits)
 
     def _credentials(self, spec: Credentials) -> GitCredentials:
         found = GitCredentials(ca_file=spec.caFile, proxy=spec.proxy, as_account=self._as_account)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitops.cli.escape import printable
-from gitops.cli.settings import Settings, run_controller
+from gitops.cli.settings import Settings, fail, run_controller
 
 if TYPE_CHECKING:
     from gitops.bootstrap import Settings as Start
@@ -46,6 +46,18 @@ _THREADS = 64
     metavar="HOST:PORT",
     help="Serve /healthz, /readyz and /metrics here (default: :8080 in a cluster, else nowhere).",
 )
+@click.option(
+    "--repository-size",
+    default="",
+    metavar="SIZE",
+    help="Disk that the mirror of one repository may have (default: $GITOPS_REPOSITORY_SIZE, else 2Gi).",
+)
+@click.option(
+    "--repositories-size",
+    default="",
+    metavar="SIZE",
+    help="Disk that all mirrors together may have (default: $GITOPS_REPOSITORIES_SIZE, else 20Gi).",
+)
 @click.pass_obj
 def run(
     settings: Settings,
@@ -57,13 +69,20 @@ def run(
     watch_namespace: str,
     leases: bool | None,
     listen: str,
+    repository_size: str,
+    repositories_size: str,
 ) -> None:
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
     from gitops.bootstrap import Settings as Start
     from gitops.cli.version import own_version
-    from gitops.config import cache_folder, state_folder
+    from gitops.config import cache_folder, mirror_limits, state_folder
+    from gitops.model.errors import ConfigError
 
     here = own_namespace()
+    try:
+        limits = mirror_limits(repository_size, repositories_size)
+    except ConfigError as exc:
+        fail(exc)
     start = Start(
         kubeconfig=settings.kubeconfig,
         context=settings.context,
@@ -80,6 +99,7 @@ def run(
         require_account=require_service_account,
         leases=bool(here or settings.store) if leases is None else leases,
         listen=listen or (":8080" if here else ""),
+        mirrors=limits,
     )
     run_controller(settings, _run(start))
 

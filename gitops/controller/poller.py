@@ -103,6 +103,7 @@ class Poller:
         self._names: dict[str, str] = {}  # the repository that each Application was added with
         self._hosts: dict[str, Host] = {}
         self._turns = Turns(_LOOKS_EACH)
+        self._forgetting: set[asyncio.Task[None]] = set()
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self.looks = 0
 
@@ -125,7 +126,7 @@ class Poller:
         """
         name = self._repositories.name_of(tracked.app)
         if self._names.get(tracked.identity, name) != name:
-            self.remove(tracked)
+            self.forget(tracked)
         self._names[tracked.identity] = name
         known = self._known.setdefault(name, _Repository(tracked.app, tracked.app.interval))
         known.wants(tracked.identity, tracked.app.interval)
@@ -135,9 +136,27 @@ class Poller:
             self._on_look(tracked, known.error)
 
     def remove(self, tracked: Tracked) -> None:
+        """Look for this Application no more; another replica may be about to."""
         name = self._names.pop(tracked.identity, None)
         if name is not None:
             self._leave(name, self._known[name], tracked.identity)
+
+    def forget(self, tracked: Tracked) -> None:
+        """The same, and drop what is kept of its repository, if nobody else reads that."""
+        name = self._names.get(tracked.identity, "")
+        found = self._known.get(name)
+        self.remove(tracked)
+        if found is None or any(found.app.source.address == other.app.source.address for other in self._known.values()):
+            return
+        task = asyncio.create_task(self._forget(found.app), name="forget")
+        self._forgetting.add(task)
+        task.add_done_callback(self._forgetting.discard)
+
+    async def _forget(self, app: Application) -> None:
+        try:
+            await self._repositories.forget(app)
+        except (GitopsError, OSError) as exc:  # what is left goes in time
+            log.warning("mirror.not-removed", repository=app.source.address, error=str(exc))
 
     def wake(self, tracked: Tracked) -> None:
         """Look at the repository of this Application now."""

@@ -157,7 +157,7 @@ class Controller:
         log.info("application.gone", application=identity)
         self._events.something_went = True
         self.children.gone(identity)
-        self.poller.remove(tracked)
+        self.poller.forget(tracked)
         self.fleet.remove(identity)
         self.records.changed(identity)
         self.lanes.drop(tracked.cluster, identity)

@@ -355,3 +355,19 @@ def test_who_stands_by_asks_no_repository_and_looks_at_once_when_it_takes_over(w
             first.stop()
             newer = world.commit(settings=config_map("settings", a="2"))
             second.until_synced(newer)
+
+
+def test_the_mirror_of_a_repository_that_no_application_names_is_removed(world):
+    world.commit(web=config_map("web"))
+    (world.folder / "other").mkdir()
+    other = World(world.folder / "other", world.kubeconfig.read_text(), f"{world.namespace}-other")
+    other.commit(web=config_map("web"))
+    moved = replace(other.app, name="other", sync=replace(other.app.sync, automated=True), interval=0.3)
+    mirrors = world.folder / "cache" / "mirrors"
+    with Running(world, replace(world.app, interval=0.3), moved) as running:
+        running.until(lambda: len(list(mirrors.glob("*.git"))) == 2)
+        running.until(lambda: running.tracked("gitops/other").sync == "Synced")
+        running.call(lambda: running.controller.roster.drop("test", "gitops/other"))
+        running.until(lambda: len(list(mirrors.glob("*.git"))) == 1)
+        running.call(lambda: running.controller.roster.put("test", Entry(moved, trusted=True)))
+        running.until(lambda: len(list(mirrors.glob("*.git"))) == 2)
