@@ -70,6 +70,8 @@ class Sealer:
         if not isinstance(value, str) or not value.startswith(_MARK):
             return value
         raw = base64.b64decode(value[len(_MARK) :])
+        if len(raw) < 2 * _NONCE_BYTES:
+            raise StoreError("a stored Secret is damaged: its sealed value is too short")
         try:
             return AESGCM(self._load()).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None).decode()
         except InvalidTag:

@@ -95,6 +95,8 @@ class SqliteStore(SqlStore):
 
     def _connect(self) -> None:
         self._db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        # A text that is not UTF-8 is one damaged row, and no reason to give none.
+        self._db.text_factory = lambda data: data.decode(errors="replace")
         self._path.chmod(0o600)
         self._keep_a_log()
         self._db.execute("PRAGMA synchronous = FULL")

@@ -7,18 +7,21 @@ result; each database carries scripts out in its own way, and knows how to seria
 import asyncio
 import gzip
 import json
+import logging
 import secrets
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from typing import Any, TypeVar
 
 from gitops.adapters.sealing import Sealer
-from gitops.manifests.key import ResourceKey
+from gitops.bounds import MIB, parsed, parsed_map, unzipped
+from gitops.logs import Log
+from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest, Origin
 from gitops.model.audit import GENESIS, Anchor, AuditEvent, digest_of
 from gitops.model.errors import StoreError
+from gitops.model.reading import read_row
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
@@ -45,10 +48,13 @@ SCHEMA = (
 # Remembered answers beyond this are forgotten; each costs one dry-run to learn again.
 _MOST_EQUAL = 200_000
 _AT_ONCE = 500
+# A render gives 32 MiB at most.
+_MOST_RENDERED = 128 * MIB
 _AUDIT_COLUMNS = ", ".join(field.name for field in fields(AuditEvent))
 _RELEASE_COLUMNS = ", ".join(field.name for field in fields(Release))
 _ASKED_COLUMNS = ", ".join(field.name for field in fields(Asked))
 
+log = Log()
 T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 Script = Generator[tuple[str, Sequence[object]], Rows, T]
@@ -60,6 +66,7 @@ class SqlStore(ABC):
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
         self._id = ""
+        self._damaged: set[tuple[str, str]] = set()
 
     @abstractmethod
     async def _rows(self, sql: str, *values: object) -> Rows:
@@ -81,7 +88,7 @@ class SqlStore(ABC):
         rows = await self._rows(
             f"SELECT DISTINCT application, cluster FROM audit {where}", *filter(None, [application])
         )
-        return sorted((row[0], row[1]) for row in rows)
+        return sorted((str(row[0]), str(row[1])) for row in rows)
 
     async def events(self, application: str, cluster: str) -> list[AuditEvent]:
         sql = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE application = ? AND cluster = ? ORDER BY seq"
@@ -107,24 +114,25 @@ class SqlStore(ABC):
         await self._rows(sql, rendered.digest, data)
 
     async def rendered(self, digest: str) -> RenderedSet | None:
-        rows = await self._rows("SELECT data FROM rendered WHERE digest = ?", digest)
+        sql = "SELECT CASE WHEN length(data) <= ? THEN data END FROM rendered WHERE digest = ?"
+        rows = await self._rows(sql, _MOST_RENDERED, digest)
         if not rows:
             return None
         try:
             return await asyncio.to_thread(_unpacked, rows[0][0], digest, self._sealer)
-        except (OSError, EOFError, ValueError, TypeError, zlib.error) as exc:
+        except (ValueError, TypeError) as exc:
             raise StoreError(f"the stored rendered set {digest[:12]} is damaged: {exc}") from exc
 
     async def add_release(self, release: Release) -> Release:
         return await self._transact(f"releases {release.application}", lambda: _add_release(release))
 
     async def applications(self) -> list[str]:
-        return sorted(row[0] for row in await self._rows("SELECT DISTINCT application FROM releases"))
+        return sorted(str(row[0]) for row in await self._rows("SELECT DISTINCT application FROM releases"))
 
     async def releases(self, application: str, cluster: str = "") -> list[Release]:
         columns, order = _RELEASE_COLUMNS, "at DESC, number DESC"
         sql = f"SELECT {columns} FROM releases WHERE application = ? AND ? IN ('', cluster) ORDER BY {order}"
-        return [Release(*row) for row in await self._rows(sql, application, cluster)]
+        return list(self._readable(Release, "releases", await self._rows(sql, application, cluster)))
 
     async def request(self, application: str, verb: str, detail: dict[str, Any], actor: str, at: str) -> int:
         # One at a time, so that numbers become visible in order and `after` skips none.
@@ -132,7 +140,8 @@ class SqlStore(ABC):
 
     async def requests(self, after: int = 0) -> list[Asked]:
         sql = f"SELECT {_ASKED_COLUMNS} FROM requests WHERE number > ? AND outcome IS NULL ORDER BY number"
-        return [replace(Asked(*row), detail=json.loads(row[3])) for row in await self._rows(sql, after)]
+        rows = [(*row[:3], _detail(row[3]), *row[4:]) for row in await self._rows(sql, after)]
+        return list(self._readable(Asked, "requests", rows))
 
     async def answer(self, number: int, outcome: str) -> None:
         sql = "UPDATE requests SET outcome = ? WHERE number = ? AND outcome IS NULL"
@@ -140,11 +149,11 @@ class SqlStore(ABC):
 
     async def outcome(self, number: int) -> str | None:
         rows = await self._rows("SELECT outcome FROM requests WHERE number = ?", number)
-        return rows[0][0] if rows else None
+        return _text(rows[0][0]) if rows else None
 
     async def setting(self, application: str, name: str) -> str | None:
         rows = await self._rows("SELECT value FROM settings WHERE application = ? AND name = ?", application, name)
-        return rows[0][0] if rows else None
+        return _text(rows[0][0]) if rows else None
 
     async def set_setting(self, application: str, name: str, value: str | None) -> None:
         await self.set_settings(name, {application: value})
@@ -154,7 +163,18 @@ class SqlStore(ABC):
 
     async def settings(self, name: str) -> dict[str, str]:
         rows = await self._rows("SELECT application, value FROM settings WHERE name = ?", name)
-        return dict(sorted((row[0], row[1]) for row in rows))
+        return dict(sorted((str(row[0]), _text(row[1]) or "") for row in rows))
+
+    def _readable(self, kind: type[T], table: str, rows: Rows) -> Iterator[T]:
+        """The rows that are as we write them; of each other one it is told once, and it is left out."""
+        for row in rows:
+            try:
+                yield read_row(kind, row)
+            except ValueError as exc:
+                name = " ".join(str(part)[:60] for part in row[:2])
+                if (table, name) not in self._damaged:
+                    self._damaged.add((table, name))
+                    log.at(logging.CRITICAL, "store.row-damaged", table=table, row=name, error=str(exc))
 
 
 def make_tables(schema: Sequence[str]) -> Script[str]:
@@ -243,12 +263,39 @@ def _packed(rendered: RenderedSet, sealer: Sealer) -> bytes:
 
 
 def _unpacked(data: bytes, digest: str, sealer: Sealer) -> RenderedSet:
-    revision, keys, rows, *children = json.loads(gzip.decompress(data))  # sets of older versions have no children
+    """Raises ValueError or TypeError for what `_packed` has not made."""
+    if not isinstance(data, bytes):
+        raise ValueError(f"expected at most {_MOST_RENDERED // MIB} MiB of bytes")
+    revision, keys, rows, *children = parsed(unzipped(data, _MOST_RENDERED))  # older versions have no children
     manifests = tuple(
-        Manifest(ResourceKey(*key), sealer.opened(body), Origin(path, line))
+        Manifest(read_row(ResourceKey, tuple(key)), _opened(sealer, body), read_row(Origin, (path, line)))
         for key, (path, line, body) in zip(keys, rows, strict=True)
     )
-    return RenderedSet(Revision(*revision), manifests, digest, children=tuple(children[0]) if children else ())
+    found = read_row(Revision, tuple(revision))
+    return RenderedSet(found, manifests, digest, children=tuple(_map(one) for one in children[0]) if children else ())
+
+
+def _opened(sealer: Sealer, body: Any) -> Body:
+    return sealer.opened(_map(body))
+
+
+def _map(value: Any) -> Body:
+    if not isinstance(value, dict):
+        raise ValueError("expected an object")
+    return value
+
+
+def _detail(text: Any) -> Any:
+    """A request's detail, None where it is not to be read."""
+    try:
+        return parsed_map(text)
+    except (ValueError, TypeError):
+        return None
+
+
+def _text(value: Any) -> str | None:
+    """A text as the database gives it: SQLite holds whatever it was given."""
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -265,11 +312,9 @@ def _canonical(detail: dict[str, Any]) -> str:
 
 def _event(row: tuple[Any, ...]) -> AuditEvent:
     """An entry as it was written; a detail that is not to the byte what we write is kept so that its hash shows it."""
-    values = list(row)
-    text = str(values[7])
-    try:
-        detail = json.loads(text)
-    except ValueError:
-        detail = None
-    values[7] = detail if isinstance(detail, dict) and _canonical(detail) == text else {"altered": text}
+    values: list[Any] = [str(value) for value in row]
+    values[0] = row[0] if isinstance(row[0], int) else -1
+    text = values[7]
+    detail = _detail(text)
+    values[7] = detail if detail is not None and _canonical(detail) == text else {"altered": text}
     return AuditEvent(*values)

@@ -9,10 +9,19 @@ from gitops.cli import settings as exits
 from gitops.cli.escape import printable, printable_lines
 from gitops.cli.output import output_option, print_data
 from gitops.cli.settings import Settings, run
-from gitops.model.errors import ConfigError, GitopsError, SourceError
+from gitops.model.errors import (
+    ApiError,
+    AwayError,
+    ConfigError,
+    GitopsError,
+    ManifestError,
+    RenderError,
+    SourceError,
+)
 
 if TYPE_CHECKING:
     from gitops.controller.explain import Drift
+    from gitops.manifests.key import ResourceKey
 
 
 @click.command()
@@ -35,16 +44,23 @@ async def _drift(settings: Settings, app: str, namespace: str, output: str) -> N
     from gitops.cli.output import print_plan
     from gitops.cli.recorded import recorded_application
     from gitops.controller.explain import drift_of
-    from gitops.controller.inspect import find_applications
+    from gitops.controller.inspect import find_applications, read_inventories
     from gitops.engine.describe import described
 
     found: list[tuple[str, Drift | GitopsError]] = []
     async with outside_of(settings) as outside:
-        for one in await find_applications(outside.cluster, app, namespace, outside.store):
+        damaged: dict[ResourceKey, str] = {}
+        if app:
+            known = await find_applications(outside.cluster, app, namespace, outside.store)
+        else:
+            known, damaged = await read_inventories(outside.cluster, "", namespace)
+        for parent, why in damaged.items():
+            found.append((f"{parent.namespace}/{parent.name.removeprefix('gitops-')}", ManifestError(why)))
+        for one in known:
             try:
                 behind, _ = await recorded_application(outside, one)
                 found.append((one.application, await drift_of(outside, one, behind)))
-            except (SourceError, ConfigError) as exc:
+            except (SourceError, ConfigError, ManifestError, RenderError, ApiError, AwayError) as exc:
                 found.append((one.application, exc))
     if output != "table":
         print_data(

@@ -96,14 +96,14 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
 
 def _check_plan(file: str, planned: Any) -> None:
     """Raise HeldError unless the plan in `file` is still what would be done."""
-    import json
     from pathlib import Path
 
+    from gitops.bounds import parsed, read_file
     from gitops.controller.plan_file import moved_since
     from gitops.model.errors import ConfigError, HeldError
 
     try:
-        saved = json.loads(Path(file).read_text())
+        saved = parsed(read_file(Path(file)))
     except (OSError, ValueError) as exc:
         raise ConfigError(f"{file}: cannot be read: {exc}") from exc
     try:

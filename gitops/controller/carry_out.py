@@ -296,7 +296,7 @@ async def _out_of_sight(outside: Outside, planned: Planned) -> set[ResourceKey]:
     """What is owned but of a kind that is not served now (its API is down): not seen is not the same as gone."""
     kinds = await outside.cluster.kinds()
     pruned = {prune.key for prune in planned.plan.prunes}
-    return {key for key in planned.at.inventory.keys - pruned if kinds.find(key.group, key.kind) is None}
+    return {key for key in planned.at.inventory.keys - pruned if kinds.is_gone(key.group, key.kind)}
 
 
 def _release(request: Request, outside: Outside, planned: Planned, journal: Journal, health: str) -> Release:

@@ -84,8 +84,19 @@ async def inventories(
 ) -> list[Inventory]:
     """All that fit ("" = any), in order; who names both asks for no more rights than to read that one.
 
-    Raises ManifestError for a ConfigMap that is called like an inventory and cannot be read as one, or skips it.
+    What cannot be read is left out (anybody may write a ConfigMap of any name into a namespace of theirs), unless
+    nothing else fits: that is a ManifestError, or with `skip_unreadable` nothing.
     """
+    found, damaged = await read_inventories(cluster, name, namespace)
+    if damaged and not found and not skip_unreadable:
+        raise ManifestError("; ".join(damaged.values()))
+    return found
+
+
+async def read_inventories(
+    cluster: Cluster, name: str, namespace: str = ""
+) -> tuple[list[Inventory], dict[ResourceKey, str]]:
+    """The same, and for each parent that cannot be read the reason: it is nobody else's trouble."""
     short = name.rpartition("/")[2]
     if name and namespace:
         body = await cluster.get(parent_key(short, namespace))
@@ -94,18 +105,18 @@ async def inventories(
         fields = f"metadata.name=gitops-{short}" if name else ""
         ours = f"{SET_ID},{MANAGED_BY}={INSTANCE}"
         bodies = await _all(cluster, namespace, ours, fields)
-    found = []
+    found: list[Inventory] = []
+    damaged: dict[ResourceKey, str] = {}
     for body in bodies:
         key = key_of(body)
         try:
             inventory = read_parent(body, key.name.removeprefix("gitops-"), key)
-        except ManifestError:
-            if skip_unreadable:
-                continue
-            raise
+        except ManifestError as exc:
+            damaged[key] = str(exc)
+            continue
         if not name or name in (short, inventory.application):
             found.append(inventory)
-    return sorted(found, key=lambda inventory: (inventory.application, inventory.parent))
+    return sorted(found, key=lambda inventory: (inventory.application, inventory.parent)), damaged
 
 
 async def _all(cluster: Cluster, namespace: str, labels: str, fields: str) -> list[Body]:

@@ -11,7 +11,7 @@ from functools import partial
 from gitops.engine.inventory import PART_OF, Inventory
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
 from gitops.manifests.manifest import Manifest
-from gitops.model.errors import ApiError
+from gitops.model.errors import ApiError, AwayError
 from gitops.ports import Cluster
 
 # Below this many objects of a kind, asking for each by name is no dearer than a list.
@@ -29,16 +29,17 @@ async def live_state(
 
 
 async def owned_state(cluster: Cluster, inventory: Inventory) -> tuple[dict[ResourceKey, Body], dict[ResourceKey, str]]:
-    """The live body of each owned object that exists, and why others cannot be read: one Secret may be out of reach."""
+    """The live body of each owned object that exists, and why others cannot be read.
+
+    One Secret may be out of reach, and the server of one kind, or of a webhook that converts it, away.
+    """
     found = await _listed(cluster, dict.fromkeys(inventory.keys, ""), inventory) if inventory.exists else {}
     refused: dict[ResourceKey, str] = {}
 
     async def get(key: ResourceKey, version: str) -> Body | None:
         try:
             return await cluster.get(key, version)
-        except ApiError as exc:
-            if exc.code != 403:
-                raise
+        except (ApiError, AwayError) as exc:
             refused[key] = str(exc)
             return None
 
@@ -96,11 +97,13 @@ async def _members(cluster: Cluster, kind: tuple[str, str, str], namespaces: set
 
 
 async def _list(cluster: Cluster, kind: tuple[str, str, str], namespace: str, labels: str) -> tuple[Body, ...] | None:
-    """None without the right to list, or where the kind is not served in this version: each is then asked for."""
+    """None where they cannot be listed, or the kind is not served in this version: each is then asked for."""
     group, name, version = kind
     try:
         return (await cluster.list(group, name, namespace, labels, version)).items
+    except AwayError:
+        return None
     except ApiError as exc:
-        if exc.code in (403, 404):
+        if exc.code in (403, 404, 500, 503):
             return None
         raise

@@ -6,8 +6,10 @@ A wish is answered with how it ended; so is the question whether anybody is ther
 import json
 from collections.abc import Callable
 
+from gitops.bounds import parsed_map
 from gitops.controller.fleet import Tracked
 from gitops.engine.drift import Answer, Word
+from gitops.model.errors import StoreError
 from gitops.model.result import Outcome
 from gitops.ports import Asked, Store
 
@@ -21,9 +23,12 @@ def answer_text(outcome: Outcome, message: str) -> str:
 
 
 def answer_in(text: str) -> tuple[Outcome, str]:
-    """How a wish ended, and what there is to say about it."""
-    found = json.loads(text)
-    return Outcome(found["outcome"]), found["message"]
+    """How a wish ended, and what there is to say about it. Raises StoreError."""
+    try:
+        found = parsed_map(text)
+        return Outcome(str(found.get("outcome"))), str(found.get("message") or "")
+    except ValueError as exc:
+        raise StoreError(f"the controller's answer in the store is damaged ({exc})") from exc
 
 
 async def forget_words(store: Store, identity: str) -> None:

@@ -40,20 +40,21 @@ def moved_since(saved: Any, planned: Planned) -> list[str]:
 
     Raises ConfigError when it is no plan file, or the plan of another Application.
     """
-    if not isinstance(saved, dict) or saved.get("version") != _VERSION or not isinstance(saved.get("objects"), dict):
+    objects = saved.get("objects") if isinstance(saved, dict) else None
+    if not isinstance(objects, dict) or saved.get("version") != _VERSION or not isinstance(saved.get("salt"), str):
         raise ConfigError("not a plan file that this version can read (make one with gitops diff --out FILE)")
     if saved.get("application") != planned.plan.application:
         raise ConfigError(f"a plan of {saved.get('application')}, not of {planned.plan.application}")
     moved = []
     if saved.get("revision") != planned.plan.revision.sha:
         moved.append(f"the source is at {short(planned.plan.revision.sha)}, not at {short(str(saved.get('revision')))}")
-    now = _digests(planned, str(saved.get("salt")))
-    for name in sorted(now.keys() | saved["objects"].keys()):
+    now = _digests(planned, saved["salt"])
+    for name in sorted(now.keys() | objects.keys()):
         if name not in now:
             moved.append(f"{name} would no longer be changed")
-        elif name not in saved["objects"]:
+        elif name not in objects:
             moved.append(f"{name} would now be changed too")
-        elif now[name] != saved["objects"][name]:
+        elif now[name] != objects[name]:
             moved.append(f"{name} has changed, in the source or in the cluster")
     return moved
 

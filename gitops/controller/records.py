@@ -122,8 +122,13 @@ async def stored_record(store: Store, identity: str) -> Record | None:
 async def unseen_since(store: Store, now: datetime) -> str:
     """When a controller was seen last, where that is so long ago that none can be there; "" while one may be."""
     at = await store.setting(CONTROLLER, SEEN)
-    is_gone = at is not None and (now - datetime.fromisoformat(at)).total_seconds() > 3 * _SEEN_SECONDS
-    return at if at is not None and is_gone else ""
+    if at is None:
+        return ""
+    try:
+        is_gone = (now - datetime.fromisoformat(at)).total_seconds() > 3 * _SEEN_SECONDS
+    except (ValueError, TypeError):  # damaged, or without its time zone
+        return "a time that cannot be read"
+    return at if is_gone else ""
 
 
 async def recall_failures(tracked: Tracked, store: Store) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -119,7 +120,7 @@ class CustomResources:
 
     def _took(self, body: Body) -> str:
         metadata = body["metadata"]
-        key = ResourceKey(GROUP, KIND, metadata["namespace"], metadata["name"])
+        key = ResourceKey(GROUP, KIND, metadata.get("namespace") or "", metadata["name"])
         generation = int(metadata.get("generation") or 0)
         leaving = bool(metadata.get("deletionTimestamp"))
         if leaving and FINALIZER not in (metadata.get("finalizers") or []):
@@ -129,6 +130,11 @@ class CustomResources:
         except ConfigError as exc:
             self._wrong(key, generation, f"{'its deletion waits: ' if leaving else ''}{exc}")
             self._roster.spoil(_CLUSTER, _identity(body), str(exc))
+            return _identity(body)
+        except Exception:
+            # One that nobody expected must not keep the others from being run.
+            log.exception("application.not-understood", application=_identity(body))
+            self._wrong(key, generation, "it cannot be read, by a fault in the controller; see its log")
             return _identity(body)
         holder = self._roster.put(_CLUSTER, Entry(app, key, generation, leaving))
         if holder != _CLUSTER:
@@ -140,11 +146,15 @@ class CustomResources:
         try:
             return self._read(body)
         except ConfigError:
-            spec = body.get("spec") or {}
+            spec = _map(body.get("spec"))
             needed = {"source": {"repoURL": _NOWHERE}, "destination": spec.get("destination")}
-            account = (spec.get("sync") or {}).get("serviceAccount")
+            account = _map(spec.get("sync")).get("serviceAccount")
             return self._read({**body, "spec": {**needed, "sync": {"serviceAccount": account}}})
 
 
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _identity(body: Body) -> str:
-    return f"{body['metadata']['namespace']}/{body['metadata']['name']}"
+    return f"{body['metadata'].get('namespace') or ''}/{body['metadata']['name']}"

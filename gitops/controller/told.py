@@ -5,13 +5,14 @@ records (the store that the controller shares) ├──► Told
 statuses of custom resources ─────────────────┘     for those who have no such store
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gitops.controller.inspect import Standing, inventories, standing_of
+from gitops.controller.inspect import Standing, read_inventories, standing_of
 from gitops.controller.records import RECORD, unseen_since
 from gitops.controller.request import Outside
-from gitops.manifests.key import Body
+from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.application import GROUP, KIND
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import MISSING, Health, HealthWord
@@ -26,7 +27,8 @@ _SHORT = 12
 class Told:
     """One Application; `standing` is None where the cluster has nothing of it, `record` where no controller told.
 
-    `unseen` is since when the controller that told has not been there, "" while it may be.
+    `unseen` is since when the controller that told has not been there, "" while it may be. `damage` is why its
+    inventory cannot be read, "" where it can.
     """
 
     application: str
@@ -34,6 +36,7 @@ class Told:
     standing: Standing | None
     record: Record | None
     unseen: str = ""
+    damage: str = ""
 
     @property
     def sync(self) -> str:
@@ -50,6 +53,8 @@ class Told:
     def health(self) -> Health:
         if self.standing is not None:
             return self.standing.health
+        if self.damage:
+            return Health(HealthWord.UNKNOWN, self.damage)
         if self.record is not None and self.elsewhere:
             return Health(HealthWord(self.record.health))
         if self.record is not None and self.record.health != HealthWord.HEALTHY:
@@ -61,6 +66,8 @@ class Told:
         if self.standing is None and self.record is not None and self.elsewhere:
             is_there = self.record.sync == "Synced"
             return short(self.record.head) if is_there else "(not known)"
+        if self.damage:
+            return "(not known)"
         return self.standing.revision if self.standing else "(never synced)"
 
     @property
@@ -83,15 +90,13 @@ class Told:
         place = f"on cluster {self.elsewhere}, as the controller saw it" if self.elsewhere else ""
         alone = f"no controller has been seen since {self.unseen}" if self.unseen else ""
         suspended = "suspended" if self.record and self.record.suspended else ""
-        return "; ".join(filter(None, (alone, suspended, why, place)))
+        return "; ".join(dict.fromkeys(filter(None, (self.damage, alone, suspended, why, place))))
 
 
 async def all_told(outside: Outside, name: str = "", namespace: str = "") -> list[Told]:
     """Every Application, or those called `name` (NAME or NAMESPACE/NAME), that go to `namespace` ("" = any)."""
-    found = {
-        (one.application, one.parent.namespace): await standing_of(outside.cluster, one)
-        for one in await inventories(outside.cluster, name, namespace)
-    }
+    known, damaged = await read_inventories(outside.cluster, name, namespace)
+    found = {(one.application, one.parent.namespace): await standing_of(outside.cluster, one) for one in known}
     stored, resources = await _records(outside)
     records = {
         (identity, record.namespace): record
@@ -99,10 +104,18 @@ async def all_told(outside: Outside, name: str = "", namespace: str = "") -> lis
         if name in ("", identity, identity.rpartition("/")[2]) and namespace in ("", record.namespace)
     }
     unseen = await unseen_since(outside.store, outside.clock.now())
+    lost = {_place_of(parent, records): why for parent, why in damaged.items()}
     return [
-        Told(place[0], place[1], found.get(place), records.get(place), unseen if place[0] in stored else "")
-        for place in sorted(found.keys() | records.keys())
+        Told(*place, found.get(place), records.get(place), unseen if place[0] in stored else "", lost.get(place, ""))
+        for place in sorted(found.keys() | records.keys() | lost.keys())
     ]
+
+
+def _place_of(parent: ResourceKey, records: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """The Application whose inventory is not to be read: by its records where those tell, else by the parent's name."""
+    name = parent.name.removeprefix("gitops-")
+    named = [place for place in records if place[1] == parent.namespace and place[0].rpartition("/")[2] == name]
+    return named[0] if len(named) == 1 else (name, parent.namespace)
 
 
 async def told_of(outside: Outside, name: str, namespace: str = "") -> Told:
@@ -125,6 +138,10 @@ async def _records(outside: Outside) -> tuple[dict[str, Record], dict[str, Recor
     return stored, {name: _of_resource(body) for name, body in (resources or {}).items()}
 
 
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 async def _resources(cluster: Cluster) -> dict[str, Body] | None:
     """Custom resources by identity; None where we may not look."""
     try:
@@ -133,14 +150,17 @@ async def _resources(cluster: Cluster) -> dict[str, Body] | None:
         if exc.code == 403:
             return None
         raise
-    return {f"{body['metadata']['namespace']}/{body['metadata']['name']}": body for body in listing.items}
+    return {f"{key.namespace}/{key.name}": body for key, body in ((key_of(body), body) for body in listing.items)}
 
 
 def _of_resource(body: Body) -> Record:
     """What its status says, as the record that it would be."""
-    spec, status = body.get("spec") or {}, body.get("status") or {}
-    sync, destination = status.get("sync") or {}, spec.get("destination") or {}
-    ready: dict[str, Any] = next((one for one in status.get("conditions") or [] if one["type"] == "Ready"), {})
+    spec, status = _map(body.get("spec")), _map(body.get("status"))
+    sync, destination = _map(status.get("sync")), _map(spec.get("destination"))
+    conditions = status.get("conditions")
+    listed = conditions if isinstance(conditions, list) else []
+    ready: dict[str, Any] = next((one for one in map(_map, listed) if one.get("type") == "Ready"), {})
+    health = str(_map(status.get("health")).get("status") or "")
     said = "" if ready.get("status") == "True" else str(ready.get("message") or "")
     is_problem = ready.get("reason") in ("Failed", "Invalid")
     return Record(
@@ -148,7 +168,7 @@ def _of_resource(body: Body) -> Record:
         cluster=str(destination.get("cluster") or ""),
         is_resource=True,
         sync=str(sync.get("status") or "Unknown"),
-        health=str((status.get("health") or {}).get("status") or "Unknown"),
+        health=health if health in set(HealthWord) else HealthWord.UNKNOWN.value,
         head=str(sync.get("revision") or ""),
         ref=str(sync.get("ref") or ""),
         problem=said if is_problem else "",

@@ -16,7 +16,7 @@ from gitops.manifests.names import bad_segment
 from gitops.manifests.nulls import without_nulls
 from gitops.manifests.secrets import is_secret, with_data_only
 from gitops.model.application import GROUP, KIND
-from gitops.model.errors import UnknownKindError
+from gitops.model.errors import AwayError, UnknownKindError
 from gitops.model.kinds import Kinds
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
@@ -44,7 +44,7 @@ def rendered_set(
 
     Raises ManifestError, with file and line, for a kind that the cluster does not serve and no definition in the set
     adds, for two manifests of one identity, for `generateName` on anything but a hook, and for a name or a namespace
-    that would lead to another object's path.
+    that would lead to another object's path. AwayError where nobody can say whether a kind is served.
     """
     everything = tuple(manifests)
     children: tuple[Body, ...] = ()
@@ -129,6 +129,8 @@ def _named(manifest: Manifest) -> Manifest:
 def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
     key, body = manifest.key, manifest.body
     info = kinds.find(key.group, key.kind, version_of(body["apiVersion"]))
+    if info is None and key.group in kinds.away:
+        raise AwayError(f"{manifest.origin}: {key.kind} in {body['apiVersion']}: {kinds.away[key.group]}")
     if info is None:
         raise UnknownKindError(f"{manifest.origin}: {_unknown_kind(manifest, kinds)}")
     if not key.name and not hook_phases_of(manifest):

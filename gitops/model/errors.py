@@ -13,7 +13,8 @@
     │   └── LostStoreError  ... any more: whoever opens the store finds another one         exit 4
     └── ClusterError        the API server refused or cannot be reached
         ├── ApiError        it answered with a Status (409 conflict, 422 invalid, ...)      exit 4
-        └── UnreachableError  no answer, or it refused our credentials                      exit 6
+        └── UnreachableError  no answer, none of an API server, or refused credentials      exit 6
+            ├── AwayError     ... of one API group, whose own server is broken              exit 6
             └── LostClusterError  ... from the middle of a sync on: some of it is done      exit 4
 
 Nothing was changed when an error of the first five reaches the caller.
@@ -25,6 +26,7 @@ from gitops.manifests.key import Body
 __all__ = [
     "ApiError",
     "AuditError",
+    "AwayError",
     "ClusterError",
     "ConfigError",
     "GitopsError",
@@ -82,7 +84,11 @@ class ClusterError(GitopsError):
 
 
 class UnreachableError(ClusterError):
-    """No answer from the API server, or it refused our credentials (401)."""
+    """No answer from the API server, none that an API server gives, or it refused our credentials (401)."""
+
+
+class AwayError(UnreachableError):
+    """One API group cannot be reached, or tells what nobody can read; the others of its cluster are there."""
 
 
 class LostClusterError(UnreachableError):

@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
-from typing import Any
+
+from gitops.bounds import parsed_map
+from gitops.model.health import HealthWord
+from gitops.model.reading import read_as
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,7 +37,13 @@ class Record:
 
 
 def record_in(text: str) -> Record:
-    """The record that `text` holds; what another version wrote besides is left out, and what it did not is as new."""
-    found: Any = json.loads(text)
-    known = {field.name for field in dataclasses.fields(Record)}
-    return Record(**{name: value for name, value in found.items() if name in known})
+    """The record that `text` holds; what another version wrote besides is left out, and what it did not is as new.
+
+    One that was damaged says so.
+    """
+    try:
+        found = read_as(Record, parsed_map(text))
+        HealthWord(found.health)
+    except ValueError as exc:
+        return Record(problem=f"what the store holds of it is damaged ({exc}); the controller writes it anew")
+    return found

@@ -9,6 +9,7 @@ import typing
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any
 
+from gitops.bounds import parsed_map
 from gitops.model.application import Application, SourceSpec, TemplateOptions
 from gitops.model.errors import ConfigError
 
@@ -32,7 +33,7 @@ def with_spec(app: Application, text: str) -> Application:
     Raises ConfigError for a value that is not of its field's type: whoever may edit the inventory may write anything.
     """
     try:
-        facts = json.loads(text or "{}")
+        facts = parsed_map(text or "{}")
         hints = typing.get_type_hints(Application, include_extras=True)
         return replace(
             app,

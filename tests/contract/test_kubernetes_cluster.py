@@ -247,7 +247,7 @@ def test_a_conflict_is_told_with_its_causes(tmp_path, sandbox):
 
 
 def test_a_list_of_many_pages_is_whole(tmp_path, sandbox, monkeypatch):
-    monkeypatch.setattr("gitops.adapters.kubernetes.cluster._PAGE", "3")
+    monkeypatch.setattr("gitops.adapters.kubernetes.cluster._PAGES", ("3",))
     path = tmp_path / "kubeconfig"
     path.write_text(sandbox.kubeconfig())
 

@@ -17,7 +17,7 @@ from gitops.controller import lanes
 from gitops.manifests.yaml_documents import load_all
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import SourceSpec
-from tests.hostile import doubling
+from tests.hostile.repositories import doubling
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
 from tests.scenarios.world import World, config_map

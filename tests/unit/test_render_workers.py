@@ -15,7 +15,7 @@ from gitops.model.errors import GitopsError, HostUnreachableError, RenderError
 from gitops.model.revision import Entry, Node, Tree
 from renderers.registry import render
 from renderers.result import Context, Needs, Remote
-from tests.hostile import doubling
+from tests.hostile.repositories import doubling
 
 SAMPLE = Path(__file__).parents[2] / "sample-repo"
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {big: '123456789012345678901234567890', x: é}\n"

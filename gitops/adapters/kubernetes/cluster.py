@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from typing import Any
 from urllib.parse import quote
 
+from gitops.adapters.kubernetes import answers
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.adapters.kubernetes.discovery import discover
 from gitops.adapters.kubernetes.http import Http
 from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.manifests.names import bad_segment
-from gitops.model.errors import ApiError
+from gitops.model.errors import ApiError, AwayError
 from gitops.model.kinds import KindInfo, Kinds
 from gitops.ports import Listing, WatchEvent
 
@@ -21,8 +22,9 @@ _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
 # What can be desired of an object's metadata.
 _WRITABLE = ("annotations", "finalizers", "labels", "ownerReferences")
-_PAGE = "500"
-_IDENTITY = "/api/v1/namespaces/kube-system"
+# How many objects to ask for at once; fewer where those are too large.
+_PAGES = ("500", "50", "5", "1")
+_IDENTITY = ResourceKey("", "Namespace", "", "kube-system")
 _IDENTITY_SECONDS, _REFUSED_SECONDS = 5.0, 3600.0
 
 
@@ -66,11 +68,26 @@ class KubernetesCluster:
         if path is None:
             return None
         try:
-            return await self.http.request("GET", path)
+            return self._checked(await self.http.request("GET", path), key)
         except ApiError as exc:
-            if exc.code == 404:
-                return None
-            raise
+            if exc.code != 404:
+                raise
+            if not exc.status:
+                await self._check_gone(key, version)
+            return None
+
+    async def _check_gone(self, key: ResourceKey, version: str = "") -> None:
+        """Raise UnreachableError for a 404 that is no Status, unless the path itself has gone with its kind."""
+        if await self._info(key.group, key.kind, version, refresh=True) is not None:
+            raise self.http.not_as_asked(f"a 404 for {key} that no API server gives")
+
+    def _checked(self, body: Body, key: ResourceKey) -> Body:
+        """An object as it was asked for. Raises UnreachableError."""
+        try:
+            answers.check_object(body, key)
+        except answers.NotAsAskedError as exc:
+            raise self.http.not_as_asked(exc) from exc
+        return body
 
     async def identity(self) -> str:
         """The uid of the namespace that every cluster has: the cluster's own, as the Cluster API has it."""
@@ -78,7 +95,7 @@ class KubernetesCluster:
         if time.monotonic() - asked_at < _IDENTITY_SECONDS:
             return known
         try:
-            home = await self.http.request("GET", _IDENTITY)
+            home = await self.get(_IDENTITY) or {}
         except ApiError as exc:
             # Rights do not come every few seconds.
             self._known.identity = (known, time.monotonic() + (_REFUSED_SECONDS if exc.code == 403 else 0.0))
@@ -88,18 +105,23 @@ class KubernetesCluster:
         return uid
 
     async def has_gone_back(self, group: str, kind: str, namespace: str, version: str, identity: str) -> bool:
-        info = (await self.kinds()).find(group, kind)
+        info = await self._info(group, kind)
         if info is None:
             return False
         page = await self.http.request("GET", _collection(info, namespace), query={"limit": "1"})
-        now = str((page.get("metadata") or {}).get("resourceVersion") or "")
+        try:
+            answers.page_items(page, info)
+        except answers.NotAsAskedError as exc:
+            raise self.http.not_as_asked(exc) from exc
+        now = page["metadata"]["resourceVersion"]
         is_earlier = now.isdigit() and version.isdigit() and int(now) < int(version)
         return is_earlier or (bool(identity) and await self.identity() != identity)
 
     async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
         path = f"{await self._known_path(pod)}/log"
         for previous in ("false", "true"):
-            query = {"container": container, "tailLines": str(lines), "previous": previous}
+            limit = str(answers.MOST_LOG)
+            query = {"container": container, "tailLines": str(lines), "limitBytes": limit, "previous": previous}
             try:
                 text = await self.http.text(path, query)
             except ApiError as exc:
@@ -124,20 +146,32 @@ class KubernetesCluster:
         self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""
     ) -> AsyncIterator[Listing]:
         """A list page by page, so that a large one is never held whole; nothing where the kind is not served."""
-        info = (await self.kinds()).find(group, kind, version)
+        info = await self._info(group, kind, version)
         if info is None:
             return
         selectors = {"labelSelector": labels, "fieldSelector": fields}
-        query = {"limit": _PAGE, **{name: text for name, text in selectors.items() if text}}
+        query = {"limit": _PAGES[0], **{name: text for name, text in selectors.items() if text}}
         while True:
-            page = await self.http.request("GET", _collection(info, namespace), query=query)
-            metadata = page.get("metadata") or {}
-            # Items of a list leave out what the list says once for all of them.
-            items = ({"apiVersion": info.api_version, "kind": info.kind, **item} for item in page.get("items") or [])
-            yield Listing(tuple(items), metadata.get("resourceVersion", ""))
+            page = await self._page(_collection(info, namespace), query)
+            try:
+                items = answers.page_items(page, info)
+            except answers.NotAsAskedError as exc:
+                raise self.http.not_as_asked(exc) from exc
+            metadata = page["metadata"]
+            yield Listing(tuple(items), metadata["resourceVersion"])
             if not metadata.get("continue"):
                 return
             query = {**query, "continue": metadata["continue"]}
+
+    async def _page(self, path: str, query: dict[str, str]) -> Body:
+        """One page; of objects that are too large for a whole one, a smaller one."""
+        *larger, last = _PAGES
+        for limit in larger:
+            try:
+                return await self.http.request("GET", path, query={**query, "limit": limit})
+            except answers.TooLargeError:
+                continue
+        return await self.http.request("GET", path, query={**query, "limit": last})
 
     async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
         info = await self._served(key, body)
@@ -146,11 +180,12 @@ class KubernetesCluster:
             query["dryRun"] = "All"
         path = _object(info, key)
         try:
-            return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
+            stored = await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
+            return self._checked(stored, key)
         except ApiError as exc:
             if exc.code != 404 or exc.status:
                 raise
-            await self.kinds(refresh=True)  # no Status: it is the path that is not there
+            await self._check_gone(key, info.version)  # no Status: it is the path that is not there
             raise ApiError(404, "NotFound", f"{_not_served(key, body)} any more") from exc
 
     async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
@@ -161,10 +196,11 @@ class KubernetesCluster:
             *_operations("", live, body, (body.keys() | live.keys()) - {"apiVersion", "kind", "metadata", "status"}),
             *_operations("/metadata", live["metadata"], body["metadata"], _WRITABLE),
         ]
-        return await self.http.request("PATCH", path, query=query, body=patch, content_type=_JSON_PATCH)
+        found = await self.http.request("PATCH", path, query=query, body=patch, content_type=_JSON_PATCH)
+        return self._checked(found, key)
 
     async def apply_status(self, key: ResourceKey, status: Body) -> None:
-        info = (await self.kinds()).find(key.group, key.kind)
+        info = await self._info(key.group, key.kind)
         if info is None:
             raise ApiError(404, "NotFound", f"the cluster does not serve {key.kind} in {key.group}")
         metadata = {"name": key.name, "namespace": key.namespace}
@@ -191,7 +227,7 @@ class KubernetesCluster:
         query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
         # Once: a second attempt after a lost answer would make a second object.
         path = _collection(info, key.namespace)
-        return await self.http.request("POST", path, query=query, body=body, once=not dry_run)
+        return self._checked(await self.http.request("POST", path, query=query, body=body, once=not dry_run), key)
 
     async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
         path = await self._path(key)
@@ -207,6 +243,8 @@ class KubernetesCluster:
         try:
             await self.http.request("DELETE", path, body=options)
         except ApiError as exc:
+            if exc.code == 404 and not exc.status:
+                await self._check_gone(key)
             gone = exc.code == 404 or (uid and exc.code == 409 and "uid" in str(exc).lower())
             if not gone:
                 raise
@@ -215,20 +253,40 @@ class KubernetesCluster:
     async def watch(
         self, group: str, kind: str, namespace: str, version: str, labels: str = ""
     ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
-        info = (await self.kinds()).find(group, kind)
+        info = await self._info(group, kind)
         if info is None:
             raise ApiError(404, "NotFound", f"the cluster does not serve {kind} in {group or 'v1'}")
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version}
         if labels:
             query["labelSelector"] = labels
         async with self.http.stream(_collection(info, namespace), query) as events:
-            yield _watch_events(events)
+            yield self._watch_events(events, info)
 
     async def close(self) -> None:
         await self.http.close()
 
+    async def _info(self, group: str, kind: str, version: str = "", *, refresh: bool = False) -> KindInfo | None:
+        """How a kind is reached, None where it is not served. Raises AwayError where nobody knows."""
+        kinds = await self.kinds(refresh=refresh)
+        info = kinds.find(group, kind, version)
+        if info is None and group in kinds.away:
+            raise AwayError(f"{self.http.server}: {kind} in {group or 'v1'}: {kinds.away[group]}")
+        return info
+
+    async def _watch_events(self, events: AsyncIterator[Body], info: KindInfo) -> AsyncIterator[WatchEvent]:
+        async for event in events:
+            try:
+                answers.check_event(event, info)
+            except answers.NotAsAskedError as exc:
+                raise self.http.not_as_asked(f"{exc} in a watch of {info.kind}") from exc
+            if event["type"] == "ERROR":
+                status = answers.status_of(event["object"])
+                code = status.get("code") or 500
+                raise ApiError(code, status.get("reason") or "", status.get("message") or "", status)
+            yield WatchEvent(event["type"], event["object"])
+
     async def _path(self, key: ResourceKey, version: str = "") -> str | None:
-        info = (await self.kinds()).find(key.group, key.kind, version)
+        info = await self._info(key.group, key.kind, version)
         return None if info is None else _object(info, key)
 
     async def _known_path(self, key: ResourceKey) -> str:
@@ -241,7 +299,7 @@ class KubernetesCluster:
         """The kind in the version that `body` is written in; looked up anew once, since its CRD may be new."""
         version = version_of(body["apiVersion"])
         for refresh in (False, True):
-            info = (await self.kinds(refresh=refresh)).find(key.group, key.kind, version)
+            info = await self._info(key.group, key.kind, version, refresh=refresh)
             if info is not None:
                 return info
         raise ApiError(404, "NotFound", _not_served(key, body))
@@ -259,14 +317,6 @@ def _operations(place: str, live: Body, body: Body, names: Iterable[str]) -> Ite
             yield {"op": "add", "path": path, "value": body[name]}
         elif name in live and name not in body:
             yield {"op": "remove", "path": path}
-
-
-async def _watch_events(events: AsyncIterator[Body]) -> AsyncIterator[WatchEvent]:
-    async for event in events:
-        if event["type"] == "ERROR":
-            status = event["object"]
-            raise ApiError(status.get("code") or 500, status.get("reason") or "", status.get("message") or "", status)
-        yield WatchEvent(event["type"], event["object"])
 
 
 def _object(info: KindInfo, key: ResourceKey) -> str:

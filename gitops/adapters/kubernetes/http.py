@@ -15,8 +15,10 @@ from typing import Any
 
 import orjson
 
+from gitops.adapters.kubernetes import answers
 from gitops.adapters.kubernetes.client import aiohttp
 from gitops.adapters.kubernetes.connection import Connection
+from gitops.bounds import MIB
 from gitops.logs import Log
 from gitops.manifests.key import Body
 from gitops.model.errors import ApiError, ConfigError, UnreachableError
@@ -101,18 +103,21 @@ class Http:
     ) -> Body:
         """The decoded answer. Raises ApiError for a Status, UnreachableError when nothing answers or for a 401.
 
-        `once` for what may not be done twice: it is tried again only where an answer says that nothing was done.
+        So it does for an answer that is no JSON object. `once` for what may not be done twice: it is tried again only
+        where an answer says that nothing was done.
         """
         raw = await self._raw(method, path, query, body, content_type, accept, once)
         try:
-            return orjson.loads(raw) if raw else {}
-        except orjson.JSONDecodeError as exc:
-            raise UnreachableError(
-                f"{self.server} does not answer as a Kubernetes API (is a proxy in between?)"
-            ) from exc
+            return answers.decoded(raw)
+        except answers.NotAsAskedError as exc:
+            raise self.not_as_asked(exc) from exc
+
+    def not_as_asked(self, why: object) -> UnreachableError:
+        """What an answer that is not what it should be means."""
+        return UnreachableError(f"{self.server} does not answer as a Kubernetes API: {why} (is a proxy in between?)")
 
     async def text(self, path: str, query: Mapping[str, str]) -> str:
-        """An answer that is no JSON: a log. Raises like `request`."""
+        """An answer that is no JSON, a log: the first MiB of it. Raises like `request`."""
         raw = await self._raw("GET", path, query, None, "", "*/*", False)
         return raw.decode(errors="replace")
 
@@ -141,6 +146,8 @@ class Http:
                         raise UnreachableError("this replica no longer holds its Lease: nothing more is written")
                     started = time.monotonic()
                     code, raw, retry_after = await self._once(method, path, query, data, headers)
+            except answers.TooLargeError as exc:
+                raise answers.TooLargeError(f"{self.server}{path}: {exc}") from exc
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
                 if once or attempt == _ATTEMPTS or _is_hopeless(exc):
                     if isinstance(exc, TimeoutError) and self._pool.answered_at < started:
@@ -177,8 +184,8 @@ class Http:
                         self._refused(response)
                         continue
                     if response.status >= 400:
-                        raise self._error(response.status, await response.read())
-                    yield _events(response.content)
+                        raise self._error(response.status, await answers.read(response.content, answers.MOST_LOG))
+                    yield self._events(response.content)
                     return
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
             raise UnreachableError(f"{self.server}: {_words(exc)}") from exc
@@ -200,7 +207,9 @@ class Http:
             headers={**headers, **await self._authorized()},
             **self._extra(),
         ) as response:
-            raw = await response.read()
+            is_text = headers["Accept"] == "*/*"
+            most = answers.MOST_LOG if is_text else answers.MOST_ANSWER
+            raw = await answers.read(response.content, most, cut=is_text)
             if response.status == 401:
                 self._refused(response)
             return response.status, raw, _seconds(response.headers.get("Retry-After", ""))
@@ -257,8 +266,27 @@ class Http:
             **({"dry_run": True} if "dryRun" in (query or {}) else {}),
         )
 
+    async def _events(self, content: aiohttp.StreamReader) -> AsyncIterator[Body]:
+        """Split a stream into its JSON lines; objects may be far larger than a reader's line limit."""
+        pending = bytearray()
+        try:
+            async for chunk in content.iter_any():
+                pending += chunk
+                if b"\n" in chunk:
+                    *lines, rest = bytes(pending).split(b"\n")
+                    pending = bytearray(rest)
+                    for line in lines:
+                        if line:
+                            yield answers.decoded(line)
+                if len(pending) > answers.MOST_EVENT:
+                    raise answers.NotAsAskedError(f"an event of more than {answers.MOST_EVENT // MIB} MiB")
+        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+            return
+        except answers.NotAsAskedError as exc:
+            raise self.not_as_asked(f"{exc} in a watch") from exc
+
     def _error(self, code: int, raw: bytes) -> ApiError | UnreachableError:
-        status = _status(raw)
+        status = answers.status_in(raw)
         message = status.get("message") or raw[:200].decode(errors="replace").strip() or f"HTTP {code}"
         if code < 400:
             return UnreachableError(f"{self.server} sends us elsewhere (HTTP {code}): is it a Kubernetes API?")
@@ -275,34 +303,11 @@ def _encoded(body: Body | list[Body]) -> bytes:
         return json.dumps(body).encode()
 
 
-async def _events(content: aiohttp.StreamReader) -> AsyncIterator[Body]:
-    """Split a stream into its JSON lines; objects may be far larger than a reader's line limit."""
-    pending = b""
-    try:
-        async for chunk in content.iter_any():
-            *lines, pending = (pending + chunk).split(b"\n")
-            for line in lines:
-                if line:
-                    yield orjson.loads(line)
-    except (aiohttp.ClientError, TimeoutError, ConnectionError):
-        return
-    except orjson.JSONDecodeError as exc:
-        raise UnreachableError("a watch gave what is no JSON (is a proxy in between?)") from exc
-
-
-def _status(raw: bytes) -> Body:
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) and body.get("kind") == "Status" else {}
-
-
 def _may_repeat(code: int, raw: bytes) -> bool:
     """A 500 that says what is wrong with the request stays wrong; one that says the server is in trouble may pass."""
     if code != 500:
         return True
-    message = _status(raw).get("message", "")
+    message = str(answers.status_in(raw).get("message", ""))
     return not message.startswith(("failed to create typed", "failed to create manager", "unable to convert"))
 
 

@@ -5,7 +5,6 @@ each command, which the common case need not pay.
 """
 
 import base64
-import binascii
 import contextlib
 import os
 import ssl
@@ -14,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gitops.bounds import read_file
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml_documents import load_all
 
@@ -57,8 +57,8 @@ def namespace_in(paths: Iterable[Path], context: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        documents = load_all(path.read_bytes(), str(path))
-    except (OSError, ManifestError) as exc:
+        documents = load_all(read_file(path), str(path))
+    except (OSError, ValueError, ManifestError) as exc:
         raise NotPlainError from exc
     config = documents[0].value if len(documents) == 1 else None
     if not isinstance(config, dict):
@@ -80,7 +80,7 @@ def tls_of(path: Path, cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSL
                 tls.load_verify_locations(cadata=authority.decode())
             else:
                 tls.load_default_certs()
-    except (OSError, ValueError, binascii.Error) as exc:
+    except (OSError, ValueError, TypeError) as exc:
         raise NotPlainError from exc
     show_certificate(tls, path, user)
     return tls
@@ -92,7 +92,7 @@ def show_certificate(tls: ssl.SSLContext, path: Path, user: dict[str, Any]) -> N
         certificate, key = _bytes(path, user, "client-certificate"), _bytes(path, user, "client-key")
         if certificate and key:
             _load_pair(tls, certificate, key)
-    except (OSError, ValueError, binascii.Error) as exc:
+    except (OSError, ValueError, TypeError) as exc:
         raise NotPlainError from exc
 
 
@@ -107,7 +107,7 @@ def _bytes(path: Path, entry: dict[str, Any], name: str) -> bytes:
     """The PEM given in place (`name`-data, which wins) or in a file beside the kubeconfig; b"" for neither."""
     if entry.get(f"{name}-data"):
         return base64.b64decode(entry[f"{name}-data"], validate=True)
-    return (path.parent / entry[name]).read_bytes() if entry.get(name) else b""
+    return read_file(path.parent / entry[name]) if entry.get(name) else b""
 
 
 def _load_pair(tls: ssl.SSLContext, certificate: bytes, key: bytes) -> None:

@@ -5,13 +5,13 @@ would run a program for credentials is refused.
 """
 
 import base64
-import binascii
 import json
 from pathlib import Path
 from typing import Any
 
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.adapters.kubernetes.plain_kubeconfig import NotPlainError, tls_of
+from gitops.bounds import parsed
 from gitops.manifests.key import Body
 from gitops.model.errors import ConfigError
 
@@ -43,7 +43,7 @@ def connection_of(secret: Body) -> Connection:
     if not server.startswith(("https://", "http://")):
         raise ConfigError(f"{where}: server: expected the address of an API server (https://...)")
     try:
-        config: Any = json.loads(_text(secret, "config") or "{}")
+        config: Any = parsed(_text(secret, "config") or "{}")
     except ValueError:
         config = None
     if not isinstance(config, dict) or not isinstance(config.get("tlsClientConfig") or {}, dict):
@@ -64,7 +64,7 @@ def connection_of(secret: Body) -> Connection:
 
 def credentials_text(secret: Body) -> str:
     """A Secret with credentials of a repository as the YAML that a secretRef stands for; "" when it has none."""
-    found = {ours: _text(secret, theirs) for theirs, ours in _FIELDS.items() if theirs in (secret.get("data") or {})}
+    found = {ours: text for theirs, ours in _FIELDS.items() if (text := _text(secret, theirs))}
     return json.dumps(found) if found else ""
 
 
@@ -78,7 +78,11 @@ def _authorization(config: dict[str, Any]) -> str:
 
 
 def _text(secret: Body, name: str) -> str:
+    data = secret.get("data")
+    text = data.get(name) if isinstance(data, dict) else None
+    if not isinstance(text, str):
+        return ""
     try:
-        return base64.b64decode((secret.get("data") or {}).get(name) or "").decode()
-    except (binascii.Error, UnicodeDecodeError):
+        return base64.b64decode(text).decode()
+    except ValueError:
         return ""

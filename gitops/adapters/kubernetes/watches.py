@@ -201,6 +201,9 @@ class Watches:
                 pause, refusals = _FIRST_PAUSE, 0
             except ApiError as exc:
                 shelf.version = ""  # 410 and everything else: begin again with a list
+                if exc.code >= 500:  # its server is away, or that of a webhook which converts it
+                    self._away.add(place)
+                    self._end_readers(shelf)
                 refusals += exc.code == 403
                 # An API server that starts refuses what it will allow in a moment.
                 is_passing = exc.code == 403 and place in self._shelves and refusals < _MOST_REFUSALS
@@ -226,7 +229,7 @@ class Watches:
             asyncio.get_running_loop().call_later(_REFUSED_SECONDS, self._try_again, place)
         else:
             with contextlib.suppress(ClusterError):
-                if (await self._cluster.kinds(refresh=True)).find(group, kind) is not None:
+                if not (await self._cluster.kinds(refresh=True)).is_gone(group, kind):
                     return True
         log.warning("watch.ended", group=group, kind=kind, namespace=namespace, reason=str(exc))
         shelf = self._shelves.pop(place, None)
