@@ -98,10 +98,12 @@ async def all_told(outside: Outside, name: str = "", namespace: str = "") -> lis
     known, damaged = await read_inventories(outside.cluster, name, namespace)
     found = {(one.application, one.parent.namespace): await standing_of(outside.cluster, one) for one in known}
     stored, resources = await _records(outside)
+    spaces = dict(found.keys())  # where those are whose record does not say it, since it is damaged
     records = {
-        (identity, record.namespace): record
+        (identity, space): record
         for identity, record in (resources | stored).items()
-        if name in ("", identity, identity.rpartition("/")[2]) and namespace in ("", record.namespace)
+        for space in (record.namespace or spaces.get(identity, ""),)
+        if name in ("", identity, identity.rpartition("/")[2]) and namespace in ("", space)
     }
     unseen = await unseen_since(outside.store, outside.clock.now())
     lost = {_place_of(parent, records): why for parent, why in damaged.items()}

@@ -1,6 +1,7 @@
 """The controller's HTTP: whether it lives, whether it is ready, and its numbers for Prometheus."""
 
 import asyncio
+import time
 
 import structlog
 from aiohttp import web
@@ -9,9 +10,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gitops.controller.run import Controller
 from gitops.model.errors import ConfigError
+from gitops.server.doors import BACKLOG, Doors, most_connections, watched
 from gitops.server.metrics import Numbers
 
 log = structlog.get_logger()
+_METRICS_SHARE = 0.1
 
 
 async def serve(controller: Controller, listen: str) -> None:
@@ -19,16 +22,22 @@ async def serve(controller: Controller, listen: str) -> None:
     host, _, port = listen.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
         raise ConfigError(f"--listen: expected HOST:PORT, got {listen!r}")
-    runner = web.AppRunner(application(controller), access_log=None)
+    runner = web.AppRunner(application(controller))
     await runner.setup()
+    assert runner.server is not None
+    doors = Doors(runner.server, most_connections())
+    server = None
     try:
         try:
-            await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(doors.make, host.strip("[]") or None, int(port), backlog=BACKLOG)
         except OSError as exc:
             raise ConfigError(f"--listen {listen}: {exc.strerror}") from exc
         log.info("http.listening", address=listen)
         await asyncio.Event().wait()
     finally:
+        if server is not None:
+            server.close()
         await runner.cleanup()
 
 
@@ -43,9 +52,17 @@ def application(controller: Controller) -> web.Application:
     async def readyz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n") if controller.is_ready else web.Response(status=503, text="starting\n")
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    last, good_until = b"", 0.0
 
-    app = web.Application()
+    async def metrics(_: web.Request) -> web.Response:
+        nonlocal last, good_until
+        began = time.monotonic()
+        if began >= good_until:
+            last = generate_latest(registry)
+            # Who asks all the time gets no more than a share of the loop that everything runs on.
+            good_until = time.monotonic() + (time.monotonic() - began) / _METRICS_SHARE
+        return web.Response(body=last, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application(middlewares=[watched])
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     return app
