@@ -35,13 +35,18 @@ def load() -> None:
     if _now.as_json:
         renderer = structlog.processors.JSONRenderer()
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=20)
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            pad_event_to=20,
+            # The one that is taken by itself where rich is installed shows local variables, which may hold secrets.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *(() if _now.as_json else (_quoted,)),
+            *((structlog.processors.format_exc_info,) if _now.as_json else (_quoted,)),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_now.level),
@@ -119,7 +124,10 @@ def take_in_others() -> None:
 
     class Forwarded(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            structlog.get_logger().log(record.levelno, "library.said", library=record.name, text=record.getMessage())
+            fault = {"exc_info": record.exc_info} if record.exc_info else {}
+            structlog.get_logger().log(
+                record.levelno, "library.said", library=record.name, text=record.getMessage(), **fault
+            )
 
     logging.basicConfig(handlers=[Forwarded(logging.WARNING)], force=True)
 
