@@ -96,4 +96,4 @@ def _expression(glob: str) -> str:
                 text += "[" + part[1:-1].replace("\\", r"\\").replace("!", "^", 1 if part[1] == "!" else 0) + "]"
             case _:
                 text += re.escape(part)
-    return text + ("/.*" if folder else "")
+    return "(?s)" + text + ("/.*" if folder else "")  # a name may hold an end of line

@@ -111,13 +111,13 @@ def _say(message: dict[str, Any]) -> None:
 
 
 class _Loader(BaseLoader):
-    """Asks the other process for files; a name is `path-of-the-asking-template\\nname`, or `/path` for the first."""
+    """Asks the other process for files; a name is `path-of-the-asking-template\\0name`, or `/path` for the first."""
 
     def __init__(self) -> None:
         self.paths: dict[str, str] = {}
 
     def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
-        parent, _, name = template.rpartition("\n")
+        parent, _, name = template.rpartition("\0")
         _say({"file": name, "from": parent})
         answer = json.loads(sys.stdin.readline())
         if "error" in answer:
@@ -146,7 +146,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             self.filters.pop(name, None)
 
     def join_path(self, template: str, parent: str) -> str:
-        return f"{self._loader.paths.get(parent, '')}\n{template}"
+        return f"{self._loader.paths.get(parent, '')}\0{template}"
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if isinstance(obj, dict):

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from gitops.adapters.file_names import named, place, shown
 from gitops.adapters.work_tree import WorkTree, owned_work_tree_of, submodules_of, work_tree_of
 from gitops.model.errors import SourceError
 from gitops.model.revision import MAX_FILE_BYTES, Entry, Kind, Node, Revision, Tree, blob_digest, within
@@ -33,9 +34,9 @@ def folder_tree(path: str | Path) -> tuple[Tree, str]:
         raise SourceError(f"{path}: expected a directory, found a file")
     top = owned_work_tree_of(folder)
     if top is not None:
-        inside = folder.relative_to(top).as_posix()
+        inside = shown(os.fsencode(folder.relative_to(top).as_posix()))
         return Tree(WorkTreeFiles(top), label="the repository"), "" if inside == "." else inside
-    home = folder.as_posix().lstrip("/")
+    home = shown(os.fsencode(folder.as_posix())).lstrip("/")
     return Tree(FolderFiles(Path("/")), label="the file system", home=home), home
 
 
@@ -90,13 +91,13 @@ class FolderFiles:
         self._root = str(root).rstrip("/")
 
     def node(self, path: str) -> Node | None:
-        full = f"{self._root}/{path}"
         if _is_git(path):
             return None
         try:
+            full = place(self._root, path)
             status = os.lstat(full)
             if stat.S_ISLNK(status.st_mode):
-                return Node("link", target=os.readlink(full))
+                return Node("link", target=shown(os.readlink(full)))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -105,8 +106,9 @@ class FolderFiles:
 
     def entries(self, path: str) -> Iterable[Entry]:
         try:
-            with os.scandir(f"{self._root}/{path}") as found:
-                return [Entry(each.name, _entry_kind(each)) for each in found if not _is_git(each.name)]
+            with os.scandir(place(self._root, path)) as listed:
+                found = {each.name: _entry_kind(each) for each in listed}
+            return [Entry(name, found[raw]) for name, raw in named(found).items() if not _is_git(name)]
         except OSError as error:
             raise SourceError(f"{path or '.'}: cannot be read ({error.strerror})") from error
 
@@ -114,7 +116,7 @@ class FolderFiles:
         if _is_git(path):
             raise SourceError(f"{path}: is no part of what a repository holds")
         try:
-            descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(place(self._root, path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise SourceError(f"{path}: is no longer a regular file")
@@ -145,8 +147,10 @@ class WorkTreeFiles(FolderFiles):
         ]
 
     def _is_submodule(self, path: str) -> bool:
-        full = f"{self._root}/{path}"
-        return bool(path) and (os.path.lexists(f"{full}/.git") or (path in self._submodules and not os.listdir(full)))
+        if not path:
+            return False
+        full = place(self._root, path)
+        return os.path.lexists(full + b"/.git") or (path in self._submodules and not os.listdir(full))
 
 
 def _is_git(path: str) -> bool:
@@ -160,7 +164,7 @@ def _kind(mode: int) -> Kind:
     return "file" if stat.S_ISREG(mode) else "other"
 
 
-def _entry_kind(entry: "os.DirEntry[str]") -> Kind:
+def _entry_kind(entry: "os.DirEntry[bytes]") -> Kind:
     if entry.is_symlink():
         return "link"
     if entry.is_dir(follow_symlinks=False):

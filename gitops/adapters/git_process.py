@@ -208,16 +208,17 @@ class GitProcess:
         ends git too.
         """
         with _secrets_for(remote) as (settings, extra):
+            command = _command(arguments)
             process = self.start(arguments, directory, settings, extra)
 
             def checked() -> None:
-                _limit_memory(process.pid, _memory(arguments[0]))
+                _limit_memory(process.pid, _memory(command))
                 check()
 
             try:
                 out, err = _printed(process, timeout, checked)
             except _StoppedError as error:
-                said = f"git {arguments[0]} {error}"
+                said = f"git {command} {error}"
                 slow = HostUnreachableError if error.is_late else SourceError
                 raise SourceError(said) if remote is None else slow(f"{remote.url}: {said}") from None
             finally:
@@ -225,7 +226,7 @@ class GitProcess:
         if process.returncode != 0:
             words = err.decode(errors="replace")
             if "out of memory" in words.lower():
-                most = f"git {arguments[0]} needs more than {_memory(arguments[0]) // MIB} MiB of memory"
+                most = f"git {command} needs more than {_memory(command) // MIB} MiB of memory"
                 raise SourceError(f"{remote.url}: {most}" if remote else most)
             raise GitFailure(remote.scrub(words) if remote else words)
         return out
@@ -249,8 +250,13 @@ class GitProcess:
             stderr=stderr,
             start_new_session=True,
         )
-        _limit_memory(process.pid, _memory(arguments[0]))
+        _limit_memory(process.pid, _memory(_command(arguments)))
         return process
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """What git is to do, after the options of git itself."""
+    return next(word for word in arguments if not word.startswith("-"))
 
 
 def _memory(command: str) -> int:

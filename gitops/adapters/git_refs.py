@@ -53,7 +53,7 @@ def parse_refs(listing: str) -> RemoteRefs:
     head, default = "", ""
     branches: dict[str, str] = {}
     tags: dict[str, str] = {}
-    for line in listing.splitlines():
+    for line in listing.split("\n"):
         value, _, name = line.partition("\t")
         if value.startswith("ref: refs/heads/") and name == "HEAD":
             default = value.removeprefix("ref: refs/heads/")

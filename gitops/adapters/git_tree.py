@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from gitops.adapters.file_names import named, shown
 from gitops.adapters.git_process import GitProcess, end
 from gitops.model.errors import SourceError
 from gitops.model.revision import Entry, Kind, Node
@@ -66,7 +67,7 @@ class GitFiles:
                 return None if found is None else Node(found.kind, id=found.id)
             if found.kind == "link":
                 target = self._objects.read(found.id, MAX_LINK_BYTES, path)
-                return Node("link", target=target.decode("utf-8", "replace"), id=found.id)
+                return Node("link", target=shown(target), id=found.id)
             return Node("file", size=self._objects.size(found.id, path), id=found.id)
 
     def entries(self, path: str) -> Iterable[Entry]:
@@ -90,19 +91,23 @@ class GitFiles:
         if path not in self._directories:
             found = self._find(path)
             data = b"" if found is None else self._objects.read(found.id, MAX_DIRECTORY_BYTES, path)
-            self._directories[path] = dict(_parse_directory(data, self._objects.id_bytes, path))
+            try:
+                objects = dict(_parse_directory(data, self._objects.id_bytes))
+            except ValueError as exc:
+                raise SourceError(f"{path or '.'}: the repository holds a damaged directory ({exc})") from exc
+            self._directories[path] = {name: objects[raw] for name, raw in named(objects).items()}
         return self._directories[path]
 
 
-def _parse_directory(data: bytes, id_bytes: int, path: str) -> Iterable[tuple[str, _Object]]:
-    """Git's binary form of a directory: `MODE NAME\\0ID`, over and over."""
+def _parse_directory(data: bytes, id_bytes: int) -> Iterable[tuple[bytes, _Object]]:
+    """Git's binary form of a directory: `MODE NAME\\0ID`, over and over. Raises ValueError."""
     at = 0
     while at < len(data):
         space = data.index(b" ", at)
         nul = data.index(b"\0", space)
-        mode, name = data[at:space], data[space + 1 : nul].decode("utf-8", "surrogateescape")
-        if name in ("", ".", "..") or "/" in name:
-            raise SourceError(f"{path or '.'}: the repository holds a file with the forbidden name {name!r}")
+        mode, name = data[at:space], data[space + 1 : nul]
+        if name in (b"", b".", b"..") or b"/" in name:
+            raise ValueError(f"a file has the forbidden name {shown(name)!r}")
         at = nul + 1 + id_bytes
         yield name, _Object(_KINDS.get(mode.lstrip(b"0"), "file"), data[nul + 1 : at].hex())
 

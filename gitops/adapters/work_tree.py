@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from gitops.adapters.file_names import place, shown
 from gitops.adapters.git_process import GitFailure, GitProcess
 from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, parse_refs, unknown
 from gitops.adapters.git_tree import GitFiles, Mark, Objects
@@ -72,7 +73,7 @@ class WorkTree:
             raise SourceError(f"{self.top}: git cannot tell what changed: {error.reason}") from error
         head: dict[str, str] = {}
         changed: list[tuple[str, str]] = []  # path, and the object that it should be ("" = whatever it is)
-        for line in listing.decode("utf-8", "surrogateescape").split("\0"):
+        for line in map(shown, listing.split(b"\0")):
             kind, _, rest = line.partition(" ")
             if kind == "#":
                 name, _, value = rest.partition(" ")
@@ -134,9 +135,9 @@ class WorkTree:
         (self._directory / "HEAD").write_bytes(_start_of(own / "HEAD"))
         places = [(common / name, name) for name in _SHARED]
         places += [(own / "index", "index"), *((found, found.name) for found in own.glob("sharedindex.*"))]
-        for place, name in places:
-            if place.exists():
-                (self._directory / name).symlink_to(place)
+        for where, name in places:
+            if where.exists():
+                (self._directory / name).symlink_to(where)
 
     def _has_extensions(self) -> bool:
         return any(name.startswith("extensions.") for name in _COMPARED & self._settings.keys())
@@ -155,7 +156,7 @@ class WorkTree:
             pointer = objects.read(index, _MOST_POINTER_BYTES, path)
             if not pointer.startswith(_LFS_POINTER):
                 return False
-            with (self.top / path).open("rb") as file:
+            with open(place(str(self.top), path), "rb") as file:
                 return f"oid sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode() in pointer
         except (SourceError, OSError):
             return False
@@ -213,7 +214,7 @@ def submodules_of(top: Path) -> frozenset[str]:
         listing = GitProcess().run(arguments, Path("/"), 10.0)
     except GitFailure:  # none is there, or nobody can read it
         return frozenset()
-    return frozenset(os.fsdecode(item.partition(b"\n")[2]).rstrip("/") for item in listing.split(b"\0"))
+    return frozenset(shown(item.partition(b"\n")[2]).rstrip("/") for item in listing.split(b"\0"))
 
 
 def work_tree_of(folder: Path) -> Path | None:

@@ -19,6 +19,7 @@ from gitops.model.errors import SourceError
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 MAX_TOTAL_BYTES: Final = 512 * 1024 * 1024
 MAX_LINKS: Final = 40
+MAX_DEPTH: Final = 200
 
 _DIRTY: Final = "-dirty"
 Kind = Literal["file", "directory", "link", "submodule", "other"]
@@ -306,6 +307,8 @@ def normalise(path: str) -> str:
     joined = join("", path)
     if joined is None:
         raise SourceError(f"{path}: leads out of the tree")
+    if joined.count("/") > MAX_DEPTH:
+        raise SourceError(f"{path[:100]}...: more than {MAX_DEPTH} folders deep")
     return joined
 
 
