@@ -194,6 +194,10 @@ class Cluster(Protocol):
         """Server-side apply of the status alone, as field manager `gitops`."""
         ...
 
+    async def remove_marks(self, key: ResourceKey, labels: Sequence[str], annotations: Sequence[str]) -> None:
+        """Take labels and annotations of these names off, whoever owns them."""
+        ...
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         """Write managedFields, if the object is still at `version`; ApiError 409 if not."""
         ...

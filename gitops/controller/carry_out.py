@@ -24,7 +24,7 @@ from gitops.engine.ended import ended
 from gitops.engine.hooks import leaves_something, removes_itself
 from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked, read_parent
 from gitops.engine.overtaken import overtaken_inventory
-from gitops.engine.plan import hooks_of
+from gitops.engine.plan import all_hooks, has_deletion_hooks, hooks_of
 from gitops.engine.situation import Situation
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
@@ -216,7 +216,7 @@ def _hook_run(planned: Planned) -> HookRun | None:
 def _idle(at: Situation, changes: Iterable[Change]) -> set[ResourceKey]:
     """Hooks that are not among `changes` and that no object is left of: they are not missing."""
     run = {change.key for change in changes}
-    idle = (hook for hook in hooks_of(at) if hook.key not in run)
+    idle = (hook for hook in all_hooks(at) if hook.key not in run)
     return {hook.key for hook in idle if hook.key not in at.live or removes_itself(hook.body)}
 
 
@@ -278,6 +278,7 @@ async def _settle(
         fresh=frozenset() if whole else at.inventory.fresh - {change.key for change in plan.changes},
         unfinished=frozenset() if whole else inventory.unfinished,
         synced=plan.digest if whole else inventory.synced,
+        deletion_hooks=has_deletion_hooks(at) if whole else inventory.deletion_hooks,
         healthy=healthy,
         releases=releases,
         going_back=None if whole else inventory.going_back,

@@ -20,9 +20,9 @@ from gitops.controller.endpoints import without_endpoint
 from gitops.controller.journal import Journal
 from gitops.controller.still_applied import StillApplied
 from gitops.controller.wait import HealthWait
-from gitops.engine.annotations import ignores_health
+from gitops.engine.annotations import ignores_health, may_lack_kind
 from gitops.engine.backends import Called
-from gitops.engine.deletion import is_precious
+from gitops.engine.deletion import is_precious, reason_to_stay
 from gitops.engine.describe import described
 from gitops.engine.hands import hand_edits_only
 from gitops.engine.health import is_of_past_runs
@@ -30,7 +30,7 @@ from gitops.engine.hooks import body_to_run, has_run
 from gitops.engine.order import is_crd, is_namespace
 from gitops.engine.refusal import is_taken
 from gitops.engine.takeover import owners_again
-from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.manifests.key import Body, ResourceKey, key_of, version_of
 from gitops.manifests.secrets import scrubbed
 from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, ClusterError
@@ -42,6 +42,7 @@ from gitops.ports import Clock, Cluster
 _PARALLEL = 16
 _TRIES = 5
 _GONE_POLL_SECONDS = 0.2
+_KIND_POLL_SECONDS = 1.0
 _FAIL_HOOK_SECONDS = 60.0
 _FRESH_SECONDS = 1.0
 _BACK_TRIES = 6  # a second between them
@@ -121,7 +122,7 @@ class Execution:
         pruned: list[Prune] = []
         for (phase, _), wave in groupby(steps, key=lambda step: (step.phase, step.wave)):
             await self._gone(pruned if phase is Phase.PRUNE else [])
-            if phase >= Phase.PRUNE and unchanged:
+            if phase.place >= Phase.PRUNE and unchanged:
                 await self._healthy(unchanged, of_plan=True)
                 unchanged = {}
             written: dict[ResourceKey, Body] = {}
@@ -193,6 +194,7 @@ class Execution:
         written: dict[ResourceKey, Body] = {}
         hooks: dict[ResourceKey, Body] = {}
         failed_before, changed_before = len(self.progress.failures), len(self.progress.changed)
+        await self._kinds_come(step)
         await self._all(partial(self._try_out, change) for change in step.changes if len(step.changes) > 1)
         if len(self.progress.failures) == failed_before:
             await self._all(partial(self._do, change, written, hooks) for change in step.changes)
@@ -207,6 +209,23 @@ class Execution:
         failures = [{"object": str(item.key), "reason": item.reason} for item in self.progress.failures[failed_before:]]
         await self._journal.note("step.finished", revision, **where, changed=changed, failures=failures)
         return written
+
+    async def _kinds_come(self, step: Step) -> None:
+        """Wait for kinds that somebody else defines, an operator of the same set, say, until the deadline."""
+        made = [change for change in step.changes if isinstance(change, Create) and may_lack_kind(change.body)]
+        while missing := [change for change in made if not await self._is_served(change)]:
+            if self._clock.monotonic() > self._deadline:
+                for change in missing:
+                    reason = f"nothing has defined kind {change.key.kind} in {change.body['apiVersion']} in time"
+                    self._record(Failure(change.key, f"{change.origin}: {change.key}: {reason}"))
+                return
+            async with self._waiting():
+                await self._clock.sleep(_KIND_POLL_SECONDS)
+            await self._cluster.kinds(refresh=True)
+
+    async def _is_served(self, change: Create) -> bool:
+        kinds = await self._cluster.kinds()
+        return kinds.find(change.key.group, change.key.kind, version_of(change.body["apiVersion"])) is not None
 
     async def _do_again(self, written: dict[ResourceKey, Body], hooks: dict[ResourceKey, Body]) -> None:
         """What wanted a port or an address of another Service of the step, as long as one of them gets through."""
@@ -353,8 +372,7 @@ class Execution:
     async def _until_gone(self, key: ResourceKey, uid: str) -> None:
         while (live := await self._cluster.get(key)) is not None and live["metadata"]["uid"] == uid:
             if self._clock.monotonic() > self._deadline:
-                held = ", ".join(live["metadata"].get("finalizers") or []) or "nothing that it says"
-                raise ApiError(504, "Timeout", f"{key} was deleted but does not go away (held by {held})")
+                raise ApiError(504, "Timeout", f"{key} was deleted but does not go away ({reason_to_stay(live)})")
             await self._clock.sleep(_GONE_POLL_SECONDS)
 
     async def _healthy(

@@ -6,18 +6,21 @@ This is the pipeline with an explicitly empty RenderedSet; a sync whose source m
 from dataclasses import replace
 
 from gitops.controller.claim import read_inventory
+from gitops.controller.deletion_hooks import deletion_set, run_deletion_hooks
 from gitops.controller.journal import Journal
 from gitops.controller.moved import clusters_left, inventories_elsewhere
 from gitops.controller.observe import by_name
 from gitops.controller.planning import plan_rendered
 from gitops.controller.reconcile import sync_planned
 from gitops.controller.request import Outside, Request, as_account
+from gitops.engine.deletion import reason_to_stay
 from gitops.engine.desired import digest_of
-from gitops.engine.inventory import is_ours, parent_key
+from gitops.engine.inventory import ANNOTATIONS, LABELS, Inventory, is_held_by, is_ours, parent_key
 from gitops.manifests.key import ResourceKey
-from gitops.model.plan import Plan
+from gitops.model.errors import ApiError, SourceError
+from gitops.model.plan import Phase, Plan
 from gitops.model.rendered import RenderedSet
-from gitops.model.result import Failure, Outcome, SyncResult
+from gitops.model.result import Failure, Hold, Outcome, SyncResult
 from gitops.model.revision import Revision
 
 _POLL_SECONDS = 0.2
@@ -39,21 +42,64 @@ async def leave(request: Request, outside: Outside, *, keep: bool) -> SyncResult
         reason = f"{parent} is the inventory of Application {inventory.application}, not of {app.identity}"
         return replace(result, outcome=Outcome.HELD, message=reason)
     journal = Journal(request, outside, inventory)
-    if not keep:
-        options = replace(request.options, prune=True, leaving=True, hooks=False)
-        going = replace(request, options=options, wait=False)
-        planned = await plan_rendered(going, outside, _NOTHING, inventory.source)
-        result = await sync_planned(going, outside, planned)
+    if keep:
+        failures = await _let_go(outside, inventory)
+    else:
+        result, inventory, failures = await _prune_all(request, outside, inventory)
         if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
             return result
-        left = await _not_gone(request, outside, [prune.key for prune in planned.plan.prunes], inventory.application)
-        if left:
-            await journal.note("delete.failed", "", left=[failure.reason for failure in left])
-            reason = "; ".join(failure.reason for failure in left)
-            return replace(result, outcome=Outcome.FAILED, failures=tuple(left), message=reason)
+    if failures:
+        await journal.note("delete.failed", "", left=[failure.reason for failure in failures])
+        reason = "; ".join(failure.reason for failure in failures)
+        return replace(result, outcome=Outcome.FAILED, failures=tuple(failures), message=reason)
     await journal.note("application.deleted", "", kept=keep, objects=[str(key) for key in sorted(inventory.keys)])
     await outside.cluster.delete(parent)
     return replace(result, outcome=Outcome.SYNCED)
+
+
+async def _prune_all(
+    request: Request, outside: Outside, inventory: Inventory
+) -> tuple[SyncResult, Inventory, list[Failure]]:
+    """Its hooks, then the prunes under the guards, then its other hooks: how that ended, and what is left."""
+    result = SyncResult(Outcome.SYNCED, Plan(request.app.identity, _NOTHING.revision, _NOTHING.digest, ()))
+    with_hooks: RenderedSet | None = None
+    try:
+        with_hooks = await deletion_set(request, outside, inventory)
+    except SourceError as exc:
+        if not request.options.confirm:
+            return replace(result, outcome=Outcome.HELD, message=str(exc)), inventory, []
+    going = replace(request, options=replace(request.options, prune=True, leaving=True, hooks=False), wait=False)
+    if with_hooks is not None:
+        planned = await plan_rendered(going, outside, _NOTHING, inventory.source)
+        if isinstance(planned.decision, Hold):
+            return await sync_planned(going, outside, planned), inventory, []
+        inventory, failures = await run_deletion_hooks(request, outside, inventory, with_hooks, Phase.PRE_DELETE)
+        if failures:
+            return result, inventory, failures
+    planned = await plan_rendered(going, outside, _NOTHING, inventory.source)
+    result = await sync_planned(going, outside, planned)
+    if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
+        return result, inventory, []
+    pruned = [prune.key for prune in planned.plan.prunes]
+    failures = await _not_gone(request, outside, pruned, inventory.application)
+    if with_hooks is not None and not failures:
+        inventory = await read_inventory(outside, request.app)
+        _, failures = await run_deletion_hooks(request, outside, inventory, with_hooks, Phase.POST_DELETE)
+    return result, inventory, failures
+
+
+async def _let_go(outside: Outside, inventory: Inventory) -> list[Failure]:
+    """Take our marks off everything that stays: it is nobody's then, and no later sync takes it for its own."""
+    failures = []
+    for key, body in sorted((await by_name(outside.cluster, dict.fromkeys(inventory.keys, ""))).items()):
+        if not is_held_by(inventory, body, key):
+            continue
+        try:
+            await outside.cluster.remove_marks(key, LABELS, ANNOTATIONS)
+        except ApiError as exc:
+            if exc.code != 404:
+                failures.append(Failure(key, f"{key}: its marks could not be taken off: {exc}"))
+    return failures
 
 
 async def leave_everywhere(request: Request, outside: Outside) -> SyncResult:
@@ -87,8 +133,7 @@ async def _not_gone(request: Request, outside: Outside, keys: list[ResourceKey],
             break
         await outside.clock.sleep(_POLL_SECONDS)
         keys = list(left)
-    failures = []
-    for key, body in sorted(left.items()):
-        held = ", ".join(body["metadata"].get("finalizers") or []) or "nothing that it says"
-        failures.append(Failure(key, f"{key} was deleted but does not go away (held by {held})"))
-    return failures
+    return [
+        Failure(key, f"{key} was deleted but does not go away ({reason_to_stay(body)})")
+        for key, body in sorted(left.items())
+    ]

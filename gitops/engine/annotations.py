@@ -27,14 +27,15 @@ _PHASES = {
     "post-upgrade": Phase.POST_SYNC,
     "sync-fail": Phase.SYNC_FAIL,
     "SyncFail": Phase.SYNC_FAIL,
+    "pre-rollback": Phase.PRE_ROLLBACK,
+    "post-rollback": Phase.POST_ROLLBACK,
+    "pre-delete": Phase.PRE_DELETE,
+    "PreDelete": Phase.PRE_DELETE,
+    "post-delete": Phase.POST_DELETE,
+    "PostDelete": Phase.POST_DELETE,
 }
-# Helm's hooks for acts that a sync never makes; Argo CD's "Skip" too. Such an object is not part of the desired state.
-_NEVER = {"skip", "Skip", "test", "test-success", "test-failure", "pre-delete", "post-delete"} | {
-    "pre-rollback",
-    "post-rollback",
-    "PreDelete",
-    "PostDelete",
-}
+# Helm's tests, and Argo CD's "Skip": such an object is not part of the desired state.
+_NEVER = {"skip", "Skip", "test", "test-success", "test-failure"}
 _DELETES = {
     "before-hook-creation": HookDelete.BEFORE_CREATION,
     "BeforeHookCreation": HookDelete.BEFORE_CREATION,
@@ -116,7 +117,8 @@ def hook_phases_of(manifest: Manifest) -> tuple[Phase, ...]:
     if unknown:
         raise ManifestError(
             f"{manifest.origin}: metadata.annotations: unknown hook {unknown[0]!r} "
-            f"(write one of pre-sync, sync, post-sync, sync-fail, skip)"
+            "(write one of pre-sync, sync, post-sync, sync-fail, pre-rollback, post-rollback, pre-delete, "
+            "post-delete, skip)"
         )
     return tuple(sorted({_PHASES[word] for word in words if word in _PHASES}))
 
@@ -186,6 +188,17 @@ def may_recreate(body: Body) -> bool:
         or _flux_word(body, "force") == "enabled"
         or {"Replace=true", "Force=true"} <= options
     )
+
+
+def may_lack_kind(body: Body) -> bool:
+    """True when the object's kind may come later: an operator defines it, say, that the same sync brings."""
+    return "SkipDryRunOnMissingResource=true" in _sync_options(body)
+
+
+def is_extraneous(body: Body) -> bool:
+    """True when the object may be there though no source holds it: that alone is no reason for a sync."""
+    options = {option.strip() for option in (annotations_of(body).get(ARGO + "compare-options") or "").split(",")}
+    return "IgnoreExtraneous" in options
 
 
 def adopts_from(body: Body) -> str:

@@ -54,5 +54,19 @@ def _map(value: Any) -> Body:
     return value if isinstance(value, dict) else {}
 
 
+def reason_to_stay(live: Body) -> str:
+    """What holds an object that was deleted: its finalizers, and of a namespace what is left inside."""
+    metadata, spec = live["metadata"], _map(live.get("spec"))
+    finalizers = [*(metadata.get("finalizers") or []), *(spec.get("finalizers") or [])]
+    said = [
+        str(condition.get("message") or condition.get("type"))
+        for condition in _map(live.get("status")).get("conditions") or []
+        if live.get("kind") == "Namespace" and _map(condition).get("status") == "True"
+    ]
+    if said:
+        return f"it says: {'; '.join(said)}"
+    return f"held by {', '.join(finalizers) or 'nothing that it says'}"
+
+
 def is_going(live: Body) -> bool:
     return bool(live["metadata"].get("deletionTimestamp"))

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from gitops.engine.annotations import check_words, hook_phases_of, is_skipped
+from gitops.engine.annotations import check_words, hook_phases_of, is_skipped, may_lack_kind
+from gitops.engine.encrypted import check_encrypted
 from gitops.engine.inventory import is_inventory
 from gitops.engine.order import kinds_defined_by
 from gitops.manifests.errors import ManifestError
@@ -17,7 +18,7 @@ from gitops.manifests.nulls import without_nulls
 from gitops.manifests.secrets import is_secret, with_data_only
 from gitops.model.application import GROUP, KIND
 from gitops.model.errors import AwayError, UnknownKindError
-from gitops.model.kinds import Kinds
+from gitops.model.kinds import KindInfo, Kinds
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
 
@@ -54,6 +55,7 @@ def rendered_set(
     for manifest in everything if is_new else ():
         check_words(manifest)
         _check_inventory(manifest)
+        check_encrypted(manifest)
     skipped = [manifest for manifest in everything if is_skipped(manifest)]
     manifests = [_named(manifest) for manifest in everything if not is_skipped(manifest)]
     known = kinds.with_infos(info for manifest in manifests for info in kinds_defined_by(manifest))
@@ -131,6 +133,8 @@ def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
     info = kinds.find(key.group, key.kind, version_of(body["apiVersion"]))
     if info is None and key.group in kinds.away:
         raise AwayError(f"{manifest.origin}: {key.kind} in {body['apiVersion']}: {kinds.away[key.group]}")
+    if info is None and may_lack_kind(body) and not kinds.versions(key.group, key.kind):
+        info = _assumed(key, version_of(body["apiVersion"]))
     if info is None:
         raise UnknownKindError(f"{manifest.origin}: {_unknown_kind(manifest, kinds)}")
     if not key.name and not hook_phases_of(manifest):
@@ -148,6 +152,11 @@ def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:
     _check_text(manifest)
     body = with_data_only(without_nulls(body if placed == key else _with_namespace(body, placed)))
     return manifest if body is manifest.body else Manifest(placed, body, manifest.origin)
+
+
+def _assumed(key: ResourceKey, version: str) -> KindInfo:
+    """A kind that is to come, and of which nothing is known: nearly all custom kinds live in a namespace."""
+    return KindInfo(key.group, version, key.kind, key.kind.lower(), namespaced=True)
 
 
 _NO_TEXT = {

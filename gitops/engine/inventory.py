@@ -24,6 +24,7 @@ PART_OF = "applyset.kubernetes.io/part-of"
 MANAGED_BY = "gitops.dev/managed-by"
 TRACKING = "gitops.dev/tracking"
 INSTANCE = "gitops"
+LABELS, ANNOTATIONS = (PART_OF, MANAGED_BY), (TRACKING, f"{TRACKING.partition('/')[0]}/sync")
 SET_ID = "applyset.kubernetes.io/id"
 _TOOLING = "applyset.kubernetes.io/tooling"
 _KINDS = "applyset.kubernetes.io/contains-group-kinds"
@@ -98,7 +99,8 @@ class Inventory:
     `releases` are the last ones, newest first. `spec` is what the Application asked for (`gitops.model.spec`),
     `version` the parent's resourceVersion. `hooks` of the set that is `synced` are done, but what they left behind is
     not tidied yet. `ended` tells of Jobs that may be gone (`gitops.engine.ended`). `formerly` is the Application that
-    handed all of this over: some of it may still bear its name. `seal` is as it was read.
+    handed all of this over: some of it may still bear its name. `deletion_hooks` when the set that is `synced` has
+    hooks that run when the Application is deleted. `seal` is as it was read.
 
     Whoever may edit ConfigMaps in its namespace may have written all of this. So nothing in it is a right to delete
     (`is_held_by` asks the object too) or to apply (`gitops.controller.releases` asks the store and the repository).
@@ -121,6 +123,7 @@ class Inventory:
     formerly: str = ""
     exists: bool = False
     version: str = ""
+    deletion_hooks: bool = False
     ended: Mapping[ResourceKey, str] = field(default_factory=dict)
     seal: Seal | None = field(default=None, compare=False)
 
@@ -251,7 +254,18 @@ def merged(ours: Inventory, base: Inventory, now: Inventory) -> Inventory:
 
 
 _JOINED = ("keys", "fresh", "unfinished")
-_SHARED = ("ended", "source", "spec", "synced", "healthy", "releases", "going_back", "quarantine", "hooks")
+_SHARED = (
+    "ended",
+    "source",
+    "spec",
+    "synced",
+    "healthy",
+    "releases",
+    "going_back",
+    "quarantine",
+    "hooks",
+    "deletion_hooks",
+)
 
 
 def bare_parent(inventory: Inventory) -> Body:
@@ -273,6 +287,7 @@ def parent_body(inventory: Inventory, version: str, seal: Callable[[str], str] =
     own = inventory.parent.namespace
     others = sorted({key.namespace for key in inventory.keys if key.namespace} - {own})
     facts: dict[str, Any] = {"application": inventory.application, "source": inventory.source}
+    facts |= {"deletionHooks": "true"} if inventory.deletion_hooks else {}
     words = (("synced", inventory.synced), ("spec", inventory.spec), ("formerly", inventory.formerly))
     facts |= {name: text for name, text in words if text}
     facts |= {"unfinished": " ".join(sorted(inventory.unfinished))} if inventory.unfinished else {}
@@ -334,6 +349,7 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             hooks=_read(HookRun, data, "hooks"),
             anchor=_read(Anchor, data, "audit"),
             formerly=data.get("formerly", ""),
+            deletion_hooks=data.get("deletionHooks") == "true",
             exists=True,
             version=body["metadata"].get("resourceVersion", ""),
             seal=Seal(_digest(parent, data, packed), data.get("seal", "")),

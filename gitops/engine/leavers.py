@@ -10,6 +10,7 @@ from gitops.engine.situation import BEING_DELETED, PlanOptions, Situation
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.plan import Kept, Obstacle, ObstacleKind, Phase, Prune, Step
 
+MAY_STAY = "it says that it may be there without a source (IgnoreExtraneous)"
 LOST_MARKS = "it does not bear our marks any more, so it may be somebody else's; delete it by hand"
 
 

@@ -5,7 +5,7 @@ apply would change, and `make_plan` makes the plan of the server's answers to th
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitops.engine import annotations, refusal
 from gitops.engine.deletion import is_going, is_orphaning, is_precious, leaves_pods
@@ -14,7 +14,7 @@ from gitops.engine.ended import has_ended
 from gitops.engine.hands import is_by_hand, is_edit_by_hand
 from gitops.engine.ignore import movable, without_ignored
 from gitops.engine.inventory import foreign_owner, is_held_by, is_inventory, marked
-from gitops.engine.leavers import leaving, prune_steps
+from gitops.engine.leavers import MAY_STAY, leaving, prune_steps
 from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
 from gitops.engine.predict import FIELD_MANAGER, conflicting_fields
 from gitops.engine.situation import BEING_DELETED, PlanOptions, Situation
@@ -36,9 +36,12 @@ from gitops.manifests.schema import builtin_type
 from gitops.manifests.secrets import scrubbed
 from gitops.model.errors import ApiError
 from gitops.model.plan import (
+    OF_DELETION,
+    OF_ROLLBACK,
     Change,
     Create,
     FieldChange,
+    Kept,
     Obstacle,
     ObstacleKind,
     Phase,
@@ -135,6 +138,7 @@ def creations(at: Situation, makes: ResourceKey | None) -> list[Creation]:
         and not has_ended(at.inventory, found)
         and found.key.namespace not in brought
         and (found.key.group, found.key.kind) not in defined
+        and not (annotations.may_lack_kind(found.body) and not at.served.get((found.key.group, found.key.kind)))
     ]
 
 
@@ -170,25 +174,43 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
             case change:
                 placed.append((order[manifest.key], change))
     leavers = leaving(at)
-    if _hooks_run(at, changed=bool(placed or leavers.prunes)):
-        placed += [((hook.phase, *order[hook.key][1:]), hook) for hook in hooks_of(at)]
+    changed = bool(placed or leavers.prunes)
+    hooks = hooks_of(at) if _hooks_run(at, changed=changed) else []
+    if at.options.back and changed:  # a rollback has hooks of its own, whether or not those of a sync run too
+        hooks += [hook for hook in hooks_of(at) if hook.phase in OF_ROLLBACK and hook not in hooks]
+    if hooks:
+        placed += [((hook.phase, *order[hook.key][1:]), hook) for hook in hooks]
         obstacles += filter(None, (_hook_obstacle(at, manifest) for manifest in selected(at.rendered, at.options)))
-    steps = (*_steps(placed), *prune_steps(leavers.prunes))
+    elif not placed and all(annotations.is_extraneous(at.live[prune.key]) for prune in leavers.prunes):
+        leavers = replace(leavers, kept=[*leavers.kept, *(Kept(prune.key, MAY_STAY) for prune in leavers.prunes)])
+        leavers = replace(leavers, prunes=[])
+    steps = (*steps_of(placed), *prune_steps(leavers.prunes))
     return Plan(
         application=at.app.identity,
         revision=at.rendered.revision,
         digest=at.rendered.digest,
-        steps=tuple(sorted(steps, key=lambda step: step.phase)),
+        steps=tuple(sorted(steps, key=lambda step: step.phase.place)),
         kept=tuple(leavers.kept),
         obstacles=(*obstacles, *leavers.guarded),
     )
 
 
 def hooks_of(at: Situation) -> list[RunHook]:
-    """Every hook of the set, once for each of its phases, whether or not this sync runs it.
+    """Every hook of the set that a sync (or a rollback) may run, once for each phase, whether or not this one does.
 
     Raises ManifestError for a hook that cannot be read.
     """
+    of_others = OF_DELETION if at.options.back else OF_DELETION | OF_ROLLBACK
+    return [hook for hook in all_hooks(at) if hook.phase not in of_others]
+
+
+def has_deletion_hooks(at: Situation) -> bool:
+    """Whether the set has hooks that run when the Application is deleted."""
+    return any(OF_DELETION & {*annotations.hook_phases_of(found)} for found in at.rendered.manifests)
+
+
+def all_hooks(at: Situation) -> list[RunHook]:
+    """Every hook of the set, once for each of its phases. Raises ManifestError for a hook that cannot be read."""
     return [
         RunHook(
             manifest.key,
@@ -400,7 +422,8 @@ def _hooks_run(at: Situation, *, changed: bool) -> bool:
     return not at.options.resources and is_new
 
 
-def _steps(placed: list[tuple[Place, Change]]) -> list[Step]:
+def steps_of(placed: Iterable[tuple[Place, Change]]) -> list[Step]:
+    """The changes of each place together, in order."""
     by_place: dict[Place, list[Change]] = {}
     for place, change in sorted(placed, key=lambda pair: (pair[0], pair[1].key)):
         by_place.setdefault(place, []).append(change)

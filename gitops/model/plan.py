@@ -50,13 +50,26 @@ class FieldChange:
 
 
 class Phase(IntEnum):
-    """The order of the parts of a sync; SYNC_FAIL is only carried out after a failure."""
+    """The parts of a sync, a rollback and a deletion; SYNC_FAIL is only carried out after a failure."""
 
     PRE_SYNC = 0
     SYNC = 1
     PRUNE = 2
     POST_SYNC = 3
     SYNC_FAIL = 4
+    PRE_ROLLBACK = 5
+    POST_ROLLBACK = 6
+    PRE_DELETE = 7
+    POST_DELETE = 8
+
+    @property
+    def place(self) -> int:
+        """Where the phase comes in the order of those that are carried out together."""
+        return -1 if self is Phase.PRE_ROLLBACK else int(self)
+
+
+OF_ROLLBACK = frozenset({Phase.PRE_ROLLBACK, Phase.POST_ROLLBACK})
+OF_DELETION = frozenset({Phase.PRE_DELETE, Phase.POST_DELETE})
 
 
 class HookDelete(StrEnum):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gitops.controller import planning, rollback
+from gitops.controller import dry_run, planning, rollback
 from gitops.model.result import Hold, Outcome
 from tests.scenarios.test_rollback import by_hand
 from tests.scenarios.world import config_map, deployment, job
@@ -109,7 +109,7 @@ def test_what_the_server_called_equal_is_asked_again_after_a_while(world, monkey
     world.commit(p={"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}})
     world.sync()
     asked = [world.requests_of(lambda outside: planned(world, outside))[0] for _ in range(2)]
-    monkeypatch.setattr(planning, "_EQUAL_SECONDS", -10)
+    monkeypatch.setattr(dry_run, "_EQUAL_SECONDS", -10)
     again = world.requests_of(lambda outside: planned(world, outside))[0]
     assert again == asked[1] + 1
 

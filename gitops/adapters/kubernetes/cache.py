@@ -116,6 +116,9 @@ class CachedCluster:
     async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
         return await self._cluster.rehearse(key, live, body)
 
+    async def remove_marks(self, key: ResourceKey, labels: Sequence[str], annotations: Sequence[str]) -> None:
+        await self._cluster.remove_marks(key, labels, annotations)
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         await self._cluster.replace_owners(key, owners, version)
 

@@ -209,6 +209,13 @@ class KubernetesCluster:
         path = f"{_object(info, key)}/status"
         await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
 
+    async def remove_marks(self, key: ResourceKey, labels: Sequence[str], annotations: Sequence[str]) -> None:
+        metadata = {"labels": dict.fromkeys(labels), "annotations": dict.fromkeys(annotations)}
+        path, query = await self._known_path(key), {"fieldManager": FIELD_MANAGER}
+        await self.http.request(
+            "PATCH", path, query=query, body={"metadata": metadata}, content_type="application/merge-patch+json"
+        )
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         await self._replace(key, "managedFields", list(owners), version)
 
