@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,9 +18,10 @@ from gitops.controller.releases import known_releases, remembered
 from gitops.controller.request import Outside, Planned, Request
 from gitops.controller.still_applied import StillApplied
 from gitops.controller.tidy import tidy_hooks
-from gitops.engine.annotations import hook_phases_of
+from gitops.engine.annotations import hook_phases_of, ignores_health
 from gitops.engine.backends import called_services
 from gitops.engine.ended import ended
+from gitops.engine.health import health_of
 from gitops.engine.hooks import leaves_something, removes_itself
 from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked, read_parent
 from gitops.engine.overtaken import overtaken_inventory
@@ -28,7 +29,7 @@ from gitops.engine.plan import all_hooks, has_deletion_hooks, hooks_of
 from gitops.engine.situation import Situation
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
-from gitops.model.health import worst
+from gitops.model.health import Health, worst
 from gitops.model.plan import Change, Create, Obstacle, Prune, RunHook
 from gitops.model.release import Release
 from gitops.model.result import Changed, Failure, Outcome, SyncResult, told_failures
@@ -51,7 +52,8 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     execution = execution_of(request, outside, planned, journal, inventory)
     try:
         async with outside.beside(planned, execution.progress.changed):
-            progress = await execution.run(plan, _unchanged(planned))
+            unchanged, as_before = _untouched(request, planned)
+            progress = await execution.run(plan, unchanged)
         if progress.failures:
             await execution.run_fail_hooks(plan)
     except UnreachableError as exc:
@@ -73,7 +75,8 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         changed=(*made, *progress.changed),
         failures=tuple(progress.failures),
         health=tuple(sorted(progress.healths.items())),
-        message=told_failures((str(failure.key or ""), failure.reason) for failure in progress.failures),
+        message=told_failures((str(failure.key or ""), failure.reason) for failure in progress.failures)
+        or _told_before(as_before),
     )
     if result.outcome is Outcome.SYNCED:
         await _settle(request, outside, planned, inventory, progress, journal)
@@ -223,12 +226,35 @@ def _idle(at: Situation, changes: Iterable[Change]) -> set[ResourceKey]:
 async def _end_hooks(request: Request, outside: Outside, planned: Planned, inventory: Inventory) -> None:
     """A sync that failed has ended: the next one runs its hooks again."""
     if inventory.hooks is not None:
-        await write_inventory(outside, replace(inventory, hooks=None), inventory)
-        await tidy_hooks(outside.cluster, hooks_of(planned.at), inventory.hooks.id, request.app.health)
+        ended_hooks = replace(inventory, hooks=None)
+        written = await write_inventory(outside, ended_hooks, inventory)
+        gone = await tidy_hooks(outside.cluster, hooks_of(planned.at), inventory.hooks.id, request.app.health)
+        if gone:  # as it asked: that is not missing
+            await write_inventory(outside, replace(written, keys=written.keys - gone), written)
+
+
+def _untouched(request: Request, planned: Planned) -> tuple[dict[ResourceKey, Body], dict[ResourceKey, Health]]:
+    """What the plan does not write and must be healthy as well; and what was not before, and is not this sync's doing.
+
+    After a sync that came to its end, what is unhealthy all the same (an autoscaler whose metrics went away, say) is no
+    reason to call the next commit bad. Until one has, everything that is there may be a sync's work.
+    """
+    found, inventory = _unchanged(planned), planned.at.inventory
+    is_next = inventory.synced not in ("", planned.plan.digest) and not inventory.unfinished
+    if not is_next or planned.at.options.back:
+        return found, {}
+    healths = {key: health_of(body, request.app.health) for key, body in found.items() if not ignores_health(body)}
+    before = {key: health for key, health in healths.items() if not health.is_settled}
+    return {key: body for key, body in found.items() if key not in before}, before
+
+
+def _told_before(as_before: Mapping[ResourceKey, Health]) -> str:
+    told = [f"{key} ({health.word.value}: {health.message})" for key, health in sorted(as_before.items())]
+    return f"not healthy before either, and not touched: {', '.join(told)}" if told else ""
 
 
 def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
-    """Desired objects that are live and that the plan does not write: they must be healthy as well."""
+    """Desired objects that are live and that the plan does not write."""
     at = planned.at
     if at.options.resources:
         return {}
@@ -268,7 +294,7 @@ async def _settle(
         keys |= (await by_name(outside.cluster, dict.fromkeys((prune.key for prune in plan.prunes), ""))).keys()
     keys |= inventory.keys - at.inventory.keys - at.rendered.keys  # claimed by another runner meanwhile
     if at.inventory.unfinished - {plan.digest}:  # whoever has begun that may still be about to make them
-        keys |= at.inventory.keys - at.live.keys()
+        keys |= at.inventory.keys - at.live.keys() - _idle(at, plan.changes)
     hooks = hooks_of(at) if whole else []
     settled = replace(
         inventory,

@@ -89,7 +89,7 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     at, answers = await answered(
         outside, Situation(app, rendered, live, inventory, options, tenants=tenants, served=served)
     )
-    answers = {**answers, **await try_out(outside.cluster, creations(at, makes))}
+    answers = {**answers, **await try_out(outside.cluster, creations(at, makes, answers.keys()))}
     plan = replace(make_plan(at, answers), makes=makes)
     plan = replace(plan, id=plan_id(plan, at.live))
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)

@@ -82,5 +82,7 @@ def _words(trouble: Trouble | None) -> str:
     """Which container, and the reason in one word: what it says itself may hold a secret."""
     if trouble is None:
         return ""
+    if trouble.maker:
+        return f"{trouble.maker} cannot make its pods: {trouble.reason}"
     where = f"pod {trouble.pod}: container {trouble.container}" if trouble.container else f"pod {trouble.pod}"
     return f"{where}: {trouble.reason}"

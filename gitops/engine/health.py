@@ -8,6 +8,8 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
+import orjson
+
 from gitops.engine.custom_health import custom_health, is_behind
 from gitops.engine.trouble import pod_trouble
 from gitops.manifests.cel import CelError, CelLimitError, evaluate_bounded
@@ -265,13 +267,24 @@ def _namespace(body: Body) -> Health:
 
 
 def _autoscaler(body: Body) -> Health:
-    """Degraded when it cannot scale or cannot read a metric (FailedGet..., FailedCompute..., Invalid...)."""
-    for condition in _status(body).get("conditions") or []:
+    """Degraded when it cannot scale or cannot read a metric (FailedGet..., FailedCompute..., Invalid...).
+
+    Its controller looks every 15 seconds: before it has, nothing is known (as Argo CD has it). In autoscaling/v1 the
+    conditions are in an annotation.
+    """
+    text = (body["metadata"].get("annotations") or {}).get(_AUTOSCALER_CONDITIONS)
+    conditions = _status(body).get("conditions") or (orjson.loads(text) if text else [])
+    if not conditions:
+        return _progressing("waiting for the autoscaler to look at it")
+    for condition in conditions:
         reason = str(condition.get("reason") or "")
         is_about = condition.get("type") in ("AbleToScale", "ScalingActive") and condition.get("status") == "False"
         if is_about and reason.startswith(("Failed", "Invalid")):
             return _degraded(condition.get("message") or reason)
     return HEALTHY
+
+
+_AUTOSCALER_CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
 
 
 def _api_service(body: Body) -> Health:

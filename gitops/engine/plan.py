@@ -4,7 +4,7 @@ In two moves, so that only objects which look changed cost a request: `questions
 apply would change, and `make_plan` makes the plan of the server's answers to those.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gitops.engine import annotations, refusal
@@ -120,14 +120,20 @@ def questions(at: Situation, predict: Predict) -> list[Question]:
     return asked
 
 
-def creations(at: Situation, makes: ResourceKey | None) -> list[Creation]:
+def creations(at: Situation, makes: ResourceKey | None, changing: Collection[ResourceKey] = ()) -> list[Creation]:
     """What would be created and can be tried out now, as it would be applied.
 
-    Not what goes into a namespace that the same sync brings (`makes` is one), nor kinds that it defines.
+    Not what goes into a namespace that the same sync brings (`makes` is one), nor kinds that it defines, or defines
+    anew: `changing` are the objects that look changed.
     """
     spaces = {found.key for found in at.rendered.manifests if is_namespace(found.key)} - at.live.keys()
     brought = {key.name for key in (*spaces, *([makes] if makes else []))}
-    defined = {(info.group, info.kind) for found in at.rendered.manifests for info in kinds_defined_by(found)}
+    defined = {
+        (info.group, info.kind)
+        for found in at.rendered.manifests
+        if found.key not in at.live or found.key in changing
+        for info in kinds_defined_by(found)
+    }
     order = places(at.rendered.manifests)
     first = min(order.values(), default=(Phase.SYNC, 0, 0))[:2]
     return [

@@ -22,7 +22,10 @@ _HASHES = ("pod-template-hash", "controller-revision-hash")
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One container that cannot run (`container` is "" for a pod that cannot be scheduled)."""
+    """One container that cannot run (`container` is "" for a pod that cannot be scheduled).
+
+    Where no Pod can be made, `maker` is who tries to, and `pod` is "".
+    """
 
     pod: str
     container: str
@@ -30,8 +33,11 @@ class Trouble:
     message: str
     restarts: int = 0
     has_run: bool = False
+    maker: str = ""
 
     def __str__(self) -> str:
+        if self.maker:
+            return f"{self.maker} cannot make its pods: {self.message or self.reason}"
         where = f"pod {self.pod}: container {self.container}" if self.container else f"pod {self.pod}"
         restarted = f" (restarted {self.restarts} times)" if self.restarts else ""
         return f"{where}: {self.reason}: {self.message or 'no message'}{restarted}"
@@ -43,6 +49,30 @@ class Trouble:
         if self.reason in _MAY_PASS:
             return seconds >= GRACE_SECONDS
         return kind != "Job" and self.reason == "CrashLoopBackOff" and self.restarts >= MOST_RESTARTS
+
+
+def creation_trouble(owner: Body, maker: Body, events: Iterable[Body]) -> Trouble | None:
+    """Why the API refuses the Pods of `owner`: a quota, Pod Security, a webhook; `maker` is who makes them.
+
+    The condition ReplicaFailure says it (of a Deployment and a ReplicaSet), else the newest event FailedCreate.
+    """
+    for body in (maker, owner):
+        for condition in (body.get("status") or {}).get("conditions") or []:
+            if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+                return _refused(maker, condition.get("reason"), condition.get("message"))
+    failed = [event for event in events if event.get("reason") == "FailedCreate"]
+    newest = max(failed, key=event_time, default=None)
+    return None if newest is None else _refused(maker, "FailedCreate", newest.get("message"))
+
+
+def _refused(maker: Body, reason: Any, message: Any) -> Trouble:
+    where = f"{maker['kind']} {maker['metadata']['name']}"
+    return Trouble("", "", str(reason or "FailedCreate"), str(message or ""), maker=where)
+
+
+def event_time(event: Body) -> str:
+    """When an event was seen last, RFC 3339."""
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")
 
 
 def troubles_of(pods: Iterable[Body], generation: str) -> list[Trouble]:
@@ -77,8 +107,13 @@ def generation_of(owner: Body, replica_sets: Iterable[Body]) -> str:
     """The hash that the newest pods of a workload are labelled with; "" where its kind keeps none."""
     if owner["kind"] == "StatefulSet":
         return str((owner.get("status") or {}).get("updateRevision") or "")
-    newest = max(replica_sets, key=_revision_of, default=None)
+    newest = newest_set(replica_sets)
     return "" if newest is None else str((newest["metadata"].get("labels") or {}).get("pod-template-hash") or "")
+
+
+def newest_set(replica_sets: Iterable[Body]) -> Body | None:
+    """The ReplicaSet of a Deployment's newest revision."""
+    return max(replica_sets, key=_revision_of, default=None)
 
 
 def pod_trouble(pod: Body) -> Trouble | None:

@@ -6,6 +6,8 @@ Custom kinds convert by their apiVersion alone (the None strategy). Of the built
 
 from collections.abc import Callable
 
+import orjson
+
 from gitops.manifests.key import Body
 from gitops.sandbox.resources import STORAGE_VERSIONS, Resource
 
@@ -37,6 +39,9 @@ def to_stored(resource: Resource, body: Body) -> Body:
     return {**converted, "apiVersion": STORAGE_VERSIONS[resource.group, resource.plural]}
 
 
+_CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
+
+
 def _autoscaler_v1(body: Body) -> Body:
     spec, status = body["spec"], body.get("status") or {}
     out = {name: value for name, value in spec.items() if name not in ("metrics", "behavior")}
@@ -45,7 +50,13 @@ def _autoscaler_v1(body: Body) -> Body:
         if (metric.get("resource") or {}).get("name") == "cpu" and "averageUtilization" in target:
             out["targetCPUUtilizationPercentage"] = target["averageUtilization"]
     kept = {name: value for name, value in status.items() if name not in ("currentMetrics", "conditions")}
-    return {**body, "spec": out, "status": {"currentReplicas": 0, "desiredReplicas": 0, **kept}}
+    metadata = body["metadata"]
+    if conditions := status.get("conditions"):
+        # What autoscaling/v1 has no field for.
+        annotations = {**(metadata.get("annotations") or {}), _CONDITIONS: orjson.dumps(conditions).decode()}
+        metadata = {**metadata, "annotations": annotations}
+    kept = {"currentReplicas": 0, "desiredReplicas": 0, **kept}
+    return {**body, "metadata": metadata, "spec": out, "status": kept}
 
 
 def _autoscaler_v2(body: Body) -> Body:
@@ -53,7 +64,13 @@ def _autoscaler_v2(body: Body) -> Body:
     percent = spec.pop("targetCPUUtilizationPercentage", 80)
     target = {"type": "Utilization", "averageUtilization": percent}
     spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
-    return {**body, "spec": spec, "status": {"currentMetrics": None, **(body.get("status") or {})}}
+    annotations = {
+        name: text for name, text in (body["metadata"].get("annotations") or {}).items() if name != _CONDITIONS
+    }
+    metadata = {name: value for name, value in body["metadata"].items() if name != "annotations"}
+    metadata |= {"annotations": annotations} if annotations else {}
+    status = {"currentMetrics": None, **(body.get("status") or {})}
+    return {**body, "metadata": metadata, "spec": spec, "status": status}
 
 
 _EVENT_FROM_CORE = {
