@@ -113,6 +113,7 @@ _PAST = {"suspend": "suspended", "resume": "resumed", "approve": "approved"}
 async def _journal(outside: Any, app: str) -> tuple[str, Any]:
     """The identity that APP names, and what notes a fact in its audit chain."""
     from gitops.config import actor
+    from gitops.controller.claim import keep_anchor
     from gitops.controller.journal import Journal
     from gitops.controller.request import Request
     from gitops.controller.told import told_of
@@ -128,8 +129,13 @@ async def _journal(outside: Any, app: str) -> tuple[str, Any]:
         if not space:
             raise
         inventory = Inventory(app, parent_key(name, space))
-    request = Request(Application(name, space or "gitops"), actor())
-    return inventory.application, Journal(request, outside, inventory).note
+    journal = Journal(Request(Application(name, space or "gitops"), actor()), outside, inventory)
+
+    async def note(fact: str, revision: str, **detail: Any) -> None:
+        await journal.note(fact, revision, **detail)
+        await keep_anchor(outside, inventory.parent, inventory.application, journal.head)
+
+    return inventory.application, note
 
 
 async def _refresh(settings: Settings, app: str, *, also: bool, confirm: bool) -> None:

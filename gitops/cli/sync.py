@@ -12,6 +12,7 @@ from gitops.cli.escape import printable, printable_lines
 from gitops.cli.output import output_option
 from gitops.cli.settings import Settings, run
 from gitops.model.application import Application
+from gitops.model.plan import ObstacleKind
 
 _CODES = {
     "synced": exits.DONE,
@@ -116,7 +117,6 @@ def _check_plan(file: str, planned: Any) -> None:
 
 def _exit_of(result: Any, decision: Any) -> int:
     """A plan that the server itself refuses is a failed sync, not one that waits for somebody's word."""
-    from gitops.model.plan import ObstacleKind
     from gitops.model.result import Hold
 
     if isinstance(decision, Hold) and any(item.kind is ObstacleKind.REFUSED for item in decision.obstacles):
@@ -161,7 +161,8 @@ def _options(given: dict[str, Any]) -> Any:
 def diff(settings: Settings, /, path: str, file: str, name: str, namespace: str, revision: str, **given: Any) -> None:
     """Show what a sync would change, field by field, with who set the live value.
 
-    Exit codes: 0 no difference, 1 differences, 2 wrong input, 6 cluster unreachable.
+    Exit codes: 0 no difference, 1 differences, 2 wrong input, 3 a sync would be held, 4 the API server would refuse
+    some of it, 6 cluster unreachable.
     """
     run(settings, _diff(settings, (path, file, name, namespace, revision), given))
 
@@ -186,8 +187,10 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     if isinstance(planned.decision, Hold):
         print_hold(planned.decision)
     click.echo(printable(f"{app.identity} {planned.plan.revision}: {summary(planned.plan)}"), err=True)
-    different = planned.plan.changes or planned.plan.obstacles
-    sys.exit(exits.DIFFERENT if different else exits.DONE)
+    if isinstance(planned.decision, Hold):
+        is_refused = any(item.kind is ObstacleKind.REFUSED for item in planned.decision.obstacles)
+        sys.exit(exits.FAILED if is_refused else exits.HELD)
+    sys.exit(exits.DIFFERENT if planned.plan.changes else exits.DONE)
 
 
 def _save_plan(file: str, planned: Any) -> None:

@@ -43,7 +43,8 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
     at, plan = planned.at, planned.plan
     sha = plan.revision.sha
     await outside.store.save_rendered(at.rendered)
-    said: dict[str, Any] = {"confirmed": True} if at.options.confirm else {}
+    is_by_itself = at.options.back and at.options.prune_only is not None  # a rollback after a failure
+    said: dict[str, Any] = {"confirmed": True} if at.options.confirm and not is_by_itself else {}
     said |= {"formerly": at.inventory.formerly} if at.options.adopt and at.inventory.formerly else {}
     said |= {"cluster": request.app.destination.cluster} if request.app.destination.cluster else {}
     await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
@@ -57,7 +58,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         if progress.failures:
             await execution.run_fail_hooks(plan)
     except UnreachableError as exc:
-        await journal.note("sync.interrupted", sha, reason=str(exc), changed=_changes(execution.progress))
+        await journal.note("sync.interrupted", sha, reason=str(exc), **_done_so_far(execution.progress))
         raise LostClusterError(
             f"{exc}; the sync was cut short and nothing was rolled back: sync again when the cluster answers"
         ) from exc
@@ -65,7 +66,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         progress = execution.progress
         progress.failures.append(Failure(None, str(exc)))
     except BaseException:
-        await journal.note("sync.interrupted", sha, changed=_changes(execution.progress))
+        await journal.note("sync.interrupted", sha, **_done_so_far(execution.progress))
         raise
     if progress.has_waited and not progress.failures:
         progress.failures += await _overtaken(request, outside, inventory, plan.digest)
@@ -341,6 +342,12 @@ def _release(request: Request, outside: Outside, planned: Planned, journal: Jour
         namespace=app.destination.namespace,
         source=planned.source,
     )
+
+
+def _done_so_far(progress: Progress) -> dict[str, list[str]]:
+    """What was changed, and what was asked for without an answer: that may have been changed too."""
+    asked = [f"{verb} {key}" for key, verb in sorted(progress.asked.items())]
+    return {"changed": _changes(progress), **({"unanswered": asked} if asked else {})}
 
 
 def _changes(progress: Progress) -> list[str]:

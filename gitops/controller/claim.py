@@ -1,13 +1,16 @@
 """Writes the inventory parent: claimed before the first change, settled after the last, skipped when equal."""
 
+import contextlib
 import hmac
 from dataclasses import replace
 
 from gitops.controller.request import Outside
 from gitops.engine.inventory import Inventory, bare_parent, merged, parent_body, parent_key, read_parent
+from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
-from gitops.model.errors import ApiError, ConfigError, UnreachableError
+from gitops.model.audit import Anchor
+from gitops.model.errors import ApiError, ClusterError, ConfigError, UnreachableError
 from gitops.model.rendered import RenderedSet
 from gitops.ports import Cluster, Store
 
@@ -50,6 +53,18 @@ async def write_inventory(outside: Outside, inventory: Inventory, base: Inventor
         now = read_parent(found, inventory.application, inventory.parent)
         inventory = merged(inventory, base, now)
         base = now
+
+
+async def keep_anchor(outside: Outside, parent: ResourceKey, application: str, head: Anchor | None) -> None:
+    """Have the inventory remember the newest audit entry, where nothing else was written since: a cut-off tail shows.
+
+    What the cluster refuses here is no failure of what was done.
+    """
+    with contextlib.suppress(ClusterError, ManifestError):
+        now = read_parent(await outside.cluster.get(parent, fresh=True), application, parent)
+        is_older = now.anchor is None or head is None or now.anchor.store != head.store or now.anchor.seq < head.seq
+        if now.exists and now.application == application and head is not None and is_older:
+            await write_inventory(outside, replace(now, anchor=head), now)
 
 
 async def namespace_to_make(cluster: Cluster, app: Application, rendered: RenderedSet) -> ResourceKey | None:

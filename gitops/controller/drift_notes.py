@@ -2,6 +2,7 @@
 
 import structlog
 
+from gitops.controller.claim import keep_anchor
 from gitops.controller.fleet import Tracked
 from gitops.controller.journal import Journal
 from gitops.controller.request import Outside, Planned, Request
@@ -25,6 +26,9 @@ async def note_drift(tracked: Tracked, request: Request, outside: Outside, plann
         journal = Journal(request, outside, planned.at.inventory)
         reason = tracked.message.removeprefix("drifted: ")
         await journal.note("drift.detected", planned.plan.revision.sha, reason=reason, changes=changes)
+        if request.app.sync.drift != "correct":  # else the correction writes the inventory
+            inventory = planned.at.inventory
+            await keep_anchor(outside, inventory.parent, inventory.application, journal.head)
 
 
 async def note_drift_held(tracked: Tracked, request: Request, outside: Outside, planned: Planned) -> None:

@@ -49,6 +49,9 @@ _BACK_TRIES = 6  # a second between them
 _UNDECLARED = "field not declared in schema"
 
 
+_VERBS: dict[type, str] = {Create: "create", Update: "update", Recreate: "recreate", Prune: "prune", RunHook: "hook"}
+
+
 @dataclass(slots=True)
 class Progress:
     """What has been done so far; it is only ever added to."""
@@ -56,6 +59,7 @@ class Progress:
     changed: list[Changed] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     healths: dict[ResourceKey, Health] = field(default_factory=dict)
+    asked: dict[ResourceKey, str] = field(default_factory=dict)  # writes that are not answered yet, and their verbs
     has_waited: bool = False  # for health, so that others had the time to change what was applied
 
 
@@ -267,6 +271,7 @@ class Execution:
         raise AssertionError("the last try returns or raises")
 
     async def _do(self, change: Change, written: dict[ResourceKey, Body], hooks: dict[ResourceKey, Body]) -> None:
+        self.progress.asked[change.key] = _VERBS[type(change)]
         try:
             match change:
                 case Create():
@@ -287,11 +292,13 @@ class Execution:
                 case _:
                     assert_never(change)
         except ApiError as exc:
+            del self.progress.asked[change.key]
             if is_taken(exc) and change.key.kind == "Service":
                 self._taken.append((change, exc))
             else:
                 self._fail(change, exc)
             return
+        del self.progress.asked[change.key]
         if change.key in written:
             self._still.note({change.key: written[change.key]})
         done = Changed(change.key, verb)

@@ -50,6 +50,11 @@ class Journal:
         """RFC 3339 in UTC, to the millisecond."""
         return self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+    @property
+    def head(self) -> Anchor | None:
+        """The newest entry of the chain, as far as this knows."""
+        return self._head
+
     def anchored(self, inventory: Inventory) -> Inventory:
         return replace(inventory, anchor=self._head)
 

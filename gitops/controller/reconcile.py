@@ -6,6 +6,7 @@ decided, and `roll_back` undoes it when it fails. Nothing else in the project de
 
 from gitops.controller import news
 from gitops.controller.carry_out import carry_out, keep_spec
+from gitops.controller.claim import keep_anchor
 from gitops.controller.journal import Journal
 from gitops.controller.planning import plan_sync
 from gitops.controller.request import Outside, Planned, Request
@@ -30,6 +31,7 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
         case Hold() as hold:
             reasons = [obstacle.reason for obstacle in hold.obstacles]
             await journal.note("sync.held", plan.revision.sha, reason=hold.reason, plan=plan.id, held=reasons)
+            await _keep_anchor(outside, planned, journal)
             outside.tell(news.Held(hold))
             return SyncResult(Outcome.HELD, plan, message=hold.reason)
         case InSync() if is_settled(planned.at, wait=request.wait):
@@ -37,11 +39,17 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
             return SyncResult(Outcome.IN_SYNC, plan, message="nothing to do")
         case Go() | InSync():
             result = await carry_out(request, outside, planned, journal)
-            return (
-                result
-                if result.outcome in (Outcome.SYNCED, Outcome.OVERTAKEN)
-                else await roll_back(request, outside, planned, result, journal)
-            )
+            if result.outcome is Outcome.SYNCED:
+                return result
+            if result.outcome is Outcome.FAILED:
+                result = await roll_back(request, outside, planned, result, journal)
+            await _keep_anchor(outside, planned, journal)
+            return result
+
+
+async def _keep_anchor(outside: Outside, planned: Planned, journal: Journal) -> None:
+    inventory = planned.at.inventory
+    await keep_anchor(outside, inventory.parent, inventory.application, journal.head)
 
 
 def _is_half_way_back(request: Request, planned: Planned) -> bool:

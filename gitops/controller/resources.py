@@ -136,7 +136,7 @@ class CustomResources:
             log.exception("application.not-understood", application=_identity(body))
             self._wrong(key, generation, "it cannot be read, by a fault in the controller; see its log")
             return _identity(body)
-        holder = self._roster.put(_CLUSTER, Entry(app, key, generation, leaving))
+        holder = self._roster.put(_CLUSTER, Entry(app, key, generation, leaving, uid=str(metadata.get("uid") or "")))
         if holder != _CLUSTER:
             self._wrong(key, generation, f"an Application of this name comes from {holder}; take it out there")
         return app.identity

@@ -55,6 +55,8 @@ async def finish_rollback(request: Request, outside: Outside, inventory: Invento
     """Go on with a rollback that was killed on its way (`inventory.going_back`): ROLLED_BACK, or FAILED."""
     to, found = inventory.going_back, inventory.quarantine
     assert to is not None  # the caller asked because of it
+    if found is not None and found.by:  # a person began it, and the audit log says so
+        request = replace(request, actor=f"{found.by} (gone on with by {request.actor})")
     journal = Journal(request, outside, inventory)
     left = found or Quarantine("", "", "a rollback was begun", journal.now())
     outside.tell(news.RollingBack(left.reason, to.revision))

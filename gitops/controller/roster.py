@@ -39,6 +39,7 @@ class Entry:
     trusted: bool = False
     wrong: str = ""
     parent: str = ""
+    uid: str = ""  # of the custom resource
 
 
 class Roster:

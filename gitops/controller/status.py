@@ -65,7 +65,7 @@ class StatusWriter:
                     continue
                 status = status_of(tracked, entry.generation, suspended=self._controller.people.is_suspended(identity))
                 if await self._write(identity, entry.key, status):
-                    await self._tell(tracked, entry.key)
+                    await self._tell(tracked, entry.key, entry.uid)
                 else:
                     self._due.add(identity)
 
@@ -86,7 +86,7 @@ class StatusWriter:
         self._written[identity] = status
         return True
 
-    async def _tell(self, tracked: Tracked, key: ResourceKey) -> None:
+    async def _tell(self, tracked: Tracked, key: ResourceKey, uid: str) -> None:
         """One Event for each new outcome."""
         outcome = (tracked.outcome.value if tracked.outcome else "", tracked.synced_at)
         type_, reason = _OUTCOMES.get(outcome[0], ("", ""))
@@ -103,6 +103,7 @@ class StatusWriter:
                 "kind": key.kind,
                 "namespace": key.namespace,
                 "name": key.name,
+                **({"uid": uid} if uid else {}),  # kubectl describe asks for it
             },
             "type": type_,
             "reason": reason,

@@ -250,7 +250,10 @@ def merged(ours: Inventory, base: Inventory, now: Inventory) -> Inventory:
     """
     kept = {name: getattr(now, name) for name in _SHARED if getattr(ours, name) == getattr(base, name)}
     joined = {name: getattr(ours, name) | (getattr(now, name) - getattr(base, name)) for name in _JOINED}
-    return replace(ours, **joined, **kept)
+    anchor = ours.anchor
+    if anchor and now.anchor and anchor.store == now.anchor.store and now.anchor.seq > anchor.seq:
+        anchor = now.anchor  # of one store the later entry proves the earlier ones too
+    return replace(ours, **joined, **kept, anchor=anchor)
 
 
 _JOINED = ("keys", "fresh", "unfinished")
