@@ -38,6 +38,7 @@ _SURELY_PLAIN = re.compile(
 )
 _BREAK: Final = "\n\r\x85\u2028\u2029"
 _HAS_BREAK = re.compile(f"[{_BREAK}]")
+_BREAK_AND_SPACE = re.compile(f"[{_BREAK}] ")
 _FIRST_INDICATOR: Final = frozenset("#,[]{}&*!|>'\"%@`")
 _ESCAPES: Final = {
     "\x00": "\\0",
@@ -90,7 +91,7 @@ class _Writer:
                 self.value(f"{lead}- ", item, indent + 2)
                 lead = " " * indent
         else:
-            self._put(lead + leaf_text(value, indent, len(lead)) + "\n")
+            self._put(_line(lead + leaf_text(value, indent, len(lead)), value))
 
     def _mapping(self, lead: str, entries: dict[str, Any], indent: int) -> None:
         put = self._put
@@ -100,7 +101,7 @@ class _Writer:
             start = lead + key_text(key, indent)
             if type(value) is str:
                 start += " "
-                put(start + string_text(value, indent + 2, len(start)) + "\n")
+                put(_line(start + string_text(value, indent + 2, len(start)), value))
             elif isinstance(value, dict) and value:
                 put(start + "\n")
                 self._mapping(margin + "  ", value, indent + 2)
@@ -115,9 +116,14 @@ class _Writer:
         margin = " " * indent + "- "
         for item in items:
             if type(item) is str:
-                self._put(margin + string_text(item, indent + 2, indent + 2) + "\n")
+                self._put(_line(margin + string_text(item, indent + 2, indent + 2), item))
             else:
                 self.value(margin, item, indent + 2)
+
+
+def _line(text: str, value: Any) -> str:
+    """A line with its end, which go-yaml does not write after a block whose last break is one of YAML 1.1 alone."""
+    return text if text[-1] in "\u2028\u2029" and value[-1] == text[-1] else text + "\n"
 
 
 def leaf_text(value: Any, indent: int, column: int) -> str:
@@ -158,7 +164,7 @@ def string_text(text: str, indent: int, column: int) -> str:
         return _double_quoted(text, indent, column)
     if _may_be_plain(text):
         return _fold(text, indent, column)
-    if not _printable(text):
+    if not is_printable(text) or _breaks_after_space(text) or _BREAK_AND_SPACE.search(text):
         return _double_quoted(text, indent, column)
     return _single_quoted(text, indent, column)
 
@@ -209,28 +215,50 @@ def _may_be_plain(text: str) -> bool:
         return False
     if ": " in text or ":\t" in text or text[-1] == ":" or " #" in text:
         return False
-    return not (_HAS_BREAK.search(text) or not _printable(text))
+    return not (_HAS_BREAK.search(text) or not is_printable(text))
 
 
 def _may_be_block(text: str) -> bool:
     """Whether a text of several lines may be a literal block: no line break follows a space, all is printable."""
-    if text[-1] == " " or " \n" in text or not _printable(text):
-        return False
-    return not (" \u2028" in text or " \u2029" in text)
+    return text[-1] != " " and not _breaks_after_space(text) and is_printable(text)
+
+
+def _breaks_after_space(text: str) -> bool:
+    return any(each in text for each in (" \n", " \u2028", " \u2029"))
 
 
 def _single_quoted(text: str, indent: int, column: int) -> str:
-    quoted = "'" + text.replace("'", "''") + "'"
     if not _HAS_BREAK.search(text):
-        return _fold(quoted, indent, column)
-    return re.sub("([\u2028\u2029]+)(?=[^\u2028\u2029])", rf"\1{' ' * indent}", quoted)
+        return _fold("'" + text.replace("'", "''") + "'", indent, column)
+    margin = " " * indent
+    out, column = ["'"], column + 1
+    after_break = after_space = False
+    for at, each in enumerate(text):
+        if each in _BREAK:
+            out.append(each)
+            after_break, column = True, 0
+            continue
+        if after_break:
+            out.append(margin)
+            column = indent
+        inside = 0 < at < len(text) - 1
+        if each == " " and inside and column > LINE_WIDTH and not after_space and text[at + 1] != " ":
+            out.append("\n" + margin)
+            column = indent
+        else:
+            out.append("''" if each == "'" else each)
+            column += len(out[-1])
+        after_break, after_space = False, each == " "
+    return "".join(out) + "'"
 
 
 def _double_quoted(text: str, indent: int, column: int) -> str:
+    if text[:1] == "\ufeff":  # go-yaml takes every character of such a text for a byte order mark
+        return '"' + "".join(_ESCAPES.get(each) or ("\\_" if each == "\xa0" else _code(each)) for each in text) + '"'
     return _fold('"' + "".join(map(_escape, text)) + '"', indent, column)
 
 
-def _printable(text: str) -> bool:
+def is_printable(text: str) -> bool:
     """Whether YAML may hold all characters as they are, line feeds included."""
     if text.isascii():
         return text.isprintable() or all(" " <= each <= "~" or each == "\n" for each in text)
@@ -248,8 +276,11 @@ def _escape(character: str) -> str:
     known = _ESCAPES.get(character)
     if known is not None:
         return known
-    if _printable_character(character):
-        return character
+    return character if _printable_character(character) else _code(character)
+
+
+def _code(character: str) -> str:
+    """A character by its number."""
     code = ord(character)
     if code <= 0xFF:
         return f"\\x{code:02X}"

@@ -7,7 +7,9 @@ type is an error that names the field. The result is plain data with the fields'
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from gitops.manifests.yaml_documents import load_all, text_named
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.yaml_documents import MAX_BYTES, Composer, YamlProblem, text_named
+from gitops.manifests.yaml_documents import decode as as_text
 from gitops.manifests.yaml_scalars import format_float
 from gitops.model.errors import RenderError
 
@@ -249,6 +251,16 @@ def _wrong(where: str, field: str, expected: str, value: Any) -> RenderError:
 
 
 def load_yaml(data: bytes, where: str) -> Any:
-    """The first document of a YAML file as JSON, with YAML 1.1 booleans; None for an empty one."""
-    documents = load_all(data, where)
-    return documents[0].value if documents else None
+    """The first document of a YAML file as JSON, with YAML 1.1 booleans; None for an empty one.
+
+    Unlike kubectl, nothing is added to a last line without an end: a block that it is in has no final newline.
+    Raises ManifestError.
+    """
+    if len(data) > MAX_BYTES:
+        raise ManifestError(
+            f"{where}: the file has {len(data):,} bytes, more than the {MAX_BYTES // 2**20} MiB that are read"
+        )
+    try:
+        return Composer(as_text(data)).document()
+    except YamlProblem as problem:
+        raise ManifestError(f"{where}:{problem.line + 1}: {problem}") from problem

@@ -8,8 +8,8 @@ as they are written (`1` is not `1.0`).
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gitops.manifests.yaml_documents import load_all
 from gitops.model.errors import RenderError
+from renderers.kustomize.decode import load_yaml
 from renderers.kustomize.fields import index_of
 
 Operations = list[dict[str, Any]]
@@ -29,8 +29,7 @@ def parse_operations(text: str, where: str) -> Operations:
         except ValueError as error:
             raise RenderError(f"{where}: not JSON: {error}") from error
     else:
-        documents = load_all(text.encode(), where)
-        value = documents[0].value if documents else None
+        value = load_yaml(text.encode(), where)
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):

@@ -7,6 +7,7 @@ What a scalar means is decided when it is written out (`value_of`), by its tag, 
 the rules are those of go-yaml version 3.
 """
 
+import re
 from datetime import datetime
 from math import isfinite
 from typing import Any, Final
@@ -34,10 +35,13 @@ NULL: Final = "!!null"
 TIMESTAMP: Final = "!!timestamp"
 BINARY: Final = "!!binary"
 
-# How a scalar was written; TAGGED means that its tag stands in the text.
+# How a scalar was written; TAGGED means that its tag stands in the text, LITERAL and FOLDED (which are quoted, too)
+# that it is a `|` or `>` block.
 PLAIN: Final = 0
 QUOTED: Final = 1
 TAGGED: Final = 2
+FOLDED: Final = 4
+LITERAL: Final = 8
 
 
 class Scalar:
@@ -191,7 +195,9 @@ def untagged(text: str) -> Scalar:
 
 def string(text: str) -> Scalar:
     """A scalar that is text."""
-    return Scalar(text, STR, QUOTED if "\n" in text or needs_quotes(text) else PLAIN)
+    if "\n" in text:
+        return Scalar(text, STR, QUOTED | LITERAL)
+    return Scalar(text, STR, QUOTED if needs_quotes(text) else PLAIN)
 
 
 # ── writing out ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -241,7 +247,11 @@ def _refuse_twice(node: Map) -> None:
 
 def _scalar_value(node: Scalar, flow: bool) -> Any:
     tag, text = node.tag, node.value
-    if tag == STR or (node.style == QUOTED and tag == ""):
+    if node.style & (FOLDED | LITERAL) and not flow:
+        from renderers.kustomize.folding import read_back
+
+        text = read_back(text, folded=bool(node.style & FOLDED))
+    if tag == STR or (node.style & QUOTED and tag == ""):
         return checked(text)
     if tag == "":
         if not text:
@@ -251,7 +261,7 @@ def _scalar_value(node: Scalar, flow: bool) -> Any:
         return _binary(text) if tag == BINARY else checked(text)
     found, value = resolve(text)
     if node.style & TAGGED == 0 and found == tag:
-        if node.style == QUOTED or (flow and not text):
+        if node.style & QUOTED or (flow and not text):
             return checked(text)
         return _json(found, value, text)
     if found == tag:
@@ -296,10 +306,22 @@ def _binary(text: str) -> str:
 
 
 def checked(text: str) -> str:
-    """`text`, unless it holds characters that the last reading of the output refuses."""
-    if text.isprintable() or not any(("\x7f" <= c < "\xa0" and c != "\x85") or c in "\ufffe\uffff" for c in text):
+    """`text` as the last reading of the output has it; RenderError for characters that it refuses.
+
+    That reading takes a next-line character, which JSON does not escape, for the end of a line and folds it.
+    """
+    if text.isprintable():
         return text
-    raise RenderError(f"control characters are not allowed in `{text[:60]!r}`")
+    if any(("\x7f" <= c < "\xa0" and c != "\x85") or c in "\ufffe\uffff" for c in text):
+        raise RenderError(f"control characters are not allowed in `{text[:60]!r}`")
+    return _NEXT_LINES.sub(_folded, text) if "\x85" in text else text
+
+
+_NEXT_LINES = re.compile(" *\x85(?: *\x85)* *")
+
+
+def _folded(match: re.Match[str]) -> str:
+    return "\n" * (match[0].count("\x85") - 1) or " "
 
 
 # ── from JSON ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -313,6 +335,8 @@ def node_of(value: Any) -> Node:
         case list():
             return Seq([node_of(child) for child in value], flow=not value)
         case str():
+            if "\n" in value:
+                return Scalar(value, STR, QUOTED | LITERAL)
             return Scalar(value, STR, PLAIN if string_text(value, 0, 0) == value else QUOTED)
         case None:
             return Scalar("null", NULL)

@@ -27,6 +27,8 @@ from yaml.events import (
 from gitops.manifests.yaml_documents import text_named
 from gitops.model.errors import RenderError
 from renderers.kustomize.nodes import (
+    FOLDED,
+    LITERAL,
     PLAIN,
     QUOTED,
     STR,
@@ -299,7 +301,7 @@ class _Composer:
             if name in fields:
                 result.twice = result.twice or name
                 continue
-            if key.tag != STR:
+            if key.tag != STR and name:  # an empty key is printed with quotes
                 result.odd = (result.odd or set()) | {name}
             fields[name] = value
         fields.pop("<<", None)
@@ -332,14 +334,17 @@ def _size(node: Node) -> int:
     return 1 + sum(_size(child) for child in node.items) if isinstance(node, Seq) else 1
 
 
+_STYLES: Final = {"'": QUOTED, '"': QUOTED, "|": QUOTED | LITERAL, ">": QUOTED | FOLDED}
+
+
 def _scalar(event: Any) -> Scalar:
     tag = event.tag
-    style = QUOTED if event.style else PLAIN
+    style = _STYLES.get(event.style, PLAIN)
     if tag is not None and tag != "!":
         short = "!!" + tag.removeprefix(_LONG_TAG) if tag.startswith(_LONG_TAG) else tag
         return Scalar(event.value, short, style | TAGGED)
-    if style == QUOTED:
-        return Scalar(event.value, STR, QUOTED)
+    if style:
+        return Scalar(event.value, STR, style)
     text = event.value
     return Scalar(text, "!!merge" if text == "<<" else tag_of(text), PLAIN)
 

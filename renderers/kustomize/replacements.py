@@ -242,7 +242,7 @@ def _made(name: str, text: str) -> Node:
 def _fits(node: Node, pattern: str) -> bool:
     """Whether a regular expression is found in a node's YAML."""
     if isinstance(node, Scalar):
-        text = f'"{node.value}"' if node.style == QUOTED else node.value
+        text = f'"{node.value}"' if node.style & QUOTED else node.value
     else:
         text = str(value_of(node))
     return bool(compiled(pattern).search(text.strip()))
