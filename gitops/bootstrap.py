@@ -51,13 +51,18 @@ def render(
 
 
 def render_path(
-    tree: Tree, path: str, *, load_restrictor: Literal["root", "none"] = "root", enable_helm: bool = False
+    tree: Tree,
+    path: str,
+    *,
+    load_restrictor: Literal["root", "none"] = "root",
+    enable_helm: bool = False,
+    kustomize_version: Literal["5.5", "5.8"] = "5.8",
 ) -> tuple[Manifest, ...]:
     """The same for a path alone and a person's own command, with nothing imported that only an Application needs."""
     from renderers.registry import Context
     from renderers.registry import render_path as by_registry
 
-    context = Context(load_restrictor=load_restrictor, enable_helm=enable_helm)
+    context = Context(load_restrictor=load_restrictor, enable_helm=enable_helm, kustomize_version=kustomize_version)
     return _complete(tree, lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)), True)
 
 

@@ -20,7 +20,8 @@ class Context(NamedTuple):
     """What a render is told besides its source.
 
     `name` and `namespace` are the Application's destination; `remotes` holds what an earlier answer `Needs` asked
-    for. `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`.
+    for. `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`; `kustomize_version` is whose
+    rules hold where no Application says it.
     """
 
     name: str = ""
@@ -28,6 +29,7 @@ class Context(NamedTuple):
     remotes: Mapping[Remote, Tree] = MappingProxyType({})
     load_restrictor: Literal["root", "none"] = "root"
     enable_helm: bool = False
+    kustomize_version: Literal["5.5", "5.8"] = "5.8"
 
 
 class Rendered(NamedTuple):

@@ -27,12 +27,13 @@ class PlainOptions:
 
 @dataclass(frozen=True, slots=True)
 class KustomizeOptions:
-    """What is added on top of the kustomization."""
+    """What is added on top of the kustomization, and whose rules hold: those of Kustomize 5.5, or 5.8."""
 
     images: tuple[str, ...] = ()
     namePrefix: str = ""
     nameSuffix: str = ""
     components: tuple[str, ...] = ()
+    version: Literal["5.5", "5.8"] = "5.8"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gitops.manifests.errors import GitopsError
 from gitops.manifests.manifest import Origin as Place
 from gitops.model.errors import RenderError
-from renderers.kustomize.config import EMPTY, Config, load_config
+from renderers.kustomize.config import DEFAULT, DEFAULT_5_5, EMPTY, Config, load_config
 from renderers.kustomize.crds import load_crds
 from renderers.kustomize.generators import add_hashes, make_config_map, make_secret, merge_options
 from renderers.kustomize.images import change_images, set_replicas
@@ -65,8 +65,9 @@ class Gathered:
 class Session:
     """What all kustomizations of one build share: the schemas, which the first `openapi` field chooses."""
 
-    def __init__(self, helm: bool) -> None:
+    def __init__(self, helm: bool, version: str) -> None:
         self.helm = helm
+        self.is_old = version == "5.5"
         self.schemas: Schemas = BUILT_IN
         self._chosen = False
 
@@ -86,12 +87,13 @@ class Session:
             self._chosen = True
 
 
-def build(loader: Loader, enable_helm: bool, overlay: dict[str, Any]) -> tuple[Resources, Kustomization]:
+def build(loader: Loader, enable_helm: bool, overlay: dict[str, Any], version: str) -> tuple[Resources, Kustomization]:
     """The resources of a kustomization, before they are sorted and cleaned of notes, and the kustomization.
 
-    `overlay` holds fields of a kustomization that would have this one as its only resource.
+    `overlay` holds fields of a kustomization that would have this one as its only resource; `version` is whose rules
+    hold: 5.5, or 5.8.
     """
-    session = Session(enable_helm)
+    session = Session(enable_helm, version)
     top = read_kustomization(loader)
     session.choose_schemas(top.openapi, loader)
     origin = Origin() if top.build_metadata else None
@@ -129,7 +131,8 @@ class _Target:
         """Add this kustomization's resources to `into` (a component's: to those of its parent) and change them."""
         file = self._file
         self._gather_resources(into, file.texts("resources"))
-        into.config = into.config.merge(load_config(self._loader.load, file.texts("configurations")))
+        built_in = DEFAULT_5_5 if self._session.is_old else DEFAULT
+        into.config = into.config.merge(load_config(self._loader.load, file.texts("configurations"), built_in))
         into.config = into.config.merge(load_crds(self._loader.load, file.texts("crds")))
         self._generate(into.resources)
         self._gather_components(into)
@@ -258,15 +261,15 @@ class _Target:
         for plugin in self._plugins(self._file.texts("transformers")):
             from renderers.kustomize.plugins import transformer_of
 
-            transform = transformer_of(plugin, self._loader, self._session.schemas)
+            transform = transformer_of(plugin, self._loader, self._session.schemas, self._session.is_old)
             found.append((transform, origin_of_plugin(plugin) if self._origin is not None else None))
         return found
 
     def _built_in_transformers(self, config: Config) -> list[tuple[str, list[Transform]]]:
-        file, load, schemas = self._file, self._loader.load, self._session.schemas
+        file, load, schemas, is_old = self._file, self._loader.load, self._session.schemas, self._session.is_old
         return [
             ("PatchStrategicMergeTransformer", self._strategic_merges()),
-            ("PatchTransformer", [Patch(item, load, schemas).apply for item in file.items("patches")]),
+            ("PatchTransformer", [Patch(item, load, schemas, is_old).apply for item in file.items("patches")]),
             ("NamespaceTransformer", self._named("namespace", set_namespace, config.namespace)),
             ("PrefixTransformer", self._named("namePrefix", add_prefix, config.namePrefix)),
             ("SuffixTransformer", self._named("nameSuffix", add_suffix, config.nameSuffix)),
@@ -313,8 +316,8 @@ class _Target:
             return []
         from renderers.kustomize.replacements import load_replacements, replace_all
 
-        items = load_replacements(self._file.items("replacements"), self._loader)
-        return [lambda resources: replace_all(resources, items)] if items else []
+        items, is_old = load_replacements(self._file.items("replacements"), self._loader), self._session.is_old
+        return [lambda resources: replace_all(resources, items, is_old)] if items else []
 
     # ── validators ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -324,7 +327,7 @@ class _Target:
             from renderers.kustomize.plugins import transformer_of
 
             before = [value_of(resource.node) for resource in resources.items]
-            transformer_of(plugin, self._loader, self._session.schemas)(resources)
+            transformer_of(plugin, self._loader, self._session.schemas, self._session.is_old)(resources)
             after: list[Any] = []
             for resource in resources.items:
                 copy = resource.copy()

@@ -1,7 +1,7 @@
 """Where the transformers look: field specs, the built-in ones and those that configurations and CRDs add.
 
 A field spec is a path, for a kind or for all, and whether the field is made where it is missing. Specs of a base are
-kept in its overlays. The built-in ones are those of Kustomize 5.5, written down by what they have in common.
+kept in its overlays. The built-in ones are those of Kustomize 5.8, written down by what they have in common.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -50,7 +50,7 @@ class Config(NamedTuple):
         """Both together; raises RenderError when they disagree whether a field is made."""
         if other is self or other == _EMPTY:
             return self
-        if self == _EMPTY and other is DEFAULT:
+        if self == _EMPTY and other in (DEFAULT, DEFAULT_5_5):
             return other
         merged: dict[str, Any] = {
             group: sort_specs(merge_specs(getattr(self, group), getattr(other, group)))
@@ -104,9 +104,9 @@ def _merge_referrals(referrals: tuple[Referral, ...], incoming: Iterable[Referra
     return tuple(result)
 
 
-def load_config(load: Callable[[str], bytes], paths: Iterable[str]) -> Config:
-    """The built-in specs and those of configuration files."""
-    result = DEFAULT
+def load_config(load: Callable[[str], bytes], paths: Iterable[str], built_in: "Config | None" = None) -> Config:
+    """The built-in specs (of Kustomize 5.8, unless others are given) and those of configuration files."""
+    result = built_in or DEFAULT
     own = _EMPTY
     for path in paths:
         own = own.merge(
@@ -363,7 +363,7 @@ _REFERRALS: Final = (
 
 _EMPTY: Final = Config()
 EMPTY: Final = _EMPTY
-DEFAULT: Final = _sorted(
+DEFAULT_5_5: Final = _sorted(
     Config(
         namePrefix=(FieldSpec("metadata/name"),),
         nameSuffix=(FieldSpec("metadata/name"),),
@@ -384,5 +384,14 @@ DEFAULT: Final = _sorted(
             "spec/replicas", "Deployment", "ReplicationController", "ReplicaSet", "StatefulSet", create=True
         ),
         nameReference=_REFERRALS,
+    )
+)
+DEFAULT: Final = _sorted(
+    DEFAULT_5_5._replace(
+        images=(
+            *_IMAGES,
+            FieldSpec("spec/volumes[]/image/reference", create=True),
+            FieldSpec("spec/template/spec/volumes[]/image/reference", create=True),
+        )
     )
 )

@@ -52,6 +52,7 @@ SECRET: Final = {**CONFIG_MAP, "type": TEXT}
 FIELD_OPTIONS: Final = {"delimiter": TEXT, "index": NUMBER, "encoding": TEXT, "create": FLAG}
 REPLACEMENT: Final = {
     "source": {**ID, "fieldPath": TEXT, "options": FIELD_OPTIONS},
+    "sourceValue": TEXT,
     "targets": (
         "list",
         {

@@ -131,7 +131,7 @@ def selector_of(value: Mapping[str, Any]) -> Selector:
 
 
 class Pattern:
-    """A selector whose parts are regular expressions over the whole text (patch targets)."""
+    """A selector whose parts are regular expressions over the whole text (targets of patches)."""
 
     def __init__(self, selector: Selector) -> None:
         self._group = _whole(selector.gvk.group)
@@ -149,6 +149,17 @@ class Pattern:
             and _any_fits(self._version, (current.version,))
             and _any_fits(self._kind, (current.kind,))
         )
+
+    def fits_id(self, id: Id) -> bool:
+        """All parts by one id, its namespace as it is written (the targets of replacements since Kustomize 5.8)."""
+        parts = (
+            (self._namespace, id.namespace),
+            (self._name, id.name),
+            (self._group, id.group),
+            (self._version, id.version),
+            (self._kind, id.kind),
+        )
+        return all(pattern is None or bool(pattern.match(text)) for pattern, text in parts)
 
 
 def _any_fits(pattern: Any, texts: Iterable[str]) -> bool:

@@ -22,17 +22,20 @@ _OTHER_NOTES = ("config.kubernetes.io/path", "config.kubernetes.io/index", "conf
 class Patch:
     """One item of `patches`, read: either objects to merge, or operations."""
 
-    def __init__(self, value: Mapping[str, Any], load: Load, schemas: Schemas) -> None:
-        """Raises RenderError when the item or its file is wrong."""
+    def __init__(self, value: Mapping[str, Any], load: Load, schemas: Schemas, is_old: bool) -> None:
+        """Raises RenderError when the item or its file is wrong; `is_old` means Kustomize 5.5."""
         self._schemas = schemas
+        self._is_old = is_old
         text, path = value.get("patch", "").strip(), value.get("path", "")
         if bool(text) == bool(path):
             raise RenderError("patches: an item needs either path or patch")
         self._where = path or "an inline patch"
         data = load(path) if path else text.encode()
         self._target = selector_of(value["target"]) if "target" in value else None
-        self._objects, self._operations = _parse(data, self._where)
+        self._objects, self._operations = _parse(data, self._where, is_old)
         options = value.get("options", {})
+        if not is_old and (unknown := sorted(options.keys() - _OPTIONS)):
+            raise RenderError(f"patches: options.{unknown[0]}: there is no such field")
         for each in self._objects:
             if options.get("allowNameChange"):
                 each.enable(MAY_CHANGE_NAME)
@@ -44,7 +47,7 @@ class Patch:
         try:
             if self._objects:
                 self._merge(resources)
-            else:
+            elif self._operations or self._is_old:
                 self._operate(resources)
         except RenderError as error:
             raise RenderError(f"{self._where}: {error}") from error
@@ -52,7 +55,7 @@ class Patch:
     def _merge(self, resources: Resources) -> None:
         if self._target is None:
             for each in self._objects:
-                apply_merge(resources.target_of(each.original), each, self._schemas)
+                apply_merge(resources.target_of(each.original, self._is_old), each, self._schemas)
             resources.drop_empty()
             return
         if len(self._objects) > 1:
@@ -68,8 +71,14 @@ class Patch:
         resources.drop_empty()
 
 
-def _parse(data: bytes, where: str) -> tuple[list[Resource], Operations | None]:
-    """Objects to merge or, if it is a list, operations; what is both or neither is refused."""
+_OPTIONS = frozenset(("allowNameChange", "allowKindChange"))
+
+
+def _parse(data: bytes, where: str, is_old: bool) -> tuple[list[Resource], Operations | None]:
+    """Objects to merge or, if it is a list, operations; what is both or neither is refused.
+
+    What holds nothing (but comments) is both: Kustomize 5.5 refuses it, 5.8 takes it for a patch of nothing.
+    """
     objects: list[Resource] | None = None
     operations: Operations | None = None
     try:
@@ -82,9 +91,9 @@ def _parse(data: bytes, where: str) -> tuple[list[Resource], Operations | None]:
         if objects is None:
             raise RenderError(f"{where}: neither a part of an object nor a JSON patch: {problem}") from problem
         return objects, None
-    if objects is not None:
+    if objects is not None and (is_old or (objects and operations)):
         raise RenderError(f"{where}: holds nothing to patch with")
-    return [], operations
+    return objects or [], operations
 
 
 def merge_into(resources: Resources, selected: list[Resource], patch: Resource, schemas: Schemas) -> None:

@@ -13,7 +13,6 @@ from renderers.kustomize.decode import (
     CONFIG_MAP,
     FIELD_SPECS,
     FLAG,
-    FLAG_MAP,
     GENERATOR_OPTIONS,
     IMAGE,
     NUMBER,
@@ -51,15 +50,21 @@ Generate = Callable[[], list[Resource]]
 _META: Final = {"metadata": OBJECT_META}
 
 
-def transformer_of(resource: Resource, loader: Loader, schemas: Schemas) -> Transform:
-    """What a transformer object does; raises RenderError when it is not built in or wrongly configured."""
+def transformer_of(resource: Resource, loader: Loader, schemas: Schemas, is_old: bool) -> Transform:
+    """What a transformer object does (`is_old`: in Kustomize 5.5).
+
+    Raises RenderError when it is not built in or wrongly configured.
+    """
     kind = _built_in_kind(resource)
     if kind in _GENERATORS:
         raise RenderError(f"{kind} is a generator, not a transformer")
     make = _TRANSFORMERS.get(kind)
     if make is None:
         raise RenderError(f"no built-in transformer is called {kind}")
-    return make(value_of(resource.node), loader, schemas)
+    value = value_of(resource.node)
+    if (of_version := _BY_VERSION.get(kind)) is not None:
+        return of_version(value, loader, schemas, is_old)
+    return make(value, loader, schemas)
 
 
 def generator_of(resource: Resource, loader: Loader) -> Generate:
@@ -154,8 +159,11 @@ def _replicas(value: Any, loader: Loader, schemas: Schemas) -> Transform:
     return lambda resources: set_replicas(resources, replica.get("name", ""), replica.get("count", 0), specs)
 
 
-def _patch(value: Any, loader: Loader, schemas: Schemas) -> Transform:
-    return Patch(_decoded(value, {**PATCH, "options": FLAG_MAP}), loader.load, schemas).apply
+_PATCH_OPTIONS: Final = {"allowNameChange": FLAG, "allowKindChange": FLAG}
+
+
+def _patch(value: Any, loader: Loader, schemas: Schemas, is_old: bool = False) -> Transform:
+    return Patch(_decoded(value, {**PATCH, "options": _PATCH_OPTIONS}), loader.load, schemas, is_old).apply
 
 
 def _json_patch(value: Any, loader: Loader, schemas: Schemas) -> Transform:
@@ -179,10 +187,10 @@ def _strategic_merge(value: Any, loader: Loader, schemas: Schemas) -> Transform:
     return transform
 
 
-def _replacement(value: Any, loader: Loader, schemas: Schemas) -> Transform:
+def _replacement(value: Any, loader: Loader, schemas: Schemas, is_old: bool = False) -> Transform:
     decoded = _decoded(value, {"replacements": ("list", {**REPLACEMENT, "path": TEXT})})
     items = load_replacements(decoded.get("replacements", []), loader)
-    return lambda resources: replace_all(resources, items)
+    return lambda resources: replace_all(resources, items, is_old)
 
 
 def _hashes(value: Any, loader: Loader, schemas: Schemas) -> Transform:
@@ -317,4 +325,9 @@ _GENERATORS: Final[dict[str, Callable[[Any, Loader], Generate]]] = {
     "SecretGenerator": _secret,
     "IAMPolicyGenerator": _iam_policy,
     "HelmChartInflationGenerator": _helm,
+}
+# What the version of Kustomize changes.
+_BY_VERSION: Final[dict[str, Callable[[Any, Loader, Schemas, bool], Transform]]] = {
+    "PatchTransformer": _patch,
+    "ReplacementTransformer": _replacement,
 }

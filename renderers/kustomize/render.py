@@ -60,7 +60,8 @@ def _objects(tree: Tree, path: str, context: Context, options: "KustomizeOptions
     if root is None or tree.kind(path) != "directory":
         raise RenderError(f"{path or '.'}: expected a directory with a kustomization")
     loader = Loader(tree, root, context.load_restrictor == "root", remote_tree, absolute=tree.is_file_system)
-    resources, top = build(loader, context.enable_helm, _overlay(options))
+    version = options.version if options is not None else context.kustomize_version
+    resources, top = build(loader, context.enable_helm, _overlay(options), version)
     resources.items = sort_resources(resources.items, top.fields.get("sortOptions"))
     resources.append_all(_taken(resources))
     metadata = top.build_metadata

@@ -1,6 +1,6 @@
 """replacements: copying a field of one resource into fields of others."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gitops.model.errors import RenderError
@@ -20,12 +20,13 @@ from renderers.kustomize.fields import (
     split_smart,
     wrong_kind,
 )
-from renderers.kustomize.ids import Selector, selector_of
+from renderers.kustomize.ids import Pattern, Selector, selector_of
 from renderers.kustomize.label_selectors import parse_selector
 from renderers.kustomize.loader import Loader
 from renderers.kustomize.nodes import QUOTED, Map, Node, Scalar, Seq, copy, is_empty, is_null, value_of, value_text
 from renderers.kustomize.resource import Resource, ids_in
 from renderers.kustomize.resources import Resources
+from renderers.kustomize.structured import replace_in_text, tree_of
 
 DEFAULT_PATH = "metadata.name"
 
@@ -48,15 +49,22 @@ def load_replacements(items: list[dict[str, Any]], loader: Loader) -> list[dict[
     return found
 
 
-def replace_all(resources: Resources, replacements: Iterable[Mapping[str, Any]]) -> None:
-    """Carry out replacements in order; raises RenderError when a source or a field is missing."""
+def replace_all(resources: Resources, replacements: Iterable[Mapping[str, Any]], is_old: bool) -> None:
+    """Carry out replacements in order; raises RenderError when a source or a field is missing.
+
+    `is_old` means Kustomize 5.5, which compares names as they are, has no `sourceValue`, and sees no structure in text.
+    """
     for replacement in replacements:
-        source, targets = replacement.get("source"), replacement.get("targets")
-        if source is None or targets is None:
+        source, targets, text = (replacement.get(name) for name in ("source", "targets", "sourceValue"))
+        if text is not None and is_old:
+            raise RenderError("replacements: sourceValue: Kustomize 5.5 has no such field")
+        if (source is None and text is None) or targets is None:
             raise RenderError("replacements: an item needs a source and targets")
-        value = _source_value(resources, source)
+        if source is not None and text is not None:
+            raise RenderError("replacements: an item has either source or sourceValue")
+        value = Scalar(text) if text is not None else _source_value(resources, source or {})
         for target in targets:
-            _apply(resources, value, target)
+            _apply(resources, value, target, is_old)
 
 
 def _source_value(resources: Resources, source: Mapping[str, Any]) -> Node:
@@ -81,21 +89,23 @@ def _source_value(resources: Resources, source: Mapping[str, Any]) -> Node:
     return Scalar(parts[index], node.tag, node.style)
 
 
-def _apply(resources: Resources, value: Node, target: Mapping[str, Any]) -> None:
+def _apply(resources: Resources, value: Node, target: Mapping[str, Any], is_old: bool) -> None:
     if "select" not in target:
         raise RenderError("replacements: a target needs select")
     selector = selector_of(target["select"])
     rejects = [selector_of(each) for each in target.get("reject", ())]
     paths = target.get("fieldPaths") or [DEFAULT_PATH]
     options = target.get("options") or {}
+    selects = selector.fits if is_old else Pattern(selector).fits_id
+    refusals = [each.fits if is_old else Pattern(each).fits_id for each in rejects if not each.names_nothing]
     for resource in resources.items:
         if not _labels_fit(resource, selector, rejects):
             continue
         ids = ids_in(resource.node)
-        rejected = any(not each.names_nothing and any(each.fits(id) for id in ids) for each in rejects)
-        if not rejected and any(selector.fits(id) for id in ids):
+        rejected = any(refuses(id) for refuses in refusals for id in ids)
+        if not rejected and any(selects(id) for id in ids):
             for path in paths:
-                _set(resource, path, value, options)
+                _set(resource, path, value, options, is_old)
 
 
 def _labels_fit(resource: Resource, selector: Selector, rejects: list[Selector]) -> bool:
@@ -128,16 +138,23 @@ class _Slot:
             self._parent.items[int(self._key)] = node
 
 
-def _set(resource: Resource, path: str, value: Node, options: Mapping[str, Any]) -> None:
+def _set(resource: Resource, path: str, value: Node, options: Mapping[str, Any], is_old: bool) -> None:
     create: Kind | None = type(value) if options.get("create") else None
+    parts = split_smart(path)
+    if not is_old and len(parts) > 1 and replace_in_text(resource.node, parts, copy(value), _matcher(create)):
+        return
     try:
-        slots = _match(_Slot(resource.node, None, ""), split_smart(path), create)
+        slots = _match(_Slot(resource.node, None, ""), parts, create, is_old)
     except RenderError as error:
         raise RenderError(f"replacements: {resource.current}: {path}: {error}") from error
     if not slots:
         raise RenderError(f"replacements: {resource.current} has no field {path}")
     for slot in slots:
         _set_slot(slot, value, options)
+
+
+def _matcher(create: Kind | None) -> Callable[[Node, list[str]], list[Node]]:
+    return lambda tree, path: [slot.node for slot in _match(_Slot(tree, None, ""), path, create, False)]
 
 
 def _set_slot(slot: _Slot, value: Node, options: Mapping[str, Any]) -> None:
@@ -168,18 +185,22 @@ def _set_slot(slot: _Slot, value: Node, options: Mapping[str, Any]) -> None:
 # ── paths with wildcards ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _match(slot: _Slot, path: list[str], create: Kind | None) -> list[_Slot]:
-    """All places that a path fits: `[name=web]` compares by a regular expression, `*` fits every item."""
+def _match(slot: _Slot, path: list[str], create: Kind | None, is_old: bool) -> list[_Slot]:
+    """All places that a path fits: `[name=web]` compares by a regular expression, `*` fits every item.
+
+    What a path fits inside of a text is a place of its own, which changes nothing of the text.
+    """
     if not path:
         return [slot]
     part, rest = path[0], path[1:]
     index = index_of(part)
     if index is not None and index >= 0:
-        return _match_index(slot, index, rest, create)
+        return _match_index(slot, index, rest, create, is_old)
     if is_list_index(part):
-        return _match_items(slot, part, rest, create)
+        return _match_items(slot, part, rest, create, is_old)
     if part == "*":
-        found = [_match(_item(slot.node, number), rest, create) for number in range(len(_items(slot.node)))]
+        numbers = range(len(_items(slot.node)))
+        found = [_match(_item(slot.node, number), rest, create, is_old) for number in numbers]
         return [each for slots in found for each in slots]
     field = get(slot.node, part)
     if field is None:
@@ -189,7 +210,9 @@ def _match(slot: _Slot, path: list[str], create: Kind | None) -> list[_Slot]:
         if field is None:
             return []
     parent = slot.node if isinstance(slot.node, Map) else None
-    return _match(_Slot(field, parent, part), rest, create)
+    if isinstance(field, Scalar) and rest and not is_old:
+        return _match(_Slot(tree_of(field.value), None, ""), rest, create, is_old)
+    return _match(_Slot(field, parent, part), rest, create, is_old)
 
 
 def _items(node: Node) -> list[Node]:
@@ -205,16 +228,16 @@ def _item(node: Node, number: int) -> _Slot:
     return _Slot(node.items[number], node, number)
 
 
-def _match_index(slot: _Slot, index: int, rest: list[str], create: Kind | None) -> list[_Slot]:
+def _match_index(slot: _Slot, index: int, rest: list[str], create: Kind | None, is_old: bool) -> list[_Slot]:
     items = _items(slot.node)
     if len(items) == index and create is not None and isinstance(slot.node, Seq):
         items.append(new_node(kind_for(rest[0] if rest else "", create)))
     if index >= len(items):
         raise RenderError(f"index {index} is beyond the {len(items)} items")
-    return _match(_item(slot.node, index), rest, create)
+    return _match(_item(slot.node, index), rest, create, is_old)
 
 
-def _match_items(slot: _Slot, part: str, rest: list[str], create: Kind | None) -> list[_Slot]:
+def _match_items(slot: _Slot, part: str, rest: list[str], create: Kind | None, is_old: bool) -> list[_Slot]:
     name, pattern = split_index(part)
     found: list[_Slot] = []
     for number, item in enumerate(_items(slot.node)):
@@ -224,11 +247,11 @@ def _match_items(slot: _Slot, part: str, rest: list[str], create: Kind | None) -
             continue
         field = item.fields.get(name) if isinstance(item, Map) else None
         if field is not None and _fits(field, pattern):
-            found.extend(_match(_item(slot.node, number), rest, create))
+            found.extend(_match(_item(slot.node, number), rest, create, is_old))
     if found or create is None or not isinstance(slot.node, Seq):
         return found
     slot.node.items.append(_made(name, pattern))
-    return _match_items(slot, part, rest, create)
+    return _match_items(slot, part, rest, create, is_old)
 
 
 def _made(name: str, text: str) -> Node:

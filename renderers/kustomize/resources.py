@@ -47,11 +47,14 @@ class Resources:
         """Those that have or had exactly this id."""
         return self.by_any_id(lambda id: id.key == key)
 
-    def target_of(self, id: Id) -> Resource:
-        """The one resource that a patch without a target means; raises RenderError."""
-        if any(resource.is_empty for resource in self.items):
+    def target_of(self, id: Id, is_old: bool = True) -> Resource:
+        """The one resource that a patch without a target means; raises RenderError.
+
+        In Kustomize 5.5 none can be found once a patch of the same list has deleted one.
+        """
+        if is_old and any(resource.is_empty for resource in self.items):
             raise RenderError("a patch follows one that deleted a resource (put them into patches of their own)")
-        found = self.by_key(id.key)
+        found = [resource for resource in self.by_key(id.key) if not resource.is_empty]
         if len(found) != 1:
             how_many = "no resource is" if not found else f"{len(found)} resources are"
             raise RenderError(f"{how_many} called {id}")
