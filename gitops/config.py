@@ -10,6 +10,7 @@ import os
 import re
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -23,21 +24,23 @@ from gitops.manifests.key import Body
 from gitops.manifests.names import LABEL_NAME, NamePattern
 from gitops.manifests.yaml import line_of
 from gitops.manifests.yaml_documents import load_all
-from gitops.model.application import Application, Backoff, SourceSpec
+from gitops.model.application import Application, Backoff, SourceSpec, Window
 from gitops.model.errors import ConfigError
+from gitops.model.patterns import PATH, POINTER, SCHEDULE, TIME_ZONE, VERSION
 from policies.rule import Target
 from policies.windows import check_window
 
 API_VERSION = "gitops.dev/v1alpha1"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
+DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
 # Fields in seconds, written as a duration ("10m").
 SECONDS = {("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "duration")} | {
     ("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"
 }
 LONGEST = 366 * 24 * 3600.0
 # What is read here is worked with on the loop that all Applications share.
-MOST_TEXT, MOST_ITEMS = 1024, 256
+MOST_TEXT, MOST_ITEMS, MOST_DURATION = 1024, 256, 64
+MOST_NUMBER = 1_000_000
 NO_HELM = "Helm charts cannot be rendered yet: render the chart with `helm template` and commit that"
 T = TypeVar("T")
 
@@ -79,7 +82,7 @@ def parse_duration(text: str) -> float:
     """`1h30m`, `90s`, `1.5h` → seconds. Raises ValueError."""
     if not DURATION.fullmatch(text):
         raise ValueError(f"expected a duration such as 90s, 10m or 1h30m, got {text!r}")
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", text)
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
@@ -154,7 +157,9 @@ class _Reader:
         if not app.source.repoURL:
             raise self._error(("spec", "source"), "repoURL is missing: say which repository to read")
         try:
-            urlsplit(app.source.repoURL)
+            parts = urlsplit(app.source.repoURL)
+            if parts.netloc:
+                _ = parts.port
         except ValueError as exc:
             raise self._error(("spec", "source", "repoURL"), f"not an address: {exc}") from None
         if not app.destination.namespace:
@@ -238,8 +243,11 @@ class _Reader:
         return self._typed(hint, value, field)
 
     def _duration(self, value: Any, field: tuple[str | int, ...]) -> float:
+        text = self._typed(str, value, field)
         try:
-            seconds = parse_duration(self._typed(str, value, field))
+            if len(text) > MOST_DURATION:
+                raise ValueError(f"expected at most {MOST_DURATION} characters, got {len(text)}")
+            seconds = parse_duration(text)
         except ValueError as exc:
             raise self._error(field, str(exc)) from None
         if seconds > LONGEST:
@@ -248,9 +256,13 @@ class _Reader:
 
     def _name(self, hint: Any, pattern: NamePattern, value: Any, field: tuple[str | int, ...]) -> str:
         text: str = self._typed(hint, value, field)
-        if not pattern.fits(text):
-            raise self._error(field, f"expected {pattern.words}, got {text[:100]!r}")
-        return text
+        if pattern.fits(text):
+            return text
+        try:
+            _WHY.get(pattern, str)(text)
+        except (ManifestError, ConfigError) as exc:  # who reads the field can say more of what is wrong
+            raise self._error(field, str(exc).removeprefix("windows: ")) from None
+        raise self._error(field, f"expected {pattern.words}, got {text[:100]!r}")
 
     def _choice(self, words: tuple[str, ...], value: Any, field: tuple[str | int, ...]) -> str:
         if value not in words:
@@ -266,11 +278,14 @@ class _Reader:
         return tuple(self._value(hint, item, (*field, index), ("", place[1])) for index, item in enumerate(value))
 
     def _typed(self, hint: Any, value: Any, field: tuple[str | int, ...]) -> Any:
+        if hint is int and isinstance(value, float) and value.is_integer():  # an API server takes 5.0 for 5
+            value = int(value)
         fits = isinstance(value, (int, float)) if hint is float else isinstance(value, hint)
         if not fits or (isinstance(value, bool) and hint is not bool):
             raise self._error(field, f"expected {_NAMES[hint.__name__]}, got {_kind(value)}")
-        if hint in (int, float) and value < 0:
-            raise self._error(field, f"expected 0 or more, got {value}")
+        if hint in (int, float) and not 0 <= value <= MOST_NUMBER:
+            words = f"at most {MOST_NUMBER:,}" if value > 0 else "0 or more"
+            raise self._error(field, f"expected {words}, got {value}")
         if hint is str and len(value) > MOST_TEXT:
             raise self._error(field, f"expected at most {MOST_TEXT} characters, got {len(value)}")
         return value
@@ -291,6 +306,13 @@ class _Reader:
         return "" if self._path is None else f"{self._path}:{self._line(field)}: "
 
 
+_WHY: dict[NamePattern, Callable[[str], object]] = {
+    PATH: parse_path,
+    POINTER: parse_pointer,
+    SCHEDULE: lambda text: check_window(Window("allow", text, 1.0)),
+    TIME_ZONE: lambda text: check_window(Window("allow", "@daily", 1.0, text)),
+    VERSION: Target,
+}
 _NAMES = {"str": "text", "bool": "true or false", "int": "a whole number", "float": "a number", "dict": "a map"}
 
 

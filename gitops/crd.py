@@ -10,7 +10,16 @@ import sys
 import typing
 from typing import Any
 
-from gitops.config import API_VERSION, DURATION, MOST_ITEMS, MOST_TEXT, SECONDS
+from gitops.config import (
+    API_VERSION,
+    DURATION,
+    LONGEST,
+    MOST_DURATION,
+    MOST_ITEMS,
+    MOST_NUMBER,
+    MOST_TEXT,
+    SECONDS,
+)
 from gitops.manifests.names import LABEL_NAME
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application
@@ -24,6 +33,7 @@ _NEEDED = {"Application": ("destination", "source"), "SourceSpec": ("repoURL",),
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _UNITS = (("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001))
 
+_LONGEST = f"{LONGEST / 3600:.0f}h"
 _TEXT: Schema = {"type": "string"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _COUNT: Schema = {"type": "integer", "format": "int64"}
@@ -102,20 +112,27 @@ def _object(kind: type) -> Schema:
 
 def _value(hint: Any, place: tuple[str, str]) -> Schema:
     if place in SECONDS:
-        return {"type": "string", "maxLength": MOST_TEXT, "pattern": f"^{DURATION.pattern}$"}
+        rules = [{"rule": f"duration(self) <= duration('{_LONGEST}')", "message": f"at most {_LONGEST}"}]
+        if place == ("Window", "duration"):
+            rules.append({"rule": "duration(self) > duration('0s')", "message": "more than no time at all"})
+        text = {"type": "string", "maxLength": MOST_DURATION, "pattern": f"^{DURATION.pattern}$"}
+        return {**text, "x-kubernetes-validations": rules}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _object(hint)
     origin = typing.get_origin(hint)
     if origin is typing.Annotated:
-        _, name = typing.get_args(hint)
-        return {"type": "string", "maxLength": name.longest, "pattern": f"^({name.pattern})?$"}
+        _, text = typing.get_args(hint)
+        return {"type": "string", "maxLength": text.longest, "pattern": text.whole}
     if origin is typing.Literal:
         return {"type": "string", "enum": list(typing.get_args(hint))}
     if origin is tuple:
         return {"type": "array", "maxItems": MOST_ITEMS, "items": _value(typing.get_args(hint)[0], ("", ""))}
     if origin is dict:
         return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {"type": "string", "maxLength": MOST_TEXT} if hint is str else {"type": _TYPES[hint]}
+    if hint is str:
+        return {"type": "string", "maxLength": MOST_TEXT}
+    limits = {} if hint is bool else {"minimum": 0, "maximum": MOST_NUMBER}
+    return {"type": _TYPES[hint], **limits}
 
 
 def _duration(seconds: float) -> str:

@@ -14,16 +14,17 @@ from functools import lru_cache
 from typing import Any
 
 from gitops.manifests.errors import ManifestError
+from gitops.model.patterns import JSON_NUMBER, JSON_STRING, PLAIN_PATH
 
-_LITERAL = r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|true|false|null'
+_LITERAL = f"{JSON_STRING}|{JSON_NUMBER}|true|false|null"
 _TOKEN = re.compile(
     rf"""\s*(?:
       \.(?P<name>[A-Za-z_][A-Za-z0-9_]*)\??
-    | \.?\[\s*(?P<key>"(?:[^"\\]|\\.)*")\s*\]\??
-    | \.(?P<quoted>"(?:[^"\\]|\\.)*")\??
-    | \.?\[\s*(?P<index>\d+)\s*\]\??
+    | \.?\[\s*(?P<key>{JSON_STRING})\s*\]\??
+    | \.(?P<quoted>{JSON_STRING})\??
+    | \.?\[\s*(?P<index>[0-9]{{1,9}})\s*\]\??
     | \.?(?P<each>\[\s*\])\??
-    | \|\s*select\((?P<path>[^()]*?)(?P<operator>==|!=)\s*(?P<literal>{_LITERAL})\s*\)
+    | \|\s*select\(\s*(?P<path>{PLAIN_PATH})\s*(?P<operator>==|!=)\s*(?P<literal>{_LITERAL})\s*\)
     | (?P<pipe>\|)(?=\s*[.\[])
     )\s*""",
     re.VERBOSE,

@@ -13,14 +13,24 @@ SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 
 @dataclass(frozen=True, slots=True)
 class NamePattern:
-    """What text in a field has to look like; "" stands for a field that is not set. `words` say it to people."""
+    """What text in a field has to look like; "" stands for a field that is not set, unless it is needed.
+
+    `words` say it to people.
+    """
 
     pattern: str
     longest: int
     words: str
+    is_needed: bool = False
+
+    @property
+    def whole(self) -> str:
+        """The pattern that a whole text has to fit, as a schema has it."""
+        return f"^({self.pattern}){'' if self.is_needed else '?'}$"
 
     def fits(self, text: str) -> bool:
-        return len(text) <= self.longest and re.fullmatch(f"({self.pattern})?", text) is not None
+        whole = self.pattern if self.is_needed else f"({self.pattern})?"
+        return len(text) <= self.longest and re.fullmatch(whole, text) is not None
 
 
 LABEL_NAME = NamePattern(LABEL, 63, "lower-case letters, digits and '-', at most 63 characters")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
+from gitops.model.patterns import PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
 from gitops.model.source_name import without_userinfo
 
 GROUP, KIND = "gitops.dev", "Application"
@@ -57,7 +58,7 @@ class Credentials:
 class SourceSpec:
     """A repository, a revision in it, a path in that, and the renderer's options."""
 
-    repoURL: str = ""
+    repoURL: Annotated[str, REPOSITORY] = ""
     targetRevision: str = ""
     path: str = "."
     renderer: Renderer = "auto"
@@ -135,8 +136,8 @@ class IgnoreRule:
     kind: str = "*"
     name: str = "*"
     namespace: str = "*"
-    jsonPointers: tuple[str, ...] = ()
-    jqPathExpressions: tuple[str, ...] = ()
+    jsonPointers: tuple[Annotated[str, POINTER], ...] = ()
+    jqPathExpressions: tuple[Annotated[str, PATH], ...] = ()
     managers: tuple[str, ...] = ()
 
 
@@ -158,7 +159,7 @@ class PolicyOptions:
     enforce: tuple[str, ...] = ()
     warn: tuple[str, ...] = ()
     scopes: tuple[PolicyScope, ...] = ()
-    kubernetes: str = ""
+    kubernetes: Annotated[str, VERSION] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +182,9 @@ class Window:
     """When syncs are allowed (or denied): from each moment of the cron `schedule`, for `duration`."""
 
     kind: Literal["allow", "deny"]
-    schedule: str
+    schedule: Annotated[str, SCHEDULE]
     duration: float
-    timeZone: str = "UTC"
+    timeZone: Annotated[str, TIME_ZONE] = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ _CHECKED = {
     "schedule": "@daily",
     "timeZone": "Europe/Amsterdam",
     "kubernetes": "1.32",
+    "repoURL": "https://git.example.com/other.git",
 }
 
 

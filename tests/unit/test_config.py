@@ -58,7 +58,7 @@ def test_every_part_is_read(read):
         (HEAD + "  sync: {prun: true}\n", r"app\.yaml:7: spec\.sync\.prun: unknown field; did you mean prune\?"),
         (
             HEAD + '  windows: [{kind: deny, schedule: "0 9 * * 8", duration: 1h}]\n',
-            r"app\.yaml:7: spec\.windows\[0\]: schedule '0 9 \* \* 8': bad day-of-week",
+            r"app\.yaml:7: spec\.windows\[0\]\.schedule: schedule '0 9 \* \* 8': bad day-of-week",
         ),
         (
             HEAD.replace("path: apps", "renderer: helm"),
