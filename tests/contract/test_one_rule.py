@@ -157,7 +157,11 @@ def of_type(hint, path):
     if hint is str:
         return any_text | st.sampled_from(["x" * 1024, "x" * 1025, "é" * 1024])
     if hint in (int, float):
-        return st.sampled_from(NUMBERS) | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+        return (
+            st.sampled_from(NUMBERS)
+            | st.integers(-(2**63), 2**64 - 1)
+            | st.floats(allow_nan=False, allow_infinity=False)
+        )
     if typing.get_origin(hint) is typing.Literal:
         return st.sampled_from([*typing.get_args(hint), "other", "", "Report"])
     if hint is bool:
