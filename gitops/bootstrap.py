@@ -210,6 +210,7 @@ class Settings:
     files: tuple[Path, ...] = ()
     resources: bool = True
     local_repositories: bool = False
+    contexts: bool = False
     require_account: bool = False
     leases: bool = False
     listen: str = ""
@@ -253,6 +254,23 @@ async def open_controller(
         own = secrets(reference) if is_trusted(app) else ""
         return own or registry.credentials(app.namespace, reference)
 
+    def cluster_refused(app: "Application") -> str:
+        name = app.destination.cluster
+        if name in ("", "in-cluster") or settings.contexts or registry.knows(name) or is_operators(app):
+            return ""
+        return (
+            f"destination.cluster: no Secret registers a cluster {name}; the contexts of the controller's kubeconfig "
+            "are its operator's own (`gitops run --contexts` opens them to custom resources)"
+        )
+
+    def is_operators(app: "Application") -> bool:
+        """Whether the operator named its cluster: in a file, or in that of the Application which brought it."""
+        entry = controller.roster.entry(app.identity)
+        above = controller.roster.entry(entry.parent) if entry is not None and entry.parent else None
+        if above is not None:
+            return above.app.destination.cluster == app.destination.cluster and is_operators(above.app)
+        return entry is not None and entry.trusted and not entry.parent
+
     try:
         async with open_store(settings.state, settings.key, settings.store_url) as store:
             controller = Controller(
@@ -263,6 +281,7 @@ async def open_controller(
                 clock=SystemClock(),
                 version=settings.version,
             )
+            controller.cluster_refused = cluster_refused
             parts = _parts(settings, controller, home, read_files, read_resource)
             yield controller, [("clusters", registry.run()), *parts]
     finally:

@@ -32,6 +32,7 @@ _THREADS = 64
 @click.option(
     "--local-repositories", is_flag=True, help="Let custom resources name file:// repositories of this machine."
 )
+@click.option("--contexts", is_flag=True, help="Let custom resources name contexts of the controller's kubeconfig.")
 @click.option(
     "--require-service-account", is_flag=True, help="Run only custom resources that name a sync.serviceAccount."
 )
@@ -64,6 +65,7 @@ def run(
     files: tuple[str, ...],
     applications: bool,
     local_repositories: bool,
+    contexts: bool,
     require_service_account: bool,
     namespace: str,
     watch_namespace: str,
@@ -96,6 +98,7 @@ def run(
         files=tuple(Path(file) for file in files),
         resources=applications,
         local_repositories=local_repositories,
+        contexts=contexts,
         require_account=require_service_account,
         leases=bool(here or settings.store) if leases is None else leases,
         listen=listen or (":8080" if here else ""),

@@ -20,7 +20,10 @@ _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
 
 
 class Lanes:
-    """`connect` gets at a cluster by its name, `lane_of` makes its lane, `unknown` hears why one cannot be had."""
+    """`connect` gets at a cluster by its name, `lane_of` makes its lane, `unknown` hears why one cannot be had.
+
+    `refused` says why an Application may not go to the cluster that it names, "" where it may.
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class Lanes:
         connect: Callable[[str], Awaitable[Connected]],
         lane_of: Callable[[str, Connected], Lane],
         unknown: Callable[[Tracked, str], None],
+        refused: Callable[[Tracked], str],
     ) -> None:
         self._fleet = fleet
         self._clock = clock
@@ -38,6 +42,7 @@ class Lanes:
         self._connect = connect
         self._lane_of = lane_of
         self._unknown = unknown
+        self._refused = refused
         self._open: dict[str, tuple[Lane, Connected, asyncio.Future[None]]] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._wrong: dict[str, str] = {}  # why a cluster could not be had when it was last tried
@@ -52,7 +57,10 @@ class Lanes:
 
     def put(self, tracked: Tracked, priority: Priority) -> None:
         """Have the Application passed over, now or when its cluster can be had."""
-        name = tracked.cluster
+        name, refused = tracked.cluster, self._refused(tracked)
+        if refused:
+            self._unknown(tracked, refused)
+            return
         lane = self.get(name)
         if lane is not None:
             lane.put(tracked, priority)
@@ -82,7 +90,7 @@ class Lanes:
     async def _begin(self, name: str) -> None:
         pause = _FIRST_SECONDS
         try:
-            while members := self._members(name):
+            while members := [tracked for tracked in self._members(name) if not self._refused(tracked)]:
                 try:
                     connected = await self._connect(name)
                 except Exception as exc:

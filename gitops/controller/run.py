@@ -32,6 +32,7 @@ from gitops.controller.resources import CustomResources
 from gitops.controller.roster import Entry, Roster
 from gitops.controller.timing import Tally
 from gitops.logs import Trouble
+from gitops.model.application import Application
 from gitops.model.errors import GitopsError, LostStoreError
 from gitops.model.record import Record
 from gitops.model.result import Outcome
@@ -71,11 +72,18 @@ class Controller:
         self.records = Records(store, clock, self._record, self.runs, lambda: self.is_ready)
         self.children = Children(self.roster, self._take_over)
         self.on_status: Callable[[Tracked], None] = lambda _: None
+        self.cluster_refused: Callable[[Application], str] = lambda _: ""
         self.resources: CustomResources | None = None
         self._parts = Parts()
         self._events = Events(self.fleet, self._wake, self._tell)
         self.lanes = Lanes(
-            self.fleet, clock, self._parts, connect=self._connected, lane_of=self._lane, unknown=self._cluster_unknown
+            self.fleet,
+            clock,
+            self._parts,
+            connect=self._connected,
+            lane_of=self._lane,
+            unknown=self._cluster_unknown,
+            refused=lambda tracked: self.cluster_refused(tracked.app),
         )
         self._ready = False
         self.tally = Tally()
@@ -286,7 +294,7 @@ class Controller:
             name,
             means,
             self.fleet,
-            may_run=self._may_run,
+            may_run=lambda tracked: self._may_run(tracked) and not self.cluster_refused(tracked.app),
             word_of=self.people.word_of,
             ended=self._pass_ended,
             told=self._tell,

@@ -75,7 +75,7 @@ class SourceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """`cluster` is a kubeconfig context or a registered cluster ("" = the current one)."""
+    """`cluster` is a registered cluster, or for the operator a kubeconfig context ("" = the current one)."""
 
     cluster: str = ""
     namespace: Annotated[str, LABEL_NAME] = ""

@@ -30,6 +30,7 @@ class Running:
         local_repositories=True,
         require_account=False,
         environment=None,
+        contexts=False,
         **sync,
     ):
         automatic = {"automated": True, "drift": "correct", **sync}
@@ -41,6 +42,7 @@ class Running:
         self._environment = environment or {}
         self._local = local_repositories
         self._require_account = require_account
+        self._contexts = contexts
         self._state = state or world.state
         self._started = threading.Event()
         self.failure = None
@@ -84,6 +86,7 @@ class Running:
             resources=self._resources,
             local_repositories=self._local,
             require_account=self._require_account,
+            contexts=self._contexts,
             leases=bool(self._leases),
         )
         async with open_controller(
@@ -97,6 +100,10 @@ class Running:
                 controller.roster.put("test", Entry(app, trusted=True))
             self._loop.call_soon(self._started.set)
             await controller.run(parts, self._stop)
+
+    def put_trusted(self, app) -> None:
+        """Have an Application run as if it stood in a file of the operator's; on the controller's loop."""
+        self.controller.roster.put("test", Entry(app, trusted=True))
 
     # ── what a test asks ─────────────────────────────────────────────────────────────────────────────────────────
 

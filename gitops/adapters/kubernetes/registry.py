@@ -36,6 +36,10 @@ class Registry:
         found = [secret for secret in self._secrets.values() if cluster_name(secret) == name]
         return connection_of(found[0]) if found else None
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a registered cluster of this name, however it is described."""
+        return any(cluster_name(secret) == name for secret in self._secrets.values())
+
     def credentials(self, namespace: str, reference: str) -> str:
         """What a secretRef in `namespace` stands for; "" where there is no such Secret. Call it in a thread."""
         key = ResourceKey("", "Secret", namespace, reference)

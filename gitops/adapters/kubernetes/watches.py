@@ -28,6 +28,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
 _FIRST_LIST_SECONDS = 60.0
 _NAMESPACE_SECONDS = 5.0
 _REFUSED_SECONDS, _REFUSED_PAUSE, _MOST_REFUSALS = 300.0, 2.0, 5
+# Where nothing at all tells of changes, rights that come are found soon; where very many places are like that, later.
+_BLIND_SECONDS, _LONGEST_BLIND_SECONDS, _EACH_BLIND_SECONDS = 2.0, 30.0, 0.5
+_RIGHTS = "rbac.authorization.k8s.io"
 
 Place = tuple[str, str, str]  # group, kind, namespace ("" = every one)
 
@@ -43,6 +46,8 @@ class Watches:
         self._tasks: dict[Place, asyncio.Task[None]] = {}
         # Until when (monotonic) a place is not tried again: our rights ended there, which may have been for a moment.
         self._refused: dict[Place, float] = {}
+        self._blind: Counter[Place] = Counter()  # how often one was refused whose changes nothing else tells
+        self._ended: set[Place] = set()  # it was told that these are not watched
         self._away: set[Place] = set()  # what is watched there cannot be reached now: nothing is answered from it
         self._closed = False
         self._writing: Counter[ResourceKey] = Counter()  # writes of ours that are not answered yet
@@ -137,6 +142,8 @@ class Watches:
         A kind that nobody watches yet came with this sync, or was away for a while: its watch begins here.
         """
         key = key_of(body)
+        if key.group == _RIGHTS:
+            self._try_all_again()
         if not _is_ours(body):
             return
         shelf = self._shelf_of(key)
@@ -193,6 +200,7 @@ class Watches:
                     await self._list(place, shelf)
                     self._shelves[place] = shelf
                     self._listed[place].set()
+                    self._is_watched(place)
                 elif await self._cluster.has_gone_back(*place, shelf.version, identity):
                     log.warning("cluster.gone-back", group=place[0], kind=place[1], namespace=place[2])
                     shelf.version = ""
@@ -225,13 +233,16 @@ class Watches:
         """Whether to go on with a watch that was refused: no, if our rights or the kind end here."""
         group, kind, namespace = place
         if exc.code in (403, 405):
-            self._refused[place] = time.monotonic() + _REFUSED_SECONDS
-            asyncio.get_running_loop().call_later(_REFUSED_SECONDS, self._try_again, place)
+            pause = await self._pause_of(place) if exc.code == 403 else _REFUSED_SECONDS
+            self._refused[place] = time.monotonic() + pause
+            asyncio.get_running_loop().call_later(pause, self._try_again, place)
         else:
             with contextlib.suppress(ClusterError):
                 if not (await self._cluster.kinds(refresh=True)).is_gone(group, kind):
                     return True
-        log.warning("watch.ended", group=group, kind=kind, namespace=namespace, reason=str(exc))
+        if place not in self._ended:  # told when it begins, not at every try
+            self._ended.add(place)
+            log.warning("watch.ended", group=group, kind=kind, namespace=namespace, reason=str(exc))
         shelf = self._shelves.pop(place, None)
         del self._tasks[place]
         if shelf is not None:
@@ -242,6 +253,34 @@ class Watches:
                 self._say(seen)
         self._listed[place].set()
         return False
+
+    async def _pause_of(self, place: Place) -> float:
+        """How long a place that we have no right to watch is left alone.
+
+        Where a kind may not be watched in the whole cluster, it is in its namespaces; who may not do that either sees
+        no change at all until the right comes.
+        """
+        with contextlib.suppress(ClusterError):
+            info = (await self._cluster.kinds()).find(place[0], place[1])
+            if info is not None and info.namespaced and not place[2]:
+                return _REFUSED_SECONDS
+        self._blind[place] += 1
+        pause = min(_BLIND_SECONDS * 2.0 ** min(self._blind[place] - 1, 10), _LONGEST_BLIND_SECONDS)
+        return min(max(pause, len(self._blind) * _EACH_BLIND_SECONDS), _REFUSED_SECONDS)
+
+    def _is_watched(self, place: Place) -> None:
+        """It is, from now on."""
+        self._blind.pop(place, None)
+        self._refused.pop(place, None)
+        if place in self._ended:
+            self._ended.discard(place)
+            log.info("watch.begins-again", group=place[0], kind=place[1], namespace=place[2])
+
+    def _try_all_again(self) -> None:
+        """A role or its binding was written: rights may have come with it."""
+        for place in [place for place in self._refused if place not in self._tasks]:
+            self._refused[place] = 0.0
+            asyncio.get_running_loop().call_later(_BLIND_SECONDS / 2, self._try_again, place)
 
     def _end_readers(self, shelf: Shelf) -> None:
         for (reader, _), queues in self._readers.items():
