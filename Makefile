@@ -23,6 +23,7 @@ test: setup
 
 soak: setup
 	$(BIN)/python -m pytest -n 2 -m soak
+	@if [ -z "$$SOAK_SHARE" ]; then FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -n 2 --timeout 0 -m "not soak" tests/hostile/test_fuzz.py; fi
 	@if [ -z "$$SOAK_SHARE" ]; then $(MAKE) faults; fi
 
 # The tests of the embedded cluster itself, of the controller and of outages bring their faults with them.

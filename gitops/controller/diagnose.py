@@ -99,6 +99,9 @@ class Doctor:
             except ClusterError as exc:
                 trouble = None
                 parts.append(f"its pods could not be read: {exc}")
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+                trouble = None
+                parts.append("it, or its pods, do not have the form that is known of their kind")
             if trouble is not None:
                 parts += [str(trouble), *await self._last_words(key.namespace, trouble)]
         return self.hidden("; ".join(dict.fromkeys(parts)))

@@ -19,6 +19,7 @@ class Kstatus(StrEnum):
     IN_PROGRESS = "InProgress"
     FAILED = "Failed"
     TERMINATING = "Terminating"
+    UNKNOWN = "Unknown"
 
 
 _NO_DEADLINE: Final = 2**31 - 1
@@ -26,7 +27,17 @@ _Rule = Callable[[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]], Ks
 
 
 def kstatus_of(body: Body) -> Kstatus:
-    """Its order: deletion, observedGeneration, Reconciling, Stalled, the kind's rule, Ready, else Current."""
+    """Its order: deletion, observedGeneration, Reconciling, Stalled, the kind's rule, Ready, else Current.
+
+    Unknown where the object has not the form of its kind.
+    """
+    try:
+        return _judged(body)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return Kstatus.UNKNOWN
+
+
+def _judged(body: Body) -> Kstatus:
     metadata, spec, status = body.get("metadata") or {}, body.get("spec") or {}, body.get("status") or {}
     conditions = {found.get("type", ""): found for found in status.get("conditions") or [] if isinstance(found, dict)}
     if metadata.get("deletionTimestamp"):

@@ -18,29 +18,32 @@ _NOW = "1970-01-01T00:00:00Z"
 # Identity, which nobody owns.
 _NO_FIELDS = {"apiVersion", "kind"}
 _NO_METADATA = {"name", "namespace"}
+# A live body, and what it says of its owners, is whatever its server gave.
+_NOT_UNDERSTOOD = (TypedError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 def predict(live: Body, desired: Body) -> Body:
     """The body after a forced apply of `desired`: `live` itself when nothing would change.
 
-    A desired body that does not fit its type is given back as it is, so that the server is asked and says why.
+    A desired body that does not fit its type is given back as it is, so that the server is asked and says why; so it is
+    where the live one has not the form of its kind.
     """
-    if _is_applied(live, desired):
-        return live
     try:
+        if _is_applied(live, desired):
+            return live
         return apply(live, desired, manager=FIELD_MANAGER, now=_NOW, force=True).body
-    except TypedError:
+    except _NOT_UNDERSTOOD:
         return desired
 
 
 def conflicting_fields(live: Body, desired: Body) -> frozenset[str] | None:
     """The fields that other managers own and an apply of `desired` would change, as the API server writes them.
 
-    None where that cannot be told: `desired` does not fit its type.
+    None where that cannot be told: `desired` does not fit its type, or `live` has not the form of its kind.
     """
     try:
         applied = apply(live, desired, manager=FIELD_MANAGER, now=_NOW, force=False)
-    except TypedError:
+    except _NOT_UNDERSTOOD:
         return None
     return frozenset(conflict.field for conflict in applied.conflicts)
 

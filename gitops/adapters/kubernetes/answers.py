@@ -113,7 +113,7 @@ def page_items(page: Body, info: KindInfo) -> list[Body]:
 def check_event(event: Body, info: KindInfo) -> None:
     """Raise NotAsAskedError unless `event` is one of a watch of this kind."""
     body = event.get("object")
-    if event.get("type") not in _EVENTS or not isinstance(body, dict):
+    if not isinstance(event.get("type"), str) or event["type"] not in _EVENTS or not isinstance(body, dict):
         raise NotAsAskedError(f"an event of type {_shown(event.get('type'))}")
     if event["type"] == "ERROR":
         return
