@@ -1,4 +1,4 @@
-"""`gitops suspend, resume, approve, refresh, delete`: what a person tells a controller, through the store it shares."""
+"""`gitops suspend, resume, approve, refresh`: what a person tells a controller, through the store it shares."""
 
 import sys
 from typing import Any, NoReturn
@@ -6,9 +6,10 @@ from typing import Any, NoReturn
 import click
 
 from gitops.cli import settings as exits
+from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
 from gitops.cli.settings import Settings, run
-from gitops.model.errors import ConfigError, HeldError
+from gitops.model.errors import ConfigError
 
 _WAIT_SECONDS = 30.0
 _PING_SECONDS = 5.0  # a controller looks every second
@@ -16,64 +17,57 @@ _PING_SECONDS = 5.0  # a controller looks every second
 
 @click.command()
 @click.argument("app")
+@namespace_option
 @click.option("--reason", default="", metavar="TEXT", help="Recorded in the audit log.")
 @click.pass_obj
-def suspend(settings: Settings, app: str, reason: str) -> None:
+def suspend(settings: Settings, app: str, namespace: str, reason: str) -> None:
     """Stop the controller from changing APP until it is resumed; it goes on watching, and `gitops sync` still works."""
-    run(settings, _set(settings, app, "suspended", "suspend", reason))
+    run(settings, _set(settings, (app, namespace), "suspended", "suspend", reason))
 
 
 @click.command()
 @click.argument("app")
+@namespace_option
 @click.option("--reason", default="", metavar="TEXT", help="Recorded in the audit log.")
 @click.pass_obj
-def resume(settings: Settings, app: str, reason: str) -> None:
+def resume(settings: Settings, app: str, namespace: str, reason: str) -> None:
     """Let the controller run APP again."""
-    run(settings, _set(settings, app, "suspended", "resume", reason))
+    run(settings, _set(settings, (app, namespace), "suspended", "resume", reason))
 
 
 @click.command()
 @click.argument("app")
 @click.option("--plan", "digest", required=True, metavar="DIGEST", help="The plan to approve, as `status` shows it.")
+@namespace_option
 @click.option("--reason", default="", metavar="TEXT", help="Recorded in the audit log.")
 @click.pass_obj
-def approve(settings: Settings, app: str, digest: str, reason: str) -> None:
+def approve(settings: Settings, app: str, namespace: str, digest: str, reason: str) -> None:
     """Let the controller sync APP to the plan that DIGEST names, and to no other."""
-    run(settings, _set(settings, app, "approved", "approve", reason, digest))
+    run(settings, _set(settings, (app, namespace), "approved", "approve", reason, digest))
 
 
 @click.command()
 @click.argument("app")
+@namespace_option
 @click.option("--sync", "also", is_flag=True, help="Sync it too, though it is not automated or is suspended.")
 @click.option("--confirm", is_flag=True, help="With --sync: carry out what a guard would hold.")
 @click.pass_obj
-def refresh(settings: Settings, app: str, also: bool, confirm: bool) -> None:
+def refresh(settings: Settings, app: str, namespace: str, also: bool, confirm: bool) -> None:
     """Have the controller look at APP's repository and cluster now, and try again what it had given up.
 
     Ends when that is done. Exit codes: 0 it is as its repository says, 2 no controller answers, 3 held, 4 failed or
     could not look, 5 failed and rolled back.
     """
-    run(settings, _refresh(settings, app, also=also, confirm=confirm))
+    run(settings, _refresh(settings, (app, namespace), also=also, confirm=confirm))
 
 
-@click.command()
-@click.argument("app")
-@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
-@click.option("--keep", is_flag=True, help="Leave its objects where they are, owned by nobody.")
-@click.option("--confirm", is_flag=True, help="Also delete namespaces, volumes and what a controller still runs.")
-@click.pass_obj
-def delete(settings: Settings, app: str, namespace: str, keep: bool, confirm: bool) -> None:
-    """Delete what APP owns on the cluster, and then its inventory."""
-    run(settings, _delete(settings, app, namespace, keep=keep, confirm=confirm))
-
-
-async def _set(settings: Settings, app: str, name: str, verb: str, reason: str, digest: str = "") -> None:
+async def _set(settings: Settings, app: tuple[str, str], name: str, verb: str, reason: str, digest: str = "") -> None:
     from gitops.cli.opening import outside_of
     from gitops.config import actor
 
     async with outside_of(settings) as outside:
-        await _check_known(outside, app)
-        identity, note = await _journal(outside, app)
+        await _check_known(outside, *app)
+        identity, note = await _journal(outside, *app)
         if verb == "approve":
             await _check_waits(outside, identity, digest)
         value = {"suspend": reason or actor(), "resume": None, "approve": digest}[verb]
@@ -81,17 +75,19 @@ async def _set(settings: Settings, app: str, name: str, verb: str, reason: str, 
         await note(f"application.{_PAST[verb]}", "", **detail)
         await outside.store.set_setting(identity, name, value)
         click.echo(printable(f"{identity}: {_PAST[verb]}"), err=True)
-        if not await _is_run(outside, identity):
+        if not await is_run(outside, identity):
             alone = "no controller that shares this store runs it now; the word stands for when one does"
             click.echo(printable(f"{identity}: {alone}"), err=True)
 
 
-async def _check_known(outside: Any, app: str) -> None:
+async def _check_known(outside: Any, app: str, namespace: str) -> None:
     """Raise ConfigError for an identity that neither the cluster nor the store has heard of: a name mistyped."""
     from gitops.controller.told import all_told
 
     store = outside.store
-    if "/" in app and not (await all_told(outside, app) or await store.chains(app) or await store.releases(app)):
+    if "/" in app and not (
+        await all_told(outside, app, namespace) or await store.chains(app) or await store.releases(app)
+    ):
         raise ConfigError(f"neither this cluster nor this store knows an Application {app} (gitops status lists them)")
 
 
@@ -110,7 +106,7 @@ async def _check_waits(outside: Any, identity: str, digest: str) -> None:
 _PAST = {"suspend": "suspended", "resume": "resumed", "approve": "approved"}
 
 
-async def _journal(outside: Any, app: str) -> tuple[str, Any]:
+async def _journal(outside: Any, app: str, namespace: str) -> tuple[str, Any]:
     """The identity that APP names, and what notes a fact in its audit chain."""
     from gitops.config import actor
     from gitops.controller.claim import keep_anchor
@@ -122,7 +118,7 @@ async def _journal(outside: Any, app: str) -> tuple[str, Any]:
 
     space, _, name = app.rpartition("/")
     try:
-        told = await told_of(outside, app)
+        told = await told_of(outside, app, namespace)
         bare = Inventory(told.application, parent_key(name, told.namespace))
         inventory = told.standing.inventory if told.standing else bare
     except ConfigError:
@@ -138,13 +134,13 @@ async def _journal(outside: Any, app: str) -> tuple[str, Any]:
     return inventory.application, note
 
 
-async def _refresh(settings: Settings, app: str, *, also: bool, confirm: bool) -> None:
+async def _refresh(settings: Settings, app: tuple[str, str], *, also: bool, confirm: bool) -> None:
     from gitops.cli.opening import outside_of
     from gitops.config import actor
     from gitops.controller.people import answer_in
 
     async with outside_of(settings) as outside:
-        identity, note = await _journal(outside, app)
+        identity, note = await _journal(outside, *app)
         at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         verb = "sync" if also else "refresh"
         if also:
@@ -153,7 +149,7 @@ async def _refresh(settings: Settings, app: str, *, also: bool, confirm: bool) -
         deadline = outside.clock.monotonic() + _WAIT_SECONDS
         while (answer := await outside.store.outcome(number)) is None:
             if outside.clock.monotonic() > deadline:
-                if not await _is_run(outside, identity):
+                if not await is_run(outside, identity):
                     raise ConfigError(
                         f"{identity}: no controller that shares this store has answered yet; the request stays "
                         "(without a controller, run gitops sync)"
@@ -161,10 +157,10 @@ async def _refresh(settings: Settings, app: str, *, also: bool, confirm: bool) -
                 deadline = outside.clock.monotonic() + _WAIT_SECONDS
             await outside.clock.sleep(0.2)
     outcome, message = answer_in(answer)
-    _end(identity, outcome, message)
+    end(identity, outcome, message)
 
 
-def _end(identity: str, outcome: Any, message: str, word: str = "") -> NoReturn:
+def end(identity: str, outcome: Any, message: str, word: str = "") -> NoReturn:
     """Say how it ended, and leave with the code for it."""
     text = f"{word or outcome.value}: {message}" if message else word or outcome.value
     click.echo(printable(f"{identity}: {text}"), err=True)
@@ -172,7 +168,7 @@ def _end(identity: str, outcome: Any, message: str, word: str = "") -> NoReturn:
     sys.exit(codes.get(outcome.value, exits.DONE))
 
 
-async def _is_run(outside: Any, identity: str) -> bool:
+async def is_run(outside: Any, identity: str) -> bool:
     """Whether a controller that shares this store runs the Application now: then it answers a ping."""
     from gitops.config import actor
     from gitops.controller.people import PING, answer_text
@@ -187,40 +183,3 @@ async def _is_run(outside: Any, identity: str) -> bool:
         await outside.clock.sleep(0.2)
     await outside.store.answer(number, answer_text(Outcome.FAILED, "nobody was there"))
     return False
-
-
-async def _delete(settings: Settings, app: str, namespace: str, *, keep: bool, confirm: bool) -> None:
-    from gitops.cli.display import Display
-    from gitops.cli.opening import outside_of
-    from gitops.config import actor
-    from gitops.controller.inspect import application_in, find_applications
-    from gitops.controller.leave import leave
-    from gitops.controller.people import forget_words
-    from gitops.controller.records import RECORD, stored_record
-    from gitops.controller.request import Request
-    from gitops.engine.situation import PlanOptions
-    from gitops.model.result import Outcome
-
-    with Display() as display:
-        async with outside_of(settings, display.tell) as outside:
-            (inventory,) = await find_applications(outside.cluster, app, namespace, outside.store)
-            record = await stored_record(outside.store, inventory.application)
-            here = inventory.parent.namespace
-            is_run = record is not None and await _is_run(outside, inventory.application)
-            if is_run and record and record.namespace == here and not confirm:
-                _refuse(inventory.application, record)
-            request = Request(application_in(inventory), actor(), PlanOptions(confirm=confirm))
-            result = await leave(request, outside, keep=keep)
-            is_of_here = record is None or record.namespace == here  # else what is said is of where it goes now
-            if result.outcome is Outcome.SYNCED and is_of_here and not is_run:  # nobody else would forget it
-                await outside.store.set_setting(inventory.application, RECORD, None)
-                if not keep:
-                    await forget_words(outside.store, inventory.application)
-    word = ("forgotten; its objects stay" if keep else "deleted") if result.outcome is Outcome.SYNCED else ""
-    _end(inventory.application, result.outcome, result.message, word)
-
-
-def _refuse(identity: str, record: Any) -> NoReturn:
-    """Raise HeldError: the controller that runs the Application would make again what is deleted here."""
-    away = "delete its custom resource" if record.is_resource else "take its file away"
-    raise HeldError(f"{identity} is run by a controller: {away} first, or say --confirm to delete it all the same")

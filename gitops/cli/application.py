@@ -12,6 +12,10 @@ from gitops.config import folder_application, parse_duration, read_application
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError
 
+namespace_option = click.option(
+    "-n", "--namespace", default="", metavar="NS", help="The namespace that APP lives in, or that its objects go to."
+)
+
 
 def application_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """PATH | -f APP, --name, --namespace, --revision: which Application a command works on."""

@@ -4,16 +4,18 @@ from dataclasses import asdict
 
 import click
 
+from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
 from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
+from gitops.model.app_name import fits, several
 from gitops.model.errors import ConfigError
 from gitops.model.revision import short
 
 
 @click.command()
 @click.argument("app")
-@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
+@namespace_option
 @output_option
 @click.pass_obj
 def history(settings: Settings, app: str, namespace: str, output: str) -> None:
@@ -30,11 +32,14 @@ async def _history(settings: Settings, app: str, namespace: str, output: str) ->
 
     cluster, inventories, note = await inventories_here(settings, app, namespace)
     async with store_of(settings) as store:
-        identity = _identity(app, {*await store.applications(), *(one.application for one in inventories)})
-        releases = [one for one in await store.releases(identity) if namespace in ("", one.namespace)]
+        places = {(one.application, one.parent.namespace) for one in inventories}
+        for known in await store.applications():
+            places |= {(known, one.namespace) for one in await store.releases(known)}
+        identity = _identity(app, namespace, places)
+        releases = [one for one in await store.releases(identity) if fits(identity, one.namespace, app, namespace)]
     here = [one for one in inventories if one.application == identity]
     if len(here) > 1:
-        raise ConfigError(f"{identity} is in several namespaces; say which with --namespace")
+        raise several(app, ((one.application, one.parent.namespace) for one in here))
     for inventory in here:
         own = known_releases([one for one in releases if one.cluster == cluster], inventory, cluster)
         releases = [*own, *(one for one in releases if one.cluster != cluster)]
@@ -50,11 +55,11 @@ async def _history(settings: Settings, app: str, namespace: str, output: str) ->
     click.echo(table(rows, ("RELEASE", "REVISION", "HEALTH", "AT", "BY", "CLUSTER")))
 
 
-def _identity(app: str, known: set[str]) -> str:
-    """The one Application called `app` (NAME or NAMESPACE/NAME) that has a release here."""
-    found = [identity for identity in sorted(known) if app in (identity, identity.rpartition("/")[2])]
+def _identity(app: str, namespace: str, places: set[tuple[str, str]]) -> str:
+    """The one Application called `app` that has a release here."""
+    found = {one: place for one, place in sorted(places) if fits(one, place, app, namespace)}
     if not found:
         raise ConfigError(f"neither the cluster nor this store knows a release of {app}")
     if len(found) > 1:
-        raise ConfigError(f"there are several Applications called {app}: say which of {', '.join(found)}")
-    return found[0]
+        raise several(app, found.items())
+    return next(iter(found))

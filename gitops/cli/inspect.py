@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops.cli import settings as exits
+from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable, printable_lines
 from gitops.cli.output import output_option, print_data
 from gitops.cli.settings import Settings, run
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("app", required=False, default="")
-@click.option("-n", "--namespace", default="", metavar="NS", help="Look in this namespace only.")
+@namespace_option
 @output_option
 @click.pass_obj
 def drift(settings: Settings, app: str, namespace: str, output: str) -> None:
@@ -95,7 +96,7 @@ async def _drift(settings: Settings, app: str, namespace: str, output: str) -> N
 
 @click.command()
 @click.argument("app")
-@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
+@namespace_option
 @output_option
 @click.pass_obj
 def explain(settings: Settings, app: str, namespace: str, output: str) -> None:

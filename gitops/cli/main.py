@@ -1,6 +1,8 @@
 """The `gitops` command: options before the command, and the commands, each imported only when it is called."""
 
+import difflib
 import importlib
+import os
 
 import click
 
@@ -22,14 +24,31 @@ _COMMANDS = {
     "resume": ("gitops.cli.acts", "resume", "Let the controller run an Application again."),
     "approve": ("gitops.cli.acts", "approve", "Let the controller carry out one plan."),
     "refresh": ("gitops.cli.acts", "refresh", "Have the controller look again now, or sync with --sync."),
-    "delete": ("gitops.cli.acts", "delete", "Delete an Application and what it owns."),
+    "delete": ("gitops.cli.delete", "delete", "Delete an Application and what it owns."),
     "audit": ("gitops.cli.audit", "audit", "List or verify the audit log."),
     "policy": ("gitops.cli.policy", "policy", "Check manifests against policies; no cluster needed."),
     "sandbox": ("gitops.cli.sandbox", "sandbox", "Run an embedded Kubernetes cluster."),
     "demo": ("gitops.cli.demo", "demo", "Watch a push become a rollout, a drift undone, a bad commit rolled back."),
+    "completion": ("gitops.cli.completion", "completion", "Print what makes a shell complete gitops' commands."),
     "version": ("gitops.cli.version", "version", "Print the version."),
 }
 
+
+# What those type who come from other tools.
+_OTHERS = {
+    "apply": "sync",
+    "plan": "diff",
+    "template": "render",
+    "build": "render",
+    "get": "status",
+    "list": "status",
+    "app": "status",
+    "reconcile": "refresh",
+    "undo": "rollback",
+    "uninstall": "delete",
+    "log": "audit",
+    "controller": "run",
+}
 
 # Options before the command that people also write after it, as they do with kubectl; True: takes a value.
 _ANYWHERE = {
@@ -38,6 +57,7 @@ _ANYWHERE = {
     "--state": True,
     "--store": True,
     "--log-format": True,
+    "--color": True,
     "-v": False,
     "-vv": False,
     "--verbose": False,
@@ -70,7 +90,10 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
+            near = difflib.get_close_matches(cmd_name, [*_COMMANDS, *_OTHERS], 1)
+            meant = _OTHERS.get(near[0], near[0]) if near else ""
+            hint = f" Did you mean {meant!r}?" if meant else " gitops --help lists them."
+            ctx.fail(f"No such command {cmd_name!r}.{hint}")
         module, attribute, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -88,10 +111,30 @@ class _LazyGroup(click.Group):
     "--store", default="", envvar="GITOPS_STORE", metavar="URL", help="postgresql://… in place of the state folder."
 )
 @click.option("--log-format", type=click.Choice(["console", "json"]), default="console", show_default=True)
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="auto: on a terminal, unless NO_COLOR is set.",
+)
+@click.version_option(None, "--version", package_name="gitops-controller", message="gitops %(version)s")
 @click.option("-v", "--verbose", count=True, help="Show every fact and every request to the cluster.")
 @click.pass_context
 def main(
-    ctx: click.Context, context: str, kubeconfig: str, state: str, store: str, log_format: str, verbose: int
+    ctx: click.Context,
+    context: str,
+    kubeconfig: str,
+    state: str,
+    store: str,
+    log_format: str,
+    color: str,
+    verbose: int,
 ) -> None:
     """GitOps continuous delivery for Kubernetes: exact plans, safe applies, honest rollback."""
+    if color != "auto":  # what draws progress goes by the environment
+        os.environ.pop("NO_COLOR", None)
+        os.environ["FORCE_COLOR" if color == "always" else "NO_COLOR"] = "1"
+    if color == "always" or os.environ.get("NO_COLOR"):
+        ctx.color = color == "always"
     ctx.obj = Settings(kubeconfig, context, state, log_format, verbose, store)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops.cli import settings as exits
-from gitops.cli.application import seconds_of
+from gitops.cli.application import namespace_option, seconds_of
 from gitops.cli.confirm import is_terminal, wants_to
 from gitops.cli.escape import printable
 from gitops.cli.output import output_option
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("app")
 @click.argument("release", required=False, type=int)
-@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
+@namespace_option
 @click.option("-f", "--file", "file", default="", metavar="APP", help="The file that holds the Application APP.")
 @click.option("--revision", default="", metavar="SHA", help="The newest release of this commit, instead of a number.")
 @click.option("--hooks", is_flag=True, help="Run the release's hooks too.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
 from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("app", required=False, default="")
-@click.option("-n", "--namespace", default="", metavar="NS", help="Look in this namespace only.")
+@namespace_option
 @output_option
 @click.pass_obj
 def status(settings: Settings, app: str, namespace: str, output: str) -> None:

@@ -6,7 +6,7 @@ import sys
 import click
 
 from gitops.cli import settings as exits
-from gitops.cli.application import seconds_of
+from gitops.cli.application import namespace_option, seconds_of
 from gitops.cli.escape import printable
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import ConfigError, UnreachableError
@@ -19,7 +19,7 @@ _SHA = re.compile(r"[0-9a-f]{7,64}")
 @click.command()
 @click.argument("app")
 @click.option("--revision", required=True, metavar="SHA", help="The commit to wait for; at least 7 digits of it.")
-@click.option("-n", "--namespace", default="", metavar="NS", help="Where APP is, if several have its name.")
+@namespace_option
 @click.option("--timeout", default="10m", show_default=True, metavar="DURATION", help="How long to wait.")
 @click.pass_obj
 def wait(settings: Settings, app: str, revision: str, namespace: str, timeout: str) -> None:

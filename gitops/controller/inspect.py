@@ -11,6 +11,7 @@ from gitops.engine.kstatus import kstatus_of
 from gitops.manifests.cel import CelError, check_bounded
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.model.app_name import fits, several
 from gitops.model.application import Application, Destination, HealthRule
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import ENDED, HEALTHY, MISSING, Health, HealthWord, worst
@@ -74,8 +75,7 @@ async def find_application(
     if len(found) > 1 and len(sealed) == 1:  # anybody may write an inventory of any name into a namespace of theirs
         return sealed[0]
     if len(found) > 1:
-        places = ", ".join(inventory.parent.namespace for inventory in found)
-        raise ConfigError(f"there are several Applications called {name}, in {places}; say which with --namespace")
+        raise several(name, ((one.application, one.parent.namespace) for one in found))
     return found[0] if found else None
 
 
@@ -97,14 +97,7 @@ async def read_inventories(
     cluster: Cluster, name: str, namespace: str = ""
 ) -> tuple[list[Inventory], dict[ResourceKey, str]]:
     """The same, and for each parent that cannot be read the reason: it is nobody else's trouble."""
-    short = name.rpartition("/")[2]
-    if name and namespace:
-        body = await cluster.get(parent_key(short, namespace))
-        bodies = [body] if body else []
-    else:
-        fields = f"metadata.name=gitops-{short}" if name else ""
-        ours = f"{SET_ID},{MANAGED_BY}={INSTANCE}"
-        bodies = await _all(cluster, namespace, ours, fields)
+    bodies = await _bodies(cluster, name.rpartition("/")[2], namespace)
     found: list[Inventory] = []
     damaged: dict[ResourceKey, str] = {}
     for body in bodies:
@@ -114,9 +107,25 @@ async def read_inventories(
         except ManifestError as exc:
             damaged[key] = str(exc)
             continue
-        if not name or name in (short, inventory.application):
+        if fits(inventory.application, key.namespace, name, namespace):
             found.append(inventory)
     return sorted(found, key=lambda inventory: (inventory.application, inventory.parent)), damaged
+
+
+async def _bodies(cluster: Cluster, name: str, namespace: str) -> list[Body]:
+    """The parents that may fit: those in `namespace`, or, where none of that name is there, everywhere."""
+    if name and namespace:
+        body = await cluster.get(parent_key(name, namespace))
+        if body is not None:
+            return [body]
+    fields = f"metadata.name=gitops-{name}" if name else ""
+    ours = f"{SET_ID},{MANAGED_BY}={INSTANCE}"
+    try:
+        return await _all(cluster, "", ours, fields)
+    except ApiError:
+        if not namespace:
+            raise
+        return await _all(cluster, namespace, ours, fields)
 
 
 async def _all(cluster: Cluster, namespace: str, labels: str, fields: str) -> list[Body]:

@@ -12,7 +12,7 @@ from gitops.controller.moved import clusters_left, inventories_elsewhere
 from gitops.controller.observe import by_name
 from gitops.controller.planning import plan_rendered
 from gitops.controller.reconcile import sync_planned
-from gitops.controller.request import Outside, Request, as_account
+from gitops.controller.request import Outside, Planned, Request, as_account
 from gitops.engine.deletion import reason_to_stay
 from gitops.engine.desired import digest_of
 from gitops.engine.inventory import ANNOTATIONS, LABELS, Inventory, is_held_by, is_ours, parent_key
@@ -57,6 +57,17 @@ async def leave(request: Request, outside: Outside, *, keep: bool) -> SyncResult
     return replace(result, outcome=Outcome.SYNCED)
 
 
+async def planned_deletion(request: Request, outside: Outside) -> Planned:
+    """What a deletion would prune, and what would hold it; changes nothing."""
+    outside = as_account(outside, request.app)
+    inventory = await read_inventory(outside, request.app)
+    return await plan_rendered(_going(request), outside, _NOTHING, inventory.source)
+
+
+def _going(request: Request) -> Request:
+    return replace(request, options=replace(request.options, prune=True, leaving=True, hooks=False), wait=False)
+
+
 async def _prune_all(
     request: Request, outside: Outside, inventory: Inventory
 ) -> tuple[SyncResult, Inventory, list[Failure]]:
@@ -68,7 +79,7 @@ async def _prune_all(
     except SourceError as exc:
         if not request.options.confirm:
             return replace(result, outcome=Outcome.HELD, message=str(exc)), inventory, []
-    going = replace(request, options=replace(request.options, prune=True, leaving=True, hooks=False), wait=False)
+    going = _going(request)
     if with_hooks is not None:
         planned = await plan_rendered(going, outside, _NOTHING, inventory.source)
         if isinstance(planned.decision, Hold):

@@ -11,6 +11,7 @@ from datetime import datetime
 from gitops.controller.fleet import Tracked
 from gitops.engine.drift import Answer
 from gitops.logs import Log
+from gitops.model.app_name import fits
 from gitops.model.record import Record, record_in
 from gitops.model.result import Outcome
 from gitops.ports import Clock, Store
@@ -146,11 +147,7 @@ async def known_as(store: Store, name: str, namespace: str = "") -> str:
     if "/" in name:
         return name
     stored = {identity: record_in(text) for identity, text in (await store.settings(RECORD)).items()}
-    found = [
-        identity
-        for identity, record in stored.items()
-        if identity.rpartition("/")[2] == name and namespace in ("", record.namespace)
-    ]
+    found = [identity for identity, record in stored.items() if fits(identity, record.namespace, name, namespace)]
     return found[0] if len(found) == 1 else name
 
 

@@ -13,6 +13,7 @@ from gitops.controller.inspect import Standing, read_inventories, standing_of
 from gitops.controller.records import RECORD, unseen_since
 from gitops.controller.request import Outside
 from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.model.app_name import fits, several
 from gitops.model.application import GROUP, KIND
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import MISSING, Health, HealthWord
@@ -103,7 +104,7 @@ async def all_told(outside: Outside, name: str = "", namespace: str = "") -> lis
         (identity, space): record
         for identity, record in (resources | stored).items()
         for space in (record.namespace or spaces.get(identity, ""),)
-        if name in ("", identity, identity.rpartition("/")[2]) and namespace in ("", space)
+        if fits(identity, space, name, namespace)
     }
     unseen = await unseen_since(outside.store, outside.clock.now())
     lost = {_place_of(parent, records): why for parent, why in damaged.items()}
@@ -126,8 +127,7 @@ async def told_of(outside: Outside, name: str, namespace: str = "") -> Told:
     if not found:
         raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
     if len(found) > 1:
-        places = ", ".join(one.namespace for one in found)
-        raise ConfigError(f"there are several Applications called {name}, in {places}; say which with --namespace")
+        raise several(name, ((one.application, one.namespace) for one in found))
     return found[0]
 
 

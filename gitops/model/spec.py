@@ -66,7 +66,10 @@ def _typed(hint: Any, value: Any) -> Any:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
         hints = typing.get_type_hints(hint, include_extras=True)
-        return hint(**{name: _typed(hints[name], item) for name, item in value.items() if name in hints})
+        known = {one.name: one.default for one in fields(hint) if one.name in value}
+        # A default may be what nobody may write: "" for a repository that is needed, and named elsewhere here.
+        said = {name: value[name] for name, default in known.items() if value[name] != default}
+        return hint(**{name: _typed(hints[name], item) for name, item in said.items()})
     if origin is tuple and isinstance(value, list):
         return tuple(_typed(inner[0], item) for item in value)
     if origin is typing.Annotated and inner[1].fits(_typed(inner[0], value)):

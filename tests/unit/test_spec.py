@@ -5,6 +5,7 @@ import pytest
 from gitops.model.application import (
     Application,
     Backoff,
+    Credentials,
     HealthRule,
     IgnoreRule,
     PolicyOptions,
@@ -32,6 +33,12 @@ APP = Application(
 
 def test_a_spec_comes_back_as_it_was():
     assert with_spec(Application("shop"), spec_text(APP)) == APP
+
+
+def test_how_a_source_is_rendered_comes_back_without_where_it_is():
+    source = SourceSpec("https://git.example.com/shop", renderer="plain", credentials=Credentials("git"))
+    found = with_spec(Application("shop"), spec_text(Application("shop", source=source)))
+    assert found.source == SourceSpec(renderer="plain", credentials=Credentials("git"))
 
 
 def test_defaults_are_not_written():
