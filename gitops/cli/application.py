@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitops.cli.settings import Settings
 from gitops.config import folder_application, parse_duration, read_application
+from gitops.manifests.names import APPLICATION_NAME
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gitops.controller.request import Outside
+    from gitops.engine.situation import PlanOptions
 
 namespace_option = click.option(
     "-n", "--namespace", default="", metavar="NS", help="The namespace that APP lives in, or that its objects go to."
@@ -40,21 +45,55 @@ def application_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def application_of(
     settings: Settings, path: str, file: str, name: str, namespace: str, revision: str, *, timeout: str = ""
-) -> Application:
-    """The Application named by the options; raises ConfigError for a combination that names none.
+) -> Application | None:
+    """The Application named by the options; None where PATH is the name of one that is to be looked up.
 
-    A PATH without a namespace goes where kubectl would put it.
+    A PATH without a namespace goes where kubectl would put it. Raises ConfigError for a combination that names none.
     """
     if bool(path) == bool(file):
-        raise ConfigError("name what to work on: either a PATH with manifests, or an Application with -f FILE")
+        raise ConfigError(
+            "name what to work on: a PATH with manifests, an Application with -f FILE, or one by its name"
+        )
     if file:
         app = _from_file(file, name, namespace)
     else:
+        if not name and not Path(path).exists() and APPLICATION_NAME.fits(path):
+            return None
         if not name:
             raise ConfigError(f"{path}: give the Application a name with --name (it marks what is ours in the cluster)")
         app = folder_application(path, name, namespace or _home(settings))
         if not Path(path).exists():
             raise ConfigError(f"{path}: no such folder")
+    return _with_options(app, revision, timeout)
+
+
+async def named_application(
+    outside: "Outside", named: tuple[str, str, str, str, str], *, timeout: str = ""
+) -> Application:
+    """The Application that the cluster knows by the name PATH. Raises ConfigError; HeldError for a doubtful source."""
+    from gitops.cli.recorded import application_called
+
+    path, _, _, namespace, revision = named
+    try:
+        app = await application_called(outside, path, namespace)
+    except ConfigError as exc:
+        raise ConfigError(f"{path}: there is no such folder, and {exc}") from exc
+    return _with_options(app, revision, timeout)
+
+
+def plan_options(given: dict[str, Any]) -> "PlanOptions":
+    from gitops.engine.situation import PlanOptions
+
+    return PlanOptions(
+        prune=given["prune"],
+        adopt=given["adopt"],
+        confirm=given.get("confirm", False),
+        force_conflicts=given["force_conflicts"],
+        resources=tuple(given["resources"]),
+    )
+
+
+def _with_options(app: Application, revision: str, timeout: str) -> Application:
     if revision:
         app = replace(app, source=replace(app.source, targetRevision=revision))
     if timeout:

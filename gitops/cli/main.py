@@ -11,7 +11,7 @@ from gitops.cli.settings import Settings
 # command → (module, attribute, help); help is here so that `gitops --help` imports none of them
 _COMMANDS = {
     "render": ("gitops.cli.render", "render", "Print the desired state."),
-    "diff": ("gitops.cli.sync", "diff", "Show what a sync would change, field by field."),
+    "diff": ("gitops.cli.diff", "diff", "Show what a sync would change, field by field."),
     "sync": ("gitops.cli.sync", "sync", "Make the cluster follow: plan, apply, wait, roll back on failure."),
     "run": ("gitops.cli.run", "run", "Run the controller: commits in, converged clusters out."),
     "status": ("gitops.cli.status", "status", "Show where Applications stand."),

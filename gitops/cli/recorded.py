@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from gitops.config import application_of, read_application
 from gitops.controller.claim import is_sealed
 from gitops.controller.inspect import application_in
+from gitops.controller.told import told_of
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import GROUP, KIND, Application, Credentials
-from gitops.model.errors import ApiError, ConfigError
+from gitops.model.errors import ApiError, ConfigError, HeldError
 from gitops.model.source_name import source_name
 
 if TYPE_CHECKING:
@@ -41,6 +42,26 @@ async def recorded_application(outside: "Outside", inventory: Inventory, file: s
         f"only its inventory names the source {inventory.source}, and whoever may edit ConfigMaps in "
         f"{inventory.parent.namespace} may have written that: give the Application with -f FILE"
     )
+
+
+async def application_called(outside: "Outside", name: str, namespace: str) -> Application:
+    """The Application that is called so: its custom resource, else what its inventory remembers of it.
+
+    Raises ConfigError where there is none, or several; HeldError where only its inventory names its source.
+    """
+    told = await told_of(outside, name, namespace)
+    if told.standing is not None:
+        app, doubt = await recorded_application(outside, told.standing.inventory)
+        if doubt and not app.source.repoURL:
+            raise ConfigError(f"{told.application} is synced from a folder; name that")
+        if doubt:
+            raise HeldError(f"{told.application}: {doubt}")
+        return app
+    space, _, short = told.application.rpartition("/")
+    body = await outside.cluster.get(ResourceKey(GROUP, KIND, space, short))
+    if body is None:
+        raise ConfigError(f"{told.application} comes from a file of its controller's; give that with -f FILE")
+    return application_of(body)
 
 
 def _from_file(file: str, inventory: Inventory) -> Application:

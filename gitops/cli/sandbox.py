@@ -109,7 +109,7 @@ def _start_in_background(settings: Settings) -> None:
         facts = _connection(settings)
         if facts is not None and facts["pid"] == process.pid:
             click.echo(f"sandbox ready at {facts['url']}")
-            click.echo("kubeconfig: gitops sandbox kubeconfig > sandbox.kubeconfig")
+            click.echo(_how_to_use(settings))
             return
         time.sleep(0.05)
     said = log.read_text().strip().removeprefix("Error: ")
@@ -127,6 +127,7 @@ async def _serve(
     fault: str,
 ) -> None:
     from gitops.sandbox.faults import FaultError
+    from gitops.sandbox.kubeconfig import kubeconfig as written
     from gitops.sandbox.server import Sandbox, SandboxError
 
     try:
@@ -136,9 +137,11 @@ async def _serve(
         _fail(str(error))
         return
     path = _folder(settings) / "connection.json"
+    config = written(running.url, running.ca_pem, running.token)
+    _write_private(_kubeconfig_of(settings), config)
     _write_connection(path, {"url": running.url, "ca": running.ca_pem, "token": running.token, "pid": os.getpid()})
     click.echo(f"sandbox ready at {running.url}")
-    click.echo("kubeconfig: gitops sandbox kubeconfig > sandbox.kubeconfig; stop: Ctrl-C or gitops sandbox down")
+    click.echo(f"{_how_to_use(settings)}; stop: Ctrl-C or gitops sandbox down")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -148,6 +151,15 @@ async def _serve(
     finally:
         await running.stop()
         path.unlink(missing_ok=True)
+        _kubeconfig_of(settings).unlink(missing_ok=True)
+
+
+def _kubeconfig_of(settings: Settings) -> Path:
+    return _folder(settings) / "kubeconfig"
+
+
+def _how_to_use(settings: Settings) -> str:
+    return f"use it: export KUBECONFIG={_kubeconfig_of(settings)}"
 
 
 def _users(tokens: tuple[str, ...]) -> Any:
@@ -166,11 +178,15 @@ def _users(tokens: tuple[str, ...]) -> Any:
 
 def _write_connection(path: Path, facts: dict[str, Any]) -> None:
     """Writes the facts where nobody else may read them, complete or not at all."""
+    _write_private(path, json.dumps(facts))
+
+
+def _write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(facts, file)
+        file.write(text)
     fresh.replace(path)
 
 

@@ -1,4 +1,4 @@
-"""`gitops sync` and `gitops diff`: the same pipeline, to its end or up to the plan."""
+"""`gitops sync`: the pipeline to its end."""
 
 import sys
 from dataclasses import replace
@@ -7,9 +7,18 @@ from typing import Any
 import click
 
 from gitops.cli import settings as exits
-from gitops.cli.application import application_of, application_options
+from gitops.cli.application import application_of, application_options, named_application, plan_options
+from gitops.cli.confirm import is_terminal, wants_to
 from gitops.cli.escape import printable, printable_lines
-from gitops.cli.output import output_option
+from gitops.cli.output import (
+    output_option,
+    print_data,
+    print_hold,
+    print_kept,
+    print_plan,
+    result_data,
+    summary,
+)
 from gitops.cli.settings import Settings, run
 from gitops.model.application import Application
 from gitops.model.plan import ObstacleKind
@@ -37,13 +46,15 @@ _CODES = {
     "--plan", "plan_file", default="", metavar="FILE", help="Only what `diff --out FILE` planned; held if it moved."
 )
 @click.option("--dry-run", is_flag=True, help="Plan only; the same as `gitops diff`, but exits 0.")
+@click.option("--ask", is_flag=True, help="Show the plan on a terminal, and ask before it is carried out.")
+@click.option("-y", "--yes", is_flag=True, help="With --ask: do not ask after all.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for health (and record no release).")
 @click.option("--timeout", default="", metavar="DURATION", help="Until healthy (default: 10m, or the Application's).")
 @click.option("--resource", "resources", multiple=True, metavar="KIND/NAME", help="Only this object; repeatable.")
 @output_option
 @click.pass_obj
 def sync(settings: Settings, /, path: str, file: str, name: str, namespace: str, revision: str, **given: Any) -> None:
-    """Make the cluster follow PATH or the Application in -f APP.
+    """Make the cluster follow PATH, the Application in -f APP, or the one on the cluster that is called PATH.
 
     Exit codes: 0 done, 2 wrong input (nothing changed), 3 held (nothing changed), 4 failed (or refused by the API
     server before anything was changed), 5 failed and rolled back, 6 cluster unreachable.
@@ -54,34 +65,63 @@ def sync(settings: Settings, /, path: str, file: str, name: str, namespace: str,
 async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
     from gitops.cli.display import Display
     from gitops.cli.opening import outside_of
-    from gitops.cli.output import print_data, print_hold, print_kept, print_plan, result_data, summary
-    from gitops.config import actor
-    from gitops.controller.journal import shown_reasons
     from gitops.controller.planning import plan_sync
     from gitops.controller.reconcile import sync_planned
-    from gitops.controller.request import Request, as_account
-    from gitops.model.result import Hold, Outcome, SyncResult
+    from gitops.controller.request import as_account
+    from gitops.model.result import Outcome, SyncResult
 
     app = application_of(settings, *named, timeout=given["timeout"])
-    with Display() as display:
-        async with outside_of(settings, display.tell, cluster=app.destination.cluster) as opened:
-            outside = as_account(opened, app)
-            options = _options(given)
-            if options.confirm:
-                options = replace(options, shown=await shown_reasons(outside, app.identity))
-            request = Request(app, actor(), options, wait=not given["no_wait"])
+    display = Display()
+    async with outside_of(settings, display.tell, cluster=app.destination.cluster if app else "") as opened:
+        app = app or await named_application(opened, named, timeout=given["timeout"])
+        outside = as_account(opened, app)
+        request = await _request(outside, app, given)
+        with display:
             planned = await plan_sync(request, outside)
-            if given["plan_file"]:
-                _check_plan(given["plan_file"], planned)
-            if given["dry_run"]:
-                result = SyncResult(Outcome.PLANNED, planned.plan, message=summary(planned.plan))
-                if given["output"] == "table":
-                    print_plan(planned.plan)
-            else:
+        if given["plan_file"]:
+            _check_plan(given["plan_file"], planned)
+        if not _goes_on(planned, given):
+            result = SyncResult(Outcome.PLANNED, planned.plan, message=summary(planned.plan))
+        else:
+            with display:
                 result = await sync_planned(request, outside, planned)
-            reads, writes = outside.cluster.requests
-    if given["output"] != "table":
-        print_data(result_data(result), given["output"])
+        reads, writes = outside.cluster.requests
+    code = _say(app, planned, result, given["output"])
+    if settings.verbose:
+        click.echo(f"requests to the cluster: {reads} reads, {writes} writes", err=True)
+    sys.exit(code)
+
+
+async def _request(outside: Any, app: Application, given: dict[str, Any]) -> Any:
+    from gitops.config import actor
+    from gitops.controller.journal import shown_reasons
+    from gitops.controller.request import Request
+
+    options = plan_options(given)
+    if options.confirm:
+        options = replace(options, shown=await shown_reasons(outside, app.identity))
+    return Request(app, actor(), options, wait=not given["no_wait"])
+
+
+def _goes_on(planned: Any, given: dict[str, Any]) -> bool:
+    """Show the plan where somebody asked to see it; False when it is not to be carried out."""
+    from gitops.model.result import Go
+
+    asks = given["ask"] and is_terminal() and not given["yes"] and isinstance(planned.decision, Go)
+    if (given["dry_run"] and given["output"] == "table") or asks:
+        print_plan(planned.plan)
+    if given["dry_run"]:
+        return False
+    question = f"{planned.plan.application} {planned.plan.revision}: {summary(planned.plan)}; carry it out?"
+    return not asks or wants_to(question, yes=given["yes"])
+
+
+def _say(app: Application, planned: Any, result: Any, output: str) -> int:
+    """How it ended; the code to leave with."""
+    from gitops.model.result import Hold, Outcome
+
+    if output != "table":
+        print_data(result_data(result), output)
     elif isinstance(planned.decision, Hold):
         print_hold(planned.decision)
     for finding in planned.findings:
@@ -90,9 +130,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
     print_kept(result.plan, "it left the source")
     code = _exit_of(result, planned.decision)
     _say_end(app, result, is_refused=code == exits.FAILED and result.outcome is Outcome.HELD)
-    if settings.verbose:
-        click.echo(f"requests to the cluster: {reads} reads, {writes} writes", err=True)
-    sys.exit(code)
+    return code
 
 
 def _check_plan(file: str, planned: Any) -> None:
@@ -135,72 +173,3 @@ def _say_end(app: Application, result: Any, *, is_refused: bool) -> None:
     detail = "; ".join(part for part in (done, result.message if result.outcome.value != "held" else "") if part)
     head, tail = printable(f"{app.identity} {result.plan.revision}"), f": {printable_lines(detail)}" if detail else ""
     click.echo(f"{head}: {word}{tail}", err=True)
-
-
-def _options(given: dict[str, Any]) -> Any:
-    from gitops.engine.situation import PlanOptions
-
-    return PlanOptions(
-        prune=given["prune"],
-        adopt=given["adopt"],
-        confirm=given.get("confirm", False),
-        force_conflicts=given["force_conflicts"],
-        resources=tuple(given["resources"]),
-    )
-
-
-@click.command()
-@application_options
-@click.option("--out", default="", metavar="FILE", help="Save the plan, for `gitops sync --plan FILE`.")
-@click.option("--prune", is_flag=True, help="Show what --prune would delete.")
-@click.option("--adopt", is_flag=True, help="Plan as if --adopt were given.")
-@click.option("--force-conflicts", is_flag=True, help="Plan as if --force-conflicts were given.")
-@click.option("--resource", "resources", multiple=True, metavar="KIND/NAME", help="Only this object; repeatable.")
-@output_option
-@click.pass_obj
-def diff(settings: Settings, /, path: str, file: str, name: str, namespace: str, revision: str, **given: Any) -> None:
-    """Show what a sync would change, field by field, with who set the live value.
-
-    Exit codes: 0 no difference, 1 differences, 2 wrong input, 3 a sync would be held, 4 the API server would refuse
-    some of it, 6 cluster unreachable.
-    """
-    run(settings, _diff(settings, (path, file, name, namespace, revision), given))
-
-
-async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
-    from gitops.cli.opening import outside_of
-    from gitops.cli.output import plan_data, print_data, print_hold, print_plan, summary
-    from gitops.config import actor
-    from gitops.controller.planning import plan_sync
-    from gitops.controller.request import Request, as_account
-    from gitops.model.result import Hold
-
-    app = application_of(settings, *named)
-    async with outside_of(settings, cluster=app.destination.cluster) as outside:
-        planned = await plan_sync(Request(app, actor(), _options(given)), as_account(outside, app))
-    if given["out"]:
-        _save_plan(given["out"], planned)
-    if given["output"] != "table":
-        print_data(plan_data(planned.plan, planned.decision), given["output"])
-    else:
-        print_plan(planned.plan)
-    if isinstance(planned.decision, Hold):
-        print_hold(planned.decision)
-    click.echo(printable(f"{app.identity} {planned.plan.revision}: {summary(planned.plan)}"), err=True)
-    if isinstance(planned.decision, Hold):
-        is_refused = any(item.kind is ObstacleKind.REFUSED for item in planned.decision.obstacles)
-        sys.exit(exits.FAILED if is_refused else exits.HELD)
-    sys.exit(exits.DIFFERENT if planned.plan.changes else exits.DONE)
-
-
-def _save_plan(file: str, planned: Any) -> None:
-    import json
-    from pathlib import Path
-
-    from gitops.controller.plan_file import plan_facts
-    from gitops.model.errors import ConfigError
-
-    try:
-        Path(file).write_text(json.dumps(plan_facts(planned), indent=1) + "\n")
-    except OSError as exc:
-        raise ConfigError(f"{file}: cannot be written: {exc.strerror}") from exc

@@ -9,6 +9,7 @@ that the store knows to have had it, and a commit is rendered again only when th
 
 from dataclasses import replace
 
+from gitops.controller.claim import read_inventory
 from gitops.controller.planning import render_source
 from gitops.controller.request import Outside, Request
 from gitops.engine.inventory import Inventory, PastRelease
@@ -39,6 +40,18 @@ def known_releases(stored: list[Release], inventory: Inventory, cluster: str) ->
                 source=inventory.source,
             )
     return [known[number] for number in sorted(known, reverse=True)]
+
+
+async def release_of(request: Request, outside: Outside, number: int) -> tuple[Inventory, Release]:
+    """The inventory, and the release of this number. Raises ConfigError for one that is not known."""
+    inventory = await read_inventory(outside, request.app)
+    stored = await outside.store.releases(request.app.identity, outside.cluster.name)
+    releases = known_releases(stored, inventory, outside.cluster.name)
+    found = next((one for one in releases if one.number == number), None)
+    if found is None:
+        known = ", ".join(str(one.number) for one in releases) or "none"
+        raise ConfigError(f"{request.app.identity} has no release {number} (known: {known})")
+    return inventory, found
 
 
 def remembered(releases: list[Release]) -> tuple[PastRelease, ...]:

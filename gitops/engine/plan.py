@@ -317,7 +317,7 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
     if not changes:
         return None
     owners = _new_owners(at, key, body, live, by_hand=answer.by_hand) or []
-    return Update(key, body, manifest.origin, changes, answer.forced, tuple(owners), live)
+    return Update(key, body, manifest.origin, changes, answer.forced, tuple(owners), live, answer.body or {})
 
 
 def _version_moved(live: Body, body: Body) -> tuple[FieldChange, ...]:

@@ -95,7 +95,7 @@ class Update:
     """In the cluster, and different in `fields`; `force` takes fields over from hand edits or by the user's word.
 
     `owners` are the managedFields to be written before it, where others' fields become ours; they were made for the
-    object as it was in `before`.
+    object as it was in `before`. `after` is what the API server said that it would store.
     """
 
     key: ResourceKey
@@ -105,6 +105,7 @@ class Update:
     force: bool = False
     owners: tuple[Body, ...] = ()
     before: Body = field(default_factory=dict)
+    after: Body = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,105 @@
+"""A plan for reviewers: as Markdown for a pull request, and as a unified diff of whole objects. Secrets stay hidden."""
+
+from collections.abc import Iterator
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Any
+
+from gitops.cli.escape import printable
+from gitops.cli.output import summary
+from gitops.manifests.key import Body
+from gitops.manifests.secrets import HIDDEN, Hidden, veiled
+from gitops.manifests.yaml_write import write_manifests
+from gitops.model.plan import Change, Create, Prune, Recreate, RunHook, Update
+from gitops.model.result import Hold
+
+if TYPE_CHECKING:
+    from gitops.controller.request import Planned
+
+# What only the API server writes: it would differ in each object, and is nobody's to review.
+_NOT_SHOWN = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
+_SIGNS = {Create: "+", Update: "~", Recreate: "±", Prune: "-", RunHook: ">"}
+_WORDS = {Create: "create", Update: "update", Recreate: "recreate", Prune: "prune", RunHook: "run"}
+# GitHub takes 65,536 characters in one comment.
+_MOST_TEXT = 60_000
+
+
+def unified(planned: "Planned") -> str:
+    """Every object that changes as `diff -u` shows it, live before and desired after."""
+    return "".join(f"{line}\n" for change in planned.plan.changes for line in _lines(planned, change))
+
+
+def markdown(planned: "Planned") -> str:
+    """A heading with the counts, what holds it, and each object folded, with its diff inside."""
+    plan = planned.plan
+    parts = [f"### {_plain(plan.application)} {_plain(plan.revision)}: {_plain(summary(plan))}\n"]
+    if isinstance(planned.decision, Hold):
+        parts += [f"> **held**: {_plain(item.reason)}\n" for item in planned.decision.obstacles]
+    parts += [f"> kept {_plain(kept.key)} although it left the source: {_plain(kept.reason)}\n" for kept in plan.kept]
+    size = sum(map(len, parts))
+    for number, change in enumerate(plan.changes):
+        block = _block(planned, change)
+        size += len(block)
+        if size > _MOST_TEXT:
+            parts.append(f"… and {len(plan.changes) - number} more objects (see `gitops diff`)\n")
+            break
+        parts.append(block)
+    return "\n".join(parts)
+
+
+def _block(planned: "Planned", change: Change) -> str:
+    kind = type(change)
+    title = f"<summary>{_SIGNS[kind]} {_WORDS[kind]} <code>{_plain(change.key)}</code></summary>"
+    lines = "\n".join(_lines(planned, change))
+    fence = "```"
+    while fence in lines:  # a value may hold one
+        fence += "`"
+    return f"<details>{title}\n\n{fence}diff\n{lines}\n{fence}\n</details>\n"
+
+
+def _plain(said: object) -> str:
+    """Text from a repository or a cluster is no markup."""
+    text = printable(said)
+    for mark, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "&#96;"), ("[", "&#91;"), ("@", "&#64;")):
+        text = text.replace(mark, escaped)
+    return text
+
+
+def _lines(planned: "Planned", change: Change) -> Iterator[str]:
+    before, after = _sides(planned, change)
+    name = printable(change.key)
+    one, other = (write_manifests([body]).splitlines() if body else [] for body in (before, after))
+    for line in unified_diff(one, other, fromfile=f"live {name}", tofile=f"desired {name}", lineterm=""):
+        yield printable(line)
+
+
+def _sides(planned: "Planned", change: Change) -> tuple[Body, Body]:
+    live = planned.at.live.get(change.key) or {}
+    match change:
+        case Update():
+            after = change.after or change.body
+        case Prune():
+            after = {}
+        case _:
+            after = change.body
+    if isinstance(change, RunHook):
+        live = {}
+    return _shown(live, after), _shown(after, live)
+
+
+def _shown(body: Body, other: Body) -> Body:
+    """What is to be seen of `body`; a hidden value says whether it is another one than on the `other` side."""
+    if not body:
+        return {}
+    metadata = {name: value for name, value in body["metadata"].items() if name not in _NOT_SHOWN}
+    plain = {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}
+    found: Body = _marked(veiled(plain), veiled(other) if other else {}, is_live="uid" in body["metadata"])
+    return found
+
+
+def _marked(value: Any, other: Any, *, is_live: bool) -> Any:
+    if isinstance(value, Hidden):
+        return HIDDEN if value == other else f"{HIDDEN} {'before' if is_live else 'after'}"
+    if isinstance(value, dict):
+        sides = other if isinstance(other, dict) else {}
+        return {name: _marked(value[name], sides.get(name), is_live=is_live) for name in sorted(value)}
+    return [_marked(item, None, is_live=is_live) for item in value] if isinstance(value, list) else value
