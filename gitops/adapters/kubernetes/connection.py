@@ -57,7 +57,7 @@ def connect(kubeconfig: str = "", context: str = "") -> Connection:
             return _limited(_load_in_cluster, "the service account's token")
         raise ConfigError(
             f"no kubeconfig: {default} does not exist and KUBECONFIG is not set "
-            "(give --kubeconfig FILE, or start an embedded cluster with `gitops sandbox up --detach`: it says how it is used)"
+            "(give --kubeconfig FILE, or start an embedded cluster: `gitops sandbox up --detach` says how to use it)"
         )
     path = path or default
     if not any(os.path.isfile(part) for part in path.split(os.pathsep) if part):
