@@ -111,7 +111,7 @@ def open_source(cache: Path, secrets: Callable[[str], str]) -> "Source":
 def source_here() -> str:
     """The name of the repository whose work tree we are called in, "" outside of any."""
     from gitops.adapters.source import folder_name
-    from gitops.adapters.work_tree import owned_work_tree_of
+    from gitops.adapters.work_tree_place import owned_work_tree_of
 
     top = owned_work_tree_of(Path.cwd())
     return "" if top is None else folder_name(top, top, "")

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gitops.adapters.file_names import named, place, shown
-from gitops.adapters.work_tree import WorkTree, owned_work_tree_of, submodules_of, work_tree_of
+from gitops.adapters.work_tree_place import owned_work_tree_of, submodules_of, work_tree_of
 from gitops.model.errors import SourceError
 from gitops.model.revision import MAX_FILE_BYTES, Entry, Kind, Node, Revision, Tree, blob_digest, within
 
@@ -48,7 +48,11 @@ def folder_revision(path: str | Path) -> tuple[Revision, frozenset[str]]:
     """
     folder = Path(path).resolve()
     top = work_tree_of(folder)
-    found = WorkTree(top).state() if top is not None else None
+    found = None
+    if top is not None:
+        from gitops.adapters.work_tree import WorkTree
+
+        found = WorkTree(top).state()
     return found or (Revision(f"files-{_digest_of(folder, _files_below(folder))}", ""), frozenset())
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.git import GitCredentials, GitSource
-from gitops.adapters.work_tree import WorkTree, owned_work_tree_of, work_tree_of
+from gitops.adapters.work_tree import WorkTree
+from gitops.adapters.work_tree_place import owned_work_tree_of, work_tree_of
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml_documents import load_all

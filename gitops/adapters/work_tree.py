@@ -19,6 +19,7 @@ from gitops.adapters.file_names import place, shown
 from gitops.adapters.git_process import GitFailure, GitProcess
 from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, parse_refs, unknown
 from gitops.adapters.git_tree import GitFiles, Mark, Objects
+from gitops.adapters.work_tree_place import check_owner, submodules_of
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision, Tree
 
@@ -51,7 +52,7 @@ class WorkTree:
         own = _git_folder(top)
         common = _common_folder(own)
         for part in (top, top / ".git", own, common):
-            _check_owner(part, top)
+            check_owner(part, top)
         self._git = GitProcess()
         self._settings = _settings(self._git, common / "config")
         # It lives as long as this does.
@@ -204,37 +205,6 @@ def is_in_history(git: GitProcess, folder: Path, tip: str, sha: str) -> bool:
     return True
 
 
-def submodules_of(top: Path) -> frozenset[str]:
-    """Where the `.gitmodules` of a work tree says that submodules are."""
-    file = top / ".gitmodules"
-    if not file.is_file():
-        return frozenset()
-    arguments = ["config", "--file", str(file), "--null", "--get-regexp", r"^submodule\..*\.path$"]
-    try:
-        listing = GitProcess().run(arguments, Path("/"), 10.0)
-    except GitFailure:  # none is there, or nobody can read it
-        return frozenset()
-    return frozenset(shown(item.partition(b"\n")[2]).rstrip("/") for item in listing.split(b"\0"))
-
-
-def work_tree_of(folder: Path) -> Path | None:
-    """The top of the Git work tree that `folder` is in; None outside of any."""
-    return next((above for above in (folder, *folder.parents) if (above / ".git").exists()), None)
-
-
-def owned_work_tree_of(folder: Path) -> Path | None:
-    """The same; None also for one that belongs to another user."""
-    top = work_tree_of(folder)
-    if top is None:
-        return None
-    try:
-        for part in (top, top / ".git"):
-            _check_owner(part, top)
-    except SourceError:
-        return None
-    return top
-
-
 def _git_folder(top: Path) -> Path:
     """The folder that the work tree's `.git` is, or that the file of that name leads to."""
     place = top / ".git"
@@ -259,45 +229,6 @@ def _start_of(file: Path) -> bytes:
             return opened.read(4096)
     except OSError as error:
         raise SourceError(f"{file}: cannot be read ({error.strerror})") from error
-
-
-def _check_owner(place: Path, top: Path) -> None:
-    """Raise SourceError for what belongs to another user, unless the user's own Git says that it is safe."""
-    try:
-        owner = place.stat().st_uid
-    except OSError as error:
-        raise SourceError(f"{place}: cannot be read ({error.strerror})") from error
-    user = os.geteuid()
-    by_sudo = os.environ.get("SUDO_UID", "") if user == 0 else ""
-    if owner == user or str(owner) == by_sudo or _is_called_safe(top):
-        return
-    raise SourceError(
-        f"{place}: belongs to another user (uid {owner}), so nothing of this repository is read; if you trust it: "
-        f"git config --global --add safe.directory {top}"
-    )
-
-
-def _is_called_safe(top: Path) -> bool:
-    """Whether `safe.directory` of this user or this machine names the work tree; a repository cannot say it of itself.
-
-    The last empty entry forgets those before it, `*` is every one, and `PARENT/*` all below PARENT, as Git 2.46 has it.
-    """
-    home = os.environ.get("HOME") or os.path.expanduser("~")
-    settings = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
-    git = GitProcess()
-    safe: list[str] = []
-    for file in ("/etc/gitconfig", f"{settings}/git/config", f"{home}/.gitconfig"):
-        arguments = ["config", "--file", file, "--includes", "--null", "--get-all", "safe.directory"]
-        try:
-            listing = git.run(arguments, Path("/"), 10.0) if os.path.isfile(file) else b""
-        except GitFailure:
-            continue
-        for item in listing.split(b"\0")[:-1]:
-            safe = [*safe, os.fsdecode(item)] if item else []
-    names = {str(top), str(top.resolve())}
-    return any(
-        entry == "*" or entry in names or (entry.endswith("/*") and str(top).startswith(entry[:-1])) for entry in safe
-    )
 
 
 def _settings(git: GitProcess, file: Path) -> dict[str, str]:

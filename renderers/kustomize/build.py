@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gitops.manifests.errors import GitopsError
 from gitops.manifests.manifest import Origin as Place
 from gitops.model.errors import RenderError
-from renderers.kustomize.config import DEFAULT, DEFAULT_5_5, EMPTY, Config, load_config
+from renderers.kustomize.config import EMPTY, Config, load_config
 from renderers.kustomize.crds import load_crds
 from renderers.kustomize.generators import add_hashes, make_config_map, make_secret, merge_options
 from renderers.kustomize.images import change_images, set_replicas
@@ -131,8 +131,8 @@ class _Target:
         """Add this kustomization's resources to `into` (a component's: to those of its parent) and change them."""
         file = self._file
         self._gather_resources(into, file.texts("resources"))
-        built_in = DEFAULT_5_5 if self._session.is_old else DEFAULT
-        into.config = into.config.merge(load_config(self._loader.load, file.texts("configurations"), built_in))
+        paths, is_old = file.texts("configurations"), self._session.is_old
+        into.config = into.config.merge(load_config(self._loader.load, paths, is_old))
         into.config = into.config.merge(load_crds(self._loader.load, file.texts("crds")))
         self._generate(into.resources)
         self._gather_components(into)

@@ -5,6 +5,7 @@ kept in its overlays. The built-in ones are those of Kustomize 5.8, written down
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from gitops.model.errors import RenderError
@@ -50,7 +51,7 @@ class Config(NamedTuple):
         """Both together; raises RenderError when they disagree whether a field is made."""
         if other is self or other == _EMPTY:
             return self
-        if self == _EMPTY and other in (DEFAULT, DEFAULT_5_5):
+        if self is _EMPTY and (other is built_in(False) or other is built_in(True)):
             return other
         merged: dict[str, Any] = {
             group: sort_specs(merge_specs(getattr(self, group), getattr(other, group)))
@@ -104,9 +105,9 @@ def _merge_referrals(referrals: tuple[Referral, ...], incoming: Iterable[Referra
     return tuple(result)
 
 
-def load_config(load: Callable[[str], bytes], paths: Iterable[str], built_in: "Config | None" = None) -> Config:
-    """The built-in specs (of Kustomize 5.8, unless others are given) and those of configuration files."""
-    result = built_in or DEFAULT
+def load_config(load: Callable[[str], bytes], paths: Iterable[str], is_old: bool) -> Config:
+    """The built-in specs (of Kustomize 5.5 where `is_old`, else 5.8) and those of configuration files."""
+    result = built_in(is_old)
     own = _EMPTY
     for path in paths:
         own = own.merge(
@@ -363,35 +364,32 @@ _REFERRALS: Final = (
 
 _EMPTY: Final = Config()
 EMPTY: Final = _EMPTY
-DEFAULT_5_5: Final = _sorted(
-    Config(
-        namePrefix=(FieldSpec("metadata/name"),),
-        nameSuffix=(FieldSpec("metadata/name"),),
-        namespace=(
-            FieldSpec("metadata/name", Gvk(kind="Namespace"), create=True),
-            *_kinds("spec/service/namespace", "apiregistration.k8s.io/APIService", create=True),
-            *_kinds(
-                "spec/conversion/webhook/clientConfig/service/namespace",
-                "apiextensions.k8s.io/CustomResourceDefinition",
-            ),
+_BUILT_IN: Final = Config(
+    namePrefix=(FieldSpec("metadata/name"),),
+    nameSuffix=(FieldSpec("metadata/name"),),
+    namespace=(
+        FieldSpec("metadata/name", Gvk(kind="Namespace"), create=True),
+        *_kinds("spec/service/namespace", "apiregistration.k8s.io/APIService", create=True),
+        *_kinds(
+            "spec/conversion/webhook/clientConfig/service/namespace",
+            "apiextensions.k8s.io/CustomResourceDefinition",
         ),
-        commonLabels=_COMMON_LABELS,
-        templateLabels=_METADATA_LABELS,
-        commonAnnotations=_COMMON_ANNOTATIONS,
-        varReference=_VARIABLES,
-        images=_IMAGES,
-        replicas=_kinds(
-            "spec/replicas", "Deployment", "ReplicationController", "ReplicaSet", "StatefulSet", create=True
-        ),
-        nameReference=_REFERRALS,
-    )
+    ),
+    commonLabels=_COMMON_LABELS,
+    templateLabels=_METADATA_LABELS,
+    commonAnnotations=_COMMON_ANNOTATIONS,
+    varReference=_VARIABLES,
+    images=_IMAGES,
+    replicas=_kinds("spec/replicas", "Deployment", "ReplicationController", "ReplicaSet", "StatefulSet", create=True),
+    nameReference=_REFERRALS,
 )
-DEFAULT: Final = _sorted(
-    DEFAULT_5_5._replace(
-        images=(
-            *_IMAGES,
-            FieldSpec("spec/volumes[]/image/reference", create=True),
-            FieldSpec("spec/template/spec/volumes[]/image/reference", create=True),
-        )
-    )
+_IMAGE_VOLUMES: Final = (
+    FieldSpec("spec/volumes[]/image/reference", create=True),
+    FieldSpec("spec/template/spec/volumes[]/image/reference", create=True),
 )
+
+
+@lru_cache
+def built_in(is_old: bool) -> Config:
+    """The built-in specs of Kustomize 5.5 (`is_old`) or 5.8."""
+    return _sorted(_BUILT_IN if is_old else _BUILT_IN._replace(images=(*_IMAGES, *_IMAGE_VOLUMES)))
