@@ -4,10 +4,8 @@ A stranger's megabyte can stand for gigabytes (compression) or for a stack that 
 ValueError, or OSError for a file that cannot be read, with words that fit after a name and a colon.
 """
 
-import json
 import os
 import stat
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +29,8 @@ PLAIN_LIMITS = MirrorLimits()
 
 def unzipped(data: bytes, most: int) -> bytes:
     """What the gzip stream `data` holds. Raises ValueError for more than `most` bytes, and for a damaged stream."""
+    import zlib
+
     found, size = [], 0
     while data:
         stream = zlib.decompressobj(_GZIP)
@@ -50,6 +50,8 @@ def unzipped(data: bytes, most: int) -> bytes:
 
 def parsed(text: str | bytes) -> Any:
     """JSON of a stranger. Raises ValueError for what is none, and for what is nested too deeply to be read."""
+    import json
+
     try:
         return json.loads(text)
     except RecursionError:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from yaml._yaml import CParser
-from yaml.events import (
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.key import Body, key_of
+from gitops.manifests.libyaml import (
     CollectionStartEvent,
+    CParser,
     DocumentEndEvent,
     DocumentStartEvent,
     MappingEndEvent,
@@ -22,9 +24,6 @@ from yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
-
-from gitops.manifests.errors import ManifestError
-from gitops.manifests.key import Body, key_of
 from gitops.manifests.manifest import Manifest, Origin
 from gitops.manifests.yaml_documents import (
     Composer,

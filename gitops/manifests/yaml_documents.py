@@ -13,18 +13,17 @@ import codecs
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from yaml import YAMLError
-from yaml._yaml import CParser
-from yaml.events import (
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.libyaml import (
     AliasEvent,
+    CParser,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
     StreamEndEvent,
+    YAMLError,
 )
-
-from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml_scalars import BOOLEANS_11, NOT_FINITE, NULLS, NUMERIC_START, format_float, number_of
 
 MAX_BYTES: Final = 64 * 1024 * 1024

@@ -7,9 +7,7 @@ begins with a space; which one begins so is not always seen. The rules are those
 from functools import lru_cache
 from typing import Final
 
-from yaml._yaml import CParser
-from yaml.events import ScalarEvent
-
+from gitops.manifests.libyaml import CParser, ScalarEvent
 from gitops.manifests.yaml_write import is_printable
 from gitops.model.errors import RenderError
 

@@ -13,17 +13,16 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-from yaml import YAMLError
-from yaml._yaml import CParser
-from yaml.events import (
+from gitops.manifests.libyaml import (
     AliasEvent,
+    CParser,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
     StreamEndEvent,
+    YAMLError,
 )
-
 from gitops.manifests.yaml_documents import text_named
 from gitops.model.errors import RenderError
 from renderers.kustomize.nodes import (
