@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
 from gitops.manifests.manifest import Manifest
-from gitops.model.errors import ConfigError
+from gitops.model.errors import ConfigError, SourceError
 from gitops.model.revision import Tree
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def _fetch(remote: "Remote", as_account: bool, limits: MirrorLimits | None) -> T
 
     What was read with an account's keys is kept apart: a commit that a mirror has is given without asking the remote.
     """
+    if remote.is_file:
+        return _fetch_file(remote.url, as_account)
     from gitops.adapters.git import GitCredentials, GitSource
     from gitops.config import cache_folder, mirror_limits
 
@@ -98,6 +100,16 @@ def _fetch(remote: "Remote", as_account: bool, limits: MirrorLimits | None) -> T
         folder, lambda _: GitCredentials(as_account=as_account), timeout=60.0, limits=limits or mirror_limits()
     )
     return source.tree(remote.url, source.resolve(remote.url, remote.ref))
+
+
+def _fetch_file(url: str, as_account: bool) -> Tree:
+    """A file over HTTP; a person's own command may read it from anywhere."""
+    from gitops.adapters.remote_files import RemoteFiles
+    from gitops.config import cache_folder, reads_remote_files
+
+    if not reads_remote_files():
+        raise SourceError(f"{url[:200]}: files over HTTP are switched off here (GITOPS_REMOTE_FILES); commit a copy")
+    return RemoteFiles(cache_folder() / "http", anywhere=as_account).tree(url)
 
 
 def open_source(cache: Path, secrets: Callable[[str], str]) -> "Source":

@@ -57,6 +57,14 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "gitops"
 
 
+def reads_remote_files() -> bool:
+    """Whether kustomizations may name files over HTTP: GITOPS_REMOTE_FILES is `on`, the default, or `off`."""
+    text = os.environ.get("GITOPS_REMOTE_FILES", "on")
+    if text not in ("on", "off"):
+        raise ConfigError(f"GITOPS_REMOTE_FILES: expected on or off, got {text}")
+    return text == "on"
+
+
 def mirror_limits(each: str = "", total: str = "") -> MirrorLimits:
     """How much disk mirrors may have: the options, else GITOPS_REPOSITORY_SIZE and GITOPS_REPOSITORIES_SIZE.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.yaml_write import write_manifests
@@ -10,10 +10,17 @@ from gitops.model.revision import Tree
 
 
 class Remote(NamedTuple):
-    """Another Git repository that a render needs: a URL as written, and a branch, tag or commit ("" = its default)."""
+    """Another Git repository that a render needs: a URL as written, and a branch, tag or commit ("" = its default).
+
+    Or, with `is_file`, one file over HTTP: the tree that is given for it holds it as `REMOTE_FILE`.
+    """
 
     url: str
     ref: str = ""
+    is_file: bool = False
+
+
+REMOTE_FILE: Final = "file"
 
 
 class Context(NamedTuple):

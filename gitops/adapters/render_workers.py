@@ -159,7 +159,7 @@ class _Worker:
         tree.learn(message["reads"], follows_links=message["follows_links"])
         match message:
             case {"needs": needs}:
-                return Needs(tuple(Remote(url, ref) for url, ref in needs))
+                return Needs(tuple(Remote(*need) for need in needs))
             case {"error": name, "text": text}:
                 raise failure if failure is not None and str(failure) == text else _ERRORS.get(name, RenderError)(text)
             case {"fault": fault}:

@@ -60,15 +60,22 @@ def _render(wanted: PlainRender) -> int:
 
     gc.disable()
     from gitops.adapters.folder import folder_tree
-    from gitops.bootstrap import render_path
     from gitops.cli.escape import printable_lines
     from gitops.manifests.errors import GitopsError
     from gitops.manifests.yaml_write import write_manifests
+    from renderers.registry import Context, Rendered, render_path
 
     try:
         tree, path = folder_tree(wanted.path)
         restrictor: Literal["root", "none"] = "none" if wanted.unrestricted else "root"
-        manifests = render_path(tree, path or ".", load_restrictor=restrictor, enable_helm=wanted.enable_helm)
+        context = Context(load_restrictor=restrictor, enable_helm=wanted.enable_helm)
+        answer = render_path(tree, path or ".", context)
+        if isinstance(answer, Rendered):
+            manifests = answer.manifests
+        else:
+            from gitops.bootstrap import render_path as with_others
+
+            manifests = with_others(tree, path or ".", load_restrictor=restrictor, enable_helm=wanted.enable_helm)
     except GitopsError as error:
         print(f"Error: {printable_lines(error)}", file=sys.stderr)
         return 2

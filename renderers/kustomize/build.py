@@ -24,6 +24,7 @@ from renderers.kustomize.origins import Origin, add_transformation, annotate_all
 from renderers.kustomize.patches import JsonPatch, Patch, apply_strategic_merges
 from renderers.kustomize.read import Malformed, checked_object, placed_objects
 from renderers.kustomize.references import fix_references
+from renderers.kustomize.remote import is_http_file
 from renderers.kustomize.resource import Resource
 from renderers.kustomize.resources import Resources
 from renderers.kustomize.schema import BUILT_IN, VERSION, Schemas, custom, version_error
@@ -178,7 +179,7 @@ class _Target:
         try:
             loader = self._loader.enter(path)
         except GitopsError as error:
-            raise (problem if self._is_file(path) else error) from problem
+            raise (problem if is_http_file(path) or self._is_file(path) else error) from problem
         into.absorb(self._enter(loader, path, Gathered(), "Kustomization"))
 
     def _is_file(self, path: str) -> bool:

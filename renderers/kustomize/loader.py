@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, is_inside, join
-from renderers.kustomize.remote import RepositoryPath, is_http, parse_remote
-from renderers.result import Remote
+from renderers.kustomize.remote import RepositoryPath, is_http, is_http_file, parse_remote
+from renderers.result import REMOTE_FILE, Remote
 
 FILES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -39,8 +39,11 @@ class Loader(NamedTuple):
 
     def load(self, path: str) -> bytes:
         """A file's content; raises RenderError or SourceError."""
+        if is_http_file(path):
+            tree = self.remote_tree(Remote(path, is_file=True))
+            return tree.read(REMOTE_FILE)
         if is_http(path):
-            raise RenderError(f"{path}: files are not read over HTTP (commit a copy, or name a Git repository)")
+            raise RenderError(f"{path}: only files that end in .yaml, .yml or .json are read over HTTP")
         full = self._full(path)
         real = self.tree.real(full)
         if real is None or self.tree.kind(full) is None:
@@ -71,6 +74,8 @@ class Loader(NamedTuple):
         """A loader for a folder or a remote repository; raises RenderError, or RemoteNeeded."""
         if not path:
             raise RenderError("an empty path names no folder")
+        if is_http_file(path):
+            raise RenderError(f"{path}: is a file, not a folder or a repository")
         remote = parse_remote(path)
         if remote is not None:
             return self._enter_remote(remote)

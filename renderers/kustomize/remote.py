@@ -43,6 +43,12 @@ def is_http(path: str) -> bool:
     return path.lower().startswith(("http://", "https://"))
 
 
+def is_http_file(path: str) -> bool:
+    """Whether a path names a file over HTTP, by its ending; Kustomize asks the server for whatever it is."""
+    plain = path.partition("?")[0].partition("#")[0]
+    return is_http(path) and plain.lower().endswith((".yaml", ".yml", ".json"))
+
+
 def _host(text: str) -> tuple[str, str] | None:
     """The host with its scheme and user, as git takes it, and what follows."""
     if text.lower().startswith("git::"):

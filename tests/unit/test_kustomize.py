@@ -208,7 +208,6 @@ def test_options_of_the_application_come_on_top() -> None:
         ("resources: [c.yaml]\nimages: [{name: '[bad', newTag: x}]\n", "is not a regular expression"),
         ("transformers: ['{apiVersion: example.com/v1, kind: Exec, metadata: {name: x}}']\n", "are not run"),
         ("helmCharts: [{name: x}]\n", "--enable-helm"),
-        ("resources: ['https://example.com/x.yaml']\n", "no such file or directory"),
         ("resources: [c.yaml]\nsortOptions: {order: none}\n", "sortOptions.order: expected legacy or fifo"),
         ("openapi: {version: v9}\n", "openapi.version v9 is not built in"),
         ("configMapGenerator: [{name: a, literals: [novalue]}]\n", "literals: `novalue`: expected key=value"),
