@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -86,7 +85,6 @@ class Story:
         self._make_repository()
         self._run("sandbox", "up", "--detach", "--port", "0")
         (self._folder / "kubeconfig").write_text(self._output("sandbox", "kubeconfig"))
-        self._measure()
 
         self._say("The controller. It reads the repository, and makes the cluster follow: in order, and healthy.")
         self._start_controller()
@@ -196,35 +194,25 @@ class Story:
 
     def _scale_by_hand(self, name: str, replicas: int) -> None:
         """The request that `kubectl scale` sends, so that the demo needs no kubectl."""
-        path = f"/apis/apps/v1/namespaces/shop/deployments/{name}/scale"
-        self._request("PATCH", path, {"spec": {"replicas": replicas}}, "application/merge-patch+json")
-
-    def _measure(self) -> None:
-        """Gives the cluster what a metrics server is: without one no autoscaler is healthy."""
-        spec = {"group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100}
-        body = {
-            "apiVersion": "apiregistration.k8s.io/v1",
-            "kind": "APIService",
-            "metadata": {"name": "v1beta1.metrics.k8s.io"},
-            "spec": spec,
-        }
-        self._request("POST", "/apis/apiregistration.k8s.io/v1/apiservices", body, "application/json")
-
-    def _request(self, method: str, path: str, body: dict[str, Any], content_type: str) -> None:
         import asyncio
 
         from gitops.adapters.kubernetes.connection import connect
         from gitops.adapters.kubernetes.http import Http
 
-        async def send() -> None:
+        async def scale() -> None:
             http = Http(connect(self._environment["KUBECONFIG"]))
             try:
-                query = {"fieldManager": "kubectl"}
-                await http.request(method, path, query=query, body=body, content_type=content_type)
+                await http.request(
+                    "PATCH",
+                    f"/apis/apps/v1/namespaces/shop/deployments/{name}/scale",
+                    query={"fieldManager": "kubectl"},
+                    body={"spec": {"replicas": replicas}},
+                    content_type="application/merge-patch+json",
+                )
             finally:
                 await http.close()
 
-        asyncio.run(send())
+        asyncio.run(scale())
 
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "gitops.cli", *arguments]
