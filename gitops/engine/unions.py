@@ -98,7 +98,8 @@ def _excluded(desired: Any, live: Any, node: _Node) -> FieldSet:
 def _in_items(desired: Any, live: Any, node: _Node) -> FieldSet:
     if not isinstance(desired, list) or not isinstance(live, list):
         return {}
-    there = {item.get(node.by): item for item in live if isinstance(item, dict)}
+    named = ((item.get(node.by), item) for item in live if isinstance(item, dict))
+    there = {name: item for name, item in named if isinstance(name, str)}
     plain = _Node(node.one_of, node.all_but, node.children)
     found: FieldSet = {}
     for item in desired:

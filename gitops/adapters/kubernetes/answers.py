@@ -20,7 +20,7 @@ MOST_ANSWER, MOST_EVENT, MOST_LOG = 32 * MIB, 8 * MIB, MIB
 _EVENTS = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}
 _TEXTS = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "generateName", "namespace")
 _TEXT_MAPS = ("labels", "annotations")
-_MAP_LISTS = ("managedFields", "ownerReferences")
+_OWNER_TEXTS = ("manager", "operation", "apiVersion", "time", "subresource", "fieldsType")
 
 
 class TooLargeError(UnreachableError):
@@ -144,11 +144,26 @@ def _is_typed(name: str, value: Any) -> bool:
         return isinstance(value, str)
     if name in _TEXT_MAPS:
         return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
-    if name in _MAP_LISTS:
+    if name == "ownerReferences":
         return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    if name == "managedFields":
+        return isinstance(value, list) and all(isinstance(item, dict) and _is_owner(item) for item in value)
     if name == "finalizers":
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     return name != "generation" or isinstance(value, int)
+
+
+def _is_owner(entry: dict[str, Any]) -> bool:
+    """Whether an entry of managedFields has the form that the API gives it: a field set is objects all through."""
+    if not all(isinstance(entry.get(name, ""), str) for name in _OWNER_TEXTS):
+        return False
+    left = [entry.get("fieldsV1") or {}]
+    while left:
+        one = left.pop()
+        if not isinstance(one, dict):
+            return False
+        left.extend(one.values())
+    return True
 
 
 def _texts_of(cause: dict[str, Any]) -> dict[str, str]:

@@ -97,7 +97,10 @@ def show_certificate(tls: ssl.SSLContext, path: Path, user: dict[str, Any]) -> N
 
 
 def _named(config: dict[str, Any], listed: str, entry: str, name: Any) -> dict[str, Any]:
-    found = [one for one in config.get(listed) or [] if isinstance(one, dict) and one.get("name") == name]
+    entries = config.get(listed)
+    if not isinstance(entries, list):
+        raise NotPlainError
+    found = [one for one in entries if isinstance(one, dict) and one.get("name") == name]
     if len(found) != 1 or not isinstance(found[0].get(entry), dict):
         raise NotPlainError
     return dict(found[0][entry])
