@@ -10,12 +10,9 @@ Not here: what is fetched (`git`), which ref is meant (`git_refs`), reading file
 import os
 import re
 import resource
-import selectors
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -23,14 +20,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from gitops.adapters.child_process import StoppedError, end, printed
 from gitops.bounds import MIB
 from gitops.model.errors import HostUnreachableError, SourceError
 
-# A hundred thousand refs, or changed paths: who has more is not served.
-MOST_PRINTED: Final = 16 * MIB
-_MOST_COMPLAINT: Final = 64 * 1024
-_CHUNK: Final = 256 * 1024
-_CHECK_SECONDS: Final = 0.25
 # What a git may have. A fetch resolves deltas; large files are read in pieces, and packs through a window.
 _MEMORY: Final = 256 * MIB
 _FETCH_MEMORY: Final = 512 * MIB
@@ -216,8 +209,8 @@ class GitProcess:
                 check()
 
             try:
-                out, err = _printed(process, timeout, checked)
-            except _StoppedError as error:
+                out, err = printed(process, timeout, checked)
+            except StoppedError as error:
                 said = f"git {command} {error}"
                 slow = HostUnreachableError if error.is_late else SourceError
                 raise SourceError(said) if remote is None else slow(f"{remote.url}: {said}") from None
@@ -271,48 +264,6 @@ def _limit_memory(pid: int, most: int) -> None:
             _limit_memory(int(child), most)
 
 
-class _StoppedError(Exception):
-    """It has had all the time that it may have, or has said all that it may say."""
-
-    def __init__(self, why: str, *, is_late: bool) -> None:
-        super().__init__(why)
-        self.is_late = is_late
-
-
-def _printed(process: subprocess.Popen[bytes], timeout: float, check: Callable[[], None]) -> tuple[bytes, bytes]:
-    """All that a process prints until it ends; of its complaints the beginning. Raises _StoppedError."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    deadline = time.monotonic() + timeout
-    check_at = 0.0
-    late = _StoppedError(f"did not end within {timeout:.0f} s", is_late=True)
-    said = {process.stdout: bytearray(), process.stderr: bytearray()}
-    with selectors.DefaultSelector() as selector:
-        for stream in said:
-            selector.register(stream, selectors.EVENT_READ)
-        while selector.get_map():
-            if time.monotonic() > deadline:
-                raise late
-            for key, _ in selector.select(min(_CHECK_SECONDS, timeout)):
-                data = os.read(key.fd, _CHUNK)
-                if not data:
-                    selector.unregister(key.fileobj)
-                elif key.fileobj is process.stdout:
-                    said[process.stdout] += data
-                elif len(said[process.stderr]) < _MOST_COMPLAINT:
-                    said[process.stderr] += data
-            if len(said[process.stdout]) > MOST_PRINTED:
-                raise _StoppedError(f"printed more than {MOST_PRINTED // MIB} MiB", is_late=False)
-            if time.monotonic() > check_at:
-                check()
-                check_at = time.monotonic() + _CHECK_SECONDS
-    try:
-        process.wait(max(0.1, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        raise late from None
-    return bytes(said[process.stdout]), bytes(said[process.stderr])
-
-
 class GitFailure(Exception):
     """git exited with an error; the text is what it said, free of secrets."""
 
@@ -334,20 +285,6 @@ class GitFailure(Exception):
         words = _QUOTED.sub("", str(self).replace(remote.url, ""))
         own = [line for line in words.splitlines() if not line.startswith("remote:") and "remote error:" not in line]
         return any(_OF_HOST.search(line) for line in own)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a git process and everything that it started; harmless when it has ended."""
-    if process.poll() is None:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        process.wait()
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            with suppress(BrokenPipeError):  # what was still to be said to it is for nobody
-                stream.close()
 
 
 @contextmanager

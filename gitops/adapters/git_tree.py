@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from gitops.adapters.child_process import end
 from gitops.adapters.file_names import named, shown
-from gitops.adapters.git_process import GitProcess, end
+from gitops.adapters.git_process import GitProcess
 from gitops.model.errors import SourceError
 from gitops.model.revision import Entry, Kind, Node
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import stat
 import sys
 from pathlib import Path
@@ -115,6 +116,14 @@ def test_a_credential_plug_in_that_hangs_is_an_error(tmp_path, sandbox, monkeypa
     path = kubeconfig(tmp_path, sandbox, plug_in(tmp_path, "import time; time.sleep(60)"))
     with pytest.raises(ConfigError, match=r"plug-in did not answer within"):
         connect(path)
+
+
+def test_a_credential_plug_in_that_prints_without_end_is_an_error(tmp_path, sandbox):
+    path = kubeconfig(tmp_path, sandbox, plug_in(tmp_path, "while True: print('x' * 1_000_000)"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ConfigError, match=r"the credential plug-in .* of user .* failed"):
+        connect(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
 
 def test_a_credential_plug_in_that_fails_is_an_error_that_names_the_kubeconfig(tmp_path, sandbox):

@@ -177,6 +177,9 @@ def _load_file(path: str, context: str) -> Connection:
     from kubernetes.client import Configuration
     from kubernetes.config import kube_config
 
+    from gitops.adapters.kubernetes.plug_in import PlugIn
+
+    kube_config.ExecProvider = PlugIn  # type: ignore[attr-defined]
     configuration = Configuration()
     configuration.host = ""
     kube_config.load_kube_config(
