@@ -56,9 +56,8 @@ def _aggregated(found: _Found, answer: Body, is_core: bool) -> None:
     for group in _maps(answer, "items"):
         name = "" if is_core else _text(_map(group, "metadata"), "name")
         found.take(name, _infos_of_group(name, group))
-        stale = [
-            one for one in group.get("versions") or [] if isinstance(one, dict) and one.get("freshness") == "Stale"
-        ]
+        versions = group["versions"] if isinstance(group.get("versions"), list) else []
+        stale = [one for one in versions if isinstance(one, dict) and one.get("freshness") == "Stale"]
         if any(not one.get("resources") for one in stale):
             found.away.setdefault(name, "its API does not answer")
 
