@@ -142,8 +142,9 @@ class Mirrors:
             os.close(descriptor)
 
     def _all(self) -> list[Path]:
-        """Every mirror in this folder and in those beside it."""
-        found = self.folder.parent.glob("*/*.git")
+        """Every mirror in this folder, in those beside it, and where earlier versions kept some."""
+        above = self.folder.parent
+        found = [*above.glob("*/*.git"), *above.glob("*.git")]
         return [path for path in found if _OURS.fullmatch(path.name) and (path / "HEAD").exists()]
 
 

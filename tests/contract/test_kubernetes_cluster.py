@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import resource
 import stat
 import sys
@@ -160,6 +161,14 @@ def test_a_kubeconfig_that_cannot_be_used_is_one_clear_error(tmp_path, text, mes
     with pytest.raises(ConfigError, match=message) as caught:
         connect(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_kubeconfig_of_endless_size_is_one_error(tmp_path):
+    path = tmp_path / "kubeconfig"
+    path.touch()
+    os.truncate(path, 2**40)
+    with pytest.raises(ConfigError, match=r"kubeconfig .*: it holds more than the 16 MiB that are read"):
+        connect(str(path))
 
 
 def test_an_unknown_context_is_named(tmp_path, sandbox):

@@ -22,6 +22,7 @@ from gitops.adapters.kubernetes.plain_kubeconfig import (
     show_certificate,
     tls_of,
 )
+from gitops.bounds import MIB, MOST_FILE
 from gitops.model.errors import ConfigError
 
 # The library gives a credential plug-in no time limit of its own.
@@ -62,6 +63,9 @@ def connect(kubeconfig: str = "", context: str = "") -> Connection:
     path = path or default
     if not any(os.path.isfile(part) for part in path.split(os.pathsep) if part):
         raise ConfigError(f"kubeconfig {path}: no such file")
+    large = next((part for part in path.split(os.pathsep) if os.path.isfile(part) and _is_large(part)), "")
+    if large:
+        raise ConfigError(f"kubeconfig {large}: it holds more than the {MOST_FILE // MIB} MiB that are read")
     try:
         return _load_plain(Path(path), context)
     except NotPlainError:
@@ -69,6 +73,10 @@ def connect(kubeconfig: str = "", context: str = "") -> Connection:
         load = partial(_limited, lambda: _load_file(path, context), name)
         found = load()
         return replace(found, authorization=_renewed(found.authorization, lambda: load().authorization()))
+
+
+def _is_large(path: str) -> bool:
+    return os.path.getsize(path) > MOST_FILE
 
 
 def home_namespace(kubeconfig: str = "", context: str = "") -> str:
