@@ -12,6 +12,7 @@ from typing import Any
 from gitops.controller.inspect import Standing, read_inventories, standing_of
 from gitops.controller.records import RECORD, unseen_since
 from gitops.controller.request import Outside
+from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.app_name import fits, several
 from gitops.model.application import GROUP, KIND
@@ -97,7 +98,12 @@ class Told:
 async def all_told(outside: Outside, name: str = "", namespace: str = "") -> list[Told]:
     """Every Application, or those called `name` (NAME or NAMESPACE/NAME), that go to `namespace` ("" = any)."""
     known, damaged = await read_inventories(outside.cluster, name, namespace)
-    found = {(one.application, one.parent.namespace): await standing_of(outside.cluster, one) for one in known}
+    found: dict[tuple[str, str], Standing] = {}
+    for one in known:
+        try:
+            found[one.application, one.parent.namespace] = await standing_of(outside.cluster, one)
+        except (ConfigError, ManifestError) as exc:  # what it asked for cannot be read: the others can
+            damaged[one.parent] = str(exc)
     stored, resources = await _records(outside)
     spaces = dict(found.keys())  # where those are whose record does not say it, since it is damaged
     records = {
@@ -126,6 +132,9 @@ async def told_of(outside: Outside, name: str, namespace: str = "") -> Told:
     found = await all_told(outside, name, namespace)
     if not found:
         raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
+    whole = [one for one in found if not one.damage]
+    if len(whole) == 1:  # anybody may write what nobody can read into a namespace of theirs
+        return whole[0]
     if len(found) > 1:
         raise several(name, ((one.application, one.namespace) for one in found))
     return found[0]

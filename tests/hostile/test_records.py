@@ -58,6 +58,29 @@ def test_a_damaged_inventory_does_not_hide_the_others(world):
         world.sync(bad)
 
 
+def test_a_damaged_spec_in_an_inventory_does_not_hide_the_others(world, tmp_path):
+    world.commit(c=config_map("c"))
+    world.sync()
+    other = replace(
+        world.app, name="other", destination=replace(world.app.destination, namespace=f"{world.namespace}-o")
+    )
+    world.sync(other)
+    world.edit("core/configmaps/gitops-app", {"data": {"spec": '{"sync": 5}'}})
+    told = {one.application: one for one in world._outside(all_told) if world.namespace in one.namespace}
+    assert told["gitops/other"].health.word is HealthWord.HEALTHY
+    damaged = next(one for one in told.values() if one.damage)
+    assert "the spec in its inventory cannot be read" in damaged.note
+    # Nor does what a stranger calls like it, somewhere else.
+    world.edit("core/configmaps/gitops-app", {"data": {"spec": "{}"}})
+    labels = {**world.get("ConfigMap", "gitops-app")["metadata"]["labels"], "applyset.kubernetes.io/id": "wrong"}
+    space = f"{world.namespace}-o"
+    metadata = {"name": "gitops-app", "namespace": space, "labels": labels}
+    fake = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    world.request("POST", f"/api/v1/namespaces/{space}/configmaps", fake)
+    found = [one for one in world._outside(all_told) if world.namespace in one.namespace]
+    assert [one.namespace for one in found if one.damage] == [space]
+
+
 def test_a_damaged_inventory_of_a_running_application_is_held_and_mended_by_hand(world, lines):
     sha = world.commit(c=config_map("c"))
     with Running(world) as running:
@@ -88,6 +111,7 @@ def test_a_damaged_record_is_that_applications_trouble(world, value):
     with Running(world, *apps) as running:
         running.until_synced(sha)
         running.until_synced(sha, "gitops/other")
+        running.until(lambda: [one.sync for one in world._outside(all_told) if one.record] == ["Synced"] * 2)
     damage(world, "UPDATE settings SET value = ? WHERE name = 'record' AND application = 'gitops/app'", value)
     told = {one.application: one for one in world._outside(all_told)}
     assert told["gitops/other"].sync == "Synced"
