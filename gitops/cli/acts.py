@@ -70,7 +70,8 @@ async def _set(settings: Settings, app: tuple[str, str], name: str, verb: str, r
         identity, note = await _journal(outside, *app)
         if verb == "approve":
             await _check_waits(outside, identity, digest)
-        value = {"suspend": reason or actor(), "resume": None, "approve": digest}[verb]
+        by = f"by {actor()}" + (f" because {reason}" if reason else "")
+        value = {"suspend": by, "resume": None, "approve": digest}[verb]
         detail = {**({"plan": digest} if digest else {}), **({"reason": reason} if reason else {})}
         await note(f"application.{_PAST[verb]}", "", **detail)
         await outside.store.set_setting(identity, name, value)

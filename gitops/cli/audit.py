@@ -1,14 +1,21 @@
 """`gitops audit list | verify`: who changed what, when and why; and the proof that nobody rewrote it."""
 
+import re
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
 
 import click
 
+from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
-from gitops.cli.output import output_option, print_data, table
+from gitops.cli.output import cut_table, output_option, print_data
 from gitops.cli.settings import Settings, run
+from gitops.config import parse_duration
+from gitops.model.app_name import fits
 from gitops.model.audit import Anchor, AuditEvent, check_chain
-from gitops.model.errors import AuditError
+from gitops.model.errors import AuditError, ConfigError
 from gitops.model.revision import short
 
 _MOST_TOLD = 5  # reasons in one message
@@ -21,37 +28,75 @@ def audit() -> None:
 
 @audit.command("list")
 @click.argument("app", required=False, default="")
-@click.option("--limit", default=0, metavar="N", help="Only the last N entries of each chain.")
+@namespace_option
+@click.option("--since", default="", metavar="WHEN", help="2h, 7d, or a time such as 2026-01-31T12:00:00Z.")
+@click.option("--actor", default="", metavar="TEXT", help="Only what was done by who has TEXT in the name.")
+@click.option("--fact", "facts", multiple=True, metavar="FACT", help="sync.failed, or rollback.* (repeatable).")
+@click.option("--limit", default=0, metavar="N", help="Only the last N entries.")
 @output_option
 @click.pass_obj
-def list_events(settings: Settings, app: str, limit: int, output: str) -> None:
-    """Print the entries, oldest first; with APP those of one Application."""
-    run(settings, _list(settings, app, limit, output))
+def list_events(settings: Settings, /, app: str, namespace: str, output: str, **given: Any) -> None:
+    """Print the entries by time, oldest first; with APP (NAME or NAMESPACE/NAME) those of one Application.
+
+    DETAIL is cut to the width of the terminal; -o json has everything.
+    """
+    run(settings, _list(settings, app, namespace, output, given))
 
 
-async def _list(settings: Settings, app: str, limit: int, output: str) -> None:
+async def _list(settings: Settings, app: str, namespace: str, output: str, given: dict[str, Any]) -> None:
     from gitops.cli.opening import store_of
 
+    since = _since(given["since"], datetime.now(UTC))
     events: list[AuditEvent] = []
     async with store_of(settings) as store:
         for application, cluster in await store.chains():
-            if app in ("", application, application.rpartition("/")[2]):
-                events += (await store.events(application, cluster))[-limit or None :]
+            if fits(application, "", app, namespace):
+                events += await store.events(application, cluster)
+    wanted = [one for one in events if one.at >= since and _is_wanted(one, given["actor"], given["facts"])]
+    wanted = sorted(wanted, key=lambda one: (one.at, one.application, one.seq))[-given["limit"] or None :]
     if output != "table":
-        print_data([asdict(event) for event in events], output)
+        print_data([asdict(event) for event in wanted], output)
         return
-    rows = [
-        (str(one.seq), one.at, one.actor, one.application, one.fact, short(one.revision), _detail(one))
-        for one in events
-    ]
-    click.echo(table(rows, ("SEQ", "AT", "WHO", "APPLICATION", "FACT", "REVISION", "DETAIL")))
+    rows = [(one.at, one.actor, one.application, one.fact, short(one.revision), _detail(one)) for one in wanted]
+    click.echo(cut_table(rows, ("AT", "WHO", "APPLICATION", "FACT", "REVISION", "DETAIL")))
+
+
+def _is_wanted(event: AuditEvent, actor: str, facts: tuple[str, ...]) -> bool:
+    is_fact = not facts or any(fnmatchcase(event.fact, fact) for fact in facts)
+    return is_fact and actor.casefold() in event.actor.casefold()
+
+
+def _since(text: str, now: datetime) -> str:
+    """A duration back from now, or a time, as entries have it. Raises ConfigError."""
+    if not text:
+        return ""
+    days = re.fullmatch(r"(\d{1,5})d", text)
+    try:
+        if days:
+            moment = now - timedelta(days=int(days[1]))
+        elif text[0].isdigit() and not re.match(r"\d{4}-", text):
+            moment = now - timedelta(seconds=parse_duration(text))
+        else:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"--since {text}: expected 90m, 7d or a time such as 2026-01-31T12:00:00Z") from None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _detail(event: AuditEvent) -> str:
     changes = event.detail.get("changes")
     if isinstance(changes, list):
         return ", ".join(f"{item.get('change')} {item.get('object')}" for item in changes)
-    return "; ".join(f"{name}: {_words(value)}" for name, value in event.detail.items() if value not in ("", [], None))
+    told = {
+        name: value for name, value in event.detail.items() if name not in _NOT_TOLD and value not in ("", [], None)
+    }
+    reason = str(told.pop("reason", ""))
+    return "; ".join([*([reason] if reason else []), *(f"{name}: {_words(value)}" for name, value in told.items())])
+
+
+# Names for machines, and what another word says already.
+_NOT_TOLD = {"digest", "held", "plan", "source"}
 
 
 def _words(value: object) -> str:
@@ -70,17 +115,18 @@ def _words(value: object) -> str:
 
 @audit.command()
 @click.argument("app", required=False, default="")
+@namespace_option
 @click.option("--offline", is_flag=True, help="Do not hold the log against the heads that the cluster remembers.")
 @click.pass_obj
-def verify(settings: Settings, app: str, offline: bool) -> None:
+def verify(settings: Settings, app: str, namespace: str, offline: bool) -> None:
     """Check every entry's hash and its link to the one before, and the head against the cluster's anchor.
 
     Exit codes: 0 whole, 4 an entry was changed, removed or cut off, or this store has none of what was asked for.
     """
-    run(settings, _verify(settings, app, offline))
+    run(settings, _verify(settings, app, namespace, offline))
 
 
-async def _verify(settings: Settings, app: str, offline: bool) -> None:
+async def _verify(settings: Settings, app: str, namespace: str, offline: bool) -> None:
     from gitops.cli.opening import store_of
 
     anchors: dict[tuple[str, str], list[Anchor]] = {}
@@ -88,7 +134,7 @@ async def _verify(settings: Settings, app: str, offline: bool) -> None:
     if not offline:
         anchors, note = await _anchors(settings)
     async with store_of(settings) as store:
-        chains = [one for one in await store.chains() if _is_asked(app, one[0])]
+        chains = [one for one in await store.chains() if fits(one[0], "", app, namespace)]
         for chain in chains:
             events = await store.events(*chain)
             own = [anchor for anchor in anchors.get(chain, ()) if anchor.store == store.id]
@@ -96,7 +142,11 @@ async def _verify(settings: Settings, app: str, offline: bool) -> None:
                 check_chain(events, anchor, store.id)
             said = f"anchored at {max(anchor.seq for anchor in own)}" if own else "no anchor of this store"
             click.echo(printable(f"{chain[0]} on {chain[1]}: {len(events)} entries, whole, {said}"))
-        missing = {chain: found for chain, found in anchors.items() if _is_asked(app, chain[0]) and chain not in chains}
+        missing = {
+            chain: found
+            for chain, found in anchors.items()
+            if fits(chain[0], "", app, namespace) and chain not in chains
+        }
         _check_missing(missing, store.id, nothing=not chains)
         await store.check()
     if not chains and (app or note):
@@ -107,10 +157,6 @@ async def _verify(settings: Settings, app: str, offline: bool) -> None:
         note = f"the entries of {', '.join(sorted(chain[0] for chain in missing))} are in another store"
     if note:
         click.echo(printable(f"note: {note}"), err=True)
-
-
-def _is_asked(app: str, application: str) -> bool:
-    return app in ("", application, application.rpartition("/")[2])
 
 
 def _check_missing(missing: dict[tuple[str, str], list[Anchor]], store: str, *, nothing: bool) -> None:

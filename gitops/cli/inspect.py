@@ -117,6 +117,8 @@ async def _explain(settings: Settings, app: str, namespace: str, output: str) ->
     if output != "table":
         print_data(story, output)
         return
-    click.echo(printable(f"{story['application']} is {story['health']}."))
+    click.echo(printable(f"{story['headline']}."))
     for line in (*story["facts"], *(f"{one['object']}: {one['reason']}" for one in story["objects"])):
         click.echo(f"  {printable(line)}")
+    if story["next"]:
+        click.echo(printable(f"next: {story['next']}"))

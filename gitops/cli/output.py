@@ -1,5 +1,6 @@
 """How plans and results look: for people as coloured lines, for programs as JSON or YAML of the same facts."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from gitops.manifests.yaml_write import write_manifests
 from gitops.model.plan import Change, Create, ObstacleKind, Plan, Prune, Recreate, RunHook, Update
 from gitops.model.result import Decision, Hold, SyncResult
 
+_NARROWEST = 60
 output_option = click.option(
     "-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True
 )
@@ -34,6 +36,15 @@ def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...]) -> str:
     return "\n".join(
         "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def cut_table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...]) -> str:
+    """A table whose last column ends where the terminal does: what is longer is told elsewhere, in full."""
+    text = table(rows, heads)
+    if not sys.stdout.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns, _NARROWEST)
+    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in text.splitlines())
 
 
 def plan_data(plan: Plan, decision: Decision) -> dict[str, Any]:

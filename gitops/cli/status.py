@@ -1,81 +1,147 @@
 """`gitops status`: where each Application stands: what the cluster remembers, and what a controller told of it."""
 
 import dataclasses
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
-from gitops.cli.output import output_option, print_data, table
+from gitops.cli.output import cut_table, output_option, print_data
 from gitops.cli.settings import Settings, run
 from gitops.model.revision import short
 
 if TYPE_CHECKING:
     from gitops.controller.told import Told
 
+_WATCH_SECONDS = 2.0
+
 
 @click.command()
 @click.argument("app", required=False, default="")
 @namespace_option
+@click.option("--problems", is_flag=True, help="Only what is not synced, not healthy or suspended.")
+@click.option("-w", "--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
 @output_option
 @click.pass_obj
-def status(settings: Settings, app: str, namespace: str, output: str) -> None:
-    """Show where Applications stand; with APP (NAME or NAMESPACE/NAME), each of its objects.
+def status(settings: Settings, /, app: str, namespace: str, output: str, **given: Any) -> None:
+    """Show where Applications stand, problems first; with APP (NAME or NAMESPACE/NAME), each of its objects.
 
-    SYNC, and what keeps an Application from its newest commit, are as a controller told them: through the store that it
-    shares (--state, --store), or in the status of a custom resource.
+    APPLIED is what was synced last, WANTED the newest commit, HEALTHY the last one that became healthy. SYNC, WANTED
+    and what keeps an Application from its newest commit are as a controller told them: through the store that it shares
+    (--state, --store), or in the status of a custom resource.
     """
-    run(settings, _status(settings, app, namespace, output))
+    run(settings, _status(settings, app, namespace, output, given))
 
 
-async def _status(settings: Settings, app: str, namespace: str, output: str) -> None:
+async def _status(settings: Settings, app: str, namespace: str, output: str, given: dict[str, Any]) -> None:
     from gitops.cli.opening import outside_of
     from gitops.controller.records import WRONG_FILE
     from gitops.controller.told import all_told, told_of
 
     async with outside_of(settings) as outside:
-        told = [await told_of(outside, app, namespace)] if app else await all_told(outside, "", namespace)
-        wrong = await outside.store.settings(WRONG_FILE)
-    for error in wrong.values():
-        click.echo(f"Warning: the controller goes by what it read before: {printable(error)}", err=True)
+        while True:
+            told = [await told_of(outside, app, namespace)] if app else await all_told(outside, "", namespace)
+            wrong = await outside.store.settings(WRONG_FILE)
+            if given["watch"]:
+                click.clear()
+            for error in wrong.values():
+                click.echo(f"Warning: the controller goes by what it read before: {printable(error)}", err=True)
+            _show(told, app, output, problems=given["problems"])
+            if not given["watch"]:
+                return
+            await outside.clock.sleep(_WATCH_SECONDS)
+
+
+def _show(told: "list[Told]", app: str, output: str, *, problems: bool) -> None:
+    shown = sorted((one for one in told if not (problems and one.is_well)), key=_urgency)
     if output != "table":
-        data = [_data(one) for one in told]
-        print_data(data[0] if app else data, output)
+        data = [_data(one) for one in shown]
+        print_data(data[0] if app and data else data, output)
     elif app:
         _print_one(told[0])
     elif not told:
         click.echo("no Application has been synced to this cluster yet", err=True)
     else:
-        rows = [
-            (
-                one.application,
-                one.namespace,
-                one.revision,
-                one.sync if one.record else "-",
-                one.health.word.value,
-                one.note,
-            )
-            for one in told
-        ]
-        click.echo(table(rows, ("APPLICATION", "NAMESPACE", "REVISION", "SYNC", "HEALTH", "NOTE")))
+        click.echo(cut_table([_row(one) for one in shown], _HEADS))
+        click.echo(_counts(told), err=True)
+
+
+_HEADS = ("APPLICATION", "NAMESPACE", "APPLIED", "SYNC", "HEALTH", "WANTED", "HEALTHY", "LAST SYNC", "NOTE")
+
+
+def _row(one: "Told") -> tuple[str, ...]:
+    applied = short(one.applied) if one.applied else _never(one)
+    sync = one.sync if one.record else "-"
+    wanted, healthy = short(one.wanted) or "-", short(one.healthy) or "-"
+    return (
+        one.application,
+        one.namespace,
+        applied,
+        sync,
+        one.health.word.value,
+        wanted,
+        healthy,
+        _last(one),
+        one.note.partition("\n")[0],
+    )
+
+
+def _never(one: "Told") -> str:
+    return "-" if one.standing or one.damage else "(never)"
+
+
+def _last(one: "Told") -> str:
+    if one.last is None:
+        return "-"
+    outcome = ("interrupted" if one.interrupted else "under way") if one.last.outcome == "begun" else one.last.outcome
+    return f"{outcome} {one.last.at[:16]}Z by {one.last.actor}"
+
+
+def _urgency(one: "Told") -> tuple[bool, int, str, str]:
+    """Problems first, the worst of them on top."""
+    from gitops.model.health import HealthWord
+
+    return one.is_well, list(HealthWord).index(one.health.word), one.application, one.namespace
+
+
+def _counts(told: "list[Told]") -> str:
+    """ "3 Applications: 2 Healthy, 1 Degraded; 1 not in sync, 1 suspended" """
+    words = Counter(one.health.word.value for one in told)
+    healths = ", ".join(f"{count} {word}" for word, count in words.most_common())
+    behind = sum(not one.is_there for one in told)
+    suspended = sum(bool(one.suspended) for one in told)
+    more = [f"{behind} not in sync"] * bool(behind) + [f"{suspended} suspended"] * bool(suspended)
+    noun = "Application" if len(told) == 1 else "Applications"
+    return f"{len(told)} {noun}: {healths}" + (f"; {', '.join(more)}" if more else "")
 
 
 def _print_one(told: "Told") -> None:
+    from gitops.controller.advice import headline, next_step
+
     record, standing = told.record, told.standing
     source = f", from {standing.inventory.source}" if standing else ""
-    click.echo(printable(f"{told.application} in namespace {told.namespace}{source}"))
-    sync = f"{told.sync}, " if record else ""
-    click.echo(printable(f"revision {told.revision}, {sync}{told.health.word.value}{_dash(told.note)}"))
-    if record and record.head:
-        ref = f"{record.ref}@" if record.ref else ""
-        click.echo(printable(f"newest commit {ref}{short(record.head)}, as the controller saw it at {record.at}"))
+    click.echo(printable(headline(told)))
+    click.echo(printable(f"in namespace {told.namespace}{source}{_dash(told.note)}"))
+    seen = f", as the controller saw it at {record.at}" if record and record.at else ""
+    facts = [
+        ("applied", short(told.applied) or _never(told)),
+        ("wanted", f"{short(told.wanted)}{seen}" if told.wanted else ""),
+        ("last healthy", short(told.healthy)),
+        ("last sync", f"{short(told.last.revision)} {_last(told)}" if told.last else ""),
+    ]
+    for name, value in facts:
+        if value:
+            click.echo(printable(f"{name}: {value}"))
     if record and record.plan:
         plan = record.plan[:12]
         click.echo(printable(f"plan {plan} waits: gitops approve {told.application} --plan {plan}"))
     if standing:
         rows = [(str(one.key), one.health.word.value, one.health.message) for one in standing.objects]
-        click.echo("\n" + table(rows, ("OBJECT", "HEALTH", "MESSAGE")))
+        click.echo("\n" + cut_table(rows, ("OBJECT", "HEALTH", "MESSAGE")))
+    if not told.is_well and (step := next_step(told)):
+        click.echo(f"\nnext: {printable(step)}")
 
 
 def _dash(text: str) -> str:
@@ -90,10 +156,15 @@ def _data(told: "Told") -> dict[str, Any]:
         "application": told.application,
         "namespace": told.namespace,
         "source": inventory.source if inventory else "",
-        "revision": inventory.healthy.revision if inventory and inventory.healthy else "",
+        "revision": told.healthy,
+        "applied": told.applied,
+        "wanted": told.wanted,
+        "lastHealthy": told.healthy,
+        "lastSync": dataclasses.asdict(told.last) if told.last else None,
         "sync": told.sync,
         "health": told.health.word.value,
-        "suspended": bool(told.record and told.record.suspended),
+        "suspended": bool(told.suspended),
+        "suspendedBy": told.suspended,
         "note": told.note,
         "quarantine": {"revision": quarantine.revision, "reason": quarantine.reason} if quarantine else None,
         "controller": controller,

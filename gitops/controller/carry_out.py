@@ -23,7 +23,8 @@ from gitops.engine.backends import called_services
 from gitops.engine.ended import ended
 from gitops.engine.health import health_of
 from gitops.engine.hooks import leaves_something, removes_itself
-from gitops.engine.inventory import PART_OF, HookRun, Inventory, LastHealthy, claimed, marked, read_parent
+from gitops.engine.inventory import BEGUN, PART_OF, HookRun, Inventory, LastHealthy, LastSync, claimed, marked
+from gitops.engine.inventory_parent import read_parent
 from gitops.engine.overtaken import overtaken_inventory
 from gitops.engine.plan import all_hooks, has_deletion_hooks, hooks_of
 from gitops.engine.situation import Situation
@@ -33,6 +34,7 @@ from gitops.model.health import Health, worst
 from gitops.model.plan import Change, Create, Obstacle, Prune, RunHook
 from gitops.model.release import Release
 from gitops.model.result import Changed, Failure, Outcome, SyncResult, told_failures
+from gitops.model.revision import Revision
 from gitops.model.spec import spec_text
 
 _MOST_UNFINISHED = 20  # that there are any is what counts
@@ -197,7 +199,8 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
     )
     if inventory == at.inventory and inventory.exists:
         return inventory
-    return await write_inventory(outside, journal.anchored(inventory), at.inventory)
+    begun = replace(inventory, last=LastSync(revision.sha, revision.ref, journal.now(), request.actor, BEGUN))
+    return await write_inventory(outside, journal.anchored(begun), at.inventory)
 
 
 def _begun(planned: Planned) -> frozenset[str]:
@@ -310,6 +313,7 @@ async def _settle(
         releases=releases,
         going_back=None if whole else inventory.going_back,
         quarantine=request.quarantine if whole else inventory.quarantine,
+        last=ended_sync(inventory, plan.revision, journal.now(), request.actor, Outcome.SYNCED),
     )
     if ResourceKey("", "Namespace", "", inventory.parent.namespace) in {prune.key for prune in plan.prunes}:
         return  # the inventory goes with the namespace that it is in
@@ -348,6 +352,13 @@ def _done_so_far(progress: Progress) -> dict[str, list[str]]:
     """What was changed, and what was asked for without an answer: that may have been changed too."""
     asked = [f"{verb} {key}" for key, verb in sorted(progress.asked.items())]
     return {"changed": _changes(progress), **({"unanswered": asked} if asked else {})}
+
+
+def ended_sync(inventory: Inventory, revision: Revision, now: str, actor: str, outcome: Outcome) -> LastSync:
+    """How the sync that was begun ended; what was not recorded as begun began just now."""
+    last = inventory.last
+    is_it = last is not None and last.outcome == BEGUN and last.revision == revision.sha
+    return LastSync(revision.sha, revision.ref, last.at if is_it and last else now, actor, outcome.value)
 
 
 def _changes(progress: Progress) -> list[str]:

@@ -5,7 +5,8 @@ import hmac
 from dataclasses import replace
 
 from gitops.controller.request import Outside
-from gitops.engine.inventory import Inventory, bare_parent, merged, parent_body, parent_key, read_parent
+from gitops.engine.inventory import Inventory, LastSync, merged, parent_key
+from gitops.engine.inventory_parent import bare_parent, parent_body, read_parent
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
@@ -55,16 +56,20 @@ async def write_inventory(outside: Outside, inventory: Inventory, base: Inventor
         base = now
 
 
-async def keep_anchor(outside: Outside, parent: ResourceKey, application: str, head: Anchor | None) -> None:
+async def keep_anchor(
+    outside: Outside, parent: ResourceKey, application: str, head: Anchor | None, last: LastSync | None = None
+) -> None:
     """Have the inventory remember the newest audit entry, where nothing else was written since: a cut-off tail shows.
 
+    `last` is how a sync ended that wrote nothing more.
     What the cluster refuses here is no failure of what was done.
     """
     with contextlib.suppress(ClusterError, ManifestError):
         now = read_parent(await outside.cluster.get(parent, fresh=True), application, parent)
         is_older = now.anchor is None or head is None or now.anchor.store != head.store or now.anchor.seq < head.seq
-        if now.exists and now.application == application and head is not None and is_older:
-            await write_inventory(outside, replace(now, anchor=head), now)
+        says_more = is_older or (last is not None and last != now.last)
+        if now.exists and now.application == application and head is not None and says_more:
+            await write_inventory(outside, replace(now, anchor=head, last=last or now.last), now)
 
 
 async def namespace_to_make(cluster: Cluster, app: Application, rendered: RenderedSet) -> ResourceKey | None:

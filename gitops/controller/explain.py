@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gitops.controller.advice import headline, next_step
 from gitops.controller.diagnose import Doctor
 from gitops.controller.planning import plan_rendered
 from gitops.controller.releases import synced_set
@@ -116,8 +117,15 @@ async def explained(outside: Outside, told: Told, app: Application | None) -> di
 
 
 def _story(told: Told, facts: list[str], objects: list[dict[str, str]]) -> dict[str, Any]:
-    health = told.health.word.value
-    return {"application": told.application, "health": health, "sync": told.sync, "facts": facts, "objects": objects}
+    return {
+        "application": told.application,
+        "headline": headline(told),
+        "health": told.health.word.value,
+        "sync": told.sync,
+        "facts": facts,
+        "objects": objects,
+        "next": next_step(told) if objects or not told.is_well else "",
+    }
 
 
 def _controllers(told: Told) -> list[str]:
@@ -154,7 +162,7 @@ async def _said(outside: Outside, application: str) -> list[str]:
     facts = []
     suspended = await outside.store.setting(application, "suspended")
     if suspended is not None:
-        facts.append(f"it is suspended ({suspended}); gitops resume lets the controller go on")
+        facts.append(f"it is suspended {suspended}; gitops resume lets the controller go on")
     events = await outside.store.events(application, outside.cluster.name)
     if events:
         last = events[-1]

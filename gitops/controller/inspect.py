@@ -6,7 +6,8 @@ from gitops.controller.claim import is_sealed
 from gitops.controller.observe import owned_state
 from gitops.engine.annotations import ignores_health
 from gitops.engine.health import health_of
-from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, parent_key, read_parent
+from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, parent_key
+from gitops.engine.inventory_parent import read_parent
 from gitops.engine.kstatus import kstatus_of
 from gitops.manifests.cel import CelError, check_bounded
 from gitops.manifests.errors import ManifestError

@@ -5,12 +5,13 @@ decided, and `roll_back` undoes it when it fails. Nothing else in the project de
 """
 
 from gitops.controller import news
-from gitops.controller.carry_out import carry_out, keep_spec
+from gitops.controller.carry_out import carry_out, ended_sync, keep_spec
 from gitops.controller.claim import keep_anchor
 from gitops.controller.journal import Journal
 from gitops.controller.planning import plan_sync
 from gitops.controller.request import Outside, Planned, Request
 from gitops.controller.rollback import finish_rollback, roll_back
+from gitops.engine.inventory import LastSync
 from gitops.engine.situation import Situation
 from gitops.model.result import Go, Hold, InSync, Outcome, SyncResult
 
@@ -43,13 +44,14 @@ async def sync_planned(request: Request, outside: Outside, planned: Planned) -> 
                 return result
             if result.outcome is Outcome.FAILED:
                 result = await roll_back(request, outside, planned, result, journal)
-            await _keep_anchor(outside, planned, journal)
+            last = ended_sync(planned.at.inventory, plan.revision, journal.now(), request.actor, result.outcome)
+            await _keep_anchor(outside, planned, journal, last)
             return result
 
 
-async def _keep_anchor(outside: Outside, planned: Planned, journal: Journal) -> None:
+async def _keep_anchor(outside: Outside, planned: Planned, journal: Journal, last: LastSync | None = None) -> None:
     inventory = planned.at.inventory
-    await keep_anchor(outside, inventory.parent, inventory.application, journal.head)
+    await keep_anchor(outside, inventory.parent, inventory.application, journal.head, last)
 
 
 def _is_half_way_back(request: Request, planned: Planned) -> bool:

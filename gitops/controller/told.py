@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops.controller.inspect import Standing, read_inventories, standing_of
+from gitops.controller.people import SUSPENDED
 from gitops.controller.records import RECORD, unseen_since
 from gitops.controller.request import Outside
+from gitops.engine.inventory import BEGUN, LastSync
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.app_name import fits, several
@@ -19,10 +21,9 @@ from gitops.model.application import GROUP, KIND
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import MISSING, Health, HealthWord
 from gitops.model.record import Record, record_in
+from gitops.model.result import Outcome
 from gitops.model.revision import short
 from gitops.ports import Cluster
-
-_SHORT = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Told:
     """One Application; `standing` is None where the cluster has nothing of it, `record` where no controller told.
 
     `unseen` is since when the controller that told has not been there, "" while it may be. `damage` is why its
-    inventory cannot be read, "" where it can.
+    inventory cannot be read, "" where it can. `suspended` is by whom and why ("by ada because ..."), or "".
     """
 
     application: str
@@ -39,6 +40,7 @@ class Told:
     record: Record | None
     unseen: str = ""
     damage: str = ""
+    suspended: str = ""
 
     @property
     def sync(self) -> str:
@@ -64,13 +66,43 @@ class Told:
         return MISSING
 
     @property
-    def revision(self) -> str:
-        if self.standing is None and self.record is not None and self.elsewhere:
-            is_there = self.record.sync == "Synced"
-            return short(self.record.head) if is_there else "(not known)"
-        if self.damage:
-            return "(not known)"
-        return self.standing.revision if self.standing else "(never synced)"
+    def applied(self) -> str:
+        """The revision of the set that was carried out last, "" where there is none, or nobody knows."""
+        inventory = self.standing.inventory if self.standing else None
+        if inventory is None:
+            is_there = self.record is not None and self.elsewhere and self.record.sync == "Synced"
+            return self.record.head if is_there and self.record else ""
+        known = (*((inventory.healthy,) if inventory.healthy else ()), *inventory.releases)
+        found = next((one.revision for one in known if one.digest == inventory.synced), "")
+        last = inventory.last
+        return found or (last.revision if last and last.outcome == Outcome.SYNCED.value else "")
+
+    @property
+    def wanted(self) -> str:
+        """The newest commit of its target, as the controller saw it; "" without one."""
+        return self.record.head if self.record else ""
+
+    @property
+    def healthy(self) -> str:
+        """The last revision that was healthy, "" before there was one."""
+        found = self.standing.inventory.healthy if self.standing else None
+        return found.revision if found else ""
+
+    @property
+    def last(self) -> LastSync | None:
+        """The last sync; one that has not ended is "interrupted" where nobody can be at it any more."""
+        return self.standing.inventory.last if self.standing else None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether what is wanted is what runs, as far as anybody knows."""
+        if self.record is None or self.unseen:
+            return self.standing is not None and not self.standing.inventory.unfinished
+        return self.record.sync == "Synced"
+
+    @property
+    def is_well(self) -> bool:
+        return self.is_there and self.health.is_settled and not (self.damage or self.suspended or self.unseen)
 
     @property
     def why(self) -> str:
@@ -78,21 +110,29 @@ class Told:
         record = self.record
         if record is None or not (record.problem or record.reason):
             return ""
-        healthy = self.standing.inventory.healthy if self.standing else None
-        is_there = not record.head or bool(self.elsewhere) or (healthy is not None and healthy.revision == record.head)
+        is_there = not record.head or bool(self.elsewhere) or self.healthy == record.head
         return ("" if is_there else f"{short(record.head)}: ") + (record.problem or record.reason)
 
     @property
     def note(self) -> str:
-        """What a person should know first."""
+        """What a person should know first; each fact once."""
         quarantine = self.standing.inventory.quarantine if self.standing else None
         why = self.why or self.health.message
         if quarantine is not None and not self.why:
             why = f"revision {short(quarantine.revision)} is quarantined: {quarantine.reason}"
         place = f"on cluster {self.elsewhere}, as the controller saw it" if self.elsewhere else ""
         alone = f"no controller has been seen since {self.unseen}" if self.unseen else ""
-        suspended = "suspended" if self.record and self.record.suspended else ""
-        return "; ".join(dict.fromkeys(filter(None, (self.damage, alone, suspended, why, place))))
+        suspended = f"suspended {self.suspended}" if self.suspended else ""
+        facts = (self.damage, alone, suspended, self.interrupted, why, place)
+        return "; ".join(dict.fromkeys(filter(None, facts)))
+
+    @property
+    def interrupted(self) -> str:
+        """In words, where the last sync was begun and has not come to its end, and nobody is at it."""
+        last = self.last
+        is_open = last is not None and last.outcome == BEGUN
+        is_at_it = self.record is not None and not self.unseen
+        return f"the sync to {short(last.revision)} was interrupted" if is_open and last and not is_at_it else ""
 
 
 async def all_told(outside: Outside, name: str = "", namespace: str = "") -> list[Told]:
@@ -113,11 +153,23 @@ async def all_told(outside: Outside, name: str = "", namespace: str = "") -> lis
         if fits(identity, space, name, namespace)
     }
     unseen = await unseen_since(outside.store, outside.clock.now())
+    suspended = await outside.store.settings(SUSPENDED)
     lost = {_place_of(parent, records): why for parent, why in damaged.items()}
     return [
-        Told(*place, found.get(place), records.get(place), unseen if place[0] in stored else "", lost.get(place, ""))
+        Told(
+            *place,
+            found.get(place),
+            records.get(place),
+            unseen if place[0] in stored else "",
+            lost.get(place, ""),
+            suspended.get(place[0]) or _suspended(records.get(place)),
+        )
         for place in sorted(found.keys() | records.keys() | lost.keys())
     ]
+
+
+def _suspended(record: Record | None) -> str:
+    return "by somebody" if record is not None and record.suspended else ""
 
 
 def _place_of(parent: ResourceKey, records: Iterable[tuple[str, str]]) -> tuple[str, str]:

@@ -23,7 +23,8 @@ from gitops.controller.explain import explained
 from gitops.controller.told import _of_resource, all_told, told_of
 from gitops.engine.annotations import ignores_health
 from gitops.engine.health import health_of
-from gitops.engine.inventory import Inventory, LastHealthy, parent_body, parent_key, read_parent
+from gitops.engine.inventory import Inventory, LastHealthy, parent_key
+from gitops.engine.inventory_parent import parent_body, read_parent
 from gitops.engine.kstatus import kstatus_of
 from gitops.manifests.errors import GitopsError
 from gitops.manifests.key import ResourceKey, key_of

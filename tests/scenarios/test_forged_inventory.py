@@ -10,7 +10,8 @@ import pytest
 
 from gitops.cli.recorded import recorded_application
 from gitops.controller.claim import is_sealed
-from gitops.engine.inventory import LastHealthy, PastRelease, parent_body
+from gitops.engine.inventory import LastHealthy, PastRelease
+from gitops.engine.inventory_parent import parent_body
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Credentials
 from gitops.model.result import Outcome

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.bounds import MIB, parsed, read_file, unzipped
-from gitops.engine.inventory import Inventory, parent_body, parent_key, read_parent
+from gitops.engine.inventory import Inventory, parent_key
+from gitops.engine.inventory_parent import parent_body, read_parent
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import ResourceKey
 from gitops.model.reading import read_as, read_row

@@ -13,11 +13,10 @@ from gitops.engine.inventory import (
     marked,
     merged,
     owner_of,
-    parent_body,
     parent_key,
-    read_parent,
     set_id,
 )
+from gitops.engine.inventory_parent import parent_body, read_parent
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import ResourceKey
 from gitops.model.audit import Anchor
