@@ -7,7 +7,10 @@ which gives the same results.
 
 import os
 import sys
-from typing import Literal, NamedTuple
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
 
 _RESTRICTORS = {"LoadRestrictionsRootOnly": False, "LoadRestrictionsNone": True}
 
@@ -55,10 +58,28 @@ def read_plain_render(arguments: list[str]) -> PlainRender | None:
     return PlainRender(path, _RESTRICTORS[restrictor], enable_helm)
 
 
+def _load_later(*names: str) -> None:
+    """Have modules that others import (dataclasses, urllib) loaded once something in them is used: here, nothing is."""
+    for name in names:
+        if name not in sys.modules:
+            module = ModuleType(name)
+            module.__getattr__ = partial(_loaded, module)  # type: ignore[method-assign]
+            sys.modules[name] = module
+
+
+def _loaded(module: ModuleType, attribute: str) -> Any:
+    """The attribute of the module that `module` stands for, which is loaded in its place."""
+    sys.modules.pop(module.__name__, None)
+    found = import_module(module.__name__)
+    module.__dict__.update(found.__dict__)
+    return getattr(found, attribute)
+
+
 def _render(wanted: PlainRender) -> int:
     import gc
 
     gc.disable()
+    _load_later("inspect", "ipaddress")
     from gitops.adapters.folder import folder_tree
     from gitops.cli.escape import printable_lines
     from gitops.manifests.errors import GitopsError

@@ -42,3 +42,26 @@ def test_both_ways_print_the_same(tmp_path: Path, kustomization: str | None) -> 
     if kustomization is not None:
         (tmp_path / "kustomization.yaml").write_text(kustomization)
     assert run("entry", "render", str(tmp_path)) == run("main", "render", str(tmp_path))
+
+
+_LOADED = """
+import os, sys
+from gitops.cli import entry
+code = entry._render(entry.PlainRender(sys.argv[1], False, False))
+heavy = {"asyncio", "dis", "hashlib", "json", "subprocess", "tempfile", "urllib.request", "yaml.reader"}
+print(code, *sorted(heavy & sys.modules.keys()), file=sys.stderr)
+"""
+
+
+def test_a_plain_render_loads_nothing_that_it_does_not_use(tmp_path):
+    (tmp_path / "kustomization.yaml").write_text("resources: [r.yaml]\nnamePrefix: a-\n")
+    (tmp_path / "r.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n")
+    done = subprocess.run([sys.executable, "-c", _LOADED, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("name: a-c\n")
+    assert done.stderr == "0\n"
+
+
+def test_what_is_loaded_later_is_there_once_it_is_used():
+    text = "from gitops.cli.entry import _load_later as later; later('inspect'); import inspect; inspect.signature(len)"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
