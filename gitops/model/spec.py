@@ -72,7 +72,7 @@ def _typed(hint: Any, value: Any) -> Any:
         return hint(**{name: _typed(hints[name], item) for name, item in said.items()})
     if origin is tuple and isinstance(value, list):
         return tuple(_typed(inner[0], item) for item in value)
-    if origin is typing.Annotated and inner[1].fits(_typed(inner[0], value)):
+    if origin is typing.Annotated and (value == "" or inner[1].fits(_typed(inner[0], value))):  # "" is not set
         return value
     if origin is typing.Literal and isinstance(value, str) and value in inner:
         return value
