@@ -422,7 +422,11 @@ def test_a_kind_that_cannot_be_listed_costs_no_look_after_look(world):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("interval", "99999999999h"), ("source", {"repoURL": "https://[x", "targetRevision": "main"})]
+    ("field", "value"),
+    [
+        ("windows", [{"kind": "deny", "schedule": "0 9-5 * * *", "duration": "8h"}]),
+        ("source", {"repoURL": "https://[1]/x", "targetRevision": "main"}),
+    ],
 )
 def test_a_custom_resource_that_nobody_expected_ends_nothing(world, field, value):
     make_kind(world)

@@ -93,7 +93,7 @@ def edited(world, **spec):
     world.request("PATCH", resources(world, "app"), {"spec": spec}, kind="application/merge-patch+json")
 
 
-BAD_WINDOW = {"windows": [{"kind": "deny", "schedule": "0 25 * * *", "duration": "8h"}]}
+BAD_WINDOW = {"windows": [{"kind": "deny", "schedule": "0 9-5 * * *", "duration": "8h"}]}
 
 
 def test_a_custom_resource_whose_spec_became_unreadable_is_held_until_it_can_be_read(world, lines):
