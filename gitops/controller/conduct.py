@@ -278,7 +278,8 @@ def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
             tracked.held = frozenset(item.reason for item in planned.decision.obstacles)
             tracked.waits_for_others = any(_is_of_others(item) for item in planned.decision.obstacles)
         case Answer.APPROVAL:
-            changes = "1 change waits" if tracked.pending == 1 else f"{tracked.pending} changes wait"
+            counted = {0: "what its Applications are now waits", 1: "1 change waits"}
+            changes = counted.get(tracked.pending, f"{tracked.pending} changes wait")
             tracked.message = f"{changes} for a sync or an approval of plan {planned.plan.id[:12]}"
         case Answer.SUSPENDED:
             tracked.message = "suspended"

@@ -215,7 +215,7 @@ def test_those_that_it_holds_wait_for_an_approval_with_all_the_rest(nest):
     with Running(world, by_hand) as running:
         running.until(lambda: running.tracked().answer is Answer.APPROVAL and path_of(running))
         assert path_of(running) == "two"
-        running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().digest))
+        running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().plan_id))
         running.until(lambda: path_of(running) == "three")
 
 
