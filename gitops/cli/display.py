@@ -1,5 +1,6 @@
 """Progress on stderr: a live line on a terminal that says what is waited for, plain lines in CI."""
 
+import asyncio
 import os
 import sys
 import time
@@ -21,11 +22,20 @@ if TYPE_CHECKING:
 _VERBS = {"created": "green", "updated": "yellow", "recreated": "red", "pruned": "red", "hook": "cyan"}
 
 
-class Display:
-    """Is told the news of a pass; use it as a context manager so that the terminal is left as it was."""
+# How often a log that nobody looks at live says what is still waited for.
+_EVERY_SECONDS = 30.0
 
-    def __init__(self, console: "Console | None" = None) -> None:
-        self._given = console
+
+class Display:
+    """Is told the news of a pass; use it as a context manager so that the terminal is left as it was.
+
+    Where no terminal shows a live line, each change of what is waited for is a line, and every `every` seconds one more
+    says that the wait goes on.
+    """
+
+    def __init__(self, console: "Console | None" = None, every: float = _EVERY_SECONDS) -> None:
+        self._given, self._every = console, every
+        self._reminder: asyncio.TimerHandle | None = None
         self._status: Status | None = None
         self._waiting: dict[ResourceKey, Health] = {}
         self._began = time.monotonic()
@@ -42,6 +52,8 @@ class Display:
         if may_be_terminal and self._console.is_terminal:
             self._status = self._console.status("planning")
             self._status.start()
+        else:
+            self._remind_later()
         return self
 
     def __exit__(
@@ -49,6 +61,8 @@ class Display:
     ) -> None:
         if self._status is not None:
             self._status.stop()
+        if self._reminder is not None:
+            self._reminder.cancel()
 
     def tell(self, told: news.News) -> None:
         match told:
@@ -78,13 +92,24 @@ class Display:
                 seconds = time.monotonic() - self._began
                 self._say(f"  [green]{health.word.value.lower():<9}[/] {_plain(key)} [dim]after {seconds:.1f} s[/dim]")
         else:
-            first = key not in self._waiting
+            is_news = self._waiting.get(key) != health
             self._waiting[key] = health
-            if first and self._status is None:
+            if is_news and self._status is None:
                 self._say(f"  [dim]waiting[/dim]   {_plain(key)}: {_plain(health.message)}")
         if self._status is not None and self._waiting:
-            waited, state = next(iter(self._waiting.items()))
-            self._status.update(f"waiting for {len(self._waiting)}: {_plain(waited)} ({_plain(state.message)})")
+            self._status.update(self._waited_for())
+
+    def _waited_for(self) -> str:
+        key, health = next(iter(self._waiting.items()))
+        return f"waiting for {len(self._waiting)}: {_plain(key)} ({_plain(health.message)})"
+
+    def _remind_later(self) -> None:
+        self._reminder = asyncio.get_running_loop().call_later(self._every, self._remind)
+
+    def _remind(self) -> None:
+        if self._waiting:
+            self._say(f"  [dim]{self._waited_for()} after {time.monotonic() - self._began:.0f} s[/dim]")
+        self._remind_later()
 
     def _say(self, text: str) -> None:
         self._console.print(text)

@@ -13,6 +13,7 @@ from gitops.model.errors import ConfigError, UnreachableError
 from gitops.model.revision import short
 
 _EVERY_SECONDS = 1.0
+_REMIND_SECONDS = 30.0
 _SHA = re.compile(r"[0-9a-f]{7,64}")
 
 
@@ -41,6 +42,7 @@ async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout:
         )
     seconds = seconds_of(timeout)
     before: Arrival | None = None
+    told, told_at = "", 0.0
     async with outside_of(settings) as outside:
         deadline = outside.clock.monotonic() + seconds
         while True:
@@ -50,6 +52,10 @@ async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout:
                 if before is None:  # later on it is asked again
                     raise
                 now = before
+            is_due = outside.clock.monotonic() >= told_at + _REMIND_SECONDS
+            if now.outcome is None and now.where and (now.where != told or is_due):
+                told, told_at = now.where, outside.clock.monotonic()
+                click.echo(printable(f"waiting for {now.application} {short(sha)}: {told}"), err=True)
             # What is written in the moment between two steps of a sync passes: only what stays is believed.
             if now.outcome is not None and before is not None and now.outcome is before.outcome:
                 break

@@ -29,7 +29,8 @@ def next_step(told: Told) -> str:
     if told.suspended:
         return f"gitops resume {name}"
     if record is not None and record.plan:
-        return f"gitops diff {name}, then gitops approve {name} --plan {record.plan[:12]}"
+        shown = f"gitops diff {name}" if told.standing else "gitops diff -f FILE, the file of the Application"
+        return f"{shown}, then gitops approve {name} --plan {record.plan[:12]}"
     if told.interrupted:
         return again
     if quarantine is not None:

@@ -97,7 +97,8 @@ class Told:
     def is_there(self) -> bool:
         """Whether what is wanted is what runs, as far as anybody knows."""
         if self.record is None or self.unseen:
-            return self.standing is not None and not self.standing.inventory.unfinished
+            known = self.standing.inventory if self.standing else None
+            return known is not None and not known.unfinished and known.quarantine is None
         return self.record.sync == "Synced"
 
     @property

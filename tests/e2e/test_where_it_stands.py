@@ -1,0 +1,126 @@
+"""What `gitops status` shows first, the command that it names next, and who did what in `gitops audit list`."""
+
+import json
+import shlex
+
+from tests.e2e.test_by_name import commit
+from tests.e2e.test_by_name import shop as shop
+from tests.e2e.test_told import until
+from tests.e2e.test_wait import shared
+from tests.scenarios.running import Running
+from tests.scenarios.world import as_json, config_map, deployment
+
+DONE, DIFFERENT, WRONG_INPUT, HELD, FAILED, ROLLED_BACK = range(6)
+
+
+def head(shell):
+    return shell.git("-C", "repository", "rev-parse", "HEAD").strip()
+
+
+def status(shell, app="shop"):
+    return shell.gitops("status", app, "-n", shell.namespace).stdout
+
+
+def next_commands(shell, app="shop"):
+    """The words of each command that the line `next:` of `gitops status APP` names."""
+    line = status(shell, app).partition("\nnext: ")[2].splitlines()[0]
+    found = [part.partition(" (")[0].split(",")[0] for part in line.split("gitops ")[1:]]
+    return [shlex.split(part.removesuffix(", then").strip()) for part in found]
+
+
+def data_of(shell, app="shop"):
+    return json.loads(shell.gitops("status", app, "-n", shell.namespace, "-o", "json").stdout)
+
+
+def test_what_is_as_it_should_be_is_told_in_one_line_and_is_no_problem(shop):
+    sha = head(shop)[:12]
+    told = status(shop)
+    assert told.startswith("gitops/shop is Healthy\n")
+    assert f"applied: {sha}\n" in told
+    assert f"last sync: {sha} synced " in told
+    assert "next:" not in told
+    data = data_of(shop)
+    assert (data["applied"], data["lastHealthy"], data["lastSync"]["outcome"]) == (head(shop), head(shop), "synced")
+    rest = shop.gitops("status", "--problems", "-n", shop.namespace)
+    assert "gitops/shop" not in rest.stdout
+
+
+def test_a_commit_that_failed_leaves_the_last_healthy_one_and_names_the_way_on(shop):
+    good = head(shop)
+    shop.write("repository/a.yaml", as_json(deployment(image="nginx:broken")))
+    shop.git("-C", "repository", "commit", "-qam", "bad")
+    bad = head(shop)
+    assert shop.gitops("sync", "-f", "app.yaml", "--timeout", "3s", "--confirm").returncode == ROLLED_BACK
+    data = data_of(shop)
+    assert (data["lastHealthy"], data["quarantine"]["revision"]) == (good, bad)
+    assert data["lastSync"]["outcome"] == "rolled-back"
+    assert f"revision {bad[:12]} is quarantined" in status(shop)
+    assert shop.gitops("sync", "-f", "app.yaml", "--timeout", "3s").returncode == HELD
+    (again,) = next_commands(shop)
+    done = shop.gitops(*again, "--timeout", "3s")
+    assert done.returncode == ROLLED_BACK, "it was tried once more"
+    problems = shop.gitops("status", "--problems", "-n", shop.namespace)
+    assert problems.returncode == DONE
+
+
+def test_a_person_who_suspended_it_and_why_are_shown_and_the_next_command_ends_it(shop):
+    shop.gitops("suspend", "gitops/shop", "--reason", "a migration")
+    assert "a migration" in status(shop)
+    assert data_of(shop)["suspended"] is True
+    listing = shop.gitops("status", "--problems", "-n", shop.namespace)
+    assert ("gitops/shop" in listing.stdout, "1 suspended" in listing.stderr) == (True, True)
+    (resume,) = next_commands(shop)
+    assert shop.gitops(*resume).returncode == DONE
+    assert data_of(shop)["suspended"] is False
+
+
+def test_a_plan_that_waits_is_shown_and_approved_by_the_commands_that_it_names(sandbox, shell, tmp_path):
+    world = shared(sandbox, shell, tmp_path)
+    world.commit(a=config_map("a"))
+    with Running(world, automated=False):
+        until(lambda: "next: gitops diff" in status(shell, "app"))
+        assert "is OutOfSync" in status(shell, "app").splitlines()[0]
+        _, approve = next_commands(shell, "app")  # what was never synced only its file can show
+        assert shell.gitops(*approve).returncode == DONE
+        until(lambda: status(shell, "app").startswith("gitops/app is Healthy\n"))
+        world.commit(a=config_map("a", a="2"))
+        until(lambda: "next: gitops diff" in status(shell, "app"))
+        diff, approve = next_commands(shell, "app")
+        shown = shell.gitops(*diff, "-n", world.namespace)
+        assert (shown.returncode, approve[-1] in shown.stdout + shown.stderr) == (DIFFERENT, True)
+        assert shell.gitops(*approve).returncode == DONE
+        until(lambda: status(shell, "app").startswith("gitops/app is Healthy\n"))
+
+
+def test_problems_stand_first_and_all_are_counted(shop):
+    shop.write("other/a.yaml", as_json(config_map("b")))
+    assert shop.gitops("sync", "other", "-n", shop.namespace, "--name", "a-first").returncode == DONE
+    shop.gitops("suspend", "gitops/shop")
+    done = shop.gitops("status", "-n", shop.namespace)
+    rows = done.stdout.splitlines()[1:]
+    assert [row.split()[0].rpartition("/")[2] for row in rows] == ["shop", "a-first"]
+    assert "2 Applications: 2 Healthy; " in done.stderr
+
+
+def test_what_is_not_committed_is_dirty_wherever_it_is_told(shop):
+    sha = head(shop)
+    shop.write("repository/a.yaml", as_json(config_map("a", a="not committed")))
+    assert shop.gitops("sync", "repository", "-n", shop.namespace, "--name", "loose", "--adopt").returncode == DONE
+    dirty = f"{sha[:12]}-dirty"
+    for words in (("status", "loose"), ("history", "loose"), ("audit", "list", "loose")):
+        assert dirty in shop.gitops(*words, "-n", shop.namespace).stdout, words
+    assert data_of(shop, "loose")["applied"] == f"{sha}-dirty"
+
+
+def test_an_audit_log_is_asked_by_time_person_and_fact(shop):
+    commit(shop, a="3")
+    shop.gitops("diff", "-f", "app.yaml")
+    listed = shop.gitops("audit", "list", "shop", "--fact", "sync.*").stdout
+    assert "sync.finished" in listed
+    assert all("   sync." in line for line in listed.splitlines()[1:])
+    assert "sync.finished" not in shop.gitops("audit", "list", "shop", "--fact", "drift.*").stdout
+    assert "sync.finished" in shop.gitops("audit", "list", "shop", "--since", "90m").stdout
+    assert "sync.finished" not in shop.gitops("audit", "list", "shop", "--since", "2090-01-01T00:00:00Z").stdout
+    assert "sync.finished" not in shop.gitops("audit", "list", "shop", "--actor", "nobody-of-that-name").stdout
+    wrong = shop.gitops("audit", "list", "shop", "--since", "yesterday")
+    assert (wrong.returncode, "--since yesterday: expected 90m, 7d or a time" in wrong.stderr) == (WRONG_INPUT, True)
