@@ -10,9 +10,11 @@ import time
 import typing
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
+from gitops.cli.main import main
 from gitops.config import read_application
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec
@@ -126,6 +128,37 @@ def test_every_file_that_a_page_names_exists(page):
     named = re.findall(r"`((?:gitops|renderers|policies|deploy|docs|sample-repo)/[\w/.-]+)`|\]\(([\w/.-]+)\)", text)
     missing = [path for pair in named for path in pair if path and not (ROOT / path).exists()]
     assert missing == []
+
+
+def test_every_proof_of_the_security_page_is_a_test():
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs/security.md").read_text())
+    missing = [(path, name) for path, name in named if f"def {name}(" not in (ROOT / "tests" / path).read_text()]
+    assert (len(named) > 30, missing) == (True, [])
+
+
+def test_the_reference_names_every_command_and_option():
+    text = (ROOT / "docs/reference.md").read_text().partition("## Commands")[2].partition("\n## ")[0]
+    missing = []
+    for path, command in every_command(main, ()):
+        line = next((line for line in text.splitlines() if line.startswith(f"| `{' '.join(path)}`")), "")
+        options = [max(option.opts, key=len) for option in command.params if isinstance(option, click.Option)]
+        missing += [(*path, option) for option in options if option not in _EVERYWHERE and f"`{option}" not in line]
+        missing += [] if line else [path]
+    assert missing == []
+
+
+# What the text above the table says of all commands.
+_EVERYWHERE = {"--help", "--namespace", "--output", "--file"}
+
+
+def every_command(command, path):
+    """Each command that does something, with the words that call it."""
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        yield from every_command(command.get_command(context, name), (*path, name))
 
 
 def test_no_file_is_longer_than_anyone_enjoys():
