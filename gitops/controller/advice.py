@@ -8,18 +8,18 @@ def headline(told: Told) -> str:
     """ "gitops/shop is OutOfSync and Healthy: 1a2b3c4d5e6f is not there yet". Never Healthy alone while that is so."""
     words = [told.health.word.value]
     if not told.is_there:
-        words.insert(0, "OutOfSync" if told.record and not told.unseen else "not known to be in sync")
+        words.insert(0, "OutOfSync" if told.record and not told.unseen else "not in sync as far as is known")
     line = f"{told.application} is {' and '.join(words)}"
-    if told.interrupted:
-        return f"{line}: {told.interrupted}"
+    if told.interrupted or told.failed:
+        return f"{line}: {told.interrupted or told.failed}"
     if told.wanted and not told.is_there and told.wanted != told.applied:
         there = f"{short(told.applied)} is" if told.applied else "nothing is"
         return f"{line}: {short(told.wanted)} is wanted, and {there} there"
     return line
 
 
-def next_step(told: Told) -> str:
-    """The command that goes on from here, "" where there is nothing to do."""
+def next_step(told: Told, *, explained: bool = False) -> str:
+    """The command that goes on from here, "" where there is nothing to do; `explained` if `gitops explain` says it."""
     name, record = told.application, told.record
     is_run = record is not None and not told.unseen
     quarantine = told.standing.inventory.quarantine if told.standing else None
@@ -39,6 +39,11 @@ def next_step(told: Told) -> str:
         return f"mend what it says, or look again now: gitops refresh {name}"
     if record is not None and is_run and not told.is_there and record.reason:
         return f"gitops diff {name}; to go on all the same: {again} --confirm"
-    if not told.health.is_settled:
-        return f"gitops explain {name} -n {told.namespace}; the way back: gitops rollback {name} -n {told.namespace}"
-    return ""
+    if told.health.is_settled and not told.failed:
+        return ""
+    is_way_back = told.healthy and told.healthy != told.applied
+    steps = [
+        "" if explained else f"gitops explain {name} -n {told.namespace}",
+        f"the way back: gitops rollback {name} -n {told.namespace}" if is_way_back else "",
+    ]
+    return "; ".join(filter(None, steps)) or "mend it at its source, and sync again"

@@ -124,7 +124,7 @@ def _story(told: Told, facts: list[str], objects: list[dict[str, str]]) -> dict[
         "sync": told.sync,
         "facts": facts,
         "objects": objects,
-        "next": next_step(told) if objects or not told.is_well else "",
+        "next": next_step(told, explained=True) if objects or not told.is_well else "",
     }
 
 

@@ -67,7 +67,7 @@ class Told:
 
     @property
     def applied(self) -> str:
-        """The revision of the set that was carried out last, "" where there is none, or nobody knows."""
+        """The revision whose objects are there, if only in part after a failure; "" where none is, or nobody knows."""
         inventory = self.standing.inventory if self.standing else None
         if inventory is None:
             is_there = self.record is not None and self.elsewhere and self.record.sync == "Synced"
@@ -75,7 +75,9 @@ class Told:
         known = (*((inventory.healthy,) if inventory.healthy else ()), *inventory.releases)
         found = next((one.revision for one in known if one.digest == inventory.synced), "")
         last = inventory.last
-        return found or (last.revision if last and last.outcome == Outcome.SYNCED.value else "")
+        has_tried = last is not None and last.outcome in (Outcome.SYNCED.value, Outcome.FAILED.value)
+        is_later = last is not None and (last.outcome == Outcome.FAILED.value and bool(inventory.unfinished))
+        return last.revision if last and (is_later or (has_tried and not found)) else found
 
     @property
     def wanted(self) -> str:
@@ -126,6 +128,13 @@ class Told:
         suspended = f"suspended {self.suspended}" if self.suspended else ""
         facts = (self.damage, alone, suspended, self.interrupted, why, place)
         return "; ".join(dict.fromkeys(filter(None, facts)))
+
+    @property
+    def failed(self) -> str:
+        """In words, where the last sync failed and was not rolled back."""
+        last = self.last
+        is_it = last is not None and last.outcome == Outcome.FAILED.value
+        return f"the sync to {short(last.revision)} failed" if is_it and last else ""
 
     @property
     def interrupted(self) -> str:

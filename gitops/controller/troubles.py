@@ -11,7 +11,6 @@ from collections.abc import Callable
 from gitops.controller.diagnose import Doctor
 from gitops.controller.fleet import Fleet, Tracked
 from gitops.controller.request import account_view
-from gitops.engine.trouble import Trouble
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ClusterError
 from gitops.ports import Clock, Cluster
@@ -73,16 +72,7 @@ class Troubles:
         account = tracked.app.sync.serviceAccount
         doctor = Doctor(account_view(self._cluster, tracked.app) if account else self._cluster, ())
         try:
-            return _words(await doctor.trouble_of(key))
+            trouble = await doctor.trouble_of(key)
         except ClusterError:
             return ""
-
-
-def _words(trouble: Trouble | None) -> str:
-    """Which container, and the reason in one word: what it says itself may hold a secret."""
-    if trouble is None:
-        return ""
-    if trouble.maker:
-        return f"{trouble.maker} cannot make its pods: {trouble.reason}"
-    where = f"pod {trouble.pod}: container {trouble.container}" if trouble.container else f"pod {trouble.pod}"
-    return f"{where}: {trouble.reason}"
+        return trouble.in_a_word if trouble else ""

@@ -166,8 +166,9 @@ class HealthWait:
                     self._judge(key_of(event.body), event.body, keys)
 
     async def _examine(self, key: ResourceKey) -> None:
-        """Give up on a workload whose pods cannot recover, instead of sitting out the deadline."""
+        """Tell why a workload is not healthy, and give up on one whose pods cannot recover before the deadline."""
         since: float | None = None
+        told = ""
         pause = _FIRST_LOOK
         while True:
             await self._clock.sleep(pause)
@@ -181,6 +182,9 @@ class HealthWait:
                 trouble = await self._doctor.trouble_of(key)
                 now = self._clock.monotonic()
                 since = None if trouble is None else now if since is None else since
+                if trouble is not None and trouble.in_a_word != told:
+                    told, health = trouble.in_a_word, self.healths[key]
+                    self._tell(key, replace(health, message=f"{health.message}; {told}"))
                 if trouble is not None and since is not None and trouble.is_final(now - since, key.kind):
                     self._see(key, Health(HealthWord.DEGRADED, "cannot become healthy", final=True))
 

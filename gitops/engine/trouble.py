@@ -42,6 +42,14 @@ class Trouble:
         restarted = f" (restarted {self.restarts} times)" if self.restarts else ""
         return f"{where}: {self.reason}: {self.message or 'no message'}{restarted}"
 
+    @property
+    def in_a_word(self) -> str:
+        """Which container, and the reason in one word: what it says itself may hold a secret."""
+        if self.maker:
+            return f"{self.maker} cannot make its pods: {self.reason}"
+        where = f"pod {self.pod}: container {self.container}" if self.container else f"pod {self.pod}"
+        return f"{where}: {self.reason}"
+
     def is_final(self, seconds: float, kind: str) -> bool:
         """True when it has lasted `seconds` and will not mend itself; how often to try is for a Job to say."""
         if self.reason in _HOPELESS:

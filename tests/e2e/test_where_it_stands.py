@@ -63,6 +63,20 @@ def test_a_commit_that_failed_leaves_the_last_healthy_one_and_names_the_way_on(s
     assert problems.returncode == DONE
 
 
+def test_what_keeps_a_rollout_waiting_is_told_while_it_waits_and_what_failed_is_what_is_applied(shell):
+    shell.write("k8s/web.yaml", as_json(deployment(image="nginx:broken")))
+    done = shell.gitops("sync", "k8s", "-n", shell.namespace, "--name", "shop", "--timeout", "7s")
+    assert done.returncode == FAILED
+    waiting = [line for line in done.stderr.splitlines() if line.startswith("  waiting")]
+    assert any("container web: ErrImagePull" in line or "ImagePullBackOff" in line for line in waiting)
+    data, told = data_of(shell), status(shell)
+    assert (data["applied"], data["lastHealthy"]) == (data["lastSync"]["revision"], "")
+    assert told.splitlines()[0].endswith(f": the sync to {data['applied'][:12]} failed")
+    (explain,) = next_commands(shell)
+    explained = shell.gitops(*explain)
+    assert (explained.returncode, "gitops explain" in explained.stdout) == (DONE, False)
+
+
 def test_a_person_who_suspended_it_and_why_are_shown_and_the_next_command_ends_it(shop):
     shop.gitops("suspend", "gitops/shop", "--reason", "a migration")
     assert "a migration" in status(shop)
