@@ -11,28 +11,23 @@ from gitops.engine import annotations, refusal
 from gitops.engine.deletion import is_going, is_orphaning, is_precious, leaves_pods
 from gitops.engine.diff import is_same
 from gitops.engine.ended import has_ended
-from gitops.engine.hands import is_by_hand, is_edit_by_hand
-from gitops.engine.ignore import movable, without_ignored
+from gitops.engine.hands import is_edit_by_hand
+from gitops.engine.ignore import without_ignored
 from gitops.engine.inventory import foreign_owner, is_held_by, is_inventory, marked
 from gitops.engine.leavers import MAY_STAY, leaving, prune_steps
+from gitops.engine.new_owners import holders_of, new_owners
 from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
 from gitops.engine.predict import FIELD_MANAGER, conflicting_fields
 from gitops.engine.situation import BEING_DELETED, PlanOptions, Situation
 from gitops.engine.strategy import old_options, strategy_path
 from gitops.engine.takeover import (
-    at_served_versions,
     is_at_another_version,
-    is_of_kubectl_apply,
-    is_of_other_tool,
-    owners_after_takeover,
     with_owners,
 )
 from gitops.engine.unions import excluded_fields
 from gitops.manifests import fields
-from gitops.manifests.fields import FieldSet
-from gitops.manifests.key import Body, ResourceKey, version_of
+from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
-from gitops.manifests.schema import builtin_type
 from gitops.manifests.secrets import scrubbed
 from gitops.model.errors import ApiError
 from gitops.model.plan import (
@@ -110,7 +105,7 @@ def questions(at: Situation, predict: Predict) -> list[Question]:
         if live is None or not _may_update(at, manifest, live):
             continue
         body = desired_body(at, manifest)
-        owners = _new_owners(at, manifest.key, body, live)
+        owners = new_owners(at, manifest.key, body, live)
         before = live if owners is None else with_owners(live, owners)
         predicted = predict(before, body)
         if predicted is not before:
@@ -157,7 +152,7 @@ def without_hand_edits(at: Situation, question: Question, predict: Predict) -> B
     live = at.live[question.key]
     if not any(is_edit_by_hand(entry) for entry in live["metadata"].get("managedFields") or []):
         return None
-    owners = _new_owners(at, question.key, question.body, live, by_hand=True)
+    owners = new_owners(at, question.key, question.body, live, by_hand=True)
     return None if owners is None else predict(with_owners(live, owners), question.body)
 
 
@@ -316,7 +311,7 @@ def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Cha
         changes += refusal.changes_of(live, answer.body, answer.guess)
     if not changes:
         return None
-    owners = _new_owners(at, key, body, live, by_hand=answer.by_hand) or []
+    owners = new_owners(at, key, body, live, by_hand=answer.by_hand) or []
     return Update(key, body, manifest.origin, changes, answer.forced, tuple(owners), live, answer.body or {})
 
 
@@ -326,55 +321,6 @@ def _version_moved(live: Body, body: Body) -> tuple[FieldChange, ...]:
     if not before:
         return ()
     return (FieldChange(f'metadata.managedFields[manager="{FIELD_MANAGER}"].apiVersion', before, version, Unknown()),)
-
-
-def _new_owners(
-    at: Situation, key: ResourceKey, desired: Body, live: Body, *, by_hand: bool = False
-) -> list[Body] | None:
-    """managedFields as they must be for the apply to remove what it leaves out; None where they may stay."""
-    sync = at.app.sync
-    excluded = excluded_fields(desired, live, key)
-
-    def beats(entry: Body) -> FieldSet:
-        """What of an entry cannot stay, and may be taken: a hand edit is taken back, automation only by a word."""
-        may = at.options.force_conflicts or is_edit_by_hand(entry)
-        return fields.intersection(entry.get("fieldsV1") or {}, excluded) if may and excluded else {}
-
-    def moves(entry: Body) -> FieldSet:
-        is_given = (
-            (at.options.adopt and is_of_other_tool(entry))
-            or (by_hand and is_edit_by_hand(entry))
-            or (sync.takeOverKubectl and is_of_kubectl_apply(entry))
-            or (sync.strict and is_by_hand(entry))
-        )
-        given = movable(entry, live, key, at.app.ignoreDifferences) if is_given else {}
-        return fields.union(given, beats(entry))
-
-    served = at.served.get((key.group, key.kind), frozenset())
-    readable = live
-    if served and builtin_type(key.group, version_of(desired["apiVersion"]), key.kind) is None:
-        readable = at_served_versions(live, served, desired["apiVersion"])
-    more = old_options(desired, live, key)
-    if excluded and not _holders_of(excluded, live, moves):
-        more = fields.union(more, excluded)
-    owners = owners_after_takeover(readable, moves, more)
-    return _entries_of(readable) if owners is None and readable is not live else owners
-
-
-def _entries_of(body: Body) -> list[Body]:
-    found: list[Body] = body["metadata"].get("managedFields") or []
-    return found
-
-
-def _holders_of(excluded: FieldSet, live: Body, moves: Callable[[Body], FieldSet]) -> list[str]:
-    """The other managers that go on owning what cannot stay."""
-    holders = []
-    for entry in _entries_of(live):
-        is_ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
-        left = fields.difference(entry.get("fieldsV1") or {}, moves(entry))
-        if not is_ours and fields.intersection(left, excluded):
-            holders.append(str(entry.get("manager")))
-    return holders
 
 
 def _not_taken(manifest: Manifest, error: ApiError) -> Obstacle:
@@ -393,7 +339,7 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
         )
         return Obstacle(ObstacleKind.CONFLICT, key, reason)
     excluded = excluded_fields(desired_body(at, manifest), live, key)
-    if error.code == 422 and excluded and (holders := _holders_of(excluded, live, lambda _: {})):
+    if error.code == 422 and excluded and (holders := holders_of(excluded, live, lambda _: {})):
         paths = ", ".join(fields.display(path).lstrip(".") for path in fields.leaves(excluded))
         reason = (
             f"{key}: {' and '.join(holders)} owns {paths}, which cannot stand beside what {manifest.origin} sets; "
