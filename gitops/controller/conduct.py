@@ -5,7 +5,7 @@ before, drift beside a revision that is not synced, retries, fights.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -393,10 +393,3 @@ def _until_looked_again(planned: Planned) -> float | None:
     if not isinstance(planned.decision, Hold):
         return None
     return _SOON if all(item.kind in _PASSING for item in planned.decision.obstacles) else _LATER
-
-
-@contextlib.asynccontextmanager
-async def correlated(tracked: Tracked) -> AsyncIterator[None]:
-    """Every line that is logged inside carries the id of the commit's way from poll to health."""
-    with structlog.contextvars.bound_contextvars(id=tracked.correlation):
-        yield

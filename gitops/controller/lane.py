@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from gitops.controller.conduct import Means, correlated, pass_over
+from gitops.controller.conduct import Means, pass_over
 from gitops.controller.fleet import Fleet, Tracked
 from gitops.controller.queue import Priority, WorkQueue
 from gitops.controller.troubles import Troubles
@@ -105,7 +105,7 @@ class Lane:
                 tracked.task = asyncio.current_task()
                 tracked.heard.clear()
                 tracked.edited.clear()
-                async with correlated(tracked):
+                async with _correlated(tracked):
                     again = await pass_over(tracked, self.means, self._word_of(tracked), place.lent)
                 self._note_reach(tracked)
                 finished = True
@@ -195,3 +195,10 @@ class _Place:
         if self._timer is not None:
             self._timer.cancel()
         self._lend()
+
+
+@contextlib.asynccontextmanager
+async def _correlated(tracked: Tracked) -> AsyncIterator[None]:
+    """Every line that is logged inside carries the id of the commit's way from poll to health."""
+    with structlog.contextvars.bound_contextvars(id=tracked.correlation):
+        yield
