@@ -1,5 +1,6 @@
 """Asking a person before something is destroyed: on a terminal only, so that scripts go on as they were told."""
 
+import signal
 import sys
 
 import click
@@ -16,4 +17,12 @@ def wants_to(question: str, *, yes: bool) -> bool:
     """True when it may go on: `yes` was given, nobody is there to ask, or the person says so."""
     if yes or not is_terminal():
         return True
-    return click.confirm(printable_lines(question), default=False, err=True)
+    # Else Ctrl-C only asks what runs here to end, which waits for the answer.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return click.confirm(printable_lines(question), default=False, err=True)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("", err=True)
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)

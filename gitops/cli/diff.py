@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @application_options
-@click.option("--release", default=0, metavar="N", help="What going back to release N would change.")
+@click.option("--release", type=click.IntRange(min=1), metavar="N", help="What going back to release N would change.")
 @click.option("--out", default="", metavar="FILE", help="Save the plan, for `gitops sync --plan FILE`.")
 @click.option("--prune", is_flag=True, help="Show what --prune would delete.")
 @click.option("--adopt", is_flag=True, help="Plan as if --adopt were given.")

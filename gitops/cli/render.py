@@ -17,7 +17,12 @@ from gitops.model.errors import ConfigError, GitopsError
 @click.argument("path", required=False, default="")
 @click.option("-f", "--file", "file", default="", metavar="APP", help="A file that holds an Application.")
 @click.option("--revision", default="", metavar="REV", help="A branch, tag or commit instead of what is there now.")
-@click.option("--release", default=0, metavar="N", help="What release N rendered to, of -f APP or the one called PATH.")
+@click.option(
+    "--release",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="What release N rendered to, of -f APP or the one called PATH.",
+)
 @namespace_option
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @click.option(

@@ -10,7 +10,7 @@ from gitops.controller.releases import synced_set
 from gitops.controller.request import Outside, Request, as_account
 from gitops.controller.told import Told
 from gitops.engine.drift import drift_in
-from gitops.engine.inventory import INSTANCE, Inventory
+from gitops.engine.inventory import BEGUN, INSTANCE, Inventory
 from gitops.engine.situation import PlanOptions
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError
@@ -55,7 +55,8 @@ async def _under_way(outside: Outside, inventory: Inventory) -> tuple[str, Rende
     """What a sync or a rollback that has begun and not ended goes to, in words and, where that is known, as a set."""
     back = inventory.going_back
     digests = [back.digest] if back else sorted(inventory.unfinished)
-    if not digests or (back is None and await _has_failed(outside, inventory)):
+    is_over = inventory.last is not None and inventory.last.outcome != BEGUN  # of a part, say
+    if not digests or (back is None and (is_over or await _has_failed(outside, inventory))):
         return "", None
     rendered = await outside.store.rendered(digests[0]) if len(digests) == 1 else None
     name = short(back.revision) if back else str(rendered.revision) if rendered else "another revision"

@@ -35,8 +35,9 @@ class StillApplied:
         if applied is None or is_same(applied, live):
             return ""
         fields = overtaken_fields(self._at, self._manifests[key], applied, live, predict)
-        if not fields:
-            self._applied[key] = live  # the next event is compared with this
+        # The next event is compared with this; what a change of the spec comes to shows only later.
+        if not fields and applied["metadata"].get("generation") == live["metadata"].get("generation"):
+            self._applied[key] = live
         return overtaken_by(fields)
 
     async def look(self) -> dict[ResourceKey, str]:

@@ -7,9 +7,11 @@ statuses of custom resources ─────────────────
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from gitops.controller.inspect import Standing, read_inventories, standing_of
+from gitops.controller.claim import is_sealed
+from gitops.controller.inspect import Standing, application_in, read_inventories, standing_of
 from gitops.controller.people import SUSPENDED
 from gitops.controller.records import RECORD, unseen_since
 from gitops.controller.request import Outside
@@ -31,7 +33,8 @@ class Told:
     """One Application; `standing` is None where the cluster has nothing of it, `record` where no controller told.
 
     `unseen` is since when the controller that told has not been there, "" while it may be. `damage` is why its
-    inventory cannot be read, "" where it can. `suspended` is by whom and why ("by ada because ..."), or "".
+    inventory cannot be read, "" where it can. `suspended` is by whom and why ("by ada because ..."), or "". `is_due`
+    when the last sync has had all the time that it may take.
     """
 
     application: str
@@ -41,6 +44,7 @@ class Told:
     unseen: str = ""
     damage: str = ""
     suspended: str = ""
+    is_due: bool = True
 
     @property
     def sync(self) -> str:
@@ -100,7 +104,7 @@ class Told:
         """Whether what is wanted is what runs, as far as anybody knows."""
         if self.record is None or self.unseen:
             known = self.standing.inventory if self.standing else None
-            return known is not None and not known.unfinished and known.quarantine is None
+            return known is not None and not known.unfinished and known.quarantine is None and not self.unproven
         return self.record.sync == "Synced"
 
     @property
@@ -126,7 +130,7 @@ class Told:
         place = f"on cluster {self.elsewhere}, as the controller saw it" if self.elsewhere else ""
         alone = f"no controller has been seen since {self.unseen}" if self.unseen else ""
         suspended = f"suspended {self.suspended}" if self.suspended else ""
-        facts = (self.damage, alone, suspended, self.interrupted, why, place)
+        facts = (self.damage, alone, suspended, self.interrupted or self.under_way, self.unproven, why, place)
         return "; ".join(dict.fromkeys(filter(None, facts)))
 
     @property
@@ -138,11 +142,37 @@ class Told:
 
     @property
     def interrupted(self) -> str:
-        """In words, where the last sync was begun and has not come to its end, and nobody is at it."""
-        last = self.last
-        is_open = last is not None and last.outcome == BEGUN
-        is_at_it = self.record is not None and not self.unseen
-        return f"the sync to {short(last.revision)} was interrupted" if is_open and last and not is_at_it else ""
+        """In words, where the last sync was begun and has not come to its end, and nobody is at it any more."""
+        last = self._open
+        is_at_it = (self.record is not None and not self.unseen) or not self.is_due
+        return f"the sync to {short(last.revision)} was interrupted" if last and not is_at_it else ""
+
+    @property
+    def under_way(self) -> str:
+        """In words, where the last sync was begun, and may go on: a person's command tells nobody that it is there."""
+        last = self._open
+        is_known = self.record is not None and not self.unseen
+        return f"the sync to {short(last.revision)} is under way" if last and not is_known and not self.is_due else ""
+
+    @property
+    def _open(self) -> LastSync | None:
+        """The last sync if it was begun and has not come to its end; one whose way back failed has."""
+        last, inventory = self.last, self.standing.inventory if self.standing else None
+        if last is None or inventory is None or last.outcome != BEGUN:
+            return None
+        left = inventory.quarantine
+        return None if left and left.revision == last.revision and inventory.going_back is None else last
+
+    @property
+    def unproven(self) -> str:
+        """In words, where what was synced last is no release: only a part was, or nobody waited for its health."""
+        last, inventory = self.last, self.standing.inventory if self.standing else None
+        if last is None or inventory is None or last.outcome != Outcome.SYNCED.value:
+            return ""
+        if inventory.unfinished:
+            return f"only a part of {short(last.revision)} was synced"
+        is_release = inventory.healthy is not None and inventory.healthy.digest == inventory.synced
+        return "" if is_release else f"{short(last.revision)} was synced, and has not been seen healthy"
 
 
 async def all_told(outside: Outside, name: str = "", namespace: str = "") -> list[Told]:
@@ -155,11 +185,13 @@ async def all_told(outside: Outside, name: str = "", namespace: str = "") -> lis
         except (ConfigError, ManifestError) as exc:  # what it asked for cannot be read: the others can
             damaged[one.parent] = str(exc)
     stored, resources = await _records(outside)
-    spaces = dict(found.keys())  # where those are whose record does not say it, since it is damaged
+    spaces: dict[str, list[str]] = {}  # where those are whose record does not say it, since it is damaged
+    for identity, space in found:
+        spaces.setdefault(identity, []).append(space)
     records = {
         (identity, space): record
         for identity, record in (resources | stored).items()
-        for space in (record.namespace or spaces.get(identity, ""),)
+        for space in ([record.namespace] if record.namespace else spaces.get(identity, [""]))
         if fits(identity, space, name, namespace)
     }
     unseen = await unseen_since(outside.store, outside.clock.now())
@@ -173,9 +205,22 @@ async def all_told(outside: Outside, name: str = "", namespace: str = "") -> lis
             unseen if place[0] in stored else "",
             lost.get(place, ""),
             suspended.get(place[0]) or _suspended(records.get(place)),
+            is_due=_is_due(found.get(place), outside.clock.now()),
         )
         for place in sorted(found.keys() | records.keys() | lost.keys())
     ]
+
+
+def _is_due(standing: Standing | None, now: datetime) -> bool:
+    """Whether a sync that was begun has had the time that it may take, and that of its way back."""
+    last = standing.inventory.last if standing else None
+    if standing is None or last is None:
+        return True
+    try:
+        seconds = application_in(standing.inventory).sync.timeout
+        return now - datetime.fromisoformat(last.at) > timedelta(seconds=2 * seconds)
+    except (ConfigError, ValueError, OverflowError, TypeError):
+        return True
 
 
 def _suspended(record: Record | None) -> str:
@@ -197,6 +242,9 @@ async def told_of(outside: Outside, name: str, namespace: str = "") -> Told:
     whole = [one for one in found if not one.damage]
     if len(whole) == 1:  # anybody may write what nobody can read into a namespace of theirs
         return whole[0]
+    sealed = [one for one in whole if one.standing and is_sealed(outside.store, one.standing.inventory)]
+    if len(sealed) == 1:  # nor is anybody kept from writing an inventory of any name there
+        return sealed[0]
     if len(found) > 1:
         raise several(name, ((one.application, one.namespace) for one in found))
     return found[0]

@@ -194,7 +194,10 @@ class HealthWait:
             await self._clock.sleep(_AGAIN_SECONDS)
             late = self._clock.monotonic() - _BACK_SECONDS
             for key in [key for key, since in self._gone.items() if since <= late]:
-                self._see(key, _DELETED)
+                with contextlib.suppress(ApiError, UnreachableError):
+                    await self._ask([key])  # somebody may have made another one, which no watch of ours tells of
+                if key in self._gone:
+                    self._see(key, _DELETED)
             for key in [key for key, since in self._overtaken.items() if since <= late]:
                 self._see(key, replace(self.healths[key], word=HealthWord.DEGRADED, final=True))
 

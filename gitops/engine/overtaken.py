@@ -17,6 +17,7 @@ from gitops.model.plan import FieldChange, Manager
 from gitops.model.revision import short
 
 _MOST_NAMED = 3
+_WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet"}
 Predict = Callable[[Body, Body], Body]
 
 
@@ -26,7 +27,8 @@ def overtaken_fields(
     """The fields that the sync wants otherwise than they are `live`, and that were as wanted in `applied`.
 
     `applied` is what the API server stored for us. What a webhook or an ignored manager makes of a field differed
-    there too. A scale (an autoscaler's) changes how many run, and not what.
+    there too. A scale (an autoscaler's) changes how many run, and not what; but what runs nothing any more, or holds
+    its rollout back, has not run what the sync brought.
     """
 
     def differing(body: Body) -> tuple[FieldChange, ...]:
@@ -34,10 +36,30 @@ def overtaken_fields(
         return changes_between(body, predict(body, wanted))
 
     before = {(change.path, repr(change.live)) for change in differing(applied)}
-    return tuple(
+    wanted = tuple(
         change
         for change in differing(live)
         if (change.path, repr(change.live)) not in before and not _is_scale(change, live)
+    )
+    return wanted or _stopping(applied, live)
+
+
+def _stopping(applied: Body, live: Body) -> tuple[FieldChange, ...]:
+    """What somebody has set of a workload since that keeps what was applied from running: beside our fields, too."""
+    spec = live.get("spec")
+    if live.get("kind") not in _WORKLOADS or not isinstance(spec, dict):
+        return ()
+    paths = {".spec.updateStrategy"}
+    paths |= {".spec.paused"} if spec.get("paused") else set()
+    paths |= {".spec.replicas"} if spec.get("replicas") == 0 else set()
+    status = live.get("status") or {}
+    is_seen = status.get("observedGeneration") == live["metadata"].get("generation")
+    if live["kind"] == "DaemonSet" and is_seen and not status.get("desiredNumberScheduled"):
+        paths.add(".spec.template")
+    return tuple(
+        change
+        for change in changes_between(live, applied)
+        if any(f".{change.path.lstrip('.')}".startswith(path) for path in paths)
     )
 
 

@@ -186,3 +186,62 @@ def test_what_a_controller_puts_back_overtakes_no_sync_of_its_own(world, release
         assert image(world) == "nginx:1.27"
     assert world.inventory().healthy.revision == sha
     assert "sync.overtaken" not in {event.fact for event in world.check_audit()}
+
+
+def patched(world, kind, patch, manager="kubectl-patch"):
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/{kind}/web"
+    world.request("PATCH", path, patch, manager, "application/merge-patch+json")
+
+
+STOPS = {
+    "scaled to zero": {"spec": {"replicas": 0}},
+    "paused": {"spec": {"paused": True}},
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_what_somebody_stopped_before_it_ran_is_no_release(world, stop):
+    web = deployment()
+    del web["spec"]["replicas"]
+    world.commit(web=web)
+    assert world.sync().outcome is Outcome.SYNCED
+    bad = deployment(image=BROKEN)
+    del bad["spec"]["replicas"]
+    world.commit(web=bad)
+    sync = Waiting(world, world.with_sync(timeout=15.0))
+    sync.until(lambda: image(world) == BROKEN)
+    patched(world, "deployments", STOPS[stop])
+    result = sync.end()
+    assert result.outcome is not Outcome.SYNCED
+    assert "was changed by kubectl-patch" in result.message
+    assert len(world.inventory().releases) == 1
+
+
+def test_a_daemon_set_that_fits_no_node_any_more_has_not_run_the_commit(world):
+    def daemons(image):
+        body = deployment(image=image)
+        spec = {name: value for name, value in body["spec"].items() if name in ("selector", "template")}
+        return {**body, "kind": "DaemonSet", "spec": spec}
+
+    world.commit(web=daemons("nginx:1.26"))
+    assert world.sync().outcome is Outcome.SYNCED
+    world.commit(web=daemons(BROKEN))
+    sync = Waiting(world, world.with_sync(timeout=15.0))
+    sync.until(lambda: BROKEN in str(world.get("DaemonSet", "web", "apps")["spec"]))
+    patched(world, "daemonsets", {"spec": {"template": {"spec": {"nodeSelector": {"no": "such"}}}}})
+    result = sync.end()
+    assert result.outcome is not Outcome.SYNCED
+    assert len(world.inventory().releases) == 1
+
+
+def test_what_somebody_made_anew_is_not_called_deleted(world, released):
+    world.commit(web=deployment(image=BROKEN), settings=config_map("settings"))
+    sync = Waiting(world, world.with_sync(timeout=20.0))
+    sync.until(lambda: image(world) == BROKEN)
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments"
+    world.request("DELETE", f"{path}/web")
+    world.request("POST", path, deployment())
+    result = sync.end()
+    assert "deleted" not in result.message
+    assert "is not what was applied any more" in result.message
+    assert image(world) == "nginx:1.26"
