@@ -33,7 +33,8 @@ class Clock(Protocol):
 class Checkout:
     """One revision's files, and the name of where they came from, free of credentials.
 
-    `changed` are the paths whose files are not as the revision has them: a work tree's.
+    `changed` are the paths whose files are not as the revision has them: a work tree's. `ignored` are those that it has
+    not and never will (a folder ends in a slash): they count where they are read.
     """
 
     revision: Revision
@@ -41,6 +42,7 @@ class Checkout:
     source: str
     path: str
     changed: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
 
     @property
     def read_revision(self) -> Revision:
@@ -49,7 +51,12 @@ class Checkout:
         A changed file that nobody reads does not count: what was made of the others is what the commit makes.
         """
         below = "" if self.path in ("", ".") else f"{self.path}/"
-        is_dirty = any(path.startswith(below) or path in self.tree.reads for path in self.changed)
+        reads = self.tree.reads
+        is_dirty = any(path.startswith(below) or path in reads for path in self.changed)
+        if not is_dirty and self.ignored:
+            folders = tuple(path for path in self.ignored if path.endswith("/"))
+            found = (path for path, digest in reads.items() if digest not in (None, "directory") and path[-1:] != "/")
+            is_dirty = any(path in self.ignored or (path.startswith(folders) and path != "/") for path in found)
         return self.revision.changed() if is_dirty else self.revision
 
 

@@ -40,8 +40,9 @@ def folder_tree(path: str | Path) -> tuple[Tree, str]:
     return Tree(FolderFiles(Path("/")), label="the file system", home=home), home
 
 
-def folder_revision(path: str | Path) -> tuple[Revision, frozenset[str]]:
-    """A name for what the folder holds now, and the paths of its work tree that differ from the commit it names.
+def folder_revision(path: str | Path) -> tuple[Revision, frozenset[str], frozenset[str]]:
+    """A name for what the folder holds now, the paths of its work tree that differ from the commit it names, and those
+    that are in no commit since git ignores them.
 
     In a Git work tree that is HEAD's commit with its branch as the ref; without Git (or before the first commit)
     `files-DIGEST` over the folder's files: equal names mean equal content then.
@@ -53,7 +54,7 @@ def folder_revision(path: str | Path) -> tuple[Revision, frozenset[str]]:
         from gitops.adapters.work_tree import WorkTree
 
         found = WorkTree(top).state()
-    return found or (Revision(f"files-{_digest_of(folder, _files_below(folder))}", ""), frozenset())
+    return found or (Revision(f"files-{_digest_of(folder, _files_below(folder))}", ""), frozenset(), frozenset())
 
 
 def _files_below(folder: Path) -> list[str]:

@@ -68,8 +68,8 @@ class Sources:
         name = folder_name(Path(spec.path).resolve(), top, inside)
         target = sha or spec.targetRevision
         if not target:
-            revision, changed = folder_revision(spec.path)
-            return Checkout(revision, tree, name, inside or ".", changed)
+            revision, changed, ignored = folder_revision(spec.path)
+            return Checkout(revision, tree, name, inside or ".", changed, ignored)
         if top is None:
             raise SourceError(f"{spec.path}: is not in a Git work tree, so there is no revision {target} of it")
         here = WorkTree(top)

@@ -65,14 +65,19 @@ class WorkTree:
         """The address of the remote `origin`, "" where there is none."""
         return self._settings.get("remote.origin.url", "")
 
-    def state(self) -> tuple[Revision, frozenset[str]] | None:
-        """HEAD's commit with its branch as the ref, and the paths that differ from it; None before the first commit."""
+    def state(self) -> tuple[Revision, frozenset[str], frozenset[str]] | None:
+        """HEAD's commit with its branch as the ref, the paths that differ from it, and those that git ignores.
+
+        An ignored path may be a folder, which ends in a slash. None before the first commit.
+        """
         arguments = ["status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all"]
+        arguments += ["--ignored=matching"]
         try:
             listing = self._run([*arguments, "--ignore-submodules=all"])
         except GitFailure as error:
             raise SourceError(f"{self.top}: git cannot tell what changed: {error.reason}") from error
         head: dict[str, str] = {}
+        ignored: set[str] = set()
         changed: list[tuple[str, str]] = []  # path, and the object that it should be ("" = whatever it is)
         for line in map(shown, listing.split(b"\0")):
             kind, _, rest = line.partition(" ")
@@ -86,11 +91,32 @@ class WorkTree:
                 changed.append((rest.split(" ", 9)[-1], ""))
             elif kind == "?":
                 changed.append((rest, ""))
+            elif kind == "!":
+                ignored.add(rest)
         commit, branch = head.get("branch.oid", ""), head.get("branch.head", "")
         if not FULL_COMMIT.fullmatch(commit):
             return None
         ref = "" if branch == "(detached)" else branch
-        return Revision(commit, ref), frozenset(self._really_changed(changed))
+        differ = frozenset([*self._really_changed(changed), *self._passed_over()])
+        return Revision(commit, ref), differ, frozenset(ignored)
+
+    def _passed_over(self) -> Iterator[str]:
+        """Files that git was told to call unchanged (assume-unchanged, skip-worktree), and that are not."""
+        objects = Objects(self._git, self._directory, lambda _: None)
+        for line in map(shown, self._run(["ls-files", "-v", "-s", "-z"]).split(b"\0")):
+            tag, _, rest = line.partition(" ")
+            entry, _, path = rest.partition("\t")
+            if not (tag == "S" or tag.islower()):
+                continue
+            try:
+                content = Path(os.fsdecode(place(str(self.top), path))).read_bytes()
+                is_same = content == objects.read(entry.split(" ")[1], len(content), path)
+            except FileNotFoundError:
+                continue
+            except (SourceError, OSError, IndexError):
+                is_same = False
+            if not is_same:
+                yield path
 
     def resolve(self, target: str) -> Revision:
         """The revision that a branch, tag, commit (whole or its first digits) or semver range means here."""

@@ -83,23 +83,23 @@ def _sides(planned: "Planned", change: Change) -> tuple[Body, Body]:
             after = change.body
     if isinstance(change, RunHook):
         live = {}
-    return _shown(live, after), _shown(after, live)
+    return _shown(live, after, "before"), _shown(after, live, "after")
 
 
-def _shown(body: Body, other: Body) -> Body:
+def _shown(body: Body, other: Body, side: str) -> Body:
     """What is to be seen of `body`; a hidden value says whether it is another one than on the `other` side."""
     if not body:
         return {}
     metadata = {name: value for name, value in body["metadata"].items() if name not in _NOT_SHOWN}
     plain = {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}
-    found: Body = _marked(veiled(plain), veiled(other) if other else {}, is_live="uid" in body["metadata"])
+    found: Body = _marked(veiled(plain), veiled(other) if other else {}, side)
     return found
 
 
-def _marked(value: Any, other: Any, *, is_live: bool) -> Any:
+def _marked(value: Any, other: Any, side: str) -> Any:
     if isinstance(value, Hidden):
-        return HIDDEN if value == other else f"{HIDDEN} {'before' if is_live else 'after'}"
+        return HIDDEN if value == other else f"{HIDDEN} {side}"
     if isinstance(value, dict):
         sides = other if isinstance(other, dict) else {}
-        return {name: _marked(value[name], sides.get(name), is_live=is_live) for name in sorted(value)}
-    return [_marked(item, None, is_live=is_live) for item in value] if isinstance(value, list) else value
+        return {name: _marked(value[name], sides.get(name), side) for name in sorted(value)}
+    return [_marked(item, None, side) for item in value] if isinstance(value, list) else value

@@ -81,7 +81,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
         if given["plan_file"]:
             _check_plan(given["plan_file"], planned)
         if not _goes_on(planned, given):
-            result = SyncResult(Outcome.PLANNED, planned.plan, message=summary(planned.plan))
+            result = SyncResult(Outcome.PLANNED, planned.plan, message=_planned(planned))
         else:
             with display:
                 result = await sync_planned(request, outside, planned)
@@ -90,6 +90,14 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
     if settings.verbose:
         click.echo(f"requests to the cluster: {reads} reads, {writes} writes", err=True)
     sys.exit(code)
+
+
+def _planned(planned: Any) -> str:
+    """What a sync would do, and that it would be held where it would."""
+    from gitops.model.result import Hold
+
+    held = " (it would be held)" if isinstance(planned.decision, Hold) else ""
+    return f"{summary(planned.plan)}{held}"
 
 
 async def _request(outside: Any, app: Application, given: dict[str, Any]) -> Any:

@@ -153,6 +153,12 @@ def test_a_review_shows_the_change_and_no_secret(shop):
     assert "````diff" in review
     assert "hunter2" not in review
     assert "aHVudGVyMg==" not in review
+    assert shop.gitops("sync", "-f", "app.yaml").returncode == DONE
+    shop.write("repository/s.yaml", as_json({**secret, "stringData": {"password": "hunter3"}}))
+    shop.git("-C", "repository", "commit", "-qam", "another")
+    for form in ("unified", "markdown"):
+        changed = shop.gitops("diff", "-f", "app.yaml", "-o", form).stdout
+        assert "-  password: (hidden) before\n+  password: (hidden) after" in changed
 
 
 def test_diff_says_by_its_code_what_a_sync_would_meet(shop):

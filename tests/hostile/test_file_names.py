@@ -111,7 +111,7 @@ def test_a_change_in_a_file_of_an_odd_name_is_a_change(repository, tmp_path):
     render(tree, Application("a", source=SourceSpec(path="app")))
     with open(os.fsencode(repository.path) + b"/app/caf\xe9.yaml", "w") as file:
         file.write(json.dumps(config_map("other")))
-    _, changed = folder_revision(repository.path)
+    _, changed, _ = folder_revision(repository.path)
     assert r"app/caf\xe9.yaml" in changed
     repository.commit({})
     second = source.resolve(repository.url)

@@ -165,7 +165,7 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_a_clean_work_tree_has_its_commit_as_revision(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "r").commit({"a": "a"})
-    assert folder_revision(repository.path) == (Revision(repository.head, "main"), frozenset())
+    assert folder_revision(repository.path) == (Revision(repository.head, "main"), frozenset(), frozenset())
 
 
 def test_a_changed_work_tree_has_its_commit_and_names_the_files_that_differ(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_changed_work_tree_has_its_commit_and_names_the_files_that_differ(tmp_
     (repository.path / "staged").write_text("s")
     repository.git("add", "staged")
     changed = frozenset({"a", "b/new line\n", "gone", "staged"})
-    assert folder_revision(repository.path / "b") == (Revision(repository.head, "main"), changed)
+    assert folder_revision(repository.path / "b") == (Revision(repository.head, "main"), changed, frozenset())
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_nothing_of_a_git_folder_is_part_of_a_folders_tree(tmp_path: Path, name:
 
 def test_a_folder_without_git_has_a_revision_of_its_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
-    first, changed = folder_revision(tmp_path)
+    first, changed, _ = folder_revision(tmp_path)
     assert (first.sha.startswith("files-"), changed) == (True, frozenset())
     (tmp_path / "a").touch()
     assert folder_revision(tmp_path)[0] == first

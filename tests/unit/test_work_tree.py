@@ -160,7 +160,7 @@ def test_a_file_that_git_lfs_keeps_is_as_its_pointer_says(repository: Repository
 
 def test_a_linked_work_tree_is_read(repository: Repository, tmp_path: Path) -> None:
     repository.git("worktree", "add", "-q", "-b", "other", str(tmp_path / "linked"))
-    revision, changed = folder_revision(tmp_path / "linked")
+    revision, changed, _ = folder_revision(tmp_path / "linked")
     assert (revision.sha, revision.ref, changed) == (repository.head, "other", frozenset())
     here = WorkTree(tmp_path / "linked")
     assert here.tree(here.resolve("main")).read("a.yaml") == A.encode()
@@ -186,3 +186,31 @@ def test_a_git_file_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")
     with pytest.raises(SourceError, match="cannot be read"):
         folder_revision(tmp_path)
+
+
+def read_revision(repository, *paths):
+    """The name of what is deployed of a work tree when these files of it are read."""
+    sources = Sources(repository.path.parent / "cache", lambda _: "", here=repository.path)
+    checkout = sources._folder(SourceSpec(path=str(repository.path)), "")
+    for path in paths:
+        checkout.tree.read(path)
+    return checkout.read_revision.sha
+
+
+def test_a_file_that_git_ignores_is_none_of_the_commit_where_it_is_read(repository):
+    repository.commit({".gitignore": "*.local.yaml\ndeep/\n"})
+    for path in ("x.local.yaml", "deep/x.yaml"):
+        (repository.path / path).parent.mkdir(exist_ok=True)
+        (repository.path / path).write_text(A)
+        assert read_revision(repository, "a.yaml") == repository.head
+        assert read_revision(repository, "a.yaml", path) == f"{repository.head}-dirty"
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_a_file_that_git_was_told_to_call_unchanged_is_looked_at(repository, flag):
+    repository.git("update-index", flag, "a.yaml", "sub/b.yaml")
+    assert read_revision(repository, "a.yaml") == repository.head
+    (repository.path / "a.yaml").write_text(f"{A}# by hand\n")
+    (repository.path / "sub/b.yaml").unlink()
+    assert folder_revision(repository.path)[1] == frozenset({"a.yaml"})
+    assert read_revision(repository, "a.yaml") == f"{repository.head}-dirty"
