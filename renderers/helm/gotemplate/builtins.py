@@ -1,0 +1,194 @@
+"""The functions that every Go template has: comparison, logic, indexing, printing and escaping."""
+
+import re
+import urllib.parse
+from typing import Any, Final
+
+from renderers.helm.gotemplate.errors import FunctionError
+from renderers.helm.gotemplate.printf import print_value, sprint, sprintf, sprintln
+from renderers.helm.gotemplate.values import (
+    Function,
+    TypedMap,
+    Uint8,
+    as_bytes,
+    byte_length,
+    byte_slice,
+    function,
+    is_true,
+    type_of,
+)
+
+_BAD: Final = "incompatible types for comparison"
+_BAD_TYPE: Final = "invalid type for comparison"
+
+
+def _basic(value: Any) -> str:
+    """Go's basicKind."""
+    if type(value) is bool:
+        return "bool"
+    if isinstance(value, int):
+        return "uint" if type(value) is Uint8 else "int"
+    if type(value) is float:
+        return "float"
+    return "string" if type(value) is str else ""
+
+
+def equals(first: Any, *others: Any) -> bool:
+    """`eq`: whether the first equals any of the others."""
+    if not others:
+        raise FunctionError("missing argument for comparison")
+    kind = _basic(first)
+    return any(_same(first, kind, other) for other in others)
+
+
+def _same(first: Any, kind: str, other: Any) -> bool:
+    other_kind = _basic(other)
+    if kind != other_kind:
+        if {kind, other_kind} == {"int", "uint"}:
+            return bool(first == other)
+        if first is not None and other is not None:
+            raise FunctionError(_BAD)
+        return False
+    if kind:
+        return bool(first == other)
+    if first is None or other is None:
+        return first is other
+    if type_of(first) != type_of(other):
+        raise FunctionError(
+            f"non-comparable types {print_value(first)}: {type_of(first)}, {print_value(other)}: {type_of(other)}"
+        )
+    if isinstance(first, list | dict):
+        raise FunctionError(f"non-comparable type {print_value(first)}: {type_of(other)}")
+    return first is other or bool(first == other)
+
+
+def not_equal(first: Any, other: Any) -> bool:
+    """`ne`."""
+    return not equals(first, other)
+
+
+def less(first: Any, other: Any) -> bool:
+    """`lt`."""
+    kind, other_kind = _basic(first), _basic(other)
+    if not kind or not other_kind:
+        raise FunctionError(_BAD_TYPE)
+    if kind != other_kind and {kind, other_kind} != {"int", "uint"}:
+        raise FunctionError(_BAD)
+    if kind == "bool":
+        raise FunctionError(_BAD_TYPE)
+    return bool(as_bytes(first) < as_bytes(other)) if kind == "string" else bool(first < other)
+
+
+def less_or_equal(first: Any, other: Any) -> bool:
+    """`le`."""
+    return less(first, other) or equals(first, other)
+
+
+def index(item: Any, *indices: Any) -> Any:
+    """`index`: an element of a map, list or string."""
+    for number, each in enumerate(indices):
+        if item is None:
+            raise FunctionError("index of untyped nil" if number == 0 else "index of nil pointer")
+        if isinstance(item, dict):
+            if each is None:
+                raise FunctionError("value is nil; should be of type string")
+            if type(each) is not str:
+                raise FunctionError(f"value has type {type_of(each)}; should be string")
+            item = item.get(each, item.zero if isinstance(item, TypedMap) else None)
+        elif isinstance(item, list | str):
+            at = _position(each, byte_length(item) if isinstance(item, str) else len(item), strict=True)
+            item = Uint8(as_bytes(item)[at]) if isinstance(item, str) else item[at]
+        else:
+            raise FunctionError(f"can't index item of type {type_of(item)}")
+    return item
+
+
+def _position(each: Any, length: int, strict: bool) -> int:
+    if each is None:
+        raise FunctionError("cannot index slice/array with nil")
+    if not isinstance(each, int) or type(each) is bool:
+        raise FunctionError(f"cannot index slice/array with type {type_of(each)}")
+    if each < 0 or (each >= length if strict else each > length):
+        raise FunctionError(f"index out of range: {int(each)}")
+    return int(each)
+
+
+def slice_of(item: Any, *indices: Any) -> Any:
+    """`slice` as text/template has it (sprig's replaces it)."""
+    if item is None:
+        raise FunctionError("slice of untyped nil")
+    if len(indices) > 3:
+        raise FunctionError(f"too many slice indexes: {len(indices)}")
+    if not isinstance(item, list | str):
+        raise FunctionError(f"can't slice item of type {type_of(item)}")
+    length = byte_length(item) if isinstance(item, str) else len(item)
+    bounds = [_position(each, length, strict=False) for each in indices]
+    start, end = (bounds[0] if bounds else 0), (bounds[1] if len(bounds) > 1 else length)
+    if start > end:
+        raise FunctionError(f"invalid slice index: {start} > {end}")
+    return byte_slice(item, start, end) if isinstance(item, str) else item[start:end]
+
+
+def length(item: Any) -> int:
+    """`len`."""
+    if isinstance(item, str):
+        return byte_length(item)
+    if isinstance(item, list | dict):
+        return len(item)
+    if item is None:
+        raise FunctionError("len of nil pointer")
+    raise FunctionError(f"len of type {type_of(item)}")
+
+
+def _text(*values: Any) -> str:
+    return values[0] if len(values) == 1 and type(values[0]) is str else sprint(*values)
+
+
+_HTML: Final = {"\0": "\ufffd", '"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_JS: Final = {"\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026", "=": "\\u003D"}
+
+
+def _html(*values: Any) -> str:
+    return re.sub("[\0\"'&<>]", lambda found: _HTML[found[0]], _text(*values))
+
+
+def _js(*values: Any) -> str:
+    pieces = []
+    for each in _text(*values):
+        code = ord(each)
+        plain = each if each.isprintable() else f"\\u{code:04X}"
+        pieces.append(_JS.get(each) or (f"\\u{code:04X}" if code < 0x20 else plain))
+    return "".join(pieces)
+
+
+def _urlquery(*values: Any) -> str:
+    return urllib.parse.quote_plus(as_bytes(_text(*values)), safe="~").replace("%7E", "~")
+
+
+def _call(*values: Any) -> Any:
+    if not values or values[0] is None:
+        raise FunctionError("call of nil")
+    raise FunctionError(f"non-function {print_value(values[0])} of type {type_of(values[0])}")
+
+
+BUILTINS: Final[dict[str, Function]] = {
+    "and": function("any any...", lambda *values: next((v for v in values if not is_true(v)), values[-1])),
+    "or": function("any any...", lambda *values: next((v for v in values if is_true(v)), values[-1])),
+    "not": function("any", lambda value: not is_true(value)),
+    "eq": function("any any...", equals),
+    "ne": function("any any", not_equal),
+    "lt": function("any any", less),
+    "le": function("any any", less_or_equal),
+    "gt": function("any any", lambda first, other: not less_or_equal(first, other)),
+    "ge": function("any any", lambda first, other: not less(first, other)),
+    "index": function("any any...", index),
+    "slice": function("any any...", slice_of),
+    "len": function("any", length),
+    "print": function("any...", sprint),
+    "printf": function("string any...", sprintf),
+    "println": function("any...", sprintln),
+    "html": function("any...", _html),
+    "js": function("any...", _js),
+    "urlquery": function("any...", _urlquery),
+    "call": function("any any...", _call),
+}

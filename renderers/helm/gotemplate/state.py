@@ -1,0 +1,48 @@
+"""What an execution carries along, and the bounds that it is kept to."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from renderers.helm.gotemplate.errors import TemplateError
+
+MAX_OUTPUT: Final = 64 * 1024 * 1024
+MAX_STEPS: Final = 5_000_000
+MAX_DEPTH: Final = 1000
+
+
+class Budget:
+    """What all executions of one render may use together."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.steps = 0
+        self.depth = 0
+
+    def step(self) -> None:
+        """One more turn of a range."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise TemplateError(f"ranges take more than {MAX_STEPS} turns in all: give them less to go over")
+
+
+class State:
+    """One execution of a template: its output, its variables (in slots), and the templates that it can call."""
+
+    __slots__ = ("budget", "out", "templates", "variables")
+
+    def __init__(self, templates: "Mapping[str, Any]", variables: list[Any], budget: Budget) -> None:
+        self.templates = templates
+        self.variables = variables
+        self.budget = budget
+        self.out: list[str] = []
+
+    def write(self, text: str) -> None:
+        """Add to the output. Raises TemplateError when it grows beyond all measure."""
+        self.out.append(text)
+        self.budget.written += len(text)
+        if self.budget.written > MAX_OUTPUT:
+            raise TemplateError(f"the output is longer than {MAX_OUTPUT // 2**20} MiB")
+
+
+Value = Callable[[State, Any], Any]
+Step = Callable[[State, Any], str | None]
