@@ -10,6 +10,7 @@ from renderers.helm.gotemplate.values import (
     Function,
     TypedMap,
     Uint8,
+    Uint64,
     as_bytes,
     byte_length,
     byte_slice,
@@ -27,7 +28,7 @@ def _basic(value: Any) -> str:
     if type(value) is bool:
         return "bool"
     if isinstance(value, int):
-        return "uint" if type(value) is Uint8 else "int"
+        return "uint" if type(value) in (Uint8, Uint64) else "int"
     if type(value) is float:
         return "float"
     return "string" if type(value) is str else ""

@@ -106,10 +106,8 @@ class _Compiler:
 
         def run(state: State, dot: Any) -> str | None:
             found = value(state, dot)
-            if found is not None and (not isinstance(found, list | dict | int) or type(found) is bool):
+            if found is not None and not isinstance(found, list | dict):
                 raise error(f"range can't iterate over {print_value(found)}")
-            if len(slots) > 1 and isinstance(found, int):
-                raise error(f"can't use {print_value(found)} to iterate over more than one variable")
             empty = True
             for key, item in _turns(found):
                 empty = False
@@ -156,6 +154,4 @@ def _turns(value: Any) -> Iterator[tuple[Any, Any]]:
         return iter(())
     if isinstance(value, list):
         return enumerate(list(value))
-    if isinstance(value, dict):
-        return iter([(key, value[key]) for key in sorted(value)])
-    return ((number, number) for number in range(int(value)))
+    return iter([(key, value[key]) for key in sorted(value)])

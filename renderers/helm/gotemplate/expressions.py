@@ -19,6 +19,7 @@ from renderers.helm.gotemplate.values import (
 )
 
 _SHORT_CIRCUIT: Final = ("and", "or")
+_NO_METHODS: Final[Mapping[str, Function]] = {}
 _NAMED: Final = {"float": "float64", "map": "map[string]interface {}", "list": "[]interface {}"}
 Error = Callable[[str], TemplateError]
 
@@ -138,7 +139,7 @@ class Expressions:
                 return None
             for name in before:
                 value = _field(state, value, name, error)
-            method = value.methods.get(last) if isinstance(value, GoObject) else None
+            method = getattr(value, "methods", _NO_METHODS).get(last)
             if method is None:
                 if value is None or not isinstance(value, GoObject | dict):
                     _field(state, value, last, error)
@@ -322,10 +323,10 @@ def _field(state: State, value: Any, name: str, error: Error) -> Any:
         return value.get(name)
     if value is None:
         raise error(f"nil pointer evaluating interface {{}}.{name}")
+    method = getattr(value, "methods", _NO_METHODS).get(name)
+    if method is not None:
+        return _called(value, name, method, error)
     if isinstance(value, GoObject):
-        method = value.methods.get(name)
-        if method is not None:
-            return _called(value, name, method, error)
         try:
             return value.field(name)
         except KeyError:
@@ -337,7 +338,7 @@ def _field(state: State, value: Any, name: str, error: Error) -> Any:
     raise error(f"can't evaluate field {name} in type {type_of(value)}")
 
 
-def _called(value: GoObject, name: str, method: Function, error: Error) -> Any:
+def _called(value: Any, name: str, method: Function, error: Error) -> Any:
     if method.parameters:
         raise error(f"wrong number of args for {name}: want {len(method.parameters)} got 0")
     try:

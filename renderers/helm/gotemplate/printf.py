@@ -9,7 +9,7 @@ from renderers.helm.gotemplate.values import GoObject, as_bytes, as_text, kind_o
 
 MAX_WIDTH: Final = 1_000_000
 _VERB: Final = re.compile(r"%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d*))?(.|$)", re.DOTALL)
-_WHOLE: Final = frozenset(("int", "int64", "int32", "uint8"))
+_WHOLE: Final = frozenset(("int", "int64", "int32", "uint64", "uint8"))
 
 
 def print_value(value: Any) -> str:
@@ -109,7 +109,7 @@ class _Printer:
 
 class _Verb:
     def __init__(self, flags: str, width: int | None, precision: int | None, verb: str) -> None:
-        self.flags = flags
+        self.flags = flags.replace("+", "") if verb == "v" else flags
         self.width = width
         self.precision = precision
         self.verb = verb

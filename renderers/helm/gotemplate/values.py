@@ -22,6 +22,10 @@ class Int32(int):
     """An int32."""
 
 
+class Uint64(int):
+    """A uint64."""
+
+
 class Uint8(int):
     """A byte: what indexing a string gives."""
 
@@ -44,6 +48,10 @@ class TypedMap(dict[str, Any]):
 
     go_type: ClassVar[str] = "map[string]string"
     zero: ClassVar[Any] = ""
+
+    def copied(self, item: Callable[[Any], Any]) -> "TypedMap":
+        """A copy with `item` of each element."""
+        return type(self)((key, item(value)) for key, value in self.items())
 
 
 class Function(NamedTuple):
@@ -103,7 +111,38 @@ class Struct(GoObject):
         return "{" + " ".join(print_value(value) for value in self.fields.values()) + "}"
 
 
-_TYPES = {bool: "bool", str: "string", int: "int", float: "float64", Int64: "int64", Int32: "int32", Uint8: "uint8"}
+class Bytes(GoObject):
+    """A []uint8."""
+
+    go_type = "[]uint8"
+    go_kind = "slice"
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def go_print(self, verb: str) -> str:
+        return as_text(self.data) if verb == "s" else "[" + " ".join(map(str, self.data)) + "]"
+
+    def is_true(self) -> bool:
+        return bool(self.data)
+
+    def as_data(self) -> str:
+        """As JSON has it."""
+        import base64
+
+        return base64.b64encode(self.data).decode()
+
+
+_TYPES = {
+    bool: "bool",
+    str: "string",
+    int: "int",
+    float: "float64",
+    Int64: "int64",
+    Int32: "int32",
+    Uint64: "uint64",
+    Uint8: "uint8",
+}
 
 
 def type_of(value: Any) -> str:

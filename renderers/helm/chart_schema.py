@@ -1,0 +1,57 @@
+"""Checks values against `values.schema.json` of a chart and of those below it; nothing is fetched."""
+
+from typing import Any
+
+from gitops.model.errors import RenderError
+from renderers.helm.chart import Chart
+
+
+def check_schema(chart: Chart, values: dict[str, Any]) -> None:
+    """Raises RenderError that names each value that does not fit."""
+    problems = _problems(chart, values)
+    if problems:
+        raise RenderError(
+            "values don't meet the specifications of the schema(s) in the following chart(s):\n" + "\n".join(problems)
+        )
+
+
+def _problems(chart: Chart, values: dict[str, Any]) -> list[str]:
+    found = [f"{chart.name}:", *lines] if chart.schema is not None and (lines := _against(chart, values)) else []
+    for child in chart.dependencies:
+        below = values.get(child.name)
+        found += _problems(child, below if isinstance(below, dict) else {})
+    return found
+
+
+def _against(chart: Chart, values: dict[str, Any]) -> list[str]:
+    import jsonschema_rs
+    import orjson
+
+    where = f"{chart.label}/values.schema.json"
+    try:
+        schema = orjson.loads(chart.schema or b"null")
+    except ValueError as error:
+        raise RenderError(f"{where}: is no JSON: {error}") from None
+
+    def refused(uri: str) -> Any:
+        raise ValueError(f"{uri}: a schema of another place is not fetched")
+
+    try:
+        kind = jsonschema_rs.validator_for if isinstance(schema, dict) and "$schema" in schema else None
+        options: dict[str, Any] = {"retriever": refused, "validate_formats": True}
+        validator = kind(schema, **options) if kind else jsonschema_rs.Draft7Validator(schema, **options)
+        return [
+            f"- {'.'.join(map(str, error.instance_path)) or '(root)'}: {error.message}"
+            for error in validator.iter_errors(_whole(values))
+        ]
+    except (jsonschema_rs.ValidationError, ValueError) as error:
+        raise RenderError(f"{where}: cannot be used: {str(error).splitlines()[0]}") from None
+
+
+def _whole(value: Any) -> Any:
+    """Numbers without a fraction as integers, as JSON has them."""
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

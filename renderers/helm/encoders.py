@@ -1,0 +1,267 @@
+"""Values to JSON, YAML and TOML and back, as Go's encoding/json, sigs.k8s.io/yaml and BurntSushi/toml write them."""
+
+import json
+import math
+import re
+from typing import Any, Final
+
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
+from gitops.manifests.yaml_write import key_text, leaf_text, sorted_keys, write_document
+from renderers.helm.gotemplate import numbers
+from renderers.helm.gotemplate.printf import as_valid_text
+from renderers.helm.gotemplate.values import GoObject, as_bytes
+
+_MAX_DEPTH: Final = 200
+
+
+class EncodeError(Exception):
+    """A value has no such form."""
+
+
+# ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+_PLAIN: Final = re.compile(r'[^\x00-\x1f"\\\u2028\u2029\udc80-\udcff]*')
+_TO_ESCAPE: Final = re.compile(r'[\x00-\x1f"\\\u2028\u2029]')
+_TO_ESCAPE_HTML: Final = re.compile(r'[\x00-\x1f"\\\u2028\u2029<>&]')
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
+
+
+def json_string(text: str, html: bool = True) -> str:
+    """A string as encoding/json writes it; with `html`, what HTML could take for its own is escaped."""
+    if not text.isascii():
+        text = as_valid_text(text)
+    return '"' + (_TO_ESCAPE_HTML if html else _TO_ESCAPE).sub(_escaped, text) + '"'
+
+
+def to_json(value: Any, html: bool = True, depth: int = 0) -> str:
+    """json.Marshal. Raises EncodeError."""
+    if depth > _MAX_DEPTH:
+        raise EncodeError("json: unsupported value: it is nested too deeply")
+    if isinstance(value, dict):
+        pairs = (f"{json_string(key, html)}:{to_json(value[key], html, depth + 1)}" for key in sorted(value))
+        return "{" + ",".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join([to_json(item, html, depth + 1) for item in value]) + "]"
+    return _json_scalar(value, html)
+
+
+def _json_scalar(value: Any, html: bool) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return json_string(value, html)
+        case int():
+            return str(int(value))
+        case float():
+            if math.isnan(value) or math.isinf(value):
+                raise EncodeError(f"json: unsupported value: {numbers.format_g(value)}")
+            return numbers.format_json(value)
+        case GoObject():
+            return to_json(as_data(value), html)
+    raise EncodeError(f"json: unsupported type: {type(value).__name__}")
+
+
+def to_pretty_json(value: Any, margin: str = "") -> str:
+    """json.MarshalIndent with two spaces."""
+    inner = margin + "  "
+    if isinstance(value, dict) and value:
+        pairs = (f"{inner}{json_string(key)}: {to_pretty_json(value[key], inner)}" for key in sorted(value))
+        return "{\n" + ",\n".join(pairs) + f"\n{margin}}}"
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(inner + to_pretty_json(item, inner) for item in value) + f"\n{margin}]"
+    return to_json(value)
+
+
+def as_data(value: Any) -> Any:
+    """A Go object as maps, lists and scalars; the rest as it is."""
+    if isinstance(value, GoObject):
+        encode = getattr(value, "as_data", None)
+        if encode is None:
+            fields = getattr(value, "fields", None)
+            if fields is None:
+                return value.go_print("v")
+            return {key: as_data(item) for key, item in fields.items()}
+        return encode()
+    return value
+
+
+def from_json(text: str) -> Any:
+    """json.Unmarshal into an interface {}: numbers are float64. Raises ValueError."""
+    try:
+        return json.loads(as_valid_text(text), parse_int=_json_number, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("exceeded max depth") from None
+
+
+def _json_number(digits: str) -> float:
+    return float(digits)
+
+
+def _no_constant(word: str) -> float:
+    raise ValueError(f"invalid character '{word[0]}' looking for beginning of value")
+
+
+# ── YAML ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def to_yaml(value: Any) -> str:
+    """yaml.Marshal of sigs.k8s.io/yaml, its last line break cut off. Raises EncodeError."""
+    text = write_document(_yaml_ready(value, 0), sort=True)
+    return text.removesuffix("\n")
+
+
+def _yaml_ready(value: Any, depth: int) -> Any:
+    """The value as it is after a way through JSON."""
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else as_valid_text(value)
+    if kind is bool or value is None:
+        return value
+    if kind is float:
+        return _yaml_number(value)
+    if isinstance(value, int):
+        return int(value)
+    if depth > _MAX_DEPTH:
+        raise EncodeError("json: unsupported value: it is nested too deeply")
+    if isinstance(value, dict):
+        return {key: _yaml_ready(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_yaml_ready(item, depth + 1) for item in value]
+    return _yaml_ready(as_data(value), depth + 1)
+
+
+def _yaml_number(value: float) -> int | float:
+    if math.isnan(value) or math.isinf(value):
+        raise EncodeError(f"json: unsupported value: {numbers.format_g(value)}")
+    return int(value) if value.is_integer() and abs(value) < 2**63 else value
+
+
+def from_yaml(text: str) -> Any:
+    """yaml.Unmarshal into an interface {}: only the first document, numbers as float64. Raises ValueError."""
+    try:
+        return floats(Composer(decode(as_bytes(text))).document())
+    except YamlProblem as problem:
+        raise ValueError(f"error converting YAML to JSON: yaml: line {problem.line + 1}: {problem}") from None
+    except ManifestError as error:
+        raise ValueError(str(error)) from None
+
+
+def floats(value: Any) -> Any:
+    """The value with every integer as float64; maps and lists that an alias shares are copied."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is dict:
+        return {key: floats(item) for key, item in value.items()}
+    return [floats(item) for item in value] if kind is list else float(value)
+
+
+def to_yaml_pretty(value: Any) -> str:
+    """Helm's toYamlPretty: go-yaml version 3 with lists further in than their key, and no line folded."""
+    lines: list[str] = []
+    _pretty("", value, 0, lines)
+    return "".join(lines).removesuffix("\n")
+
+
+_NEVER_FOLDED: Final = -(10**9)
+
+
+def _pretty(head: str, value: Any, indent: int, lines: list[str]) -> None:
+    """`head` is what stands on the line so far: a margin and a `- ` or a `key:`."""
+    value = as_data(value)
+    margin = " " * indent
+    if isinstance(value, dict) and value:
+        lead = head if not head.endswith(":") else None
+        if lead is None:
+            lines.append(head + "\n")
+        for key in sorted_keys(value):
+            start = margin if lead is None else lead
+            lead = None
+            inner = f"{start}{key_text(key, indent)}"
+            _pretty(inner, value[key], indent + 2, lines)
+    elif isinstance(value, list) and value:
+        lead = head if not head.endswith(":") else None
+        if lead is None:
+            lines.append(head + "\n")
+        for item in value:
+            start = margin if lead is None else lead
+            lead = None
+            _pretty(start + "- ", item, indent + 2, lines)
+    else:
+        text = numbers.format_g(value) if isinstance(value, float) else leaf_text(value, indent, _NEVER_FOLDED)
+        lines.append(f"{head}{' ' if head.endswith(':') else ''}{text}\n")
+
+
+# ── TOML ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def to_toml(value: Any) -> str:
+    """toml.Encode: scalars of a table first, then its tables. Raises EncodeError."""
+    if not isinstance(value, dict):
+        raise EncodeError("toml: top-level values must be Go maps or structs")
+    lines: list[str] = []
+    _toml_table(value, (), lines)
+    return "".join(lines).removeprefix("\n")
+
+
+def _toml_table(table: dict[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
+    margin = "  " * len(path)
+    inner = [key for key in sorted(table) if isinstance(table[key], dict) or _is_tables(table[key])]
+    for key in sorted(table):
+        if key not in inner and table[key] is not None:
+            lines.append(f"{margin}{_toml_key(key)} = {_toml_value(table[key])}\n")
+    for key in inner:
+        name = ".".join(map(_toml_key, (*path, key)))
+        items = table[key] if isinstance(table[key], list) else [table[key]]
+        opening, closing = ("[[", "]]") if isinstance(table[key], list) else ("[", "]")
+        for item in items:
+            if len(path) == 0 or isinstance(table[key], list):
+                lines.append("\n")
+            lines.append(f"{margin}{opening}{name}{closing}\n")
+            _toml_table(item, (*path, key), lines)
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _toml_key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else _toml_string(key)
+
+
+def _toml_string(text: str) -> str:
+    return '"' + re.sub(r'[\x00-\x1f"\\\x7f]', _toml_escaped, text) + '"'
+
+
+def _toml_escaped(found: re.Match[str]) -> str:
+    return _ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
+
+
+def _toml_value(value: Any) -> str:
+    match value:
+        case None:
+            raise EncodeError("toml: cannot encode array with nil element")
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return _toml_string(value)
+        case int():
+            return str(int(value))
+        case float():
+            text = numbers.format_g(value, 21)
+            return text if "." in text or "e" in text or "n" in text.lower() else text + ".0"
+        case list():
+            return "[" + ", ".join(map(_toml_value, value)) + "]"
+        case dict():
+            return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(value[k])}" for k in sorted(value)) + "}"
+    return _toml_string(str(value))

@@ -1,0 +1,126 @@
+"""Renders the templates of a chart and of those below it: file by file, as `helm template` does."""
+
+import posixpath
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+from gitops.model.errors import RenderError
+from renderers.helm.chart import Chart
+from renderers.helm.functions import function_table
+from renderers.helm.functions_templates import REFUSAL
+from renderers.helm.gotemplate.errors import TemplateError
+from renderers.helm.gotemplate.state import Budget
+from renderers.helm.gotemplate.templates import TemplateSet
+from renderers.helm.gotemplate.values import as_text
+from renderers.helm.objects import ChartObject, Files, Values
+
+_FRAMES: Final = 12_000
+
+
+class Release(NamedTuple):
+    """What templates see as `.Release`."""
+
+    name: str
+    namespace: str
+    is_upgrade: bool = False
+    revision: int = 1
+
+    def as_map(self) -> dict[str, Any]:
+        """The map that templates see."""
+        return {
+            "Name": self.name,
+            "Namespace": self.namespace,
+            "IsUpgrade": self.is_upgrade,
+            "IsInstall": not self.is_upgrade,
+            "Revision": self.revision,
+            "Service": "Helm",
+        }
+
+
+class _Renderable(NamedTuple):
+    text: str
+    scope: dict[str, Any]
+    base: str
+
+
+def render_chart(chart: Chart, values: dict[str, Any], release: Release, capabilities: Any) -> dict[str, str]:
+    """Template path → text, partials left out. Raises RenderError."""
+    shared = {"Release": release.as_map(), "Capabilities": capabilities}
+    templates: dict[str, _Renderable] = {}
+    _collect(chart, values, shared, templates)
+    order = sorted(templates, key=lambda name: (name.count("/"), name), reverse=True)
+    with _deep():
+        return _rendered(templates, order)
+
+
+def _collect(chart: Chart, values: Any, shared: dict[str, Any], templates: dict[str, _Renderable]) -> dict[str, Any]:
+    below: dict[str, Any] = {}
+    scope = {
+        "Chart": ChartObject(chart),
+        "Files": Files(chart.files),
+        "Values": Values(values) if isinstance(values, dict) else Values(),
+        "Subcharts": below,
+        **shared,
+    }
+    for child in chart.dependencies:
+        below[child.name] = _collect(child, scope["Values"].get(child.name), shared, templates)
+    is_library = chart.metadata.kind.lower() == "library"
+    for file in chart.templates:
+        if is_library and not posixpath.basename(file.name).startswith("_"):
+            continue
+        name = posixpath.normpath(f"{chart.full_path}/{file.name}")
+        templates[name] = _Renderable(as_text(file.read()), scope, f"{chart.full_path}/templates")
+    return scope
+
+
+def _rendered(templates: dict[str, _Renderable], order: list[str]) -> dict[str, str]:
+    found = TemplateSet(function_table())
+    for name in order:
+        try:
+            found.add(name, templates[name].text)
+        except TemplateError as error:
+            raise RenderError(_parse_error(name, str(error))) from None
+    texts: dict[str, str] = {}
+    budget = Budget()
+    for name in order:
+        if posixpath.basename(name).startswith("_"):
+            continue
+        template = templates[name]
+        template.scope["Template"] = Values(Name=name, BasePath=template.base)
+        budget.depth = 0
+        try:
+            texts[name] = found.execute(name, template.scope, budget).replace("<no value>", "")
+        except TemplateError as error:
+            raise RenderError(_execution_error(name, str(error))) from None
+        except RecursionError:
+            raise RenderError(f"{name}: templates call each other too deeply") from None
+    return texts
+
+
+def _parse_error(name: str, text: str) -> str:
+    parts = text.split(": ")
+    if len(parts) == 1:
+        return f"parse error in ({name}): {text}"
+    return f"parse error at ({parts[1]}): {parts[-1]}"
+
+
+def _execution_error(name: str, text: str) -> str:
+    parts = text.split(": ", 2)
+    if len(parts) != 3:
+        return f"execution error in ({name}): {text}"
+    refused = re.search(f"{REFUSAL[0]}(.*){REFUSAL[1]}", parts[2], re.DOTALL)
+    return f"execution error at ({parts[1]}): {refused[1]}" if refused else text
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Templates may call each other a thousand deep, each over some of Python's frames."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, _FRAMES))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)

@@ -1,0 +1,190 @@
+"""Functions that encode and decode: JSON, YAML, TOML, base64, base32 and digests."""
+
+import base64
+import binascii
+import hashlib
+import re
+import tomllib
+import zlib
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any, Final
+
+from renderers.helm import encoders
+from renderers.helm.encoders import EncodeError
+from renderers.helm.gotemplate.errors import FunctionError
+from renderers.helm.gotemplate.values import Function, Int64, as_bytes, as_text, function
+
+
+def _or_nothing(encode: Callable[[Any], str]) -> Callable[[Any], str]:
+    """An encoder that gives nothing for what has no such form."""
+
+    def encoded(value: Any) -> str:
+        try:
+            return encode(value)
+        except EncodeError:
+            return ""
+
+    return encoded
+
+
+def _or_fail(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def called(value: Any) -> Any:
+        try:
+            return call(value)
+        except (EncodeError, ValueError) as error:
+            raise FunctionError(str(error)) from None
+
+    return called
+
+
+def _raw_json(value: Any) -> str:
+    return encoders.to_json(value, html=False)
+
+
+_DECODING: Final = "error unmarshaling JSON: while decoding JSON: "
+
+
+def from_yaml_map(text: str) -> dict[str, Any]:
+    """Helm's fromYaml: an error is the map's `Error`."""
+    return _map_of(encoders.from_yaml, text, _DECODING)
+
+
+def _map_of(read: Callable[[str], Any], text: str, prefix: str = "") -> dict[str, Any]:
+    try:
+        found = read(text)
+    except ValueError as error:
+        return {"Error": str(error)}
+    if found is None:
+        return {}
+    if isinstance(found, dict):
+        return found
+    kind = _json_kind(found)
+    return {"Error": f"{prefix}json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"}
+
+
+def _list_of(read: Callable[[str], Any], text: str, prefix: str = "") -> list[Any]:
+    try:
+        found = read(text)
+    except ValueError as error:
+        return [str(error)]
+    if found is None:
+        return []
+    if isinstance(found, list):
+        return found
+    return [f"{prefix}json: cannot unmarshal {_json_kind(found)} into Go value of type []interface {{}}"]
+
+
+def _json_kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return "object"
+    if isinstance(value, list):
+        return "array"
+    return {str: "string", bool: "bool"}.get(type(value), "number")
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return encoders.from_json(text)
+    except ValueError as error:
+        raise ValueError(_json_error(text, error)) from None
+
+
+def _json_error(text: str, error: ValueError) -> str:
+    if not text.strip():
+        return "unexpected end of JSON input"
+    at = getattr(error, "pos", 0)
+    if at >= len(text):
+        return "unexpected end of JSON input"
+    return f"invalid character {text[at]!r} looking for beginning of value"
+
+
+def _from_toml(text: str) -> dict[str, Any]:
+    try:
+        return dict(_plain(tomllib.loads(text)))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return {"Error": f"toml: {error}"}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case bool():
+            return value
+        case int():
+            return Int64(value)
+        case datetime() | date() | time():
+            return value.isoformat()
+    return value
+
+
+def _to_toml(value: Any) -> str:
+    try:
+        return encoders.to_toml(value)
+    except EncodeError as error:
+        return str(error)
+
+
+def _digest(name: str) -> Callable[[str], str]:
+    return lambda text: hashlib.new(name, as_bytes(text), usedforsecurity=False).hexdigest()
+
+
+def base64_encode(text: str) -> str:
+    """Standard base64."""
+    return base64.b64encode(as_bytes(text)).decode()
+
+
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+
+
+def base64_decode(text: str) -> str:
+    """Standard base64, or what Go says of text that is none."""
+    packed = text.replace("\n", "").replace("\r", "")
+    found = re.match(r"[A-Za-z0-9+/]*", packed)
+    end = found.end() if found else 0
+    rest = packed[end:]
+    if rest not in ("", "=", "==") or len(packed) % 4 or (rest and end % 4 == 0):
+        bad = end if rest and (rest[0] != "=" or end % 4 < 2) else len(packed) // 4 * 4 if len(packed) % 4 else end
+        return f"illegal base64 data at input byte {bad}"
+    try:
+        return as_text(base64.b64decode(packed))
+    except (binascii.Error, ValueError):
+        return f"illegal base64 data at input byte {end}"
+
+
+def _base32_decode(text: str) -> str:
+    try:
+        return as_text(base64.b32decode(text))
+    except (binascii.Error, ValueError):
+        found = re.match(r"[A-Z2-7]*", text)
+        return f"illegal base32 data at input byte {found.end() if found else 0}"
+
+
+ENCODING: Final[dict[str, Function]] = {
+    "adler32sum": function("string", lambda text: str(zlib.adler32(as_bytes(text)))),
+    "b32dec": function("string", _base32_decode),
+    "b32enc": function("string", lambda text: base64.b32encode(as_bytes(text)).decode()),
+    "b64dec": function("string", base64_decode),
+    "b64enc": function("string", base64_encode),
+    "fromJson": function("string", lambda text: _map_of(_from_json, text)),
+    "fromJsonArray": function("string", lambda text: _list_of(_from_json, text)),
+    "fromToml": function("string", _from_toml),
+    "fromYaml": function("string", from_yaml_map),
+    "fromYamlArray": function("string", lambda text: _list_of(encoders.from_yaml, text, _DECODING)),
+    "mustFromJson": function("string", _or_fail(_from_json)),
+    "mustToJson": function("any", _or_fail(encoders.to_json)),
+    "mustToPrettyJson": function("any", _or_fail(encoders.to_pretty_json)),
+    "mustToRawJson": function("any", _or_fail(_raw_json)),
+    "sha1sum": function("string", _digest("sha1")),
+    "sha256sum": function("string", _digest("sha256")),
+    "sha512sum": function("string", _digest("sha512")),
+    "toJson": function("any", _or_nothing(encoders.to_json)),
+    "toPrettyJson": function("any", _or_nothing(encoders.to_pretty_json)),
+    "toRawJson": function("any", _or_fail(_raw_json)),
+    "toToml": function("any", _to_toml),
+    "toYaml": function("any", _or_nothing(encoders.to_yaml)),
+    "toYamlPretty": function("any", _or_nothing(encoders.to_yaml_pretty)),
+}

@@ -1,0 +1,129 @@
+"""Regular expressions of RE2, as Go's regexp and sprig 3 use them."""
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+import re2
+
+from renderers.helm.gotemplate.errors import FunctionError
+from renderers.helm.gotemplate.values import Function, TypedList, as_bytes, as_text, function
+
+_MAX_MEMORY: Final = 8 * 1024 * 1024
+_NO_LIMIT: Final = 1 << 62
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MAX_MEMORY
+    return options
+
+
+@lru_cache(maxsize=512)
+def _compiled(expression: str) -> Any:
+    try:
+        return re2.compile(as_bytes(expression), options=_options())
+    except re2.error as error:
+        told = error.args[0] if error.args else error
+        told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+        raise FunctionError(f"error parsing regexp: {told}: `{expression}`") from None
+
+
+def _must_match(expression: str, text: str) -> bool:
+    return _compiled(expression).search(as_bytes(text)) is not None
+
+
+def _match(expression: str, text: str) -> bool:
+    try:
+        return _must_match(expression, text)
+    except FunctionError:
+        return False
+
+
+def _find(expression: str, text: str) -> str:
+    found = _compiled(expression).search(as_bytes(text))
+    return as_text(found[0]) if found else ""
+
+
+def _spans(expression: str, data: bytes) -> list[Any]:
+    """All matches; an empty one right behind another does not count, as in Go."""
+    found, end = [], -1
+    for match in _compiled(expression).finditer(data):
+        if match.start() == match.end() == end:
+            continue
+        found.append(match)
+        end = match.end()
+    return found
+
+
+def _find_all(expression: str, text: str, count: int) -> TypedList:
+    found = _spans(expression, as_bytes(text))
+    return TypedList.of_text(as_text(match[0]) for match in found[: count if count >= 0 else _NO_LIMIT])
+
+
+_REFERENCE: Final = re.compile(rb"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
+
+
+def _expanded(match: Any, template: bytes, names: dict[str, int]) -> bytes:
+    def value(found: re.Match[bytes]) -> bytes:
+        if found[0] == b"$$":
+            return b"$"
+        name = (found[1] or found[2]).decode()
+        number = int(name) if name.isdecimal() and (name == "0" or name[0] != "0") else names.get(name, -1)
+        if not 0 <= number <= len(match.groups()):
+            return b""
+        return match[number] or b""
+
+    return _REFERENCE.sub(value, template)
+
+
+def _replaced(expression: str, text: str, replacement: str, literal: bool) -> str:
+    data, template = as_bytes(text), as_bytes(replacement)
+    names = dict(_compiled(expression).groupindex)
+    pieces, at = [], 0
+    for match in _spans(expression, data):
+        pieces += [data[at : match.start()], template if literal else _expanded(match, template, names)]
+        at = match.end()
+    return as_text(b"".join([*pieces, data[at:]]))
+
+
+def _split(expression: str, text: str, count: int) -> TypedList:
+    if count == 0:
+        return TypedList("string")
+    data = as_bytes(text)
+    if expression and not data:
+        return TypedList.of_text([""])
+    parts: list[bytes] = []
+    begin = end = 0
+    for match in _spans(expression, data):
+        if 0 < count == len(parts) + 1:
+            break
+        end = match.start()
+        if match.end() != 0:
+            parts.append(data[begin:end])
+        begin = match.end()
+    if end != len(data):
+        parts.append(data[begin:])
+    return TypedList.of_text(map(as_text, parts))
+
+
+def _quote_meta(text: str) -> str:
+    return re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", text)
+
+
+_EACH: Final[dict[str, tuple[str, Any]]] = {
+    "regexFind": ("string string", _find),
+    "regexFindAll": ("string string int", _find_all),
+    "regexReplaceAll": ("string string string", lambda e, text, to: _replaced(e, text, to, literal=False)),
+    "regexReplaceAllLiteral": ("string string string", lambda e, text, to: _replaced(e, text, to, literal=True)),
+    "regexSplit": ("string string int", _split),
+}
+
+REGEX: Final[dict[str, Function]] = {
+    **{name: function(*entry) for name, entry in _EACH.items()},
+    **{f"mustR{name[1:]}": function(*entry) for name, entry in _EACH.items()},
+    "regexMatch": function("string string", _match),
+    "mustRegexMatch": function("string string", _must_match),
+    "regexQuoteMeta": function("string", _quote_meta),
+}

@@ -1,0 +1,291 @@
+"""Functions of strings, as sprig 3 has them."""
+
+import re
+from typing import Any, Final
+
+from renderers.helm.gotemplate.errors import FunctionError
+from renderers.helm.gotemplate.printf import print_value, quote
+from renderers.helm.gotemplate.values import (
+    Bytes,
+    Function,
+    TypedList,
+    TypedMap,
+    as_bytes,
+    as_text,
+    byte_length,
+    byte_slice,
+    function,
+)
+from renderers.helm.word_case import joined_words
+
+MAX_TEXT: Final = 64 * 1024 * 1024
+_SPACE: Final = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def text_of(value: Any) -> str:
+    """sprig's strval."""
+    if isinstance(value, Bytes):
+        return as_text(value.data)
+    return value if type(value) is str else print_value(value)
+
+
+def texts_of(value: Any) -> list[str]:
+    """sprig's strslice: the elements that are not nil, as text."""
+    if isinstance(value, list):
+        return [text_of(item) for item in value if item is not None]
+    return [] if value is None else [text_of(value)]
+
+
+def bounded(length: int, what: str) -> None:
+    """Raises FunctionError for a text beyond all measure."""
+    if length > MAX_TEXT:
+        raise FunctionError(f"{what}: a text of more than {MAX_TEXT // 2**20} MiB is refused")
+
+
+def _repeat(count: int, text: str) -> str:
+    if count < 0:
+        raise FunctionError("strings: negative Repeat count")
+    bounded(count * len(text), "repeat")
+    return text * count
+
+
+def _trunc(count: int, text: str) -> str:
+    length = byte_length(text)
+    if count < 0 and length + count > 0:
+        return byte_slice(text, length + count)
+    return byte_slice(text, 0, count) if 0 <= count < length else text
+
+
+def _substr(start: int, end: int, text: str) -> str:
+    length = byte_length(text)
+    if start < 0:
+        if not 0 <= end <= length:
+            raise FunctionError(f"runtime error: slice bounds out of range [:{end}] with length {length}")
+        return byte_slice(text, 0, end)
+    if end < 0 or end > length:
+        end = length
+    if start > end:
+        raise FunctionError(f"runtime error: slice bounds out of range [{start}:{end}]")
+    return byte_slice(text, start, end)
+
+
+def indent(spaces: int, text: str) -> str:
+    """Every line `spaces` further in, empty ones too."""
+    if spaces < 0:
+        raise FunctionError("strings: negative Repeat count")
+    bounded(spaces * (text.count("\n") + 1) + len(text), "indent")
+    pad = " " * spaces
+    return pad + text.replace("\n", "\n" + pad)
+
+
+def _replace(old: str, new: str, text: str) -> str:
+    bounded(text.count(old) * len(new) + len(text), "replace")
+    return text.replace(old, new)
+
+
+def _quote(*values: Any) -> str:
+    return " ".join(quote(text_of(value)) for value in values if value is not None)
+
+
+def _squote(*values: Any) -> str:
+    return " ".join(f"'{print_value(value)}'" for value in values if value is not None)
+
+
+def _cat(*values: Any) -> str:
+    return " ".join(print_value(value) for value in values if value is not None)
+
+
+def _title(text: str) -> str:
+    """Go's strings.Title."""
+    pieces, before = [], " "
+    for each in text:
+        inside = before.isalnum() or before == "_" or (ord(before) >= 128 and before not in _SPACE)
+        pieces.append(each if inside or len(each.title()) > 1 else each.title())
+        before = each
+    return "".join(pieces)
+
+
+def split_text(separator: str, text: str) -> list[str]:
+    """Go's strings.Split."""
+    return text.split(separator) if separator else list(text)
+
+
+def _split(separator: str, text: str) -> TypedMap:
+    return TypedMap((f"_{number}", part) for number, part in enumerate(split_text(separator, text)))
+
+
+def _splitn(separator: str, count: int, text: str) -> TypedMap:
+    if count == 0:
+        return TypedMap()
+    if count < 0:
+        return _split(separator, text)
+    parts = text.split(separator, count - 1) if separator else [*text[: count - 1], text[count - 1 :]]
+    return TypedMap((f"_{number}", part) for number, part in enumerate(parts))
+
+
+def _abbrev(width: int, text: str) -> str:
+    if width < 4 or byte_length(text) <= width:
+        return text
+    return byte_slice(text, 0, width - 3) + "..."
+
+
+def _abbrevboth(left: int, right: int, text: str) -> str:
+    length = byte_length(text)
+    if right < 4 or (left > 0 and right < 7) or length <= right:
+        return text
+    left = min(left, length)
+    if length - left < right - 3:
+        left = length - (right - 3)
+    if left <= 4:
+        return byte_slice(text, 0, right - 3) + "..."
+    if left + right - 3 < length:
+        return "..." + _abbrev(right - 3, byte_slice(text, left))
+    return "..." + byte_slice(text, length - (right - 3))
+
+
+def _swapcase(text: str) -> str:
+    pieces, before_is_space = [], True
+    for each in text:
+        if each.isupper() or each.istitle():
+            pieces.append(each.lower())
+        elif each.islower():
+            pieces.append(each.title() if before_is_space else each.upper())
+        else:
+            pieces.append(each)
+        before_is_space = each in _SPACE
+    return "".join(pieces)
+
+
+def _wrap(width: int, separator: str, text: str, wrap_long: bool) -> str:
+    """goutils' WrapCustom."""
+    width = max(width, 1)
+    separator = separator or "\n"
+    pieces: list[str] = []
+    offset = 0
+    while len(text) - offset > width:
+        if text[offset] == " ":
+            offset += 1
+            continue
+        space = text.rfind(" ", offset, width + offset + 1)
+        if space >= offset:
+            pieces += [text[offset:space], separator]
+            offset = space + 1
+        elif wrap_long:
+            pieces += [text[offset : width + offset], separator]
+            offset += width
+        else:
+            space = text.find(" ", width + offset)
+            if space < 0:
+                pieces.append(text[offset:])
+                offset = len(text)
+            else:
+                pieces += [text[offset:space], separator]
+                offset = space + 1
+    return "".join([*pieces, text[offset:]])
+
+
+def _pascal(text: str) -> str:
+    """xstrings' ToPascalCase."""
+    lead = re.match(r"[-_\s]*", text)
+    start = lead.end() if lead else 0
+    if start == len(text):
+        return text
+    pieces, before = [text[:start]], text[start].upper()
+    for each in text[start + 1 :]:
+        if _joins(each) and _joins(before):
+            pieces.append(before)
+            before = each
+            continue
+        if _joins(before):
+            each = each.upper()
+        else:
+            pieces.append(before)
+        before = each
+    return "".join([*pieces, before])
+
+
+def _joins(each: str) -> bool:
+    return each in "-_" or each in _SPACE
+
+
+def _plural(one: str, many: str, count: int) -> str:
+    return one if count == 1 else many
+
+
+def _sorted(value: Any) -> list[str]:
+    return sorted(texts_of(value), key=as_bytes) if isinstance(value, list) else [text_of(value)]
+
+
+def _contains(part: str, text: str) -> bool:
+    return part in text
+
+
+def _trim_text(characters: str, text: str) -> str:
+    return text.strip(characters) if characters else text
+
+
+def _seq(*numbers: int) -> str:
+    from renderers.helm.functions_math import until_step
+
+    step = 1
+    match numbers:
+        case (end,):
+            start, step = 1, -1 if end < 1 else 1
+            turns = until_step(start, end + step, step)
+        case (start, end):
+            step = -1 if end < start else 1
+            turns = until_step(start, end + step, step)
+        case (start, given, end):
+            if end < start:
+                if given > 0:
+                    return ""
+                step = -1
+            turns = until_step(start, end + step, given)
+        case _:
+            return ""
+    return " ".join(map(str, turns))
+
+
+STRINGS: Final[dict[str, Function]] = {
+    "abbrev": function("int string", _abbrev),
+    "abbrevboth": function("int int string", _abbrevboth),
+    "camelcase": function("string", _pascal),
+    "cat": function("any...", _cat),
+    "contains": function("string string", _contains),
+    "hasPrefix": function("string string", lambda part, text: text.startswith(part)),
+    "hasSuffix": function("string string", lambda part, text: text.endswith(part)),
+    "hello": function("", lambda: "Hello!"),
+    "indent": function("int string", indent),
+    "initials": function("string", lambda text: "".join(word[0] for word in text.split())),
+    "join": function("string any", lambda separator, value: separator.join(texts_of(value))),
+    "kebabcase": function("string", lambda text: joined_words("-", text)),
+    "lower": function("string", str.lower),
+    "nindent": function("int string", lambda spaces, text: "\n" + indent(spaces, text)),
+    "nospace": function("string", lambda text: "".join(each for each in text if each not in _SPACE)),
+    "plural": function("string string int", _plural),
+    "quote": function("any...", _quote),
+    "repeat": function("int string", _repeat),
+    "replace": function("string string string", _replace),
+    "seq": function("int...", _seq),
+    "snakecase": function("string", lambda text: joined_words("_", text)),
+    "sortAlpha": function("any", lambda value: TypedList.of_text(_sorted(value))),
+    "split": function("string string", _split),
+    "splitList": function("string string", lambda separator, text: TypedList.of_text(split_text(separator, text))),
+    "splitn": function("string int string", _splitn),
+    "squote": function("any...", _squote),
+    "substr": function("int int string", _substr),
+    "swapcase": function("string", _swapcase),
+    "title": function("string", _title),
+    "toString": function("any", text_of),
+    "toStrings": function("any", lambda value: TypedList.of_text(texts_of(value))),
+    "trim": function("string", lambda text: text.strip(_SPACE)),
+    "trimAll": function("string string", _trim_text),
+    "trimPrefix": function("string string", lambda part, text: text.removeprefix(part)),
+    "trimSuffix": function("string string", lambda part, text: text.removesuffix(part)),
+    "trimall": function("string string", _trim_text),
+    "trunc": function("int string", _trunc),
+    "untitle": function("string", lambda text: re.sub(r"(^|\s)(\S)", lambda f: f[1] + f[2].lower(), text)),
+    "upper": function("string", str.upper),
+    "wrap": function("int string", lambda width, text: _wrap(width, "\n", text, wrap_long=False)),
+    "wrapWith": function("int string string", lambda width, by, text: _wrap(width, by, text, wrap_long=True)),
+}  # fmt: skip
