@@ -204,7 +204,7 @@ def _dependency(data: dict[str, Any], where: str) -> Dependency:
 def _check(metadata: Metadata, where: str) -> None:
     if not metadata.name:
         raise RenderError(f"{where}: name is missing: give the chart a name")
-    if "/" in metadata.name or metadata.name in (".", ".."):
+    if "/" in metadata.name:
         raise RenderError(f'{where}: name: "{metadata.name}" is invalid: it holds a path')
     if not metadata.version:
         raise RenderError(f"{where}: version is missing: give the chart a version, such as 0.1.0")

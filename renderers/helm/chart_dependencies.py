@@ -61,14 +61,8 @@ def _is_meant(child: Chart, wanted: Dependency) -> bool:
 
 
 def _copied(chart: Chart, name: str) -> Chart:
-    """The chart under a name; two aliases of one chart share nothing that is changed."""
-    fields = {**chart.metadata.fields, "name": name}
-    metadata = replace(
-        chart.metadata, name=name, fields=fields, dependencies=[replace(each) for each in chart.metadata.dependencies]
-    )
-    copied = replace(chart, metadata=metadata)
-    copied.set_dependencies([_copied(child, child.name) for child in chart.dependencies])
-    return copied
+    """The chart under a name. As in Helm, two aliases of one chart share the charts below it."""
+    return replace(chart, metadata=replace(chart.metadata, name=name, fields={**chart.metadata.fields, "name": name}))
 
 
 def _by_tags(wanted: list[Dependency], values: Values) -> None:

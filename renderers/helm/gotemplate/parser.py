@@ -206,40 +206,50 @@ class _Parser:
     def _pipeline(self, context: str, end: str) -> nodes.Pipe:
         first = self._skip_space()
         pipe = nodes.Pipe(first.at, [])
-        self._declarations(pipe, context)
+        fresh = self._declarations(pipe, context)
         while True:
             token = self._skip_space()
             if token.kind == end:
                 self._take()
                 self._check(pipe, context, token.at)
+                self._declare(pipe, fresh)
                 return pipe
             if token.kind not in _OPERANDS:
                 raise self._unexpected(token, context)
             pipe.commands.append(self._command())
 
-    def _declarations(self, pipe: nodes.Pipe, context: str) -> None:
+    def _declare(self, pipe: nodes.Pipe, fresh: list[str]) -> None:
+        """New variables are there once their value is: `$x := f $x` still sees the one before."""
+        for name in fresh:
+            self._scopes.append(name)
+            self._slots = max(self._slots, len(self._scopes))
+            pipe.declared.append((name, len(self._scopes) - 1))
+
+    def _declarations(self, pipe: nodes.Pipe, context: str) -> list[str]:
+        """Take the variables in front of a pipeline; the names of those that are new are given back."""
+        fresh: list[str] = []
         while True:
             start = self._next
             variable = self._skip_space()
             if variable.kind != "variable":
-                return
+                return fresh
             self._take()
             sign = self._skip_space()
             if sign.kind in (":=", "="):
                 self._take()
                 pipe.assigns = sign.kind == "="
-                pipe.declared.append(self._declared(variable, pipe.assigns))
-            elif sign.kind == "," and context == "range" and len(pipe.declared) < 2:
+                self._named(variable, pipe, fresh)
+            elif sign.kind == "," and context == "range" and not pipe.declared and not fresh:
                 self._take()
                 follows = self._skip_space()
                 if follows.kind != "variable":
                     raise self._error("range can only initialize variables", variable.at)
-                assigns = self._assigns_ahead()
-                pipe.declared.append(self._declared(variable, assigns))
+                pipe.assigns = self._assigns_ahead()
+                self._named(variable, pipe, fresh)
                 continue
             else:
                 self._next = start
-            return
+            return fresh
 
     def _assigns_ahead(self) -> bool:
         at = self._next + 1
@@ -247,12 +257,11 @@ class _Parser:
             at += 1
         return self._tokens[at].kind == "="
 
-    def _declared(self, variable: Token, assigns: bool) -> tuple[str, int]:
-        if assigns:
-            return variable.text, self._slot(variable)
-        self._scopes.append(variable.text)
-        self._slots = max(self._slots, len(self._scopes))
-        return variable.text, len(self._scopes) - 1
+    def _named(self, variable: Token, pipe: nodes.Pipe, fresh: list[str]) -> None:
+        if pipe.assigns:
+            pipe.declared.append((variable.text, self._slot(variable)))
+        else:
+            fresh.append(variable.text)
 
     def _slot(self, variable: Token) -> int:
         for slot in range(len(self._scopes) - 1, -1, -1):
