@@ -41,7 +41,6 @@ LONGEST = 366 * 24 * 3600.0
 # What is read here is worked with on the loop that all Applications share.
 MOST_TEXT, MOST_ITEMS, MOST_DURATION = 1024, 256, 64
 MOST_NUMBER = 1_000_000
-NO_HELM = "Helm charts cannot be rendered yet: render the chart with `helm template` and commit that"
 T = TypeVar("T")
 
 
@@ -274,8 +273,7 @@ class _Reader:
 
     def _choice(self, words: tuple[str, ...], value: Any, field: tuple[str | int, ...]) -> str:
         if value not in words:
-            hint = f" ({NO_HELM})" if value == "helm" else ""
-            raise self._error(field, f"expected one of {', '.join(words)}, got {value!r}{hint}")
+            raise self._error(field, f"expected one of {', '.join(words)}, got {value!r}")
         return str(value)
 
     def _list(self, hint: Any, value: Any, field: tuple[str | int, ...], place: tuple[str, str]) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 | found at the path | renderer |
 |---|---|
-| `Chart.yaml` | none yet, and told so |
+| `Chart.yaml` | helm |
 | `kustomization.yaml`, `kustomization.yml` or `Kustomization` | kustomize |
 | a `*.j2` file, at any depth | template |
 | anything else | plain |
@@ -33,6 +33,7 @@ _BUILT_IN: Final = {
     "plain": "renderers.plain",
     "template": "renderers.template",
     "kustomize": "renderers.kustomize.render",
+    "helm": "renderers.helm.render",
 }
 
 
@@ -48,7 +49,7 @@ def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Re
     answer = _renderer(spec.renderer if spec.renderer != "auto" else renderer_for(tree, path))(
         tree, spec, context or Context()
     )
-    if isinstance(answer, Rendered) and not answer.manifests and answer.renderer != "kustomize":
+    if isinstance(answer, Rendered) and not answer.manifests and answer.renderer not in ("kustomize", "helm"):
         raise RenderError(f"{spec.path}: nothing to render there (no manifest in any file that was read)")
     return answer
 
@@ -77,8 +78,6 @@ def renderer_for(tree: Tree, path: str) -> str:
 
 
 def _renderer(name: str) -> Renderer:
-    if name == "helm":
-        raise RenderError("Helm charts cannot be rendered yet: render the chart with `helm template` and commit that")
     if name in _BUILT_IN:
         found: Renderer = import_module(_BUILT_IN[name]).render
         return found

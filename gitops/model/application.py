@@ -13,7 +13,7 @@ from gitops.model.patterns import PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE
 from gitops.model.source_name import without_userinfo
 
 GROUP, KIND = "gitops.dev", "Application"
-Renderer = Literal["auto", "plain", "kustomize", "template"]
+Renderer = Literal["auto", "plain", "kustomize", "template", "helm"]
 Drift = Literal["ignore", "report", "correct"]
 
 
@@ -46,6 +46,43 @@ class TemplateOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class HelmParameter:
+    """One value of a chart, as `--set name=value` gives it; with `forceString` it stays text."""
+
+    name: str
+    value: str = ""
+    forceString: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HelmFileParameter:
+    """One value of a chart, which is the content of a file: `--set-file name=path`."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HelmOptions:
+    """How a chart is rendered. The release is called as the Application; `values` come after the files of
+    `valueFiles` (relative to the chart), then `parameters` and `fileParameters`. `kubeVersion` and `apiVersions`
+    are what the chart is told of the cluster.
+    """
+
+    releaseName: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    valueFiles: tuple[str, ...] = ()
+    ignoreMissingValueFiles: bool = False
+    parameters: tuple[HelmParameter, ...] = ()
+    fileParameters: tuple[HelmFileParameter, ...] = ()
+    skipCRDs: bool = False
+    skipTests: bool = False
+    skipSchemaValidation: bool = False
+    apiVersions: tuple[str, ...] = ()
+    kubeVersion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """Where the credentials of a repository are found; never the credentials themselves."""
 
@@ -65,6 +102,7 @@ class SourceSpec:
     plain: PlainOptions = PlainOptions()
     kustomize: KustomizeOptions = KustomizeOptions()
     template: TemplateOptions = field(default_factory=TemplateOptions)
+    helm: HelmOptions = field(default_factory=HelmOptions)
     credentials: Credentials = Credentials()
 
     @property

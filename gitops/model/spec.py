@@ -51,6 +51,7 @@ def _how(source: SourceSpec) -> SourceSpec:
         plain=source.plain,
         kustomize=source.kustomize,
         template=TemplateOptions(valueFiles=source.template.valueFiles),
+        helm=replace(source.helm, values={}, parameters=()),
         credentials=replace(reached, proxy="" if "@" in reached.proxy else reached.proxy),
     )
 

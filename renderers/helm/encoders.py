@@ -114,8 +114,9 @@ def _no_constant(word: str) -> float:
 
 def to_yaml(value: Any) -> str:
     """yaml.Marshal of sigs.k8s.io/yaml, its last line break cut off. Raises EncodeError."""
-    text = write_document(_yaml_ready(value, 0), sort=True)
-    return text.removesuffix("\n")
+    if isinstance(value, str):
+        return leaf_text(_yaml_ready(value, 0), 2, 0).removesuffix("\n")
+    return write_document(_yaml_ready(value, 0), sort=True).removesuffix("\n")
 
 
 def _yaml_ready(value: Any, depth: int) -> Any:
@@ -149,9 +150,16 @@ def from_yaml(text: str) -> Any:
     try:
         return floats(Composer(decode(as_bytes(text))).document())
     except YamlProblem as problem:
-        raise ValueError(f"error converting YAML to JSON: yaml: line {problem.line + 1}: {problem}") from None
+        raise ValueError(f"error converting YAML to JSON: yaml: {_go_words(problem)}") from None
     except ManifestError as error:
         raise ValueError(str(error)) from None
+
+
+def _go_words(problem: YamlProblem) -> str:
+    """The problem as go-yaml tells it: without what was going on, and lines counted in its own way."""
+    text, _, during = str(problem).removeprefix("not YAML: ").partition(" while ")
+    line = problem.line + during.startswith("scanning") if problem.line else 0
+    return f"line {line}: {text}" if line else text
 
 
 def floats(value: Any) -> Any:

@@ -186,12 +186,9 @@ def _bcrypt(text: str) -> str:
     return bcrypt.hashpw(password.split(b"\0")[0], bcrypt.gensalt(10, b"2a")).decode()
 
 
-def _htpasswd(user: str, password: str, *algorithm: str) -> str:
+def _htpasswd(user: str, password: str) -> str:
     if ":" in user:
         return f"invalid username: {user}"
-    if algorithm and algorithm[0] == "sha":
-        digest = hashlib.sha1(as_bytes(password), usedforsecurity=False).digest()
-        return f"{user}:{{SHA}}{base64.b64encode(digest).decode()}"
     return f"{user}:{_bcrypt(password)}"
 
 
@@ -283,5 +280,5 @@ CRYPTO: Final[dict[str, Function]] = {
     "genSelfSignedCertWithKey": function("string list list int string", _self_signed),
     "genSignedCert": function("string list list int cert", _signed_by),
     "genSignedCertWithKey": function("string list list int cert string", _signed_by),
-    "htpasswd": function("string string string...", _htpasswd),
+    "htpasswd": function("string string", _htpasswd),
 }

@@ -1,6 +1,7 @@
 """Regular expressions of RE2, as Go's regexp and sprig 3 use them."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -20,6 +21,28 @@ def _options() -> Any:
     return options
 
 
+_GO_WORDS: Final = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+}
+
+
+def _or_panic(call: Callable[..., Any]) -> Callable[..., Any]:
+    """What Go's MustCompile says of an expression that cannot be read."""
+
+    def called(expression: str, *others: Any) -> Any:
+        try:
+            return call(expression, *others)
+        except FunctionError as error:
+            raise FunctionError(f"regexp: Compile(`{expression}`): {error}") from None
+
+    return called
+
+
 @lru_cache(maxsize=512)
 def _compiled(expression: str) -> Any:
     try:
@@ -27,7 +50,8 @@ def _compiled(expression: str) -> Any:
     except re2.error as error:
         told = error.args[0] if error.args else error
         told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
-        raise FunctionError(f"error parsing regexp: {told}: `{expression}`") from None
+        code, _, part = told.partition(": ")
+        raise FunctionError(f"error parsing regexp: {_GO_WORDS.get(code, code)}: `{part or expression}`") from None
 
 
 def _must_match(expression: str, text: str) -> bool:
@@ -80,7 +104,8 @@ def _expanded(match: Any, template: bytes, names: dict[str, int]) -> bytes:
 
 def _replaced(expression: str, text: str, replacement: str, literal: bool) -> str:
     data, template = as_bytes(text), as_bytes(replacement)
-    names = dict(_compiled(expression).groupindex)
+    groups = _compiled(expression).groupindex
+    names = {as_text(name) if isinstance(name, bytes) else name: number for name, number in groups.items()}
     pieces, at = [], 0
     for match in _spans(expression, data):
         pieces += [data[at : match.start()], template if literal else _expanded(match, template, names)]
@@ -121,7 +146,7 @@ _EACH: Final[dict[str, tuple[str, Any]]] = {
 }
 
 REGEX: Final[dict[str, Function]] = {
-    **{name: function(*entry) for name, entry in _EACH.items()},
+    **{name: function(kinds, _or_panic(call)) for name, (kinds, call) in _EACH.items()},
     **{f"mustR{name[1:]}": function(*entry) for name, entry in _EACH.items()},
     "regexMatch": function("string string", _match),
     "mustRegexMatch": function("string string", _must_match),

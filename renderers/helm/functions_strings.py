@@ -212,6 +212,11 @@ def _plural(one: str, many: str, count: int) -> str:
     return one if count == 1 else many
 
 
+def _without_space(text: str) -> str:
+    """goutils' DeleteWhiteSpace, which takes every byte for a character."""
+    return "".join(each for each in as_bytes(text).decode("latin-1") if each not in _SPACE)
+
+
 def _sorted(value: Any) -> list[str]:
     return sorted(texts_of(value), key=as_bytes) if isinstance(value, list) else [text_of(value)]
 
@@ -261,7 +266,7 @@ STRINGS: Final[dict[str, Function]] = {
     "kebabcase": function("string", lambda text: joined_words("-", text)),
     "lower": function("string", str.lower),
     "nindent": function("int string", lambda spaces, text: "\n" + indent(spaces, text)),
-    "nospace": function("string", lambda text: "".join(each for each in text if each not in _SPACE)),
+    "nospace": function("string", _without_space),
     "plural": function("string string int", _plural),
     "quote": function("any...", _quote),
     "repeat": function("int string", _repeat),

@@ -59,7 +59,7 @@ def _same(first: Any, kind: str, other: Any) -> bool:
             f"non-comparable types {print_value(first)}: {type_of(first)}, {print_value(other)}: {type_of(other)}"
         )
     if isinstance(first, list | dict):
-        raise FunctionError(f"non-comparable type {print_value(first)}: {type_of(other)}")
+        raise FunctionError(f"non-comparable type {sprintf('%s', first)}: {type_of(other)}")
     return first is other or bool(first == other)
 
 
@@ -137,7 +137,7 @@ def length(item: Any) -> int:
     if isinstance(item, list | dict):
         return len(item)
     if item is None:
-        raise FunctionError("len of nil pointer")
+        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
     raise FunctionError(f"len of type {type_of(item)}")
 
 

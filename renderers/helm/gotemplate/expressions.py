@@ -102,7 +102,7 @@ class Expressions:
     def _fields(
         self, node: nodes.Node, start: Value, names: tuple[str, ...], args: list[nodes.Node], final: Value | None
     ) -> Value:
-        error = self.error_at(node)
+        error = self.error_at(_told(node))
         if args or final is not None:
             return self._method(node, start, names, args, final)
         if len(names) == 1:
@@ -120,8 +120,10 @@ class Expressions:
             value = start(state, dot)
             if value is None:
                 return None
+            kind = ""
             for name in names:
-                value = value.get(name) if type(value) is dict else _field(state, value, name, error)
+                value = value.get(name) if type(value) is dict else _field(state, value, name, error, kind)
+                kind = "interface {}"
             return value
 
         return walk
@@ -233,6 +235,14 @@ class Expressions:
         return _checked(self._operand(node), kind, error)
 
 
+def _told(node: nodes.Node) -> nodes.Node:
+    """What a message names: of fields behind parentheses, a single thing inside of them."""
+    inner = node.node if isinstance(node, nodes.Chain) else node
+    if isinstance(inner, nodes.Pipe) and len(inner.commands) == 1 and len(inner.commands[0].args) == 1:
+        return inner.commands[0].args[0]
+    return node
+
+
 def _dot(state: State, dot: Any) -> Any:
     return dot
 
@@ -317,8 +327,8 @@ def _logic(given: list[Value], stops: bool) -> Value:
     return logic
 
 
-def _field(state: State, value: Any, name: str, error: Error) -> Any:
-    """One field of a value that is no plain map."""
+def _field(state: State, value: Any, name: str, error: Error, kind: str = "") -> Any:
+    """One field of a value that is no plain map; `kind` is its type in messages, where it is not its own."""
     if type(value) is dict:
         return value.get(name)
     if value is None:
@@ -335,7 +345,7 @@ def _field(state: State, value: Any, name: str, error: Error) -> Any:
         return value.get(name, value.zero)
     if isinstance(value, dict):
         return value.get(name)
-    raise error(f"can't evaluate field {name} in type {type_of(value)}")
+    raise error(f"can't evaluate field {name} in type {kind or type_of(value)}")
 
 
 def _called(value: Any, name: str, method: Function, error: Error) -> Any:

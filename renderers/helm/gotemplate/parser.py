@@ -291,10 +291,7 @@ class _Parser:
                     continue
                 token = self._peek()
             if token.kind == "|":
-                self._take()
-                follows = self._skip_space()
-                if follows.kind in ("}}", ")"):
-                    raise self._error("missing value for command", follows.at)
+                self._take()  # nothing need follow it
             elif token.kind not in ("}}", ")"):
                 raise self._unexpected(token, "operand")
             break

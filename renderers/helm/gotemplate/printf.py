@@ -137,8 +137,11 @@ class _Verb:
         if self.verb == "v" and "#" in self.flags:
             return go_syntax(value)
         if isinstance(value, dict):
-            return "map[" + " ".join(f"{self.text(key)}:{self.text(value[key])}" for key in sorted(value)) + "]"
-        return "[" + " ".join(map(self.text, value)) + "]"
+            return "map[" + " ".join(f"{self.text(key)}:{self._inner(value[key])}" for key in sorted(value)) + "]"
+        return "[" + " ".join(map(self._inner, value)) + "]"
+
+    def _inner(self, value: Any) -> str:
+        return self._padded("<nil>") if value is None else self.text(value)
 
     def _wrong(self, value: Any) -> str:
         return f"%!{self.verb}({type_of(value)}={print_value(value)})"

@@ -1,0 +1,111 @@
+"""Helm charts: the renderer, from the chart's folder and an Application's `helm` options to manifests.
+
+Values are, the later the stronger: the chart's own, the files of `helm.valueFiles` (relative to the chart's folder),
+`helm.values`, `helm.parameters`, `helm.fileParameters`. No cluster is asked, nothing is fetched, and no file outside
+of the source is read. Hooks are manifests like others; the engine runs them by their annotations.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gitops.manifests.manifest import Manifest
+from gitops.manifests.yaml import read_manifests
+from gitops.model.application import HelmOptions, SourceSpec
+from gitops.model.errors import RenderError, SourceError
+from gitops.model.revision import Tree, join, normalise
+from renderers.helm.chart_load import load_folder, read_values
+from renderers.helm.chart_values import merge_maps
+from renderers.helm.encoders import floats
+from renderers.helm.engine import Release
+from renderers.helm.functions_dicts import deep_copy
+from renderers.helm.gotemplate.values import as_bytes, as_text
+from renderers.helm.set_values import set_file, set_text, set_typed
+from renderers.helm.template import Output, Request, template
+from renderers.result import Context, Rendered
+
+RELEASE_NAME: Final = "release-name"
+NAMESPACE: Final = "default"
+
+
+def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
+    """The manifests of the chart at `spec.path`: its custom resource definitions, the others, and its hooks.
+
+    Raises RenderError, SourceError, and ManifestError when what a template gives is no manifest.
+    """
+    output = render_output(tree, normalise(spec.path), spec.helm, context)
+    manifests: list[Manifest] = []
+    for part in (*output.crds, *output.manifests, *output.hooks):
+        manifests.extend(read_manifests(as_bytes(part.text), part.path))
+    return Rendered("helm", tuple(manifests))
+
+
+def render_output(
+    tree: Tree, path: str, options: HelmOptions, context: Context, given: dict[str, Any] | None = None
+) -> Output:
+    """What `helm template` would print of the chart; `given` are values stronger than all of `options`."""
+    chart = load_folder(tree, path)
+    values = merge_maps(_values_of(tree, path, options), given or {})
+    release = Release(options.releaseName or context.name or RELEASE_NAME, context.namespace or NAMESPACE)
+    request = Request(
+        release,
+        values,
+        kube_version=options.kubeVersion,
+        api_versions=options.apiVersions,
+        include_crds=not options.skipCRDs,
+        skip_tests=options.skipTests,
+        skip_schema=options.skipSchemaValidation,
+    )
+    return template(chart, request)
+
+
+def _values_of(tree: Tree, path: str, options: HelmOptions) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in options.valueFiles:
+        file = _inside(tree, path, name)
+        if options.ignoreMissingValueFiles and tree.kind(file) is None:
+            continue
+        tree.check_at_home(file)
+        values = merge_maps(values, read_values(tree.read(file), tree.shown(file)))
+    values = merge_maps(values, floats(options.values))
+    if not options.parameters and not options.fileParameters:
+        return values
+    values = deep_copy(values)
+    for parameter in options.parameters:
+        setting = set_text if parameter.forceString else set_typed
+        setting(f"{parameter.name}={_escaped(parameter.value)}", values)
+    for one in options.fileParameters:
+        set_file(f"{one.name}={_escaped(one.path)}", values, _reader(tree, path))
+    return values
+
+
+def _inside(tree: Tree, path: str, name: str) -> str:
+    file = join(path, name)
+    if file is None:
+        raise SourceError(f"{name}: leads out of {tree.label or 'the tree'}")
+    return file
+
+
+def _reader(tree: Tree, path: str) -> Callable[[str], str]:
+    def read(name: str) -> str:
+        file = _inside(tree, path, name)
+        tree.check_at_home(file)
+        return as_text(tree.read(file))
+
+    return read
+
+
+def _escaped(value: str) -> str:
+    """A parameter's value as one value: its commas do not begin another key, but in a list `{a,b}`."""
+    if value.startswith("{") and value.endswith("}"):
+        return value
+    return value.replace("\\,", ",").replace(",", "\\,")
+
+
+def check_release_name(name: str) -> None:
+    """Raises RenderError for a name that Helm refuses."""
+    import re
+
+    if len(name) > 53 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", name):
+        raise RenderError(
+            f"release name {name!r} is invalid: expected at most 53 lower case letters, digits, - and . between them"
+        )
