@@ -1,0 +1,36 @@
+"""Charts of public repositories and what `helm template rel CHART` of Helm 3.17 printed of them, recorded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitops.adapters.folder import folder_tree
+from gitops.manifests.errors import GitopsError
+from gitops.model.application import HelmOptions
+from renderers.helm.chart_load import read_values
+from renderers.helm.render import render_output
+from renderers.result import Context
+
+DATA = Path(__file__).parent.parent / "data" / "helm"
+CASES = json.loads((DATA / "charts.json").read_text())
+
+
+def printed(case: dict[str, Any]) -> bytes:
+    folder = DATA / "charts" / case["chart"]
+    tree, path = folder_tree(folder)
+    values = read_values((folder / case["values"]).read_bytes(), case["values"]) if "values" in case else {}
+    output = render_output(tree, path, HelmOptions(releaseName="rel", skipCRDs=True), Context(), values)
+    return output.text.encode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "expected" in case], ids=lambda case: case["expected"])
+def test_a_chart_renders_as_helm_renders_it(case: dict[str, Any]) -> None:
+    assert printed(case) == (DATA / "expected" / case["expected"]).read_bytes()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "expected" not in case], ids=lambda case: case["chart"])
+def test_a_chart_that_helm_refuses_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(GitopsError):
+        printed(case)
