@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.printf import print_value, quote
+from renderers.helm.gotemplate.state import MAX_TEXT
 from renderers.helm.gotemplate.values import (
     Bytes,
     Function,
@@ -18,7 +19,6 @@ from renderers.helm.gotemplate.values import (
 )
 from renderers.helm.word_case import joined_words
 
-MAX_TEXT: Final = 64 * 1024 * 1024
 _SPACE: Final = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 

@@ -13,12 +13,21 @@ from renderers.helm.gotemplate.values import Function, is_true
 class Compiled:
     """A template that can be executed."""
 
-    __slots__ = ("body", "name", "slots")
+    __slots__ = ("_body", "_functions", "_parsed", "name", "slots")
 
-    def __init__(self, name: str, body: Step, slots: int) -> None:
-        self.name = name
-        self.body = body
-        self.slots = slots
+    def __init__(self, parsed: nodes.Parsed, functions: Mapping[str, Function]) -> None:
+        self.name = parsed.name
+        self.slots = parsed.slots
+        self._parsed = parsed
+        self._functions = functions
+        self._body: Step | None = None
+
+    @property
+    def body(self) -> Step:
+        """What executes it; made when it is first asked for, since of many templates few are used."""
+        if self._body is None:
+            self._body = _Compiler(self._parsed, self._functions).steps(self._parsed.body)
+        return self._body
 
     def execute(self, templates: Mapping[str, "Compiled"], data: Any, budget: Budget) -> str:
         """The text it gives for `data`, calling others of `templates`. Raises TemplateError."""
@@ -29,7 +38,7 @@ class Compiled:
 
 def compile_template(parsed: nodes.Parsed, functions: Mapping[str, Function]) -> Compiled:
     """Compile one template; `functions` are those that it was parsed with."""
-    return Compiled(parsed.name, _Compiler(parsed, functions).steps(parsed.body), parsed.slots)
+    return Compiled(parsed, functions)
 
 
 class _Compiler:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from renderers.helm.gotemplate import nodes
 from renderers.helm.gotemplate.errors import FunctionError, TemplateError
 from renderers.helm.gotemplate.place import failure
-from renderers.helm.gotemplate.state import State, Value
+from renderers.helm.gotemplate.state import MAX_ITEMS, MAX_TEXT, State, Value
 from renderers.helm.gotemplate.values import (
     Function,
     GoObject,
@@ -195,7 +195,7 @@ class Expressions:
             def one(state: State, dot: Any) -> Any:
                 value = only(state, dot)
                 try:
-                    return call(value)
+                    return _bounded(call(value), error)
                 except (FunctionError, TemplateError) as caught:
                     raise error(f"error calling {name}: {caught}") from None
 
@@ -204,7 +204,7 @@ class Expressions:
         def many(state: State, dot: Any) -> Any:
             values = [each(state, dot) for each in given]
             try:
-                return call(*values)
+                return _bounded(call(*values), error)
             except (FunctionError, TemplateError) as caught:
                 raise error(f"error calling {name}: {caught}") from None
 
@@ -241,6 +241,17 @@ def _told(node: nodes.Node) -> nodes.Node:
     if isinstance(inner, nodes.Pipe) and len(inner.commands) == 1 and len(inner.commands[0].args) == 1:
         return inner.commands[0].args[0]
     return node
+
+
+def _bounded(value: Any, error: Error) -> Any:
+    """The value, if it is not longer than any chart needs it."""
+    kind = type(value)
+    if kind is str:
+        if len(value) > MAX_TEXT:
+            raise error(f"the text that it gives is longer than {MAX_TEXT // 2**20} MiB")
+    elif kind is list and len(value) > MAX_ITEMS:
+        raise error(f"the list that it gives has more than {MAX_ITEMS} items")
+    return value
 
 
 def _dot(state: State, dot: Any) -> Any:
@@ -306,7 +317,7 @@ def _final_first(call: Callable[..., Any], given: list[Value], name: str, error:
         final = last(state, dot)
         values = [each(state, dot) for each in others]
         try:
-            return call(*values, final)
+            return _bounded(call(*values, final), error)
         except (FunctionError, TemplateError) as caught:
             raise error(f"error calling {name}: {caught}") from None
 

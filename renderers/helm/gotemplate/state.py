@@ -6,6 +6,8 @@ from typing import Any, Final
 from renderers.helm.gotemplate.errors import TemplateError
 
 MAX_OUTPUT: Final = 64 * 1024 * 1024
+MAX_TEXT: Final = 16 * 1024 * 1024
+MAX_ITEMS: Final = 1_000_000
 MAX_STEPS: Final = 5_000_000
 MAX_DEPTH: Final = 1000
 
