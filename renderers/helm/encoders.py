@@ -174,6 +174,8 @@ def floats(value: Any) -> Any:
 
 def to_yaml_pretty(value: Any) -> str:
     """Helm's toYamlPretty: go-yaml version 3 with lists further in than their key, and no line folded."""
+    if isinstance(value, str):
+        return leaf_text(value, 2, _NEVER_FOLDED).removesuffix("\n")
     lines: list[str] = []
     _pretty("", value, 0, lines)
     return "".join(lines).removesuffix("\n")

@@ -18,6 +18,12 @@ def deep_copy(value: Any) -> Any:
     return [deep_copy(item) for item in value] if isinstance(value, list) else value
 
 
+def _copy(value: Any) -> Any:
+    if value is None:
+        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
+    return deep_copy(value)
+
+
 def _set(target: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     target[key] = value
     return target
@@ -106,7 +112,7 @@ def _type_is_like(wanted: str, value: Any) -> bool:
 
 
 DICTS: Final[dict[str, Function]] = {
-    "deepCopy": function("any", deep_copy),
+    "deepCopy": function("any", _copy),
     "dict": function("any...", _dict),
     "dig": function("any...", _dig),
     "get": function("map string", lambda target, key: target.get(key, "")),
@@ -116,7 +122,7 @@ DICTS: Final[dict[str, Function]] = {
     "kindOf": function("any", kind_of),
     "merge": function("map map...", _merge),
     "mergeOverwrite": function("map map...", _merge_overwrite),
-    "mustDeepCopy": function("any", deep_copy),
+    "mustDeepCopy": function("any", _copy),
     "mustMerge": function("map map...", _merge),
     "mustMergeOverwrite": function("map map...", _merge_overwrite),
     "omit": function("map string...", _omit),

@@ -137,22 +137,49 @@ def base64_encode(text: str) -> str:
     return base64.b64encode(as_bytes(text)).decode()
 
 
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_BASE64: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+_NEW_LINES: Final = (10, 13)
 
 
 def base64_decode(text: str) -> str:
-    """Standard base64, or what Go says of text that is none."""
-    packed = text.replace("\n", "").replace("\r", "")
-    found = re.match(r"[A-Za-z0-9+/]*", packed)
-    end = found.end() if found else 0
-    rest = packed[end:]
-    if rest not in ("", "=", "==") or len(packed) % 4 or (rest and end % 4 == 0):
-        bad = end if rest and (rest[0] != "=" or end % 4 < 2) else len(packed) // 4 * 4 if len(packed) % 4 else end
-        return f"illegal base64 data at input byte {bad}"
-    try:
-        return as_text(base64.b64decode(packed))
-    except (binascii.Error, ValueError):
-        return f"illegal base64 data at input byte {end}"
+    """Standard base64, line breaks left aside, or what Go says of text that is none."""
+    data = as_bytes(text)
+    wrong = _wrong_byte(data)
+    if wrong is not None:
+        return f"illegal base64 data at input byte {wrong}"
+    return as_text(base64.b64decode(data.translate(None, b"\r\n")))
+
+
+def _wrong_byte(data: bytes) -> int | None:
+    """Where Go's decoder finds something wrong."""
+    at = filled = 0
+    while at < len(data):
+        byte = data[at]
+        at += 1
+        if byte in _BASE64:
+            filled = (filled + 1) % 4
+        elif byte not in _NEW_LINES:
+            return at - 1 if byte != ord("=") or filled < 2 else _wrong_padding(data, at, filled)
+    return at - filled if filled else None
+
+
+def _wrong_padding(data: bytes, at: int, filled: int) -> int | None:
+    """The same behind the first `=`."""
+    if filled == 2:
+        at = _behind_lines(data, at)
+        if at == len(data):
+            return at
+        if data[at] != ord("="):
+            return at - 1
+        at += 1
+    at = _behind_lines(data, at)
+    return at if at < len(data) else None
+
+
+def _behind_lines(data: bytes, at: int) -> int:
+    while at < len(data) and data[at] in _NEW_LINES:
+        at += 1
+    return at
 
 
 def _base32_decode(text: str) -> str:

@@ -94,7 +94,7 @@ def _decimal(operation: str, first: Any, others: tuple[Any, ...]) -> float:
                     if not value:
                         raise FunctionError("decimal division by 0")
                     result = (result / value).quantize(Decimal(1).scaleb(-16), decimal.ROUND_HALF_UP)
-    return float(result)
+    return float(result) + 0.0  # a decimal knows no -0
 
 
 def until_step(start: int, stop: int, step: int) -> TypedList:

@@ -74,8 +74,9 @@ def _spans(expression: str, data: bytes) -> list[Any]:
     """All matches; an empty one right behind another does not count, as in Go."""
     found, end = [], -1
     for match in _compiled(expression).finditer(data):
-        if match.start() == match.end() == end:
-            continue
+        at = match.start()
+        if at == match.end() and (at == end or (at < len(data) and 0x80 <= data[at] < 0xC0)):
+            continue  # right behind another match, or inside of a character
         found.append(match)
         end = match.end()
     return found

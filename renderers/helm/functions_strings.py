@@ -157,7 +157,14 @@ def _swapcase(text: str) -> str:
 
 
 def _wrap(width: int, separator: str, text: str, wrap_long: bool) -> str:
-    """goutils' WrapCustom."""
+    """goutils' WrapCustom, which counts bytes."""
+    if not text.isascii():
+        packed = _wrapped(width, as_bytes(separator).decode("latin-1"), as_bytes(text).decode("latin-1"), wrap_long)
+        return as_text(packed.encode("latin-1"))
+    return _wrapped(width, separator, text, wrap_long)
+
+
+def _wrapped(width: int, separator: str, text: str, wrap_long: bool) -> str:
     width = max(width, 1)
     separator = separator or "\n"
     pieces: list[str] = []

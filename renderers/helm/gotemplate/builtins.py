@@ -142,7 +142,9 @@ def length(item: Any) -> int:
 
 
 def _text(*values: Any) -> str:
-    return values[0] if len(values) == 1 and type(values[0]) is str else sprint(*values)
+    if len(values) == 1 and type(values[0]) is str:
+        return values[0]
+    return sprint(*("<no value>" if value is None else value for value in values))
 
 
 _HTML: Final = {"\0": "\ufffd", '"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}

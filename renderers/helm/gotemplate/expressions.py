@@ -232,7 +232,10 @@ class Expressions:
                 return _raising(error, f"cannot assign nil to {_NAMED.get(kind, kind)}")
             case nodes.Constant(value=value) if kind != "any":
                 return _constant(value, kind, node, error)
-        return _checked(self._operand(node), kind, error)
+        is_field = isinstance(node, nodes.Field | nodes.Chain) or (
+            isinstance(node, nodes.Variable) and bool(node.names)
+        )
+        return _checked(self._operand(node), kind, error, is_field)
 
 
 def _told(node: nodes.Node) -> nodes.Node:
@@ -282,7 +285,7 @@ def _constant(value: Any, kind: str, node: nodes.Node, error: Error) -> Value:
     return lambda state, dot: fitting
 
 
-def _checked(value: Value, kind: str, error: Error) -> Value:
+def _checked(value: Value, kind: str, error: Error, is_field: bool = False) -> Value:
     if kind == "any":
         return value
 
@@ -290,7 +293,7 @@ def _checked(value: Value, kind: str, error: Error) -> Value:
         found = value(state, dot)
         if kind == "string" and type(found) is str:
             return found
-        wrong = mismatch(kind, found)
+        wrong = mismatch(kind, found, is_field)
         if wrong is not None:
             raise error(wrong)
         return no_value(kind) if found is None else found

@@ -230,13 +230,18 @@ def fits(kind: str, value: Any) -> bool:
     return isinstance(value, GoObject) and value.go_type == _NAMES[kind]
 
 
-def mismatch(kind: str, value: Any) -> str | None:
-    """What Go says of `value` given where a function takes `kind`; None where it fits."""
+def mismatch(kind: str, value: Any, is_field: bool) -> str | None:
+    """What Go says of `value` given where a function takes `kind`; None where it fits.
+
+    A nil that a field holds is an interface {} that nothing but `any` takes; another may stand for a map or list.
+    """
     if kind == "any" or fits(kind, value):
         return None
     expected = _NAMES.get(kind, kind)
     if value is None:
-        return None if kind in ("map", "list") else f"wrong type for value; expected {expected}; got interface {{}}"
+        if is_field:
+            return f"wrong type for value; expected {expected}; got interface {{}}"
+        return None if kind in ("map", "list") else f"invalid value; expected {expected}"
     return f"wrong type for value; expected {expected}; got {type_of(value)}"
 
 
