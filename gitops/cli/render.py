@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from gitops.cli.application import namespace_option
 from gitops.cli.render_chart import chart_options, chart_request
 from gitops.cli.settings import Settings, fail
 from gitops.model.errors import ConfigError, GitopsError
@@ -31,7 +30,13 @@ from gitops.model.errors import ConfigError, GitopsError
     metavar="N",
     help="What release N rendered to, of -f APP or the one called PATH.",
 )
-@namespace_option
+@click.option(
+    "-n",
+    "--namespace",
+    default="",
+    metavar="NS",
+    help="The namespace that APP lives in, or that its objects go to; of a chart, that of the release.",
+)
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 @click.option(
     "--load-restrictor",

@@ -92,9 +92,11 @@ def _dig(*values: Any) -> Any:
     if len(values) < 3:
         raise FunctionError("dig needs at least three arguments")
     *keys, fallback, target = values
-    for number, key in enumerate(keys):
+    for key in keys:
         if type(key) is not str:
-            raise FunctionError(f"interface conversion: interface {{}} is {type_of(key)}, not string")
+            told = "nil" if key is None else type_of(key)
+            raise FunctionError(f"interface conversion: interface {{}} is {told}, not string")
+    for number, key in enumerate(keys):
         if not isinstance(target, dict) or isinstance(target, TypedMap):
             raise FunctionError(
                 f"interface conversion: interface {{}} is {type_of(target)}, not map[string]interface {{}}"

@@ -74,8 +74,10 @@ def _slice(items: list[Any], *indices: Any) -> Any:
 
 def _chunk(size: int, value: Any) -> TypedList:
     items = _listed(value, "Cannot chunk type {}")
-    if size < 1:
+    if size == 0 or (size < 0 and len(items) == 0):
         raise FunctionError("runtime error: makeslice: len out of range")
+    if size < 0:  # as Go's arithmetic has it
+        return TypedList("[]interface {}", [list(items)] if len(items) == 1 else [])
     return TypedList("[]interface {}", [list(items[at : at + size]) for at in range(0, len(items), size)])
 
 

@@ -1,7 +1,6 @@
 """Template text to tokens, as Go's text/template splits it."""
 
 import re
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from renderers.helm.gotemplate.errors import TemplateError
@@ -32,10 +31,12 @@ _TOKEN: Final = re.compile(
 )
 _ENDS_WORD: Final = " \t\r\n.,|:)("
 _SPACES: Final = " \t\r\n"
+_NAMES: Final = frozenset(("field", "variable", "word"))
 
 
-def tokens_of(name: str, text: str) -> Iterator[Token]:
+def tokens_of(name: str, text: str) -> list[Token]:
     """The tokens of a template, "eof" last. Raises TemplateError."""
+    tokens: list[Token] = []
     at = 0
     trim = False
     while True:
@@ -48,25 +49,21 @@ def tokens_of(name: str, text: str) -> Iterator[Token]:
             piece = stripped
         if start < 0:
             if piece:
-                yield Token("text", piece, begin)
-            yield Token("eof", "", len(text))
-            return
+                tokens.append(Token("text", piece, begin))
+            tokens.append(Token("eof", "", len(text)))
+            return tokens
         inside = start + 2
         if text.startswith("-", inside) and text[inside + 1 : inside + 2] in (" ", "\t", "\r", "\n"):
             piece = piece.rstrip(_SPACES)
             inside += 2
         if piece:
-            yield Token("text", piece, begin)
+            tokens.append(Token("text", piece, begin))
         if text.startswith("/*", inside):
             at, trim = _after_comment(name, text, inside)
             continue
-        yield Token("{{", "{{", start)
-        at = trim_at = -1
-        for token in _action(name, text, inside):
-            yield token
-            if token.kind == "}}":
-                at, trim_at = token.at + len(token.text), len(token.text)
-        trim = trim_at > 2
+        tokens.append(Token("{{", "{{", start))
+        at = _action(name, text, inside, tokens)
+        trim = at - tokens[-1].at > 2
 
 
 def _after_comment(name: str, text: str, at: int) -> tuple[int, bool]:
@@ -81,34 +78,41 @@ def _after_comment(name: str, text: str, at: int) -> tuple[int, bool]:
     raise lexer_error(name, text, at, "comment ends before closing delimiter")
 
 
-def _action(name: str, text: str, at: int) -> Iterator[Token]:
+def _action(name: str, text: str, at: int, tokens: list[Token]) -> int:
+    """Add the tokens of an action up to its end, which is given back."""
     depth = 0
+    new, match, add = tuple.__new__, _TOKEN.match, tokens.append
     while True:
-        if text.startswith("}}", at) or (text[at : at + 1] in _SPACES and text.startswith("-}}", at + 1)):
+        found = match(text, at)
+        if found is None:
+            if not text.startswith("}}", at):
+                raise lexer_error(name, text, at, _unexpected(text, at))
             if depth:
                 raise lexer_error(name, text, at, "unclosed left paren")
-            yield Token("}}", "}}" if text[at] == "}" else text[at : at + 4], at)
-            return
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise lexer_error(name, text, at, _unexpected(text, at))
-        kind, value = str(found.lastgroup), found[0]
-        end = found.end()
-        if kind == "space" and text.startswith("-}}", end):
-            value, end = value[:-1], end - 1  # the last one belongs to the delimiter
-        if kind in ("field", "variable", "word") and end < len(text) and text[end] not in _ENDS_WORD:
-            if not text.startswith("}}", end):
+            add(Token("}}", "}}", at))
+            return at + 2
+        kind, end = found.lastgroup, found.end()
+        value = found[0]
+        if kind == "space":
+            if text.startswith("-}}", end):  # the last one belongs to the delimiter
+                if depth:
+                    raise lexer_error(name, text, at, "unclosed left paren")
+                if end - at > 1:
+                    add(Token("space", value[:-1], at))
+                add(Token("}}", text[end - 1 : end + 3], end - 1))
+                return end + 3
+        elif kind in _NAMES:
+            if text[end : end + 1] not in _ENDS_WORD and not text.startswith("}}", end):
                 raise lexer_error(name, text, at, f"bad character U+{ord(text[end]):04X} {text[end]!r}")
-        elif kind == "number" and end < len(text) and (text[end].isalnum() or text[end] == "_"):
-            raise lexer_error(name, text, at, f'bad number syntax: "{value}{text[end]}"')
-        elif value == "(":
-            depth += 1
-        elif value == ")":
-            depth -= 1
+        elif kind == "number":
+            if text[end : end + 1].isalnum() or text[end : end + 1] == "_":
+                raise lexer_error(name, text, at, f'bad number syntax: "{value}{text[end]}"')
+        elif kind in {"mark", "declare"}:
+            kind = value
+            depth += (value == "(") - (value == ")")
             if depth < 0:
                 raise lexer_error(name, text, at, "unexpected right paren")
-        if value:
-            yield Token(value if kind in ("mark", "declare") else kind, value, at)
+        add(new(Token, (kind, value, at)))
         at = end
 
 

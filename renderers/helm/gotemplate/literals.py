@@ -60,6 +60,8 @@ def number(text: str) -> int | float:
         raise ValueError("complex numbers are not supported")
     if "x" in plain.lower():
         return float.fromhex(plain)
+    if not any(each in plain for each in ".eE"):
+        raise ValueError("integer overflow or bad digits")
     return float(plain)
 
 

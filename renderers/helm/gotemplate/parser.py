@@ -25,7 +25,7 @@ class _Parser:
         self._name = name
         self._text = text
         self._functions = functions
-        self._tokens = list(tokens_of(name, text))
+        self._tokens = tokens_of(name, text)
         self._next = 0
         self._defined: list[nodes.Parsed] = []
         self._scopes: list[str] = ["$"]

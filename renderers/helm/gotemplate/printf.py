@@ -8,7 +8,7 @@ from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import GoObject, as_bytes, as_text, kind_of, type_of
 
 MAX_WIDTH: Final = 1_000_000
-_VERB: Final = re.compile(r"%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d*))?(.|$)", re.DOTALL)
+_VERB: Final = re.compile(r"%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d*))?(?:\[(\d*)\])?(.|$)", re.DOTALL)
 _WHOLE: Final = frozenset(("int", "int64", "int32", "uint64", "uint8"))
 
 
@@ -60,10 +60,11 @@ class _Printer:
         self._form = form
         self._values = values
         self._next = 0
+        self._reordered = False
 
     def run(self) -> str:
         text = _VERB.sub(self._replaced, self._form)
-        if self._next < len(self._values):
+        if self._next < len(self._values) and not self._reordered:
             extra = (f"{type_of(each)}={print_value(each)}" for each in self._values[self._next :])
             shown = ", ".join(
                 "<nil>" if value is None else told
@@ -82,7 +83,7 @@ class _Printer:
         return int(self._values[self._next - 1])
 
     def _replaced(self, found: re.Match[str]) -> str:
-        flags, verb = found[1], found[4]
+        flags, verb = found[1], found[5]
         width = self._number(found[2])
         precision = self._number(found[3]) if found[3] is not None else None
         if found[3] == "":
@@ -100,6 +101,11 @@ class _Printer:
             return prefix + "%!(NOVERB)"
         if verb == "%":
             return prefix + "%"
+        if found[4] is not None:
+            self._reordered = True
+            if not 0 < int(found[4] or 0) <= len(self._values):
+                return f"{prefix}%!{verb}(BADINDEX)"
+            self._next = int(found[4]) - 1
         if self._next >= len(self._values):
             return f"{prefix}%!{verb}(MISSING)"
         value = self._values[self._next]
@@ -144,7 +150,8 @@ class _Verb:
         return self._padded("<nil>") if value is None else self.text(value)
 
     def _wrong(self, value: Any) -> str:
-        return f"%!{self.verb}({type_of(value)}={print_value(value)})"
+        plain = _Verb(self.flags, self.width, self.precision, "v")
+        return f"%!{self.verb}({type_of(value)}={plain.text(value)})"
 
     def _padded(self, text: str, zero: bool = False) -> str:
         if self.width is None or len(text) >= self.width:
