@@ -196,7 +196,7 @@ def _pascal(text: str) -> str:
     lead = re.match(r"[-_\s]*", text)
     start = lead.end() if lead else 0
     if start == len(text):
-        return text
+        return text + text[-1:]  # as xstrings has it
     pieces, before = [text[:start]], text[start].upper()
     for each in text[start + 1 :]:
         if _joins(each) and _joins(before):
@@ -219,9 +219,16 @@ def _plural(one: str, many: str, count: int) -> str:
     return one if count == 1 else many
 
 
+def _initials(text: str) -> str:
+    """goutils' Initials, which takes every byte for a character."""
+    return "".join(as_bytes(word)[:1].decode("latin-1") for word in text.split())
+
+
 def _without_space(text: str) -> str:
     """goutils' DeleteWhiteSpace, which takes every byte for a character."""
-    return "".join(each for each in as_bytes(text).decode("latin-1") if each not in _SPACE)
+    characters = as_bytes(text).decode("latin-1")
+    kept = "".join(each for each in characters if each not in _SPACE)
+    return text if kept == characters else kept
 
 
 def _sorted(value: Any) -> list[str]:
@@ -268,7 +275,7 @@ STRINGS: Final[dict[str, Function]] = {
     "hasSuffix": function("string string", lambda part, text: text.endswith(part)),
     "hello": function("", lambda: "Hello!"),
     "indent": function("int string", indent),
-    "initials": function("string", lambda text: "".join(word[0] for word in text.split())),
+    "initials": function("string", _initials),
     "join": function("string any", lambda separator, value: separator.join(texts_of(value))),
     "kebabcase": function("string", lambda text: joined_words("-", text)),
     "lower": function("string", str.lower),

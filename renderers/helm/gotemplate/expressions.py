@@ -183,7 +183,7 @@ class Expressions:
         if isinstance(given, str):
             return _raising(self.error_at(identifier), given)
         if name in _SHORT_CIRCUIT:
-            return _logic(given, stops=name == "or")
+            return _logic(given, stops=name == "or", piped=final is not None)
         call = function.call
         if function.with_state:
             return _with_state(call, given, name, error)
@@ -327,12 +327,13 @@ def _final_first(call: Callable[..., Any], given: list[Value], name: str, error:
     return final_first
 
 
-def _logic(given: list[Value], stops: bool) -> Value:
-    """`and` or `or`: arguments are worked out up to the one that decides."""
+def _logic(given: list[Value], stops: bool, piped: bool) -> Value:
+    """`and` or `or`: arguments are worked out up to the one that decides, but what is piped in comes first."""
 
     def logic(state: State, dot: Any) -> Any:
         value = None
-        for each in given:
+        last = given[-1](state, dot) if piped else None
+        for each in [*given[:-1], lambda state, dot: last] if piped else given:
             value = each(state, dot)
             if is_true(value) is stops:
                 return value
