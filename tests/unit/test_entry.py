@@ -44,6 +44,15 @@ def test_both_ways_print_the_same(tmp_path: Path, kustomization: str | None) -> 
     assert run("entry", "render", str(tmp_path)) == run("main", "render", str(tmp_path))
 
 
+def test_a_chart_is_printed_as_helm_prints_it_on_both_ways(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: c\nversion: 0.1.0\n")
+    (tmp_path / "templates/c.yaml").write_text("kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}\n")
+    code, printed, _ = run("entry", "render", str(tmp_path))
+    assert (code, printed) == run("main", "render", str(tmp_path))[:2]
+    assert printed.startswith(b"---\n# Source: c/templates/c.yaml\nkind: ConfigMap\n")
+
+
 _LOADED = """
 import os, sys
 from gitops.cli import entry
