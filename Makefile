@@ -19,7 +19,7 @@ demo: setup
 	$(BIN)/gitops demo
 
 test: setup
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not soak"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not soak"
 
 soak: setup
 	$(BIN)/python -m pytest -n 2 -m soak
