@@ -129,7 +129,9 @@ class Replicas:
 
     def stop(self):
         for process in list(self.running):
-            assert self.kill(process, signal.SIGTERM) == 0
+            code = self.kill(process, signal.SIGTERM)
+            logs = "\n".join(path.read_text()[-3000:] for path in sorted(self.folder.glob("log-*")))
+            assert code == 0, logs
 
 
 @pytest.fixture

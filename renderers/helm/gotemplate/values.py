@@ -86,8 +86,8 @@ class GoObject:
         raise KeyError(name)
 
     def go_print(self, verb: str) -> str:
-        """What `%v` and `%s` print."""
-        raise NotImplementedError
+        """What `%v` and `%s` print: of a struct without fields, braces."""
+        return "{}"
 
     def is_true(self) -> bool:
         """Whether `if` takes it as true: a struct always is."""
