@@ -28,6 +28,7 @@ def history(settings: Settings, app: str, namespace: str, output: str) -> None:
 
 async def _history(settings: Settings, app: str, namespace: str, output: str) -> None:
     from gitops.cli.opening import inventories_here, store_of
+    from gitops.controller.claim import narrowed
     from gitops.controller.releases import known_releases
 
     cluster, inventories, note = await inventories_here(settings, app, namespace)
@@ -37,7 +38,7 @@ async def _history(settings: Settings, app: str, namespace: str, output: str) ->
             places |= {(known, one.namespace) for one in await store.releases(known)}
         identity = _identity(app, namespace, places)
         releases = [one for one in await store.releases(identity) if fits(identity, one.namespace, app, namespace)]
-    here = [one for one in inventories if one.application == identity]
+        here = narrowed(store, [one for one in inventories if one.application == identity])
     if len(here) > 1:
         raise several(app, ((one.application, one.parent.namespace) for one in here))
     for inventory in here:

@@ -30,6 +30,15 @@ def is_sealed(store: Store, inventory: Inventory) -> bool:
     return seal is not None and hmac.compare_digest(store.seal(seal.of), seal.mac)
 
 
+def narrowed(store: Store | None, found: list[Inventory]) -> list[Inventory]:
+    """Those that a name may mean: of several that one alone which bears the seal of `store`, where just one does.
+
+    Anybody may write an inventory of any name into a namespace of theirs.
+    """
+    sealed = [one for one in found if store is not None and is_sealed(store, one)]
+    return sealed if len(sealed) == 1 else found
+
+
 async def write_inventory(outside: Outside, inventory: Inventory, base: Inventory) -> Inventory:
     """Record `inventory`, which was made of `base` as it was read or written last, sealed; what is recorded then.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from gitops.controller.claim import is_sealed
+from gitops.controller.claim import narrowed
 from gitops.controller.observe import owned_state
 from gitops.engine.annotations import ignores_health
 from gitops.engine.health import health_of
@@ -71,10 +71,7 @@ async def find_application(
     cluster: Cluster, name: str, namespace: str = "", store: Store | None = None
 ) -> Inventory | None:
     """The Application called `name`, or None where it is not. Raises ConfigError when it is there several times."""
-    found = await inventories(cluster, name, namespace)
-    sealed = [one for one in found if store is not None and is_sealed(store, one)]
-    if len(found) > 1 and len(sealed) == 1:  # anybody may write an inventory of any name into a namespace of theirs
-        return sealed[0]
+    found = narrowed(store, await inventories(cluster, name, namespace))
     if len(found) > 1:
         raise several(name, ((one.application, one.parent.namespace) for one in found))
     return found[0] if found else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gitops.controller.claim import is_sealed
+from gitops.controller.claim import narrowed
 from gitops.controller.inspect import Standing, application_in, read_inventories, standing_of
 from gitops.controller.people import SUSPENDED
 from gitops.controller.records import RECORD, unseen_since
@@ -242,9 +242,10 @@ async def told_of(outside: Outside, name: str, namespace: str = "") -> Told:
     whole = [one for one in found if not one.damage]
     if len(whole) == 1:  # anybody may write what nobody can read into a namespace of theirs
         return whole[0]
-    sealed = [one for one in whole if one.standing and is_sealed(outside.store, one.standing.inventory)]
-    if len(sealed) == 1:  # nor is anybody kept from writing an inventory of any name there
-        return sealed[0]
+    known = [one.standing.inventory for one in whole if one.standing]
+    ours = narrowed(outside.store, known) if len(known) == len(whole) else []
+    if len(ours) == 1:
+        return next(one for one in whole if one.standing and one.standing.inventory is ours[0])
     if len(found) > 1:
         raise several(name, ((one.application, one.namespace) for one in found))
     return found[0]

@@ -3,7 +3,10 @@
 import json
 import shlex
 
-from tests.e2e.test_by_name import commit
+import pytest
+
+from gitops.engine.inventory import parent_key, set_id
+from tests.e2e.test_by_name import commit, live, on_terminal
 from tests.e2e.test_by_name import shop as shop
 from tests.e2e.test_told import until
 from tests.e2e.test_wait import shared
@@ -138,3 +141,88 @@ def test_an_audit_log_is_asked_by_time_person_and_fact(shop):
     assert "sync.finished" not in shop.gitops("audit", "list", "shop", "--actor", "nobody-of-that-name").stdout
     wrong = shop.gitops("audit", "list", "shop", "--since", "yesterday")
     assert (wrong.returncode, "--since yesterday: expected 90m, 7d or a time" in wrong.stderr) == (WRONG_INPUT, True)
+
+
+def test_a_sync_that_somebody_else_runs_is_under_way_and_nobody_is_told_to_begin_another(shell):
+    shell.write("k8s/web.yaml", as_json(deployment(image="nginx:broken")))
+    running = shell.start("sync", "k8s", "-n", shell.namespace, "--name", "shop", "--timeout", "20s")
+    try:
+        until(lambda: "is under way" in status(shell))
+        assert "interrupted" not in status(shell)
+        assert "next:" not in status(shell)
+    finally:
+        running.terminate()
+        running.communicate(timeout=30)
+
+
+def test_a_part_that_was_synced_is_told_as_a_part(shop):
+    shop.write("repository/b.yaml", as_json(config_map("b")))
+    commit(shop, a="3")
+    shop.git("-C", "repository", "add", "-A")
+    shop.git("-C", "repository", "commit", "-qm", "b")
+    assert shop.gitops("sync", "shop", "-n", shop.namespace, "--resource", "ConfigMap/a").returncode == DONE
+    first = status(shop).splitlines()[0]
+    assert first.endswith(f": only a part of {head(shop)[:12]} was synced"), first
+    assert "under way" not in shop.gitops("explain", "shop", "-n", shop.namespace).stdout
+    (again,) = next_commands(shop)
+    assert shop.gitops(*again).returncode == DONE
+    assert status(shop).startswith("gitops/shop is Healthy\n")
+
+
+def test_what_nobody_waited_for_is_not_called_healthy_alone(shop):
+    commit(shop, a="3")
+    assert shop.gitops("sync", "shop", "-n", shop.namespace, "--no-wait").returncode == DONE
+    assert "has not been seen healthy" in status(shop).splitlines()[0]
+    (again,) = next_commands(shop)
+    assert shop.gitops(*again).returncode == DONE
+    assert "has not been seen healthy" not in status(shop)
+
+
+def test_what_comes_from_a_folder_is_tried_again_from_the_folder(shell):
+    words = ("sync", "k8s", "-n", shell.namespace, "--name", "shop")
+    shell.write("k8s/web.yaml", as_json(deployment()))
+    assert shell.gitops(*words).returncode == DONE
+    shell.write("k8s/web.yaml", as_json(deployment(image="nginx:broken")))
+    assert shell.gitops(*words, "--timeout", "3s").returncode == ROLLED_BACK
+    (again,) = next_commands(shell)
+    assert shell.gitops(*again, "--timeout", "3s").returncode == ROLLED_BACK, "it was tried once more"
+
+
+def test_a_copy_of_an_inventory_takes_no_name_away(shop):
+    space = f"{shop.namespace}-evil"
+    shop.kubectl("create", "namespace", space)
+    copy = json.loads(shop.kubectl("get", "configmap", "gitops-shop", "-o", "json"))
+    labels = {**copy["metadata"]["labels"], "applyset.kubernetes.io/id": set_id(parent_key("shop", space))}
+    copy["metadata"] = {"name": "gitops-shop", "namespace": space, "labels": labels}
+    shop.write("copy.json", json.dumps(copy))
+    shop.kubectl("create", "-n", space, "-f", "copy.json")
+    mine = ["-n", shop.namespace]
+    for command in ("status", "explain", "diff", "history", "drift"):
+        done = shop.gitops(command, "gitops/shop", *(mine if command in ("diff", "drift") else ()))
+        assert "several" not in done.stderr, command
+        assert done.returncode == DONE, (command, done.stderr)
+
+
+@pytest.mark.parametrize("command", ["delete", "rollback"])
+def test_ctrl_c_at_a_question_is_a_no_at_once(shop, command):
+    code, shown = on_terminal(shop, "\x03", command, "shop", "-n", shop.namespace)
+    assert code == DONE, shown
+    assert "what was applied so far" not in shown
+    assert live(shop) == "2"
+
+
+def test_there_is_no_release_zero(shop):
+    for command in ("diff", "render"):
+        done = shop.gitops(command, "shop", "-n", shop.namespace, "--release", "0")
+        assert (done.returncode, "--release" in done.stderr) == (WRONG_INPUT, True)
+
+
+def test_a_dry_run_of_what_would_be_held_says_so(shop):
+    shop.kubectl("create", "configmap", "b")
+    tracking = f"gitops.dev/tracking=team/x:/ConfigMap:{shop.namespace}/b"
+    shop.kubectl("annotate", "configmap", "b", tracking)
+    shop.write("repository/b.yaml", as_json(config_map("b")))
+    shop.git("-C", "repository", "add", "-A")
+    shop.git("-C", "repository", "commit", "-qm", "b")
+    done = shop.gitops("sync", "shop", "-n", shop.namespace, "--dry-run")
+    assert (done.returncode, "it would be held" in done.stdout + done.stderr) == (DONE, True)
