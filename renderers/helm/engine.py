@@ -17,6 +17,7 @@ from renderers.helm.gotemplate.templates import TemplateSet
 from renderers.helm.gotemplate.values import as_text
 from renderers.helm.objects import ChartObject, Files, Values
 
+_MOST_SAID: Final = 1500
 _FRAMES: Final = 12_000
 
 
@@ -94,7 +95,7 @@ def _rendered(templates: dict[str, _Renderable], order: list[str]) -> dict[str, 
         try:
             texts[name] = found.execute(name, template.scope, budget).replace("<no value>", "")
         except TemplateError as error:
-            raise RenderError(_execution_error(name, str(error))) from None
+            raise RenderError(_without_middle(_execution_error(name, str(error)))) from None
         except RecursionError:
             raise RenderError(f"{name}: templates call each other too deeply") from None
     return texts
@@ -113,6 +114,12 @@ def _execution_error(name: str, text: str) -> str:
         return f"execution error in ({name}): {text}"
     refused = re.search(f"{REFUSAL[0]}(.*){REFUSAL[1]}", parts[2], re.DOTALL)
     return f"execution error at ({parts[1]}): {refused[1]}" if refused else text
+
+
+def _without_middle(text: str) -> str:
+    """Templates that call each other name the call before for each call; the first and the last tell enough."""
+    left = len(text) - 2 * _MOST_SAID
+    return f"{text[:_MOST_SAID]} [... {left} characters ...] {text[-_MOST_SAID:]}" if left > 0 else text
 
 
 @contextmanager
