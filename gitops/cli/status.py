@@ -1,5 +1,6 @@
 """`gitops status`: where each Application stands: what the cluster remembers, and what a controller told of it."""
 
+import asyncio
 import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,10 @@ async def _status(settings: Settings, app: str, namespace: str, output: str, giv
             _show(told, app, output, problems=given["problems"])
             if not given["watch"]:
                 return
-            await outside.clock.sleep(_WATCH_SECONDS)
+            try:
+                await outside.clock.sleep(_WATCH_SECONDS)
+            except asyncio.CancelledError:  # as it says in the help
+                return
 
 
 def _show(told: "list[Told]", app: str, output: str, *, problems: bool) -> None:

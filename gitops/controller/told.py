@@ -5,7 +5,7 @@ records (the store that the controller shares) ├──► Told
 statuses of custom resources ─────────────────┘     for those who have no such store
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from gitops.model.health import MISSING, Health, HealthWord
 from gitops.model.record import Record, record_in
 from gitops.model.result import Outcome
 from gitops.model.revision import short
-from gitops.ports import Cluster
+from gitops.ports import Cluster, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Told:
 
     `unseen` is since when the controller that told has not been there, "" while it may be. `damage` is why its
     inventory cannot be read, "" where it can. `suspended` is by whom and why ("by ada because ..."), or "". `is_due`
-    when the last sync has had all the time that it may take.
+    when the last sync has had all the time that it may take. `doubt` is why its inventory may be a stranger's, or "".
     """
 
     application: str
@@ -45,6 +45,7 @@ class Told:
     damage: str = ""
     suspended: str = ""
     is_due: bool = True
+    doubt: str = ""
 
     @property
     def sync(self) -> str:
@@ -109,7 +110,8 @@ class Told:
 
     @property
     def is_well(self) -> bool:
-        return self.is_there and self.health.is_settled and not (self.damage or self.suspended or self.unseen)
+        is_plain = not (self.damage or self.suspended or self.unseen or self.doubt)
+        return self.is_there and self.health.is_settled and is_plain
 
     @property
     def why(self) -> str:
@@ -130,7 +132,16 @@ class Told:
         place = f"on cluster {self.elsewhere}, as the controller saw it" if self.elsewhere else ""
         alone = f"no controller has been seen since {self.unseen}" if self.unseen else ""
         suspended = f"suspended {self.suspended}" if self.suspended else ""
-        facts = (self.damage, alone, suspended, self.interrupted or self.under_way, self.unproven, why, place)
+        facts = (
+            self.damage,
+            self.doubt,
+            alone,
+            suspended,
+            self.interrupted or self.under_way,
+            self.unproven,
+            why,
+            place,
+        )
         return "; ".join(dict.fromkeys(filter(None, facts)))
 
     @property
@@ -206,9 +217,20 @@ async def all_told(outside: Outside, name: str = "", namespace: str = "") -> lis
             lost.get(place, ""),
             suspended.get(place[0]) or _suspended(records.get(place)),
             is_due=_is_due(found.get(place), outside.clock.now()),
+            doubt=_doubt(place, found, outside.store),
         )
         for place in sorted(found.keys() | records.keys() | lost.keys())
     ]
+
+
+def _doubt(place: tuple[str, str], found: Mapping[tuple[str, str], Standing], store: Store) -> str:
+    """Whether somebody else has written an inventory of a name that one of ours has."""
+    if place not in found:
+        return ""
+    alike = [one.inventory for (identity, _), one in found.items() if identity == place[0]]
+    ours = narrowed(store, alike)
+    is_other = len(ours) < len(alike) and ours[0] is not found[place].inventory
+    return f"it says that it is {place[0]}, and bears no seal of ours" if is_other else ""
 
 
 def _is_due(standing: Standing | None, now: datetime) -> bool:

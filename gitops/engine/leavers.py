@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 
 from gitops.engine import annotations
+from gitops.engine.annotations import labels_of
 from gitops.engine.deletion import is_going, is_precious
-from gitops.engine.inventory import foreign_owner, is_held_by, is_inventory
+from gitops.engine.inventory import PART_OF, foreign_owner, is_held_by, is_inventory
 from gitops.engine.order import is_namespace, rank_of
 from gitops.engine.situation import BEING_DELETED, PlanOptions, Situation
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.plan import Kept, Obstacle, ObstacleKind, Phase, Prune, Step
 
 MAY_STAY = "it says that it may be there without a source (IgnoreExtraneous)"
+OF_ANOTHER = "it belongs to another inventory, as its label app.kubernetes.io/part-of says"
 LOST_MARKS = "it does not bear our marks any more, so it may be somebody else's; delete it by hand"
 
 
@@ -34,7 +36,8 @@ def leaving(at: Situation) -> Leavers:
             continue
         if not is_held_by(at.inventory, live, key):
             if not foreign_owner(live, key, at.inventory.application):
-                found.kept.append(Kept(key, LOST_MARKS))
+                is_of_another = labels_of(live).get(PART_OF, "") not in ("", at.inventory.set_id)
+                found.kept.append(Kept(key, OF_ANOTHER if is_of_another else LOST_MARKS))
             continue
         if key in at.rendered.left_alone:
             found.kept.append(Kept(key, "its manifest says to leave it alone"))

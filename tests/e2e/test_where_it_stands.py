@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import signal
+import time
 
 import pytest
 
@@ -201,6 +203,21 @@ def test_a_copy_of_an_inventory_takes_no_name_away(shop):
         done = shop.gitops(command, "gitops/shop", *(mine if command in ("diff", "drift") else ()))
         assert "several" not in done.stderr, command
         assert done.returncode == DONE, (command, done.stderr)
+
+    row = next(line for line in shop.gitops("status").stdout.splitlines() if f" {space} " in line)
+    assert row.endswith("it says that it is gitops/shop, and bears no seal of ours")
+    dry = shop.gitops("delete", "gitops/shop", "-n", space, "--dry-run", "--confirm")
+    assert "it belongs to another inventory" in dry.stdout + dry.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_status_that_is_watched_ends_when_it_is_told_to(shop, how):
+    watching = shop.start("status", "--watch", "-n", shop.namespace)
+    assert "APPLICATION" in watching.stdout.readline()
+    time.sleep(0.5)
+    watching.send_signal(how)
+    _, said = watching.communicate(timeout=20)
+    assert (watching.returncode, "interrupted" in said) == (DONE, False)
 
 
 @pytest.mark.parametrize("command", ["delete", "rollback"])
