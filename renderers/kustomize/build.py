@@ -276,11 +276,15 @@ class _Target:
             ("SuffixTransformer", self._named("nameSuffix", add_suffix, config.nameSuffix)),
             ("LabelTransformer", self._labels(config)),
             ("AnnotationsTransformer", self._annotations(config)),
-            ("PatchJson6902Transformer", [JsonPatch(item, load).apply for item in file.items("patchesJson6902")]),
+            ("PatchJson6902Transformer", self._json_patches()),
             ("ReplicaCountTransformer", [self._replica(item, config) for item in file.items("replicas")]),
             ("ImageTagTransformer", self._images(config)),
             ("ReplacementTransformer", self._replacements()),
         ]
+
+    def _json_patches(self) -> list[Transform]:
+        load, is_old = self._loader.load, self._session.is_old
+        return [JsonPatch(item, load, is_old).apply for item in self._file.items("patchesJson6902")]
 
     def _strategic_merges(self) -> list[Transform]:
         paths, load, schemas = self._file.texts("patchesStrategicMerge"), self._loader.load, self._session.schemas

@@ -1,8 +1,8 @@
 """JSON patches (RFC 6902) as Kustomize applies them, which is more lenient than the RFC.
 
-`replace` of a missing field sets it, `test` of a missing field finds null, an `add` without a value sets null, indices
-may be negative or have leading zeros, a path need not start with a slash, `~2` is left as it is. Numbers are compared
-as they are written (`1` is not `1.0`).
+`replace` of a missing field sets it, `test` of a missing field finds null, a `test` without a value expects null (as
+Kustomize 5.8; 5.5 fails there), an `add` without a value sets null, indices may be negative or have leading zeros, a
+path need not start with a slash, `~2` is left as it is. Numbers are compared as they are written (`1` is not `1.0`).
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,11 @@ Operations = list[dict[str, Any]]
 _MISSING: Final = object()
 
 
-def parse_operations(text: str, where: str) -> Operations:
-    """The operations of a patch in JSON (it starts with a bracket) or YAML; raises RenderError."""
+def parse_operations(text: str, where: str, is_old: bool) -> Operations:
+    """The operations of a patch in JSON (it starts with a bracket) or YAML, as Kustomize 5.8 (5.5: `is_old`) reads it.
+
+    Raises RenderError.
+    """
     if not text:
         raise RenderError(f"{where}: the patch is empty")
     if text[0] == "[":
@@ -34,7 +37,9 @@ def parse_operations(text: str, where: str) -> Operations:
         return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise RenderError(f"{where}: expected a list of operations")
-    return value
+    if is_old:
+        return value
+    return [{"value": None, **item} if item.get("op") == "test" else item for item in value]
 
 
 def apply_operations(document: Any, operations: Operations) -> Any:

@@ -86,7 +86,7 @@ def _parse(data: bytes, where: str, is_old: bool) -> tuple[list[Resource], Opera
     except GitopsError as error:
         problem = error
     try:
-        operations = parse_operations(data.decode("utf-8", "replace"), where)
+        operations = parse_operations(data.decode("utf-8", "replace"), where, is_old)
     except GitopsError:
         if objects is None:
             raise RenderError(f"{where}: neither a part of an object nor a JSON patch: {problem}") from problem
@@ -161,8 +161,8 @@ def apply_strategic_merges(resources: Resources, paths: list[str], load: Load, s
 class JsonPatch:
     """One item of `patchesJson6902`, read."""
 
-    def __init__(self, value: Mapping[str, Any], load: Load) -> None:
-        """Raises RenderError when the item or its file is wrong."""
+    def __init__(self, value: Mapping[str, Any], load: Load, is_old: bool) -> None:
+        """Raises RenderError when the item or its file is wrong; `is_old` means Kustomize 5.5."""
         self._target: Selector = selector_of(value.get("target", {}))
         if not self._target.name:
             raise RenderError("patchesJson6902: target.name: expected the name of a resource")
@@ -171,7 +171,7 @@ class JsonPatch:
             raise RenderError("patchesJson6902: an item needs either path or patch")
         self._where = path or "an inline patch"
         text = load(path).decode("utf-8", "replace") if path else text
-        self._operations = parse_operations(text, self._where)
+        self._operations = parse_operations(text, self._where, is_old)
         if not self._operations:
             raise RenderError(f"{self._where}: the patch is empty")
 

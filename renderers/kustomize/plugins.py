@@ -166,9 +166,9 @@ def _patch(value: Any, loader: Loader, schemas: Schemas, is_old: bool = False) -
     return Patch(_decoded(value, {**PATCH, "options": _PATCH_OPTIONS}), loader.load, schemas, is_old).apply
 
 
-def _json_patch(value: Any, loader: Loader, schemas: Schemas) -> Transform:
+def _json_patch(value: Any, loader: Loader, schemas: Schemas, is_old: bool = False) -> Transform:
     decoded = _decoded(value, {"target": SELECTOR, "path": TEXT, "jsonOp": TEXT})
-    return JsonPatch({**decoded, "patch": decoded.get("jsonOp", "")}, loader.load).apply
+    return JsonPatch({**decoded, "patch": decoded.get("jsonOp", "")}, loader.load, is_old).apply
 
 
 def _strategic_merge(value: Any, loader: Loader, schemas: Schemas) -> Transform:
@@ -328,6 +328,7 @@ _GENERATORS: Final[dict[str, Callable[[Any, Loader], Generate]]] = {
 }
 # What the version of Kustomize changes.
 _BY_VERSION: Final[dict[str, Callable[[Any, Loader, Schemas, bool], Transform]]] = {
+    "PatchJson6902Transformer": _json_patch,
     "PatchTransformer": _patch,
     "ReplacementTransformer": _replacement,
 }

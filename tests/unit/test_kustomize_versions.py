@@ -107,6 +107,17 @@ def test_a_patch_of_comments_alone_changes_nothing():
         build(rest, "5.5")
 
 
+@pytest.mark.parametrize("field", ["patches", "patchesJson6902"])
+@pytest.mark.parametrize(("path", "passes"), [("/metadata/none", True), ("/metadata/name", False)])
+def test_a_test_without_a_value_expects_that_there_is_none(field, path, passes):
+    rest = f'{field}: [{{patch: \'[{{"op": "test", "path": "{path}"}}]\', target: {{name: a}}}}]'
+    if passes:
+        assert build(rest) == build("namePrefix: ''")
+    for version in ("5.5",) if passes else ("5.5", "5.8"):
+        with pytest.raises(GitopsError, match="the value is another one"):
+            build(rest, version)
+
+
 def test_the_image_of_a_volume_is_an_image():
     volume = '{name: x, image: {reference: "v:1"}}'
     pod = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{volumes: [{volume}], containers: []}}\n"
