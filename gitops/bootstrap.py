@@ -14,13 +14,13 @@ from gitops.model.revision import Tree
 
 if TYPE_CHECKING:
     from gitops.adapters.kubernetes.registry import Registry
-    from gitops.controller import news
-    from gitops.controller.lane import Connect
-    from gitops.controller.request import Outside
-    from gitops.controller.run import Controller
+    from gitops.controller.app import Controller
+    from gitops.controller.cluster_worker import Connect
     from gitops.manifests.key import Body
     from gitops.model.application import Application
     from gitops.ports import Cluster, Source, Store
+    from gitops.sync import events as news
+    from gitops.sync.context import Outside
     from renderers.registry import Renderer as Renders
     from renderers.result import Needs, Remote, Rendered
 
@@ -188,7 +188,7 @@ async def open_outside(
 ) -> AsyncIterator["Outside"]:
     """Everything that a pass reaches out to, closed at the end."""
     from gitops.adapters.clock import SystemClock
-    from gitops.controller.request import Outside
+    from gitops.sync.context import Outside
 
     cluster = open_cluster(kubeconfig, context)
     try:
@@ -246,8 +246,8 @@ async def open_controller(
     from gitops.adapters.kubernetes.registry import Registry
     from gitops.adapters.render_workers import RenderWorkers
     from gitops.adapters.repositories import GitRepositories
-    from gitops.controller.renders import RenderCache
-    from gitops.controller.run import Controller
+    from gitops.controller.app import Controller
+    from gitops.controller.render_cache import RenderCache
 
     home = open_cluster(settings.kubeconfig, settings.context)
     workers = RenderWorkers()
@@ -306,8 +306,8 @@ def _connector(settings: Settings, registry: "Registry") -> "Connect":
     from gitops.adapters.kubernetes.cache import CachedCluster
     from gitops.adapters.kubernetes.cluster import KubernetesCluster
     from gitops.adapters.kubernetes.connection import connect_apart
-    from gitops.adapters.kubernetes.shelf import Seen
-    from gitops.controller.lane import Connected, OnObject
+    from gitops.adapters.kubernetes.object_store import Seen
+    from gitops.controller.cluster_worker import Connected, OnObject
 
     async def connected(name: str, on_object: OnObject, may_write: Callable[[], bool]) -> Connected:
         def seen(change: Seen) -> None:
@@ -329,10 +329,11 @@ def _parts(
     read_resource: "Callable[[Body], Application]",
 ) -> "list[tuple[str, Awaitable[None]]]":
     """Sources of Applications, Leases, statuses, the HTTP server: what the settings ask for."""
+    from gitops.controller.crd_source import CustomResources
+    from gitops.controller.file_source import Files
+    from gitops.controller.registry import account_required, local_refused
     from gitops.controller.replica import Replica
-    from gitops.controller.resources import CustomResources
-    from gitops.controller.roster import Files, account_required, local_refused
-    from gitops.controller.status import StatusWriter
+    from gitops.controller.status_writer import StatusWriter
 
     clock = controller.clock
     roster, told = controller.roster, controller.records.file_read

@@ -83,7 +83,7 @@ async def _set(settings: Settings, app: tuple[str, str], name: str, verb: str, r
 
 async def _check_known(outside: Any, app: str, namespace: str) -> None:
     """Raise ConfigError for an identity that neither the cluster nor the store has heard of: a name mistyped."""
-    from gitops.controller.told import all_told
+    from gitops.views.status import all_told
 
     store = outside.store
     if "/" in app and not (
@@ -94,7 +94,7 @@ async def _check_known(outside: Any, app: str, namespace: str) -> None:
 
 async def _check_waits(outside: Any, identity: str, digest: str) -> None:
     """Raise ConfigError unless the plan that the digest begins is the one that waits."""
-    from gitops.controller.records import stored_record
+    from gitops.sync.record_reader import stored_record
 
     record = await stored_record(outside.store, identity)
     waits = record.plan if record else ""
@@ -110,12 +110,12 @@ _PAST = {"suspend": "suspended", "resume": "resumed", "approve": "approved"}
 async def _journal(outside: Any, app: str, namespace: str) -> tuple[str, Any]:
     """The identity that APP names, and what notes a fact in its audit chain."""
     from gitops.config import actor
-    from gitops.controller.claim import keep_anchor
-    from gitops.controller.journal import Journal
-    from gitops.controller.request import Request
-    from gitops.controller.told import told_of
     from gitops.engine.inventory import Inventory, parent_key
     from gitops.model.application import Application
+    from gitops.sync.audit import Journal
+    from gitops.sync.context import Request
+    from gitops.sync.inventory_store import keep_anchor
+    from gitops.views.status import told_of
 
     space, _, name = app.rpartition("/")
     try:
@@ -138,7 +138,7 @@ async def _journal(outside: Any, app: str, namespace: str) -> tuple[str, Any]:
 async def _refresh(settings: Settings, app: tuple[str, str], *, also: bool, confirm: bool) -> None:
     from gitops.cli.opening import outside_of
     from gitops.config import actor
-    from gitops.controller.people import answer_in
+    from gitops.model.operator_command import answer_in
 
     async with outside_of(settings) as outside:
         identity, note = await _journal(outside, *app)
@@ -172,7 +172,7 @@ def end(identity: str, outcome: Any, message: str, word: str = "") -> NoReturn:
 async def is_run(outside: Any, identity: str) -> bool:
     """Whether a controller that shares this store runs the Application now: then it answers a ping."""
     from gitops.config import actor
-    from gitops.controller.people import PING, answer_text
+    from gitops.model.operator_command import PING, answer_text
     from gitops.model.result import Outcome
 
     at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")

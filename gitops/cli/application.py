@@ -14,8 +14,8 @@ from gitops.model.application import Application
 from gitops.model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gitops.controller.request import Outside
-    from gitops.engine.situation import PlanOptions
+    from gitops.engine.plan_input import PlanOptions
+    from gitops.sync.context import Outside
 
 namespace_option = click.option(
     "-n", "--namespace", default="", metavar="NS", help="The namespace that APP lives in, or that its objects go to."
@@ -82,7 +82,7 @@ async def named_application(
 
 
 def plan_options(given: dict[str, Any]) -> "PlanOptions":
-    from gitops.engine.situation import PlanOptions
+    from gitops.engine.plan_input import PlanOptions
 
     return PlanOptions(
         prune=given["prune"],

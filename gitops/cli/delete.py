@@ -12,8 +12,8 @@ from gitops.cli.settings import Settings, run
 from gitops.model.errors import HeldError
 
 if TYPE_CHECKING:
-    from gitops.controller.request import Outside, Request
     from gitops.engine.inventory import Inventory
+    from gitops.sync.context import Outside, Request
 
 
 @click.command()
@@ -38,13 +38,15 @@ async def _delete(settings: Settings, app: str, namespace: str, given: dict[str,
     from gitops.cli.display import Display
     from gitops.cli.opening import outside_of
     from gitops.config import actor
-    from gitops.controller.inspect import application_in, find_applications
-    from gitops.controller.leave import leave
-    from gitops.controller.people import forget_words
-    from gitops.controller.records import RECORD, stored_record
-    from gitops.controller.request import Request
-    from gitops.engine.situation import PlanOptions
+    from gitops.controller.commands import forget_words
+    from gitops.engine.plan_input import PlanOptions
+    from gitops.model.record import RECORD
     from gitops.model.result import Outcome
+    from gitops.sync.context import Request
+    from gitops.sync.inventories import find_applications
+    from gitops.sync.record_reader import stored_record
+    from gitops.sync.standing import application_in
+    from gitops.sync.uninstall import leave
 
     display = Display()
     async with outside_of(settings, display.tell) as outside:
@@ -72,8 +74,8 @@ async def _delete(settings: Settings, app: str, namespace: str, given: dict[str,
 async def _goes_on(request: "Request", outside: "Outside", inventory: "Inventory", given: dict[str, Any]) -> bool:
     """Show what goes where somebody is to see it; False when nothing is to be done."""
     from gitops.cli.output import print_hold, print_plan, summary
-    from gitops.controller.leave import planned_deletion
     from gitops.model.result import Hold
+    from gitops.sync.uninstall import planned_deletion
 
     if not (given["dry_run"] or (is_terminal() and not given["yes"])):
         return True

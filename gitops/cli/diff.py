@@ -13,7 +13,7 @@ from gitops.cli.settings import Settings, run
 from gitops.model.plan import ObstacleKind
 
 if TYPE_CHECKING:
-    from gitops.controller.request import Outside, Planned, Request
+    from gitops.sync.context import Outside, Planned, Request
 
 
 @click.command()
@@ -47,9 +47,9 @@ def diff(settings: Settings, /, path: str, file: str, name: str, namespace: str,
 async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
     from gitops.cli.opening import outside_of
     from gitops.config import actor
-    from gitops.controller.planning import plan_sync
-    from gitops.controller.records import stored_record
-    from gitops.controller.request import Request, as_account
+    from gitops.sync.context import Request, as_account
+    from gitops.sync.planning import plan_sync
+    from gitops.sync.record_reader import stored_record
 
     app = application_of(settings, *named)
     async with outside_of(settings, cluster=app.destination.cluster if app else "") as opened:
@@ -74,9 +74,9 @@ async def _plan_of_release(request: "Request", outside: "Outside", number: int) 
     """What going back to a release would change. Raises ConfigError for one that is not known."""
     from dataclasses import replace
 
-    from gitops.controller.planning import plan_rendered
-    from gitops.controller.releases import release_of, release_set
     from gitops.model.revision import Revision
+    from gitops.sync.planning import plan_rendered
+    from gitops.sync.releases import release_of, release_set
 
     inventory, release = await release_of(request, outside, number)
     rendered = await release_set(request, outside, release.digest, Revision(release.revision, release.ref))
@@ -114,8 +114,8 @@ def _save_plan(file: str, planned: "Planned") -> None:
     import json
     from pathlib import Path
 
-    from gitops.controller.plan_file import plan_facts
     from gitops.model.errors import ConfigError
+    from gitops.sync.plan_file import plan_facts
 
     try:
         Path(file).write_text(json.dumps(plan_facts(planned), indent=1) + "\n")

@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from gitops.cli.escape import printable
-from gitops.controller import news
 from gitops.manifests.key import ResourceKey
 from gitops.model.health import Health
 from gitops.model.plan import Phase
 from gitops.model.revision import short
+from gitops.sync import events as news
 
 if TYPE_CHECKING:
     from rich.console import Console

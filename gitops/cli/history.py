@@ -28,8 +28,8 @@ def history(settings: Settings, app: str, namespace: str, output: str) -> None:
 
 async def _history(settings: Settings, app: str, namespace: str, output: str) -> None:
     from gitops.cli.opening import inventories_here, store_of
-    from gitops.controller.claim import narrowed
-    from gitops.controller.releases import known_releases
+    from gitops.sync.inventory_store import narrowed
+    from gitops.sync.releases import known_releases
 
     cluster, inventories, note = await inventories_here(settings, app, namespace)
     async with store_of(settings) as store:

@@ -21,8 +21,8 @@ from gitops.model.errors import (
 )
 
 if TYPE_CHECKING:
-    from gitops.controller.explain import Drift
     from gitops.manifests.key import ResourceKey
+    from gitops.views.explain import Drift
 
 
 @click.command()
@@ -44,9 +44,9 @@ async def _drift(settings: Settings, app: str, namespace: str, output: str) -> N
     from gitops.cli.opening import outside_of
     from gitops.cli.output import print_plan
     from gitops.cli.recorded import recorded_application
-    from gitops.controller.explain import drift_of
-    from gitops.controller.inspect import find_applications, read_inventories
     from gitops.engine.describe import described
+    from gitops.sync.inventories import find_applications, read_inventories
+    from gitops.views.explain import drift_of
 
     found: list[tuple[str, Drift | GitopsError]] = []
     async with outside_of(settings) as outside:
@@ -107,8 +107,8 @@ def explain(settings: Settings, app: str, namespace: str, output: str) -> None:
 async def _explain(settings: Settings, app: str, namespace: str, output: str) -> None:
     from gitops.cli.opening import outside_of
     from gitops.cli.recorded import recorded_application
-    from gitops.controller.explain import explained
-    from gitops.controller.told import told_of
+    from gitops.views.explain import explained
+    from gitops.views.status import told_of
 
     async with outside_of(settings) as outside:
         told = await told_of(outside, app, namespace)

@@ -8,12 +8,12 @@ from gitops.bootstrap import open_cluster, open_outside, open_store
 from gitops.cli.settings import Settings
 from gitops.cli.version import own_version
 from gitops.config import cache_folder, state_folder
-from gitops.controller import news
-from gitops.controller.inspect import inventories
-from gitops.controller.request import Outside
 from gitops.engine.inventory import Inventory
 from gitops.model.errors import ConfigError, GitopsError
 from gitops.ports import Store
+from gitops.sync import events as news
+from gitops.sync.context import Outside
+from gitops.sync.inventories import inventories
 
 
 def secret_of(reference: str) -> str:

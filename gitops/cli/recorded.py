@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops.config import application_of, read_application
-from gitops.controller.claim import is_sealed
-from gitops.controller.inspect import application_in
-from gitops.controller.told import told_of
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import GROUP, KIND, Application, Credentials
 from gitops.model.errors import ApiError, ConfigError, HeldError
 from gitops.model.source_name import source_name
+from gitops.sync.inventory_store import is_sealed
+from gitops.sync.standing import application_in
+from gitops.views.status import told_of
 
 if TYPE_CHECKING:
-    from gitops.controller.request import Outside
+    from gitops.sync.context import Outside
 
 
 async def recorded_application(outside: "Outside", inventory: Inventory, file: str = "") -> tuple[Application, str]:

@@ -95,9 +95,9 @@ def _of_release(settings: Settings, named: tuple[str, str, str, str, str], numbe
 
     from gitops.cli.application import application_of, named_application
     from gitops.cli.opening import outside_of
-    from gitops.controller.releases import release_of, release_set
-    from gitops.controller.request import Request, as_account
     from gitops.model.revision import Revision
+    from gitops.sync.context import Request, as_account
+    from gitops.sync.releases import release_of, release_set
 
     async def look() -> Any:
         app = application_of(settings, *named)

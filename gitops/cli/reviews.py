@@ -13,7 +13,7 @@ from gitops.model.plan import Change, Create, Prune, Recreate, RunHook, Update
 from gitops.model.result import Hold
 
 if TYPE_CHECKING:
-    from gitops.controller.request import Planned
+    from gitops.sync.context import Planned
 
 # What only the API server writes: it would differ in each object, and is nobody's to review.
 _NOT_SHOWN = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")

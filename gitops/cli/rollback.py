@@ -19,9 +19,9 @@ from gitops.model.release import BY_HAND, Quarantine, Release
 from gitops.model.revision import Revision, short
 
 if TYPE_CHECKING:
-    from gitops.controller.request import Outside, Planned, Request
     from gitops.engine.inventory import Inventory
     from gitops.model.result import SyncResult
+    from gitops.sync.context import Outside, Planned, Request
 
 
 @click.command()
@@ -52,11 +52,11 @@ def rollback(settings: Settings, /, app: str, release: int | None, namespace: st
 async def _rollback(settings: Settings, app: str, number: int | None, namespace: str, given: dict[str, Any]) -> None:
     from gitops.cli.display import Display
     from gitops.cli.opening import outside_of
-    from gitops.controller.inspect import find_applications
-    from gitops.controller.planning import plan_rendered
-    from gitops.controller.reconcile import sync_planned
-    from gitops.controller.releases import release_set
-    from gitops.controller.request import as_account
+    from gitops.sync.context import as_account
+    from gitops.sync.inventories import find_applications
+    from gitops.sync.planning import plan_rendered
+    from gitops.sync.reconcile import sync_planned
+    from gitops.sync.releases import release_set
 
     display = Display()
     async with outside_of(settings, display.tell) as outside:
@@ -79,9 +79,9 @@ async def _asked_for(
     """What to plan, and the release to go to. Raises ConfigError, or HeldError where a person has to confirm."""
     from gitops.cli.recorded import recorded_application
     from gitops.config import actor
-    from gitops.controller.releases import known_releases, stored_set
-    from gitops.controller.request import Request
-    from gitops.engine.situation import PlanOptions
+    from gitops.engine.plan_input import PlanOptions
+    from gitops.sync.context import Request
+    from gitops.sync.releases import known_releases, stored_set
 
     stored = await outside.store.releases(inventory.application, outside.cluster.name)
     releases = known_releases(stored, inventory, outside.cluster.name)

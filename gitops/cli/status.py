@@ -14,7 +14,7 @@ from gitops.cli.settings import Settings, run
 from gitops.model.revision import short
 
 if TYPE_CHECKING:
-    from gitops.controller.told import Told
+    from gitops.views.status import Told
 
 _WATCH_SECONDS = 2.0
 
@@ -38,8 +38,8 @@ def status(settings: Settings, /, app: str, namespace: str, output: str, **given
 
 async def _status(settings: Settings, app: str, namespace: str, output: str, given: dict[str, Any]) -> None:
     from gitops.cli.opening import outside_of
-    from gitops.controller.records import WRONG_FILE
-    from gitops.controller.told import all_told, told_of
+    from gitops.model.record import WRONG_FILE
+    from gitops.views.status import all_told, told_of
 
     async with outside_of(settings) as outside:
         while True:
@@ -122,7 +122,7 @@ def _counts(told: "list[Told]") -> str:
 
 
 def _print_one(told: "Told") -> None:
-    from gitops.controller.advice import headline, next_step
+    from gitops.views.advice import headline, next_step
 
     record, standing = told.record, told.standing
     source = f", from {standing.inventory.source}" if standing else ""

@@ -65,10 +65,10 @@ def sync(settings: Settings, /, path: str, file: str, name: str, namespace: str,
 async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
     from gitops.cli.display import Display
     from gitops.cli.opening import outside_of
-    from gitops.controller.planning import plan_sync
-    from gitops.controller.reconcile import sync_planned
-    from gitops.controller.request import as_account
     from gitops.model.result import Outcome, SyncResult
+    from gitops.sync.context import as_account
+    from gitops.sync.planning import plan_sync
+    from gitops.sync.reconcile import sync_planned
 
     app = application_of(settings, *named, timeout=given["timeout"])
     display = Display()
@@ -102,8 +102,8 @@ def _planned(planned: Any) -> str:
 
 async def _request(outside: Any, app: Application, given: dict[str, Any]) -> Any:
     from gitops.config import actor
-    from gitops.controller.journal import shown_reasons
-    from gitops.controller.request import Request
+    from gitops.sync.audit import shown_reasons
+    from gitops.sync.context import Request
 
     options = plan_options(given)
     if options.confirm:
@@ -146,8 +146,8 @@ def _check_plan(file: str, planned: Any) -> None:
     from pathlib import Path
 
     from gitops.bounds import parsed, read_file
-    from gitops.controller.plan_file import moved_since
     from gitops.model.errors import ConfigError, HeldError
+    from gitops.sync.plan_file import moved_since
 
     try:
         saved = parsed(read_file(Path(file)))

@@ -34,7 +34,7 @@ def wait(settings: Settings, app: str, revision: str, namespace: str, timeout: s
 
 async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout: str) -> None:
     from gitops.cli.opening import outside_of
-    from gitops.controller.arrival import Arrival, arrival_at
+    from gitops.views.revision_wait import Arrival, arrival_at
 
     if not _SHA.fullmatch(sha):
         raise ConfigError(

@@ -20,9 +20,9 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from gitops.controller.fleet import Fleet, Tracked
-from gitops.controller.hosts import Backoff, Host, host_of
-from gitops.controller.turns import Turns
+from gitops.controller.git_hosts import Backoff, Host, host_of
+from gitops.controller.limiter import Turns
+from gitops.controller.state import Fleet, Tracked
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError
 from gitops.model.revision import Revision, Tree

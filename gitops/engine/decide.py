@@ -2,7 +2,7 @@
 
 from gitops.engine.annotations import is_hook
 from gitops.engine.inventory import Inventory
-from gitops.engine.situation import Situation
+from gitops.engine.plan_input import Situation
 from gitops.model.plan import Obstacle, ObstacleKind, Plan
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Decision, Go, Hold, InSync

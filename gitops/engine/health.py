@@ -1,7 +1,7 @@
 """How well one object is doing, judged from its own body: one small function per kind, in a table.
 
 The words and rules are Argo CD's for the built-in kinds; a custom kind is judged by its generic conditions (kstatus).
-Children are not looked at here: `gitops.controller.diagnose` follows them to name the container at fault.
+Children are not looked at here: `gitops.sync.diagnostics` follows them to name the container at fault.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from gitops.engine.custom_health import custom_health, is_behind
-from gitops.engine.trouble import pod_trouble
+from gitops.engine.pod_failure import pod_trouble
 from gitops.manifests.cel import CelError, CelLimitError, evaluate_bounded
 from gitops.manifests.key import Body, ResourceKey, group_of
 from gitops.model.application import HealthRule

@@ -104,12 +104,12 @@ class Inventory:
     undo, and where to go.
     `releases` are the last ones, newest first. `spec` is what the Application asked for (`gitops.model.spec`),
     `version` the parent's resourceVersion. `hooks` of the set that is `synced` are done, but what they left behind is
-    not tidied yet. `ended` tells of Jobs that may be gone (`gitops.engine.ended`). `formerly` is the Application that
+    not tidied yet. `ended` tells of Jobs that may be gone (`gitops.engine.completed_jobs`). `formerly` is the Application that
     handed all of this over: some of it may still bear its name. `deletion_hooks` when the set that is `synced` has
     hooks that run when the Application is deleted. `seal` is as it was read.
 
     Whoever may edit ConfigMaps in its namespace may have written all of this. So nothing in it is a right to delete
-    (`is_held_by` asks the object too) or to apply (`gitops.controller.releases` asks the store and the repository).
+    (`is_held_by` asks the object too) or to apply (`gitops.sync.releases` asks the store and the repository).
     """
 
     application: str

@@ -5,10 +5,10 @@ Not here: what a manager's name tells (`hands`, `takeover`).
 
 from collections.abc import Callable
 
-from gitops.engine.hands import is_by_hand, is_edit_by_hand
 from gitops.engine.ignore import movable
+from gitops.engine.manual_edits import is_by_hand, is_edit_by_hand
+from gitops.engine.plan_input import Situation
 from gitops.engine.predict import FIELD_MANAGER
-from gitops.engine.situation import Situation
 from gitops.engine.strategy import old_options
 from gitops.engine.takeover import at_served_versions, is_of_kubectl_apply, is_of_other_tool, owners_after_takeover
 from gitops.engine.unions import excluded_fields

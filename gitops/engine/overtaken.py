@@ -10,7 +10,7 @@ from dataclasses import replace
 from gitops.engine.diff import changes_between
 from gitops.engine.inventory import INSTANCE, Inventory
 from gitops.engine.plan import desired_body
-from gitops.engine.situation import Situation
+from gitops.engine.plan_input import Situation
 from gitops.manifests.key import Body
 from gitops.manifests.manifest import Manifest
 from gitops.model.plan import FieldChange, Manager

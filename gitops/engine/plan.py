@@ -8,17 +8,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gitops.engine import annotations, refusal
+from gitops.engine.completed_jobs import has_ended
 from gitops.engine.deletion import is_going, is_orphaning, is_precious, leaves_pods
 from gitops.engine.diff import is_same
-from gitops.engine.ended import has_ended
-from gitops.engine.hands import is_edit_by_hand
 from gitops.engine.ignore import without_ignored
 from gitops.engine.inventory import foreign_owner, is_held_by, is_inventory, marked
-from gitops.engine.leavers import MAY_STAY, leaving, prune_steps
+from gitops.engine.manual_edits import is_edit_by_hand
 from gitops.engine.new_owners import holders_of, new_owners
 from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
+from gitops.engine.plan_input import BEING_DELETED, PlanOptions, Situation
 from gitops.engine.predict import FIELD_MANAGER, conflicting_fields
-from gitops.engine.situation import BEING_DELETED, PlanOptions, Situation
+from gitops.engine.prune_candidates import MAY_STAY, leaving, prune_steps
 from gitops.engine.strategy import old_options, strategy_path
 from gitops.engine.takeover import (
     is_at_another_version,

@@ -7,6 +7,12 @@ from gitops.bounds import parsed_map
 from gitops.model.health import HealthWord
 from gitops.model.reading import read_as
 
+# The settings of an Application in the store that controllers write: its record, and a file that cannot be read.
+RECORD, WRONG_FILE = "record", "wrong-file"
+# When a controller that shares the store was last there: (application, name) of a setting.
+CONTROLLER, SEEN = "", "controller-seen"
+SEEN_SECONDS = 10.0
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:

@@ -8,7 +8,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from gitops.controller.run import Controller
+from gitops.controller.app import Controller
 from gitops.model.errors import ConfigError
 from gitops.server.doors import BACKLOG, Doors, most_connections, watched
 from gitops.server.metrics import Numbers

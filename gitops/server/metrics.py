@@ -6,8 +6,8 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from gitops.controller.run import Controller
-from gitops.controller.timing import Timing
+from gitops.controller.app import Controller
+from gitops.controller.metrics import Timing
 
 
 class Numbers(Collector):

@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 import pytest
 
-from gitops.controller.records import CONTROLLER, SEEN
+from gitops.model.record import CONTROLLER, SEEN
 from tests.e2e.shell import shell as shell
 from tests.e2e.test_wait import shared
 from tests.scenarios.running import Running

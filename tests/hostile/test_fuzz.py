@@ -19,8 +19,6 @@ from gitops.adapters.kubernetes.discovery import _aggregated, _Found, _infos, _v
 from gitops.adapters.kubernetes.registered import connection_of, credentials_text
 from gitops.adapters.store_sql import _event
 from gitops.config import application_of, read_applications
-from gitops.controller.explain import explained
-from gitops.controller.told import _of_resource, all_told, told_of
 from gitops.engine.annotations import ignores_health
 from gitops.engine.health import health_of
 from gitops.engine.inventory import Inventory, LastHealthy, parent_key
@@ -32,6 +30,8 @@ from gitops.model.audit import Anchor, check_chain
 from gitops.model.health import Health
 from gitops.model.kinds import KindInfo
 from gitops.model.release import Quarantine
+from gitops.views.explain import explained
+from gitops.views.status import _of_resource, all_told, told_of
 from tests.hostile.mutation import anything, spoiled
 from tests.hostile.proxy import as_json
 from tests.scenarios.world import config_map, deployment, job

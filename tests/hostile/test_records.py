@@ -15,8 +15,6 @@ from gitops.adapters.sealing import Sealer
 from gitops.adapters.store import SqliteStore
 from gitops.adapters.store_sql import _packed, _unpacked
 from gitops.bounds import MIB, parsed
-from gitops.controller.plan_file import moved_since
-from gitops.controller.told import all_told, told_of
 from gitops.manifests.errors import GitopsError, ManifestError
 from gitops.manifests.key import key_of
 from gitops.manifests.manifest import Manifest, Origin
@@ -27,6 +25,8 @@ from gitops.model.record import record_in
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
 from gitops.model.spec import with_spec
+from gitops.sync.plan_file import moved_since
+from gitops.views.status import all_told, told_of
 from tests.scenarios.running import Running
 from tests.scenarios.world import config_map
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gitops.bootstrap import Settings, open_controller
 from gitops.config import application_of, read_applications
-from gitops.controller.roster import Entry
+from gitops.controller.registry import Entry
 
 
 def of(lines, event):

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller import rollback, wait
 from gitops.model.application import Destination
 from gitops.model.result import Go, Hold, Outcome
+from gitops.sync import health_wait as wait
+from gitops.sync import rollback
 from tests.scenarios.world import config_map, deployment, job
 from tests.soak import only_at_leisure
 
@@ -63,7 +64,7 @@ def test_a_cron_job_whose_last_run_failed_holds_up_no_commit(world):
 
 
 def test_what_was_still_on_its_way_when_another_failed_is_no_failure(world, monkeypatch):
-    monkeypatch.setattr("gitops.engine.trouble.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("gitops.engine.pod_failure.GRACE_SECONDS", 0.5)
     spec = {"storageClassName": "none", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
     world.commit(web=deployment(image="nginx:broken"), claim=claim)

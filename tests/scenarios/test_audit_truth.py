@@ -20,7 +20,7 @@ def cut_off(world, entries=1):
 def verify(world):
     async def look(outside):
         events = await outside.store.events(world.app.identity, outside.cluster.name)
-        from gitops.controller.inspect import find_applications
+        from gitops.sync.inventories import find_applications
 
         (found,) = await find_applications(outside.cluster, "app", world.namespace)
         check_chain(events, found.anchor, outside.store.id)

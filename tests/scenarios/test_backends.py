@@ -2,10 +2,10 @@
 
 import pytest
 
-from gitops.controller import news
 from gitops.manifests.key import ResourceKey
 from gitops.model.health import HEALTHY
 from gitops.model.result import Outcome
+from gitops.sync import events as news
 from tests.scenarios.world import deployment
 
 

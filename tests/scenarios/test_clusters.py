@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from gitops.bootstrap import Settings
-from gitops.controller import lanes
+from gitops.controller import clusters as lanes
 from gitops.manifests.yaml_documents import load_all
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import SourceSpec

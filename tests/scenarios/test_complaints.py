@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.wait import health_when_gone
 from gitops.manifests.errors import ManifestError
 from gitops.model.application import Application, Destination, PlainOptions
 from gitops.model.errors import RenderError
 from gitops.model.health import HealthWord
 from gitops.model.result import Outcome
+from gitops.sync.health_wait import health_when_gone
 from tests.scenarios.world import config_map, deployment, job
 
 

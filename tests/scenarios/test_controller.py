@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.roster import Entry
+from gitops.controller.registry import Entry
 from gitops.crd import definition
 from gitops.engine.drift import FIGHT_COUNT, Answer
 from gitops.model.application import SourceSpec, Window

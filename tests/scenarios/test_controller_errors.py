@@ -6,7 +6,8 @@ import time
 import pytest
 
 from gitops.adapters.clock import SystemClock
-from gitops.adapters.kubernetes import http, registry, watches
+from gitops.adapters.kubernetes import http, registry
+from gitops.adapters.kubernetes import informers as watches
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.connection import connect
 from gitops.adapters.kubernetes.registry import Registry

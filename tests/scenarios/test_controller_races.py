@@ -11,9 +11,9 @@ from itertools import pairwise
 import pytest
 
 from gitops.adapters.repositories import GitRepositories
-from gitops.controller import conduct
-from gitops.controller import lane as lanes
-from gitops.controller.roster import Entry, account_required, local_refused
+from gitops.controller import cluster_worker as lanes
+from gitops.controller import reconciler as conduct
+from gitops.controller.registry import Entry, account_required, local_refused
 from gitops.engine.drift import Answer
 from gitops.model.application import Application, Backoff, Credentials, Retry, SourceSpec, SyncOptions
 from gitops.model.errors import ConfigError

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.explain import drift_of
-from gitops.controller.inspect import application_in, find_applications
 from gitops.model.application import IgnoreRule
 from gitops.model.result import Outcome
+from gitops.sync.inventories import find_applications
+from gitops.sync.standing import application_in
+from gitops.views.explain import drift_of
 from tests.scenarios.running import Running
 from tests.scenarios.world import config_map, deployment
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from gitops.controller.inspect import find_applications, standing_of
 from gitops.model.health import HealthWord
 from gitops.model.result import Outcome
+from gitops.sync.inventories import find_applications
+from gitops.sync.standing import standing_of
 from tests.scenarios.running import Running
 from tests.scenarios.test_outage import slow
 from tests.scenarios.world import config_map, job

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from gitops.cli.recorded import recorded_application
-from gitops.controller.claim import is_sealed
 from gitops.engine.inventory import LastHealthy, PastRelease
 from gitops.engine.inventory_parent import parent_body
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Credentials
 from gitops.model.result import Outcome
 from gitops.model.spec import spec_text
+from gitops.sync.inventory_store import is_sealed
 from tests.scenarios.test_empty_runner import elsewhere
 from tests.scenarios.world import config_map, deployment
 
@@ -146,7 +146,7 @@ def test_a_source_that_only_the_inventory_names_is_asked_about_and_gets_no_crede
         return await recorded_application(outside, await find(outside))
 
     async def find(outside):
-        from gitops.controller.inspect import find_applications
+        from gitops.sync.inventories import find_applications
 
         (found,) = await find_applications(outside.cluster, "app", world.namespace)
         return found

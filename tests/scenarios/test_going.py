@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from gitops.controller import dry_run, planning, rollback
 from gitops.model.result import Hold, Outcome
+from gitops.sync import dry_run, planning, rollback
 from tests.scenarios.test_rollback import by_hand
 from tests.scenarios.world import config_map, deployment, job
 
@@ -174,8 +174,8 @@ def test_a_claim_that_a_failed_sync_made_is_left_and_said_why(world):
 
 
 def test_how_often_a_job_tries_is_for_the_job_to_say(world, monkeypatch):
-    monkeypatch.setattr("gitops.engine.trouble.MOST_RESTARTS", 1)
-    monkeypatch.setattr("gitops.controller.wait._FIRST_LOOK", 0.2)
+    monkeypatch.setattr("gitops.engine.pod_failure.MOST_RESTARTS", 1)
+    monkeypatch.setattr("gitops.sync.health_wait._FIRST_LOOK", 0.2)
     body = job("migrate", "busybox:crash")
     body["spec"]["backoffLimit"] = 20
     body["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"

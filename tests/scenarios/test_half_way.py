@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller import rollback
-from gitops.controller.reconcile import sync
-from gitops.controller.request import Request
 from gitops.model.errors import SourceError, UnreachableError
 from gitops.model.result import Outcome
+from gitops.sync import rollback
+from gitops.sync.context import Request
+from gitops.sync.reconcile import sync
 from tests.scenarios.running import Running
 from tests.scenarios.test_rollback import by_hand
 from tests.scenarios.test_unfinished_rollback import bad, image, settings

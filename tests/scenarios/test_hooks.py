@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller import news
-from gitops.controller.inspect import standing_of
-from gitops.controller.reconcile import sync
-from gitops.controller.request import Request
-from gitops.controller.wait import health_when_gone
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import HEALTHY, HealthWord
 from gitops.model.result import Outcome
+from gitops.sync import events as news
+from gitops.sync.context import Request
+from gitops.sync.health_wait import health_when_gone
+from gitops.sync.reconcile import sync
+from gitops.sync.standing import standing_of
 from tests.scenarios.world import Killed, config_map, deployment, job, refused
 from tests.soak import at_leisure
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.leave import leave
-from gitops.controller.request import Request
-from gitops.engine.situation import PlanOptions
+from gitops.engine.plan_input import PlanOptions
 from gitops.model.errors import ManifestError
 from gitops.model.result import Outcome
+from gitops.sync.context import Request
+from gitops.sync.uninstall import leave
 from tests.scenarios.test_rollback import DONE, by_hand
 from tests.scenarios.world import config_map, custom_kind, job
 

@@ -95,7 +95,7 @@ def test_a_namespace_that_left_the_source_stays_while_another_application_is_in_
 
 
 def test_a_word_confirms_no_more_than_what_was_shown(world):
-    from gitops.controller.journal import shown_reasons
+    from gitops.sync.audit import shown_reasons
 
     other = f"{world.namespace}-gone"
     world.commit(space=namespace(other), **{f"m{number}": config_map(f"m{number}") for number in range(12)})

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from gitops.controller import news
 from gitops.model.application import Destination
 from gitops.model.result import Outcome
+from gitops.sync import events as news
 from tests.scenarios.world import config_map
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.roster import Entry
+from gitops.controller.registry import Entry
 from gitops.engine.drift import Answer
 from gitops.model.application import Retry
 from gitops.model.result import Outcome

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.roster import Entry
+from gitops.controller.registry import Entry
 from gitops.model.application import Application, Destination, SourceSpec, SyncOptions
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gitops.controller.reconcile import sync
-from gitops.controller.request import Request
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.result import Outcome
+from gitops.sync.context import Request
+from gitops.sync.reconcile import sync
 from tests.scenarios.world import custom_kind, deployment
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,12 +15,12 @@ from gitops.adapters.clock import SystemClock
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.connection import connect
 from gitops.bootstrap import open_store
-from gitops.controller.inspect import find_applications
 from gitops.controller.replica import Replica
 from gitops.manifests.key import ResourceKey
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.audit import check_chain
 from gitops.server.metrics import Numbers
+from gitops.sync.inventories import find_applications
 from tests import postgresql
 from tests.scenarios.running import Running
 from tests.scenarios.world import World, config_map

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller import renders
+from gitops.controller import render_cache as renders
 from gitops.controller.queue import Priority
-from gitops.controller.roster import Entry
+from gitops.controller.registry import Entry
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application
 from tests.scenarios.world import World, config_map
@@ -201,7 +201,7 @@ def test_wrong_addresses_on_a_host_keep_no_other_of_that_host_from_being_looked_
 def test_a_host_that_fails_is_left_alone_and_what_was_read_of_it_before_has_its_turn_first(
     world, ssh, lines, monkeypatch
 ):
-    monkeypatch.setattr("gitops.controller.hosts._FIRST_SECONDS", 1.0)
+    monkeypatch.setattr("gitops.controller.git_hosts._FIRST_SECONDS", 1.0)
     sha = world.commit(settings=config_map("settings"))
     good = replace(application(world, "good", repoURL=f"ssh://git@example.com{world.repository}"), interval=4.0)
     with Running(world, good) as running:
@@ -216,7 +216,7 @@ def test_a_host_that_fails_is_left_alone_and_what_was_read_of_it_before_has_its_
 
 
 def test_what_is_not_looked_at_for_its_hosts_sake_is_not_called_synced_for_long(world, ssh, monkeypatch):
-    monkeypatch.setattr("gitops.controller.hosts._FIRST_SECONDS", 4.0)
+    monkeypatch.setattr("gitops.controller.git_hosts._FIRST_SECONDS", 4.0)
     monkeypatch.setattr("gitops.controller.poller._TOLD_AFTER", 1.0)
     sha = world.commit(settings=config_map("settings"))
     good = replace(application(world, "good", repoURL=f"ssh://git@example.com{world.repository}"), interval=4.0)

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from gitops.controller.inspect import standing_of
-from gitops.controller.reconcile import sync
-from gitops.controller.request import Request
 from gitops.model.health import HealthWord
 from gitops.model.result import Outcome
 from gitops.sandbox.cluster import User
+from gitops.sync.context import Request
+from gitops.sync.reconcile import sync
+from gitops.sync.standing import standing_of
 from tests.scenarios.world import World, config_map, deployment
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from gitops.controller.reconcile import sync
-from gitops.controller.request import Request
-from gitops.engine.situation import PlanOptions
+from gitops.engine.plan_input import PlanOptions
+from gitops.sync.context import Request
+from gitops.sync.reconcile import sync
 from tests.scenarios.world import Killed, config_map
 
 

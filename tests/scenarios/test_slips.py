@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.inspect import find_applications, standing_of
 from gitops.engine.inventory import parent_key
 from gitops.model.errors import ApiError, ManifestError
 from gitops.model.result import Outcome
 from gitops.sandbox.cluster import User
+from gitops.sync.inventories import find_applications
+from gitops.sync.standing import standing_of
 from tests.scenarios.test_controller_errors import as_user
 from tests.scenarios.world import World, config_map, deployment
 

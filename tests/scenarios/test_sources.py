@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller import conduct
-from gitops.controller.roster import Entry
+from gitops.controller import reconciler as conduct
+from gitops.controller.registry import Entry
 from gitops.engine.drift import Answer
 from gitops.model.application import Credentials, Retry, Window
 from tests.scenarios.running import Running, of

@@ -5,10 +5,10 @@ import subprocess
 import sys
 import time
 
-from gitops.controller.people import SUSPENDED
-from gitops.controller.records import stored_record
 from gitops.engine.drift import Answer
+from gitops.model.operator_command import SUSPENDED
 from gitops.model.result import Outcome
+from gitops.sync.record_reader import stored_record
 from tests.scenarios.running import Running
 from tests.scenarios.test_controller import custom_resource, make_kind, resources, standing
 from tests.scenarios.test_unfinished_rollback import image
@@ -48,7 +48,7 @@ def test_a_suspension_holds_from_the_moment_that_it_is_said(world, monkeypatch):
     good = world.commit(settings=config_map("settings"))
     with Running(world) as running:
         running.until_synced(good)
-        monkeypatch.setattr("gitops.controller.run._STORE_SECONDS", 60.0)
+        monkeypatch.setattr("gitops.controller.app._STORE_SECONDS", 60.0)
         time.sleep(1.1)  # from here on the controller does not ask for what was said
         suspend(running)
         newer = world.commit(settings=config_map("settings", a="2"))

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller import news, wait
-from gitops.controller.planning import plan_sync
-from gitops.controller.request import Request
-from gitops.engine import trouble
+from gitops.engine import pod_failure as trouble
 from gitops.model.application import IgnoreRule, Window
 from gitops.model.health import HealthWord
 from gitops.model.plan import Manager, Update
 from gitops.model.result import Hold, Outcome
+from gitops.sync import events as news
+from gitops.sync import health_wait as wait
+from gitops.sync.context import Request
+from gitops.sync.planning import plan_sync
 from tests.scenarios.world import World, as_json, config_map, custom_kind, deployment, job
 
 
@@ -32,8 +33,8 @@ def test_the_same_commit_again_sends_no_write(world):
     again = []
 
     async def second(outside):
-        from gitops.controller.reconcile import sync
-        from gitops.controller.request import Request
+        from gitops.sync.context import Request
+        from gitops.sync.reconcile import sync
 
         again.append(await sync(Request(world.app, "ada"), outside))
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 from gitops import logs
-from gitops.controller.roster import Entry
+from gitops.controller.registry import Entry
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_clusters import to
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources
@@ -61,7 +61,7 @@ def test_a_short_commit_is_told_to_be_given_whole(world, lines):
 
 
 def test_a_repository_that_cannot_be_read_is_told_once_and_once_when_it_can_be_again(world, lines, monkeypatch):
-    monkeypatch.setattr("gitops.controller.hosts._FIRST_SECONDS", 0.1)
+    monkeypatch.setattr("gitops.controller.git_hosts._FIRST_SECONDS", 0.1)
     sha = world.commit(settings=config_map("settings"))
     with Running(world, *(application(world, name) for name in ("one", "two"))) as running:
         running.until(lambda: running.tracked("gitops/one").head)
@@ -127,7 +127,7 @@ def test_what_holds_very_many_objects_is_told_in_a_short_line(world, lines):
 
 
 def test_a_cluster_that_is_away_is_told_once_and_once_that_it_is_back(world, way, lines, monkeypatch):
-    for module in ("gitops.controller.resources._FIRST_SECONDS", "gitops.adapters.kubernetes.registry._AGAIN_SECONDS"):
+    for module in ("gitops.controller.crd_source._FIRST_SECONDS", "gitops.adapters.kubernetes.registry._AGAIN_SECONDS"):
         monkeypatch.setattr(module, 0.3)
     make_kind(world)
     sha = world.commit(settings=config_map("settings"))

@@ -2,11 +2,11 @@
 
 import pytest
 
-from gitops.controller.diagnose import Doctor
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ApiError
 from gitops.model.health import Health, HealthWord
 from gitops.model.result import Outcome
+from gitops.sync.diagnostics import Doctor
 from tests.scenarios.world import config_map, deployment, job
 
 

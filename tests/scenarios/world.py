@@ -13,16 +13,16 @@ from gitops.adapters.kubernetes.connection import connect
 from gitops.adapters.source import Sources
 from gitops.adapters.store import SqliteStore
 from gitops.bootstrap import render
-from gitops.controller.inspect import find_applications
-from gitops.controller.planning import plan_sync
-from gitops.controller.reconcile import sync
-from gitops.controller.request import Outside, Request
-from gitops.engine.situation import PlanOptions
+from gitops.engine.plan_input import PlanOptions
 from gitops.manifests.key import ResourceKey
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec, SyncOptions
 from gitops.model.audit import check_chain
 from gitops.model.errors import ApiError, ClusterError
+from gitops.sync.context import Outside, Request
+from gitops.sync.inventories import find_applications
+from gitops.sync.planning import plan_sync
+from gitops.sync.reconcile import sync
 
 
 class Killed(BaseException):

@@ -3,7 +3,7 @@
 import pytest
 
 from gitops.engine.deletion import is_orphaning, is_precious, leaves_pods
-from gitops.engine.situation import PlanOptions
+from gitops.engine.plan_input import PlanOptions
 from gitops.manifests.key import ResourceKey, key_of
 from gitops.model.plan import Prune, Recreate
 from tests.unit.test_plan import INVENTORY, answered, situation, stored

@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from gitops.cli.display import Display
-from gitops.controller import news
 from gitops.manifests.key import ResourceKey
 from gitops.model.health import Health, HealthWord
 from gitops.model.result import Changed, Failure
+from gitops.sync import events as news
 
 
 @pytest.mark.parametrize("text", ["[/red]", "a\\[/red]", "[bold]x", "a\\"])

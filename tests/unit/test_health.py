@@ -3,7 +3,7 @@
 import pytest
 
 from gitops.engine.health import health_of
-from gitops.engine.trouble import pod_trouble
+from gitops.engine.pod_failure import pod_trouble
 from gitops.manifests.cel import CelError, check_bounded
 from gitops.model.application import HealthRule
 from gitops.model.health import HEALTHY, Health, HealthWord, worst

@@ -3,11 +3,11 @@
 import pytest
 
 from gitops.engine.decide import decide
-from gitops.engine.hands import hand_edits_only
 from gitops.engine.inventory import Inventory, marked, parent_key
+from gitops.engine.manual_edits import hand_edits_only
 from gitops.engine.plan import Answer, make_plan, questions
+from gitops.engine.plan_input import PlanOptions, Situation
 from gitops.engine.predict import predict
-from gitops.engine.situation import PlanOptions, Situation
 from gitops.manifests.key import ResourceKey, key_of
 from gitops.manifests.manifest import Manifest, Origin
 from gitops.manifests.structured_merge import apply

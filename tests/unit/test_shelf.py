@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gitops.adapters.kubernetes.shelf import Shelf
-from gitops.adapters.kubernetes.watches import Watches
+from gitops.adapters.kubernetes.informers import Watches
+from gitops.adapters.kubernetes.object_store import Shelf
 from gitops.engine.health import health_of
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ApiError

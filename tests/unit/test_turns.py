@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from gitops.controller import turns
-from gitops.controller.turns import Turns
+from gitops.controller import limiter as turns
+from gitops.controller.limiter import Turns
 
 
 @pytest.fixture(autouse=True)

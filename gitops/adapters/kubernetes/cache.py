@@ -14,8 +14,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
-from gitops.adapters.kubernetes.shelf import Seen
-from gitops.adapters.kubernetes.watches import OURS, Watches
+from gitops.adapters.kubernetes.informers import OURS, Watches
+from gitops.adapters.kubernetes.object_store import Seen
 from gitops.engine.inventory import PART_OF, SET_ID
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ApiError

@@ -1,0 +1,204 @@
+"""All that goes on about one cluster: its queue, its places, its passes. One that hangs fills only these."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from gitops.controller.pod_diagnosis import Troubles
+from gitops.controller.queue import Priority, WorkQueue
+from gitops.controller.reconciler import Means, pass_over
+from gitops.controller.state import Fleet, Tracked
+from gitops.engine.drift import Word
+from gitops.manifests.key import Body, ResourceKey
+from gitops.ports import Asked, Cluster
+
+log = structlog.get_logger()
+PLACES = 16
+# A wait for health shorter than this keeps its place: most objects are healthy at once.
+_KEEP_SECONDS = 0.05
+# Every Application is planned again after this long, from what the watches know: should an event have been lost.
+_RESYNC_SECONDS = 3600.0
+# How often an object that somebody deletes again and again is made anew.
+_DELETED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """One cluster as the controller uses it."""
+
+    cluster: Cluster
+    counts: Mapping[tuple[str, int], int]  # (method, HTTP status) → how many answers so far
+
+
+# cluster name, what to call on a change of a managed object, whether writes are still ours → the cluster; raises
+# ConfigError for one that is not known, or not rightly described
+OnObject = Callable[[str, ResourceKey, Body | None, bool], None]
+Connect = Callable[[str, OnObject, Callable[[], bool]], Awaitable[Connected]]
+
+
+class Lane:
+    """Passes on one cluster; `may_run` is asked before each, `word_of` gives what people said.
+
+    `ended` hears of each pass: what was asked for when it began, whether it came to its end (it may have been
+    superseded), and its seconds; `told` of an Application whose health has a reason now.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        means: Means,
+        fleet: Fleet,
+        *,
+        may_run: Callable[[Tracked], bool],
+        word_of: Callable[[Tracked], Word],
+        ended: Callable[[Tracked, Asked | None, bool, float], None],
+        told: Callable[[Tracked], None] = lambda _: None,
+    ) -> None:
+        self.name = name
+        self.means = means
+        self.queue = WorkQueue()
+        self._fleet = fleet
+        self._may_run = may_run
+        self._word_of = word_of
+        self._ended = ended
+        self._places = asyncio.Semaphore(PLACES)
+        self._passes: set[asyncio.Task[None]] = set()
+        self._away = False
+        self.troubles = Troubles(means.cluster, means.clock, fleet, told)
+
+    def put(self, tracked: Tracked, priority: Priority, *, after: float = 0.0) -> None:
+        """Have the Application passed over; after a failure drift alone waits until a retry is due."""
+        if priority >= Priority.DRIFT:
+            after = max(after, tracked.not_before - self.means.clock.monotonic())
+        self.queue.put(tracked.identity, tracked.app.namespace, priority, after=max(after, 0.0))
+
+    async def run(self) -> None:
+        """Pass over what is to be, and look at what is unhealthy, for ever; passes under way are ended with it."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._give_out(), name=f"places {self.name}")
+            both.create_task(self.troubles.run(), name=f"troubles {self.name}")
+
+    async def _give_out(self) -> None:
+        try:
+            while True:
+                await self._places.acquire()
+                identity, priority = await self.queue.take()
+                task = asyncio.create_task(self._one(identity, priority), name=f"pass {identity}")
+                self._passes.add(task)
+                task.add_done_callback(self._passes.discard)
+        finally:
+            for task in self._passes:
+                task.cancel()
+            await asyncio.gather(*self._passes, return_exceptions=True)
+
+    async def _one(self, identity: str, priority: Priority) -> None:
+        place = _Place(self._places)
+        again: float | None = None
+        finished, started = False, self.means.clock.monotonic()
+        tracked = self._fleet.get(identity)
+        asked = tracked.asked if tracked is not None else None
+        try:
+            if tracked is not None and self._has_work(tracked):
+                tracked.task = asyncio.current_task()
+                tracked.heard.clear()
+                tracked.edited.clear()
+                async with _correlated(tracked):
+                    again = await pass_over(tracked, self.means, self._word_of(tracked), place.lent)
+                self._note_reach(tracked)
+                finished = True
+        except asyncio.CancelledError:
+            log.info("pass.superseded", application=identity)
+        except Exception:
+            # A fault of ours in one pass must not end the others'; it is told whole and tried again.
+            log.exception("pass.crashed", application=identity)
+            if tracked is not None:
+                tracked.missed("a fault in the controller; see its log")
+            again = 60.0
+        finally:
+            place.give_back()
+            wished = self.queue.done(identity)
+            if tracked is not None:
+                if tracked.task is asyncio.current_task():
+                    tracked.task = None
+                self._plan_next(tracked, again)
+                self._ended(tracked, asked, finished, self.means.clock.monotonic() - started)
+            present = self._fleet.get(identity)
+            if wished is not None and present is not None:  # an event of a rollout that failed waits for the retry too
+                self.put(present, wished)
+
+    def _note_reach(self, tracked: Tracked) -> None:
+        """Tell once that the cluster is away, and once that it is back; then those that wait for it go on at once."""
+        if tracked.is_away and not self._away:
+            log.warning("cluster.unreachable", cluster=self.name or "in-cluster", error=tracked.error)
+            self._away = True
+        elif self._away and not tracked.problem:
+            log.info("cluster.reachable", cluster=self.name or "in-cluster")
+            self._away = False
+            for other in self._fleet:
+                if other.is_away and other.cluster == self.name:
+                    other.not_before = 0.0
+                    self.put(other, Priority.RESYNC)
+
+    def _has_work(self, tracked: Tracked) -> bool:
+        return tracked.has_work and tracked.cluster == self.name and self._may_run(tracked)
+
+    def _plan_next(self, tracked: Tracked, again: float | None) -> None:
+        if self._fleet.get(tracked.identity) is not tracked or tracked.cluster != self.name:
+            return
+        deleted = any(not fight.manager for fight in tracked.fights)
+        tracked.not_before = self.means.clock.monotonic() + _DELETED_SECONDS if deleted else 0.0
+        if again is not None and (tracked.failures or tracked.misses):
+            tracked.not_before = self.means.clock.monotonic() + again
+        self.put(tracked, Priority.RESYNC, after=again if again is not None else _RESYNC_SECONDS)
+
+
+class _Place:
+    """One pass's place; while it waits for health (in one or several tasks) the place is another's."""
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._waits = 0
+        self._held = True
+        self._ended = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._taking = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def lent(self) -> AsyncIterator[None]:
+        self._waits += 1
+        if self._waits == 1:
+            self._timer = asyncio.get_running_loop().call_later(_KEEP_SECONDS, self._lend)
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            if self._waits == 0 and self._timer is not None:
+                self._timer.cancel()
+        async with self._taking:  # of several waits that end together, one takes the place back
+            if not self._held and self._waits == 0 and not self._ended:
+                await self._places.acquire()
+                self._held = True
+                if self._ended:
+                    self._lend()
+
+    def _lend(self) -> None:
+        if self._held:
+            self._held = False
+            self._places.release()
+
+    def give_back(self) -> None:
+        """The pass has ended; a task that it left behind takes no place any more."""
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._lend()
+
+
+@contextlib.asynccontextmanager
+async def _correlated(tracked: Tracked) -> AsyncIterator[None]:
+    """Every line that is logged inside carries the id of the commit's way from poll to health."""
+    with structlog.contextvars.bound_contextvars(id=tracked.correlation):
+        yield

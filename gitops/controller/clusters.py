@@ -1,0 +1,134 @@
+"""The lanes of all clusters: each is opened when an Application first needs it, and anew when its cluster moves.
+
+Getting at a cluster may take long (a credential plug-in is asked) or fail: then its own Applications wait, no others.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+import structlog
+
+from gitops.controller.cluster_worker import Connected, Lane
+from gitops.controller.queue import Priority
+from gitops.controller.state import Fleet, Tracked
+from gitops.controller.supervisor import Parts
+from gitops.model.errors import ConfigError
+from gitops.ports import Clock
+
+log = structlog.get_logger()
+_FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
+
+
+class Lanes:
+    """`connect` gets at a cluster by its name, `lane_of` makes its lane, `unknown` hears why one cannot be had.
+
+    `refused` says why an Application may not go to the cluster that it names, "" where it may.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        clock: Clock,
+        parts: Parts,
+        *,
+        connect: Callable[[str], Awaitable[Connected]],
+        lane_of: Callable[[str, Connected], Lane],
+        unknown: Callable[[Tracked, str], None],
+        refused: Callable[[Tracked], str],
+    ) -> None:
+        self._fleet = fleet
+        self._clock = clock
+        self._parts = parts
+        self._connect = connect
+        self._lane_of = lane_of
+        self._unknown = unknown
+        self._refused = refused
+        self._open: dict[str, tuple[Lane, Connected, asyncio.Future[None]]] = {}
+        self._opening: dict[str, asyncio.Task[None]] = {}
+        self._wrong: dict[str, str] = {}  # why a cluster could not be had when it was last tried
+
+    def __iter__(self) -> Iterator[Lane]:
+        return (lane for lane, _, _ in self._open.values())
+
+    def get(self, name: str) -> Lane | None:
+        """The lane of a cluster, if it is open."""
+        found = self._open.get(name)
+        return None if found is None else found[0]
+
+    def put(self, tracked: Tracked, priority: Priority) -> None:
+        """Have the Application passed over, now or when its cluster can be had."""
+        name, refused = tracked.cluster, self._refused(tracked)
+        if refused:
+            self._unknown(tracked, refused)
+            return
+        lane = self.get(name)
+        if lane is not None:
+            lane.put(tracked, priority)
+            return
+        if name in self._wrong:
+            self._unknown(tracked, self._wrong[name])
+        if name not in self._opening:
+            self._opening[name] = self._parts.once(self._begin(name))
+
+    def drop(self, name: str, identity: str) -> None:
+        lane = self.get(name)
+        if lane is not None:
+            lane.queue.drop(identity)
+
+    def reconnect(self, name: str) -> None:
+        """The cluster is reached in another way from now on, or has become known: begin anew with it."""
+        self._parts.once(self._reconnect(name))
+
+    def request_counts(self) -> dict[str, Mapping[tuple[str, int], int]]:
+        """For each cluster: (method, HTTP status) → how many answers."""
+        return {name: connected.counts for name, (_, connected, _) in self._open.items()}
+
+    async def close(self) -> None:
+        for _, connected, _ in self._open.values():
+            await connected.cluster.close()
+
+    async def _begin(self, name: str) -> None:
+        pause = _FIRST_SECONDS
+        try:
+            while members := [tracked for tracked in self._members(name) if not self._refused(tracked)]:
+                try:
+                    connected = await self._connect(name)
+                except Exception as exc:
+                    # Whatever it is that cannot be understood of one cluster, the others go on.
+                    if not isinstance(exc, ConfigError):
+                        log.exception("cluster.not-understood", cluster=name)
+                    self._wrong[name] = str(exc)
+                    for tracked in members:
+                        self._unknown(tracked, str(exc))
+                    await self._clock.sleep(pause)
+                    pause = min(pause * 2, _LONGEST_SECONDS)
+                    continue
+                lane = self._lane_of(name, connected)
+                self._open[name] = lane, connected, self._parts.begin(f"lane {name or 'home'}", lane.run())
+                break
+        finally:
+            self._wrong.pop(name, None)
+            self._opening.pop(name, None)
+        self._wake(name)
+
+    async def _reconnect(self, name: str) -> None:
+        opening = self._opening.get(name)
+        if opening is not None:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            self._opening.pop(name, None)  # it may not even have begun
+        if name in self._open:
+            log.info("cluster.reconnect", cluster=name)
+            _, connected, running = self._open.pop(name)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)  # its passes have ended before others begin
+            await connected.cluster.close()
+        self._wake(name)
+
+    def _wake(self, name: str) -> None:
+        for tracked in self._members(name):
+            if tracked.has_work:
+                self.put(tracked, Priority.COMMIT)
+
+    def _members(self, name: str) -> list[Tracked]:
+        return [tracked for tracked in self._fleet if tracked.cluster == name]

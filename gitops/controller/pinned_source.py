@@ -1,0 +1,42 @@
+"""Where a pass reads what is to be: the revision that the poller saw, whatever is newer by now."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from gitops.controller.state import Tracked
+from gitops.model.application import SourceSpec
+from gitops.model.errors import SourceError
+from gitops.model.revision import Revision, Tree
+from gitops.ports import Checkout, Repositories
+
+
+class Head:
+    """`gitops.ports.Source` at the revision that the poller saw: a pass never asks a remote what is new."""
+
+    def __init__(
+        self,
+        repositories: Repositories,
+        tracked: Tracked,
+        waiting: Callable[[], AbstractAsyncContextManager[None]],
+    ) -> None:
+        self._waiting = waiting
+        self._repositories = repositories
+        self._app = tracked.app
+        self._head = tracked.head
+        self.tree: Tree | None = None
+
+    async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:
+        revision = Revision(sha, "") if sha else self._head
+        if revision is None:
+            raise SourceError(f"{spec.address}: has not been read yet")
+        async with self._waiting():  # an older commit may have to be fetched, from a remote that takes its time
+            tree = await self._repositories.tree(self._app, revision)
+        if not sha:
+            self.tree = tree
+        return Checkout(revision, tree, self._repositories.source_name(spec), spec.path)
+
+    async def in_history(self, spec: SourceSpec, sha: str) -> bool:
+        if self._head is None:
+            return False
+        async with self._waiting():
+            return await self._repositories.in_history(self._app, self._head, sha)

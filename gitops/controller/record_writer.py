@@ -1,0 +1,138 @@
+"""Keeps a record of each Application in the store, so that the command line knows what the controller knows.
+
+Written only when it says something else than before, all that changed in one go: at rest nothing is written but a sign
+of life every ten seconds.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gitops.controller.state import Tracked
+from gitops.engine.drift import Answer
+from gitops.logs import Log
+from gitops.model.record import CONTROLLER, RECORD, SEEN, SEEN_SECONDS, WRONG_FILE, Record, record_in
+from gitops.model.result import Outcome
+from gitops.ports import Clock, Store
+from gitops.sync.record_reader import stored_record
+
+_MOST_TEXT = 1024
+_NOT_KNOWN = -1  # how many syncs failed in a row, before the first pass
+log = Log()
+
+
+class Records:
+    """`record` gives the present record of an Application, None when there is no such Application any more.
+
+    What is not ours by `is_ours` is another replica's to tell; who is not `is_able` to act gives no sign of life.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        record: Callable[[str], Record | None],
+        is_ours: Callable[[str], bool],
+        is_able: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._record = record
+        self._is_ours = is_ours
+        self._is_able = is_able
+        self._due: set[str] = set()
+        self._written: dict[str, Record] = {}
+        self.wrong_files: dict[str, str] = {}  # path → what is wrong with it
+        self._wrong_written: dict[str, str] = {}
+        self._shown = float("-inf")  # monotonic
+
+    def changed(self, identity: str) -> None:
+        self._due.add(identity)
+
+    def forget(self, identity: str) -> None:
+        """Another replica may have written it meanwhile."""
+        self._written.pop(identity, None)
+        self._due.add(identity)
+
+    def file_read(self, path: str, error: str) -> None:
+        """A file with Applications was read: what is wrong with it is told once, and once that it is mended."""
+        before = self.wrong_files.pop(path, "")
+        if error:
+            self.wrong_files[path] = error
+        if error and error != before:
+            log.error("configuration.wrong", path=path, error=error, kept="what was read of it before")
+        elif before and not error:
+            log.info("configuration.mended", path=path)
+
+    async def load(self) -> None:
+        """Take over what is there; what a controller knew of files that have gone since is dropped. StoreError."""
+        self._wrong_written = await self._store.settings(WRONG_FILE)
+        self._written = {identity: record_in(text) for identity, text in (await self._store.settings(RECORD)).items()}
+        files = {identity for identity, record in self._written.items() if not record.is_resource}
+        self._due |= {identity for identity in files if self._record(identity) is None}
+
+    async def write(self) -> None:
+        """Write what is due. Raises StoreError; then it stays due."""
+        at = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        if self._clock.monotonic() - self._shown >= SEEN_SECONDS and self._is_able():
+            await self._store.set_setting(CONTROLLER, SEEN, at)
+            self._shown = self._clock.monotonic()
+        if self.wrong_files != self._wrong_written:
+            wrong = dict(self.wrong_files)
+            await self._store.set_settings(WRONG_FILE, {**dict.fromkeys(self._wrong_written), **wrong})
+            self._wrong_written = wrong
+        values: dict[str, Record | None] = {}
+        due, self._due = self._due, set()
+        for identity in filter(self._is_ours, due):
+            record, before = await self._judged(identity), self._written.get(identity)
+            if record != (before and replace(before, at="")):
+                values[identity] = record and replace(record, at=at)
+        if not values:
+            return
+        texts = {identity: None if record is None else record.text() for identity, record in values.items()}
+        try:
+            await self._store.set_settings(RECORD, texts)
+        except BaseException:
+            self._due |= due
+            raise
+        for identity, record in values.items():
+            if record is None:
+                self._written.pop(identity, None)
+            else:
+                self._written[identity] = record
+
+    async def _judged(self, identity: str) -> Record | None:
+        """The present record; what failed before stands in it until the first pass has told what that means now."""
+        record = self._record(identity)
+        if record is None or record.failures != _NOT_KNOWN:
+            return record
+        before = self._written.get(identity) or await stored_record(self._store, identity) or Record()
+        return replace(record, failures=before.failures, tried=before.tried, reason=record.reason or before.reason)
+
+
+async def recall_failures(tracked: Tracked, store: Store) -> None:
+    """What failed before a restart or a hand-over counts, if it is just that which would be tried now. StoreError."""
+    record = await stored_record(store, tracked.identity)
+    if record is not None and record.failures and record.tried == tracked.tried:
+        tracked.failures, tracked.outcome, tracked.message = record.failures, Outcome.FAILED, record.reason
+
+
+def record_of(tracked: Tracked, *, is_resource: bool, suspended: bool) -> Record:
+    """What is worth telling; not what passes in a moment, such as how far a rollout is."""
+    reason = tracked.message if tracked.answer is not Answer.SETTLED or tracked.fights else ""
+    if tracked.answer is Answer.SUSPENDED:
+        reason = "waits until it is resumed"
+    return Record(
+        namespace=tracked.app.destination.namespace,
+        cluster=tracked.cluster,
+        is_resource=is_resource,
+        sync=tracked.sync,
+        health=tracked.health.word.value,
+        head=tracked.head.sha if tracked.head else "",
+        ref=tracked.head.ref if tracked.head else "",
+        problem=tracked.problem[:_MOST_TEXT],
+        reason=reason[:_MOST_TEXT],
+        suspended=suspended,
+        plan=tracked.plan_id if tracked.answer is Answer.APPROVAL else "",
+        failures=_NOT_KNOWN if tracked.answer is None and tracked.outcome is None else tracked.failures,
+        tried=tracked.tried if tracked.failures else "",
+    )

@@ -1,0 +1,109 @@
+"""Hand edits while a sync waits for health: what it wants there, and has there already, is put back at once.
+
+That is what the sync has applied, and what it found as it should be; everything else is its own to apply. It goes on
+undisturbed, with its deadline, and the pass after it looks at all that was edited once more.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from gitops.controller.drift_reports import note_drift, remember_corrections
+from gitops.controller.state import Tracked
+from gitops.engine.drift import without_fights
+from gitops.engine.hooks import removes_itself
+from gitops.engine.plan import questions
+from gitops.engine.plan_input import PlanOptions
+from gitops.engine.predict import predict
+from gitops.manifests.key import ResourceKey, version_of
+from gitops.model.errors import GitopsError
+from gitops.model.plan import Create, Plan, Update
+from gitops.model.result import Changed, Go
+from gitops.sync.audit import Journal
+from gitops.sync.context import Outside, Planned, Request
+from gitops.sync.live_state import by_name
+from gitops.sync.planning import plan_rendered
+from gitops.sync.run_sync import execution_of
+
+# Rollouts touch objects often: looking at what they touched takes a quarter of the time at most.
+_PAUSE_SECONDS, _PAUSE_SHARE = 0.1, 3.0
+
+
+@contextlib.asynccontextmanager
+async def upkeep(
+    tracked: Tracked, request: Request, outside: Outside, planned: Planned, changed: Sequence[Changed]
+) -> AsyncIterator[None]:
+    """Put back what events tell of while a plan is carried out; `changed` is what that has written so far."""
+    if planned.at.options.back:  # on the way back nothing is wanted of what the sync had brought
+        yield
+        return
+    task = asyncio.create_task(_put_back_for_ever(tracked, request, outside, planned, changed))
+    try:
+        yield
+    finally:
+        task.cancel()
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(ended, Exception):
+        raise ended
+
+
+async def _put_back_for_ever(
+    tracked: Tracked, request: Request, outside: Outside, planned: Planned, changed: Sequence[Changed]
+) -> None:
+    to_come = {change.key for step in planned.plan.steps for change in step.changes}
+    while True:
+        await tracked.was_edited.wait()
+        tracked.was_edited.clear()
+        began, edited, tracked.edited = outside.clock.monotonic(), tracked.edited, set()
+        there = planned.at.rendered.keys - (to_come - {item.key for item in changed})
+        left = {fight.key for fight in tracked.fights if not fight.manager}  # it is deleted again and again
+        with contextlib.suppress(GitopsError):
+            await _put_back(tracked, request, outside, planned, frozenset(edited & there - left))
+        took = outside.clock.monotonic() - began
+        await outside.clock.sleep(max(_PAUSE_SECONDS, took * _PAUSE_SHARE))
+
+
+async def _put_back(
+    tracked: Tracked, request: Request, outside: Outside, planned: Planned, keys: frozenset[ResourceKey]
+) -> None:
+    options = PlanOptions(hooks=False, only=keys, prune_only=frozenset())
+    app = without_fights(request.app, tracked.fights)
+    if not keys or not await _look_changed(outside, replace(planned, at=replace(planned.at, app=app, options=options))):
+        return
+    mend = replace(request, app=app, options=options, wait=False)
+    again = await plan_rendered(mend, outside, planned.at.rendered, planned.source)
+    again = replace(again, plan=_at_once(again.plan))
+    if not again.plan.changes or not isinstance(again.decision, Go):
+        return
+    message = tracked.message
+    await note_drift(tracked, mend, outside, again)
+    execution = execution_of(mend, outside, again, Journal(mend, outside, again.at.inventory), again.at.inventory)
+    if not (await execution.run(again.plan, {})).failures:
+        tracked.drift = ()
+        remember_corrections(tracked, again, outside.clock)
+    tracked.message = message
+
+
+async def _look_changed(outside: Outside, planned: Planned) -> bool:
+    """Whether any of the objects looks otherwise than it is wanted: most events tell of what a rollout does itself."""
+    at = planned.at
+    versions = {found.key: version_of(found.body["apiVersion"]) for found in at.rendered.manifests}
+    live = await by_name(outside.cluster, {key: versions[key] for key in at.options.only or ()})
+    return len(live) < len(at.options.only or ()) or bool(questions(replace(at, live=live), predict))
+
+
+def _at_once(plan: Plan) -> Plan:
+    """What is done by one write each; the rest waits for the pass after the sync. A Job that has run may be gone."""
+    steps = [
+        replace(
+            step,
+            changes=tuple(
+                change
+                for change in step.changes
+                if isinstance(change, Update) or (isinstance(change, Create) and not removes_itself(change.body))
+            ),
+        )
+        for step in plan.steps
+    ]
+    return replace(plan, steps=tuple(step for step in steps if step.changes))

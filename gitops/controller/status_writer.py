@@ -1,0 +1,192 @@
+"""Tells each Application's custom resource how it is doing: its status, and an Event for what was done.
+
+Only what changed is written, at most every half second for one Application, and never what is the same but for time.
+"""
+
+import contextlib
+from typing import Any
+
+import structlog
+
+from gitops.controller.app import Controller
+from gitops.controller.state import Tracked
+from gitops.engine.drift import Answer
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.errors import ApiError, ClusterError
+from gitops.model.health import HealthWord
+from gitops.model.revision import short
+from gitops.ports import Clock, Cluster
+
+log = structlog.get_logger()
+_EVERY_SECONDS = 0.5
+_MOST_TEXT = 1024
+_OUTCOMES = {
+    "synced": ("Normal", "Synced"),
+    "rolled-back": ("Warning", "RolledBack"),
+    "overtaken": ("Warning", "SyncOvertaken"),
+    "failed": ("Warning", "SyncFailed"),
+    "held": ("Warning", "Held"),
+}
+
+
+class StatusWriter:
+    """Collects what changed and writes it in the background; a failed write is tried again."""
+
+    def __init__(self, cluster: Cluster, controller: Controller, clock: Clock) -> None:
+        self._cluster = cluster
+        self._controller = controller
+        self._clock = clock
+        self._due: set[str] = set()
+        self._wrong: dict[str, tuple[ResourceKey, int, str]] = {}
+        self._written: dict[str, Body] = {}
+        self._told: dict[str, tuple[str, str]] = {}
+
+    def changed(self, tracked: Tracked) -> None:
+        self._due.add(tracked.identity)
+
+    def wrong(self, key: ResourceKey, generation: int, reason: str) -> None:
+        """A custom resource whose spec cannot be read."""
+        self._wrong[f"{key.namespace}/{key.name}"] = (key, generation, reason)
+
+    async def run(self) -> None:
+        while True:
+            await self._clock.sleep(_EVERY_SECONDS)
+            wrong, self._wrong = self._wrong, {}
+            for identity, (key, generation, reason) in wrong.items():
+                if not await self._write(identity, key, _unreadable(generation, reason)):
+                    self._wrong.setdefault(identity, (key, generation, reason))
+            due, self._due = self._due, set()
+            for identity in sorted(due):
+                tracked, entry = self._controller.fleet.get(identity), self._controller.roster.entry(identity)
+                is_ours = self._controller.runs(identity)
+                if tracked is None or entry is None or entry.key is None or entry.wrong or not is_ours:
+                    self._written.pop(identity, None)
+                    self._told.pop(identity, None)
+                    continue
+                status = status_of(tracked, entry.generation, suspended=self._controller.people.is_suspended(identity))
+                if await self._write(identity, entry.key, status):
+                    await self._tell(tracked, entry.key, entry.uid)
+                else:
+                    self._due.add(identity)
+
+    async def _write(self, identity: str, key: ResourceKey, status: Body) -> bool:
+        before = self._written.get(identity, {})
+        if _timeless(before) == _timeless(status):
+            return True
+        _keep_times(before, status, self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z"))
+        try:
+            await self._cluster.apply_status(key, status)
+        except ApiError as exc:
+            if exc.code == 404:  # it is gone; its deletion will be seen
+                return True
+            log.warning("status.refused", application=identity, error=str(exc))
+            return exc.code in (403, 422)
+        except ClusterError:
+            return False
+        self._written[identity] = status
+        return True
+
+    async def _tell(self, tracked: Tracked, key: ResourceKey, uid: str) -> None:
+        """One Event for each new outcome."""
+        outcome = (tracked.outcome.value if tracked.outcome else "", tracked.synced_at)
+        type_, reason = _OUTCOMES.get(outcome[0], ("", ""))
+        if not type_ or self._told.get(tracked.identity) == outcome:
+            return
+        self._told[tracked.identity] = outcome
+        head = short(tracked.head.sha) if tracked.head else ""
+        event: Body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{key.name}-", "namespace": key.namespace},
+            "involvedObject": {
+                "apiVersion": "gitops.dev/v1alpha1",
+                "kind": key.kind,
+                "namespace": key.namespace,
+                "name": key.name,
+                **({"uid": uid} if uid else {}),  # kubectl describe asks for it
+            },
+            "type": type_,
+            "reason": reason,
+            "message": f"{head}: {tracked.message or outcome[0]}"[:_MOST_TEXT],
+            "source": {"component": "gitops"},
+            "firstTimestamp": tracked.synced_at,
+            "lastTimestamp": tracked.synced_at,
+            "count": 1,
+        }
+        with contextlib.suppress(ClusterError):  # an Event that is lost loses nothing: the audit log has it
+            await self._cluster.create(ResourceKey("", "Event", key.namespace, ""), event)
+
+
+def status_of(tracked: Tracked, generation: int, *, suspended: bool) -> Body:
+    """The status of a custom resource; times of conditions are filled in when it is written."""
+    health = tracked.health
+    status: Body = {
+        "observedGeneration": generation,
+        "sync": {"status": tracked.sync},
+        "health": {"status": health.word.value, "message": health.message[:_MOST_TEXT]},
+        "drift": len(tracked.drift),
+        "suspended": suspended,
+        "plan": tracked.plan_id if tracked.answer is Answer.APPROVAL else "",
+        "conditions": _conditions(tracked, generation),
+    }
+    if tracked.head is not None:
+        status["sync"] |= {"revision": tracked.head.sha, "ref": tracked.head.ref}
+    if tracked.outcome is not None:
+        status["lastSync"] = {
+            "outcome": tracked.outcome.value,
+            "revision": tracked.rendered,
+            "at": tracked.synced_at,
+            "message": tracked.message[:_MOST_TEXT],
+        }
+    if tracked.quarantine is not None:
+        status["quarantine"] = {
+            "revision": tracked.quarantine.revision,
+            "reason": tracked.quarantine.reason[:_MOST_TEXT],
+        }
+    return status
+
+
+def _conditions(tracked: Tracked, generation: int) -> list[Body]:
+    """Ready, Reconciling and Stalled, as kstatus reads them."""
+    stalled = bool(tracked.problem) or tracked.answer is Answer.HELD
+    busy = tracked.task is not None or tracked.answer is None
+    ready = tracked.sync == "Synced" and tracked.health.word in (HealthWord.HEALTHY, HealthWord.SUSPENDED)
+    reason = "Failed" if tracked.problem else (tracked.answer.value.capitalize() if tracked.answer else "New")
+    message = (tracked.problem or tracked.message or tracked.health.message)[:_MOST_TEXT]
+    facts = [("Ready", ready and not busy), ("Reconciling", busy and not stalled), ("Stalled", stalled)]
+    return [
+        {
+            "type": name,
+            "status": "True" if holds else "False",
+            "reason": reason,
+            "message": message,
+            "observedGeneration": generation,
+        }
+        for name, holds in facts
+    ]
+
+
+def _unreadable(generation: int, reason: str) -> Body:
+    condition = {"status": "False", "reason": "Invalid", "message": reason, "observedGeneration": generation}
+    return {
+        "observedGeneration": generation,
+        "sync": {"status": "Unknown"},
+        "conditions": [{"type": "Ready", **condition}, {"type": "Stalled", **condition, "status": "True"}],
+    }
+
+
+def _timeless(status: Body) -> Any:
+    conditions = [
+        {name: value for name, value in item.items() if name != "lastTransitionTime"}
+        for item in status.get("conditions", [])
+    ]
+    return {**status, "conditions": conditions}
+
+
+def _keep_times(before: Body, status: Body, now: str) -> None:
+    """A condition keeps its time for as long as it stays what it is."""
+    known = {item["type"]: item for item in before.get("conditions", [])}
+    for item in status["conditions"]:
+        old = known.get(item["type"])
+        same = old is not None and old["status"] == item["status"]
+        item["lastTransitionTime"] = old["lastTransitionTime"] if same and old is not None else now

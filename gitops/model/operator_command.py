@@ -1,0 +1,28 @@
+"""What people tell a controller through the store: overrides that stand until taken back, and requests that are answered.
+
+An override is a setting of the Application (`SUSPENDED`, `APPROVED`), a request has a verb (`SYNC`, `REFRESH`, `PING`).
+"""
+
+import json
+
+from gitops.bounds import parsed_map
+from gitops.model.errors import StoreError
+from gitops.model.result import Outcome
+
+SUSPENDED, APPROVED = "suspended", "approved"
+REFRESH, SYNC = "refresh", "sync"
+PING = "ping"  # the controller that runs the Application answers at once
+
+
+def answer_text(outcome: Outcome, message: str) -> str:
+    """The answer to a request as the store keeps it."""
+    return json.dumps({"outcome": outcome.value, "message": message}, ensure_ascii=False)
+
+
+def answer_in(text: str) -> tuple[Outcome, str]:
+    """How a request ended, and what there is to say about it. Raises StoreError."""
+    try:
+        found = parsed_map(text)
+        return Outcome(str(found.get("outcome"))), str(found.get("message") or "")
+    except ValueError as exc:
+        raise StoreError(f"the controller's answer in the store is damaged ({exc})") from exc

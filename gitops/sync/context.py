@@ -1,0 +1,99 @@
+"""What a pass is asked for, what it reaches out to, and the pipeline up to its decision, as data."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+
+from gitops.engine.annotations import labels_of
+from gitops.engine.inventory import PART_OF, is_inventory, owner_of, parent_key, set_id
+from gitops.engine.plan_input import PlanOptions, Situation
+from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.manifest import Manifest
+from gitops.model.application import Application
+from gitops.model.finding import Finding
+from gitops.model.plan import Plan
+from gitops.model.release import Quarantine
+from gitops.model.result import Changed, Decision
+from gitops.model.revision import Tree
+from gitops.ports import Clock, Cluster, Source, Store
+from gitops.sync import events as news
+
+# Tree, Application (its source's path is one in the tree) → manifests; what cannot be rendered is a RenderError.
+Render = Callable[[Tree, Application], tuple[Manifest, ...]]
+
+Rendering = Callable[[Callable[[], tuple[Manifest, ...]]], Awaitable[tuple[Manifest, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything that a pass reaches out to; `version` is ours, written into the inventory parent."""
+
+    source: Source
+    render: Render
+    cluster: Cluster
+    store: Store
+    clock: Clock
+    version: str
+    tell: Callable[[news.News], None] = lambda _: None
+    # The cluster with our own rights, where `cluster` has a service account's: for a word on other Applications.
+    everyone: Cluster | None = None
+    takes_children: bool = False  # True where Applications inside an Application can be taken in
+    asks_around: bool = True  # False where a look at the whole cluster for each Application would be too much
+    noted: Callable[[], None] = lambda: None  # called for each audit entry
+    # Entered while a pass waits for health, so that a controller can give its place to another meanwhile.
+    waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
+    rendering: Rendering = asyncio.to_thread  # does a render where it holds up nobody else
+    # Entered while a plan is carried out, with what that has written so far.
+    beside: "Callable[[Planned, Sequence[Changed]], AbstractAsyncContextManager[None]]" = lambda planned, changed: (
+        contextlib.nullcontext()
+    )
+
+
+def as_account(outside: Outside, app: Application) -> Outside:
+    """What reaches out for `app`: in the name of its service account, where it names one."""
+    if not app.sync.serviceAccount:
+        return outside
+    return replace(outside, cluster=account_view(outside.cluster, app), everyone=outside.everyone or outside.cluster)
+
+
+def account_view(cluster: Cluster, app: Application) -> Cluster:
+    """The cluster as the service account of `app` has it: told what is that Application's, it asks for the rest."""
+    user = f"system:serviceaccount:{app.namespace}:{app.sync.serviceAccount}"
+    own = set_id(parent_key(app.name, app.destination.namespace))
+
+    def is_own(key: ResourceKey, body: Body) -> bool:
+        if is_inventory(body):
+            return (body.get("data") or {}).get("application") == app.identity
+        owner = owner_of(body, key)
+        return owner == app.identity or (not owner and labels_of(body).get(PART_OF) == own)
+
+    return cluster.acting_as(user, is_own)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which Application is to be passed over, on whose word, and how this one time.
+
+    `quarantine` is set when a person rolls back: the revision that must not come back by itself. `believes_inventory`
+    when a person has confirmed that a release may be rendered again though only the inventory names it.
+    """
+
+    app: Application
+    actor: str
+    options: PlanOptions = field(default_factory=PlanOptions)
+    wait: bool = True
+    quarantine: Quarantine | None = None
+    believes_inventory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The pipeline up to its decision; `source` names where the desired state came from, `findings` are policies'."""
+
+    at: Situation
+    plan: Plan
+    decision: Decision
+    source: str
+    findings: tuple[Finding, ...] = ()

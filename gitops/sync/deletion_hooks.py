@@ -1,0 +1,65 @@
+"""The hooks of an Application's deletion: before what it owns goes, and after that is gone.
+
+They are of the set that was synced last, so this is only read where the inventory says that there are any.
+"""
+
+import secrets
+from dataclasses import replace
+
+from gitops.engine.inventory import HookRun, Inventory
+from gitops.engine.order import places
+from gitops.engine.plan import all_hooks, steps_of
+from gitops.engine.plan_input import PlanOptions, Situation
+from gitops.model.errors import SourceError
+from gitops.model.plan import HookDelete, Phase, Plan
+from gitops.model.rendered import RenderedSet
+from gitops.model.result import Failure, Go
+from gitops.sync.audit import Journal
+from gitops.sync.context import Outside, Planned, Request
+from gitops.sync.hook_cleanup import tidy_hooks
+from gitops.sync.inventory_store import write_inventory
+from gitops.sync.releases import synced_set
+from gitops.sync.run_sync import execution_of
+
+
+async def deletion_set(request: Request, outside: Outside, inventory: Inventory) -> RenderedSet | None:
+    """The set whose hooks a deletion runs; None where there are none.
+
+    Raises SourceError where there are some and nobody has them any more.
+    """
+    if not inventory.deletion_hooks:
+        return None
+    try:
+        return await synced_set(request, outside, inventory)
+    except SourceError as exc:
+        raise SourceError(f"its hooks for a deletion cannot be had: {exc}; --confirm deletes it without them") from exc
+
+
+async def run_deletion_hooks(
+    request: Request, outside: Outside, inventory: Inventory, rendered: RenderedSet, phase: Phase
+) -> tuple[Inventory, list[Failure]]:
+    """Run the hooks of `phase`, each to its end; the inventory as it is then, and what failed.
+
+    One that this deletion has run already, before it was killed, is not run again while its object is there. What
+    POST_DELETE leaves is deleted: nobody owns it any more.
+    """
+    at = Situation(request.app, rendered, {}, inventory, PlanOptions())
+    order = places(rendered.manifests)
+    hooks = [hook for hook in all_hooks(at) if hook.phase is phase]
+    if not hooks:
+        return inventory, []
+    if phase is Phase.POST_DELETE:
+        hooks = [replace(hook, delete=hook.delete | {HookDelete.SUCCEEDED}) for hook in hooks]
+    steps = steps_of([((phase, *order[hook.key][1:]), hook) for hook in hooks])
+    plan = Plan(request.app.identity, rendered.revision, rendered.digest, tuple(steps))
+    journal = Journal(request, outside, inventory)
+    mark = f"{phase.name.lower()} {rendered.digest}"
+    run = inventory.hooks if inventory.hooks and inventory.hooks.digest == mark else HookRun(secrets.token_hex(8), mark)
+    claimed = replace(inventory, keys=inventory.keys | {hook.key for hook in hooks}, hooks=run)
+    claimed = await write_inventory(outside, journal.anchored(claimed), inventory)
+    planned = Planned(at, plan, Go(), inventory.source)
+    execution = execution_of(request, outside, planned, journal, claimed)
+    progress = await execution.run(plan, {})
+    gone = await tidy_hooks(outside.cluster, hooks, run.id, request.app.health)
+    done = replace(claimed, keys=claimed.keys - gone, hooks=claimed.hooks if progress.failures else None)
+    return await write_inventory(outside, journal.anchored(done), claimed), progress.failures

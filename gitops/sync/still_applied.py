@@ -1,0 +1,54 @@
+"""What a sync has applied, or found as it should be, held against what is live while it waits and when it ends."""
+
+from collections.abc import Mapping
+
+from gitops.engine.annotations import hook_phases_of
+from gitops.engine.diff import is_same
+from gitops.engine.hooks import removes_itself
+from gitops.engine.inventory import Inventory
+from gitops.engine.overtaken import overtaken_by, overtaken_fields
+from gitops.engine.plan_input import Situation
+from gitops.engine.predict import predict
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.errors import ApiError
+from gitops.ports import Cluster
+from gitops.sync.live_state import live_state
+
+
+class StillApplied:
+    """Who has changed the objects of one sync since it applied them; hooks are not compared: each runs once."""
+
+    def __init__(self, cluster: Cluster, at: Situation, inventory: Inventory) -> None:
+        self._cluster = cluster
+        self._at = at
+        self._inventory = inventory
+        self._manifests = {found.key: found for found in at.rendered.manifests if not hook_phases_of(found)}
+        self._applied: dict[ResourceKey, Body] = {}
+
+    def note(self, bodies: Mapping[ResourceKey, Body]) -> None:
+        """These are as the sync wants them: as the API server stored them for us, or as they were found."""
+        self._applied |= {key: body for key, body in bodies.items() if key in self._manifests}
+
+    def who_changed(self, key: ResourceKey, live: Body) -> str:
+        """Who has changed what we want of an object, in words; "" while nobody has, or it is none of ours."""
+        applied = self._applied.get(key)
+        if applied is None or is_same(applied, live):
+            return ""
+        fields = overtaken_fields(self._at, self._manifests[key], applied, live, predict)
+        # The next event is compared with this; what a change of the spec comes to shows only later.
+        if not fields and applied["metadata"].get("generation") == live["metadata"].get("generation"):
+            self._applied[key] = live
+        return overtaken_by(fields)
+
+    async def look(self) -> dict[ResourceKey, str]:
+        """Every object that is not what was applied any more, and who changed it. Raises ClusterError."""
+        manifests = [self._manifests[key] for key in self._applied]
+        try:
+            live = await live_state(self._cluster, manifests, (), self._inventory)
+        except ApiError:  # what may not be read again is taken as it was answered
+            return {}
+        changed = {key: self.who_changed(key, body) for key, body in live.items()}
+        gone = {
+            key: "it was deleted" for key, body in self._applied.items() if key not in live and not removes_itself(body)
+        }
+        return {key: who for key, who in (changed | gone).items() if who}

@@ -1,0 +1,150 @@
+"""An Application goes: what it owns is pruned under the guards, or left where it is, and its inventory goes last.
+
+This is the pipeline with an explicitly empty RenderedSet; a sync whose source merely renders to nothing is held.
+"""
+
+from dataclasses import replace
+
+from gitops.engine.deletion import reason_to_stay
+from gitops.engine.desired import digest_of
+from gitops.engine.inventory import ANNOTATIONS, LABELS, Inventory, is_held_by, is_ours, parent_key
+from gitops.manifests.key import ResourceKey
+from gitops.model.errors import ApiError, SourceError
+from gitops.model.plan import Phase, Plan
+from gitops.model.rendered import RenderedSet
+from gitops.model.result import Failure, Hold, Outcome, SyncResult
+from gitops.model.revision import Revision
+from gitops.sync.audit import Journal
+from gitops.sync.context import Outside, Planned, Request, as_account
+from gitops.sync.deletion_hooks import deletion_set, run_deletion_hooks
+from gitops.sync.inventory_store import read_inventory
+from gitops.sync.live_state import by_name
+from gitops.sync.planning import plan_rendered
+from gitops.sync.reconcile import sync_planned
+from gitops.sync.relocation import clusters_left, inventories_elsewhere
+
+_POLL_SECONDS = 0.2
+_NOTHING = RenderedSet(Revision("", ""), (), digest_of(()))
+
+
+async def leave(request: Request, outside: Outside, *, keep: bool) -> SyncResult:
+    """Delete what the Application owns and forget it; with `keep` only forget it.
+
+    HELD by a guard; FAILED, with the inventory kept, while something does not go away in time.
+    """
+    app, outside = request.app, as_account(outside, request.app)
+    parent = parent_key(app.name, app.destination.namespace)
+    inventory = await read_inventory(outside, app)
+    result = SyncResult(Outcome.SYNCED, Plan(app.identity, _NOTHING.revision, _NOTHING.digest, ()))
+    if not inventory.exists:
+        return replace(result, outcome=Outcome.IN_SYNC, message="it owns nothing on this cluster")
+    if inventory.application != app.identity:
+        reason = f"{parent} is the inventory of Application {inventory.application}, not of {app.identity}"
+        return replace(result, outcome=Outcome.HELD, message=reason)
+    journal = Journal(request, outside, inventory)
+    if keep:
+        failures = await _let_go(outside, inventory)
+    else:
+        result, inventory, failures = await _prune_all(request, outside, inventory)
+        if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
+            return result
+    if failures:
+        await journal.note("delete.failed", "", left=[failure.reason for failure in failures])
+        reason = "; ".join(failure.reason for failure in failures)
+        return replace(result, outcome=Outcome.FAILED, failures=tuple(failures), message=reason)
+    await journal.note("application.deleted", "", kept=keep, objects=[str(key) for key in sorted(inventory.keys)])
+    await outside.cluster.delete(parent)
+    return replace(result, outcome=Outcome.SYNCED)
+
+
+async def planned_deletion(request: Request, outside: Outside) -> Planned:
+    """What a deletion would prune, and what would hold it; changes nothing."""
+    outside = as_account(outside, request.app)
+    inventory = await read_inventory(outside, request.app)
+    return await plan_rendered(_going(request), outside, _NOTHING, inventory.source)
+
+
+def _going(request: Request) -> Request:
+    return replace(request, options=replace(request.options, prune=True, leaving=True, hooks=False), wait=False)
+
+
+async def _prune_all(
+    request: Request, outside: Outside, inventory: Inventory
+) -> tuple[SyncResult, Inventory, list[Failure]]:
+    """Its hooks, then the prunes under the guards, then its other hooks: how that ended, and what is left."""
+    result = SyncResult(Outcome.SYNCED, Plan(request.app.identity, _NOTHING.revision, _NOTHING.digest, ()))
+    with_hooks: RenderedSet | None = None
+    try:
+        with_hooks = await deletion_set(request, outside, inventory)
+    except SourceError as exc:
+        if not request.options.confirm:
+            return replace(result, outcome=Outcome.HELD, message=str(exc)), inventory, []
+    going = _going(request)
+    if with_hooks is not None:
+        planned = await plan_rendered(going, outside, _NOTHING, inventory.source)
+        if isinstance(planned.decision, Hold):
+            return await sync_planned(going, outside, planned), inventory, []
+        inventory, failures = await run_deletion_hooks(request, outside, inventory, with_hooks, Phase.PRE_DELETE)
+        if failures:
+            return result, inventory, failures
+    planned = await plan_rendered(going, outside, _NOTHING, inventory.source)
+    result = await sync_planned(going, outside, planned)
+    if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
+        return result, inventory, []
+    pruned = [prune.key for prune in planned.plan.prunes]
+    failures = await _not_gone(request, outside, pruned, inventory.application)
+    if with_hooks is not None and not failures:
+        inventory = await read_inventory(outside, request.app)
+        _, failures = await run_deletion_hooks(request, outside, inventory, with_hooks, Phase.POST_DELETE)
+    return result, inventory, failures
+
+
+async def _let_go(outside: Outside, inventory: Inventory) -> list[Failure]:
+    """Take our marks off everything that stays: it is nobody's then, and no later sync takes it for its own."""
+    failures = []
+    for key, body in sorted((await by_name(outside.cluster, dict.fromkeys(inventory.keys, ""))).items()):
+        if not is_held_by(inventory, body, key):
+            continue
+        try:
+            await outside.cluster.remove_marks(key, LABELS, ANNOTATIONS)
+        except ApiError as exc:
+            if exc.code != 404:
+                failures.append(Failure(key, f"{key}: its marks could not be taken off: {exc}"))
+    return failures
+
+
+async def leave_everywhere(request: Request, outside: Outside) -> SyncResult:
+    """Delete what the Application owns, in the namespaces where it was before as well; HELD for another cluster."""
+    outside = as_account(outside, request.app)
+    places = [other.parent.namespace for other in await inventories_elsewhere(outside, request.app, look_around=True)]
+    for namespace in (*places, request.app.destination.namespace):
+        app = replace(request.app, destination=replace(request.app.destination, namespace=namespace))
+        result = await leave(replace(request, app=app), outside, keep=False)
+        if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
+            return result
+    left = await clusters_left(outside, request.app)
+    if left:
+        reason = (
+            f"{request.app.identity} was on {' and '.join(left)} before: set destination.cluster back to have what it "
+            "has there deleted, or take the finalizer off to leave it"
+        )
+        return replace(result, outcome=Outcome.HELD, message=reason)
+    return result
+
+
+async def _not_gone(request: Request, outside: Outside, keys: list[ResourceKey], application: str) -> list[Failure]:
+    """What is still there when the deadline has passed, and what holds it."""
+    deadline = outside.clock.monotonic() + request.app.sync.timeout
+    while True:
+        live = await by_name(outside.cluster, dict.fromkeys(keys, ""))
+        left = {key: body for key, body in live.items() if is_ours(body, key, application)}
+        if not left:
+            return []
+        if outside.clock.monotonic() > deadline:
+            break
+        await outside.clock.sleep(_POLL_SECONDS)
+        keys = list(left)
+    return [
+        Failure(key, f"{key} was deleted but does not go away ({reason_to_stay(body)})")
+        for key, body in sorted(left.items())
+    ]
