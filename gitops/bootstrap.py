@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from gitops.manifests.key import Body
     from gitops.model.application import Application
     from gitops.ports import Cluster, Source, Store
-    from gitops.sync import events as news
-    from gitops.sync.context import Outside
+    from gitops.sync import events
+    from gitops.sync.context import SyncContext
     from renderers.registry import Renderer as Renders
     from renderers.result import Needs, Remote, Rendered
 
@@ -184,23 +184,23 @@ async def open_outside(
     store_url: str,
     secrets: Callable[[str], str],
     version: str,
-    tell: "Callable[[news.News], None]",
-) -> AsyncIterator["Outside"]:
+    emit: "Callable[[events.Event], None]",
+) -> AsyncIterator["SyncContext"]:
     """Everything that a pass reaches out to, closed at the end."""
     from gitops.adapters.clock import SystemClock
-    from gitops.sync.context import Outside
+    from gitops.sync.context import SyncContext
 
     cluster = open_cluster(kubeconfig, context)
     try:
         async with open_store(state, key, store_url) as store:
-            yield Outside(
+            yield SyncContext(
                 source=open_source(cache, secrets),
                 render=partial(render, as_account=True),
                 cluster=cluster,
                 store=store,
                 clock=SystemClock(),
                 version=version,
-                tell=tell,
+                emit=emit,
             )
     finally:
         await cluster.close()
@@ -253,12 +253,12 @@ async def open_controller(
     workers = RenderWorkers()
 
     def reconnect(name: str) -> None:
-        controller.lanes.reconnect(name)
+        controller.workers.reconnect(name)
 
     registry = Registry(home, settings.namespace, reconnect)
 
     def is_trusted(app: "Application") -> bool:
-        entry = controller.roster.entry(app.identity)
+        entry = controller.registry.entry(app.identity)
         return entry is not None and entry.trusted
 
     def secret(app: "Application", reference: str) -> str:
@@ -277,8 +277,8 @@ async def open_controller(
 
     def is_operators(app: "Application") -> bool:
         """Whether the operator named its cluster: in a file, or in that of the Application which brought it."""
-        entry = controller.roster.entry(app.identity)
-        above = controller.roster.entry(entry.parent) if entry is not None and entry.parent else None
+        entry = controller.registry.entry(app.identity)
+        above = controller.registry.entry(entry.parent) if entry is not None and entry.parent else None
         if above is not None:
             return above.app.destination.cluster == app.destination.cluster and is_operators(above.app)
         return entry is not None and entry.trusted and not entry.parent
@@ -311,7 +311,7 @@ def _connector(settings: Settings, registry: "Registry") -> "Connect":
 
     async def connected(name: str, on_object: OnObject, may_write: Callable[[], bool]) -> Connected:
         def seen(change: Seen) -> None:
-            on_object(change.set_id, change.key, change.body, change.suspect)
+            on_object(change.set_id, change.key, change.body, change.external_change)
 
         registered = registry.connection(name) if name else None
         connection = registered or await connect_apart(settings.kubeconfig, name or settings.context)
@@ -336,8 +336,8 @@ def _parts(
     from gitops.controller.status_writer import StatusWriter
 
     clock = controller.clock
-    roster, told = controller.roster, controller.records.file_read
-    sources = [Files(file, read_files, roster, clock, told) for file in settings.files]
+    registry, told = controller.registry, controller.records.file_read
+    sources = [Files(file, read_files, registry, clock, told) for file in settings.files]
     for source in sources:
         source.begin()
     parts: list[tuple[str, Awaitable[None]]] = [
@@ -359,7 +359,7 @@ def _parts(
     if settings.resources:
         writer = StatusWriter(home, controller, clock)
         controller.on_status = writer.changed
-        resources = CustomResources(home, clock, settings.watch_namespace, read, controller.roster, writer.wrong)
+        resources = CustomResources(home, clock, settings.watch_namespace, read, controller.registry, writer.wrong)
         controller.resources = resources
         parts += [("applications", resources.run()), ("statuses", writer.run())]
     if settings.listen:

@@ -193,7 +193,7 @@ class Cluster(Protocol):
         """Server-side apply as field manager `gitops`; the stored object (or what it would be)."""
         ...
 
-    async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
+    async def dry_run_replace(self, key: ResourceKey, live: Body, body: Body) -> Body:
         """What would be stored if `live` became `body` as a whole, whoever owns which field; status is left alone."""
         ...
 
@@ -244,7 +244,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OperatorRequest:
     """An act that a person asked for through the store; `at` is RFC 3339 in UTC."""
 
     number: int
@@ -318,7 +318,7 @@ class Store(Protocol):
         """Ask the controller for an act; the number to ask its outcome by. `at` is RFC 3339 in UTC."""
         ...
 
-    async def requests(self, after: int = 0) -> list[Asked]:
+    async def requests(self, after: int = 0) -> list[OperatorRequest]:
         """What was asked after number `after` and is not answered yet, in order."""
         ...
 
@@ -355,9 +355,3 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-class Listener(Protocol):
-    """Is told what happens while it happens: the CLI's display, later the dashboard's stream."""
-
-    def tell(self, news: Any) -> None: ...

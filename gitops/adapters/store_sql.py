@@ -25,7 +25,7 @@ from gitops.model.reading import read_row
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import Asked, Fact
+from gitops.ports import Fact, OperatorRequest
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -52,7 +52,7 @@ _AT_ONCE = 500
 _MOST_RENDERED = 128 * MIB
 _AUDIT_COLUMNS = ", ".join(field.name for field in fields(AuditEvent))
 _RELEASE_COLUMNS = ", ".join(field.name for field in fields(Release))
-_ASKED_COLUMNS = ", ".join(field.name for field in fields(Asked))
+_ASKED_COLUMNS = ", ".join(field.name for field in fields(OperatorRequest))
 
 log = Log()
 T = TypeVar("T")
@@ -138,10 +138,10 @@ class SqlStore(ABC):
         # One at a time, so that numbers become visible in order and `after` skips none.
         return await self._transact("requests", lambda: _request(application, verb, _canonical(detail), actor, at))
 
-    async def requests(self, after: int = 0) -> list[Asked]:
+    async def requests(self, after: int = 0) -> list[OperatorRequest]:
         sql = f"SELECT {_ASKED_COLUMNS} FROM requests WHERE number > ? AND outcome IS NULL ORDER BY number"
         rows = [(*row[:3], _detail(row[3]), *row[4:]) for row in await self._rows(sql, after)]
-        return list(self._readable(Asked, "requests", rows))
+        return list(self._readable(OperatorRequest, "requests", rows))
 
     async def answer(self, number: int, outcome: str) -> None:
         sql = "UPDATE requests SET outcome = ? WHERE number = ? AND outcome IS NULL"

@@ -65,38 +65,38 @@ async def _set(settings: Settings, app: tuple[str, str], name: str, verb: str, r
     from gitops.cli.opening import outside_of
     from gitops.config import actor
 
-    async with outside_of(settings) as outside:
-        await _check_known(outside, *app)
-        identity, note = await _journal(outside, *app)
+    async with outside_of(settings) as context:
+        await _check_known(context, *app)
+        identity, note = await _journal(context, *app)
         if verb == "approve":
-            await _check_waits(outside, identity, digest)
+            await _check_waits(context, identity, digest)
         by = f"by {actor()}" + (f" because {reason}" if reason else "")
         value = {"suspend": by, "resume": None, "approve": digest}[verb]
         detail = {**({"plan": digest} if digest else {}), **({"reason": reason} if reason else {})}
         await note(f"application.{_PAST[verb]}", "", **detail)
-        await outside.store.set_setting(identity, name, value)
+        await context.store.set_setting(identity, name, value)
         click.echo(printable(f"{identity}: {_PAST[verb]}"), err=True)
-        if not await is_run(outside, identity):
+        if not await is_run(context, identity):
             alone = "no controller that shares this store runs it now; the word stands for when one does"
             click.echo(printable(f"{identity}: {alone}"), err=True)
 
 
-async def _check_known(outside: Any, app: str, namespace: str) -> None:
+async def _check_known(context: Any, app: str, namespace: str) -> None:
     """Raise ConfigError for an identity that neither the cluster nor the store has heard of: a name mistyped."""
-    from gitops.views.status import all_told
+    from gitops.views.status import all_statuses
 
-    store = outside.store
+    store = context.store
     if "/" in app and not (
-        await all_told(outside, app, namespace) or await store.chains(app) or await store.releases(app)
+        await all_statuses(context, app, namespace) or await store.chains(app) or await store.releases(app)
     ):
         raise ConfigError(f"neither this cluster nor this store knows an Application {app} (gitops status lists them)")
 
 
-async def _check_waits(outside: Any, identity: str, digest: str) -> None:
+async def _check_waits(context: Any, identity: str, digest: str) -> None:
     """Raise ConfigError unless the plan that the digest begins is the one that waits."""
     from gitops.sync.record_reader import stored_record
 
-    record = await stored_record(outside.store, identity)
+    record = await stored_record(context.store, identity)
     waits = record.plan if record else ""
     if not waits:
         raise ConfigError(f"{identity}: no plan of it waits for an approval (gitops status {identity})")
@@ -107,30 +107,30 @@ async def _check_waits(outside: Any, identity: str, digest: str) -> None:
 _PAST = {"suspend": "suspended", "resume": "resumed", "approve": "approved"}
 
 
-async def _journal(outside: Any, app: str, namespace: str) -> tuple[str, Any]:
+async def _journal(context: Any, app: str, namespace: str) -> tuple[str, Any]:
     """The identity that APP names, and what notes a fact in its audit chain."""
     from gitops.config import actor
     from gitops.engine.inventory import Inventory, parent_key
     from gitops.model.application import Application
-    from gitops.sync.audit import Journal
+    from gitops.sync.audit import AuditTrail
     from gitops.sync.context import Request
     from gitops.sync.inventory_store import keep_anchor
-    from gitops.views.status import told_of
+    from gitops.views.status import status_of
 
     space, _, name = app.rpartition("/")
     try:
-        told = await told_of(outside, app, namespace)
+        told = await status_of(context, app, namespace)
         bare = Inventory(told.application, parent_key(name, told.namespace))
         inventory = told.standing.inventory if told.standing else bare
     except ConfigError:
         if not space:
             raise
         inventory = Inventory(app, parent_key(name, space))
-    journal = Journal(Request(Application(name, space or "gitops"), actor()), outside, inventory)
+    journal = AuditTrail(Request(Application(name, space or "gitops"), actor()), context, inventory)
 
     async def note(fact: str, revision: str, **detail: Any) -> None:
         await journal.note(fact, revision, **detail)
-        await keep_anchor(outside, inventory.parent, inventory.application, journal.head)
+        await keep_anchor(context, inventory.parent, inventory.application, journal.head)
 
     return inventory.application, note
 
@@ -140,23 +140,23 @@ async def _refresh(settings: Settings, app: tuple[str, str], *, also: bool, conf
     from gitops.config import actor
     from gitops.model.operator_command import answer_in
 
-    async with outside_of(settings) as outside:
-        identity, note = await _journal(outside, *app)
-        at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    async with outside_of(settings) as context:
+        identity, note = await _journal(context, *app)
+        at = context.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         verb = "sync" if also else "refresh"
         if also:
             await note("sync.requested", "", confirmed=confirm)
-        number = await outside.store.request(identity, verb, {"confirm": confirm}, actor(), at)
-        deadline = outside.clock.monotonic() + _WAIT_SECONDS
-        while (answer := await outside.store.outcome(number)) is None:
-            if outside.clock.monotonic() > deadline:
-                if not await is_run(outside, identity):
+        number = await context.store.request(identity, verb, {"confirm": confirm}, actor(), at)
+        deadline = context.clock.monotonic() + _WAIT_SECONDS
+        while (answer := await context.store.outcome(number)) is None:
+            if context.clock.monotonic() > deadline:
+                if not await is_run(context, identity):
                     raise ConfigError(
                         f"{identity}: no controller that shares this store has answered yet; the request stays "
                         "(without a controller, run gitops sync)"
                     )
-                deadline = outside.clock.monotonic() + _WAIT_SECONDS
-            await outside.clock.sleep(0.2)
+                deadline = context.clock.monotonic() + _WAIT_SECONDS
+            await context.clock.sleep(0.2)
     outcome, message = answer_in(answer)
     end(identity, outcome, message)
 
@@ -169,18 +169,18 @@ def end(identity: str, outcome: Any, message: str, word: str = "") -> NoReturn:
     sys.exit(codes.get(outcome.value, exits.DONE))
 
 
-async def is_run(outside: Any, identity: str) -> bool:
+async def is_run(context: Any, identity: str) -> bool:
     """Whether a controller that shares this store runs the Application now: then it answers a ping."""
     from gitops.config import actor
     from gitops.model.operator_command import PING, answer_text
     from gitops.model.result import Outcome
 
-    at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    number = await outside.store.request(identity, PING, {}, actor(), at)
-    deadline = outside.clock.monotonic() + _PING_SECONDS
-    while outside.clock.monotonic() < deadline:
-        if await outside.store.outcome(number) is not None:
+    at = context.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    number = await context.store.request(identity, PING, {}, actor(), at)
+    deadline = context.clock.monotonic() + _PING_SECONDS
+    while context.clock.monotonic() < deadline:
+        if await context.store.outcome(number) is not None:
             return True
-        await outside.clock.sleep(0.2)
-    await outside.store.answer(number, answer_text(Outcome.FAILED, "nobody was there"))
+        await context.clock.sleep(0.2)
+    await context.store.answer(number, answer_text(Outcome.FAILED, "nobody was there"))
     return False

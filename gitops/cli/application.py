@@ -15,7 +15,7 @@ from gitops.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from gitops.engine.plan_input import PlanOptions
-    from gitops.sync.context import Outside
+    from gitops.sync.context import SyncContext
 
 namespace_option = click.option(
     "-n", "--namespace", default="", metavar="NS", help="The namespace that APP lives in, or that its objects go to."
@@ -68,14 +68,14 @@ def application_of(
 
 
 async def named_application(
-    outside: "Outside", named: tuple[str, str, str, str, str], *, timeout: str = ""
+    context: "SyncContext", named: tuple[str, str, str, str, str], *, timeout: str = ""
 ) -> Application:
     """The Application that the cluster knows by the name PATH. Raises ConfigError; HeldError for a doubtful source."""
     from gitops.cli.recorded import application_called
 
     path, _, _, namespace, revision = named
     try:
-        app = await application_called(outside, path, namespace)
+        app = await application_called(context, path, namespace)
     except ConfigError as exc:
         raise ConfigError(f"{path}: there is no such folder, and {exc}") from exc
     return _with_options(app, revision, timeout)

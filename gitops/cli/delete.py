@@ -13,7 +13,7 @@ from gitops.model.errors import HeldError
 
 if TYPE_CHECKING:
     from gitops.engine.inventory import Inventory
-    from gitops.sync.context import Outside, Request
+    from gitops.sync.context import Request, SyncContext
 
 
 @click.command()
@@ -46,32 +46,32 @@ async def _delete(settings: Settings, app: str, namespace: str, given: dict[str,
     from gitops.sync.inventories import find_applications
     from gitops.sync.record_reader import stored_record
     from gitops.sync.standing import application_in
-    from gitops.sync.uninstall import leave
+    from gitops.sync.uninstall import uninstall
 
     display = Display()
-    async with outside_of(settings, display.tell) as outside:
-        (inventory,) = await find_applications(outside.cluster, app, namespace, outside.store)
-        record = await stored_record(outside.store, inventory.application)
+    async with outside_of(settings, display.emit) as context:
+        (inventory,) = await find_applications(context.cluster, app, namespace, context.store)
+        record = await stored_record(context.store, inventory.application)
         here = inventory.parent.namespace
         is_known = not given["dry_run"] and record is not None
-        runs = is_known and await is_run(outside, inventory.application)
+        runs = is_known and await is_run(context, inventory.application)
         if runs and record and record.namespace == here and not given["confirm"]:
             _refuse(inventory.application, record)
         request = Request(application_in(inventory), actor(), PlanOptions(confirm=given["confirm"]))
-        if not await _goes_on(request, outside, inventory, given):
+        if not await _goes_on(request, context, inventory, given):
             return
         with display:
-            result = await leave(request, outside, keep=given["keep"])
+            result = await uninstall(request, context, keep=given["keep"])
         is_of_here = record is None or record.namespace == here  # else what is said is of where it goes now
         if result.outcome is Outcome.SYNCED and is_of_here and not runs:  # nobody else would forget it
-            await outside.store.set_setting(inventory.application, RECORD, None)
+            await context.store.set_setting(inventory.application, RECORD, None)
             if not given["keep"]:
-                await forget_words(outside.store, inventory.application)
+                await forget_words(context.store, inventory.application)
     word = ("forgotten; its objects stay" if given["keep"] else "deleted") if result.outcome is Outcome.SYNCED else ""
     end(inventory.application, result.outcome, result.message, word)
 
 
-async def _goes_on(request: "Request", outside: "Outside", inventory: "Inventory", given: dict[str, Any]) -> bool:
+async def _goes_on(request: "Request", context: "SyncContext", inventory: "Inventory", given: dict[str, Any]) -> bool:
     """Show what goes where somebody is to see it; False when nothing is to be done."""
     from gitops.cli.output import print_hold, print_plan, summary
     from gitops.model.result import Hold
@@ -83,7 +83,7 @@ async def _goes_on(request: "Request", outside: "Outside", inventory: "Inventory
     if given["keep"]:
         click.echo(printable(f"{name}: {len(inventory.keys)} objects stay, and are owned by nobody"), err=True)
         return not given["dry_run"] and _asked(f"{name}: forget it?", given)
-    planned = await planned_deletion(request, outside)
+    planned = await planned_deletion(request, context)
     print_plan(planned.plan)
     if isinstance(planned.decision, Hold):
         print_hold(planned.decision)

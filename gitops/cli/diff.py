@@ -13,7 +13,7 @@ from gitops.cli.settings import Settings, run
 from gitops.model.plan import ObstacleKind
 
 if TYPE_CHECKING:
-    from gitops.sync.context import Outside, Planned, Request
+    from gitops.sync.context import PlannedSync, Request, SyncContext
 
 
 @click.command()
@@ -54,11 +54,11 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     app = application_of(settings, *named)
     async with outside_of(settings, cluster=app.destination.cluster if app else "") as opened:
         app = app or await named_application(opened, named)
-        outside = as_account(opened, app)
+        context = as_account(opened, app)
         request = Request(app, actor(), plan_options(given))
-        going_back = _plan_of_release(request, outside, given["release"]) if given["release"] else None
-        planned = await (going_back or plan_sync(request, outside))
-        record = await stored_record(outside.store, app.identity)
+        rollback_target = _plan_of_release(request, context, given["release"]) if given["release"] else None
+        planned = await (rollback_target or plan_sync(request, context))
+        record = await stored_record(context.store, app.identity)
     if given["out"]:
         _save_plan(given["out"], planned)
     _show(planned, given["output"])
@@ -70,7 +70,7 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     sys.exit(_exit_of(planned))
 
 
-async def _plan_of_release(request: "Request", outside: "Outside", number: int) -> "Planned":
+async def _plan_of_release(request: "Request", context: "SyncContext", number: int) -> "PlannedSync":
     """What going back to a release would change. Raises ConfigError for one that is not known."""
     from dataclasses import replace
 
@@ -78,13 +78,13 @@ async def _plan_of_release(request: "Request", outside: "Outside", number: int) 
     from gitops.sync.planning import plan_rendered
     from gitops.sync.releases import release_of, release_set
 
-    inventory, release = await release_of(request, outside, number)
-    rendered = await release_set(request, outside, release.digest, Revision(release.revision, release.ref))
+    inventory, release = await release_of(request, context, number)
+    rendered = await release_set(request, context, release.digest, Revision(release.revision, release.ref))
     back = replace(request, options=replace(request.options, back=True))
-    return await plan_rendered(back, outside, rendered, inventory.source)
+    return await plan_rendered(back, context, rendered, inventory.source)
 
 
-def _exit_of(planned: "Planned") -> int:
+def _exit_of(planned: "PlannedSync") -> int:
     from gitops.model.result import Hold
 
     if not isinstance(planned.decision, Hold):
@@ -93,7 +93,7 @@ def _exit_of(planned: "Planned") -> int:
     return exits.FAILED if is_refused else exits.HELD
 
 
-def _show(planned: "Planned", output: str) -> None:
+def _show(planned: "PlannedSync", output: str) -> None:
     from gitops.model.result import Hold
 
     match output:
@@ -110,7 +110,7 @@ def _show(planned: "Planned", output: str) -> None:
         print_hold(planned.decision)
 
 
-def _save_plan(file: str, planned: "Planned") -> None:
+def _save_plan(file: str, planned: "PlannedSync") -> None:
     import json
     from pathlib import Path
 

@@ -13,7 +13,7 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.health import Health
 from gitops.model.plan import Phase
 from gitops.model.revision import short
-from gitops.sync import events as news
+from gitops.sync import events
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,23 +64,23 @@ class Display:
         if self._reminder is not None:
             self._reminder.cancel()
 
-    def tell(self, told: news.News) -> None:
+    def emit(self, told: events.Event) -> None:
         match told:
-            case news.StepStarted():
+            case events.StepStarted():
                 self._say(f"[dim]{self._phase(told)}[/dim]")
-            case news.Wrote():
+            case events.Wrote():
                 verb = told.changed.verb
                 self._say(f"  [{_VERBS.get(verb, 'white')}]{verb:<9}[/] {_plain(told.changed.key)}")
-            case news.Refused():
+            case events.Refused():
                 self._say(f"  [bold red]failed[/]    {_plain(told.failure.key or '')}: {_plain(told.failure.reason)}")
-            case news.HealthChanged():
+            case events.HealthChanged():
                 self._health(told.key, told.health)
-            case news.RollingBack():
+            case events.RollingBack():
                 self._say(f"[bold red]rolling back[/] to {_plain(short(told.revision))}: {_plain(told.reason)}")
-            case news.Planned() | news.Held():
+            case events.PlanMade() | events.Held():
                 pass
 
-    def _phase(self, told: news.StepStarted) -> str:
+    def _phase(self, told: events.StepStarted) -> str:
         step = told.step
         wave = f", wave {step.wave}" if step.wave else ""
         kinds = sorted({change.key.kind for change in step.changes})

@@ -49,18 +49,18 @@ async def _drift(settings: Settings, app: str, namespace: str, output: str) -> N
     from gitops.views.explain import drift_of
 
     found: list[tuple[str, Drift | GitopsError]] = []
-    async with outside_of(settings) as outside:
+    async with outside_of(settings) as context:
         damaged: dict[ResourceKey, str] = {}
         if app:
-            known = await find_applications(outside.cluster, app, namespace, outside.store)
+            known = await find_applications(context.cluster, app, namespace, context.store)
         else:
-            known, damaged = await read_inventories(outside.cluster, "", namespace)
+            known, damaged = await read_inventories(context.cluster, "", namespace)
         for parent, why in damaged.items():
             found.append((f"{parent.namespace}/{parent.name.removeprefix('gitops-')}", ManifestError(why)))
         for one in known:
             try:
-                behind, _ = await recorded_application(outside, one)
-                found.append((one.application, await drift_of(outside, one, behind)))
+                behind, _ = await recorded_application(context, one)
+                found.append((one.application, await drift_of(context, one, behind)))
             except (SourceError, ConfigError, ManifestError, RenderError, ApiError, AwayError) as exc:
                 found.append((one.application, exc))
     if output != "table":
@@ -108,12 +108,12 @@ async def _explain(settings: Settings, app: str, namespace: str, output: str) ->
     from gitops.cli.opening import outside_of
     from gitops.cli.recorded import recorded_application
     from gitops.views.explain import explained
-    from gitops.views.status import told_of
+    from gitops.views.status import status_of
 
-    async with outside_of(settings) as outside:
-        told = await told_of(outside, app, namespace)
-        behind = (await recorded_application(outside, told.standing.inventory))[0] if told.standing else None
-        story: dict[str, Any] = await explained(outside, told, behind)
+    async with outside_of(settings) as context:
+        told = await status_of(context, app, namespace)
+        behind = (await recorded_application(context, told.standing.inventory))[0] if told.standing else None
+        story: dict[str, Any] = await explained(context, told, behind)
     if output != "table":
         print_data(story, output)
         return

@@ -11,8 +11,8 @@ from gitops.config import cache_folder, state_folder
 from gitops.engine.inventory import Inventory
 from gitops.model.errors import ConfigError, GitopsError
 from gitops.ports import Store
-from gitops.sync import events as news
-from gitops.sync.context import Outside
+from gitops.sync import events
+from gitops.sync.context import SyncContext
 from gitops.sync.inventories import inventories
 
 
@@ -21,7 +21,7 @@ def secret_of(reference: str) -> str:
     return os.environ.get("GITOPS_SECRET_" + reference.upper().replace("-", "_").replace(".", "_"), "")
 
 
-def ignore(_: news.News) -> None:
+def ignore(_: events.Event) -> None:
     """For commands that show nothing while they run."""
 
 
@@ -32,8 +32,8 @@ def store_of(settings: Settings) -> contextlib.AbstractAsyncContextManager[Store
 
 @contextlib.asynccontextmanager
 async def outside_of(
-    settings: Settings, tell: Callable[[news.News], None] = ignore, *, cluster: str = ""
-) -> AsyncIterator[Outside]:
+    settings: Settings, emit: Callable[[events.Event], None] = ignore, *, cluster: str = ""
+) -> AsyncIterator[SyncContext]:
     """Everything that a pass reaches out to; `--context` wins over the context that the Application names."""
     async with open_outside(
         kubeconfig=settings.kubeconfig,
@@ -44,9 +44,9 @@ async def outside_of(
         store_url=settings.store,
         secrets=secret_of,
         version=own_version(),
-        tell=tell,
-    ) as outside:
-        yield outside
+        emit=emit,
+    ) as context:
+        yield context
 
 
 async def inventories_here(settings: Settings, app: str = "", namespace: str = "") -> tuple[str, list[Inventory], str]:

@@ -103,10 +103,10 @@ def _of_release(settings: Settings, named: tuple[str, str, str, str, str], numbe
         app = application_of(settings, *named)
         async with outside_of(settings, cluster=app.destination.cluster if app else "") as opened:
             app = app or await named_application(opened, named)
-            outside, request = as_account(opened, app), Request(app, "gitops render")
-            _, release = await release_of(request, outside, number)
+            context, request = as_account(opened, app), Request(app, "gitops render")
+            _, release = await release_of(request, context, number)
             revision = Revision(release.revision, release.ref)
-            return (await release_set(request, outside, release.digest, revision)).manifests
+            return (await release_set(request, context, release.digest, revision)).manifests
 
     return asyncio.run(look())
 

@@ -13,7 +13,7 @@ from gitops.model.plan import Change, Create, Prune, Recreate, RunHook, Update
 from gitops.model.result import Hold
 
 if TYPE_CHECKING:
-    from gitops.sync.context import Planned
+    from gitops.sync.context import PlannedSync
 
 # What only the API server writes: it would differ in each object, and is nobody's to review.
 _NOT_SHOWN = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
@@ -23,12 +23,12 @@ _WORDS = {Create: "create", Update: "update", Recreate: "recreate", Prune: "prun
 _MOST_TEXT = 60_000
 
 
-def unified(planned: "Planned") -> str:
+def unified(planned: "PlannedSync") -> str:
     """Every object that changes as `diff -u` shows it, live before and desired after."""
     return "".join(f"{line}\n" for change in planned.plan.changes for line in _lines(planned, change))
 
 
-def markdown(planned: "Planned") -> str:
+def markdown(planned: "PlannedSync") -> str:
     """A heading with the counts, what holds it, and each object folded, with its diff inside."""
     plan = planned.plan
     parts = [f"### {_plain(plan.application)} {_plain(plan.revision)}: {_plain(summary(plan))}\n"]
@@ -46,7 +46,7 @@ def markdown(planned: "Planned") -> str:
     return "\n".join(parts)
 
 
-def _block(planned: "Planned", change: Change) -> str:
+def _block(planned: "PlannedSync", change: Change) -> str:
     kind = type(change)
     title = f"<summary>{_SIGNS[kind]} {_WORDS[kind]} <code>{_plain(change.key)}</code></summary>"
     lines = "\n".join(_lines(planned, change))
@@ -64,7 +64,7 @@ def _plain(said: object) -> str:
     return text
 
 
-def _lines(planned: "Planned", change: Change) -> Iterator[str]:
+def _lines(planned: "PlannedSync", change: Change) -> Iterator[str]:
     before, after = _sides(planned, change)
     name = printable(change.key)
     one, other = (write_manifests([body]).splitlines() if body else [] for body in (before, after))
@@ -72,7 +72,7 @@ def _lines(planned: "Planned", change: Change) -> Iterator[str]:
         yield printable(line)
 
 
-def _sides(planned: "Planned", change: Change) -> tuple[Body, Body]:
+def _sides(planned: "PlannedSync", change: Change) -> tuple[Body, Body]:
     live = planned.at.live.get(change.key) or {}
     match change:
         case Update():

@@ -21,7 +21,7 @@ from gitops.model.revision import Revision, short
 if TYPE_CHECKING:
     from gitops.engine.inventory import Inventory
     from gitops.model.result import SyncResult
-    from gitops.sync.context import Outside, Planned, Request
+    from gitops.sync.context import PlannedSync, Request, SyncContext
 
 
 @click.command()
@@ -59,10 +59,10 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     from gitops.sync.releases import release_set
 
     display = Display()
-    async with outside_of(settings, display.tell) as outside:
-        (inventory,) = await find_applications(outside.cluster, app, namespace, outside.store)
-        request, chosen = await _asked_for(outside, inventory, number, given)
-        acting = as_account(outside, request.app)
+    async with outside_of(settings, display.emit) as context:
+        (inventory,) = await find_applications(context.cluster, app, namespace, context.store)
+        request, chosen = await _asked_for(context, inventory, number, given)
+        acting = as_account(context, request.app)
         revision = Revision(chosen.revision, chosen.ref)
         rendered = await release_set(request, acting, chosen.digest, revision)
         planned = await plan_rendered(request, acting, rendered, inventory.source)
@@ -74,7 +74,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
 
 
 async def _asked_for(
-    outside: "Outside", inventory: "Inventory", number: int | None, given: dict[str, Any]
+    context: "SyncContext", inventory: "Inventory", number: int | None, given: dict[str, Any]
 ) -> "tuple[Request, Release]":
     """What to plan, and the release to go to. Raises ConfigError, or HeldError where a person has to confirm."""
     from gitops.cli.recorded import recorded_application
@@ -83,30 +83,30 @@ async def _asked_for(
     from gitops.sync.context import Request
     from gitops.sync.releases import known_releases, stored_set
 
-    stored = await outside.store.releases(inventory.application, outside.cluster.name)
-    releases = known_releases(stored, inventory, outside.cluster.name)
-    failed = _failed(await outside.store.events(inventory.application, outside.cluster.name))
+    stored = await context.store.releases(inventory.application, context.cluster.name)
+    releases = known_releases(stored, inventory, context.cluster.name)
+    failed = _failed(await context.store.events(inventory.application, context.cluster.name))
     if failed and inventory.healthy and inventory.healthy.at > failed.at:  # another store knows of a newer sync
         failed = None
     present = str(failed.detail.get("digest")) if failed else inventory.synced
     chosen = _chosen(releases, number, given["revision"], present, inventory.application)
-    app, doubt = await recorded_application(outside, inventory, given["file"])
+    app, doubt = await recorded_application(context, inventory, given["file"])
     if given["timeout"]:
         app = replace(app, sync=replace(app.sync, timeout=seconds_of(given["timeout"])))
     left = failed or next((one for one in releases if one.digest == present), None)
-    at = outside.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = context.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
     before = inventory.quarantine
     also = {before.digest, *before.also} - {present, chosen.digest} if before else set()
     reason = BY_HAND + actor()
     quarantine = Quarantine(left.revision if left else "", present, reason, at, also=tuple(sorted(also)))
     options = PlanOptions(prune=given["prune"], confirm=given["confirm"], hooks=given["hooks"], back=True)
     request = Request(app, actor(), options, quarantine=quarantine, believes_inventory=given["confirm"])
-    if doubt and not given["confirm"] and await stored_set(request, outside, chosen.digest) is None:
+    if doubt and not given["confirm"] and await stored_set(request, context, chosen.digest) is None:
         raise HeldError(f"{inventory.application}: {doubt}; --confirm renders it from there all the same")
     return request, chosen
 
 
-def _goes_on(planned: "Planned", chosen: Release, given: dict[str, Any]) -> bool:
+def _goes_on(planned: "PlannedSync", chosen: Release, given: dict[str, Any]) -> bool:
     """Show the plan where somebody is to see it; False when nothing is to be done."""
     from gitops.cli.output import plan_data, print_data, print_plan, summary
 
@@ -124,7 +124,7 @@ def _goes_on(planned: "Planned", chosen: Release, given: dict[str, Any]) -> bool
     return False
 
 
-def _say(result: "SyncResult", planned: "Planned", chosen: Release, output: str) -> None:
+def _say(result: "SyncResult", planned: "PlannedSync", chosen: Release, output: str) -> None:
     """How it ended; leaves with the code for it."""
     from gitops.cli.output import print_data, print_hold, print_kept, result_data
     from gitops.model.result import Hold, Outcome

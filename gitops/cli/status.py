@@ -14,7 +14,7 @@ from gitops.cli.settings import Settings, run
 from gitops.model.revision import short
 
 if TYPE_CHECKING:
-    from gitops.views.status import Told
+    from gitops.views.status import ApplicationStatus
 
 _WATCH_SECONDS = 2.0
 
@@ -39,12 +39,12 @@ def status(settings: Settings, /, app: str, namespace: str, output: str, **given
 async def _status(settings: Settings, app: str, namespace: str, output: str, given: dict[str, Any]) -> None:
     from gitops.cli.opening import outside_of
     from gitops.model.record import WRONG_FILE
-    from gitops.views.status import all_told, told_of
+    from gitops.views.status import all_statuses, status_of
 
-    async with outside_of(settings) as outside:
+    async with outside_of(settings) as context:
         while True:
-            told = [await told_of(outside, app, namespace)] if app else await all_told(outside, "", namespace)
-            wrong = await outside.store.settings(WRONG_FILE)
+            told = [await status_of(context, app, namespace)] if app else await all_statuses(context, "", namespace)
+            wrong = await context.store.settings(WRONG_FILE)
             if given["watch"]:
                 click.clear()
             for error in wrong.values():
@@ -53,12 +53,12 @@ async def _status(settings: Settings, app: str, namespace: str, output: str, giv
             if not given["watch"]:
                 return
             try:
-                await outside.clock.sleep(_WATCH_SECONDS)
+                await context.clock.sleep(_WATCH_SECONDS)
             except asyncio.CancelledError:  # as it says in the help
                 return
 
 
-def _show(told: "list[Told]", app: str, output: str, *, problems: bool) -> None:
+def _show(told: "list[ApplicationStatus]", app: str, output: str, *, problems: bool) -> None:
     shown = sorted((one for one in told if not (problems and one.is_well)), key=_urgency)
     if output != "table":
         data = [_data(one) for one in shown]
@@ -75,7 +75,7 @@ def _show(told: "list[Told]", app: str, output: str, *, problems: bool) -> None:
 _HEADS = ("APPLICATION", "NAMESPACE", "APPLIED", "SYNC", "HEALTH", "WANTED", "HEALTHY", "LAST SYNC", "NOTE")
 
 
-def _row(one: "Told") -> tuple[str, ...]:
+def _row(one: "ApplicationStatus") -> tuple[str, ...]:
     applied = short(one.applied) if one.applied else _never(one)
     sync = one.sync if one.record else "-"
     wanted, healthy = short(one.wanted) or "-", short(one.healthy) or "-"
@@ -92,25 +92,25 @@ def _row(one: "Told") -> tuple[str, ...]:
     )
 
 
-def _never(one: "Told") -> str:
+def _never(one: "ApplicationStatus") -> str:
     return "-" if one.standing or one.damage else "(never)"
 
 
-def _last(one: "Told") -> str:
+def _last(one: "ApplicationStatus") -> str:
     if one.last is None:
         return "-"
     outcome = ("interrupted" if one.interrupted else "under way") if one.last.outcome == "begun" else one.last.outcome
     return f"{outcome} {one.last.at[:16]}Z by {one.last.actor}"
 
 
-def _urgency(one: "Told") -> tuple[bool, int, str, str]:
+def _urgency(one: "ApplicationStatus") -> tuple[bool, int, str, str]:
     """Problems first, the worst of them on top."""
     from gitops.model.health import HealthWord
 
     return one.is_well, list(HealthWord).index(one.health.word), one.application, one.namespace
 
 
-def _counts(told: "list[Told]") -> str:
+def _counts(told: "list[ApplicationStatus]") -> str:
     """ "3 Applications: 2 Healthy, 1 Degraded; 1 not in sync, 1 suspended" """
     words = Counter(one.health.word.value for one in told)
     healths = ", ".join(f"{count} {word}" for word, count in words.most_common())
@@ -121,7 +121,7 @@ def _counts(told: "list[Told]") -> str:
     return f"{len(told)} {noun}: {healths}" + (f"; {', '.join(more)}" if more else "")
 
 
-def _print_one(told: "Told") -> None:
+def _print_one(told: "ApplicationStatus") -> None:
     from gitops.views.advice import headline, next_step
 
     record, standing = told.record, told.standing
@@ -152,7 +152,7 @@ def _dash(text: str) -> str:
     return f" - {text}" if text else ""
 
 
-def _data(told: "Told") -> dict[str, Any]:
+def _data(told: "ApplicationStatus") -> dict[str, Any]:
     inventory = told.standing.inventory if told.standing else None
     quarantine = inventory.quarantine if inventory else None
     controller = dataclasses.asdict(told.record) if told.record else None

@@ -72,20 +72,20 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
 
     app = application_of(settings, *named, timeout=given["timeout"])
     display = Display()
-    async with outside_of(settings, display.tell, cluster=app.destination.cluster if app else "") as opened:
+    async with outside_of(settings, display.emit, cluster=app.destination.cluster if app else "") as opened:
         app = app or await named_application(opened, named, timeout=given["timeout"])
-        outside = as_account(opened, app)
-        request = await _request(outside, app, given)
+        context = as_account(opened, app)
+        request = await _request(context, app, given)
         with display:
-            planned = await plan_sync(request, outside)
+            planned = await plan_sync(request, context)
         if given["plan_file"]:
             _check_plan(given["plan_file"], planned)
         if not _goes_on(planned, given):
             result = SyncResult(Outcome.PLANNED, planned.plan, message=_planned(planned))
         else:
             with display:
-                result = await sync_planned(request, outside, planned)
-        reads, writes = outside.cluster.requests
+                result = await sync_planned(request, context, planned)
+        reads, writes = context.cluster.requests
     code = _say(app, planned, result, given["output"])
     if settings.verbose:
         click.echo(f"requests to the cluster: {reads} reads, {writes} writes", err=True)
@@ -100,14 +100,14 @@ def _planned(planned: Any) -> str:
     return f"{summary(planned.plan)}{held}"
 
 
-async def _request(outside: Any, app: Application, given: dict[str, Any]) -> Any:
+async def _request(context: Any, app: Application, given: dict[str, Any]) -> Any:
     from gitops.config import actor
     from gitops.sync.audit import shown_reasons
     from gitops.sync.context import Request
 
     options = plan_options(given)
     if options.confirm:
-        options = replace(options, shown=await shown_reasons(outside, app.identity))
+        options = replace(options, shown=await shown_reasons(context, app.identity))
     return Request(app, actor(), options, wait=not given["no_wait"])
 
 

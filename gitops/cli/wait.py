@@ -43,26 +43,26 @@ async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout:
     seconds = seconds_of(timeout)
     before: Arrival | None = None
     told, told_at = "", 0.0
-    async with outside_of(settings) as outside:
-        deadline = outside.clock.monotonic() + seconds
+    async with outside_of(settings) as context:
+        deadline = context.clock.monotonic() + seconds
         while True:
             try:
-                now = await arrival_at(outside, app, namespace, sha)
+                now = await arrival_at(context, app, namespace, sha)
             except UnreachableError:
                 if before is None:  # later on it is asked again
                     raise
                 now = before
-            is_due = outside.clock.monotonic() >= told_at + _REMIND_SECONDS
+            is_due = context.clock.monotonic() >= told_at + _REMIND_SECONDS
             if now.outcome is None and now.where and (now.where != told or is_due):
-                told, told_at = now.where, outside.clock.monotonic()
+                told, told_at = now.where, context.clock.monotonic()
                 click.echo(printable(f"waiting for {now.application} {short(sha)}: {told}"), err=True)
             # What is written in the moment between two steps of a sync passes: only what stays is believed.
             if now.outcome is not None and before is not None and now.outcome is before.outcome:
                 break
             before = now
-            if outside.clock.monotonic() > deadline:
+            if context.clock.monotonic() > deadline:
                 break
-            await outside.clock.sleep(_EVERY_SECONDS)
+            await context.clock.sleep(_EVERY_SECONDS)
     late = "" if now.outcome else f"not synced and healthy after {timeout}: "
     word = now.outcome.value if now.outcome else "failed"
     click.echo(printable(f"{now.application} {short(sha)}: {word}: {late}{now.where}"), err=True)

@@ -1,10 +1,10 @@
 """`gitops run`: every part of the controller joined. Applications come in, passes go out, a part that dies is seen.
 
-Roster ──► Fleet ◄── Poller (new commits)
-             │  ◄── watches (drift, health)
-             │  ◄── people's words, through the store
-             ▼
-           Lanes, one per cluster ──► conduct.pass_over ──► the one pipeline
+ApplicationRegistry ──► ApplicationIndex ◄── Poller (new commits)
+                                │        ◄── watches (drift, health)
+                                │        ◄── operators' commands, through the store
+                                ▼
+              ClusterWorkers, one per cluster ──► reconciler.reconcile ──► gitops.sync, one pass
 """
 
 import asyncio
@@ -15,22 +15,22 @@ from functools import partial
 
 import structlog
 
-from gitops.controller.app_of_apps import Children
-from gitops.controller.cluster_worker import Connect, Connected, Lane
-from gitops.controller.clusters import Lanes
-from gitops.controller.commands import People, came_to
+from gitops.controller.app_of_apps import AppOfApps
+from gitops.controller.cluster_worker import ClusterWorker, Connect, Connected
+from gitops.controller.clusters import ClusterWorkers
+from gitops.controller.commands import OperatorCommands, command_result
 from gitops.controller.crd_source import CustomResources
-from gitops.controller.metrics import Tally
+from gitops.controller.metrics import PassMetrics
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
-from gitops.controller.reconciler import Means
-from gitops.controller.record_writer import Records, record_of
-from gitops.controller.registry import Entry, Roster
+from gitops.controller.reconciler import ReconcilerDeps
+from gitops.controller.record_writer import RecordWriter, record_of
+from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.render_cache import RenderCache
 from gitops.controller.replica import Alone, Replica
-from gitops.controller.state import Fleet, Tracked
-from gitops.controller.supervisor import Parts
-from gitops.controller.watch_events import Events
+from gitops.controller.state import ApplicationIndex, ApplicationState
+from gitops.controller.supervisor import TaskSupervisor
+from gitops.controller.watch_events import WatchEvents
 from gitops.logs import Trouble
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError, LostStoreError
@@ -38,7 +38,7 @@ from gitops.model.operator_command import APPROVED, PING, REFRESH, SYNC, answer_
 from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
-from gitops.ports import Asked, Clock, Repositories, Store
+from gitops.ports import Clock, OperatorRequest, Repositories, Store
 
 log = structlog.get_logger()
 _STORE_SECONDS = 1.0
@@ -65,29 +65,29 @@ class Controller:
         self.store = store
         self.clock = clock
         self._version = version
-        self.fleet = Fleet()
-        self.roster = Roster(self._changed, self._gone)
-        self.poller = Poller(repositories, self.fleet, clock, self._on_commit, self._on_look, self._tell)
-        self.people = People(store, self._on_word, self._on_wish)
+        self.index = ApplicationIndex()
+        self.registry = ApplicationRegistry(self._changed, self._gone)
+        self.poller = Poller(repositories, self.index, clock, self._on_commit, self._on_look, self._tell)
+        self.commands = OperatorCommands(store, self._on_word, self._on_wish)
         self.replica: Replica | Alone = Alone()
-        self.records = Records(store, clock, self._record, self.runs, lambda: self.is_ready)
-        self.children = Children(self.roster, self._take_over)
-        self.on_status: Callable[[Tracked], None] = lambda _: None
+        self.records = RecordWriter(store, clock, self._record, self.runs, lambda: self.is_ready)
+        self.children = AppOfApps(self.registry, self._take_over)
+        self.on_status: Callable[[ApplicationState], None] = lambda _: None
         self.cluster_refused: Callable[[Application], str] = lambda _: ""
         self.resources: CustomResources | None = None
-        self._parts = Parts()
-        self._events = Events(self.fleet, self._wake, self._tell)
-        self.lanes = Lanes(
-            self.fleet,
+        self._parts = TaskSupervisor()
+        self._events = WatchEvents(self.index, self._wake, self._tell)
+        self.workers = ClusterWorkers(
+            self.index,
             clock,
             self._parts,
             connect=self._connected,
-            lane_of=self._lane,
+            lane_of=self._worker,
             unknown=self._cluster_unknown,
-            refused=lambda tracked: self.cluster_refused(tracked.app),
+            refused=lambda state: self.cluster_refused(state.app),
         )
         self._ready = False
-        self.tally = Tally()
+        self.tally = PassMetrics()
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -126,147 +126,149 @@ class Controller:
             await self.replica.leave()
         with contextlib.suppress(GitopsError):
             await self.records.write()
-        await self.lanes.close()
+        await self.workers.close()
         await self._repositories.close()
         log.info("controller.stopped")
 
     # ── Applications come, change and go ─────────────────────────────────────────────────────────────────────────
 
-    def _changed(self, entry: Entry) -> None:
-        known = self.fleet.get(entry.app.identity)
+    def _changed(self, entry: Registration) -> None:
+        known = self.index.get(entry.app.identity)
         before = known.cluster if known is not None else ""
-        tracked = self.fleet.add(entry.app)
-        tracked.leaving, tracked.spec_error = entry.leaving, entry.wrong
-        if tracked.task is not None and not entry.wrong:  # it goes by the old spec
-            tracked.task.cancel()
-        if before != tracked.cluster:
-            self.lanes.drop(before, tracked.identity)
-        tracked.begin_anew()
-        log.info("application.known", application=tracked.identity)
-        self.records.changed(tracked.identity)
-        if known is not None and tracked.answer is None:  # what its resource says is about another source
-            self.on_status(tracked)
-        if self._may_run(tracked):
-            self.poller.add(tracked)
-        if tracked.has_work:
-            self._wake(tracked, Priority.PERSON)
+        state = self.index.add(entry.app)
+        state.leaving, state.spec_error = entry.leaving, entry.wrong
+        if state.task is not None and not entry.wrong:  # it goes by the old spec
+            state.task.cancel()
+        if before != state.cluster:
+            self.workers.drop(before, state.identity)
+        state.begin_anew()
+        log.info("application.known", application=state.identity)
+        self.records.changed(state.identity)
+        if known is not None and state.response is None:  # what its resource says is about another source
+            self.on_status(state)
+        if self._may_run(state):
+            self.poller.add(state)
+        if state.has_work:
+            self._wake(state, Priority.PERSON)
 
-    async def _left(self, tracked: Tracked) -> None:
-        await self.people.forget(tracked.identity)
+    async def _left(self, state: ApplicationState) -> None:
+        await self.commands.forget(state.identity)
         if self.resources is not None:
-            await self.resources.let_finish(tracked.identity)
+            await self.resources.let_finish(state.identity)
 
-    async def _reason_to_stay(self, tracked: Tracked) -> str:
-        return await self.resources.reason_to_stay(tracked.identity) if self.resources is not None else ""
+    async def _reason_to_stay(self, state: ApplicationState) -> str:
+        return await self.resources.reason_to_stay(state.identity) if self.resources is not None else ""
 
     def _gone(self, identity: str) -> None:
-        tracked = self.fleet.get(identity)
-        if tracked is None:
+        state = self.index.get(identity)
+        if state is None:
             return
         log.info("application.gone", application=identity)
         self._events.something_went = True
         self.children.gone(identity)
-        self.poller.forget(tracked)
-        self.fleet.remove(identity)
+        self.poller.forget(state)
+        self.index.remove(identity)
         self.records.changed(identity)
-        self.lanes.drop(tracked.cluster, identity)
-        if tracked.task is not None:
-            tracked.task.cancel()
+        self.workers.drop(state.cluster, identity)
+        if state.task is not None:
+            state.task.cancel()
 
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _wake(self, tracked: Tracked, priority: Priority) -> None:
-        if self._ready and self._may_run(tracked):
-            self.lanes.put(tracked, priority)
+    def _wake(self, state: ApplicationState, priority: Priority) -> None:
+        if self._ready and self._may_run(state):
+            self.workers.put(state, priority)
 
-    def _may_run(self, tracked: Tracked) -> bool:
+    def _may_run(self, state: ApplicationState) -> bool:
         """Whether this replica runs it now; what it may not answer for a moment is looked for when it may again."""
-        may = self.runs(tracked.identity)
-        tracked.is_ours = tracked.is_ours and may
+        may = self.runs(state.identity)
+        state.is_ours = state.is_ours and may
         return may
 
-    def _cluster_unknown(self, tracked: Tracked, error: str) -> None:
-        if tracked.error != error:
-            log.warning("cluster.unknown", application=tracked.identity, error=error)
-        tracked.missed(error)
-        self._answer(tracked.asked, Outcome.FAILED, error)
-        tracked.asked = None
-        self._tell(tracked)
+    def _cluster_unknown(self, state: ApplicationState, error: str) -> None:
+        if state.error != error:
+            log.warning("cluster.unknown", application=state.identity, error=error)
+        state.missed(error)
+        self._answer(state.operator_request, Outcome.FAILED, error)
+        state.operator_request = None
+        self._tell(state)
 
-    def _on_commit(self, tracked: Tracked, revision: Revision) -> None:
+    def _on_commit(self, state: ApplicationState, revision: Revision) -> None:
         """A commit that may change what is desired; where it will be synced, a pass for an older one has no point."""
-        tracked.head, tracked.pushed_at = revision, self.clock.monotonic()
-        tracked.correlation = secrets.token_hex(4)
-        tracked.begin_anew()
-        tracked.corrections, tracked.fights = [], ()
-        if tracked.looking is not None:
-            tracked.asked, tracked.looking = tracked.looking, None
-        if tracked.task is not None and tracked.app.sync.automated and not self.people.is_suspended(tracked.identity):
-            tracked.task.cancel()
-        self._wake(tracked, Priority.COMMIT)
+        state.observed_revision, state.pushed_at = revision, self.clock.monotonic()
+        state.correlation = secrets.token_hex(4)
+        state.begin_anew()
+        state.corrections, state.drift_loops = [], ()
+        if state.refresh_request is not None:
+            state.operator_request, state.refresh_request = state.refresh_request, None
+        if state.task is not None and state.app.sync.automated and not self.commands.is_suspended(state.identity):
+            state.task.cancel()
+        self._wake(state, Priority.COMMIT)
 
-    def _on_look(self, tracked: Tracked, error: str) -> None:
-        if tracked.look_error != error:
-            tracked.look_error = error
-            self._tell(tracked)
-            if error and tracked.head is None:
-                self._wake(tracked, Priority.DRIFT)
-        asked, tracked.looking = tracked.looking, None
-        if asked is not None and error and (asked.verb == REFRESH or tracked.head is None):
+    def _on_look(self, state: ApplicationState, error: str) -> None:
+        if state.look_error != error:
+            state.look_error = error
+            self._tell(state)
+            if error and state.observed_revision is None:
+                self._wake(state, Priority.DRIFT)
+        asked, state.refresh_request = state.refresh_request, None
+        if asked is not None and error and (asked.verb == REFRESH or state.observed_revision is None):
             self._answer(asked, Outcome.FAILED, error)
         elif asked is not None:
-            tracked.asked = asked
-            self._wake(tracked, Priority.PERSON)
+            state.operator_request = asked
+            self._wake(state, Priority.PERSON)
 
     def wake_all(self) -> None:
         """This replica may run what it could not before. What another ran may be at a newer commit: look first."""
-        for tracked in self.fleet:
-            self._take_over(tracked.identity)
+        for state in self.index:
+            self._take_over(state.identity)
 
     def _take_over(self, identity: str) -> None:
-        tracked = self.fleet.get(identity)
-        if tracked is not None and self.runs(identity) and not tracked.is_ours:
-            tracked.is_ours = True
+        state = self.index.get(identity)
+        if state is not None and self.runs(identity) and not state.is_ours:
+            state.is_ours = True
             self.records.forget(identity)
-            tracked.forget_source()
-            self.poller.add(tracked)
-            if tracked.leaving:
-                self._wake(tracked, Priority.COMMIT)
+            state.forget_source()
+            self.poller.add(state)
+            if state.leaving:
+                self._wake(state, Priority.COMMIT)
 
     async def let_go(self, stays: Callable[[str], bool]) -> None:
         """End the passes of the Applications that go to another replica, and wait until they have ended."""
         ending = []
-        for tracked in self.fleet:
-            if not stays(self.children.root_of(tracked.identity)):
-                tracked.is_ours = False
-                self.children.let_go(tracked.identity)
-                self.poller.remove(tracked)
-                for asked in filter(None, (tracked.looking, tracked.asked)):  # the other one takes it from the store
-                    self.people.give_back(asked)
-                tracked.looking = tracked.asked = None
-                if tracked.task is not None:
-                    tracked.task.cancel()
-                    ending.append(tracked.task)
+        for state in self.index:
+            if not stays(self.children.root_of(state.identity)):
+                state.is_ours = False
+                self.children.let_go(state.identity)
+                self.poller.remove(state)
+                for asked in filter(
+                    None, (state.refresh_request, state.operator_request)
+                ):  # the other one takes it from the store
+                    self.commands.give_back(asked)
+                state.refresh_request = state.operator_request = None
+                if state.task is not None:
+                    state.task.cancel()
+                    ending.append(state.task)
         if ending:
             await asyncio.gather(*ending, return_exceptions=True)
 
     # ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _tell(self, tracked: Tracked) -> None:
-        lane = self.lanes.get(tracked.cluster)
-        if tracked.unhealthy and lane is not None:
-            lane.troubles.note(tracked)
-        self.records.changed(tracked.identity)
-        self.on_status(tracked)
+    def _tell(self, state: ApplicationState) -> None:
+        worker = self.workers.get(state.cluster)
+        if state.unhealthy and worker is not None:
+            worker.troubles.note(state)
+        self.records.changed(state.identity)
+        self.on_status(state)
 
     def runs(self, identity: str) -> bool:
         return self.children.are_known(identity) and self.replica.runs(self.children.root_of(identity))
 
     def _record(self, identity: str) -> Record | None:
-        tracked, entry = self.fleet.get(identity), self.roster.entry(identity)
-        if tracked is None or entry is None:
+        state, entry = self.index.get(identity), self.registry.entry(identity)
+        if state is None or entry is None:
             return None
-        return record_of(tracked, is_resource=entry.key is not None, suspended=self.people.is_suspended(identity))
+        return record_of(state, is_resource=entry.key is not None, suspended=self.commands.is_suspended(identity))
 
     # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -277,8 +279,8 @@ class Controller:
             self.replica.may_write,
         )
 
-    def _lane(self, name: str, connected: Connected) -> Lane:
-        means = Means(
+    def _worker(self, name: str, connected: Connected) -> ClusterWorker:
+        deps = ReconcilerDeps(
             connected.cluster,
             self._repositories,
             self.renders,
@@ -291,43 +293,45 @@ class Controller:
             self.children,
             self.tally.noted,
         )
-        return Lane(
+        return ClusterWorker(
             name,
-            means,
-            self.fleet,
-            may_run=lambda tracked: self._may_run(tracked) and not self.cluster_refused(tracked.app),
-            word_of=self.people.word_of,
+            deps,
+            self.index,
+            may_run=lambda state: self._may_run(state) and not self.cluster_refused(state.app),
+            override_of=self.commands.override_of,
             ended=self._pass_ended,
             told=self._tell,
         )
 
-    def _pass_ended(self, tracked: Tracked, asked: Asked | None, finished: bool, seconds: float) -> None:
+    def _pass_ended(
+        self, state: ApplicationState, asked: OperatorRequest | None, finished: bool, seconds: float
+    ) -> None:
         if finished:
-            self._answer(asked, *came_to(tracked))
-            if tracked.asked is asked:
-                tracked.asked = None
-            if self.people.uses_up(tracked):
-                self._parts.once(self.store.set_setting(tracked.identity, APPROVED, None))
-            self.tally.count(tracked, seconds)
-            standing = (tracked.answer, tracked.digest, tracked.health.word)
-            if standing != tracked.told:
-                tracked.told = standing
-                for other in self.fleet.dependents(tracked.identity):
+            self._answer(asked, *command_result(state))
+            if state.operator_request is asked:
+                state.operator_request = None
+            if self.commands.consumes_approval(state):
+                self._parts.once(self.store.set_setting(state.identity, APPROVED, None))
+            self.tally.count(state, seconds)
+            standing = (state.response, state.digest, state.health.word)
+            if standing != state.told:
+                state.told = standing
+                for other in self.index.dependents(state.identity):
                     self._wake(other, Priority.RESYNC)
-        self._tell(tracked)
+        self._tell(state)
 
     # ── what people say ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _on_word(self, identity: str) -> None:
         """The record tells of it at once; a suspension ends what is under way, unless a person asked for that."""
-        tracked = self.fleet.get(identity)
-        if tracked is None:
+        state = self.index.get(identity)
+        if state is None:
             return
-        self._tell(tracked)
-        if tracked.task is not None and self.people.is_suspended(identity) and tracked.wish is None:
-            tracked.task.cancel()
-        if tracked.has_work:
-            self._wake(tracked, Priority.PERSON)
+        self._tell(state)
+        if state.task is not None and self.commands.is_suspended(identity) and state.requested_sync is None:
+            state.task.cancel()
+        if state.has_work:
+            self._wake(state, Priority.PERSON)
 
     async def _follow_store(self, stop: asyncio.Event) -> None:
         """Begin the work when the store is ours, then take in what people ask for through it.
@@ -336,21 +340,21 @@ class Controller:
         """
         await self._until_single(stop)
         await self.store.check_place()
-        await self.people.read_words()
+        await self.commands.read_words()
         await self.records.load()
         self.poller.start()
         self._ready = True
-        log.info("controller.started", applications=len(self.fleet))
-        for tracked in self.fleet:
-            if tracked.leaving:  # which waited for what people have said
-                self._wake(tracked, Priority.COMMIT)
+        log.info("controller.started", applications=len(self.index))
+        for state in self.index:
+            if state.leaving:  # which waited for what people have said
+                self._wake(state, Priority.COMMIT)
         trouble = Trouble(log, "store.unavailable", "store.available")
         while True:
             await self.clock.sleep(_STORE_SECONDS)
             try:
                 await self.store.check_place()
-                await self.people.read_words()
-                await self.people.read_wishes()
+                await self.commands.read_words()
+                await self.commands.read_wishes()
                 await self.records.write()
                 trouble.is_over()
                 self._events.wake_waiting()
@@ -359,25 +363,25 @@ class Controller:
             except GitopsError as exc:
                 trouble.is_there(exc)
 
-    def _on_wish(self, asked: Asked) -> bool:
-        tracked = self.fleet.get(asked.application)
-        if tracked is None or not self.runs(asked.application):
+    def _on_wish(self, asked: OperatorRequest) -> bool:
+        state = self.index.get(asked.application)
+        if state is None or not self.runs(asked.application):
             return False
         if asked.verb not in (SYNC, REFRESH):  # a ping, or a word of a newer version
             self._answer(asked, Outcome.IN_SYNC if asked.verb == PING else Outcome.FAILED, f"{asked.verb} is heard")
             return True
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
-        tracked.begin_anew()
-        tracked.fights = ()
-        for other in filter(None, (tracked.looking, tracked.asked)):
+        state.begin_anew()
+        state.drift_loops = ()
+        for other in filter(None, (state.refresh_request, state.operator_request)):
             self._answer(
                 other, Outcome.FAILED, f"{asked.actor} asked for a {asked.verb} meanwhile, which is done instead"
             )
-        tracked.asked, tracked.looking = None, asked
+        state.operator_request, state.refresh_request = None, asked
         self.renders.forget(asked.application)
-        self.poller.wake(tracked)
+        self.poller.wake(state)
         return True
 
-    def _answer(self, asked: Asked | None, outcome: Outcome, message: str) -> None:
+    def _answer(self, asked: OperatorRequest | None, outcome: Outcome, message: str) -> None:
         if asked is not None:
             self._parts.once(self.store.answer(asked.number, answer_text(outcome, message)))

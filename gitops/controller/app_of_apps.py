@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 import structlog
 
-from gitops.controller.registry import Entry, Roster
-from gitops.controller.state import Tracked
+from gitops.controller.registry import ApplicationRegistry, Registration
+from gitops.controller.state import ApplicationState
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import Body
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError, SourceError
 from gitops.model.rendered import RenderedSet
-from gitops.sync.context import Outside, Request
+from gitops.sync.context import Request, SyncContext
 from gitops.sync.releases import synced_set
 
 log = structlog.get_logger()
@@ -25,14 +25,14 @@ def _takes_none(_: Body) -> Application:
     raise ConfigError("this controller takes no Applications from repositories")
 
 
-class Children:
+class AppOfApps:
     """What repositories brought into a roster; `read` makes an Application of a manifest, or raises ConfigError.
 
     `renewed` hears of each that was known before its parent was another replica's for a while.
     """
 
-    def __init__(self, roster: Roster, renewed: Callable[[str], None]) -> None:
-        self._roster = roster
+    def __init__(self, registry: ApplicationRegistry, renewed: Callable[[str], None]) -> None:
+        self._registry = registry
         self._renewed = renewed
         self.read: Callable[[Body], Application] = _takes_none
         self._taken: dict[str, str] = {}  # parent → the digest of the set whose children are known
@@ -48,7 +48,7 @@ class Children:
     def _line(self, identity: str) -> list[str]:
         """The Application, the one that brought it, and so on."""
         line = [identity]
-        while (entry := self._roster.entry(line[-1])) is not None and entry.parent and entry.parent not in line:
+        while (entry := self._registry.entry(line[-1])) is not None and entry.parent and entry.parent not in line:
             line.append(entry.parent)
         return line
 
@@ -56,12 +56,12 @@ class Children:
         """Another replica runs the parent from now on: what is known here of its children will be outdated."""
         self._taken.pop(parent, None)
 
-    def would_all_go(self, parent: Tracked, rendered: RenderedSet) -> bool:
+    def would_all_go(self, parent: ApplicationState, rendered: RenderedSet) -> bool:
         """Whether the set holds nothing at all, where it held Applications: that is hardly meant."""
-        held = self._roster.given_by(_source(parent.identity))
+        held = self._registry.given_by(_source(parent.identity))
         return bool(held) and not rendered.manifests and not rendered.children
 
-    def check(self, parent: Tracked, rendered: RenderedSet) -> list[Application]:
+    def check(self, parent: ApplicationState, rendered: RenderedSet) -> list[Application]:
         """The Applications in a set. Raises ConfigError for one that cannot be read, or lies in another namespace."""
         namespace = parent.app.namespace
         bodies = rendered.children
@@ -73,7 +73,7 @@ class Children:
                 raise ConfigError(f"Application {app.identity}: has to be in namespace {namespace}, as its parent")
         return apps
 
-    def take(self, parent: Tracked, rendered: RenderedSet) -> None:
+    def take(self, parent: ApplicationState, rendered: RenderedSet) -> None:
         """Have the roster know the children of this set and no others. Raises ConfigError as `check`.
 
         Whoever may write to a repository is not the operator: of the operator's credentials a child has its parent's
@@ -82,32 +82,32 @@ class Children:
         before = self._taken.get(parent.identity)
         if before == rendered.digest:
             return
-        apps, entry = self.check(parent, rendered), self._roster.entry(parent.identity)
+        apps, entry = self.check(parent, rendered), self._registry.entry(parent.identity)
         source, self._taken[parent.identity] = _source(parent.identity), rendered.digest
-        again = self._roster.given_by(source) & {app.identity for app in apps} if before is None else frozenset()
+        again = self._registry.given_by(source) & {app.identity for app in apps} if before is None else frozenset()
         for app in apps:
             own, given = app.source, parent.app.source
             is_same = (own.repoURL, own.credentials) == (given.repoURL, given.credentials)
             trusted = entry is not None and entry.trusted and is_same
-            self._roster.put(source, Entry(app, trusted=trusted, parent=parent.identity))
-        self._roster.keep_only(source, {app.identity for app in apps})
+            self._registry.put(source, Registration(app, trusted=trusted, parent=parent.identity))
+        self._registry.keep_only(source, {app.identity for app in apps})
         for identity in sorted(again):
             self._renewed(identity)
 
     async def take_synced(
         self,
-        parent: Tracked,
+        parent: ApplicationState,
         request: Request,
-        outside: Outside,
+        context: SyncContext,
         inventory: Inventory,
         rendered: RenderedSet | None = None,
     ) -> None:
         """Have the roster know the children of what was synced last, whatever is desired now (`rendered`, if known)."""
-        if not outside.takes_children or not inventory.synced or self._taken.get(parent.identity) == inventory.synced:
+        if not context.takes_children or not inventory.synced or self._taken.get(parent.identity) == inventory.synced:
             return
         try:
             if rendered is None or rendered.digest != inventory.synced:
-                rendered = await synced_set(request, outside, inventory)
+                rendered = await synced_set(request, context, inventory)
             self.take(parent, rendered)
         except SourceError as exc:
             log.warning("applications.not-known", application=parent.identity, error=str(exc))
@@ -115,7 +115,7 @@ class Children:
     def gone(self, parent: str) -> None:
         """The parent is no more, and with it all that it brought."""
         self._taken.pop(parent, None)
-        self._roster.keep_only(_source(parent), set())
+        self._registry.keep_only(_source(parent), set())
 
 
 def _source(parent: str) -> str:

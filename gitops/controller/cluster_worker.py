@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from gitops.controller.pod_diagnosis import Troubles
+from gitops.controller.pod_diagnosis import PodDiagnosis
 from gitops.controller.queue import Priority, WorkQueue
-from gitops.controller.reconciler import Means, pass_over
-from gitops.controller.state import Fleet, Tracked
-from gitops.engine.drift import Word
+from gitops.controller.reconciler import ReconcilerDeps, reconcile
+from gitops.controller.state import ApplicationIndex, ApplicationState
+from gitops.engine.drift import Override
 from gitops.manifests.key import Body, ResourceKey
-from gitops.ports import Asked, Cluster
+from gitops.ports import Cluster, OperatorRequest
 
 log = structlog.get_logger()
 PLACES = 16
@@ -39,8 +39,8 @@ OnObject = Callable[[str, ResourceKey, Body | None, bool], None]
 Connect = Callable[[str, OnObject, Callable[[], bool]], Awaitable[Connected]]
 
 
-class Lane:
-    """Passes on one cluster; `may_run` is asked before each, `word_of` gives what people said.
+class ClusterWorker:
+    """Passes on one cluster; `may_run` is asked before each, `override_of` gives what people said.
 
     `ended` hears of each pass: what was asked for when it began, whether it came to its end (it may have been
     superseded), and its seconds; `told` of an Application whose health has a reason now.
@@ -49,31 +49,31 @@ class Lane:
     def __init__(
         self,
         name: str,
-        means: Means,
-        fleet: Fleet,
+        deps: ReconcilerDeps,
+        index: ApplicationIndex,
         *,
-        may_run: Callable[[Tracked], bool],
-        word_of: Callable[[Tracked], Word],
-        ended: Callable[[Tracked, Asked | None, bool, float], None],
-        told: Callable[[Tracked], None] = lambda _: None,
+        may_run: Callable[[ApplicationState], bool],
+        override_of: Callable[[ApplicationState], Override],
+        ended: Callable[[ApplicationState, OperatorRequest | None, bool, float], None],
+        told: Callable[[ApplicationState], None] = lambda _: None,
     ) -> None:
         self.name = name
-        self.means = means
+        self.deps = deps
         self.queue = WorkQueue()
-        self._fleet = fleet
+        self._index = index
         self._may_run = may_run
-        self._word_of = word_of
+        self._word_of = override_of
         self._ended = ended
         self._places = asyncio.Semaphore(PLACES)
         self._passes: set[asyncio.Task[None]] = set()
         self._away = False
-        self.troubles = Troubles(means.cluster, means.clock, fleet, told)
+        self.troubles = PodDiagnosis(deps.cluster, deps.clock, index, told)
 
-    def put(self, tracked: Tracked, priority: Priority, *, after: float = 0.0) -> None:
+    def put(self, state: ApplicationState, priority: Priority, *, after: float = 0.0) -> None:
         """Have the Application passed over; after a failure drift alone waits until a retry is due."""
         if priority >= Priority.DRIFT:
-            after = max(after, tracked.not_before - self.means.clock.monotonic())
-        self.queue.put(tracked.identity, tracked.app.namespace, priority, after=max(after, 0.0))
+            after = max(after, state.not_before - self.deps.clock.monotonic())
+        self.queue.put(state.identity, state.app.namespace, priority, after=max(after, 0.0))
 
     async def run(self) -> None:
         """Pass over what is to be, and look at what is unhealthy, for ever; passes under way are ended with it."""
@@ -95,67 +95,67 @@ class Lane:
             await asyncio.gather(*self._passes, return_exceptions=True)
 
     async def _one(self, identity: str, priority: Priority) -> None:
-        place = _Place(self._places)
+        place = _WorkerSlot(self._places)
         again: float | None = None
-        finished, started = False, self.means.clock.monotonic()
-        tracked = self._fleet.get(identity)
-        asked = tracked.asked if tracked is not None else None
+        finished, started = False, self.deps.clock.monotonic()
+        state = self._index.get(identity)
+        asked = state.operator_request if state is not None else None
         try:
-            if tracked is not None and self._has_work(tracked):
-                tracked.task = asyncio.current_task()
-                tracked.heard.clear()
-                tracked.edited.clear()
-                async with _correlated(tracked):
-                    again = await pass_over(tracked, self.means, self._word_of(tracked), place.lent)
-                self._note_reach(tracked)
+            if state is not None and self._has_work(state):
+                state.task = asyncio.current_task()
+                state.heard.clear()
+                state.edited.clear()
+                async with _correlated(state):
+                    again = await reconcile(state, self.deps, self._word_of(state), place.lent)
+                self._note_reach(state)
                 finished = True
         except asyncio.CancelledError:
             log.info("pass.superseded", application=identity)
         except Exception:
             # A fault of ours in one pass must not end the others'; it is told whole and tried again.
             log.exception("pass.crashed", application=identity)
-            if tracked is not None:
-                tracked.missed("a fault in the controller; see its log")
+            if state is not None:
+                state.missed("a fault in the controller; see its log")
             again = 60.0
         finally:
             place.give_back()
             wished = self.queue.done(identity)
-            if tracked is not None:
-                if tracked.task is asyncio.current_task():
-                    tracked.task = None
-                self._plan_next(tracked, again)
-                self._ended(tracked, asked, finished, self.means.clock.monotonic() - started)
-            present = self._fleet.get(identity)
+            if state is not None:
+                if state.task is asyncio.current_task():
+                    state.task = None
+                self._plan_next(state, again)
+                self._ended(state, asked, finished, self.deps.clock.monotonic() - started)
+            present = self._index.get(identity)
             if wished is not None and present is not None:  # an event of a rollout that failed waits for the retry too
                 self.put(present, wished)
 
-    def _note_reach(self, tracked: Tracked) -> None:
+    def _note_reach(self, state: ApplicationState) -> None:
         """Tell once that the cluster is away, and once that it is back; then those that wait for it go on at once."""
-        if tracked.is_away and not self._away:
-            log.warning("cluster.unreachable", cluster=self.name or "in-cluster", error=tracked.error)
+        if state.is_away and not self._away:
+            log.warning("cluster.unreachable", cluster=self.name or "in-cluster", error=state.error)
             self._away = True
-        elif self._away and not tracked.problem:
+        elif self._away and not state.problem:
             log.info("cluster.reachable", cluster=self.name or "in-cluster")
             self._away = False
-            for other in self._fleet:
+            for other in self._index:
                 if other.is_away and other.cluster == self.name:
                     other.not_before = 0.0
                     self.put(other, Priority.RESYNC)
 
-    def _has_work(self, tracked: Tracked) -> bool:
-        return tracked.has_work and tracked.cluster == self.name and self._may_run(tracked)
+    def _has_work(self, state: ApplicationState) -> bool:
+        return state.has_work and state.cluster == self.name and self._may_run(state)
 
-    def _plan_next(self, tracked: Tracked, again: float | None) -> None:
-        if self._fleet.get(tracked.identity) is not tracked or tracked.cluster != self.name:
+    def _plan_next(self, state: ApplicationState, again: float | None) -> None:
+        if self._index.get(state.identity) is not state or state.cluster != self.name:
             return
-        deleted = any(not fight.manager for fight in tracked.fights)
-        tracked.not_before = self.means.clock.monotonic() + _DELETED_SECONDS if deleted else 0.0
-        if again is not None and (tracked.failures or tracked.misses):
-            tracked.not_before = self.means.clock.monotonic() + again
-        self.put(tracked, Priority.RESYNC, after=again if again is not None else _RESYNC_SECONDS)
+        deleted = any(not fight.manager for fight in state.drift_loops)
+        state.not_before = self.deps.clock.monotonic() + _DELETED_SECONDS if deleted else 0.0
+        if again is not None and (state.failures or state.misses):
+            state.not_before = self.deps.clock.monotonic() + again
+        self.put(state, Priority.RESYNC, after=again if again is not None else _RESYNC_SECONDS)
 
 
-class _Place:
+class _WorkerSlot:
     """One pass's place; while it waits for health (in one or several tasks) the place is another's."""
 
     def __init__(self, places: asyncio.Semaphore) -> None:
@@ -198,7 +198,7 @@ class _Place:
 
 
 @contextlib.asynccontextmanager
-async def _correlated(tracked: Tracked) -> AsyncIterator[None]:
+async def _correlated(state: ApplicationState) -> AsyncIterator[None]:
     """Every line that is logged inside carries the id of the commit's way from poll to health."""
-    with structlog.contextvars.bound_contextvars(id=tracked.correlation):
+    with structlog.contextvars.bound_contextvars(id=state.correlation):
         yield

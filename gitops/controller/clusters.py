@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import structlog
 
-from gitops.controller.cluster_worker import Connected, Lane
+from gitops.controller.cluster_worker import ClusterWorker, Connected
 from gitops.controller.queue import Priority
-from gitops.controller.state import Fleet, Tracked
-from gitops.controller.supervisor import Parts
+from gitops.controller.state import ApplicationIndex, ApplicationState
+from gitops.controller.supervisor import TaskSupervisor
 from gitops.model.errors import ConfigError
 from gitops.ports import Clock
 
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
 
 
-class Lanes:
+class ClusterWorkers:
     """`connect` gets at a cluster by its name, `lane_of` makes its lane, `unknown` hears why one cannot be had.
 
     `refused` says why an Application may not go to the cluster that it names, "" where it may.
@@ -27,53 +27,53 @@ class Lanes:
 
     def __init__(
         self,
-        fleet: Fleet,
+        index: ApplicationIndex,
         clock: Clock,
-        parts: Parts,
+        parts: TaskSupervisor,
         *,
         connect: Callable[[str], Awaitable[Connected]],
-        lane_of: Callable[[str, Connected], Lane],
-        unknown: Callable[[Tracked, str], None],
-        refused: Callable[[Tracked], str],
+        lane_of: Callable[[str, Connected], ClusterWorker],
+        unknown: Callable[[ApplicationState, str], None],
+        refused: Callable[[ApplicationState], str],
     ) -> None:
-        self._fleet = fleet
+        self._index = index
         self._clock = clock
         self._parts = parts
         self._connect = connect
         self._lane_of = lane_of
         self._unknown = unknown
         self._refused = refused
-        self._open: dict[str, tuple[Lane, Connected, asyncio.Future[None]]] = {}
+        self._open: dict[str, tuple[ClusterWorker, Connected, asyncio.Future[None]]] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._wrong: dict[str, str] = {}  # why a cluster could not be had when it was last tried
 
-    def __iter__(self) -> Iterator[Lane]:
-        return (lane for lane, _, _ in self._open.values())
+    def __iter__(self) -> Iterator[ClusterWorker]:
+        return (worker for worker, _, _ in self._open.values())
 
-    def get(self, name: str) -> Lane | None:
+    def get(self, name: str) -> ClusterWorker | None:
         """The lane of a cluster, if it is open."""
         found = self._open.get(name)
         return None if found is None else found[0]
 
-    def put(self, tracked: Tracked, priority: Priority) -> None:
+    def put(self, state: ApplicationState, priority: Priority) -> None:
         """Have the Application passed over, now or when its cluster can be had."""
-        name, refused = tracked.cluster, self._refused(tracked)
+        name, refused = state.cluster, self._refused(state)
         if refused:
-            self._unknown(tracked, refused)
+            self._unknown(state, refused)
             return
-        lane = self.get(name)
-        if lane is not None:
-            lane.put(tracked, priority)
+        worker = self.get(name)
+        if worker is not None:
+            worker.put(state, priority)
             return
         if name in self._wrong:
-            self._unknown(tracked, self._wrong[name])
+            self._unknown(state, self._wrong[name])
         if name not in self._opening:
             self._opening[name] = self._parts.once(self._begin(name))
 
     def drop(self, name: str, identity: str) -> None:
-        lane = self.get(name)
-        if lane is not None:
-            lane.queue.drop(identity)
+        worker = self.get(name)
+        if worker is not None:
+            worker.queue.drop(identity)
 
     def reconnect(self, name: str) -> None:
         """The cluster is reached in another way from now on, or has become known: begin anew with it."""
@@ -90,7 +90,7 @@ class Lanes:
     async def _begin(self, name: str) -> None:
         pause = _FIRST_SECONDS
         try:
-            while members := [tracked for tracked in self._members(name) if not self._refused(tracked)]:
+            while members := [state for state in self._members(name) if not self._refused(state)]:
                 try:
                     connected = await self._connect(name)
                 except Exception as exc:
@@ -98,13 +98,13 @@ class Lanes:
                     if not isinstance(exc, ConfigError):
                         log.exception("cluster.not-understood", cluster=name)
                     self._wrong[name] = str(exc)
-                    for tracked in members:
-                        self._unknown(tracked, str(exc))
+                    for state in members:
+                        self._unknown(state, str(exc))
                     await self._clock.sleep(pause)
                     pause = min(pause * 2, _LONGEST_SECONDS)
                     continue
-                lane = self._lane_of(name, connected)
-                self._open[name] = lane, connected, self._parts.begin(f"lane {name or 'home'}", lane.run())
+                worker = self._lane_of(name, connected)
+                self._open[name] = worker, connected, self._parts.begin(f"lane {name or 'home'}", worker.run())
                 break
         finally:
             self._wrong.pop(name, None)
@@ -126,9 +126,9 @@ class Lanes:
         self._wake(name)
 
     def _wake(self, name: str) -> None:
-        for tracked in self._members(name):
-            if tracked.has_work:
-                self.put(tracked, Priority.COMMIT)
+        for state in self._members(name):
+            if state.has_work:
+                self.put(state, Priority.COMMIT)
 
-    def _members(self, name: str) -> list[Tracked]:
-        return [tracked for tracked in self._fleet if tracked.cluster == name]
+    def _members(self, name: str) -> list[ApplicationState]:
+        return [state for state in self._index if state.cluster == name]

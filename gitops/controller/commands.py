@@ -5,11 +5,11 @@ A wish is answered with how it ended; so is the question whether anybody is ther
 
 from collections.abc import Callable
 
-from gitops.controller.state import Tracked
-from gitops.engine.drift import Answer, Word
+from gitops.controller.state import ApplicationState
+from gitops.engine.drift import Override, Response
 from gitops.model.operator_command import APPROVED, SUSPENDED
 from gitops.model.result import Outcome
-from gitops.ports import Asked, Store
+from gitops.ports import OperatorRequest, Store
 
 
 async def forget_words(store: Store, identity: str) -> None:
@@ -18,10 +18,10 @@ async def forget_words(store: Store, identity: str) -> None:
         await store.set_setting(identity, name, None)
 
 
-class People:
+class OperatorCommands:
     """`changed` hears of each Application about which another word stands now; `wish` takes a wish, or leaves it."""
 
-    def __init__(self, store: Store, changed: Callable[[str], None], wish: Callable[[Asked], bool]) -> None:
+    def __init__(self, store: Store, changed: Callable[[str], None], wish: Callable[[OperatorRequest], bool]) -> None:
         self._store = store
         self._changed = changed
         self._wish = wish
@@ -29,29 +29,29 @@ class People:
         self._approved: dict[str, str] = {}
         self._taken: set[int] = set()
 
-    def word_of(self, tracked: Tracked) -> Word:
-        identity = tracked.identity
-        return Word(tracked.wish is not None, self.is_suspended(identity), self._approved.get(identity, ""))
+    def override_of(self, state: ApplicationState) -> Override:
+        identity = state.identity
+        return Override(state.requested_sync is not None, self.is_suspended(identity), self._approved.get(identity, ""))
 
     def is_suspended(self, identity: str) -> bool:
         return identity in self._suspended
 
-    def give_back(self, asked: Asked) -> None:
+    def give_back(self, asked: OperatorRequest) -> None:
         """The wish is another replica's now; if it comes back unanswered, it is taken again."""
         self._taken.discard(asked.number)
 
-    def uses_up(self, tracked: Tracked) -> bool:
+    def consumes_approval(self, state: ApplicationState) -> bool:
         """Whether the pass that has just ended used its approval up: one is for one sync, of the plan that waited.
 
         The caller has it forgotten by the store, too.
         """
-        word = self.word_of(tracked)
-        is_done = tracked.sync_seconds is not None and (
-            tracked.outcome not in (Outcome.FAILED, Outcome.OVERTAKEN) or tracked.is_given_up
+        word = self.override_of(state)
+        is_done = state.sync_seconds is not None and (
+            state.outcome not in (Outcome.FAILED, Outcome.OVERTAKEN) or state.is_given_up
         )
-        is_used = bool(word.approved and (is_done or tracked.has_another_plan(word)))
+        is_used = bool(word.approved and (is_done or state.has_another_plan(word)))
         if is_used:
-            del self._approved[tracked.identity]
+            del self._approved[state.identity]
         return is_used
 
     async def forget(self, identity: str) -> None:
@@ -79,12 +79,12 @@ class People:
                 self._taken.add(one.number)
 
 
-def came_to(tracked: Tracked) -> tuple[Outcome, str]:
+def command_result(state: ApplicationState) -> tuple[Outcome, str]:
     """What the pass that has just ended came to, for who wished for it."""
-    if tracked.problem:
-        return Outcome.FAILED, tracked.problem
-    if tracked.sync_seconds is not None and tracked.outcome is not None:
-        return tracked.outcome, tracked.message
-    if tracked.answer in (Answer.HELD, Answer.APPROVAL, Answer.SUSPENDED):
-        return Outcome.HELD, tracked.message
-    return Outcome.IN_SYNC, "" if tracked.answer is Answer.SETTLED else tracked.message
+    if state.problem:
+        return Outcome.FAILED, state.problem
+    if state.sync_seconds is not None and state.outcome is not None:
+        return state.outcome, state.message
+    if state.response in (Response.HELD, Response.APPROVAL, Response.SUSPENDED):
+        return Outcome.HELD, state.message
+    return Outcome.IN_SYNC, "" if state.response is Response.SETTLED else state.message

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from gitops.controller.registry import Entry, Roster
+from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import GROUP, KIND, Application
@@ -38,14 +38,14 @@ class CustomResources:
         clock: Clock,
         namespace: str,
         read: Callable[[Body], Application],
-        roster: Roster,
+        registry: ApplicationRegistry,
         wrong: Callable[[ResourceKey, int, str], None],
     ) -> None:
         self._cluster = cluster
         self._clock = clock
         self._namespace = namespace
         self._read = read
-        self._roster = roster
+        self._registry = registry
         self._wrong = wrong
         self._trouble = Trouble(log, "applications.unreachable", "applications.reachable")
         self._pause = _FIRST_SECONDS
@@ -76,7 +76,7 @@ class CustomResources:
         return ""
 
     def _key_of(self, identity: str) -> ResourceKey | None:
-        entry = self._roster.entry(identity)
+        entry = self._registry.entry(identity)
         return entry.key if entry is not None else None
 
     async def run(self) -> None:
@@ -104,14 +104,14 @@ class CustomResources:
         self._trouble.is_over()
         self._pause = _FIRST_SECONDS
         present = {self._took(body) for body in listing.items}
-        self._roster.keep_only(_CLUSTER, present)
+        self._registry.keep_only(_CLUSTER, present)
         version = listing.version
         while True:
             async with self._cluster.watch(GROUP, KIND, self._namespace, version) as events:
                 async for event in events:
                     version = event.body["metadata"]["resourceVersion"]
                     if event.type == "DELETED":
-                        self._roster.drop(_CLUSTER, _identity(event.body))
+                        self._registry.drop(_CLUSTER, _identity(event.body))
                     elif event.type != "BOOKMARK":
                         self._took(event.body)
             await asyncio.sleep(0.2)
@@ -129,14 +129,16 @@ class CustomResources:
             app = self._read_to_leave(body) if leaving else self._read(body)
         except ConfigError as exc:
             self._wrong(key, generation, f"{'its deletion waits: ' if leaving else ''}{exc}")
-            self._roster.spoil(_CLUSTER, _identity(body), str(exc))
+            self._registry.spoil(_CLUSTER, _identity(body), str(exc))
             return _identity(body)
         except Exception:
             # One that nobody expected must not keep the others from being run.
             log.exception("application.not-understood", application=_identity(body))
             self._wrong(key, generation, "it cannot be read, by a fault in the controller; see its log")
             return _identity(body)
-        holder = self._roster.put(_CLUSTER, Entry(app, key, generation, leaving, uid=str(metadata.get("uid") or "")))
+        holder = self._registry.put(
+            _CLUSTER, Registration(app, key, generation, leaving, uid=str(metadata.get("uid") or ""))
+        )
         if holder != _CLUSTER:
             self._wrong(key, generation, f"an Application of this name comes from {holder}; take it out there")
         return app.identity

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from gitops.controller.registry import Entry, Roster
+from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError
 from gitops.ports import Clock
@@ -31,14 +31,14 @@ class Files:
         self,
         path: Path,
         read: Callable[[Path], list[Application]],
-        roster: Roster,
+        registry: ApplicationRegistry,
         clock: Clock,
         wrong: Callable[[str, str], None],
     ) -> None:
         self._path = path
         self._is_folder = path.is_dir()
         self._read = read
-        self._roster = roster
+        self._registry = registry
         self._clock = clock
         self._wrong = wrong
         self._stamp: object = None
@@ -89,8 +89,8 @@ class Files:
             self._wrong(str(path), error)
             for app in self._good.setdefault(path, []):
                 if given.setdefault(app.identity, path) == path:
-                    self._roster.put(str(self._path), Entry(app, trusted=True))
-        self._roster.keep_only(str(self._path), set(given))
+                    self._registry.put(str(self._path), Registration(app, trusted=True))
+        self._registry.keep_only(str(self._path), set(given))
 
     def _files(self) -> list[Path]:
         if self._is_folder:

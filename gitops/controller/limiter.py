@@ -17,7 +17,7 @@ _LONG_SECONDS = 2.0
 _MOST_LONG = 2
 
 
-class Turns:
+class TenantLimiter:
     """`each` is how many places a tenant has."""
 
     def __init__(self, each: int) -> None:

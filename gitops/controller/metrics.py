@@ -4,12 +4,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from math import inf
 
-from gitops.controller.state import Tracked
+from gitops.controller.state import ApplicationState
 
 _BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, inf)
 
 
-class Timing:
+class Histogram:
     """Seconds, each counted in the first bucket that holds it."""
 
     def __init__(self) -> None:
@@ -28,23 +28,23 @@ class Timing:
             yield ("+Inf" if bound == inf else str(bound)), count
 
 
-class Tally:
+class PassMetrics:
     """All passes since the controller began; `outcomes` are those of syncs, `audited` how many entries were written."""
 
     def __init__(self) -> None:
-        self.passes, self.syncs, self.to_healthy = Timing(), Timing(), Timing()
+        self.passes, self.syncs, self.to_healthy = Histogram(), Histogram(), Histogram()
         self.outcomes: dict[str, int] = {}
         self.audited = 0
 
     def noted(self) -> None:
         self.audited += 1
 
-    def count(self, tracked: Tracked, seconds: float) -> None:
+    def count(self, state: ApplicationState, seconds: float) -> None:
         """A pass of so many seconds has ended."""
         self.passes.add(seconds)
-        if tracked.sync_seconds is not None and tracked.outcome is not None:
-            self.syncs.add(tracked.sync_seconds)
-            self.outcomes[tracked.outcome.value] = self.outcomes.get(tracked.outcome.value, 0) + 1
-        if tracked.healthy_seconds is not None:
-            self.to_healthy.add(tracked.healthy_seconds)
-        tracked.sync_seconds = tracked.healthy_seconds = None
+        if state.sync_seconds is not None and state.outcome is not None:
+            self.syncs.add(state.sync_seconds)
+            self.outcomes[state.outcome.value] = self.outcomes.get(state.outcome.value, 0) + 1
+        if state.healthy_seconds is not None:
+            self.to_healthy.add(state.healthy_seconds)
+        state.sync_seconds = state.healthy_seconds = None

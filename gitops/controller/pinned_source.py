@@ -3,26 +3,26 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from gitops.controller.state import Tracked
+from gitops.controller.state import ApplicationState
 from gitops.model.application import SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision, Tree
 from gitops.ports import Checkout, Repositories
 
 
-class Head:
+class PinnedSource:
     """`gitops.ports.Source` at the revision that the poller saw: a pass never asks a remote what is new."""
 
     def __init__(
         self,
         repositories: Repositories,
-        tracked: Tracked,
+        state: ApplicationState,
         waiting: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
         self._waiting = waiting
         self._repositories = repositories
-        self._app = tracked.app
-        self._head = tracked.head
+        self._app = state.app
+        self._head = state.observed_revision
         self.tree: Tree | None = None
 
     async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:

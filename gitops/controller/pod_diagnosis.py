@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from gitops.controller.state import Fleet, Tracked
+from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ClusterError
 from gitops.ports import Clock, Cluster
 from gitops.sync.context import account_view
-from gitops.sync.diagnostics import Doctor
+from gitops.sync.diagnostics import Diagnostics
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 2.0, 60.0
 _PARALLEL = 4
@@ -21,22 +21,24 @@ _PARALLEL = 4
 _Place = tuple[str, ResourceKey]
 
 
-class Troubles:
+class PodDiagnosis:
     """The unhealthy workloads of one cluster; `told` hears of an Application of which more is known."""
 
-    def __init__(self, cluster: Cluster, clock: Clock, fleet: Fleet, told: Callable[[Tracked], None]) -> None:
+    def __init__(
+        self, cluster: Cluster, clock: Clock, index: ApplicationIndex, told: Callable[[ApplicationState], None]
+    ) -> None:
         self._cluster = cluster
         self._clock = clock
-        self._fleet = fleet
+        self._index = index
         self._told = told
         self._due: dict[_Place, tuple[float, float]] = {}  # when to look next, and the pause before that
         self._added = asyncio.Event()
 
-    def note(self, tracked: Tracked) -> None:
+    def note(self, state: ApplicationState) -> None:
         """Some objects of the Application may be unhealthy."""
-        for key in tracked.unhealthy:
-            place = (tracked.identity, key)
-            if place not in self._due and Doctor.can_look(key):
+        for key in state.unhealthy:
+            place = (state.identity, key)
+            if place not in self._due and Diagnostics.can_look(key):
                 self._due[place] = (self._clock.monotonic() + _FIRST_SECONDS, _FIRST_SECONDS)
                 self._added.set()
 
@@ -55,24 +57,24 @@ class Troubles:
     async def _look(self, place: _Place) -> None:
         identity, key = place
         _, pause = self._due.pop(place)
-        tracked = self._fleet.get(identity)
-        if tracked is None or key not in tracked.unhealthy:
-            if tracked is not None:
-                tracked.troubles.pop(key, None)
+        state = self._index.get(identity)
+        if state is None or key not in state.unhealthy:
+            if state is not None:
+                state.troubles.pop(key, None)
             return
         pause = min(pause * 2, _LONGEST_SECONDS)
-        if tracked.task is None:  # a pass looks by itself
-            text = await self._text(tracked, key)
-            if text != tracked.troubles.get(key, ""):
-                tracked.troubles[key] = text
-                self._told(tracked)
+        if state.task is None:  # a pass looks by itself
+            text = await self._text(state, key)
+            if text != state.troubles.get(key, ""):
+                state.troubles[key] = text
+                self._told(state)
         self._due[place] = (self._clock.monotonic() + pause, pause)
 
-    async def _text(self, tracked: Tracked, key: ResourceKey) -> str:
-        account = tracked.app.sync.serviceAccount
-        doctor = Doctor(account_view(self._cluster, tracked.app) if account else self._cluster, ())
+    async def _text(self, state: ApplicationState, key: ResourceKey) -> str:
+        account = state.app.sync.serviceAccount
+        diagnostics = Diagnostics(account_view(self._cluster, state.app) if account else self._cluster, ())
         try:
-            trouble = await doctor.trouble_of(key)
+            trouble = await diagnostics.trouble_of(key)
         except ClusterError:
             return ""
         return trouble.in_a_word if trouble else ""

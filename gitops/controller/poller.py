@@ -21,8 +21,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from gitops.controller.git_hosts import Backoff, Host, host_of
-from gitops.controller.limiter import Turns
-from gitops.controller.state import Fleet, Tracked
+from gitops.controller.limiter import TenantLimiter
+from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError
 from gitops.model.revision import Revision, Tree
@@ -87,29 +87,29 @@ class Poller:
     def __init__(
         self,
         repositories: Repositories,
-        fleet: Fleet,
+        index: ApplicationIndex,
         clock: Clock,
-        on_commit: Callable[[Tracked, Revision], None],
-        on_look: Callable[[Tracked, str], None],
-        on_moved: Callable[[Tracked], None],
+        on_commit: Callable[[ApplicationState, Revision], None],
+        on_look: Callable[[ApplicationState, str], None],
+        on_moved: Callable[[ApplicationState], None],
     ) -> None:
         self._on_moved = on_moved
         self._repositories = repositories
-        self._fleet = fleet
+        self._index = index
         self._clock = clock
         self._on_commit = on_commit
         self._on_look = on_look
         self._known: dict[str, _Repository] = {}
         self._names: dict[str, str] = {}  # the repository that each Application was added with
         self._hosts: dict[str, Host] = {}
-        self._turns = Turns(_LOOKS_EACH)
+        self._turns = TenantLimiter(_LOOKS_EACH)
         self._forgetting: set[asyncio.Task[None]] = set()
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self.looks = 0
 
-    def name_of(self, tracked: Tracked) -> str:
+    def name_of(self, state: ApplicationState) -> str:
         """Applications with one name share one look."""
-        return self._repositories.name_of(tracked.app)
+        return self._repositories.name_of(state.app)
 
     def start(self) -> None:
         self._scheduler.start()
@@ -119,33 +119,33 @@ class Poller:
             logging.getLogger("apscheduler.executors.default").addFilter(_is_fault)
             self._scheduler.shutdown(wait=False)
 
-    def add(self, tracked: Tracked) -> None:
+    def add(self, state: ApplicationState) -> None:
         """Look for this Application too, at once; the shortest interval of all who share holds.
 
         Where its repository is left alone now, it is told at once what those who share it were told.
         """
-        name = self._repositories.name_of(tracked.app)
-        if self._names.get(tracked.identity, name) != name:
-            self.forget(tracked)
-        self._names[tracked.identity] = name
-        known = self._known.setdefault(name, _Repository(tracked.app, tracked.app.interval))
-        known.wants(tracked.identity, tracked.app.interval)
+        name = self._repositories.name_of(state.app)
+        if self._names.get(state.identity, name) != name:
+            self.forget(state)
+        self._names[state.identity] = name
+        known = self._known.setdefault(name, _Repository(state.app, state.app.interval))
+        known.wants(state.identity, state.app.interval)
         known.settled = None
         self._schedule(name, known)
         if known.error and self._wait(known) > 0:
-            self._on_look(tracked, known.error)
+            self._on_look(state, known.error)
 
-    def remove(self, tracked: Tracked) -> None:
+    def remove(self, state: ApplicationState) -> None:
         """Look for this Application no more; another replica may be about to."""
-        name = self._names.pop(tracked.identity, None)
+        name = self._names.pop(state.identity, None)
         if name is not None:
-            self._leave(name, self._known[name], tracked.identity)
+            self._leave(name, self._known[name], state.identity)
 
-    def forget(self, tracked: Tracked) -> None:
+    def forget(self, state: ApplicationState) -> None:
         """The same, and drop what is kept of its repository, if nobody else reads that."""
-        name = self._names.get(tracked.identity, "")
+        name = self._names.get(state.identity, "")
         found = self._known.get(name)
-        self.remove(tracked)
+        self.remove(state)
         if found is None or any(found.app.source.address == other.app.source.address for other in self._known.values()):
             return
         task = asyncio.create_task(self._forget(found.app), name="forget")
@@ -158,9 +158,9 @@ class Poller:
         except (GitopsError, OSError) as exc:  # what is left goes in time
             log.warning("mirror.not-removed", repository=app.source.address, error=str(exc))
 
-    def wake(self, tracked: Tracked) -> None:
+    def wake(self, state: ApplicationState) -> None:
         """Look at the repository of this Application now."""
-        name = self._repositories.name_of(tracked.app)
+        name = self._repositories.name_of(state.app)
         if name in self._known:
             known = self._known[name]
             self._host(known.app).try_again()
@@ -172,7 +172,7 @@ class Poller:
     def _leave(self, name: str, found: _Repository, identity: str) -> None:
         before = found.interval
         found.wants(identity, None)
-        left = next(filter(None, map(self._fleet.get, found.members)), None)
+        left = next(filter(None, map(self._index.get, found.members)), None)
         if left is not None:  # credentials are looked up for one that is there, and its interval is no longer anybody's
             found.app = left.app
             if found.interval != before:
@@ -233,7 +233,7 @@ class Poller:
         members = self._members(known)
         if not members or self._is_put_off(name, known):
             return
-        async with self._turns.taken({tracked.app.namespace for tracked in members}):
+        async with self._turns.taken({state.app.namespace for state in members}):
             if self._is_put_off(name, known):  # meanwhile
                 return
             try:
@@ -286,44 +286,46 @@ class Poller:
         if error != known.error:
             known.error = error
             log.warning("poll.failed", repository=known.app.source.address, error=error, again_in=wait)
-        for tracked in self._members(known):
-            self._on_look(tracked, error)
+        for state in self._members(known):
+            self._on_look(state, error)
 
-    def _members(self, known: _Repository) -> list[Tracked]:
-        found = (self._fleet.get(identity) for identity in sorted(known.members))
-        return [tracked for tracked in found if tracked is not None]
+    def _members(self, known: _Repository) -> list[ApplicationState]:
+        found = (self._index.get(identity) for identity in sorted(known.members))
+        return [state for state in found if state is not None]
 
     async def _spread(self, known: _Repository, refs: Refs) -> None:
         """Tell each Application what its target means now; those that move together are compared together."""
-        moves: dict[tuple[str, Revision], list[Tracked]] = {}
+        moves: dict[tuple[str, Revision], list[ApplicationState]] = {}
         url, members = known.app.source.address, self._members(known)
         errors: dict[str, str] = {}
         hints: dict[str, str] = {}  # of what may be meant, which changes with every other branch
-        for tracked in members:
-            target = tracked.app.source.targetRevision
+        for state in members:
+            target = state.app.source.targetRevision
             revision = refs.revision(target)
             if revision is None:
-                errors[tracked.identity] = f"{url}: {refs.missing(target)}"
-                hints[tracked.identity] = refs.hint(target)
-            elif tracked.head is None or tracked.head.sha != revision.sha:
-                moves.setdefault((tracked.head.sha if tracked.head else "", revision), []).append(tracked)
+                errors[state.identity] = f"{url}: {refs.missing(target)}"
+                hints[state.identity] = refs.hint(target)
+            elif state.observed_revision is None or state.observed_revision.sha != revision.sha:
+                moves.setdefault((state.observed_revision.sha if state.observed_revision else "", revision), []).append(
+                    state
+                )
         wanted = {revision.sha for _, revision in moves}
         known.missing = {sha: missing for sha, missing in known.missing.items() if sha in wanted}
         for (old, revision), moving in moves.items():
             error = await self._moved(known, old, revision, moving)
             if error:  # a commit that cannot be had is the trouble of those who name it
                 known.settled = None
-                errors |= dict.fromkeys((tracked.identity for tracked in moving), error)
-        for tracked in members:
-            error, before = errors.get(tracked.identity, ""), tracked.look_error
-            told = error + hints.get(tracked.identity, "")
+                errors |= dict.fromkeys((state.identity for state in moving), error)
+        for state in members:
+            error, before = errors.get(state.identity, ""), state.look_error
+            told = error + hints.get(state.identity, "")
             if error and before != error and not before.startswith(f"{error} ("):
-                log.warning("revision.missing", application=tracked.identity, error=told)
+                log.warning("revision.missing", application=state.identity, error=told)
             elif before and not error and not known.error:  # else the whole repository was away, which is told once
-                log.info("revision.found", application=tracked.identity)
-            self._on_look(tracked, told)
+                log.info("revision.found", application=state.identity)
+            self._on_look(state, told)
 
-    async def _moved(self, known: _Repository, old: str, revision: Revision, moving: list[Tracked]) -> str:
+    async def _moved(self, known: _Repository, old: str, revision: Revision, moving: list[ApplicationState]) -> str:
         """Take these Applications to a revision; why it cannot be had, or "". One that failed is not tried at once."""
         now = self._clock.monotonic()
         missing = known.missing.get(revision.sha)
@@ -339,24 +341,24 @@ class Poller:
         known.missing.pop(revision.sha, None)
         return ""
 
-    async def _move(self, app: Application, old: str, revision: Revision, members: list[Tracked]) -> None:
+    async def _move(self, app: Application, old: str, revision: Revision, members: list[ApplicationState]) -> None:
         tree = await self._repositories.tree(app, revision)
         changed = await self._repositories.changed(app, old, revision.sha) if old else None
         seen = {"repository": app.source.address, "ref": revision.ref, "revision": revision.sha}
         log.info("commit.seen", **seen, applications=len(members))
-        for tracked in members:
-            if _may_differ(tracked, old, changed, tree):
-                self._on_commit(tracked, revision)
+        for state in members:
+            if _may_differ(state, old, changed, tree):
+                self._on_commit(state, revision)
             else:
-                tracked.head, tracked.current = revision, revision.sha
-                self._on_moved(tracked)
+                state.observed_revision, state.equivalent_revision = revision, revision.sha
+                self._on_moved(state)
 
 
-def _may_differ(tracked: Tracked, old: str, changed: frozenset[str] | None, tree: Tree) -> bool:
+def _may_differ(state: ApplicationState, old: str, changed: frozenset[str] | None, tree: Tree) -> bool:
     """Whether the commit of `tree` may mean another desired state than `old`, from which it `changed` these paths."""
-    if tracked.reads is None or tracked.current != old:  # what `old` reads is not known yet
+    if state.reads is None or state.equivalent_revision != old:  # what `old` reads is not known yet
         return True
-    return (changed is None or tracked.is_touched(changed)) and not tree.fresh().answers_alike(tracked.reads)
+    return (changed is None or state.is_touched(changed)) and not tree.fresh().answers_alike(state.reads)
 
 
 def _is_fault(record: logging.LogRecord) -> bool:

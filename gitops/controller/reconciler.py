@@ -12,18 +12,18 @@ from functools import partial
 
 import structlog
 
-from gitops.controller.app_of_apps import Children
+from gitops.controller.app_of_apps import AppOfApps
 from gitops.controller.drift_reports import note_drift, note_drift_held, remember_corrections
-from gitops.controller.limiter import Turns
-from gitops.controller.pinned_source import Head
+from gitops.controller.limiter import TenantLimiter
+from gitops.controller.pinned_source import PinnedSource
 from gitops.controller.record_writer import recall_failures
-from gitops.controller.self_heal import upkeep
-from gitops.controller.state import Tracked
+from gitops.controller.self_heal import self_heal
+from gitops.controller.state import ApplicationState
 from gitops.engine.annotations import ignores_health
 from gitops.engine.completed_jobs import has_ended
-from gitops.engine.drift import Answer, Word, respond, without_fights
+from gitops.engine.drift import Override, Response, respond, without_fights
 from gitops.engine.health import health_of
-from gitops.engine.plan_input import PlanOptions, Situation
+from gitops.engine.plan_input import PlanInput, PlanOptions
 from gitops.engine.retry import delay_after
 from gitops.logs import shortened
 from gitops.manifests.manifest import Manifest
@@ -43,14 +43,14 @@ from gitops.model.operator_command import SUSPENDED
 from gitops.model.plan import Obstacle, ObstacleKind
 from gitops.model.result import Go, Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
-from gitops.sync.context import Outside, Planned, Render, Request, as_account
+from gitops.sync.context import PlannedSync, Render, Request, SyncContext, as_account
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.planning import plan_rendered, plan_sync
 from gitops.sync.reconcile import is_settled, sync_planned
 from gitops.sync.releases import synced_set
 from gitops.sync.rollback import finish_rollback
 from gitops.sync.run_sync import keep_spec
-from gitops.sync.uninstall import leave_everywhere
+from gitops.sync.uninstall import uninstall_everywhere
 
 log = structlog.get_logger()
 # How soon a hold is looked at again: one that time or another Application ends, and one that only a person does.
@@ -62,7 +62,7 @@ _RENDERS_EACH = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ReconcilerDeps:
     """What passes on one cluster work with."""
 
     cluster: Cluster
@@ -73,42 +73,45 @@ class Means:
     version: str
     actor: str  # who the audit log says it was, where nobody asked for a pass
     # Called when an Application that is being deleted owns nothing any more.
-    left: Callable[[Tracked], Awaitable[None]]
+    left: Callable[[ApplicationState], Awaitable[None]]
     # Why what it owns stays nevertheless, for now; "" for no reason.
-    reason_to_stay: Callable[[Tracked], Awaitable[str]]
+    reason_to_stay: Callable[[ApplicationState], Awaitable[str]]
     # The Applications that Applications hold, where the cluster does not know that kind itself.
-    children: Children
+    children: AppOfApps
     noted: Callable[[], None] = lambda: None
-    rendering: Turns = field(default_factory=lambda: Turns(_RENDERS_EACH))
+    rendering: TenantLimiter = field(default_factory=lambda: TenantLimiter(_RENDERS_EACH))
 
 
-async def pass_over(
-    tracked: Tracked, means: Means, word: Word, waiting: Callable[[], AbstractAsyncContextManager[None]]
+async def reconcile(
+    state: ApplicationState,
+    deps: ReconcilerDeps,
+    word: Override,
+    waiting: Callable[[], AbstractAsyncContextManager[None]],
 ) -> float | None:
     """Bring one Application to where it should be; the seconds until it wants another pass, or None."""
     try:
-        again = await _pass(tracked, means, word, waiting)
-        _no_error(tracked)
-        tracked.misses, tracked.is_away = 0, False
+        again = await _pass(state, deps, word, waiting)
+        _no_error(state)
+        state.misses, state.is_away = 0, False
         return again
     except UnreachableError as exc:  # that says nothing about the Application; whose lane it is tells it for all
-        tracked.missed(str(exc), is_away=True)
-        return _backoff(tracked.misses, _LONGEST_AWAY)
+        state.missed(str(exc), is_away=True)
+        return _backoff(state.misses, _LONGEST_AWAY)
     except GitopsError as exc:
-        if tracked.error != str(exc):
-            log.warning("pass.failed", application=tracked.identity, error=shortened(str(exc)))
-        tracked.missed(str(exc))
+        if state.error != str(exc):
+            log.warning("pass.failed", application=state.identity, error=shortened(str(exc)))
+        state.missed(str(exc))
         if isinstance(exc, ClusterError):
             with contextlib.suppress(ClusterError):  # the failure itself is what matters
-                await means.cluster.kinds(refresh=True)
+                await deps.cluster.kinds(refresh=True)
         # A kind comes when somebody installs it.
-        return _backoff(tracked.misses, _LONGEST_AWAY if isinstance(exc, UnknownKindError) else _LONGEST_BACKOFF)
+        return _backoff(state.misses, _LONGEST_AWAY if isinstance(exc, UnknownKindError) else _LONGEST_BACKOFF)
 
 
-def _no_error(tracked: Tracked) -> None:
-    if tracked.error:
-        log.info("pass.well-again", application=tracked.identity)
-    tracked.error = ""
+def _no_error(state: ApplicationState) -> None:
+    if state.error:
+        log.info("pass.well-again", application=state.identity)
+    state.error = ""
 
 
 def _backoff(misses: int, longest: float) -> float:
@@ -116,180 +119,189 @@ def _backoff(misses: int, longest: float) -> float:
 
 
 async def _pass(
-    tracked: Tracked, means: Means, word: Word, waiting: Callable[[], AbstractAsyncContextManager[None]]
+    state: ApplicationState,
+    deps: ReconcilerDeps,
+    word: Override,
+    waiting: Callable[[], AbstractAsyncContextManager[None]],
 ) -> float | None:
-    app = without_fights(tracked.app, tracked.fights)
-    source = Head(means.repositories, tracked, waiting)
-    everything = Outside(
+    app = without_fights(state.app, state.drift_loops)
+    source = PinnedSource(deps.repositories, state, waiting)
+    everything = SyncContext(
         source,
-        means.render,
-        means.cluster,
-        means.store,
-        means.clock,
-        means.version,
+        deps.render,
+        deps.cluster,
+        deps.store,
+        deps.clock,
+        deps.version,
         asks_around=False,
-        noted=means.noted,
+        noted=deps.noted,
         waiting=waiting,
-        rendering=lambda work: _rendered(means.rendering, app.namespace, work, waiting),
+        rendering=lambda work: _rendered(deps.rendering, app.namespace, work, waiting),
     )
-    outside = as_account(everything, app)
-    if tracked.leaving and not word.asked and await _is_suspended(tracked, means):
-        tracked.answer, tracked.message = Answer.HELD, "it is suspended: its deletion waits until it is resumed"
+    context = as_account(everything, app)
+    if state.leaving and not word.asked and await _is_suspended(state, deps):
+        state.response, state.message = Response.HELD, "it is suspended: its deletion waits until it is resumed"
         return None
-    if tracked.leaving:
-        return await _leave(tracked, outside, means)
-    if tracked.spec_error:
-        tracked.answer, tracked.message = Answer.HELD, tracked.spec_error
+    if state.leaving:
+        return await _leave(state, context, deps)
+    if state.spec_error:
+        state.response, state.message = Response.HELD, state.spec_error
         return None
-    asked = tracked.wish
+    asked = state.requested_sync
     # A person confirms what was told, and no more.
-    shown = tracked.held if tracked.answer is Answer.HELD else None
+    shown = state.held if state.response is Response.HELD else None
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")), shown=shown)
-    request = Request(app, asked.actor if asked else means.actor, options)
-    if (await means.cluster.kinds()).find(GROUP, KIND) is None:
-        outside = replace(outside, takes_children=True)
+    request = Request(app, asked.actor if asked else deps.actor, options)
+    if (await deps.cluster.kinds()).find(GROUP, KIND) is None:
+        context = replace(context, takes_children=True)
     try:
-        planned = await plan_sync(request, outside)
+        planned = await plan_sync(request, context)
     except (ManifestError, RenderError, SourceError, ConfigError):  # what cannot be rendered is no excuse
-        await means.children.take_synced(tracked, request, outside, await read_inventory(outside, request.app))
-        if not await _is_suspended(tracked, means):
-            await _mend_synced(tracked, request, outside)
-        if tracked.head is None:  # why, its look says
+        await deps.children.take_synced(state, request, context, await read_inventory(context, request.app))
+        if not await _is_suspended(state, deps):
+            await _mend_synced(state, request, context)
+        if state.observed_revision is None:  # why, its look says
             return None
         raise
-    _learn(tracked, source, planned)
+    _learn(state, source, planned)
     inventory = planned.at.inventory
     settled = is_settled(planned.at, wait=True)
-    synced = "" if inventory.unfinished else inventory.synced  # half of another set may be there
-    is_retry = tracked.failures and not tracked.is_given_up
-    if is_retry and tracked.approved_set == planned.plan.digest:  # the approval is for its retries too
+    synced = "" if inventory.partially_applied else inventory.synced  # half of another set may be there
+    is_retry = state.failures and not state.is_given_up
+    if is_retry and state.approved_set == planned.plan.digest:  # the approval is for its retries too
         word = replace(word, approved=planned.plan.id)
     answer = respond(app, planned.plan, planned.decision, word, synced=synced, settled=settled)
-    if answer is Answer.SYNC and not word.asked and await _is_suspended(tracked, means):
-        answer = Answer.SUSPENDED
+    if answer is Response.SYNC and not word.asked and await _is_suspended(state, deps):
+        answer = Response.SUSPENDED
     is_wanted = word.asked or word.approves(planned.plan.id) or inventory.synced == planned.plan.digest
-    if answer is Answer.SYNC and tracked.outcome is None:
-        await recall_failures(tracked, means.store)
-    if answer is Answer.SYNC and tracked.is_given_up and not is_wanted:
-        tracked.answer = Answer.HELD  # and the message says so
-        await means.children.take_synced(tracked, request, outside, inventory, planned.at.rendered)
+    if answer is Response.SYNC and state.outcome is None:
+        await recall_failures(state, deps.store)
+    if answer is Response.SYNC and state.is_given_up and not is_wanted:
+        state.response = Response.HELD  # and the message says so
+        await deps.children.take_synced(state, request, context, inventory, planned.at.rendered)
         return None
-    _note_answer(tracked, planned, answer)
-    tracked.approved_set = planned.plan.digest if answer is Answer.SYNC and word.approved else ""
-    await means.children.take_synced(tracked, request, outside, inventory, planned.at.rendered)
+    _note_answer(state, planned, answer)
+    state.approved_set = planned.plan.digest if answer is Response.SYNC and word.approved else ""
+    await deps.children.take_synced(state, request, context, inventory, planned.at.rendered)
     match answer:
-        case Answer.SYNC:
-            return await _sync(tracked, request, outside, planned, means.children, is_drift=settled)
-        case Answer.SETTLED:
-            tracked.failures = 0
-            await keep_spec(replace(request, app=tracked.app), outside, planned)
-            await note_drift(tracked, request, outside, None)
+        case Response.SYNC:
+            return await _sync(state, request, context, planned, deps.children, is_drift=settled)
+        case Response.SETTLED:
+            state.failures = 0
+            await keep_spec(replace(request, app=state.app), context, planned)
+            await note_drift(state, request, context, None)
             return None
-        case Answer.REPORT:
-            await note_drift(tracked, request, outside, planned)
+        case Response.REPORT:
+            await note_drift(state, request, context, planned)
             return None
-        case Answer.HELD | Answer.APPROVAL | Answer.SUSPENDED:
-            if inventory.synced == planned.plan.digest and not inventory.going_back:
-                await note_drift_held(tracked, request, outside, planned)
-            elif not await _is_suspended(tracked, means):
-                await _mend_synced(tracked, request, outside)
+        case Response.HELD | Response.APPROVAL | Response.SUSPENDED:
+            if inventory.synced == planned.plan.digest and not inventory.rollback_target:
+                await note_drift_held(state, request, context, planned)
+            elif not await _is_suspended(state, deps):
+                await _mend_synced(state, request, context)
             return _until_looked_again(planned)
 
 
-async def _is_suspended(tracked: Tracked, means: Means) -> bool:
+async def _is_suspended(state: ApplicationState, deps: ReconcilerDeps) -> bool:
     """By the store itself, before anything is changed: what people say is read once a second only."""
-    return await means.store.setting(tracked.identity, SUSPENDED) is not None
+    return await deps.store.setting(state.identity, SUSPENDED) is not None
 
 
 async def _sync(
-    tracked: Tracked, request: Request, outside: Outside, planned: Planned, children: Children, *, is_drift: bool
+    state: ApplicationState,
+    request: Request,
+    context: SyncContext,
+    planned: PlannedSync,
+    children: AppOfApps,
+    *,
+    is_drift: bool,
 ) -> float | None:
     """Carry the plan out, and take in the Applications of what has been synced then."""
     rendered = planned.at.rendered
-    if not outside.takes_children:
-        return await _carry_out(tracked, request, outside, planned, is_drift=is_drift)
-    if children.would_all_go(tracked, rendered) and not request.options.confirm:
-        tracked.answer = Answer.HELD
-        tracked.message = "the source renders to nothing at all while it holds Applications; confirm with --confirm"
+    if not context.takes_children:
+        return await _carry_out(state, request, context, planned, is_drift=is_drift)
+    if children.would_all_go(state, rendered) and not request.options.confirm:
+        state.response = Response.HELD
+        state.message = "the source renders to nothing at all while it holds Applications; confirm with --confirm"
         return _LATER
-    children.check(tracked, rendered)
-    again = await _carry_out(tracked, request, outside, planned, is_drift=is_drift)
-    if tracked.answer is Answer.SETTLED:
-        children.take(tracked, rendered)
+    children.check(state, rendered)
+    again = await _carry_out(state, request, context, planned, is_drift=is_drift)
+    if state.response is Response.SETTLED:
+        children.take(state, rendered)
     return again
 
 
-async def _leave(tracked: Tracked, outside: Outside, means: Means) -> float | None:
+async def _leave(state: ApplicationState, context: SyncContext, deps: ReconcilerDeps) -> float | None:
     """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
-    if reason := await means.reason_to_stay(tracked):
-        tracked.answer, tracked.message = Answer.HELD, reason
+    if reason := await deps.reason_to_stay(state):
+        state.response, state.message = Response.HELD, reason
         return _SOON
-    result = await leave_everywhere(Request(tracked.app, means.actor), outside)
-    tracked.outcome, tracked.message = result.outcome, result.message
+    result = await uninstall_everywhere(Request(state.app, deps.actor), context)
+    state.outcome, state.message = result.outcome, result.message
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
-        await means.left(tracked)
+        await deps.left(state)
         return None
-    tracked.answer = Answer.HELD
+    state.response = Response.HELD
     return _LATER
 
 
-def _learn(tracked: Tracked, source: Head, planned: Planned) -> None:
+def _learn(state: ApplicationState, source: PinnedSource, planned: PlannedSync) -> None:
     """What the plan tells, whatever is decided."""
     at = planned.at
     if source.tree is not None:
-        if tracked.rendered != at.rendered.revision.sha:
-            _no_error(tracked)  # that was of another commit
-        tracked.rendered = tracked.current = at.rendered.revision.sha
-        tracked.reads = dict(source.tree.reads)
-        tracked.follows_links = source.tree.follows_links
-    tracked.digest, tracked.plan_id = at.rendered.digest, planned.plan.id
-    tracked.quarantine = at.inventory.quarantine
-    _learn_health(tracked, planned)
+        if state.rendered != at.rendered.revision.sha:
+            _no_error(state)  # that was of another commit
+        state.rendered = state.equivalent_revision = at.rendered.revision.sha
+        state.reads = dict(source.tree.reads)
+        state.follows_links = source.tree.follows_links
+    state.digest, state.plan_id = at.rendered.digest, planned.plan.id
+    state.quarantine = at.inventory.quarantine
+    _learn_health(state, planned)
 
 
-def _learn_health(tracked: Tracked, planned: Planned) -> None:
+def _learn_health(state: ApplicationState, planned: PlannedSync) -> None:
     at = planned.at
-    tracked.owns = bool(at.inventory.keys or at.inventory.synced)
-    own = tracked.app.health
+    state.owns = bool(at.inventory.keys or at.inventory.synced)
+    own = state.app.health
     healths = {
         found.key: _when_gone(at, found) if found.key not in at.live else health_of(at.live[found.key], own)
         for found in at.rendered.manifests
         if found.key in at.inventory.keys and not ignores_health(found.body)
     }
     # What an event told since the plan's look at the cluster is newer.
-    unhealthy = {key: health for key, health in healths.items() if not health.is_settled and key not in tracked.heard}
-    tracked.unhealthy = unhealthy | {key: tracked.unhealthy[key] for key in tracked.heard & tracked.unhealthy.keys()}
+    unhealthy = {key: health for key, health in healths.items() if not health.is_settled and key not in state.heard}
+    state.unhealthy = unhealthy | {key: state.unhealthy[key] for key in state.heard & state.unhealthy.keys()}
 
 
-def _when_gone(at: Situation, manifest: Manifest) -> Health:
+def _when_gone(at: PlanInput, manifest: Manifest) -> Health:
     return ENDED if has_ended(at.inventory, manifest) else MISSING
 
 
-def _note_answer(tracked: Tracked, planned: Planned, answer: Answer) -> None:
-    if tracked.answer is Answer.HELD and answer is Answer.SETTLED:
-        log.info("application.well-again", application=tracked.identity)
-    tracked.answer, tracked.waits_for_others = answer, False
-    tracked.pending = len(planned.plan.changes)
-    before = tracked.message
+def _note_answer(state: ApplicationState, planned: PlannedSync, answer: Response) -> None:
+    if state.response is Response.HELD and answer is Response.SETTLED:
+        log.info("application.well-again", application=state.identity)
+    state.response, state.waits_for_others = answer, False
+    state.pending = len(planned.plan.changes)
+    before = state.message
     match answer:
-        case Answer.HELD:
+        case Response.HELD:
             assert isinstance(planned.decision, Hold)
-            tracked.message = planned.decision.reason
-            tracked.held = frozenset(item.reason for item in planned.decision.obstacles)
-            tracked.waits_for_others = any(_is_of_others(item) for item in planned.decision.obstacles)
-        case Answer.APPROVAL:
+            state.message = planned.decision.reason
+            state.held = frozenset(item.reason for item in planned.decision.obstacles)
+            state.waits_for_others = any(_is_of_others(item) for item in planned.decision.obstacles)
+        case Response.APPROVAL:
             counted = {0: "what its Applications are now waits", 1: "1 change waits"}
-            changes = counted.get(tracked.pending, f"{tracked.pending} changes wait")
-            tracked.message = f"{changes} for a sync or an approval of plan {planned.plan.id[:12]}"
-        case Answer.SUSPENDED:
-            tracked.message = "suspended"
-        case Answer.SETTLED:
-            tracked.message = "; ".join(str(fight) for fight in tracked.fights)
+            changes = counted.get(state.pending, f"{state.pending} changes wait")
+            state.message = f"{changes} for a sync or an approval of plan {planned.plan.id[:12]}"
+        case Response.SUSPENDED:
+            state.message = "suspended"
+        case Response.SETTLED:
+            state.message = "; ".join(str(fight) for fight in state.drift_loops)
         case _:
             return
-    if tracked.message != before and tracked.message:
-        tell = log.warning if answer is Answer.HELD else log.info
-        tell("application.waits", application=tracked.identity, answer=answer.value, reason=shortened(tracked.message))
+    if state.message != before and state.message:
+        tell = log.warning if answer is Response.HELD else log.info
+        tell("application.waits", application=state.identity, answer=answer.value, reason=shortened(state.message))
 
 
 def _is_of_others(obstacle: Obstacle) -> bool:
@@ -298,52 +310,54 @@ def _is_of_others(obstacle: Obstacle) -> bool:
 
 
 async def _carry_out(
-    tracked: Tracked, request: Request, outside: Outside, planned: Planned, *, is_drift: bool
+    state: ApplicationState, request: Request, context: SyncContext, planned: PlannedSync, *, is_drift: bool
 ) -> float | None:
     if is_drift and planned.plan.changes:
-        await note_drift(tracked, request, outside, planned)
+        await note_drift(state, request, context, planned)
         request = replace(request, wait=False)  # the next hand edit must not wait for this one's rollout
-    elif request.app.sync.drift == "correct" and tracked.wish is None:  # a person's wish may be one in a suspension
-        outside = replace(outside, beside=partial(upkeep, tracked, request, outside))
-    started = outside.clock.monotonic()
-    result = await sync_planned(request, outside, planned)
-    tracked.sync_seconds = outside.clock.monotonic() - started
-    tracked.outcome, tracked.message = result.outcome, result.message
-    tracked.synced_at = outside.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+    elif (
+        request.app.sync.drift == "correct" and state.requested_sync is None
+    ):  # a person's wish may be one in a suspension
+        context = replace(context, beside=partial(self_heal, state, request, context))
+    started = context.clock.monotonic()
+    result = await sync_planned(request, context, planned)
+    state.sync_seconds = context.clock.monotonic() - started
+    state.outcome, state.message = result.outcome, result.message
+    state.synced_at = context.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
-        log.info("application.synced", application=tracked.identity, seconds=round(tracked.sync_seconds, 1))
-        tracked.failures, tracked.drift, tracked.answer, tracked.owns = 0, (), Answer.SETTLED, True
-        tracked.quarantine = request.quarantine
+        log.info("application.synced", application=state.identity, seconds=round(state.sync_seconds, 1))
+        state.failures, state.drift, state.response, state.owns = 0, (), Response.SETTLED, True
+        state.quarantine = request.quarantine
         if is_drift:  # what it put back was not waited for, so how it is comes with the events
-            remember_corrections(tracked, planned, outside.clock)
+            remember_corrections(state, planned, context.clock)
             return None
-        tracked.unhealthy = {}
-        if result.outcome is Outcome.SYNCED and tracked.pushed_at:
-            tracked.healthy_seconds = outside.clock.monotonic() - tracked.pushed_at
-            tracked.pushed_at = 0.0
+        state.unhealthy = {}
+        if result.outcome is Outcome.SYNCED and state.pushed_at:
+            state.healthy_seconds = context.clock.monotonic() - state.pushed_at
+            state.pushed_at = 0.0
         return None
-    tracked.answer = Answer.HELD
+    state.response = Response.HELD
     delay = None if result.outcome is Outcome.ROLLED_BACK else _LATER
     if result.outcome in (Outcome.FAILED, Outcome.OVERTAKEN):
-        tracked.failures += 1
-        retry = tracked.app.sync.retry
-        delay = delay_after(tracked.failures, retry)
+        state.failures += 1
+        retry = state.app.sync.retry
+        delay = delay_after(state.failures, retry)
         if planned.at.inventory.synced == planned.plan.digest:  # what was synced is mended whenever that can be
             delay = delay or retry.backoff.maxDuration
-        elif tracked.is_given_up:
-            tracked.message += f" (given up after {tracked.failures} tries; push a commit, or run gitops refresh)"
+        elif state.is_given_up:
+            state.message += f" (given up after {state.failures} tries; push a commit, or run gitops refresh)"
     log.warning(
         "application.not-synced",
-        application=tracked.identity,
+        application=state.identity,
         outcome=result.outcome.value,
-        reason=shortened(tracked.message),
+        reason=shortened(state.message),
         again_in=delay,
     )
     return delay
 
 
 async def _rendered(
-    turns: Turns,
+    turns: TenantLimiter,
     tenant: str,
     work: Callable[[], tuple[Manifest, ...]],
     waiting: Callable[[], AbstractAsyncContextManager[None]],
@@ -353,43 +367,43 @@ async def _rendered(
         return await turns.in_thread(tenant, work)
 
 
-async def _mend_synced(tracked: Tracked, request: Request, outside: Outside) -> None:
+async def _mend_synced(state: ApplicationState, request: Request, context: SyncContext) -> None:
     """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
     app = request.app
-    inventory = await read_inventory(outside, app)
-    tracked.owns = (tracked.owns or None) if inventory.keys or inventory.synced else False  # how it is, a plan tells
+    inventory = await read_inventory(context, app)
+    state.owns = (state.owns or None) if inventory.keys or inventory.synced else False  # how it is, a plan tells
     if inventory.application != app.identity:
         return
-    if inventory.going_back is not None:
-        result = await finish_rollback(request, outside, inventory)
-        tracked.outcome, tracked.message = result.outcome, result.message
+    if inventory.rollback_target is not None:
+        result = await finish_rollback(request, context, inventory)
+        state.outcome, state.message = result.outcome, result.message
         return
     if not inventory.synced or app.sync.drift == "ignore" or (inventory.quarantine and inventory.quarantine.stuck):
         return
-    if inventory.unfinished and app.sync.rollback == "never":  # that would be one
+    if inventory.partially_applied and app.sync.rollback == "never":  # that would be one
         return
     try:
-        rendered = await synced_set(request, outside, inventory)
+        rendered = await synced_set(request, context, inventory)
     except SourceError:
         return
     mend = replace(request, options=PlanOptions(hooks=False), quarantine=inventory.quarantine, wait=False)
-    planned = await plan_rendered(mend, outside, rendered, inventory.source)
-    if not tracked.rendered:
-        _learn_health(tracked, planned)
+    planned = await plan_rendered(mend, context, rendered, inventory.source)
+    if not state.rendered:
+        _learn_health(state, planned)
     if not planned.plan.changes:
-        await note_drift(tracked, mend, outside, None)
+        await note_drift(state, mend, context, None)
         return
-    message = tracked.message
-    await note_drift(tracked, mend, outside, planned)
+    message = state.message
+    await note_drift(state, mend, context, planned)
     if app.sync.drift == "correct" and isinstance(planned.decision, Go):
-        result = await sync_planned(mend, outside, planned)
+        result = await sync_planned(mend, context, planned)
         if result.outcome is Outcome.SYNCED:
-            tracked.drift = ()
-            remember_corrections(tracked, planned, outside.clock)
-    tracked.message = message
+            state.drift = ()
+            remember_corrections(state, planned, context.clock)
+    state.message = message
 
 
-def _until_looked_again(planned: Planned) -> float | None:
+def _until_looked_again(planned: PlannedSync) -> float | None:
     if not isinstance(planned.decision, Hold):
         return None
     return _SOON if all(item.kind in _PASSING for item in planned.decision.obstacles) else _LATER

@@ -7,8 +7,8 @@ of life every ten seconds.
 from collections.abc import Callable
 from dataclasses import replace
 
-from gitops.controller.state import Tracked
-from gitops.engine.drift import Answer
+from gitops.controller.state import ApplicationState
+from gitops.engine.drift import Response
 from gitops.logs import Log
 from gitops.model.record import CONTROLLER, RECORD, SEEN, SEEN_SECONDS, WRONG_FILE, Record, record_in
 from gitops.model.result import Outcome
@@ -20,7 +20,7 @@ _NOT_KNOWN = -1  # how many syncs failed in a row, before the first pass
 log = Log()
 
 
-class Records:
+class RecordWriter:
     """`record` gives the present record of an Application, None when there is no such Application any more.
 
     What is not ours by `is_ours` is another replica's to tell; who is not `is_able` to act gives no sign of life.
@@ -109,30 +109,30 @@ class Records:
         return replace(record, failures=before.failures, tried=before.tried, reason=record.reason or before.reason)
 
 
-async def recall_failures(tracked: Tracked, store: Store) -> None:
+async def recall_failures(state: ApplicationState, store: Store) -> None:
     """What failed before a restart or a hand-over counts, if it is just that which would be tried now. StoreError."""
-    record = await stored_record(store, tracked.identity)
-    if record is not None and record.failures and record.tried == tracked.tried:
-        tracked.failures, tracked.outcome, tracked.message = record.failures, Outcome.FAILED, record.reason
+    record = await stored_record(store, state.identity)
+    if record is not None and record.failures and record.tried == state.tried:
+        state.failures, state.outcome, state.message = record.failures, Outcome.FAILED, record.reason
 
 
-def record_of(tracked: Tracked, *, is_resource: bool, suspended: bool) -> Record:
+def record_of(state: ApplicationState, *, is_resource: bool, suspended: bool) -> Record:
     """What is worth telling; not what passes in a moment, such as how far a rollout is."""
-    reason = tracked.message if tracked.answer is not Answer.SETTLED or tracked.fights else ""
-    if tracked.answer is Answer.SUSPENDED:
+    reason = state.message if state.response is not Response.SETTLED or state.drift_loops else ""
+    if state.response is Response.SUSPENDED:
         reason = "waits until it is resumed"
     return Record(
-        namespace=tracked.app.destination.namespace,
-        cluster=tracked.cluster,
+        namespace=state.app.destination.namespace,
+        cluster=state.cluster,
         is_resource=is_resource,
-        sync=tracked.sync,
-        health=tracked.health.word.value,
-        head=tracked.head.sha if tracked.head else "",
-        ref=tracked.head.ref if tracked.head else "",
-        problem=tracked.problem[:_MOST_TEXT],
+        sync=state.sync,
+        health=state.health.word.value,
+        head=state.observed_revision.sha if state.observed_revision else "",
+        ref=state.observed_revision.ref if state.observed_revision else "",
+        problem=state.problem[:_MOST_TEXT],
         reason=reason[:_MOST_TEXT],
         suspended=suspended,
-        plan=tracked.plan_id if tracked.answer is Answer.APPROVAL else "",
-        failures=_NOT_KNOWN if tracked.answer is None and tracked.outcome is None else tracked.failures,
-        tried=tracked.tried if tracked.failures else "",
+        plan=state.plan_id if state.response is Response.APPROVAL else "",
+        failures=_NOT_KNOWN if state.response is None and state.outcome is None else state.failures,
+        tried=state.tried if state.failures else "",
     )

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Registration:
     """One Application as a source gives it; `key` is its custom resource, None for one from a file.
 
     `leaving` when the custom resource is deleted and waits for us to prune what it owns. `trusted` when
@@ -36,19 +36,19 @@ class Entry:
     uid: str = ""  # of the custom resource
 
 
-class Roster:
+class ApplicationRegistry:
     """Tells `changed` of each Application that is new or other, `gone` of each that is no more, by identity.
 
     Of the sources that name one Application the first keeps it; when it lets go, the next has it.
     """
 
-    def __init__(self, changed: Callable[[Entry], None], gone: Callable[[str], None]) -> None:
+    def __init__(self, changed: Callable[[Registration], None], gone: Callable[[str], None]) -> None:
         self._changed = changed
         self._gone = gone
-        self._offers: dict[str, dict[str, Entry]] = {}  # identity → source → what it says; the first has it
+        self._offers: dict[str, dict[str, Registration]] = {}  # identity → source → what it says; the first has it
         self._given: dict[str, set[str]] = {}  # source → the identities that it gives
 
-    def put(self, source: str, entry: Entry) -> str:
+    def put(self, source: str, entry: Registration) -> str:
         """An Application from `source`; the source that keeps it: another one, if that was first."""
         identity = entry.app.identity
         offers = self._offers.setdefault(identity, {})
@@ -91,10 +91,10 @@ class Roster:
         """The identities that a source names."""
         return frozenset(self._given.get(source, ()))
 
-    def entry(self, identity: str) -> Entry | None:
+    def entry(self, identity: str) -> Registration | None:
         return next(iter(self._offers.get(identity, {}).values()), None)
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: Registration) -> None:
         try:
             self._changed(entry)
         except Exception:

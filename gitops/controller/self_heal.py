@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from gitops.controller.drift_reports import note_drift, remember_corrections
-from gitops.controller.state import Tracked
+from gitops.controller.state import ApplicationState
 from gitops.engine.drift import without_fights
 from gitops.engine.hooks import removes_itself
 from gitops.engine.plan import questions
@@ -20,9 +20,9 @@ from gitops.manifests.key import ResourceKey, version_of
 from gitops.model.errors import GitopsError
 from gitops.model.plan import Create, Plan, Update
 from gitops.model.result import Changed, Go
-from gitops.sync.audit import Journal
-from gitops.sync.context import Outside, Planned, Request
-from gitops.sync.live_state import by_name
+from gitops.sync.audit import AuditTrail
+from gitops.sync.context import PlannedSync, Request, SyncContext
+from gitops.sync.live_state import read_by_name
 from gitops.sync.planning import plan_rendered
 from gitops.sync.run_sync import execution_of
 
@@ -31,14 +31,14 @@ _PAUSE_SECONDS, _PAUSE_SHARE = 0.1, 3.0
 
 
 @contextlib.asynccontextmanager
-async def upkeep(
-    tracked: Tracked, request: Request, outside: Outside, planned: Planned, changed: Sequence[Changed]
+async def self_heal(
+    state: ApplicationState, request: Request, context: SyncContext, planned: PlannedSync, changed: Sequence[Changed]
 ) -> AsyncIterator[None]:
     """Put back what events tell of while a plan is carried out; `changed` is what that has written so far."""
     if planned.at.options.back:  # on the way back nothing is wanted of what the sync had brought
         yield
         return
-    task = asyncio.create_task(_put_back_for_ever(tracked, request, outside, planned, changed))
+    task = asyncio.create_task(_put_back_for_ever(state, request, context, planned, changed))
     try:
         yield
     finally:
@@ -49,47 +49,47 @@ async def upkeep(
 
 
 async def _put_back_for_ever(
-    tracked: Tracked, request: Request, outside: Outside, planned: Planned, changed: Sequence[Changed]
+    state: ApplicationState, request: Request, context: SyncContext, planned: PlannedSync, changed: Sequence[Changed]
 ) -> None:
     to_come = {change.key for step in planned.plan.steps for change in step.changes}
     while True:
-        await tracked.was_edited.wait()
-        tracked.was_edited.clear()
-        began, edited, tracked.edited = outside.clock.monotonic(), tracked.edited, set()
+        await state.was_edited.wait()
+        state.was_edited.clear()
+        began, edited, state.edited = context.clock.monotonic(), state.edited, set()
         there = planned.at.rendered.keys - (to_come - {item.key for item in changed})
-        left = {fight.key for fight in tracked.fights if not fight.manager}  # it is deleted again and again
+        left = {fight.key for fight in state.drift_loops if not fight.manager}  # it is deleted again and again
         with contextlib.suppress(GitopsError):
-            await _put_back(tracked, request, outside, planned, frozenset(edited & there - left))
-        took = outside.clock.monotonic() - began
-        await outside.clock.sleep(max(_PAUSE_SECONDS, took * _PAUSE_SHARE))
+            await _put_back(state, request, context, planned, frozenset(edited & there - left))
+        took = context.clock.monotonic() - began
+        await context.clock.sleep(max(_PAUSE_SECONDS, took * _PAUSE_SHARE))
 
 
 async def _put_back(
-    tracked: Tracked, request: Request, outside: Outside, planned: Planned, keys: frozenset[ResourceKey]
+    state: ApplicationState, request: Request, context: SyncContext, planned: PlannedSync, keys: frozenset[ResourceKey]
 ) -> None:
     options = PlanOptions(hooks=False, only=keys, prune_only=frozenset())
-    app = without_fights(request.app, tracked.fights)
-    if not keys or not await _look_changed(outside, replace(planned, at=replace(planned.at, app=app, options=options))):
+    app = without_fights(request.app, state.drift_loops)
+    if not keys or not await _look_changed(context, replace(planned, at=replace(planned.at, app=app, options=options))):
         return
     mend = replace(request, app=app, options=options, wait=False)
-    again = await plan_rendered(mend, outside, planned.at.rendered, planned.source)
+    again = await plan_rendered(mend, context, planned.at.rendered, planned.source)
     again = replace(again, plan=_at_once(again.plan))
     if not again.plan.changes or not isinstance(again.decision, Go):
         return
-    message = tracked.message
-    await note_drift(tracked, mend, outside, again)
-    execution = execution_of(mend, outside, again, Journal(mend, outside, again.at.inventory), again.at.inventory)
+    message = state.message
+    await note_drift(state, mend, context, again)
+    execution = execution_of(mend, context, again, AuditTrail(mend, context, again.at.inventory), again.at.inventory)
     if not (await execution.run(again.plan, {})).failures:
-        tracked.drift = ()
-        remember_corrections(tracked, again, outside.clock)
-    tracked.message = message
+        state.drift = ()
+        remember_corrections(state, again, context.clock)
+    state.message = message
 
 
-async def _look_changed(outside: Outside, planned: Planned) -> bool:
+async def _look_changed(context: SyncContext, planned: PlannedSync) -> bool:
     """Whether any of the objects looks otherwise than it is wanted: most events tell of what a rollout does itself."""
     at = planned.at
     versions = {found.key: version_of(found.body["apiVersion"]) for found in at.rendered.manifests}
-    live = await by_name(outside.cluster, {key: versions[key] for key in at.options.only or ()})
+    live = await read_by_name(context.cluster, {key: versions[key] for key in at.options.only or ()})
     return len(live) < len(at.options.only or ()) or bool(questions(replace(at, live=live), predict))
 
 

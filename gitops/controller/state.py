@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from gitops.engine.drift import Answer, Correction, Fight, Word
+from gitops.engine.drift import Correction, DriftLoop, Override, Response
 from gitops.engine.inventory import parent_key, set_id
 from gitops.engine.retry import delay_after
 from gitops.manifests.key import ResourceKey
@@ -15,25 +15,26 @@ from gitops.model.operator_command import SYNC
 from gitops.model.release import Quarantine
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
-from gitops.ports import Asked
+from gitops.ports import OperatorRequest
 
 
 @dataclass(slots=True)
-class Tracked:
+class ApplicationState:
     """One Application: its spec, where its source is, what was last planned and done, how its objects are.
 
-    `head` is what the source holds now; `rendered` is the commit that `reads` (and the last plan) are of. `current` is
-    the newest commit that is known to answer those reads alike, and so to mean the same desired state.
+    `observed_revision` is what the source holds now; `rendered` is the commit that `reads` (and the last plan) are of.
+    `equivalent_revision` is the newest commit that is known to answer those reads alike, and so to mean the same
+    desired state.
     """
 
     app: Application
-    head: Revision | None = None
+    observed_revision: Revision | None = None
     rendered: str = ""
-    current: str = ""
+    equivalent_revision: str = ""
     reads: Mapping[str, str | None] | None = None
     follows_links: bool = False
     digest: str = ""
-    answer: Answer | None = None
+    response: Response | None = None
     waits_for_others: bool = False  # it is held by what is another's, or was left somewhere else
     pending: int = 0  # changes of the last plan
     drift: tuple[str, ...] = ()
@@ -49,15 +50,15 @@ class Tracked:
     synced_at: str = ""
     quarantine: Quarantine | None = None
     corrections: list[Correction] = field(default_factory=list)
-    fights: tuple[Fight, ...] = ()
+    drift_loops: tuple[DriftLoop, ...] = ()
     heard: set[ResourceKey] = field(default_factory=set)  # what events told of since the present pass began
     edited: set[ResourceKey] = field(default_factory=set)  # which of those somebody may have changed
     was_edited: asyncio.Event = field(default_factory=asyncio.Event)
     owns: bool | None = None  # whether anything on its cluster is its own; None as long as that is not known
     unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
     troubles: dict[ResourceKey, str] = field(default_factory=dict)  # what is wrong with the Pods of those
-    looking: Asked | None = None  # a person's wish, until its repository has been looked at
-    asked: Asked | None = None  # a person's wish that the next pass answers
+    refresh_request: OperatorRequest | None = None  # a person's wish, until its repository has been looked at
+    operator_request: OperatorRequest | None = None  # a person's wish that the next pass answers
     not_before: float = 0.0  # after a failure, drift alone is no reason for a pass earlier than this (monotonic)
     pushed_at: float = 0.0  # when the present head was first seen (monotonic)
     healthy_seconds: float | None = None  # from then until it was healthy; taken by whoever counts it
@@ -91,21 +92,23 @@ class Tracked:
         return [name if "/" in name else f"{self.app.namespace}/{name}" for name in self.app.dependsOn]
 
     @property
-    def wish(self) -> Asked | None:
+    def requested_sync(self) -> OperatorRequest | None:
         """A person's wish for a sync, not only for a look."""
-        return self.asked if self.asked is not None and self.asked.verb == SYNC else None
+        return (
+            self.operator_request if self.operator_request is not None and self.operator_request.verb == SYNC else None
+        )
 
     @property
     def has_work(self) -> bool:
         """Whether a pass has anything to go by; where its repository cannot be read, that is what was synced last."""
-        return self.head is not None or self.leaving or bool(self.look_error)
+        return self.observed_revision is not None or self.leaving or bool(self.look_error)
 
     @property
     def problem(self) -> str:
         """What keeps it from being known how it stands, or ""."""
         return self.spec_error or self.error or self.look_error
 
-    def has_another_plan(self, word: Word) -> bool:
+    def has_another_plan(self, word: Override) -> bool:
         """Whether the newest plan is not the one that was approved, nor the rest of it after a failure."""
         is_of_it = bool(self.approved_set) and self.approved_set == self.digest
         return bool(self.plan_id) and not is_of_it and not word.approves(self.plan_id)
@@ -123,7 +126,7 @@ class Tracked:
     def tried(self) -> str:
         """A name for what is tried: the commit, and the spec that says how."""
         spec = hashlib.sha256(repr(self.app).encode()).hexdigest()
-        return f"{self.head.sha if self.head else ''} {spec[:16]}"
+        return f"{self.observed_revision.sha if self.observed_revision else ''} {spec[:16]}"
 
     def missed(self, error: str, *, is_away: bool = False) -> None:
         """A pass came to no decision."""
@@ -132,16 +135,22 @@ class Tracked:
 
     def forget_source(self) -> None:
         """What is known of the source is to be found anew: it is another one, or another replica looked at it."""
-        self.head, self.rendered, self.current, self.reads, self.look_error = None, "", "", None, ""
-        self.answer = None
+        self.observed_revision, self.rendered, self.equivalent_revision, self.reads, self.look_error = (
+            None,
+            "",
+            "",
+            None,
+            "",
+        )
+        self.response = None
 
     @property
     def sync(self) -> str:
         """Synced, OutOfSync or Unknown, as it is before the source has been read."""
-        is_planned = self.head is not None and self.head.sha == self.current
-        if self.problem or self.answer is None or not is_planned:
+        is_planned = self.observed_revision is not None and self.observed_revision.sha == self.equivalent_revision
+        if self.problem or self.response is None or not is_planned:
             return "Unknown"
-        return "Synced" if self.answer is Answer.SETTLED else "OutOfSync"
+        return "Synced" if self.response is Response.SETTLED else "OutOfSync"
 
     @property
     def health(self) -> Health:
@@ -171,41 +180,41 @@ def _explained(health: Health, trouble: str) -> Health:
     return replace(health, message=f"{health.message}; {trouble}" if health.message else trouble) if trouble else health
 
 
-class Fleet:
+class ApplicationIndex:
     """The Applications that this replica knows, by identity, by what they read, and by what they own."""
 
     def __init__(self) -> None:
-        self._all: dict[str, Tracked] = {}
+        self._all: dict[str, ApplicationState] = {}
         self._by_set: dict[tuple[str, str], set[str]] = {}
         self._dependents: dict[str, set[str]] = {}
 
-    def __iter__(self) -> Iterator[Tracked]:
+    def __iter__(self) -> Iterator[ApplicationState]:
         return iter(list(self._all.values()))
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def get(self, identity: str) -> Tracked | None:
+    def get(self, identity: str) -> ApplicationState | None:
         return self._all.get(identity)
 
-    def add(self, app: Application) -> Tracked:
+    def add(self, app: Application) -> ApplicationState:
         """Know an Application; one that is known already gets its new spec and keeps what is still true."""
-        tracked = self._all.setdefault(app.identity, Tracked(app))
-        self._forget(tracked)
-        if tracked.app.source != app.source:
-            tracked.forget_source()
-        tracked.app = app
-        self._by_set.setdefault((tracked.cluster, tracked.set_id), set()).add(app.identity)
-        for other in tracked.depends_on:
+        state = self._all.setdefault(app.identity, ApplicationState(app))
+        self._forget(state)
+        if state.app.source != app.source:
+            state.forget_source()
+        state.app = app
+        self._by_set.setdefault((state.cluster, state.set_id), set()).add(app.identity)
+        for other in state.depends_on:
             self._dependents.setdefault(other, set()).add(app.identity)
-        return tracked
+        return state
 
     def remove(self, identity: str) -> None:
         known = self._all.pop(identity, None)
         if known is not None:
             self._forget(known)
 
-    def owners(self, cluster: str, set_id: str, named: str) -> list[Tracked]:
+    def owners(self, cluster: str, set_id: str, named: str) -> list[ApplicationState]:
         """Whose an object of an ApplySet on a cluster is; `named` is what it says itself, "" where it says nothing.
 
         Several Applications may want one set: all hear of an object that names none of them.
@@ -214,12 +223,12 @@ class Fleet:
         chosen = {named} if named in identities else identities
         return [self._all[identity] for identity in sorted(chosen)]
 
-    def dependents(self, identity: str) -> list[Tracked]:
+    def dependents(self, identity: str) -> list[ApplicationState]:
         """Those that wait for this one, when they wait."""
         found = (self._all.get(other) for other in sorted(self._dependents.get(identity, ())))
-        return [tracked for tracked in found if tracked is not None and tracked.identity != identity]
+        return [state for state in found if state is not None and state.identity != identity]
 
-    def _forget(self, known: Tracked) -> None:
+    def _forget(self, known: ApplicationState) -> None:
         place = (known.cluster, known.set_id)
         others = self._by_set.get(place, set()) - {known.identity}
         if others:

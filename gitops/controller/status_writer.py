@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 
 from gitops.controller.app import Controller
-from gitops.controller.state import Tracked
-from gitops.engine.drift import Answer
+from gitops.controller.state import ApplicationState
+from gitops.engine.drift import Response
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError, ClusterError
 from gitops.model.health import HealthWord
@@ -41,8 +41,8 @@ class StatusWriter:
         self._written: dict[str, Body] = {}
         self._told: dict[str, tuple[str, str]] = {}
 
-    def changed(self, tracked: Tracked) -> None:
-        self._due.add(tracked.identity)
+    def changed(self, state: ApplicationState) -> None:
+        self._due.add(state.identity)
 
     def wrong(self, key: ResourceKey, generation: int, reason: str) -> None:
         """A custom resource whose spec cannot be read."""
@@ -57,15 +57,15 @@ class StatusWriter:
                     self._wrong.setdefault(identity, (key, generation, reason))
             due, self._due = self._due, set()
             for identity in sorted(due):
-                tracked, entry = self._controller.fleet.get(identity), self._controller.roster.entry(identity)
+                state, entry = self._controller.index.get(identity), self._controller.registry.entry(identity)
                 is_ours = self._controller.runs(identity)
-                if tracked is None or entry is None or entry.key is None or entry.wrong or not is_ours:
+                if state is None or entry is None or entry.key is None or entry.wrong or not is_ours:
                     self._written.pop(identity, None)
                     self._told.pop(identity, None)
                     continue
-                status = status_of(tracked, entry.generation, suspended=self._controller.people.is_suspended(identity))
+                status = status_of(state, entry.generation, suspended=self._controller.commands.is_suspended(identity))
                 if await self._write(identity, entry.key, status):
-                    await self._tell(tracked, entry.key, entry.uid)
+                    await self._tell(state, entry.key, entry.uid)
                 else:
                     self._due.add(identity)
 
@@ -86,14 +86,14 @@ class StatusWriter:
         self._written[identity] = status
         return True
 
-    async def _tell(self, tracked: Tracked, key: ResourceKey, uid: str) -> None:
+    async def _tell(self, state: ApplicationState, key: ResourceKey, uid: str) -> None:
         """One Event for each new outcome."""
-        outcome = (tracked.outcome.value if tracked.outcome else "", tracked.synced_at)
+        outcome = (state.outcome.value if state.outcome else "", state.synced_at)
         type_, reason = _OUTCOMES.get(outcome[0], ("", ""))
-        if not type_ or self._told.get(tracked.identity) == outcome:
+        if not type_ or self._told.get(state.identity) == outcome:
             return
-        self._told[tracked.identity] = outcome
-        head = short(tracked.head.sha) if tracked.head else ""
+        self._told[state.identity] = outcome
+        head = short(state.observed_revision.sha) if state.observed_revision else ""
         event: Body = {
             "apiVersion": "v1",
             "kind": "Event",
@@ -107,52 +107,52 @@ class StatusWriter:
             },
             "type": type_,
             "reason": reason,
-            "message": f"{head}: {tracked.message or outcome[0]}"[:_MOST_TEXT],
+            "message": f"{head}: {state.message or outcome[0]}"[:_MOST_TEXT],
             "source": {"component": "gitops"},
-            "firstTimestamp": tracked.synced_at,
-            "lastTimestamp": tracked.synced_at,
+            "firstTimestamp": state.synced_at,
+            "lastTimestamp": state.synced_at,
             "count": 1,
         }
         with contextlib.suppress(ClusterError):  # an Event that is lost loses nothing: the audit log has it
             await self._cluster.create(ResourceKey("", "Event", key.namespace, ""), event)
 
 
-def status_of(tracked: Tracked, generation: int, *, suspended: bool) -> Body:
+def status_of(state: ApplicationState, generation: int, *, suspended: bool) -> Body:
     """The status of a custom resource; times of conditions are filled in when it is written."""
-    health = tracked.health
+    health = state.health
     status: Body = {
         "observedGeneration": generation,
-        "sync": {"status": tracked.sync},
+        "sync": {"status": state.sync},
         "health": {"status": health.word.value, "message": health.message[:_MOST_TEXT]},
-        "drift": len(tracked.drift),
+        "drift": len(state.drift),
         "suspended": suspended,
-        "plan": tracked.plan_id if tracked.answer is Answer.APPROVAL else "",
-        "conditions": _conditions(tracked, generation),
+        "plan": state.plan_id if state.response is Response.APPROVAL else "",
+        "conditions": _conditions(state, generation),
     }
-    if tracked.head is not None:
-        status["sync"] |= {"revision": tracked.head.sha, "ref": tracked.head.ref}
-    if tracked.outcome is not None:
+    if state.observed_revision is not None:
+        status["sync"] |= {"revision": state.observed_revision.sha, "ref": state.observed_revision.ref}
+    if state.outcome is not None:
         status["lastSync"] = {
-            "outcome": tracked.outcome.value,
-            "revision": tracked.rendered,
-            "at": tracked.synced_at,
-            "message": tracked.message[:_MOST_TEXT],
+            "outcome": state.outcome.value,
+            "revision": state.rendered,
+            "at": state.synced_at,
+            "message": state.message[:_MOST_TEXT],
         }
-    if tracked.quarantine is not None:
+    if state.quarantine is not None:
         status["quarantine"] = {
-            "revision": tracked.quarantine.revision,
-            "reason": tracked.quarantine.reason[:_MOST_TEXT],
+            "revision": state.quarantine.revision,
+            "reason": state.quarantine.reason[:_MOST_TEXT],
         }
     return status
 
 
-def _conditions(tracked: Tracked, generation: int) -> list[Body]:
+def _conditions(state: ApplicationState, generation: int) -> list[Body]:
     """Ready, Reconciling and Stalled, as kstatus reads them."""
-    stalled = bool(tracked.problem) or tracked.answer is Answer.HELD
-    busy = tracked.task is not None or tracked.answer is None
-    ready = tracked.sync == "Synced" and tracked.health.word in (HealthWord.HEALTHY, HealthWord.SUSPENDED)
-    reason = "Failed" if tracked.problem else (tracked.answer.value.capitalize() if tracked.answer else "New")
-    message = (tracked.problem or tracked.message or tracked.health.message)[:_MOST_TEXT]
+    stalled = bool(state.problem) or state.response is Response.HELD
+    busy = state.task is not None or state.response is None
+    ready = state.sync == "Synced" and state.health.word in (HealthWord.HEALTHY, HealthWord.SUSPENDED)
+    reason = "Failed" if state.problem else (state.response.value.capitalize() if state.response else "New")
+    message = (state.problem or state.message or state.health.message)[:_MOST_TEXT]
     facts = [("Ready", ready and not busy), ("Reconciling", busy and not stalled), ("Stalled", stalled)]
     return [
         {

@@ -11,7 +11,7 @@ from gitops.model.errors import GitopsError
 log = structlog.get_logger()
 
 
-class Parts:
+class TaskSupervisor:
     """Long-lived parts, whose end is the controller's, and small pieces of work beside them, whose failure is told."""
 
     def __init__(self) -> None:

@@ -3,50 +3,53 @@
 from collections.abc import Callable
 
 from gitops.controller.queue import Priority
-from gitops.controller.state import Fleet, Tracked
+from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.engine.health import health_of
 from gitops.engine.inventory import owner_of
 from gitops.manifests.key import Body, ResourceKey
 
 
-class Events:
+class WatchEvents:
     """Takes in the events of all clusters; `wake` asks for a pass, `tell` says that more is known."""
 
     def __init__(
-        self, fleet: Fleet, wake: Callable[[Tracked, Priority], None], tell: Callable[[Tracked], None]
+        self,
+        index: ApplicationIndex,
+        wake: Callable[[ApplicationState, Priority], None],
+        tell: Callable[[ApplicationState], None],
     ) -> None:
-        self._fleet = fleet
+        self._index = index
         self._wake = wake
         self._tell = tell
         self.something_went = False  # an object or an Application, which may be what others wait for
 
-    def on_object(self, cluster: str, set_id: str, key: ResourceKey, body: Body | None, suspect: bool) -> None:
-        """An object of the ApplySet `set_id` has changed, or is gone (`body` None); `suspect` if a person may have."""
+    def on_object(self, cluster: str, set_id: str, key: ResourceKey, body: Body | None, external_change: bool) -> None:
+        """An object of the ApplySet `set_id` has changed (`external_change`: by others), or is gone (`body` None)."""
         named = "" if body is None else owner_of(body, key)
         self.something_went |= body is None
-        for tracked in self._fleet.owners(cluster, set_id, named):
-            self._heard(tracked, key, body, suspect)
+        for state in self._index.owners(cluster, set_id, named):
+            self._heard(state, key, body, external_change)
 
     def wake_waiting(self) -> None:
         """Have those look again that another owner holds up, where something has gone since the last call."""
         went, self.something_went = self.something_went, False
-        for tracked in self._fleet if went else ():
-            if tracked.waits_for_others:
-                self._wake(tracked, Priority.RESYNC)
+        for state in self._index if went else ():
+            if state.waits_for_others:
+                self._wake(state, Priority.RESYNC)
 
-    def _heard(self, tracked: Tracked, key: ResourceKey, body: Body | None, suspect: bool) -> None:
-        before = tracked.health
-        if tracked.task is not None:
-            tracked.heard.add(key)
-            if suspect:
-                tracked.edited.add(key)
-                tracked.was_edited.set()
-        health = None if body is None else health_of(body, tracked.app.health)
+    def _heard(self, state: ApplicationState, key: ResourceKey, body: Body | None, external_change: bool) -> None:
+        before = state.health
+        if state.task is not None:
+            state.heard.add(key)
+            if external_change:
+                state.edited.add(key)
+                state.was_edited.set()
+        health = None if body is None else health_of(body, state.app.health)
         if health is None or health.is_settled:
-            tracked.unhealthy.pop(key, None)
+            state.unhealthy.pop(key, None)
         else:
-            tracked.unhealthy[key] = health
-        if suspect and tracked.has_work:
-            self._wake(tracked, Priority.DRIFT)
-        if tracked.health != before:
-            self._tell(tracked)
+            state.unhealthy[key] = health
+        if external_change and state.has_work:
+            self._wake(state, Priority.DRIFT)
+        if state.health != before:
+            self._tell(state)

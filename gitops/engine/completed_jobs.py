@@ -23,7 +23,7 @@ def ended(manifests: Iterable[Manifest]) -> dict[ResourceKey, str]:
 
 def has_ended(inventory: Inventory, manifest: Manifest) -> bool:
     """Whether the Job was carried out as it stands in the manifest: it is not missing then when it is gone."""
-    return _is_one(manifest) and inventory.ended.get(manifest.key) == _digest(manifest)
+    return _is_one(manifest) and inventory.completed_jobs.get(manifest.key) == _digest(manifest)
 
 
 def _is_one(manifest: Manifest) -> bool:

@@ -2,7 +2,7 @@
 
 from gitops.engine.annotations import is_hook
 from gitops.engine.inventory import Inventory
-from gitops.engine.plan_input import Situation
+from gitops.engine.plan_input import PlanInput
 from gitops.model.plan import Obstacle, ObstacleKind, Plan
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Decision, Go, Hold, InSync
@@ -12,7 +12,7 @@ from gitops.model.revision import short
 _PERCENT_FROM = 10
 
 
-def decide(at: Situation, plan: Plan, source: str, more: tuple[Obstacle, ...] = ()) -> Decision:
+def decide(at: PlanInput, plan: Plan, source: str, more: tuple[Obstacle, ...] = ()) -> Decision:
     """`source` names where the desired state came from, to be held against what the inventory remembers.
 
     `more` is what policies and windows put in the way; it does not matter while there is nothing to change, and this
@@ -30,7 +30,7 @@ def decide(at: Situation, plan: Plan, source: str, more: tuple[Obstacle, ...] = 
     return Go() if plan.changes else InSync()
 
 
-def _prune_guards(at: Situation, plan: Plan) -> list[Obstacle]:
+def _prune_guards(at: PlanInput, plan: Plan) -> list[Obstacle]:
     owned, leaving = len(at.inventory.keys), len(plan.prunes)
     only_hooks = all(is_hook(manifest.body) for manifest in at.rendered.manifests)
     others_leave = not at.rendered.manifests or not all(is_hook(at.live[prune.key]) for prune in plan.prunes)
@@ -45,7 +45,7 @@ def _prune_guards(at: Situation, plan: Plan) -> list[Obstacle]:
     return []
 
 
-def _is_release(at: Situation) -> bool:
+def _is_release(at: PlanInput) -> bool:
     """A person goes to a release: it was healthy, whoever left it, and that word is newer."""
     return at.options.back and any(release.digest == at.rendered.digest for release in at.inventory.releases)
 
@@ -65,7 +65,7 @@ def _quarantine_guard(rendered: RenderedSet, inventory: Inventory) -> list[Obsta
     return [_guard(f"{text}; push a commit that mends it, or try it again with --confirm")]
 
 
-def _source_guard(at: Situation, source: str) -> list[Obstacle]:
+def _source_guard(at: PlanInput, source: str) -> list[Obstacle]:
     """A spec that names another source is its owner's word; a name that is given for a PATH may be mistaken."""
     application, inventory = at.app.identity, at.inventory
     if inventory.exists and inventory.application != application:

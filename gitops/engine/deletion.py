@@ -15,7 +15,7 @@ _PRECIOUS = {
 _ORPHAN = "orphan"
 
 
-def is_precious(key: ResourceKey, *bodies: Body) -> bool:
+def holds_data(key: ResourceKey, *bodies: Body) -> bool:
     """True where a deletion takes data or other objects along: by the kind, or by what one of `bodies` says.
 
     A StatefulSet may say that its claims go with it, OpenKruise's as Kubernetes' own.

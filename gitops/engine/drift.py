@@ -21,7 +21,7 @@ FIGHT_COUNT = 5
 FIGHT_SECONDS = 600.0
 
 
-class Answer(StrEnum):
+class Response(StrEnum):
     """What a controller does after planning."""
 
     SETTLED = "settled"  # nothing to do
@@ -33,7 +33,7 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Override:
     """What people said about an Application: `asked` for a sync now, `approved` is the plan that may go on."""
 
     asked: bool = False
@@ -45,22 +45,24 @@ class Word:
         return bool(self.approved) and plan.startswith(self.approved)
 
 
-def respond(app: Application, plan: Plan, decision: Decision, word: Word, *, synced: str, settled: bool) -> Answer:
+def respond(
+    app: Application, plan: Plan, decision: Decision, word: Override, *, synced: str, settled: bool
+) -> Response:
     """`synced` is the digest of the set that was last carried out; `settled` when that was finished and is recorded."""
     if isinstance(decision, Hold):
-        return Answer.HELD
+        return Response.HELD
     is_new = synced != plan.digest
     if isinstance(decision, InSync) and settled and not is_new:
-        return Answer.SETTLED
+        return Response.SETTLED
     if word.asked:
-        return Answer.SYNC
+        return Response.SYNC
     if word.suspended:
-        return Answer.SUSPENDED
+        return Response.SUSPENDED
     if is_new:
-        return Answer.SYNC if app.sync.automated or word.approves(plan.id) else Answer.APPROVAL
+        return Response.SYNC if app.sync.automated or word.approves(plan.id) else Response.APPROVAL
     if isinstance(decision, InSync):  # carried out, but not known to have become healthy
-        return Answer.SYNC if app.sync.automated else Answer.SETTLED
-    return {"ignore": Answer.SETTLED, "report": Answer.REPORT, "correct": Answer.SYNC}[app.sync.drift]
+        return Response.SYNC if app.sync.automated else Response.SETTLED
+    return {"ignore": Response.SETTLED, "report": Response.REPORT, "correct": Response.SYNC}[app.sync.drift]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def corrections_in(plan: Plan, at: float) -> list[Correction]:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Fight:
+class DriftLoop:
     """A manager that keeps writing what we put back."""
 
     key: ResourceKey
@@ -105,17 +107,17 @@ class Fight:
         return f"{self.manager} keeps changing {self.path} of {self.key}, so it is no longer corrected"
 
 
-def fights_in(history: Iterable[Correction], now: float) -> tuple[Fight, ...]:
+def fights_in(history: Iterable[Correction], now: float) -> tuple[DriftLoop, ...]:
     """The fields that one manager has changed again FIGHT_COUNT times within FIGHT_SECONDS."""
-    counts: dict[Fight, int] = {}
+    counts: dict[DriftLoop, int] = {}
     for correction in history:
         if (correction.manager or not correction.path) and now - correction.at <= FIGHT_SECONDS:
-            fight = Fight(correction.key, correction.manager, correction.path)
+            fight = DriftLoop(correction.key, correction.manager, correction.path)
             counts[fight] = counts.get(fight, 0) + 1
     return tuple(sorted(fight for fight, count in counts.items() if count >= FIGHT_COUNT))
 
 
-def without_fights(app: Application, fights: Sequence[Fight]) -> Application:
+def without_fights(app: Application, fights: Sequence[DriftLoop]) -> Application:
     """The Application with what is fought over left to the other side: that object's fields which it owns."""
     rules = tuple(
         IgnoreRule(fight.key.group, fight.key.kind, fight.key.name, fight.key.namespace, managers=(fight.manager,))

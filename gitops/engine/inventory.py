@@ -98,40 +98,42 @@ class Seal:
 class Inventory:
     """What the parent records. `synced` is the digest of the last set that was carried out in full.
 
-    `unfinished` are the digests of sets that a sync began to carry out since and did not finish: half of them may be
-    there. `fresh` are those of `keys` that a sync which has not ended was about to make (or a rollback to delete),
-    `going_back` is the release that a rollback which has not ended goes to: whoever goes on after a kill knows what to
-    undo, and where to go.
+    `partially_applied` are the digests of sets that a sync began to carry out since and did not finish: half of them
+    may be there. `being_created` are those of `keys` that a sync which has not ended was about to create (or a rollback
+    to delete). `rollback_target` is the release that a rollback which has not ended goes to. So whoever goes on after a
+    kill knows what to undo, and where to go. `completed_jobs` tells of Jobs that may be gone
+    (`gitops.engine.completed_jobs`).
+
     `releases` are the last ones, newest first. `spec` is what the Application asked for (`gitops.model.spec`),
     `version` the parent's resourceVersion. `hooks` of the set that is `synced` are done, but what they left behind is
-    not tidied yet. `ended` tells of Jobs that may be gone (`gitops.engine.completed_jobs`). `formerly` is the Application that
-    handed all of this over: some of it may still bear its name. `deletion_hooks` when the set that is `synced` has
-    hooks that run when the Application is deleted. `seal` is as it was read.
+    not cleaned up yet. `deletion_hooks` when the set that is `synced` has hooks that run when the Application is
+    deleted. `previous_application` is the Application that handed all of this over: some of it may still bear its name.
+    `seal` is as it was read.
 
     Whoever may edit ConfigMaps in its namespace may have written all of this. So nothing in it is a right to delete
-    (`is_held_by` asks the object too) or to apply (`gitops.sync.releases` asks the store and the repository).
+    (`is_owned_by` asks the object too) or to apply (`gitops.sync.releases` asks the store and the repository).
     """
 
     application: str
     parent: ResourceKey
     keys: frozenset[ResourceKey] = frozenset()
-    fresh: frozenset[ResourceKey] = frozenset()
+    being_created: frozenset[ResourceKey] = frozenset()
     source: str = ""
     spec: str = ""
     synced: str = ""
-    unfinished: frozenset[str] = frozenset()
+    partially_applied: frozenset[str] = frozenset()
     healthy: LastHealthy | None = None
     releases: tuple[PastRelease, ...] = ()
-    going_back: LastHealthy | None = None
+    rollback_target: LastHealthy | None = None
     quarantine: Quarantine | None = None
     hooks: HookRun | None = None
     anchor: Anchor | None = None
-    formerly: str = ""
+    previous_application: str = ""
     exists: bool = False
     version: str = ""
     deletion_hooks: bool = False
     last: LastSync | None = None
-    ended: Mapping[ResourceKey, str] = field(default_factory=dict)
+    completed_jobs: Mapping[ResourceKey, str] = field(default_factory=dict)
     seal: Seal | None = field(default=None, compare=False)
 
     @property
@@ -151,7 +153,7 @@ def set_id(parent: ResourceKey) -> str:
     return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
 
-def marked(body: Body, key: ResourceKey, inventory: Inventory) -> Body:
+def with_ownership(body: Body, key: ResourceKey, inventory: Inventory) -> Body:
     """`body` with the labels and the annotation that say whose it is; its namespace is filled in.
 
     What the API server fills in is left out, so that what `kubectl get -o yaml` gave can be kept in Git.
@@ -221,10 +223,10 @@ def is_inventory(body: Body) -> bool:
 
 def handed_over(inventory: Inventory, application: str) -> Inventory:
     """The inventory of another identity, which is `application`'s from now on with all that it owns."""
-    return replace(inventory, application=application, formerly=inventory.application)
+    return replace(inventory, application=application, previous_application=inventory.application)
 
 
-def is_held_by(inventory: Inventory, live: Body, key: ResourceKey) -> bool:
+def is_owned_by(inventory: Inventory, live: Body, key: ResourceKey) -> bool:
     """True when a live object is the inventory's: by its own marks, or by those of who hands it over.
 
     The inventory alone proves nothing. An object outside of its namespace has to bear the inventory's label or name
@@ -237,17 +239,17 @@ def is_held_by(inventory: Inventory, live: Body, key: ResourceKey) -> bool:
     if owner in (inventory.application, ""):
         is_near = key.namespace == inventory.parent.namespace
         return is_ours(live, key, inventory.application) and bool(owner or label or is_near)
-    was_held = key in inventory.keys and inventory.formerly not in ("", inventory.application)
-    return was_held and owner == inventory.formerly and bool(label)
+    was_held = key in inventory.keys and inventory.previous_application not in ("", inventory.application)
+    return was_held and owner == inventory.previous_application and bool(label)
 
 
 def claimed(inventory: Inventory, desired: Iterable[ResourceKey], new: Iterable[ResourceKey]) -> Inventory:
     """The superset that is written before the first change: what is owned and what is about to be.
 
-    `new` are the objects that are about to be made; they are fresh where there is a release to go back to.
+    `new` are the objects that are about to be made; they are `being_created` where there is a release to go back to.
     """
-    fresh = inventory.fresh | (frozenset(new) if inventory.healthy else frozenset())
-    return replace(inventory, keys=inventory.keys | frozenset(desired), fresh=fresh)
+    being_created = inventory.being_created | (frozenset(new) if inventory.healthy else frozenset())
+    return replace(inventory, keys=inventory.keys | frozenset(desired), being_created=being_created)
 
 
 def merged(ours: Inventory, base: Inventory, now: Inventory) -> Inventory:
@@ -263,15 +265,15 @@ def merged(ours: Inventory, base: Inventory, now: Inventory) -> Inventory:
     return replace(ours, **joined, **kept, anchor=anchor)
 
 
-_JOINED = ("keys", "fresh", "unfinished")
+_JOINED = ("keys", "being_created", "partially_applied")
 _SHARED = (
-    "ended",
+    "completed_jobs",
     "source",
     "spec",
     "synced",
     "healthy",
     "releases",
-    "going_back",
+    "rollback_target",
     "quarantine",
     "hooks",
     "deletion_hooks",

@@ -58,12 +58,12 @@ def parent_body(inventory: Inventory, version: str, seal: Callable[[str], str] =
     others = sorted({key.namespace for key in inventory.keys if key.namespace} - {own})
     facts: dict[str, Any] = {"application": inventory.application, "source": inventory.source}
     facts |= {"deletionHooks": "true"} if inventory.deletion_hooks else {}
-    words = (("synced", inventory.synced), ("spec", inventory.spec), ("formerly", inventory.formerly))
+    words = (("synced", inventory.synced), ("spec", inventory.spec), ("formerly", inventory.previous_application))
     facts |= {name: text for name, text in words if text}
-    facts |= {"unfinished": " ".join(sorted(inventory.unfinished))} if inventory.unfinished else {}
+    facts |= {"unfinished": " ".join(sorted(inventory.partially_applied))} if inventory.partially_applied else {}
     for name, value in (
         ("healthy", inventory.healthy),
-        ("goingBack", inventory.going_back),
+        ("goingBack", inventory.rollback_target),
         ("quarantine", inventory.quarantine),
         ("hooks", inventory.hooks),
         ("audit", inventory.anchor),
@@ -107,20 +107,20 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             application=data.get("application") or application,
             parent=parent,
             keys=frozenset(ResourceKey(*row[:4]) for row in rows),
-            fresh=frozenset(ResourceKey(*row[:4]) for row in rows if row[4:5] == [1]),
-            ended={ResourceKey(*row[:4]): row[5] for row in rows if row[5:]},
+            being_created=frozenset(ResourceKey(*row[:4]) for row in rows if row[4:5] == [1]),
+            completed_jobs={ResourceKey(*row[:4]): row[5] for row in rows if row[5:]},
             source=data.get("source", ""),
             spec=data.get("spec", ""),
             synced=data.get("synced", ""),
-            unfinished=frozenset(data.get("unfinished", "").split()),
+            partially_applied=frozenset(data.get("unfinished", "").split()),
             healthy=_read(LastHealthy, data, "healthy"),
             releases=tuple(read_as(PastRelease, fields) for fields in _listed(data.get("releases") or "[]")),
-            going_back=_read(LastHealthy, data, "goingBack"),
+            rollback_target=_read(LastHealthy, data, "goingBack"),
             quarantine=_read(Quarantine, data, "quarantine"),
             hooks=_read(HookRun, data, "hooks"),
             anchor=_read(Anchor, data, "audit"),
             last=_read(LastSync, data, "last"),
-            formerly=data.get("formerly", ""),
+            previous_application=data.get("formerly", ""),
             deletion_hooks=data.get("deletionHooks") == "true",
             exists=True,
             version=body["metadata"].get("resourceVersion", ""),
@@ -165,10 +165,10 @@ def _texts(body: Body, field: str) -> dict[str, str]:
 
 
 def _pack(inventory: Inventory) -> bytes:
-    """Rows of group, kind, namespace and name; a fifth element is 1 for what is fresh, a sixth is of what has ended."""
+    """Rows of group, kind, namespace and name; a fifth is 1 for `being_created`, a sixth of `completed_jobs`."""
     rows: list[list[str | int]] = []
     for key in sorted(inventory.keys):
-        is_fresh, digest = int(key in inventory.fresh), inventory.ended.get(key, "")
+        is_fresh, digest = int(key in inventory.being_created), inventory.completed_jobs.get(key, "")
         more: list[str | int] = [is_fresh, digest] if digest else [1] if is_fresh else []
         rows.append([key.group, key.kind, key.namespace, key.name, *more])
     return gzip.compress(json.dumps(rows, separators=(",", ":")).encode(), mtime=0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gitops.engine.ignore import movable
 from gitops.engine.manual_edits import is_by_hand, is_edit_by_hand
-from gitops.engine.plan_input import Situation
+from gitops.engine.plan_input import PlanInput
 from gitops.engine.predict import FIELD_MANAGER
 from gitops.engine.strategy import old_options
 from gitops.engine.takeover import at_served_versions, is_of_kubectl_apply, is_of_other_tool, owners_after_takeover
@@ -19,7 +19,7 @@ from gitops.manifests.schema import builtin_type
 
 
 def new_owners(
-    at: Situation, key: ResourceKey, desired: Body, live: Body, *, by_hand: bool = False
+    at: PlanInput, key: ResourceKey, desired: Body, live: Body, *, by_hand: bool = False
 ) -> list[Body] | None:
     """managedFields as they must be for the apply to remove what it leaves out; None where they may stay."""
     sync = at.app.sync

@@ -10,7 +10,7 @@ from dataclasses import replace
 from gitops.engine.diff import changes_between
 from gitops.engine.inventory import INSTANCE, Inventory
 from gitops.engine.plan import desired_body
-from gitops.engine.plan_input import Situation
+from gitops.engine.plan_input import PlanInput
 from gitops.manifests.key import Body
 from gitops.manifests.manifest import Manifest
 from gitops.model.plan import FieldChange, Manager
@@ -22,7 +22,7 @@ Predict = Callable[[Body, Body], Body]
 
 
 def overtaken_fields(
-    at: Situation, manifest: Manifest, applied: Body, live: Body, predict: Predict
+    at: PlanInput, manifest: Manifest, applied: Body, live: Body, predict: Predict
 ) -> tuple[FieldChange, ...]:
     """The fields that the sync wants otherwise than they are `live`, and that were as wanted in `applied`.
 
@@ -95,11 +95,11 @@ def overtaken_inventory(ours: Inventory, digest: str, now: Inventory) -> str:
     if now.quarantine is not None and now.quarantine != ours.quarantine and now.quarantine.digest == digest:
         found = now.quarantine
         return f"revision {short(found.revision)} was rolled back" + (f" by {found.by}" if found.by else "")
-    if now.going_back is not None and now.going_back != ours.going_back:
-        return f"a rollback to {short(now.going_back.revision)} has begun"
+    if now.rollback_target is not None and now.rollback_target != ours.rollback_target:
+        return f"a rollback to {short(now.rollback_target.revision)} has begun"
     if now.synced not in (ours.synced, digest):
         newest = next((one for one in now.releases if one.digest == now.synced), None)
         return f"{short(newest.revision)} was synced by {newest.actor}" if newest else "another revision was synced"
-    if now.unfinished - ours.unfinished - {digest}:
+    if now.partially_applied - ours.partially_applied - {digest}:
         return "a sync of another revision has begun"
     return ""

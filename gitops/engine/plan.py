@@ -1,4 +1,4 @@
-"""Desired state, live state and inventory → Plan. Pure: what the API server was asked comes in as `Answer`s.
+"""Desired state, live state and inventory → Plan. Pure: what the API server was asked comes in as `DryRunResult`s.
 
 In two moves, so that only objects which look changed cost a request: `questions` predicts which objects a server-side
 apply would change, and `make_plan` makes the plan of the server's answers to those.
@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 
 from gitops.engine import annotations, refusal
 from gitops.engine.completed_jobs import has_ended
-from gitops.engine.deletion import is_going, is_orphaning, is_precious, leaves_pods
+from gitops.engine.deletion import holds_data, is_going, is_orphaning, leaves_pods
 from gitops.engine.diff import is_same
 from gitops.engine.ignore import without_ignored
-from gitops.engine.inventory import foreign_owner, is_held_by, is_inventory, marked
+from gitops.engine.inventory import foreign_owner, is_inventory, is_owned_by, with_ownership
 from gitops.engine.manual_edits import is_edit_by_hand
 from gitops.engine.new_owners import holders_of, new_owners
 from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
-from gitops.engine.plan_input import BEING_DELETED, PlanOptions, Situation
+from gitops.engine.plan_input import BEING_DELETED, PlanInput, PlanOptions
 from gitops.engine.predict import FIELD_MANAGER, conflicting_fields
-from gitops.engine.prune_candidates import MAY_STAY, leaving, prune_steps
+from gitops.engine.prune_candidates import MAY_STAY, find_prune_candidates, prune_steps
 from gitops.engine.strategy import old_options, strategy_path
 from gitops.engine.takeover import (
     is_at_another_version,
@@ -51,7 +51,7 @@ from gitops.model.rendered import RenderedSet
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DryRunResult:
     """What the server said to a dry-run: the body it would store, or its refusal.
 
     A refused update comes with the body that we expected, a create with none in any case. `forced` if conflicts were
@@ -64,12 +64,12 @@ class Answer:
     forced: bool = False
     predicted: bool = False
     by_hand: bool = False
-    twin: Body | None = None
+    preview: Body | None = None
     guess: Body | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class DryRunRequest:
     """A dry-run to be asked for; `body` is what would be applied, `predicted` what we expect to hear.
 
     `takes_over` when others' fields become ours before it; `excused` is the field that a server refuses until then.
@@ -97,7 +97,7 @@ class Creation:
 Predict = Callable[[Body, Body], Body]
 
 
-def questions(at: Situation, predict: Predict) -> list[Question]:
+def questions(at: PlanInput, predict: Predict) -> list[DryRunRequest]:
     """The updates that look as if they would change something; each must be answered before `make_plan`."""
     asked = []
     for manifest in selected(at.rendered, at.options):
@@ -111,11 +111,11 @@ def questions(at: Situation, predict: Predict) -> list[Question]:
         if predicted is not before:
             excused = strategy_path(manifest.key) if old_options(body, live, manifest.key) else ""
             is_clear = owners is not None and not conflicting_fields(before, body)
-            asked.append(Question(manifest.key, body, predicted, owners is not None, excused, is_clear))
+            asked.append(DryRunRequest(manifest.key, body, predicted, owners is not None, excused, is_clear))
     return asked
 
 
-def creations(at: Situation, makes: ResourceKey | None, changing: Collection[ResourceKey] = ()) -> list[Creation]:
+def creations(at: PlanInput, makes: ResourceKey | None, changing: Collection[ResourceKey] = ()) -> list[Creation]:
     """What would be created and can be tried out now, as it would be applied.
 
     Not what goes into a namespace that the same sync brings (`makes` is one), nor kinds that it defines, or defines
@@ -143,7 +143,7 @@ def creations(at: Situation, makes: ResourceKey | None, changing: Collection[Res
     ]
 
 
-def without_hand_edits(at: Situation, question: Question, predict: Predict) -> Body | None:
+def without_hand_edits(at: PlanInput, question: DryRunRequest, predict: Predict) -> Body | None:
     """What the update comes to when all that people's tools own becomes ours before; None where they own nothing.
 
     A hand edit beside our fields can make the two invalid together: a second port without a name, a second type in a
@@ -156,7 +156,7 @@ def without_hand_edits(at: Situation, question: Question, predict: Predict) -> B
     return None if owners is None else predict(with_owners(live, owners), question.body)
 
 
-def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
+def make_plan(at: PlanInput, answers: Mapping[ResourceKey, DryRunResult]) -> Plan:
     """What a sync would change; an update without an entry in `answers` is taken as unchanged.
 
     Raises ManifestError for a wave or a hook that cannot be read.
@@ -174,29 +174,29 @@ def make_plan(at: Situation, answers: Mapping[ResourceKey, Answer]) -> Plan:
                 pass
             case change:
                 placed.append((order[manifest.key], change))
-    leavers = leaving(at)
-    changed = bool(placed or leavers.prunes)
+    found = find_prune_candidates(at)
+    changed = bool(placed or found.prunes)
     hooks = hooks_of(at) if _hooks_run(at, changed=changed) else []
     if at.options.back and changed:  # a rollback has hooks of its own, whether or not those of a sync run too
         hooks += [hook for hook in hooks_of(at) if hook.phase in OF_ROLLBACK and hook not in hooks]
     if hooks:
         placed += [((hook.phase, *order[hook.key][1:]), hook) for hook in hooks]
         obstacles += filter(None, (_hook_obstacle(at, manifest) for manifest in selected(at.rendered, at.options)))
-    elif not placed and all(annotations.is_extraneous(at.live[prune.key]) for prune in leavers.prunes):
-        leavers = replace(leavers, kept=[*leavers.kept, *(Kept(prune.key, MAY_STAY) for prune in leavers.prunes)])
-        leavers = replace(leavers, prunes=[])
-    steps = (*steps_of(placed), *prune_steps(leavers.prunes))
+    elif not placed and all(annotations.is_extraneous(at.live[prune.key]) for prune in found.prunes):
+        found = replace(found, kept=[*found.kept, *(Kept(prune.key, MAY_STAY) for prune in found.prunes)])
+        found = replace(found, prunes=[])
+    steps = (*steps_of(placed), *prune_steps(found.prunes))
     return Plan(
         application=at.app.identity,
         revision=at.rendered.revision,
         digest=at.rendered.digest,
         steps=tuple(sorted(steps, key=lambda step: step.phase.place)),
-        kept=tuple(leavers.kept),
-        obstacles=(*obstacles, *leavers.guarded),
+        kept=tuple(found.kept),
+        obstacles=(*obstacles, *found.guarded),
     )
 
 
-def hooks_of(at: Situation) -> list[RunHook]:
+def hooks_of(at: PlanInput) -> list[RunHook]:
     """Every hook of the set that a sync (or a rollback) may run, once for each phase, whether or not this one does.
 
     Raises ManifestError for a hook that cannot be read.
@@ -205,17 +205,17 @@ def hooks_of(at: Situation) -> list[RunHook]:
     return [hook for hook in all_hooks(at) if hook.phase not in of_others]
 
 
-def has_deletion_hooks(at: Situation) -> bool:
+def has_deletion_hooks(at: PlanInput) -> bool:
     """Whether the set has hooks that run when the Application is deleted."""
     return any(OF_DELETION & {*annotations.hook_phases_of(found)} for found in at.rendered.manifests)
 
 
-def all_hooks(at: Situation) -> list[RunHook]:
+def all_hooks(at: PlanInput) -> list[RunHook]:
     """Every hook of the set, once for each of its phases. Raises ManifestError for a hook that cannot be read."""
     return [
         RunHook(
             manifest.key,
-            marked(manifest.body, manifest.key, at.inventory),
+            with_ownership(manifest.body, manifest.key, at.inventory),
             manifest.origin,
             annotations.hook_deletes_of(manifest.body),
             phase,
@@ -225,7 +225,7 @@ def all_hooks(at: Situation) -> list[RunHook]:
     ]
 
 
-def desired_body(at: Situation, manifest: Manifest) -> Body:
+def desired_body(at: PlanInput, manifest: Manifest) -> Body:
     """What is applied for `manifest`: with our marks, and ignored fields set to what they are live."""
     key, body = manifest.key, manifest.body
     if key.kind == "ClusterRole" and body.get("aggregationRule"):
@@ -233,7 +233,7 @@ def desired_body(at: Situation, manifest: Manifest) -> Body:
         body = {name: value for name, value in body.items() if name != "rules"}
     live = at.live.get(key)
     wanted = body if live is None else without_ignored(body, live, key, at.app.ignoreDifferences)
-    return marked(wanted, key, at.inventory)
+    return with_ownership(wanted, key, at.inventory)
 
 
 def selected(rendered: RenderedSet, options: PlanOptions) -> Iterable[Manifest]:
@@ -247,7 +247,7 @@ def selected(rendered: RenderedSet, options: PlanOptions) -> Iterable[Manifest]:
     return found
 
 
-def _may_update(at: Situation, manifest: Manifest, live: Body) -> bool:
+def _may_update(at: PlanInput, manifest: Manifest, live: Body) -> bool:
     if annotations.hook_phases_of(manifest) or annotations.is_if_absent(manifest.body) or is_going(live):
         return False
     if annotations.is_left_alone(live) or is_inventory(live):
@@ -255,16 +255,16 @@ def _may_update(at: Situation, manifest: Manifest, live: Body) -> bool:
     return not _other_owner(at, manifest, live)
 
 
-def _other_owner(at: Situation, manifest: Manifest, live: Body) -> str:
+def _other_owner(at: PlanInput, manifest: Manifest, live: Body) -> str:
     """Who else the object belongs to, unless it is taken over on purpose: by --adopt, or by naming that owner."""
-    if is_held_by(at.inventory, live, manifest.key):
+    if is_owned_by(at.inventory, live, manifest.key):
         return ""
     owner = foreign_owner(live, manifest.key, at.inventory.application)
     named = annotations.adopts_from(manifest.body)
     return "" if at.options.adopt or (named and owner == f"Application {named}") else owner
 
 
-def _hook_obstacle(at: Situation, manifest: Manifest) -> Obstacle | None:
+def _hook_obstacle(at: PlanInput, manifest: Manifest) -> Obstacle | None:
     """A hook whose name another owner's object has would be made over that."""
     live = at.live.get(manifest.key)
     if live is None or not annotations.hook_phases_of(manifest):
@@ -281,7 +281,7 @@ def _foreign(key: ResourceKey, other: str) -> Obstacle:
     return Obstacle(ObstacleKind.FOREIGN, key, reason)
 
 
-def _change_for(at: Situation, manifest: Manifest, answer: Answer | None) -> Change | Obstacle | None:
+def _change_for(at: PlanInput, manifest: Manifest, answer: DryRunResult | None) -> Change | Obstacle | None:
     key = manifest.key
     live = at.live.get(key)
     if (live is None or is_going(live)) and has_ended(at.inventory, manifest):
@@ -330,7 +330,7 @@ def _not_taken(manifest: Manifest, error: ApiError) -> Obstacle:
     return Obstacle(ObstacleKind.REFUSED, manifest.key, f"{manifest.origin}: {manifest.key}: {reason}")
 
 
-def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, error: ApiError) -> Change | Obstacle:
+def _refused(at: PlanInput, manifest: Manifest, live: Body, answer: DryRunResult, error: ApiError) -> Change | Obstacle:
     key, where = manifest.key, f"{manifest.origin}: {manifest.key}"
     if error.code == 409 and error.causes:
         reason = (
@@ -348,7 +348,7 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
         return Obstacle(ObstacleKind.CONFLICT, key, reason)
     if not refusal.is_immutable(error):
         return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {scrubbed(str(error), manifest.body)}")
-    changes = refusal.changes_by_recreation(live, answer.body or live, answer.twin)
+    changes = refusal.changes_by_recreation(live, answer.body or live, answer.preview)
     reason = refusal.immutable_reason(error, refusal.frozen_fields(error, changes))
     if not (annotations.may_recreate(manifest.body) or (at.options.back and annotations.may_recreate(live))):
         way_out = (
@@ -357,7 +357,7 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
         return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {reason}; {way_out}")
     body = desired_body(at, manifest)
     loss = f"{where}: {reason}; it would be deleted with all that is in it and created again; confirm with --confirm"
-    if is_precious(key, live, body) and not (at.options.confirms(loss) and at.options.prune_only is None):
+    if holds_data(key, live, body) and not (at.options.confirms(loss) and at.options.prune_only is None):
         return Obstacle(ObstacleKind.GUARD, key, loss)
     orphan = leaves_pods(key, live, body)
     if orphan:
@@ -365,9 +365,9 @@ def _refused(at: Situation, manifest: Manifest, live: Body, answer: Answer, erro
     return Recreate(key, body, manifest.origin, live["metadata"]["uid"], changes, reason, orphan)
 
 
-def _hooks_run(at: Situation, *, changed: bool) -> bool:
+def _hooks_run(at: PlanInput, *, changed: bool) -> bool:
     """Hooks run once per sync of a rendered set: when it was not carried out in full before. A repair runs none."""
-    is_new = at.inventory.synced != at.rendered.digest or bool(at.inventory.unfinished - {at.rendered.digest})
+    is_new = at.inventory.synced != at.rendered.digest or bool(at.inventory.partially_applied - {at.rendered.digest})
     if at.options.hooks is not None:
         run = at.inventory.hooks
         return at.options.hooks and (changed or (is_new and run is not None and run.digest == at.rendered.digest))

@@ -41,7 +41,7 @@ class PlanOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class PlanInput:
     """All that a plan is made of; `live` holds every desired and every owned object that exists."""
 
     app: Application

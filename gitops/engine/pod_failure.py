@@ -21,7 +21,7 @@ _HASHES = ("pod-template-hash", "controller-revision-hash")
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class PodFailure:
     """One container that cannot run (`container` is "" for a pod that cannot be scheduled).
 
     Where no Pod can be made, `maker` is who tries to, and `pod` is "".
@@ -59,7 +59,7 @@ class Trouble:
         return kind != "Job" and self.reason == "CrashLoopBackOff" and self.restarts >= MOST_RESTARTS
 
 
-def creation_trouble(owner: Body, maker: Body, events: Iterable[Body]) -> Trouble | None:
+def creation_trouble(owner: Body, maker: Body, events: Iterable[Body]) -> PodFailure | None:
     """Why the API refuses the Pods of `owner`: a quota, Pod Security, a webhook; `maker` is who makes them.
 
     The condition ReplicaFailure says it (of a Deployment and a ReplicaSet), else the newest event FailedCreate.
@@ -73,9 +73,9 @@ def creation_trouble(owner: Body, maker: Body, events: Iterable[Body]) -> Troubl
     return None if newest is None else _refused(maker, "FailedCreate", newest.get("message"))
 
 
-def _refused(maker: Body, reason: Any, message: Any) -> Trouble:
+def _refused(maker: Body, reason: Any, message: Any) -> PodFailure:
     where = f"{maker['kind']} {maker['metadata']['name']}"
-    return Trouble("", "", str(reason or "FailedCreate"), str(message or ""), maker=where)
+    return PodFailure("", "", str(reason or "FailedCreate"), str(message or ""), maker=where)
 
 
 def event_time(event: Body) -> str:
@@ -83,7 +83,7 @@ def event_time(event: Body) -> str:
     return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")
 
 
-def troubles_of(pods: Iterable[Body], generation: str) -> list[Trouble]:
+def troubles_of(pods: Iterable[Body], generation: str) -> list[PodFailure]:
     """What is wrong with the pods of one `generation` ("" = any); older ones are on their way out and prove nothing."""
     found = (pod_trouble(pod) for pod in pods if generation in ("", _hash_of(pod)) and not _is_going(pod))
     return [trouble for trouble in found if trouble]
@@ -124,7 +124,7 @@ def newest_set(replica_sets: Iterable[Body]) -> Body | None:
     return max(replica_sets, key=_revision_of, default=None)
 
 
-def pod_trouble(pod: Body) -> Trouble | None:
+def pod_trouble(pod: Body) -> PodFailure | None:
     """The first container that waits for a bad reason or ended with an error; else why it cannot be scheduled."""
     status, name = pod.get("status") or {}, pod["metadata"]["name"]
     for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
@@ -133,19 +133,21 @@ def pod_trouble(pod: Body) -> Trouble | None:
             return found
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return Trouble(name, "", condition.get("reason") or "Unschedulable", condition.get("message") or "")
+            return PodFailure(name, "", condition.get("reason") or "Unschedulable", condition.get("message") or "")
     return None
 
 
-def _container_trouble(pod: str, container: dict[str, Any]) -> Trouble | None:
+def _container_trouble(pod: str, container: dict[str, Any]) -> PodFailure | None:
     state, restarts = container.get("state") or {}, container.get("restartCount") or 0
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
     reason = waiting.get("reason") or ""
     if reason in _HOPELESS | _MAY_PASS or reason.endswith(("BackOff", "Error")):
-        return Trouble(pod, container["name"], reason, waiting.get("message") or "", restarts, has_run=restarts > 0)
+        return PodFailure(pod, container["name"], reason, waiting.get("message") or "", restarts, has_run=restarts > 0)
     if ended.get("exitCode"):
         message = ended.get("message") or ended.get("reason") or ""
-        return Trouble(pod, container["name"], f"exited with code {ended['exitCode']}", message, restarts, has_run=True)
+        return PodFailure(
+            pod, container["name"], f"exited with code {ended['exitCode']}", message, restarts, has_run=True
+        )
     return None
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from gitops.engine import annotations
 from gitops.engine.annotations import labels_of
-from gitops.engine.deletion import is_going, is_precious
-from gitops.engine.inventory import PART_OF, foreign_owner, is_held_by, is_inventory
+from gitops.engine.deletion import holds_data, is_going
+from gitops.engine.inventory import PART_OF, foreign_owner, is_inventory, is_owned_by
 from gitops.engine.order import is_namespace, rank_of
-from gitops.engine.plan_input import BEING_DELETED, PlanOptions, Situation
+from gitops.engine.plan_input import BEING_DELETED, PlanInput, PlanOptions
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.plan import Kept, Obstacle, ObstacleKind, Phase, Prune, Step
 
@@ -17,7 +17,7 @@ LOST_MARKS = "it does not bear our marks any more, so it may be somebody else's;
 
 
 @dataclass(frozen=True, slots=True)
-class Leavers:
+class PruneCandidates:
     """What is owned and live but no longer desired: pruned, kept, or in need of a person's word."""
 
     prunes: list[Prune]
@@ -25,16 +25,16 @@ class Leavers:
     guarded: list[Obstacle]
 
 
-def leaving(at: Situation) -> Leavers:
+def find_prune_candidates(at: PlanInput) -> PruneCandidates:
     """What becomes of each object that is ours and is not desired any more; a plan for some objects leaves all."""
-    found = Leavers([], [], [])
+    found = PruneCandidates([], [], [])
     if at.options.resources and at.options.prune_only is None:
         return found
     for key in sorted(at.inventory.keys - at.rendered.keys):
         live = at.live.get(key)
         if live is None:
             continue
-        if not is_held_by(at.inventory, live, key):
+        if not is_owned_by(at.inventory, live, key):
             if not foreign_owner(live, key, at.inventory.application):
                 is_of_another = labels_of(live).get(PART_OF, "") not in ("", at.inventory.set_id)
                 found.kept.append(Kept(key, OF_ANOTHER if is_of_another else LOST_MARKS))
@@ -57,12 +57,12 @@ def leaving(at: Situation) -> Leavers:
             found.guarded.append(Obstacle(ObstacleKind.GUARD, key, reason))
             continue
         reason = f"{key} would be deleted with all that is in it; confirm with --confirm"
-        if not at.options.confirms(reason) and (word == "confirm" or is_precious(key, live)):
+        if not at.options.confirms(reason) and (word == "confirm" or holds_data(key, live)):
             found.guarded.append(Obstacle(ObstacleKind.GUARD, key, reason))
     return found
 
 
-def _reason_against(at: Situation, space: ResourceKey) -> str:
+def _reason_against(at: PlanInput, space: ResourceKey) -> str:
     """Why a namespace that left the source may not go whoever confirms it: what is still wanted would go with it."""
     inside = [key for key in at.rendered.keys if key.namespace == space.name]
     if inside:
@@ -83,7 +83,7 @@ def _reason_to_keep(options: PlanOptions, key: ResourceKey, live: Body, word: st
     if options.prune_only is not None:
         if key not in options.prune_only:
             return "it was there before this sync"
-        return "it may hold data, so a way back leaves it" if is_precious(key, live) else ""
+        return "it may hold data, so a way back leaves it" if holds_data(key, live) else ""
     return "" if options.prune else "pruning is off (--prune, or sync.prune: true)"
 
 

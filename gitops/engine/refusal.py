@@ -80,17 +80,19 @@ def changes_of(live: Body, answer: Body, guess: Body | None) -> tuple[FieldChang
     return tuple(change for change in changes if any(_is_one_way(change.path, path) for path in guessed))
 
 
-def changes_by_recreation(live: Body, predicted: Body, twin: Body | None) -> tuple[FieldChange, ...]:
+def changes_by_recreation(live: Body, predicted: Body, preview: Body | None) -> tuple[FieldChange, ...]:
     """What differs once `live` is made anew, of all that leads to `predicted`, our own guess.
 
-    The guess knows no defaults; `twin`, made of the same manifest by the server (None: it would not), has them, but
+    The guess knows no defaults; `preview`, made of the same manifest by the server (None: it would not), has them, but
     also what the server chooses for each object anew.
     """
     guessed = changes_between(live, predicted)
-    if twin is None:
+    if preview is None:
         return guessed
     return tuple(
-        change for change in changes_between(live, twin) if any(_is_one_way(change.path, one.path) for one in guessed)
+        change
+        for change in changes_between(live, preview)
+        if any(_is_one_way(change.path, one.path) for one in guessed)
     )
 
 

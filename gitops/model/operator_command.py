@@ -1,4 +1,4 @@
-"""What people tell a controller through the store: overrides that stand until taken back, and requests that are answered.
+"""What people tell a controller through the store: overrides that stand, and requests that are answered.
 
 An override is a setting of the Application (`SUSPENDED`, `APPROVED`), a request has a verb (`SYNC`, `REFRESH`, `PING`).
 """

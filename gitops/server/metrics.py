@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from gitops.controller.app import Controller
-from gitops.controller.metrics import Timing
+from gitops.controller.metrics import Histogram
 
 
 class Numbers(Collector):
@@ -26,13 +26,13 @@ class Numbers(Collector):
         about = "1 for each Application that this replica runs"
         info = GaugeMetricFamily("gitops_application_info", about, labels=labels)
         drifted, seen = 0, 0
-        for tracked in self._controller.fleet:
-            if not self._controller.runs(tracked.identity):  # another replica tells of it
+        for state in self._controller.index:
+            if not self._controller.runs(state.identity):  # another replica tells of it
                 continue
-            app = tracked.app
-            info.add_metric([app.namespace, app.name, tracked.health.word.value, tracked.sync], 1)
-            drifted += bool(tracked.drift)
-            seen += tracked.drifts_seen
+            app = state.app
+            info.add_metric([app.namespace, app.name, state.health.word.value, state.sync], 1)
+            drifted += bool(state.drift)
+            seen += state.drifts_seen
         yield info
         wrong = len(self._controller.records.wrong_files)
         yield GaugeMetricFamily("gitops_files_wrong", "Files of Applications that cannot be read", wrong)
@@ -51,8 +51,8 @@ class Numbers(Collector):
             "gitops_commit_to_healthy_seconds", "From a commit's sight to its health", controller.tally.to_healthy
         )
         depth = GaugeMetricFamily("gitops_queue_depth", "Applications that wait for a pass", labels=["cluster"])
-        for lane in controller.lanes:
-            depth.add_metric([lane.name or "in-cluster"], len(lane.queue))
+        for worker in controller.workers:
+            depth.add_metric([worker.name or "in-cluster"], len(worker.queue))
         yield depth
         yield CounterMetricFamily("gitops_render_cache_hits", "Renders not done again", controller.renders.hits)
         yield CounterMetricFamily("gitops_render_cache_misses", "Renders done", controller.renders.misses)
@@ -64,12 +64,12 @@ class Numbers(Collector):
         answers = CounterMetricFamily(
             "gitops_kubernetes_requests", "Answers of API servers", labels=["cluster", "verb", "code"]
         )
-        for name, counts in controller.lanes.request_counts().items():
+        for name, counts in controller.workers.request_counts().items():
             for (verb, code), count in sorted(counts.items()):
                 answers.add_metric([name or "in-cluster", verb, str(code)], count)
         yield answers
 
 
-def _histogram(name: str, text: str, timing: Timing) -> Metric:
+def _histogram(name: str, text: str, timing: Histogram) -> Metric:
     buckets = [(bound, float(count)) for bound, count in timing.cumulated()]
     return HistogramMetricFamily(name, text, buckets=buckets, sum_value=timing.total)

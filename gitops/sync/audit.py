@@ -10,7 +10,7 @@ from gitops.model.audit import Anchor
 from gitops.model.result import told_failures
 from gitops.model.revision import short
 from gitops.ports import Fact
-from gitops.sync.context import Outside, Request
+from gitops.sync.context import Request, SyncContext
 
 log = Log()
 _LEVELS = {
@@ -23,16 +23,16 @@ _LEVELS = {
 }
 
 
-class Journal:
+class AuditTrail:
     """Notes facts in order; `anchored` gives the inventory with the head of the chain as it is now."""
 
-    def __init__(self, request: Request, outside: Outside, inventory: Inventory) -> None:
+    def __init__(self, request: Request, context: SyncContext, inventory: Inventory) -> None:
         """The chain is that of the name which the cluster remembers, and goes on after the head that it remembers."""
-        self._store = outside.store
-        self._noted = outside.noted
-        self._clock = outside.clock
+        self._store = context.store
+        self._noted = context.noted
+        self._clock = context.clock
         self._application = inventory.application
-        self._cluster = outside.cluster.name
+        self._cluster = context.cluster.name
         self._actor = request.actor
         self._after = inventory.anchor
         self._head: Anchor | None = inventory.anchor
@@ -59,9 +59,9 @@ class Journal:
         return replace(inventory, anchor=self._head)
 
 
-async def shown_reasons(outside: Outside, application: str) -> frozenset[str] | None:
+async def shown_reasons(context: SyncContext, application: str) -> frozenset[str] | None:
     """Why the last sync from this store was held, as its person was told; None where none was held just before."""
-    events = await outside.store.events(application, outside.cluster.name)
+    events = await context.store.events(application, context.cluster.name)
     last = next((event for event in reversed(events) if event.fact.startswith("sync.")), None)
     if last is None or last.fact != "sync.held" or not isinstance(last.detail.get("held"), list):
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from gitops.engine.annotations import labels_of
 from gitops.engine.inventory import PART_OF, is_inventory, owner_of, parent_key, set_id
-from gitops.engine.plan_input import PlanOptions, Situation
+from gitops.engine.plan_input import PlanInput, PlanOptions
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
@@ -18,7 +18,7 @@ from gitops.model.release import Quarantine
 from gitops.model.result import Changed, Decision
 from gitops.model.revision import Tree
 from gitops.ports import Clock, Cluster, Source, Store
-from gitops.sync import events as news
+from gitops.sync import events
 
 # Tree, Application (its source's path is one in the tree) → manifests; what cannot be rendered is a RenderError.
 Render = Callable[[Tree, Application], tuple[Manifest, ...]]
@@ -27,7 +27,7 @@ Rendering = Callable[[Callable[[], tuple[Manifest, ...]]], Awaitable[tuple[Manif
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class SyncContext:
     """Everything that a pass reaches out to; `version` is ours, written into the inventory parent."""
 
     source: Source
@@ -36,7 +36,7 @@ class Outside:
     store: Store
     clock: Clock
     version: str
-    tell: Callable[[news.News], None] = lambda _: None
+    emit: Callable[[events.Event], None] = lambda _: None
     # The cluster with our own rights, where `cluster` has a service account's: for a word on other Applications.
     everyone: Cluster | None = None
     takes_children: bool = False  # True where Applications inside an Application can be taken in
@@ -46,16 +46,16 @@ class Outside:
     waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
     rendering: Rendering = asyncio.to_thread  # does a render where it holds up nobody else
     # Entered while a plan is carried out, with what that has written so far.
-    beside: "Callable[[Planned, Sequence[Changed]], AbstractAsyncContextManager[None]]" = lambda planned, changed: (
+    beside: "Callable[[PlannedSync, Sequence[Changed]], AbstractAsyncContextManager[None]]" = lambda planned, changed: (
         contextlib.nullcontext()
     )
 
 
-def as_account(outside: Outside, app: Application) -> Outside:
+def as_account(context: SyncContext, app: Application) -> SyncContext:
     """What reaches out for `app`: in the name of its service account, where it names one."""
     if not app.sync.serviceAccount:
-        return outside
-    return replace(outside, cluster=account_view(outside.cluster, app), everyone=outside.everyone or outside.cluster)
+        return context
+    return replace(context, cluster=account_view(context.cluster, app), everyone=context.everyone or context.cluster)
 
 
 def account_view(cluster: Cluster, app: Application) -> Cluster:
@@ -89,10 +89,10 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedSync:
     """The pipeline up to its decision; `source` names where the desired state came from, `findings` are policies'."""
 
-    at: Situation
+    at: PlanInput
     plan: Plan
     decision: Decision
     source: str

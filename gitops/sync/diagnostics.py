@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gitops.engine.pod_failure import (
-    Trouble,
+    PodFailure,
     creation_trouble,
     event_time,
     generation_of,
@@ -31,7 +31,7 @@ _JOB_FAILURES = {
 _LOG_LINES = 3
 
 
-class Doctor:
+class Diagnostics:
     """Looks at the pods, events and logs of an Application's objects; says no value of a Secret in `bodies`."""
 
     def __init__(self, cluster: Cluster, bodies: Iterable[Body]) -> None:
@@ -44,7 +44,7 @@ class Doctor:
         """True for kinds that have pods."""
         return (key.group, key.kind) in _WITH_PODS
 
-    async def trouble_of(self, key: ResourceKey) -> Trouble | None:
+    async def trouble_of(self, key: ResourceKey) -> PodFailure | None:
         """The first trouble among the newest pods of a workload, or why it can make none. Raises ClusterError."""
         owner = await self._cluster.get(key)
         selector = _selector_of(owner)
@@ -58,7 +58,7 @@ class Doctor:
         found = next(iter([*troubles_of(pods, generation_of(owner, sets)), *stuck]), None)
         return found or await self._creation_trouble(owner, sets)
 
-    async def _creation_trouble(self, owner: Body, sets: tuple[Body, ...]) -> Trouble | None:
+    async def _creation_trouble(self, owner: Body, sets: tuple[Body, ...]) -> PodFailure | None:
         maker = newest_set(sets) or owner
         failed = creation_trouble(owner, maker, ())
         if failed is not None or _has_all_pods(maker):
@@ -112,7 +112,7 @@ class Doctor:
             text = text.replace(secret, HIDDEN)
         return text
 
-    async def _last_words(self, namespace: str, trouble: Trouble) -> list[str]:
+    async def _last_words(self, namespace: str, trouble: PodFailure) -> list[str]:
         """What the pod's events and log say; each that cannot be read takes nothing of the rest along."""
         if not trouble.pod:
             return []
@@ -127,13 +127,13 @@ class Doctor:
             said.append(f"its log could not be read: {exc}")
         return said
 
-    async def _last_event(self, namespace: str, trouble: Trouble) -> list[str]:
+    async def _last_event(self, namespace: str, trouble: PodFailure) -> list[str]:
         fields = f"involvedObject.name={trouble.pod},type=Warning"
         events = (await self._cluster.list("", "Event", namespace, fields=fields)).items
         last = max(events, key=event_time, default=None)
         return [] if last is None else [f"event {last.get('reason')}: {last.get('message')}"]
 
-    async def _last_lines(self, namespace: str, trouble: Trouble) -> list[str]:
+    async def _last_lines(self, namespace: str, trouble: PodFailure) -> list[str]:
         key = ResourceKey("", "Pod", namespace, trouble.pod)
         text = await self._cluster.logs(key, trouble.container, lines=_LOG_LINES)
         lines = text.strip().splitlines()[-_LOG_LINES:]

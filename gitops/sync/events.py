@@ -9,7 +9,7 @@ from gitops.model.result import Changed, Failure, Hold
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlanMade:
     plan: Plan
 
 
@@ -45,4 +45,4 @@ class RollingBack:
     revision: str
 
 
-News = Planned | Held | StepStarted | Wrote | Refused | HealthChanged | RollingBack
+Event = PlanMade | Held | StepStarted | Wrote | Refused | HealthChanged | RollingBack

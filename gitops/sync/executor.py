@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 from gitops.engine.annotations import ignores_health, may_lack_kind
 from gitops.engine.backends import Called
-from gitops.engine.deletion import is_precious, reason_to_stay
+from gitops.engine.deletion import holds_data, reason_to_stay
 from gitops.engine.describe import described
 from gitops.engine.health import is_of_past_runs
 from gitops.engine.hooks import body_to_run, has_run
@@ -32,9 +32,9 @@ from gitops.model.health import Health
 from gitops.model.plan import Change, Create, HookDelete, Obstacle, Phase, Plan, Prune, Recreate, RunHook, Step, Update
 from gitops.model.result import Changed, Failure
 from gitops.ports import Clock, Cluster
-from gitops.sync import events as news
-from gitops.sync.audit import Journal
-from gitops.sync.diagnostics import Doctor
+from gitops.sync import events
+from gitops.sync.audit import AuditTrail
+from gitops.sync.diagnostics import Diagnostics
 from gitops.sync.health_wait import HealthWait
 from gitops.sync.still_applied import StillApplied
 from gitops.sync.webhook_backends import without_endpoint
@@ -78,9 +78,9 @@ class Execution:
         self,
         cluster: Cluster,
         clock: Clock,
-        journal: Journal,
-        doctor: Doctor,
-        tell: Callable[[news.News], None],
+        journal: AuditTrail,
+        diagnostics: Diagnostics,
+        emit: Callable[[events.Event], None],
         *,
         labels: str,
         seconds: float,
@@ -96,8 +96,8 @@ class Execution:
         self._cluster = cluster
         self._clock = clock
         self._journal = journal
-        self._doctor = doctor
-        self._tell = tell
+        self._diagnostics = diagnostics
+        self._emit = emit
         self._labels = labels
         self._began = clock.monotonic()
         self._deadline = self._began + seconds
@@ -191,7 +191,7 @@ class Execution:
 
     async def _step(self, plan: Plan, step: Step) -> dict[ResourceKey, Body]:
         """Do one step; the bodies of what was written, to be waited for."""
-        self._tell(news.StepStarted(step))
+        self._emit(events.StepStarted(step))
         revision = plan.revision.sha
         where = {"phase": step.phase.name.lower(), "wave": step.wave}
         await self._journal.note("step.started", revision, **where, changes=[described(item) for item in step.changes])
@@ -303,7 +303,7 @@ class Execution:
             self._still.note({change.key: written[change.key]})
         done = Changed(change.key, verb)
         self.progress.changed.append(done)
-        self._tell(news.Wrote(done))
+        self._emit(events.Wrote(done))
 
     async def _update(self, change: Update, *, is_again: bool = False) -> Body:
         """Apply; where a hand edit has come in between, what the plan would be now is applied."""
@@ -357,7 +357,7 @@ class Execution:
             return live
         ends = hook.key.kind in ("Job", "Pod")
         goes_first = ends or HookDelete.BEFORE_CREATION in hook.delete
-        if live is not None and goes_first and not is_precious(hook.key, live):
+        if live is not None and goes_first and not holds_data(hook.key, live):
             await self._remove(hook.key, live["metadata"]["uid"])
         return await self._cluster.apply(hook.key, body_to_run(hook, self._sync), force=True)
 
@@ -397,9 +397,9 @@ class Execution:
         waiting = HealthWait(
             self._cluster,
             self._clock,
-            self._doctor,
+            self._diagnostics,
             self._labels,
-            lambda key, health: self._tell(news.HealthChanged(key, health)),
+            lambda key, health: self._emit(events.HealthChanged(key, health)),
             self._own,
             self._free,
             to_end=to_end,
@@ -416,13 +416,13 @@ class Execution:
             if key in waiting.overtaken:
                 self._record(Failure(key, f"{key}: {health.message}", overtaken=True))
             elif not health.is_settled and (health.final or not over):
-                reason = await self._doctor.reason_for(key, health)
+                reason = await self._diagnostics.reason_for(key, health)
                 late = "" if health.final else "not healthy in time: "
                 self._record(Failure(key, late + reason))
 
     async def _free(self, key: ResourceKey) -> None:
         """Delete the Pods that a StatefulSet waits for in vain, so that it makes them as they should be now."""
-        for pod in await self._doctor.stuck_pods_of(key):
+        for pod in await self._diagnostics.stuck_pods_of(key):
             found = key_of(pod)
             reason = f"{key} waits for it to become ready, and it is of an older revision"
             await self._journal.note("pod.deleted", self._revision, object=str(found), reason=reason)
@@ -436,7 +436,7 @@ class Execution:
 
     def _record(self, failure: Failure) -> None:
         self.progress.failures.append(failure)
-        self._tell(news.Refused(failure))
+        self._emit(events.Refused(failure))
 
 
 async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:

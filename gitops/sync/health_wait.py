@@ -12,10 +12,10 @@ from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, UnreachableError
 from gitops.model.health import Health, HealthWord
 from gitops.ports import Clock, Cluster
-from gitops.sync.diagnostics import Doctor
+from gitops.sync.diagnostics import Diagnostics
 
 T = TypeVar("T")
-Tell = Callable[[ResourceKey, Health], None]
+Emit = Callable[[ResourceKey, Health], None]
 # Answers to a list or watch that are no reason to give up: no right to watch, too old a version, a server in trouble.
 _PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
 # How long to wait before a watch that ended, or may not be had, is tried again.
@@ -55,9 +55,9 @@ class HealthWait:
         self,
         cluster: Cluster,
         clock: Clock,
-        doctor: Doctor,
+        diagnostics: Diagnostics,
         labels: str,
-        tell: Tell,
+        emit: Emit,
         own: tuple[HealthRule, ...] = (),
         free: Callable[[ResourceKey], Awaitable[None]] | None = None,
         *,
@@ -71,10 +71,10 @@ class HealthWait:
         """
         self._cluster = cluster
         self._clock = clock
-        self._doctor = doctor
+        self._diagnostics = diagnostics
         self._own = own
         self._labels = labels
-        self._tell = tell
+        self._emit = emit
         self._free = free
         self._to_end = to_end
         self._who_changed = changed
@@ -104,7 +104,9 @@ class HealthWait:
             await asyncio.gather(*(self._look(group, keys) for group, keys in _grouped(live).items()))
         groups = _grouped(self._unsettled())
         watches = [asyncio.create_task(self._follow(group, keys)) for group, keys in groups.items()]
-        watches += [asyncio.create_task(self._examine(key)) for key in self._unsettled() if self._doctor.can_look(key)]
+        watches += [
+            asyncio.create_task(self._examine(key)) for key in self._unsettled() if self._diagnostics.can_look(key)
+        ]
         watches.append(asyncio.create_task(self._give_up_what_is_lost()))
         try:
             while self._unsettled() and not any(health.has_failed for health in self.healths.values()):
@@ -137,7 +139,7 @@ class HealthWait:
     def _see(self, key: ResourceKey, health: Health) -> None:
         if self.healths.get(key) != health:
             self.healths[key] = health
-            self._tell(key, health)
+            self._emit(key, health)
             self._changed.set()
 
     async def _follow(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> None:
@@ -166,7 +168,7 @@ class HealthWait:
                     self._judge(key_of(event.body), event.body, keys)
 
     async def _examine(self, key: ResourceKey) -> None:
-        """Tell why a workload is not healthy, and give up on one whose pods cannot recover before the deadline."""
+        """Emit why a workload is not healthy, and give up on one whose pods cannot recover before the deadline."""
         since: float | None = None
         told = ""
         pause = _FIRST_LOOK
@@ -179,12 +181,12 @@ class HealthWait:
             with contextlib.suppress(ApiError, UnreachableError):
                 if self._free is not None:
                     await self._free(key)
-                trouble = await self._doctor.trouble_of(key)
+                trouble = await self._diagnostics.trouble_of(key)
                 now = self._clock.monotonic()
                 since = None if trouble is None else now if since is None else since
                 if trouble is not None and trouble.in_a_word != told:
                     told, health = trouble.in_a_word, self.healths[key]
-                    self._tell(key, replace(health, message=f"{health.message}; {told}"))
+                    self._emit(key, replace(health, message=f"{health.message}; {told}"))
                 if trouble is not None and since is not None and trouble.is_final(now - since, key.kind):
                     self._see(key, Health(HealthWord.DEGRADED, "cannot become healthy", final=True))
 
@@ -227,7 +229,7 @@ class HealthWait:
                 health = replace(_DELETED, final=self.healths[key].final)
             elif health == _UNSEEN:
                 with contextlib.suppress(ApiError):  # without the right to read events
-                    health = await self._doctor.end_of(key, self._last[key])
+                    health = await self._diagnostics.end_of(key, self._last[key])
             self._see(key, health or _UNSEEN)
 
     async def _answer_to(self, question: Awaitable[T]) -> T:

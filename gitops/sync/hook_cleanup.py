@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gitops.engine.annotations import ignores_health
-from gitops.engine.deletion import is_precious
+from gitops.engine.deletion import holds_data
 from gitops.engine.health import health_of
 from gitops.engine.hooks import body_when_ended, is_of_sync, leaves_something
 from gitops.manifests.key import ResourceKey
@@ -13,7 +13,7 @@ from gitops.model.plan import HookDelete, RunHook
 from gitops.ports import Cluster
 
 
-async def tidy_hooks(
+async def clean_up_hooks(
     cluster: Cluster, hooks: Iterable[RunHook], sync: str, own: tuple[HealthRule, ...]
 ) -> frozenset[ResourceKey]:
     """After the sync with the id `sync`: delete its hooks as their policies say, give the Jobs that stay their TTL.
@@ -27,7 +27,7 @@ async def tidy_hooks(
             continue
         succeeded = ignores_health(live) or health_of(live, own).is_settled
         body = body_when_ended(hook, live, sync)
-        if is_precious(hook.key, live):
+        if holds_data(hook.key, live):
             continue
         if (HookDelete.SUCCEEDED if succeeded else HookDelete.FAILED) in hook.delete:
             await cluster.delete(hook.key, uid=live["metadata"]["uid"])

@@ -12,15 +12,15 @@ from gitops.model.application import Application
 from gitops.model.audit import Anchor
 from gitops.model.errors import ApiError, ClusterError, UnreachableError
 from gitops.ports import Store
-from gitops.sync.context import Outside
+from gitops.sync.context import SyncContext
 
 _TRIES = 8
 
 
-async def read_inventory(outside: Outside, app: Application) -> Inventory:
+async def read_inventory(context: SyncContext, app: Application) -> Inventory:
     """What the cluster remembers of this Application. Raises ManifestError when the parent is not one of ours."""
     parent = parent_key(app.name, app.destination.namespace)
-    return read_parent(await outside.cluster.get(parent), app.identity, parent)
+    return read_parent(await context.cluster.get(parent), app.identity, parent)
 
 
 def is_sealed(store: Store, inventory: Inventory) -> bool:
@@ -38,17 +38,17 @@ def narrowed(store: Store | None, found: list[Inventory]) -> list[Inventory]:
     return sealed if len(sealed) == 1 else found
 
 
-async def write_inventory(outside: Outside, inventory: Inventory, base: Inventory) -> Inventory:
+async def write_inventory(context: SyncContext, inventory: Inventory, base: Inventory) -> Inventory:
     """Record `inventory`, which was made of `base` as it was read or written last, sealed; what is recorded then.
 
     Two runners may be at one Application: what the other one has recorded since is kept (`merged`).
     """
-    cluster = outside.cluster
+    cluster = context.cluster
     failures = 0
     while True:
         try:
             if base.exists:
-                body = parent_body(replace(inventory, version=base.version), outside.version, outside.store.seal)
+                body = parent_body(replace(inventory, version=base.version), context.version, context.store.seal)
                 stored = await cluster.apply(inventory.parent, body, force=True)
                 return replace(inventory, exists=True, version=stored["metadata"]["resourceVersion"])
             # An apply would write onto what another runner makes at this moment; a create never does.
@@ -65,7 +65,7 @@ async def write_inventory(outside: Outside, inventory: Inventory, base: Inventor
 
 
 async def keep_anchor(
-    outside: Outside, parent: ResourceKey, application: str, head: Anchor | None, last: LastSync | None = None
+    context: SyncContext, parent: ResourceKey, application: str, head: Anchor | None, last: LastSync | None = None
 ) -> None:
     """Have the inventory remember the newest audit entry, where nothing else was written since: a cut-off tail shows.
 
@@ -73,8 +73,8 @@ async def keep_anchor(
     What the cluster refuses here is no failure of what was done.
     """
     with contextlib.suppress(ClusterError, ManifestError):
-        now = read_parent(await outside.cluster.get(parent, fresh=True), application, parent)
+        now = read_parent(await context.cluster.get(parent, fresh=True), application, parent)
         is_older = now.anchor is None or head is None or now.anchor.store != head.store or now.anchor.seq < head.seq
         says_more = is_older or (last is not None and last != now.last)
         if now.exists and now.application == application and head is not None and says_more:
-            await write_inventory(outside, replace(now, anchor=head, last=last or now.last), now)
+            await write_inventory(context, replace(now, anchor=head, last=last or now.last), now)

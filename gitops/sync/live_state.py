@@ -49,10 +49,10 @@ async def owned_state(cluster: Cluster, inventory: Inventory) -> tuple[dict[Reso
 async def _state(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory: Inventory) -> dict[ResourceKey, Body]:
     found = await _listed(cluster, wanted, inventory) if inventory.exists else {}
     rest = [key for key in wanted if key not in found]
-    return found | await by_name(cluster, {key: wanted[key] for key in rest})
+    return found | await read_by_name(cluster, {key: wanted[key] for key in rest})
 
 
-async def by_name(
+async def read_by_name(
     cluster: Cluster, wanted: Mapping[ResourceKey, str], *, fresh: bool = False
 ) -> dict[ResourceKey, Body]:
     """Each object that exists, asked for one by one and at most 32 at a time."""

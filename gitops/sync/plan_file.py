@@ -14,14 +14,14 @@ from gitops.manifests.key import Body
 from gitops.model.errors import ConfigError
 from gitops.model.plan import Change, Prune
 from gitops.model.revision import short
-from gitops.sync.context import Planned
+from gitops.sync.context import PlannedSync
 
 _VERSION = 1
 # What scrypt takes: about 50 ms and 16 MB for each Secret.
 _COST = {"n": 2**14, "r": 8, "p": 1}
 
 
-def plan_facts(planned: Planned) -> dict[str, Any]:
+def plan_facts(planned: PlannedSync) -> dict[str, Any]:
     """The plan as JSON values."""
     salt = secrets.token_hex(16)
     return {
@@ -35,7 +35,7 @@ def plan_facts(planned: Planned) -> dict[str, Any]:
     }
 
 
-def moved_since(saved: Any, planned: Planned) -> list[str]:
+def moved_since(saved: Any, planned: PlannedSync) -> list[str]:
     """What is no longer as it was when `saved` (plan_facts) was made; [] when it still fits.
 
     Raises ConfigError when it is no plan file, or the plan of another Application.
@@ -59,11 +59,11 @@ def moved_since(saved: Any, planned: Planned) -> list[str]:
     return moved
 
 
-def _digests(planned: Planned, salt: str) -> dict[str, str]:
+def _digests(planned: PlannedSync, salt: str) -> dict[str, str]:
     return {str(change.key): _digest(planned, change, salt) for change in planned.plan.changes}
 
 
-def _digest(planned: Planned, change: Change, salt: str) -> str:
+def _digest(planned: PlannedSync, change: Change, salt: str) -> str:
     live: Body = planned.at.live.get(change.key) or {}
     desired: Body = {} if isinstance(change, Prune) else change.body
     found = pair_digest(desired, live)

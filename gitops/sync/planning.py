@@ -14,27 +14,27 @@ from gitops.engine.desired import rendered_set
 from gitops.engine.inventory import Inventory, handed_over
 from gitops.engine.order import is_namespace
 from gitops.engine.plan import creations, make_plan, selected
-from gitops.engine.plan_input import Situation
+from gitops.engine.plan_input import PlanInput
 from gitops.model.application import Application, PolicyOptions
 from gitops.model.errors import ConfigError, UnknownKindError
 from gitops.model.finding import Finding
 from gitops.model.plan import Obstacle, ObstacleKind
 from gitops.model.rendered import RenderedSet
-from gitops.sync.context import Outside, Planned, Request
-from gitops.sync.dry_run import answered, try_out
+from gitops.sync.context import PlannedSync, Request, SyncContext
+from gitops.sync.dry_run import answered, dry_run_changes
 from gitops.sync.inventories import inventories
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.live_state import live_state
 from gitops.sync.namespace import namespace_to_make
-from gitops.sync.relocation import moved_from
+from gitops.sync.relocation import relocation_obstacles
 from gitops.sync.standing import reason_unready
 
 
-async def plan_sync(request: Request, outside: Outside) -> Planned:
+async def plan_sync(request: Request, context: SyncContext) -> PlannedSync:
     """Render what the source holds now, and plan. Raises a GitopsError for whatever keeps a plan from being made."""
-    rendered, source = await render_source(request, outside)
+    rendered, source = await render_source(request, context)
     _check_resources(request.options.resources, rendered)
-    return await plan_rendered(request, outside, rendered, source)
+    return await plan_rendered(request, context, rendered, source)
 
 
 def _check_resources(resources: tuple[str, ...], rendered: RenderedSet) -> None:
@@ -47,34 +47,34 @@ def _check_resources(resources: tuple[str, ...], rendered: RenderedSet) -> None:
             raise ConfigError(f"--resource {text}: it is a hook, and those run with a sync of the whole Application")
 
 
-async def render_source(request: Request, outside: Outside, sha: str = "") -> tuple[RenderedSet, str]:
+async def render_source(request: Request, context: SyncContext, sha: str = "") -> tuple[RenderedSet, str]:
     """The desired state of the source at its target revision (or at `sha`, a past one), and the source's name."""
-    checkout = await outside.source.checkout(request.app.source, sha)
+    checkout = await context.source.checkout(request.app.source, sha)
     app = replace(request.app, source=replace(request.app.source, path=checkout.path))
-    manifests = await outside.rendering(lambda: outside.render(checkout.tree, app))
-    kinds = await outside.cluster.kinds()
+    manifests = await context.rendering(lambda: context.render(checkout.tree, app))
+    kinds = await context.cluster.kinds()
     namespace = request.app.destination.namespace
     of_kinds = partial(
         rendered_set,
         checkout.read_revision,
         manifests,
         namespace=namespace,
-        apart=outside.takes_children,
+        apart=context.takes_children,
         is_new=not sha,
     )
     try:
         return of_kinds(kinds=kinds), checkout.source
     except UnknownKindError:  # somebody may have installed it since we asked what there is
-        return of_kinds(kinds=await outside.cluster.kinds(refresh=True)), checkout.source
+        return of_kinds(kinds=await context.cluster.kinds(refresh=True)), checkout.source
 
 
-async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSet, source: str) -> Planned:
+async def plan_rendered(request: Request, context: SyncContext, rendered: RenderedSet, source: str) -> PlannedSync:
     """Plan a set that is rendered already (a rollback starts here)."""
     app = request.app
-    inventory = await read_inventory(outside, app)
+    inventory = await read_inventory(context, app)
     if request.options.adopt and inventory.application != app.identity:
         inventory = handed_over(inventory, app.identity)
-    makes = None if inventory.exists else await namespace_to_make(outside.cluster, app, rendered)
+    makes = None if inventory.exists else await namespace_to_make(context.cluster, app, rendered)
     options = replace(
         request.options,
         prune=request.options.prune or app.sync.prune,
@@ -83,50 +83,50 @@ async def plan_rendered(request: Request, outside: Outside, rendered: RenderedSe
     # Who asks for one object may have no right to read the others.
     manifests = selected(rendered, options) if options.resources else rendered.manifests
     keys = inventory.keys if not options.resources else ()
-    kinds = await outside.cluster.kinds()
+    kinds = await context.cluster.kinds()
     groups = {(found.key.group, found.key.kind) for found in manifests}
     served = {group: frozenset(kinds.versions(*group)) for group in groups}
-    live = await live_state(outside.cluster, manifests, keys, inventory)
-    tenants = await _tenants_of(outside, rendered, inventory)
+    live = await live_state(context.cluster, manifests, keys, inventory)
+    tenants = await _tenants_of(context, rendered, inventory)
     at, answers = await answered(
-        outside, Situation(app, rendered, live, inventory, options, tenants=tenants, served=served)
+        context, PlanInput(app, rendered, live, inventory, options, tenants=tenants, served=served)
     )
-    answers = {**answers, **await try_out(outside.cluster, creations(at, makes, answers.keys()))}
+    answers = {**answers, **await dry_run_changes(context.cluster, creations(at, makes, answers.keys()))}
     plan = replace(make_plan(at, answers), makes=makes)
     plan = replace(plan, id=plan_id(plan, at.live))
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)
     if unconfirmed:
         plan = replace(plan, predicted=f"predicted here, since the server refused a dry-run: {', '.join(unconfirmed)}")
-    findings, more = _rules(app, rendered, outside.clock.now())
+    findings, more = _rules(app, rendered, context.clock.now())
     asks = not options.confirm or options.shown is not None
-    more += await moved_from(outside, app, source) if asks and not inventory.exists else ()
-    more += await _unready(outside, app) if asks and plan.changes else ()
+    more += await relocation_obstacles(context, app, source) if asks and not inventory.exists else ()
+    more += await _unready(context, app) if asks and plan.changes else ()
     more = tuple(item for item in more if item.kind is ObstacleKind.POLICY or not options.confirms(item.reason))
-    return Planned(at, plan, decide(at, plan, source, more), source, findings)
+    return PlannedSync(at, plan, decide(at, plan, source, more), source, findings)
 
 
-async def _unready(outside: Outside, app: Application) -> tuple[Obstacle, ...]:
+async def _unready(context: SyncContext, app: Application) -> tuple[Obstacle, ...]:
     """The Applications that this one depends on and that are not healthy at their current revision."""
     found = []
     for name in app.dependsOn:
-        reason = await _reason_unready(outside, name if "/" in name else f"{app.namespace}/{name}")
+        reason = await _reason_unready(context, name if "/" in name else f"{app.namespace}/{name}")
         if reason:
             found.append(Obstacle(ObstacleKind.DEPENDENCY, None, f"{app.identity} depends on {name}: {reason}"))
     return tuple(found)
 
 
-async def _reason_unready(outside: Outside, application: str) -> str:
+async def _reason_unready(context: SyncContext, application: str) -> str:
     """In words; who acts for a service account is told no more of another Application's objects than how they are."""
-    reason = await reason_unready(outside.everyone or outside.cluster, outside.store, application)
-    return reason.partition(":")[0] if outside.everyone is not None else reason
+    reason = await reason_unready(context.everyone or context.cluster, context.store, application)
+    return reason.partition(":")[0] if context.everyone is not None else reason
 
 
-async def _tenants_of(outside: Outside, rendered: RenderedSet, inventory: Inventory) -> dict[str, tuple[str, ...]]:
+async def _tenants_of(context: SyncContext, rendered: RenderedSet, inventory: Inventory) -> dict[str, tuple[str, ...]]:
     """The Applications with an inventory in each namespace that is owned and left the source."""
     spaces = [key for key in inventory.keys - rendered.keys if is_namespace(key)]
     found: dict[str, tuple[str, ...]] = {}
     for space in spaces:
-        there = await inventories(outside.everyone or outside.cluster, "", space.name, skip_unreadable=True)
+        there = await inventories(context.everyone or context.cluster, "", space.name, skip_unreadable=True)
         found[space.name] = tuple(sorted({one.application for one in there}))
     return found
 

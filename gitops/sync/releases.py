@@ -14,7 +14,7 @@ from gitops.model.errors import ConfigError, ManifestError, RenderError, SourceE
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.sync.context import Outside, Request
+from gitops.sync.context import Request, SyncContext
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.planning import render_source
 
@@ -42,11 +42,11 @@ def known_releases(stored: list[Release], inventory: Inventory, cluster: str) ->
     return [known[number] for number in sorted(known, reverse=True)]
 
 
-async def release_of(request: Request, outside: Outside, number: int) -> tuple[Inventory, Release]:
+async def release_of(request: Request, context: SyncContext, number: int) -> tuple[Inventory, Release]:
     """The inventory, and the release of this number. Raises ConfigError for one that is not known."""
-    inventory = await read_inventory(outside, request.app)
-    stored = await outside.store.releases(request.app.identity, outside.cluster.name)
-    releases = known_releases(stored, inventory, outside.cluster.name)
+    inventory = await read_inventory(context, request.app)
+    stored = await context.store.releases(request.app.identity, context.cluster.name)
+    releases = known_releases(stored, inventory, context.cluster.name)
     found = next((one for one in releases if one.number == number), None)
     if found is None:
         known = ", ".join(str(one.number) for one in releases) or "none"
@@ -61,20 +61,20 @@ def remembered(releases: list[Release]) -> tuple[PastRelease, ...]:
     )
 
 
-async def release_set(request: Request, outside: Outside, digest: str, revision: Revision) -> RenderedSet:
+async def release_set(request: Request, context: SyncContext, digest: str, revision: Revision) -> RenderedSet:
     """What `revision` rendered to when it was released.
 
     Raises SourceError where that cannot be had any more, or where nothing but the inventory says that it was one.
     """
-    stored = await stored_set(request, outside, digest)
+    stored = await stored_set(request, context, digest)
     if stored is not None:
         return replace(stored, revision=revision)  # other commits may have rendered to the same
     lost = f"this store does not hold what {revision} rendered to"
     if not revision.is_commit:
         raise SourceError(f"{lost}, and that was made of files that were in no commit")
     try:
-        await _check_is_ours(request, outside, revision)
-        rendered, _ = await render_source(request, outside, revision.sha)
+        await _check_is_ours(request, context, revision)
+        rendered, _ = await render_source(request, context, revision.sha)
     except (SourceError, RenderError, ConfigError, ManifestError) as exc:
         raise SourceError(f"{lost}, and it cannot be rendered again: {exc}") from exc
     if rendered.digest != digest:
@@ -82,14 +82,14 @@ async def release_set(request: Request, outside: Outside, digest: str, revision:
             f"{lost}, and the commit renders to something else now (its renderer, values or bases changed)"
         )
     rendered = replace(rendered, revision=revision)
-    await outside.store.save_rendered(rendered)
+    await context.store.save_rendered(rendered)
     return rendered
 
 
-async def _check_is_ours(request: Request, outside: Outside, revision: Revision) -> None:
+async def _check_is_ours(request: Request, context: SyncContext, revision: Revision) -> None:
     """Raise SourceError for a commit that the source's target does not lead to."""
     source = request.app.source
-    if not (request.believes_inventory or await outside.source.in_history(source, revision.sha)):
+    if not (request.believes_inventory or await context.source.in_history(source, revision.sha)):
         raise SourceError(
             f"{source.targetRevision or 'the default branch'} does not descend from it, and only the inventory says "
             "that it was a release, which anybody may write who may edit ConfigMaps (gitops rollback --confirm takes "
@@ -97,17 +97,17 @@ async def _check_is_ours(request: Request, outside: Outside, revision: Revision)
         )
 
 
-async def stored_set(request: Request, outside: Outside, digest: str) -> RenderedSet | None:
+async def stored_set(request: Request, context: SyncContext, digest: str) -> RenderedSet | None:
     """The set that is stored, if this very Application has had it: another one's may hold what is not for it."""
-    application, cluster = request.app.identity, outside.cluster.name
-    known = any(one.digest == digest for one in await outside.store.releases(application))
+    application, cluster = request.app.identity, context.cluster.name
+    known = any(one.digest == digest for one in await context.store.releases(application))
     if not known:
-        events = await outside.store.events(application, cluster)
+        events = await context.store.events(application, cluster)
         known = any(event.fact == "sync.started" and event.detail.get("digest") == digest for event in events)
-    return await outside.store.rendered(digest) if known else None
+    return await context.store.rendered(digest) if known else None
 
 
-async def synced_set(request: Request, outside: Outside, inventory: Inventory) -> RenderedSet:
+async def synced_set(request: Request, context: SyncContext, inventory: Inventory) -> RenderedSet:
     """What the Application was synced to last. Raises SourceError where that cannot be had."""
     digest = inventory.synced
     if not digest:
@@ -115,8 +115,8 @@ async def synced_set(request: Request, outside: Outside, inventory: Inventory) -
     known = (inventory.healthy, *inventory.releases)
     revision = next((Revision(one.revision, one.ref) for one in known if one and one.digest == digest), None)
     if revision is not None:
-        return await release_set(request, outside, digest, revision)
-    stored = await stored_set(request, outside, digest)
+        return await release_set(request, context, digest, revision)
+    stored = await stored_set(request, context, digest)
     if stored is None:
         raise SourceError("this store does not hold what it was synced to (sync it from here once)")
     return stored

@@ -18,60 +18,60 @@ from gitops.model.release import Quarantine
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Outcome, SyncResult
 from gitops.model.revision import Revision
-from gitops.sync import events as news
-from gitops.sync.audit import Journal
-from gitops.sync.context import Outside, Planned, Request
+from gitops.sync import events
+from gitops.sync.audit import AuditTrail
+from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.inventory_store import read_inventory, write_inventory
 from gitops.sync.planning import plan_rendered
 from gitops.sync.releases import release_set
-from gitops.sync.run_sync import carry_out
+from gitops.sync.run_sync import run_sync
 
 _LEAST_SECONDS = 120.0
 _LONGEST_REASON = 2000  # the inventory holds a megabyte in all; the audit log has the whole of it
 
 
 async def roll_back(
-    request: Request, outside: Outside, failed: Planned, result: SyncResult, journal: Journal
+    request: Request, context: SyncContext, failed: PlannedSync, result: SyncResult, journal: AuditTrail
 ) -> SyncResult:
     """`result` is FAILED; the answer is ROLLED_BACK, or FAILED with the reason why there is no way back."""
     no_way = _no_way_back(request, failed, result)
-    if no_way or not (result.changed or await _was_begun(request, outside, failed, result)):
+    if no_way or not (result.changed or await _was_begun(request, context, failed, result)):
         no_way = no_way or "nothing was changed"
         return replace(result, message=f"{result.message} ({no_way})")
-    if await _is_not_its_doing(request, outside, failed, result):
+    if await _is_not_its_doing(request, context, failed, result):
         no_way = "not rolled back: so it was before this sync, which does not touch it"
         return replace(result, message=f"{result.message} ({no_way})")
     healthy = failed.at.inventory.healthy
     assert healthy is not None  # by _no_way_back
     reason = shortened(result.message, _LONGEST_REASON)
-    outside.tell(news.RollingBack(reason, healthy.revision))
+    context.emit(events.RollingBack(reason, healthy.revision))
     await journal.note("rollback.started", healthy.revision, reason=reason, failed=failed.plan.revision.sha)
     quarantine = Quarantine(failed.plan.revision.sha, failed.plan.digest, reason, journal.now())
     back = _back(request, _fresh(failed, result), None if request.options.resources else quarantine)
-    return await _go_back(back, outside, result, healthy, _left_behind(failed), failed.source, journal)
+    return await _go_back(back, context, result, healthy, _left_behind(failed), failed.source, journal)
 
 
-async def finish_rollback(request: Request, outside: Outside, inventory: Inventory) -> SyncResult:
-    """Go on with a rollback that was killed on its way (`inventory.going_back`): ROLLED_BACK, or FAILED."""
-    to, found = inventory.going_back, inventory.quarantine
+async def finish_rollback(request: Request, context: SyncContext, inventory: Inventory) -> SyncResult:
+    """Go on with a rollback that was killed on its way (`inventory.rollback_target`): ROLLED_BACK, or FAILED."""
+    to, found = inventory.rollback_target, inventory.quarantine
     assert to is not None  # the caller asked because of it
     if found is not None and found.by:  # a person began it, and the audit log says so
         request = replace(request, actor=f"{found.by} (gone on with by {request.actor})")
-    journal = Journal(request, outside, inventory)
+    journal = AuditTrail(request, context, inventory)
     left = found or Quarantine("", "", "a rollback was begun", journal.now())
-    outside.tell(news.RollingBack(left.reason, to.revision))
+    context.emit(events.RollingBack(left.reason, to.revision))
     await journal.note("rollback.started", to.revision, reason=f"goes on: {left.reason}", failed=left.revision)
     plan = Plan(request.app.identity, Revision(left.revision, ""), left.digest, ())
     result = SyncResult(Outcome.FAILED, plan, message=left.reason)
-    back = _back(replace(request, options=PlanOptions()), inventory.fresh, left)
-    came_from = await outside.store.rendered(left.digest) if inventory.unfinished <= {left.digest} else None
-    return await _go_back(back, outside, result, to, came_from, inventory.source, journal, goes_on=True)
+    back = _back(replace(request, options=PlanOptions()), inventory.being_created, left)
+    came_from = await context.store.rendered(left.digest) if inventory.partially_applied <= {left.digest} else None
+    return await _go_back(back, context, result, to, came_from, inventory.source, journal, goes_on=True)
 
 
-def _left_behind(failed: Planned) -> RenderedSet | None:
+def _left_behind(failed: PlannedSync) -> RenderedSet | None:
     """The set that failed, where all else that is there is the release: only what differs is to be undone then."""
     before = failed.at.inventory
-    is_all = before.unfinished <= {failed.plan.digest} and before.going_back is None
+    is_all = before.partially_applied <= {failed.plan.digest} and before.rollback_target is None
     is_from_release = before.healthy is not None and before.synced == before.healthy.digest
     return failed.at.rendered if is_all and is_from_release else None
 
@@ -93,12 +93,12 @@ def _back(request: Request, fresh: frozenset[ResourceKey], quarantine: Quarantin
 
 async def _go_back(
     back: Request,
-    outside: Outside,
+    context: SyncContext,
     result: SyncResult,
     to: LastHealthy,
     came_from: RenderedSet | None,
     source: str,
-    journal: Journal,
+    journal: AuditTrail,
     *,
     goes_on: bool = False,
 ) -> SyncResult:
@@ -108,10 +108,10 @@ async def _go_back(
     """
     try:
         failed = frozenset(failure.key for failure in result.failures if failure.key)
-        planned = await _plan_back(back, outside, to, came_from, source, failed)
+        planned = await _plan_back(back, context, to, came_from, source, failed)
         if planned.plan.obstacles:
             raise GitopsError("; ".join(item.reason for item in planned.plan.obstacles))
-        undone = await carry_out(back, outside, planned, journal)
+        undone = await run_sync(back, context, planned, journal)
         if undone.outcome is not Outcome.SYNCED:
             raise GitopsError(undone.message)
     except UnreachableError as exc:  # no failure of the way back: whoever comes next goes on with it
@@ -119,11 +119,11 @@ async def _go_back(
     except GitopsError as exc:
         if goes_on and isinstance(exc, SourceError):
             raise
-        return await _stuck(back, outside, result, journal, str(exc))
+        return await _stuck(back, context, result, journal, str(exc))
     return replace(result, outcome=Outcome.ROLLED_BACK, rollback=undone)
 
 
-def _no_way_back(request: Request, failed: Planned, result: SyncResult) -> str:
+def _no_way_back(request: Request, failed: PlannedSync, result: SyncResult) -> str:
     healthy = failed.at.inventory.healthy
     if request.app.sync.rollback == "never":
         return "not rolled back: sync.rollback is never"
@@ -136,7 +136,7 @@ def _no_way_back(request: Request, failed: Planned, result: SyncResult) -> str:
     return ""
 
 
-async def _is_not_its_doing(request: Request, outside: Outside, failed: Planned, result: SyncResult) -> bool:
+async def _is_not_its_doing(request: Request, context: SyncContext, failed: PlannedSync, result: SyncResult) -> bool:
     """True when all that failed was unhealthy before, and neither this sync nor the way back changes it."""
     at, healthy = failed.at, failed.at.inventory.healthy
     written = {change.key for change in failed.plan.changes if not _is_made_again(change)}
@@ -147,7 +147,7 @@ async def _is_not_its_doing(request: Request, outside: Outside, failed: Planned,
     assert healthy is not None  # by _no_way_back
     try:
         back = _back(request, _fresh(failed, result))
-        plan = (await _plan_back(back, outside, healthy, _left_behind(failed), failed.source)).plan
+        plan = (await _plan_back(back, context, healthy, _left_behind(failed), failed.source)).plan
     except GitopsError:
         return False
     undone = {change.key for change in plan.changes}
@@ -159,7 +159,7 @@ def _is_made_again(change: Change) -> bool:
     return isinstance(change, Recreate) and change.reason == BEING_DELETED
 
 
-async def _was_begun(request: Request, outside: Outside, failed: Planned, result: SyncResult) -> bool:
+async def _was_begun(request: Request, context: SyncContext, failed: PlannedSync, result: SyncResult) -> bool:
     """A sync that is gone on with after a kill may find nothing to change: what it had changed, the way back shows.
 
     What others changed meanwhile is drift, which is no reason to give the revision up.
@@ -169,7 +169,7 @@ async def _was_begun(request: Request, outside: Outside, failed: Planned, result
         return False
     try:
         back = _back(request, _fresh(failed, result))
-        plan = (await _plan_back(back, outside, inventory.healthy, _left_behind(failed), failed.source)).plan
+        plan = (await _plan_back(back, context, inventory.healthy, _left_behind(failed), failed.source)).plan
     except GitopsError:
         return False
     return any(_is_of_ours(change) for change in plan.changes)
@@ -189,39 +189,41 @@ def _is_of_ours(change: Change) -> bool:
 
 async def _plan_back(
     back: Request,
-    outside: Outside,
+    context: SyncContext,
     to: LastHealthy,
     came_from: RenderedSet | None,
     source: str,
     awaited: frozenset[ResourceKey] = frozenset(),
-) -> Planned:
+) -> PlannedSync:
     """Only what the two sets have otherwise: anything else is drift, which is not for a rollback to judge.
 
     `awaited` failed, and must be healthy again although it is the same in both: what it uses may not be.
     """
-    rendered = await release_set(back, outside, to.digest, Revision(to.revision, to.ref))
+    rendered = await release_set(back, context, to.digest, Revision(to.revision, to.ref))
     if came_from is not None:
         there = {manifest.key: manifest.body for manifest in came_from.manifests}
         only = frozenset(found.key for found in rendered.manifests if there.get(found.key) != found.body)
         back = replace(back, options=replace(back.options, only=only, awaited=awaited))
-    return await plan_rendered(back, outside, rendered, source)
+    return await plan_rendered(back, context, rendered, source)
 
 
-def _fresh(failed: Planned, result: SyncResult) -> frozenset[ResourceKey]:
+def _fresh(failed: PlannedSync, result: SyncResult) -> frozenset[ResourceKey]:
     """What the sync made, and what one that was killed before it had made or was about to."""
-    return failed.at.inventory.fresh | {item.key for item in result.changed if item.verb == "created"}
+    return failed.at.inventory.being_created | {item.key for item in result.changed if item.verb == "created"}
 
 
-async def _stuck(back: Request, outside: Outside, result: SyncResult, journal: Journal, reason: str) -> SyncResult:
+async def _stuck(
+    back: Request, context: SyncContext, result: SyncResult, journal: AuditTrail, reason: str
+) -> SyncResult:
     """The way back failed too: say both reasons, quarantine the revision all the same, and go no further."""
     await journal.note("rollback.failed", result.plan.revision.sha, reason=reason)
     try:
-        parent = await read_inventory(outside, back.app)
+        parent = await read_inventory(context, back.app)
         stuck = (
             replace(back.quarantine, stuck=shortened(reason, _LONGEST_REASON)) if back.quarantine else parent.quarantine
         )
-        marked = journal.anchored(replace(parent, quarantine=stuck, going_back=None))
-        await write_inventory(outside, marked, parent)
+        with_ownership = journal.anchored(replace(parent, quarantine=stuck, rollback_target=None))
+        await write_inventory(context, with_ownership, parent)
     except GitopsError as exc:
         reason = f"{reason}; the quarantine could not be recorded: {exc}"
     return replace(result, message=f"{result.message}; rolling back failed: {reason}")

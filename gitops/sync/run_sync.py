@@ -12,11 +12,11 @@ from gitops.engine.backends import called_services
 from gitops.engine.completed_jobs import ended
 from gitops.engine.health import health_of
 from gitops.engine.hooks import leaves_something, removes_itself
-from gitops.engine.inventory import BEGUN, PART_OF, HookRun, Inventory, LastHealthy, LastSync, claimed, marked
+from gitops.engine.inventory import BEGUN, PART_OF, HookRun, Inventory, LastHealthy, LastSync, claimed, with_ownership
 from gitops.engine.inventory_parent import read_parent
 from gitops.engine.overtaken import overtaken_inventory
 from gitops.engine.plan import all_hooks, has_deletion_hooks, hooks_of
-from gitops.engine.plan_input import Situation
+from gitops.engine.plan_input import PlanInput
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import Health, worst
@@ -25,14 +25,14 @@ from gitops.model.release import Release
 from gitops.model.result import Changed, Failure, Outcome, SyncResult, told_failures
 from gitops.model.revision import Revision
 from gitops.model.spec import spec_text
-from gitops.sync import events as news
-from gitops.sync.audit import Journal
-from gitops.sync.context import Outside, Planned, Request
-from gitops.sync.diagnostics import Doctor
+from gitops.sync import events
+from gitops.sync.audit import AuditTrail
+from gitops.sync.context import PlannedSync, Request, SyncContext
+from gitops.sync.diagnostics import Diagnostics
 from gitops.sync.executor import Execution, Progress
-from gitops.sync.hook_cleanup import tidy_hooks
+from gitops.sync.hook_cleanup import clean_up_hooks
 from gitops.sync.inventory_store import write_inventory
-from gitops.sync.live_state import by_name
+from gitops.sync.live_state import read_by_name
 from gitops.sync.namespace import make_namespace, namespace_exists
 from gitops.sync.planning import plan_rendered
 from gitops.sync.releases import known_releases, remembered
@@ -41,21 +41,25 @@ from gitops.sync.still_applied import StillApplied
 _MOST_UNFINISHED = 20  # that there are any is what counts
 
 
-async def carry_out(request: Request, outside: Outside, planned: Planned, journal: Journal) -> SyncResult:
+async def run_sync(request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail) -> SyncResult:
     """SYNCED, FAILED or OVERTAKEN; whichever, all that was applied is in the inventory. Raises LostClusterError."""
     at, plan = planned.at, planned.plan
     sha = plan.revision.sha
-    await outside.store.save_rendered(at.rendered)
+    await context.store.save_rendered(at.rendered)
     is_by_itself = at.options.back and at.options.prune_only is not None  # a rollback after a failure
     said: dict[str, Any] = {"confirmed": True} if at.options.confirm and not is_by_itself else {}
-    said |= {"formerly": at.inventory.formerly} if at.options.adopt and at.inventory.formerly else {}
+    said |= (
+        {"formerly": at.inventory.previous_application}
+        if at.options.adopt and at.inventory.previous_application
+        else {}
+    )
     said |= {"cluster": request.app.destination.cluster} if request.app.destination.cluster else {}
     await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
-    made = await _make_namespace(outside, planned, journal)
-    inventory = await _claim(request, outside, planned, journal)
-    execution = execution_of(request, outside, planned, journal, inventory)
+    made = await _make_namespace(context, planned, journal)
+    inventory = await _claim(request, context, planned, journal)
+    execution = execution_of(request, context, planned, journal, inventory)
     try:
-        async with outside.beside(planned, execution.progress.changed):
+        async with context.beside(planned, execution.progress.changed):
             unchanged, as_before = _untouched(request, planned)
             progress = await execution.run(plan, unchanged)
         if progress.failures:
@@ -72,7 +76,7 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         await journal.note("sync.interrupted", sha, **_done_so_far(execution.progress))
         raise
     if progress.has_waited and not progress.failures:
-        progress.failures += await _overtaken(request, outside, inventory, plan.digest)
+        progress.failures += await _overtaken(request, context, inventory, plan.digest)
     result = SyncResult(
         outcome=_outcome(progress),
         plan=plan,
@@ -83,13 +87,13 @@ async def carry_out(request: Request, outside: Outside, planned: Planned, journa
         or _told_before(as_before),
     )
     if result.outcome is Outcome.SYNCED:
-        await _settle(request, outside, planned, inventory, progress, journal)
+        await _settle(request, context, planned, inventory, progress, journal)
     else:
         failures = [{"object": str(item.key or ""), "reason": item.reason} for item in result.failures]
         fact = "sync.overtaken" if result.outcome is Outcome.OVERTAKEN else "sync.failed"
         await journal.note(fact, sha, changed=_changes(progress), failures=failures)
         with contextlib.suppress(ClusterError):  # the failure itself is what matters; the next try ends it then
-            await _end_hooks(request, outside, planned, inventory)
+            await _end_hooks(request, context, planned, inventory)
     return result
 
 
@@ -100,78 +104,78 @@ def _outcome(progress: Progress) -> Outcome:
     return Outcome.OVERTAKEN if all(one.overtaken for one in progress.failures) else Outcome.FAILED
 
 
-async def _overtaken(request: Request, outside: Outside, ours: Inventory, digest: str) -> list[Failure]:
+async def _overtaken(request: Request, context: SyncContext, ours: Inventory, digest: str) -> list[Failure]:
     """Another sync of the Application that came in between, whatever its objects look like: none of ours is healthy."""
-    now = read_parent(await outside.cluster.get(ours.parent, fresh=True), request.app.identity, ours.parent)
+    now = read_parent(await context.cluster.get(ours.parent, fresh=True), request.app.identity, ours.parent)
     who = overtaken_inventory(ours, digest, now) if now.exists else "the Application was deleted"
     return [Failure(None, f"another word came in between: {who}", overtaken=True)] if who else []
 
 
 def execution_of(
-    request: Request, outside: Outside, planned: Planned, journal: Journal, inventory: Inventory
+    request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail, inventory: Inventory
 ) -> Execution:
     at = planned.at
     return Execution(
-        outside.cluster,
-        outside.clock,
+        context.cluster,
+        context.clock,
         journal,
         # Pods may still run with the Secrets as they are live, and say those.
-        Doctor(outside.cluster, [*(found.body for found in at.rendered.manifests), *at.live.values()]),
-        outside.tell,
+        Diagnostics(context.cluster, [*(found.body for found in at.rendered.manifests), *at.live.values()]),
+        context.emit,
         labels=f"{PART_OF}={inventory.set_id}",
         seconds=request.app.sync.timeout,
         wait=request.wait,
         force=at.options.force_conflicts,
         own=request.app.health,
         called=called_services(at.rendered.manifests),
-        waiting=outside.waiting,
+        waiting=context.waiting,
         sync=inventory.hooks.id if inventory.hooks else "",
-        plan_again=partial(_plan_again, request, outside, planned),
-        still=StillApplied(outside.cluster, at, inventory),
+        plan_again=partial(_plan_again, request, context, planned),
+        still=StillApplied(context.cluster, at, inventory),
     )
 
 
 async def _plan_again(
-    request: Request, outside: Outside, planned: Planned, key: ResourceKey
+    request: Request, context: SyncContext, planned: PlannedSync, key: ResourceKey
 ) -> Change | Obstacle | None:
     options = replace(planned.at.options, only=frozenset({key}), prune_only=frozenset(), hooks=False)
-    plan = (await plan_rendered(replace(request, options=options), outside, planned.at.rendered, planned.source)).plan
+    plan = (await plan_rendered(replace(request, options=options), context, planned.at.rendered, planned.source)).plan
     return next((item for item in (*plan.changes, *plan.obstacles) if item.key == key), None)
 
 
-async def keep_spec(request: Request, outside: Outside, planned: Planned) -> None:
+async def keep_spec(request: Request, context: SyncContext, planned: PlannedSync) -> None:
     """Remember what the Application asks for and its source, where that is all that changed."""
     before = planned.at.inventory
     now = replace(before, spec=spec_text(request.app), source=planned.source)
     if not before.exists or before == now or request.quarantine is not None:
         return
     if before.source != now.source:
-        journal = Journal(request, outside, before)
+        journal = AuditTrail(request, context, before)
         sha = planned.plan.revision.sha
         await journal.note("source.changed", sha, before=before.source, source=now.source)
         now = journal.anchored(now)
-    await write_inventory(outside, now, before)
+    await write_inventory(context, now, before)
 
 
-async def _make_namespace(outside: Outside, planned: Planned, journal: Journal) -> tuple[Changed, ...]:
+async def _make_namespace(context: SyncContext, planned: PlannedSync, journal: AuditTrail) -> tuple[Changed, ...]:
     """The inventory goes into it; where it has a manifest, it is one of the plan's changes, and only comes early."""
     at = planned.at
     key = ResourceKey("", "Namespace", "", at.inventory.parent.namespace)
-    if at.inventory.exists or key in at.live or await namespace_exists(outside.cluster, key.name):
+    if at.inventory.exists or key in at.live or await namespace_exists(context.cluster, key.name):
         return ()
     own = next((found for found in at.rendered.manifests if found.key == key), None)
     if own is not None:
-        await make_namespace(outside.cluster, key, marked(own.body, key, at.inventory))
+        await make_namespace(context.cluster, key, with_ownership(own.body, key, at.inventory))
         return ()
     changes = [{"change": "create", "object": str(key)}]
     await journal.note("namespace.made", planned.plan.revision.sha, changes=changes)
-    await make_namespace(outside.cluster, key, None)
+    await make_namespace(context.cluster, key, None)
     made = Changed(key, "created")
-    outside.tell(news.Wrote(made))
+    context.emit(events.Wrote(made))
     return (made,)
 
 
-async def _claim(request: Request, outside: Outside, planned: Planned, journal: Journal) -> Inventory:
+async def _claim(request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail) -> Inventory:
     """Write down everything that is about to be ours before it is; nothing is written when it is there already."""
     at = planned.at
     # A sync of single objects claims only those: the rest would be told as missing.
@@ -181,7 +185,7 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
     spec = at.inventory.spec if request.quarantine else spec_text(request.app)
     hooks = _hook_run(planned)
     made = {change.key for change in planned.plan.changes if isinstance(change, Create)}
-    revision, to = planned.plan.revision, at.inventory.going_back
+    revision, to = planned.plan.revision, at.inventory.rollback_target
     if not at.options.back:
         to = None
     elif not at.options.resources and (to is None or to.digest != planned.plan.digest):
@@ -191,28 +195,28 @@ async def _claim(request: Request, outside: Outside, planned: Planned, journal: 
         fresh = {change.key for change in planned.plan.changes if isinstance(change, Prune)}
     inventory = replace(
         claimed(at.inventory, about, fresh),
-        unfinished=at.inventory.unfinished | _begun(planned),
+        partially_applied=at.inventory.partially_applied | _begun(planned),
         source=planned.source,
         spec=spec,
         hooks=hooks,
         quarantine=request.quarantine or at.inventory.quarantine,
-        going_back=to,
+        rollback_target=to,
     )
     if inventory == at.inventory and inventory.exists:
         return inventory
     begun = replace(inventory, last=LastSync(revision.sha, revision.ref, journal.now(), request.actor, BEGUN))
-    return await write_inventory(outside, journal.anchored(begun), at.inventory)
+    return await write_inventory(context, journal.anchored(begun), at.inventory)
 
 
-def _begun(planned: Planned) -> frozenset[str]:
+def _begun(planned: PlannedSync) -> frozenset[str]:
     """The set that is about to be carried out in part, unless it was carried out in full before."""
     at, plan = planned.at, planned.plan
     is_new = plan.changes and plan.digest != at.inventory.synced
-    is_counted = is_new and not at.options.back and len(at.inventory.unfinished) < _MOST_UNFINISHED
+    is_counted = is_new and not at.options.back and len(at.inventory.partially_applied) < _MOST_UNFINISHED
     return frozenset({plan.digest} if is_counted else ())
 
 
-def _hook_run(planned: Planned) -> HookRun | None:
+def _hook_run(planned: PlannedSync) -> HookRun | None:
     """A sync of the same set that was killed is gone on with; another one that runs hooks is a new one."""
     before, plan = planned.at.inventory.hooks, planned.plan
     if before is not None and before.digest == plan.digest:
@@ -221,31 +225,31 @@ def _hook_run(planned: Planned) -> HookRun | None:
     return HookRun(secrets.token_hex(8), plan.digest) if runs else None
 
 
-def _idle(at: Situation, changes: Iterable[Change]) -> set[ResourceKey]:
+def _idle(at: PlanInput, changes: Iterable[Change]) -> set[ResourceKey]:
     """Hooks that are not among `changes` and that no object is left of: they are not missing."""
     run = {change.key for change in changes}
     idle = (hook for hook in all_hooks(at) if hook.key not in run)
     return {hook.key for hook in idle if hook.key not in at.live or removes_itself(hook.body)}
 
 
-async def _end_hooks(request: Request, outside: Outside, planned: Planned, inventory: Inventory) -> None:
+async def _end_hooks(request: Request, context: SyncContext, planned: PlannedSync, inventory: Inventory) -> None:
     """A sync that failed has ended: the next one runs its hooks again."""
     if inventory.hooks is not None:
         ended_hooks = replace(inventory, hooks=None)
-        written = await write_inventory(outside, ended_hooks, inventory)
-        gone = await tidy_hooks(outside.cluster, hooks_of(planned.at), inventory.hooks.id, request.app.health)
+        written = await write_inventory(context, ended_hooks, inventory)
+        gone = await clean_up_hooks(context.cluster, hooks_of(planned.at), inventory.hooks.id, request.app.health)
         if gone:  # as it asked: that is not missing
-            await write_inventory(outside, replace(written, keys=written.keys - gone), written)
+            await write_inventory(context, replace(written, keys=written.keys - gone), written)
 
 
-def _untouched(request: Request, planned: Planned) -> tuple[dict[ResourceKey, Body], dict[ResourceKey, Health]]:
+def _untouched(request: Request, planned: PlannedSync) -> tuple[dict[ResourceKey, Body], dict[ResourceKey, Health]]:
     """What the plan does not write and must be healthy as well; and what was not before, and is not this sync's doing.
 
     After a sync that came to its end, what is unhealthy all the same (an autoscaler whose metrics went away, say) is no
     reason to call the next commit bad. Until one has, everything that is there may be a sync's work.
     """
     found, inventory = _unchanged(planned), planned.at.inventory
-    is_next = inventory.synced not in ("", planned.plan.digest) and not inventory.unfinished
+    is_next = inventory.synced not in ("", planned.plan.digest) and not inventory.partially_applied
     if not is_next or planned.at.options.back:
         return found, {}
     healths = {key: health_of(body, request.app.health) for key, body in found.items() if not ignores_health(body)}
@@ -258,7 +262,7 @@ def _told_before(as_before: Mapping[ResourceKey, Health]) -> str:
     return f"not healthy before either, and not touched: {', '.join(told)}" if told else ""
 
 
-def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
+def _unchanged(planned: PlannedSync) -> dict[ResourceKey, Body]:
     """Desired objects that are live and that the plan does not write."""
     at = planned.at
     if at.options.resources:
@@ -275,7 +279,12 @@ def _unchanged(planned: Planned) -> dict[ResourceKey, Body]:
 
 
 async def _settle(
-    request: Request, outside: Outside, planned: Planned, inventory: Inventory, progress: Progress, journal: Journal
+    request: Request,
+    context: SyncContext,
+    planned: PlannedSync,
+    inventory: Inventory,
+    progress: Progress,
+    journal: AuditTrail,
 ) -> None:
     """Record the release, then make the inventory exact: what is desired, and what is kept though it left."""
     at, plan = planned.at, planned.plan
@@ -285,59 +294,59 @@ async def _settle(
     await journal.note("sync.finished", plan.revision.sha, changed=_changes(progress), **seen)
     healthy, releases = inventory.healthy, inventory.releases
     if whole and request.wait:
-        stored = await outside.store.releases(inventory.application, outside.cluster.name)
-        known = known_releases(stored, inventory, outside.cluster.name)
+        stored = await context.store.releases(inventory.application, context.cluster.name)
+        known = known_releases(stored, inventory, context.cluster.name)
         if not known or known[0].digest != plan.digest:  # a repair of the present release is not a new one
-            new = _release(request, outside, planned, journal, health.word.value)
+            new = _release(request, context, planned, journal, health.word.value)
             new = replace(new, number=known[0].number + 1 if known else 1)
-            known = [await outside.store.add_release(new), *known]
+            known = [await context.store.add_release(new), *known]
         releases = remembered(known)
         healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
     keys = (at.rendered.keys - _idle(at, plan.changes)) | {kept.key for kept in plan.kept}
-    keys |= await _out_of_sight(outside, planned)
+    keys |= await _out_of_sight(context, planned)
     if not request.wait:  # nobody has seen what was deleted go
-        keys |= (await by_name(outside.cluster, dict.fromkeys((prune.key for prune in plan.prunes), ""))).keys()
+        keys |= (await read_by_name(context.cluster, dict.fromkeys((prune.key for prune in plan.prunes), ""))).keys()
     keys |= inventory.keys - at.inventory.keys - at.rendered.keys  # claimed by another runner meanwhile
-    if at.inventory.unfinished - {plan.digest}:  # whoever has begun that may still be about to make them
+    if at.inventory.partially_applied - {plan.digest}:  # whoever has begun that may still be about to make them
         keys |= at.inventory.keys - at.live.keys() - _idle(at, plan.changes)
     hooks = hooks_of(at) if whole else []
     settled = replace(
         inventory,
         hooks=inventory.hooks if not whole or any(leaves_something(hook) for hook in hooks) else None,
         keys=keys if whole else inventory.keys,
-        ended=ended(at.rendered.manifests) if whole else inventory.ended,
-        fresh=frozenset() if whole else at.inventory.fresh - {change.key for change in plan.changes},
-        unfinished=frozenset() if whole else inventory.unfinished,
+        completed_jobs=ended(at.rendered.manifests) if whole else inventory.completed_jobs,
+        being_created=frozenset() if whole else at.inventory.being_created - {change.key for change in plan.changes},
+        partially_applied=frozenset() if whole else inventory.partially_applied,
         synced=plan.digest if whole else inventory.synced,
         deletion_hooks=has_deletion_hooks(at) if whole else inventory.deletion_hooks,
         healthy=healthy,
         releases=releases,
-        going_back=None if whole else inventory.going_back,
+        rollback_target=None if whole else inventory.rollback_target,
         quarantine=request.quarantine if whole else inventory.quarantine,
         last=ended_sync(inventory, plan.revision, journal.now(), request.actor, Outcome.SYNCED),
     )
     if ResourceKey("", "Namespace", "", inventory.parent.namespace) in {prune.key for prune in plan.prunes}:
         return  # the inventory goes with the namespace that it is in
-    tidied = await write_inventory(outside, journal.anchored(settled), inventory)
+    tidied = await write_inventory(context, journal.anchored(settled), inventory)
     if whole and tidied.hooks is not None:
-        gone = await tidy_hooks(outside.cluster, hooks, tidied.hooks.id, request.app.health)
+        gone = await clean_up_hooks(context.cluster, hooks, tidied.hooks.id, request.app.health)
         exact = replace(tidied, hooks=None, keys=tidied.keys - gone)
-        await write_inventory(outside, exact, tidied)
+        await write_inventory(context, exact, tidied)
 
 
-async def _out_of_sight(outside: Outside, planned: Planned) -> set[ResourceKey]:
+async def _out_of_sight(context: SyncContext, planned: PlannedSync) -> set[ResourceKey]:
     """What is owned but of a kind that is not served now (its API is down): not seen is not the same as gone."""
-    kinds = await outside.cluster.kinds()
+    kinds = await context.cluster.kinds()
     pruned = {prune.key for prune in planned.plan.prunes}
     return {key for key in planned.at.inventory.keys - pruned if kinds.is_gone(key.group, key.kind)}
 
 
-def _release(request: Request, outside: Outside, planned: Planned, journal: Journal, health: str) -> Release:
+def _release(request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail, health: str) -> Release:
     app, plan = request.app, planned.plan
     return Release(
         number=0,
         application=planned.at.inventory.application,
-        cluster=outside.cluster.name,
+        cluster=context.cluster.name,
         revision=plan.revision.sha,
         ref=plan.revision.ref,
         digest=plan.digest,

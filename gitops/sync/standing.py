@@ -70,7 +70,7 @@ async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:
     live, refused = await owned_state(cluster, inventory)
     own = application_in(inventory).health
     unknown = {key: Member(key, Health(HealthWord.UNKNOWN, reason), "Unknown") for key, reason in refused.items()}
-    gone = {key: Member(key, ENDED, "Current") for key in inventory.ended.keys() - live.keys()}
+    gone = {key: Member(key, ENDED, "Current") for key in inventory.completed_jobs.keys() - live.keys()}
     known = gone | unknown
     members = (known.get(key) or _member(key, live.get(key), own) for key in sorted(inventory.keys))
     return Standing(inventory, tuple(members))

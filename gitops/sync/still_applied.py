@@ -7,7 +7,7 @@ from gitops.engine.diff import is_same
 from gitops.engine.hooks import removes_itself
 from gitops.engine.inventory import Inventory
 from gitops.engine.overtaken import overtaken_by, overtaken_fields
-from gitops.engine.plan_input import Situation
+from gitops.engine.plan_input import PlanInput
 from gitops.engine.predict import predict
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError
@@ -18,7 +18,7 @@ from gitops.sync.live_state import live_state
 class StillApplied:
     """Who has changed the objects of one sync since it applied them; hooks are not compared: each runs once."""
 
-    def __init__(self, cluster: Cluster, at: Situation, inventory: Inventory) -> None:
+    def __init__(self, cluster: Cluster, at: PlanInput, inventory: Inventory) -> None:
         self._cluster = cluster
         self._at = at
         self._inventory = inventory

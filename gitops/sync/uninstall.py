@@ -7,18 +7,18 @@ from dataclasses import replace
 
 from gitops.engine.deletion import reason_to_stay
 from gitops.engine.desired import digest_of
-from gitops.engine.inventory import ANNOTATIONS, LABELS, Inventory, is_held_by, is_ours, parent_key
+from gitops.engine.inventory import ANNOTATIONS, LABELS, Inventory, is_ours, is_owned_by, parent_key
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ApiError, SourceError
 from gitops.model.plan import Phase, Plan
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Failure, Hold, Outcome, SyncResult
 from gitops.model.revision import Revision
-from gitops.sync.audit import Journal
-from gitops.sync.context import Outside, Planned, Request, as_account
+from gitops.sync.audit import AuditTrail
+from gitops.sync.context import PlannedSync, Request, SyncContext, as_account
 from gitops.sync.deletion_hooks import deletion_set, run_deletion_hooks
 from gitops.sync.inventory_store import read_inventory
-from gitops.sync.live_state import by_name
+from gitops.sync.live_state import read_by_name
 from gitops.sync.planning import plan_rendered
 from gitops.sync.reconcile import sync_planned
 from gitops.sync.relocation import clusters_left, inventories_elsewhere
@@ -27,25 +27,25 @@ _POLL_SECONDS = 0.2
 _NOTHING = RenderedSet(Revision("", ""), (), digest_of(()))
 
 
-async def leave(request: Request, outside: Outside, *, keep: bool) -> SyncResult:
+async def uninstall(request: Request, context: SyncContext, *, keep: bool) -> SyncResult:
     """Delete what the Application owns and forget it; with `keep` only forget it.
 
     HELD by a guard; FAILED, with the inventory kept, while something does not go away in time.
     """
-    app, outside = request.app, as_account(outside, request.app)
+    app, context = request.app, as_account(context, request.app)
     parent = parent_key(app.name, app.destination.namespace)
-    inventory = await read_inventory(outside, app)
+    inventory = await read_inventory(context, app)
     result = SyncResult(Outcome.SYNCED, Plan(app.identity, _NOTHING.revision, _NOTHING.digest, ()))
     if not inventory.exists:
         return replace(result, outcome=Outcome.IN_SYNC, message="it owns nothing on this cluster")
     if inventory.application != app.identity:
         reason = f"{parent} is the inventory of Application {inventory.application}, not of {app.identity}"
         return replace(result, outcome=Outcome.HELD, message=reason)
-    journal = Journal(request, outside, inventory)
+    journal = AuditTrail(request, context, inventory)
     if keep:
-        failures = await _let_go(outside, inventory)
+        failures = await _let_go(context, inventory)
     else:
-        result, inventory, failures = await _prune_all(request, outside, inventory)
+        result, inventory, failures = await _prune_all(request, context, inventory)
         if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
             return result
     if failures:
@@ -53,15 +53,15 @@ async def leave(request: Request, outside: Outside, *, keep: bool) -> SyncResult
         reason = "; ".join(failure.reason for failure in failures)
         return replace(result, outcome=Outcome.FAILED, failures=tuple(failures), message=reason)
     await journal.note("application.deleted", "", kept=keep, objects=[str(key) for key in sorted(inventory.keys)])
-    await outside.cluster.delete(parent)
+    await context.cluster.delete(parent)
     return replace(result, outcome=Outcome.SYNCED)
 
 
-async def planned_deletion(request: Request, outside: Outside) -> Planned:
+async def planned_deletion(request: Request, context: SyncContext) -> PlannedSync:
     """What a deletion would prune, and what would hold it; changes nothing."""
-    outside = as_account(outside, request.app)
-    inventory = await read_inventory(outside, request.app)
-    return await plan_rendered(_going(request), outside, _NOTHING, inventory.source)
+    context = as_account(context, request.app)
+    inventory = await read_inventory(context, request.app)
+    return await plan_rendered(_going(request), context, _NOTHING, inventory.source)
 
 
 def _going(request: Request) -> Request:
@@ -69,60 +69,60 @@ def _going(request: Request) -> Request:
 
 
 async def _prune_all(
-    request: Request, outside: Outside, inventory: Inventory
+    request: Request, context: SyncContext, inventory: Inventory
 ) -> tuple[SyncResult, Inventory, list[Failure]]:
     """Its hooks, then the prunes under the guards, then its other hooks: how that ended, and what is left."""
     result = SyncResult(Outcome.SYNCED, Plan(request.app.identity, _NOTHING.revision, _NOTHING.digest, ()))
     with_hooks: RenderedSet | None = None
     try:
-        with_hooks = await deletion_set(request, outside, inventory)
+        with_hooks = await deletion_set(request, context, inventory)
     except SourceError as exc:
         if not request.options.confirm:
             return replace(result, outcome=Outcome.HELD, message=str(exc)), inventory, []
     going = _going(request)
     if with_hooks is not None:
-        planned = await plan_rendered(going, outside, _NOTHING, inventory.source)
+        planned = await plan_rendered(going, context, _NOTHING, inventory.source)
         if isinstance(planned.decision, Hold):
-            return await sync_planned(going, outside, planned), inventory, []
-        inventory, failures = await run_deletion_hooks(request, outside, inventory, with_hooks, Phase.PRE_DELETE)
+            return await sync_planned(going, context, planned), inventory, []
+        inventory, failures = await run_deletion_hooks(request, context, inventory, with_hooks, Phase.PRE_DELETE)
         if failures:
             return result, inventory, failures
-    planned = await plan_rendered(going, outside, _NOTHING, inventory.source)
-    result = await sync_planned(going, outside, planned)
+    planned = await plan_rendered(going, context, _NOTHING, inventory.source)
+    result = await sync_planned(going, context, planned)
     if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
         return result, inventory, []
     pruned = [prune.key for prune in planned.plan.prunes]
-    failures = await _not_gone(request, outside, pruned, inventory.application)
+    failures = await _not_gone(request, context, pruned, inventory.application)
     if with_hooks is not None and not failures:
-        inventory = await read_inventory(outside, request.app)
-        _, failures = await run_deletion_hooks(request, outside, inventory, with_hooks, Phase.POST_DELETE)
+        inventory = await read_inventory(context, request.app)
+        _, failures = await run_deletion_hooks(request, context, inventory, with_hooks, Phase.POST_DELETE)
     return result, inventory, failures
 
 
-async def _let_go(outside: Outside, inventory: Inventory) -> list[Failure]:
+async def _let_go(context: SyncContext, inventory: Inventory) -> list[Failure]:
     """Take our marks off everything that stays: it is nobody's then, and no later sync takes it for its own."""
     failures = []
-    for key, body in sorted((await by_name(outside.cluster, dict.fromkeys(inventory.keys, ""))).items()):
-        if not is_held_by(inventory, body, key):
+    for key, body in sorted((await read_by_name(context.cluster, dict.fromkeys(inventory.keys, ""))).items()):
+        if not is_owned_by(inventory, body, key):
             continue
         try:
-            await outside.cluster.remove_marks(key, LABELS, ANNOTATIONS)
+            await context.cluster.remove_marks(key, LABELS, ANNOTATIONS)
         except ApiError as exc:
             if exc.code != 404:
                 failures.append(Failure(key, f"{key}: its marks could not be taken off: {exc}"))
     return failures
 
 
-async def leave_everywhere(request: Request, outside: Outside) -> SyncResult:
+async def uninstall_everywhere(request: Request, context: SyncContext) -> SyncResult:
     """Delete what the Application owns, in the namespaces where it was before as well; HELD for another cluster."""
-    outside = as_account(outside, request.app)
-    places = [other.parent.namespace for other in await inventories_elsewhere(outside, request.app, look_around=True)]
+    context = as_account(context, request.app)
+    places = [other.parent.namespace for other in await inventories_elsewhere(context, request.app, look_around=True)]
     for namespace in (*places, request.app.destination.namespace):
         app = replace(request.app, destination=replace(request.app.destination, namespace=namespace))
-        result = await leave(replace(request, app=app), outside, keep=False)
+        result = await uninstall(replace(request, app=app), context, keep=False)
         if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
             return result
-    left = await clusters_left(outside, request.app)
+    left = await clusters_left(context, request.app)
     if left:
         reason = (
             f"{request.app.identity} was on {' and '.join(left)} before: set destination.cluster back to have what it "
@@ -132,17 +132,17 @@ async def leave_everywhere(request: Request, outside: Outside) -> SyncResult:
     return result
 
 
-async def _not_gone(request: Request, outside: Outside, keys: list[ResourceKey], application: str) -> list[Failure]:
+async def _not_gone(request: Request, context: SyncContext, keys: list[ResourceKey], application: str) -> list[Failure]:
     """What is still there when the deadline has passed, and what holds it."""
-    deadline = outside.clock.monotonic() + request.app.sync.timeout
+    deadline = context.clock.monotonic() + request.app.sync.timeout
     while True:
-        live = await by_name(outside.cluster, dict.fromkeys(keys, ""))
+        live = await read_by_name(context.cluster, dict.fromkeys(keys, ""))
         left = {key: body for key, body in live.items() if is_ours(body, key, application)}
         if not left:
             return []
-        if outside.clock.monotonic() > deadline:
+        if context.clock.monotonic() > deadline:
             break
-        await outside.clock.sleep(_POLL_SECONDS)
+        await context.clock.sleep(_POLL_SECONDS)
         keys = list(left)
     return [
         Failure(key, f"{key} was deleted but does not go away ({reason_to_stay(body)})")

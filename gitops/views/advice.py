@@ -1,10 +1,10 @@
 """How an Application stands in one line, and the command that a person types next."""
 
 from gitops.model.revision import short
-from gitops.views.status import Told
+from gitops.views.status import ApplicationStatus
 
 
-def headline(told: Told) -> str:
+def headline(told: ApplicationStatus) -> str:
     """ "gitops/shop is OutOfSync and Healthy: 1a2b3c4d5e6f is not there yet". Never Healthy alone while that is so."""
     words = [told.health.word.value]
     if not told.is_there:
@@ -18,7 +18,7 @@ def headline(told: Told) -> str:
     return line
 
 
-def next_step(told: Told, *, explained: bool = False) -> str:
+def next_step(told: ApplicationStatus, *, explained: bool = False) -> str:
     """The command that goes on from here, "" where there is nothing to do; `explained` if `gitops explain` says it."""
     name, record = told.application, told.record
     is_run = record is not None and not told.unseen
@@ -51,7 +51,7 @@ def next_step(told: Told, *, explained: bool = False) -> str:
     return "; ".join(filter(None, steps)) or "mend it at its source, and sync again"
 
 
-def _sync_of(told: Told) -> str:
+def _sync_of(told: ApplicationStatus) -> str:
     """The command that syncs it once more, where no controller runs it; what comes from a folder goes by that."""
     inventory = told.standing.inventory if told.standing else None
     folder = inventory.source.removeprefix("file://") if inventory and told.applied.startswith("files-") else ""

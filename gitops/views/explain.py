@@ -11,12 +11,12 @@ from gitops.model.errors import GitopsError
 from gitops.model.plan import Change, FieldChange, Manager, Plan, Recreate, Update
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import short
-from gitops.sync.context import Outside, Request, as_account
-from gitops.sync.diagnostics import Doctor
+from gitops.sync.context import Request, SyncContext, as_account
+from gitops.sync.diagnostics import Diagnostics
 from gitops.sync.planning import plan_rendered
 from gitops.sync.releases import synced_set
 from gitops.views.advice import headline, next_step
-from gitops.views.status import Told
+from gitops.views.status import ApplicationStatus
 
 _ACTOR = "gitops explain"
 _STARTS_AND_ENDS = ("sync.started", "sync.failed", "sync.overtaken")
@@ -37,35 +37,35 @@ class Drift:
         return list(self.plan.changes) if self.plan else []
 
 
-async def drift_of(outside: Outside, inventory: Inventory, app: Application) -> Drift:
+async def drift_of(context: SyncContext, inventory: Inventory, app: Application) -> Drift:
     """How live state left what was synced last, or is being synced. Raises SourceError where nobody knows that.
 
     `app` is the Application that `inventory` is of; what is not stored is rendered again from its source.
     """
-    request, outside = Request(app, _ACTOR, PlanOptions(hooks=False)), as_account(outside, app)
-    under_way, rendered = await _under_way(outside, inventory)
+    request, context = Request(app, _ACTOR, PlanOptions(hooks=False)), as_account(context, app)
+    under_way, rendered = await _under_way(context, inventory)
     if under_way and rendered is None:
         return Drift(None, under_way)
-    rendered = rendered or await synced_set(request, outside, inventory)
-    plan = (await plan_rendered(request, outside, rendered, inventory.source)).plan
+    rendered = rendered or await synced_set(request, context, inventory)
+    plan = (await plan_rendered(request, context, rendered, inventory.source)).plan
     return Drift(_by_others(plan), under_way) if under_way else Drift(plan)
 
 
-async def _under_way(outside: Outside, inventory: Inventory) -> tuple[str, RenderedSet | None]:
+async def _under_way(context: SyncContext, inventory: Inventory) -> tuple[str, RenderedSet | None]:
     """What a sync or a rollback that has begun and not ended goes to, in words and, where that is known, as a set."""
-    back = inventory.going_back
-    digests = [back.digest] if back else sorted(inventory.unfinished)
+    back = inventory.rollback_target
+    digests = [back.digest] if back else sorted(inventory.partially_applied)
     is_over = inventory.last is not None and inventory.last.outcome != BEGUN  # of a part, say
-    if not digests or (back is None and (is_over or await _has_failed(outside, inventory))):
+    if not digests or (back is None and (is_over or await _has_failed(context, inventory))):
         return "", None
-    rendered = await outside.store.rendered(digests[0]) if len(digests) == 1 else None
+    rendered = await context.store.rendered(digests[0]) if len(digests) == 1 else None
     name = short(back.revision) if back else str(rendered.revision) if rendered else "another revision"
     return f"a {'rollback' if back else 'sync'} to {name} is under way", rendered
 
 
-async def _has_failed(outside: Outside, inventory: Inventory) -> bool:
+async def _has_failed(context: SyncContext, inventory: Inventory) -> bool:
     """Whether the last sync has ended without coming to its end: nothing is under way then, though its set is there."""
-    events = await outside.store.events(inventory.application, outside.cluster.name)
+    events = await context.store.events(inventory.application, context.cluster.name)
     last = next((event.fact for event in reversed(events) if event.fact in _STARTS_AND_ENDS), "")
     return last in ("sync.failed", "sync.overtaken")
 
@@ -87,7 +87,7 @@ def _is_others(field: FieldChange) -> bool:
     return isinstance(field.owner, Manager) and field.owner.name != INSTANCE
 
 
-async def explained(outside: Outside, told: Told, app: Application | None) -> dict[str, Any]:
+async def explained(context: SyncContext, told: ApplicationStatus, app: Application | None) -> dict[str, Any]:
     """Health in a word, facts about the Application in sentences, and each object that is not well with its reason.
 
     `app` is the Application that the inventory is of, None where there is none.
@@ -96,28 +96,28 @@ async def explained(outside: Outside, told: Told, app: Application | None) -> di
     if standing is None or app is None:
         nothing = "the cluster has nothing of it"
         elsewhere = f"it goes to cluster {told.elsewhere}; ask with --context, where that is one, for more"
-        facts = [elsewhere if told.elsewhere else nothing, *_controllers(told), *await _said(outside, told.application)]
+        facts = [elsewhere if told.elsewhere else nothing, *_controllers(told), *await _said(context, told.application)]
         return _story(told, facts, [])
     inventory = standing.inventory
-    rendered = await outside.store.rendered(inventory.synced) if inventory.synced else None
-    doctor = Doctor(outside.cluster, [found.body for found in rendered.manifests] if rendered else ())
+    rendered = await context.store.rendered(inventory.synced) if inventory.synced else None
+    diagnostics = Diagnostics(context.cluster, [found.body for found in rendered.manifests] if rendered else ())
     objects = [
         {
             "object": str(member.key),
             "health": member.health.word.value,
-            "reason": await doctor.reason_for(member.key, member.health),
+            "reason": await diagnostics.reason_for(member.key, member.health),
         }
         for member in standing.objects
         if not member.health.is_settled
     ]
-    said = await _said(outside, inventory.application)
-    facts = [*_facts(inventory), *_controllers(told), *said, *await _drifted(outside, inventory, app)]
+    said = await _said(context, inventory.application)
+    facts = [*_facts(inventory), *_controllers(told), *said, *await _drifted(context, inventory, app)]
     if not objects:
         facts.append("all that it owns is healthy" if standing.objects else "it owns nothing")
-    return _story(told, [doctor.hidden(fact) for fact in facts], objects)
+    return _story(told, [diagnostics.hidden(fact) for fact in facts], objects)
 
 
-def _story(told: Told, facts: list[str], objects: list[dict[str, str]]) -> dict[str, Any]:
+def _story(told: ApplicationStatus, facts: list[str], objects: list[dict[str, str]]) -> dict[str, Any]:
     return {
         "application": told.application,
         "headline": headline(told),
@@ -129,7 +129,7 @@ def _story(told: Told, facts: list[str], objects: list[dict[str, str]]) -> dict[
     }
 
 
-def _controllers(told: Told) -> list[str]:
+def _controllers(told: ApplicationStatus) -> list[str]:
     """What the controller that runs it told."""
     if told.record is None:
         return []
@@ -158,13 +158,13 @@ def _facts(inventory: Inventory) -> list[str]:
     return facts
 
 
-async def _said(outside: Outside, application: str) -> list[str]:
+async def _said(context: SyncContext, application: str) -> list[str]:
     """What people said, and the last thing that was recorded."""
     facts = []
-    suspended = await outside.store.setting(application, "suspended")
+    suspended = await context.store.setting(application, "suspended")
     if suspended is not None:
         facts.append(f"it is suspended {suspended}; gitops resume lets the controller go on")
-    events = await outside.store.events(application, outside.cluster.name)
+    events = await context.store.events(application, context.cluster.name)
     if events:
         last = events[-1]
         reason = last.detail.get("reason") or ""
@@ -172,9 +172,9 @@ async def _said(outside: Outside, application: str) -> list[str]:
     return facts
 
 
-async def _drifted(outside: Outside, inventory: Inventory, app: Application) -> list[str]:
+async def _drifted(context: SyncContext, inventory: Inventory, app: Application) -> list[str]:
     try:
-        drift = await drift_of(outside, inventory, app)
+        drift = await drift_of(context, inventory, app)
         drifted = [f"it has drifted: {text}" for text in (drift_in(drift.plan) if drift.plan else ())]
         return [*filter(None, [drift.under_way]), *drifted]
     except GitopsError as exc:

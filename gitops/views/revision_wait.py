@@ -15,7 +15,7 @@ from gitops.model.record import Record
 from gitops.model.result import Outcome, told_failures
 from gitops.model.revision import short
 from gitops.ports import Cluster
-from gitops.sync.context import Outside
+from gitops.sync.context import SyncContext
 from gitops.sync.inventories import find_application
 from gitops.sync.record_reader import known_as, stored_record
 from gitops.sync.standing import standing_of
@@ -36,27 +36,27 @@ class Arrival:
     where: str
 
 
-async def arrival_at(outside: Outside, name: str, namespace: str, sha: str) -> Arrival:
+async def arrival_at(context: SyncContext, name: str, namespace: str, sha: str) -> Arrival:
     """How the Application `name` (NAME or NAMESPACE/NAME) stands to the commit that begins with `sha`.
 
     `namespace` is where its inventory is ("" = anywhere). Raises ConfigError when there are several of that name.
     """
-    inventory = await find_application(outside.cluster, name, namespace, outside.store)
-    identity = inventory.application if inventory else await known_as(outside.store, name, namespace)
-    status = await _told(outside.cluster, identity)
-    record = await stored_record(outside.store, identity)
+    inventory = await find_application(context.cluster, name, namespace, context.store)
+    identity = inventory.application if inventory else await known_as(context.store, name, namespace)
+    status = await _told(context.cluster, identity)
+    record = await stored_record(context.store, identity)
     if (inventory and _is(inventory.healthy, sha)) or _is_ready_at(status, sha) or _is_reached(record, sha):
         return Arrival(identity, Outcome.SYNCED, "healthy")
     last = status.get("lastSync") or {}
     if _starts(last.get("revision"), sha) and last.get("outcome") in _ENDS and not _holds(status, "Reconciling"):
         return Arrival(identity, _ENDS[last["outcome"]], str(last.get("message", "")))
-    if inventory and inventory.quarantine and not inventory.going_back and _is(inventory.quarantine, sha):
-        back = (await standing_of(outside.cluster, inventory)).health.is_settled
+    if inventory and inventory.quarantine and not inventory.rollback_target and _is(inventory.quarantine, sha):
+        back = (await standing_of(context.cluster, inventory)).health.is_settled
         return Arrival(identity, Outcome.ROLLED_BACK if back else Outcome.FAILED, inventory.quarantine.reason)
-    event = _last_of(await outside.store.events(identity, outside.cluster.name), sha)
+    event = _last_of(await context.store.events(identity, context.cluster.name), sha)
     if event and event.fact in ("sync.failed", "sync.overtaken", "rollback.failed"):
         return Arrival(identity, Outcome.FAILED, _reason(event))
-    return Arrival(identity, None, await _where(outside.cluster, inventory, status, record))
+    return Arrival(identity, None, await _where(context.cluster, inventory, status, record))
 
 
 async def _told(cluster: Cluster, identity: str) -> dict[str, Any]:

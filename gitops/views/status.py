@@ -1,7 +1,7 @@
 """Where Applications stand, for whoever asks: the cluster's own words, and what a controller told of them.
 
 inventories and their objects (the cluster) ─┐
-records (the store that the controller shares) ├──► Told
+records (the store that the controller shares) ├──► ApplicationStatus
 statuses of custom resources ─────────────────┘     for those who have no such store
 """
 
@@ -22,7 +22,7 @@ from gitops.model.record import RECORD, Record, record_in
 from gitops.model.result import Outcome
 from gitops.model.revision import short
 from gitops.ports import Cluster, Store
-from gitops.sync.context import Outside
+from gitops.sync.context import SyncContext
 from gitops.sync.inventories import read_inventories
 from gitops.sync.inventory_store import narrowed
 from gitops.sync.record_reader import unseen_since
@@ -30,7 +30,7 @@ from gitops.sync.standing import Standing, application_in, standing_of
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ApplicationStatus:
     """One Application; `standing` is None where the cluster has nothing of it, `record` where no controller told.
 
     `unseen` is since when the controller that told has not been there, "" while it may be. `damage` is why its
@@ -82,7 +82,7 @@ class Told:
         found = next((one.revision for one in known if one.digest == inventory.synced), "")
         last = inventory.last
         has_tried = last is not None and last.outcome in (Outcome.SYNCED.value, Outcome.FAILED.value)
-        is_later = last is not None and (last.outcome == Outcome.FAILED.value and bool(inventory.unfinished))
+        is_later = last is not None and (last.outcome == Outcome.FAILED.value and bool(inventory.partially_applied))
         return last.revision if last and (is_later or (has_tried and not found)) else found
 
     @property
@@ -106,7 +106,7 @@ class Told:
         """Whether what is wanted is what runs, as far as anybody knows."""
         if self.record is None or self.unseen:
             known = self.standing.inventory if self.standing else None
-            return known is not None and not known.unfinished and known.quarantine is None and not self.unproven
+            return known is not None and not known.partially_applied and known.quarantine is None and not self.unproven
         return self.record.sync == "Synced"
 
     @property
@@ -173,7 +173,7 @@ class Told:
         if last is None or inventory is None or last.outcome != BEGUN:
             return None
         left = inventory.quarantine
-        return None if left and left.revision == last.revision and inventory.going_back is None else last
+        return None if left and left.revision == last.revision and inventory.rollback_target is None else last
 
     @property
     def unproven(self) -> str:
@@ -181,22 +181,22 @@ class Told:
         last, inventory = self.last, self.standing.inventory if self.standing else None
         if last is None or inventory is None or last.outcome != Outcome.SYNCED.value:
             return ""
-        if inventory.unfinished:
+        if inventory.partially_applied:
             return f"only a part of {short(last.revision)} was synced"
         is_release = inventory.healthy is not None and inventory.healthy.digest == inventory.synced
         return "" if is_release else f"{short(last.revision)} was synced, and has not been seen healthy"
 
 
-async def all_told(outside: Outside, name: str = "", namespace: str = "") -> list[Told]:
+async def all_statuses(context: SyncContext, name: str = "", namespace: str = "") -> list[ApplicationStatus]:
     """Every Application, or those called `name` (NAME or NAMESPACE/NAME), that go to `namespace` ("" = any)."""
-    known, damaged = await read_inventories(outside.cluster, name, namespace)
+    known, damaged = await read_inventories(context.cluster, name, namespace)
     found: dict[tuple[str, str], Standing] = {}
     for one in known:
         try:
-            found[one.application, one.parent.namespace] = await standing_of(outside.cluster, one)
+            found[one.application, one.parent.namespace] = await standing_of(context.cluster, one)
         except (ConfigError, ManifestError) as exc:  # what it asked for cannot be read: the others can
             damaged[one.parent] = str(exc)
-    stored, resources = await _records(outside)
+    stored, resources = await _records(context)
     spaces: dict[str, list[str]] = {}  # where those are whose record does not say it, since it is damaged
     for identity, space in found:
         spaces.setdefault(identity, []).append(space)
@@ -206,19 +206,19 @@ async def all_told(outside: Outside, name: str = "", namespace: str = "") -> lis
         for space in ([record.namespace] if record.namespace else spaces.get(identity, [""]))
         if fits(identity, space, name, namespace)
     }
-    unseen = await unseen_since(outside.store, outside.clock.now())
-    suspended = await outside.store.settings(SUSPENDED)
+    unseen = await unseen_since(context.store, context.clock.now())
+    suspended = await context.store.settings(SUSPENDED)
     lost = {_place_of(parent, records): why for parent, why in damaged.items()}
     return [
-        Told(
+        ApplicationStatus(
             *place,
             found.get(place),
             records.get(place),
             unseen if place[0] in stored else "",
             lost.get(place, ""),
             suspended.get(place[0]) or _suspended(records.get(place)),
-            is_due=_is_due(found.get(place), outside.clock.now()),
-            doubt=_doubt(place, found, outside.store),
+            is_due=_is_due(found.get(place), context.clock.now()),
+            doubt=_doubt(place, found, context.store),
         )
         for place in sorted(found.keys() | records.keys() | lost.keys())
     ]
@@ -257,16 +257,16 @@ def _place_of(parent: ResourceKey, records: Iterable[tuple[str, str]]) -> tuple[
     return named[0] if len(named) == 1 else (name, parent.namespace)
 
 
-async def told_of(outside: Outside, name: str, namespace: str = "") -> Told:
+async def status_of(context: SyncContext, name: str, namespace: str = "") -> ApplicationStatus:
     """The one Application called `name`. Raises ConfigError when there is none, or several."""
-    found = await all_told(outside, name, namespace)
+    found = await all_statuses(context, name, namespace)
     if not found:
         raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
     whole = [one for one in found if not one.damage]
     if len(whole) == 1:  # anybody may write what nobody can read into a namespace of theirs
         return whole[0]
     known = [one.standing.inventory for one in whole if one.standing]
-    ours = narrowed(outside.store, known) if len(known) == len(whole) else []
+    ours = narrowed(context.store, known) if len(known) == len(whole) else []
     if len(ours) == 1:
         return next(one for one in whole if one.standing and one.standing.inventory is ours[0])
     if len(found) > 1:
@@ -274,10 +274,10 @@ async def told_of(outside: Outside, name: str, namespace: str = "") -> Told:
     return found[0]
 
 
-async def _records(outside: Outside) -> tuple[dict[str, Record], dict[str, Record]]:
+async def _records(context: SyncContext) -> tuple[dict[str, Record], dict[str, Record]]:
     """The store's, and what custom resources say, by identity; of one that is gone the store's does not count."""
-    stored = {identity: record_in(text) for identity, text in (await outside.store.settings(RECORD)).items()}
-    resources = await _resources(outside.cluster)
+    stored = {identity: record_in(text) for identity, text in (await context.store.settings(RECORD)).items()}
+    resources = await _resources(context.cluster)
     if resources is not None:
         stored = {name: record for name, record in stored.items() if not record.is_resource or name in resources}
     return stored, {name: _of_resource(body) for name, body in (resources or {}).items()}

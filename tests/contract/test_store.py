@@ -20,7 +20,7 @@ from gitops.model.errors import AuditError, ConfigError, StoreError
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import Asked, Fact
+from gitops.ports import Fact, OperatorRequest
 from tests.postgresql import PASSWORD, QUOTED
 
 FACT = Fact("gitops/shop", "cluster", "ada", "2026-01-01T00:00:00Z", "step.started", "abc", {"changes": ["ü"]})
@@ -223,7 +223,9 @@ def test_a_request_is_open_until_its_first_answer(place):
         first = await store.request("gitops/shop", "sync", {"revision": "ü"}, "ada", "2026-01-01T00:00:00Z")
         second = await store.request("gitops/web", "refresh", {}, "ada", "2026-01-01T00:00:01Z")
         both, later = await store.requests(), await store.requests(after=first)
-        assert both[0] == Asked(first, "gitops/shop", "sync", {"revision": "ü"}, "ada", "2026-01-01T00:00:00Z")
+        assert both[0] == OperatorRequest(
+            first, "gitops/shop", "sync", {"revision": "ü"}, "ada", "2026-01-01T00:00:00Z"
+        )
         assert [one.number for one in both] == [first, second]
         assert [one.number for one in later] == [second]
         await store.answer(first, "done")

@@ -73,7 +73,7 @@ def test_what_a_controller_runs_is_not_deleted_under_it(shell, world):
     done = shell.gitops("delete", "app", "-n", world.namespace)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (DONE, "gitops/app: deleted")
     assert world.get("ConfigMap", "settings") is None
-    assert world._outside(lambda outside: outside.store.setting("gitops/app", "suspended")) is None
+    assert world._context(lambda context: context.store.setting("gitops/app", "suspended")) is None
 
 
 def test_an_application_on_another_cluster_is_told_as_the_controller_sees_it(shell, world, fresh_sandbox):

@@ -130,7 +130,7 @@ def test_at_rest_nothing_is_written_to_the_store_and_what_is_gone_leaves_it(shel
         looks = running.controller.poller.looks
         running.until(lambda: running.controller.poller.looks > looks + 8)
         assert len(writes) == 1
-        running.call(lambda: running.controller.roster.keep_only("test", set()))
+        running.call(lambda: running.controller.registry.keep_only("test", set()))
         running.until(lambda: row(shell, world)["SYNC"] == "-")
 
 
@@ -141,7 +141,7 @@ def test_where_no_controller_is_any_more_status_and_explain_say_so(shell, world)
         running.until(lambda: row(shell, world)["SYNC"] == "Synced")
         running.until(lambda: running.ask(running.controller.store.setting(CONTROLLER, SEEN)))
     assert row(shell, world)["SYNC"] == "Synced"  # it may be on its way back
-    world._outside(lambda outside: outside.store.set_setting(CONTROLLER, SEEN, "2026-01-01T00:00:00Z"))
+    world._context(lambda context: context.store.set_setting(CONTROLLER, SEEN, "2026-01-01T00:00:00Z"))
     assert [row(shell, world)[head] for head in ("SYNC", "HEALTH", "NOTE")] == [
         "Unknown",
         "Healthy",
@@ -241,7 +241,9 @@ def test_a_rollout_under_way_is_no_drift_and_a_hand_edit_meanwhile_is(shell, wor
     with Running(world, drift="report", timeout=60.0, rollback="never") as running:
         running.until_synced(first)
         second = world.commit(web=deployment(image="nginx:broken"), settings=config_map("settings", a="2"))
-        running.until(lambda: "Progressing" in str(running.tracked().health.word) and world.inventory().unfinished)
+        running.until(
+            lambda: "Progressing" in str(running.tracked().health.word) and world.inventory().partially_applied
+        )
         done = shell.gitops("drift", "app", "-n", world.namespace)
         assert (done.returncode, done.stdout) == (0, "")
         assert f"a sync to main@{second[:12]} is under way" in done.stderr

@@ -53,9 +53,9 @@ def trees(repository, tmp_path):
     folder, inside = folder_tree(repository.path / "app")
     plain = tmp_path / "plain"
     subprocess.run(["cp", "-r", str(repository.path / "app"), str(plain)], check=True)
-    outside, home = folder_tree(plain)
+    context, home = folder_tree(plain)
     commit = source.tree(repository.url, source.resolve(repository.url))
-    return {"commit": (commit, "app"), "work tree": (folder, inside), "folder": (outside, home)}
+    return {"commit": (commit, "app"), "work tree": (folder, inside), "folder": (context, home)}
 
 
 @pytest.mark.parametrize("renderer", ["auto", "plain"])

@@ -31,7 +31,7 @@ from gitops.model.health import Health
 from gitops.model.kinds import KindInfo
 from gitops.model.release import Quarantine
 from gitops.views.explain import explained
-from gitops.views.status import _of_resource, all_told, told_of
+from gitops.views.status import _of_resource, all_statuses, status_of
 from tests.hostile.mutation import anything, spoiled
 from tests.hostile.proxy import as_json
 from tests.scenarios.world import config_map, deployment, job
@@ -328,8 +328,8 @@ def turned(proxy, world, body, change):
     proxy.spoil = spoil
     for work in (
         world.plan,
-        lambda: world._outside(lambda outside: all_told(outside, "", world.namespace)),
-        lambda: world._outside(lambda outside: _explained(outside, world)),
+        lambda: world._context(lambda context: all_statuses(context, "", world.namespace)),
+        lambda: world._context(lambda context: _explained(context, world)),
     ):
         try:
             work()
@@ -337,9 +337,9 @@ def turned(proxy, world, body, change):
             continue
 
 
-async def _explained(outside, world):
-    told = await told_of(outside, "app", world.namespace)
-    return await explained(outside, told, world.app)
+async def _explained(context, world):
+    told = await status_of(context, "app", world.namespace)
+    return await explained(context, told, world.app)
 
 
 def _live(world):

@@ -26,7 +26,7 @@ from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
 from gitops.model.spec import with_spec
 from gitops.sync.plan_file import moved_since
-from gitops.views.status import all_told, told_of
+from gitops.views.status import all_statuses, status_of
 from tests.scenarios.running import Running
 from tests.scenarios.world import config_map
 
@@ -48,12 +48,12 @@ def test_a_damaged_inventory_does_not_hide_the_others(world):
     metadata = {"name": "gitops-bad", "namespace": world.namespace, "labels": labels}
     damaged = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"healthy": "x"}}
     world.request("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", damaged)
-    told = world._outside(lambda outside: all_told(outside, "", world.namespace))
+    told = world._context(lambda context: all_statuses(context, "", world.namespace))
     found = {one.application: one for one in told}
     assert found["gitops/app"].health.word is HealthWord.HEALTHY
     assert found["bad"].health.word is HealthWord.UNKNOWN
     assert f"ConfigMap {world.namespace}/gitops-bad" in found["bad"].note
-    assert world._outside(lambda outside: told_of(outside, "app", world.namespace)).damage == ""
+    assert world._context(lambda context: status_of(context, "app", world.namespace)).damage == ""
     with pytest.raises(ManifestError, match="gitops-bad"):
         world.sync(bad)
 
@@ -66,7 +66,7 @@ def test_a_damaged_spec_in_an_inventory_does_not_hide_the_others(world, tmp_path
     )
     world.sync(other)
     world.edit("core/configmaps/gitops-app", {"data": {"spec": '{"sync": 5}'}})
-    told = {one.application: one for one in world._outside(all_told) if world.namespace in one.namespace}
+    told = {one.application: one for one in world._context(all_statuses) if world.namespace in one.namespace}
     assert told["gitops/other"].health.word is HealthWord.HEALTHY
     damaged = next(one for one in told.values() if one.damage)
     assert "the spec in its inventory cannot be read" in damaged.note
@@ -77,7 +77,7 @@ def test_a_damaged_spec_in_an_inventory_does_not_hide_the_others(world, tmp_path
     metadata = {"name": "gitops-app", "namespace": space, "labels": labels}
     fake = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
     world.request("POST", f"/api/v1/namespaces/{space}/configmaps", fake)
-    found = [one for one in world._outside(all_told) if world.namespace in one.namespace]
+    found = [one for one in world._context(all_statuses) if world.namespace in one.namespace]
     assert [one.namespace for one in found if one.damage] == [space]
 
 
@@ -102,7 +102,7 @@ def damage(world, sql, *values):
 
 def ours(world):
     """What is told of the Applications of this test, which shares its cluster with others."""
-    return [one for one in world._outside(all_told) if one.namespace in (world.namespace, f"{world.namespace}-2")]
+    return [one for one in world._context(all_statuses) if one.namespace in (world.namespace, f"{world.namespace}-2")]
 
 
 @pytest.mark.parametrize("value", ["", "[" * 5000, '{"health": "Fine"}', b"\xff\x00"])
@@ -124,7 +124,7 @@ def test_a_damaged_record_is_that_applications_trouble(world, value):
     with Running(world, *apps) as running:
         running.until_synced(sha)
         running.until(
-            lambda: "is damaged" not in world._outside(lambda outside: told_of(outside, "app", world.namespace)).note
+            lambda: "is damaged" not in world._context(lambda context: status_of(context, "app", world.namespace)).note
         )
 
 
@@ -136,7 +136,7 @@ def test_a_damaged_release_is_told_by_name_and_the_others_are_there(world, lines
     logs._now.level = logging.INFO
     damage(world, f"UPDATE releases SET {column} = ? WHERE number = 2", b"\xff")
 
-    releases = world._outside(lambda outside: outside.store.releases("gitops/app"))
+    releases = world._context(lambda context: context.store.releases("gitops/app"))
     assert [release.number for release in releases] == [3, 1]
     (line,) = [line for line in lines if line["event"] == "store.row-damaged"]
     assert line["table"] == "releases"

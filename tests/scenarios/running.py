@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from gitops.bootstrap import Settings, open_controller
 from gitops.config import application_of, read_applications
-from gitops.controller.registry import Entry
+from gitops.controller.registry import Registration
 
 
 def of(lines, event):
@@ -97,13 +97,13 @@ class Running:
         ) as (controller, parts):
             self.controller = controller
             for app in () if self._resources else self.apps:
-                controller.roster.put("test", Entry(app, trusted=True))
+                controller.registry.put("test", Registration(app, trusted=True))
             self._loop.call_soon(self._started.set)
             await controller.run(parts, self._stop)
 
     def put_trusted(self, app) -> None:
         """Have an Application run as if it stood in a file of the operator's; on the controller's loop."""
-        self.controller.roster.put("test", Entry(app, trusted=True))
+        self.controller.registry.put("test", Registration(app, trusted=True))
 
     # ── what a test asks ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -124,14 +124,14 @@ class Running:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
     def tracked(self, identity: str = "gitops/app"):
-        return self.controller.fleet.get(identity)
+        return self.controller.index.get(identity)
 
     def until(self, holds: Callable[[], object], seconds: float = 20.0) -> float:
         """Wait until `holds()` is true; how long that took. Fails with what the controller knows when it never is."""
         started = time.monotonic()
         while not holds():
             if time.monotonic() - started > seconds:
-                raise AssertionError(f"not so within {seconds} s: {[str(item) for item in self.controller.fleet]}")
+                raise AssertionError(f"not so within {seconds} s: {[str(item) for item in self.controller.index]}")
             assert self._thread.is_alive(), self.failure
             time.sleep(0.02)
         return time.monotonic() - started
@@ -139,7 +139,7 @@ class Running:
     def until_synced(self, sha: str, identity: str = "gitops/app", seconds: float = 20.0) -> float:
         def is_synced() -> bool:
             tracked = self.tracked(identity)
-            head = tracked and tracked.head
+            head = tracked and tracked.observed_revision
             return bool(head and head.sha == sha and tracked.sync == "Synced" and tracked.task is None)
 
         return self.until(is_synced, seconds)

@@ -7,8 +7,7 @@ import pytest
 
 from gitops.model.application import Destination
 from gitops.model.result import Go, Hold, Outcome
-from gitops.sync import health_wait as wait
-from gitops.sync import rollback
+from gitops.sync import health_wait, rollback
 from tests.scenarios.world import config_map, deployment, job
 from tests.soak import only_at_leisure
 
@@ -16,7 +15,7 @@ from tests.soak import only_at_leisure
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(rollback, "_LEAST_SECONDS", 8.0)
-    monkeypatch.setattr(wait, "_FIRST_LOOK", 0.2)
+    monkeypatch.setattr(health_wait, "_FIRST_LOOK", 0.2)
 
 
 def stateful_set(image, **spec):

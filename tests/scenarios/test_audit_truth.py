@@ -18,15 +18,15 @@ def cut_off(world, entries=1):
 
 
 def verify(world):
-    async def look(outside):
-        events = await outside.store.events(world.app.identity, outside.cluster.name)
+    async def look(context):
+        events = await context.store.events(world.app.identity, context.cluster.name)
         from gitops.sync.inventories import find_applications
 
-        (found,) = await find_applications(outside.cluster, "app", world.namespace)
-        check_chain(events, found.anchor, outside.store.id)
+        (found,) = await find_applications(context.cluster, "app", world.namespace)
+        check_chain(events, found.anchor, context.store.id)
         return events[-1].fact
 
-    return world._outside(look)
+    return world._context(look)
 
 
 def fails(world):

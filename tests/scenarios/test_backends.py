@@ -5,7 +5,7 @@ import pytest
 from gitops.manifests.key import ResourceKey
 from gitops.model.health import HEALTHY
 from gitops.model.result import Outcome
-from gitops.sync import events as news
+from gitops.sync import events
 from tests.scenarios.world import deployment
 
 
@@ -60,9 +60,11 @@ def test_it_is_written_when_its_service_answers(world, make):
     result = world.sync()
     assert result.outcome is Outcome.SYNCED, result.message
     assert [item.key.name for item in result.changed][1:3] == ["hooks", "hooks"]
-    healthy = news.HealthChanged(ResourceKey("apps", "Deployment", world.namespace, "hooks"), HEALTHY)
-    written = next(item for item in world.news if isinstance(item, news.Wrote) and item.changed == result.changed[3])
-    assert world.news.index(healthy) < world.news.index(written)
+    healthy = events.HealthChanged(ResourceKey("apps", "Deployment", world.namespace, "hooks"), HEALTHY)
+    written = next(
+        item for item in world.events if isinstance(item, events.Wrote) and item.changed == result.changed[3]
+    )
+    assert world.events.index(healthy) < world.events.index(written)
     assert is_live(world, make(world))
 
 

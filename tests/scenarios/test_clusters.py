@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from gitops.bootstrap import Settings
-from gitops.controller import clusters as lanes
+from gitops.controller import clusters
 from gitops.manifests.yaml_documents import load_all
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import SourceSpec
@@ -162,7 +162,7 @@ def test_a_git_secret_is_found_in_the_applications_own_namespace_only(world):
         world.request("POST", resources(world), other)
         running.until(lambda: world.get("ConfigMap", "settings"))
         running.until(lambda: "absent" in running.tracked(f"{world.namespace}/other").problem)
-        names = {running.controller.poller.name_of(item) for item in running.controller.fleet}
+        names = {running.controller.poller.name_of(item) for item in running.controller.index}
         assert names == {
             f"{world.app.source.repoURL} {world.namespace}/git",
             f"{world.app.source.repoURL} {world.namespace}/absent",
@@ -222,7 +222,7 @@ def test_a_credential_plug_in_that_hangs_delays_its_own_cluster_alone(world, lin
 
 
 def test_a_cluster_that_becomes_known_to_the_kubeconfig_is_had_by_itself(world, monkeypatch):
-    monkeypatch.setattr(lanes, "_FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(clusters, "_FIRST_SECONDS", 0.2)
     sha = world.commit(settings=config_map("settings"))
     with Running(world, to(application(world, "app"), "staging")) as running:
         running.until(lambda: "staging" in running.tracked().problem)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.engine.drift import Answer
+from gitops.engine.drift import Response
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.errors import ApiError
 from gitops.sandbox.cluster import User
@@ -108,7 +108,7 @@ def test_what_another_application_held_is_taken_as_soon_as_that_gives_it_up(worl
             running.until_synced(sha, app.identity)
         put(world, "ay/all.yaml", config_map("mine"), config_map("shared", a="of ay"))
         world.commit()
-        running.until(lambda: running.tracked("gitops/ay").answer is Answer.HELD)
+        running.until(lambda: running.tracked("gitops/ay").answer is Response.HELD)
         put(world, "ax/all.yaml", config_map("own"))
         sha = world.commit()
         running.until_synced(sha, "gitops/ay", 8)

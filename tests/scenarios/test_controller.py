@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.registry import Entry
+from gitops.controller.registry import Registration
 from gitops.crd import definition
-from gitops.engine.drift import FIGHT_COUNT, Answer
+from gitops.engine.drift import FIGHT_COUNT, Response
 from gitops.model.application import SourceSpec, Window
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
@@ -75,7 +75,7 @@ def test_drift_that_is_only_to_be_reported_is_told_and_left(world):
         running.until_synced(sha)
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
         running.until(lambda: running.tracked().drift)
-        assert running.tracked().answer is Answer.REPORT
+        assert running.tracked().answer is Response.REPORT
         assert "data.color" in running.tracked().message
         assert "kubectl-edit" in running.tracked().message
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}
@@ -90,7 +90,7 @@ def test_a_bad_commit_is_rolled_back_and_drift_is_still_undone_while_it_is_quara
         world.commit(web=deployment(image="nginx:broken"))
         running.until(lambda: running.tracked().outcome is Outcome.ROLLED_BACK, 40)
         running.until(lambda: running.tracked().quarantine and running.tracked().task is None)
-        assert running.tracked().answer is Answer.HELD
+        assert running.tracked().answer is Response.HELD
         world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
         running.until(lambda: world.get("Deployment", "web", "apps")["spec"]["replicas"] == 2)
         running.until(lambda: running.tracked().task is None)
@@ -112,14 +112,14 @@ def test_a_newer_commit_supersedes_a_sync_that_waits(world):
 def test_what_is_not_automated_waits_for_a_word(world):
     world.commit(settings=config_map("settings"))
     with Running(world, automated=False) as running:
-        running.until(lambda: running.tracked().answer is Answer.APPROVAL)
+        running.until(lambda: running.tracked().answer is Response.APPROVAL)
         assert world.get("ConfigMap", "settings") is None
         digest = running.tracked().plan_id
         running.ask(running.controller.store.set_setting("gitops/app", "approved", digest))
         running.until(lambda: world.get("ConfigMap", "settings"))
         running.until(lambda: running.tracked().sync == "Synced")
         second = world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked().answer is Answer.APPROVAL)
+        running.until(lambda: running.tracked().answer is Response.APPROVAL)
         assert running.tracked().head.sha == second
         number = running.ask(running.controller.store.request("gitops/app", "sync", {}, "ada", "2026-01-01T00:00:00Z"))
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
@@ -136,9 +136,9 @@ def test_a_suspended_application_is_left_alone_until_it_is_resumed(world):
         running.until_synced(sha)
         store = running.controller.store
         running.ask(store.set_setting("gitops/app", "suspended", "ada"))
-        running.until(lambda: running.controller.people.is_suspended("gitops/app"))
+        running.until(lambda: running.controller.commands.is_suspended("gitops/app"))
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
-        running.until(lambda: running.tracked().answer is Answer.SUSPENDED)
+        running.until(lambda: running.tracked().answer is Response.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}
         running.ask(store.set_setting("gitops/app", "suspended", None))
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
@@ -150,7 +150,7 @@ def test_a_commit_renders_only_what_it_touches_and_the_others_move_on(world):
     world.commit(**{"one/a": config_map("one"), "two/a": config_map("two")})
     apps = [application(world, name, path=name) for name in ("one", "two")]
     with Running(world, *apps) as running:
-        running.until(lambda: all(item.sync == "Synced" for item in running.controller.fleet))
+        running.until(lambda: all(item.sync == "Synced" for item in running.controller.index))
         renders = running.controller.renders.misses
         sha = world.commit(**{"two/a": config_map("two", a="2")})
         running.until_synced(sha, "gitops/two")
@@ -175,9 +175,9 @@ def test_at_rest_it_asks_nothing_of_the_cluster(world):
     with Running(world) as running:
         running.until_synced(sha)
         time.sleep(1.5)  # the watch events of the rollout
-        before = dict(running.controller.lanes.request_counts()[""])
+        before = dict(running.controller.workers.request_counts()[""])
         time.sleep(2)
-        assert dict(running.controller.lanes.request_counts()[""]) == before
+        assert dict(running.controller.workers.request_counts()[""]) == before
 
 
 def test_applications_that_share_a_repository_share_its_looks(world):
@@ -187,7 +187,7 @@ def test_applications_that_share_a_repository_share_its_looks(world):
         replace(app, destination=replace(app.destination, namespace=f"{world.namespace}-{app.name}")) for app in apps
     ]
     with Running(world, *apps) as running:
-        running.until(lambda: all(item.sync == "Synced" for item in running.controller.fleet))
+        running.until(lambda: all(item.sync == "Synced" for item in running.controller.index))
         before, started = running.controller.poller.looks, time.monotonic()
         time.sleep(1.5)
         looks = running.controller.poller.looks - before
@@ -229,7 +229,7 @@ def test_a_restart_finds_everything_again_and_writes_nothing(world):
         running.until_synced(sha)
     with Running(world) as running:
         running.until_synced(sha)
-        counts = running.controller.lanes.request_counts()[""]
+        counts = running.controller.workers.request_counts()[""]
         assert not [verb for verb, _ in counts if verb in ("PATCH", "POST", "DELETE")]
 
 
@@ -352,7 +352,7 @@ def test_a_guard_keeps_a_deleted_application_and_says_why(world):
         world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
         running.until(lambda: running.tracked(identity) and running.tracked(identity).sync == "Synced")
         world.request("DELETE", resources(world, "app"))
-        running.until(lambda: running.tracked(identity).answer is Answer.HELD)
+        running.until(lambda: running.tracked(identity).answer is Response.HELD)
         running.until(lambda: "PersistentVolumeClaim" in str(standing(world).get("conditions")))
         assert world.get("ConfigMap", "web")
         assert world.get("PersistentVolumeClaim", "data")
@@ -366,10 +366,10 @@ def test_in_a_freeze_a_hand_edit_is_left_and_recorded_with_its_author(world, fre
         running.until_synced(sha)
         if freeze == "window":
             frozen = replace(running.tracked().app, windows=windows)
-            running.call(lambda: running.controller.roster.put("test", Entry(frozen, trusted=True)))
+            running.call(lambda: running.controller.registry.put("test", Registration(frozen, trusted=True)))
         else:
             running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
-            running.until(lambda: running.controller.people.is_suspended("gitops/app"))
+            running.until(lambda: running.controller.commands.is_suspended("gitops/app"))
         world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
         running.until(lambda: running.tracked().drift)
         assert running.tracked().drifts_seen == 1

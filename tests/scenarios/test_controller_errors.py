@@ -175,6 +175,6 @@ def test_the_reason_of_an_unhealthy_workload_is_its_containers(world):
         for pod in world.request("GET", pods, labelSelector="app=web")["items"]:
             world.request("DELETE", f"{pods}/{pod['metadata']['name']}")
         running.until(lambda: running.tracked().health.word.value == "Healthy" and not running.tracked().troubles)
-        before = running.controller.lanes.request_counts()[""]["GET", 200]
+        before = running.controller.workers.request_counts()[""]["GET", 200]
         time.sleep(3.0)
-        assert running.controller.lanes.request_counts()[""]["GET", 200] == before
+        assert running.controller.workers.request_counts()[""]["GET", 200] == before

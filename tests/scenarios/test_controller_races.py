@@ -11,10 +11,9 @@ from itertools import pairwise
 import pytest
 
 from gitops.adapters.repositories import GitRepositories
-from gitops.controller import cluster_worker as lanes
-from gitops.controller import reconciler as conduct
-from gitops.controller.registry import Entry, account_required, local_refused
-from gitops.engine.drift import Answer
+from gitops.controller import cluster_worker, reconciler
+from gitops.controller.registry import Registration, account_required, local_refused
+from gitops.engine.drift import Response
 from gitops.model.application import Application, Backoff, Credentials, Retry, SourceSpec, SyncOptions
 from gitops.model.errors import ConfigError
 from gitops.model.result import Outcome
@@ -59,7 +58,7 @@ def test_a_commit_to_what_the_commit_before_it_reads_first_is_not_lost(world):
 def test_a_sync_asked_for_during_a_pass_is_done(world):
     world.commit(settings=config_map("settings"))
     with Running(world, automated=False) as running:
-        running.until(lambda: running.tracked().answer is Answer.APPROVAL and running.tracked().task is None)
+        running.until(lambda: running.tracked().answer is Response.APPROVAL and running.tracked().task is None)
         slow_renders(running, 2.0)
         world.commit(settings=config_map("settings", a="2"))
         running.until(lambda: running.tracked().task)
@@ -72,14 +71,14 @@ def test_a_hand_edit_during_the_first_plan_is_not_missed(world, monkeypatch):
     sha = world.commit(settings=config_map("settings", color="blue"))
     with Running(world) as running:
         running.until_synced(sha)
-    real = conduct.plan_sync
+    real = reconciler.plan_sync
 
-    async def slow(request, outside):
-        planned = await real(request, outside)
-        await outside.clock.sleep(1.5)
+    async def slow(request, context):
+        planned = await real(request, context)
+        await context.clock.sleep(1.5)
         return planned
 
-    monkeypatch.setattr(conduct, "plan_sync", slow)
+    monkeypatch.setattr(reconciler, "plan_sync", slow)
     with Running(world) as running:
         running.until(lambda: running.tracked().task)
         time.sleep(0.7)
@@ -92,17 +91,19 @@ def test_an_application_that_moves_to_another_cluster_is_left_alone_on_the_first
 ):
     (tmp_path / "other").mkdir()
     other = World(tmp_path / "other", fresh_sandbox(speed=4.0).kubeconfig(), world.namespace)
-    monkeypatch.setattr(lanes, "_RESYNC_SECONDS", 1.0)
+    monkeypatch.setattr(cluster_worker, "_RESYNC_SECONDS", 1.0)
     make_namespace(world)
     world.request("POST", secrets(world), cluster_secret(other.kubeconfig.read_text(), "far"))
     sha = world.commit(settings=config_map("settings"))
     app = application(world, "app")
     with Running(world, app) as running:
         running.until_synced(sha)
-        running.call(lambda: running.controller.roster.put("test", Entry(to(app, "far"))))
+        running.call(lambda: running.controller.registry.put("test", Registration(to(app, "far"))))
         running.until(lambda: "was on the controller's own cluster" in running.tracked().message)
-        wish = {"confirm": True}
-        running.ask(running.controller.store.request("gitops/app", "sync", wish, "ada", "2026-01-01T00:00:00Z"))
+        requested_sync = {"confirm": True}
+        running.ask(
+            running.controller.store.request("gitops/app", "sync", requested_sync, "ada", "2026-01-01T00:00:00Z")
+        )
         running.until(lambda: data(other))
         world.commit(settings=config_map("settings", a="2"))
         running.until(lambda: data(other) == {"a": "2"})
@@ -118,7 +119,7 @@ def test_a_suspended_application_is_not_changed_though_its_head_is_quarantined(w
         running.until(lambda: running.tracked().outcome is Outcome.ROLLED_BACK, 40)
         running.until(lambda: running.tracked().quarantine and running.tracked().task is None)
         running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
-        running.until(lambda: running.controller.people.is_suspended("gitops/app"))
+        running.until(lambda: running.controller.commands.is_suspended("gitops/app"))
         running.until(lambda: running.tracked().task is None)
         world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
         time.sleep(2)
@@ -130,7 +131,7 @@ def test_deleting_an_application_deletes_nothing_of_another_of_its_name(world):
     sha = world.commit(web=config_map("web"))
     identity = f"{world.namespace}/app"
     with Running(world, resources=True) as running:
-        running.call(lambda: running.controller.roster.put("test", Entry(application(world, "app"))))
+        running.call(lambda: running.controller.registry.put("test", Registration(application(world, "app"))))
         running.until_synced(sha)
         other = custom_resource(world, finalizers=["gitops.dev/prune"], source={"targetRevision": "nothing"})
         world.request("POST", resources(world), other)
@@ -145,13 +146,13 @@ def test_two_applications_of_one_name_and_place_are_two_and_the_second_is_held(w
     first, second = application(world, "app"), replace(application(world, "app"), namespace="other")
     with Running(world, first) as running:
         running.until_synced(sha)
-        running.call(lambda: running.controller.roster.put("test", Entry(second)))
-        running.until(lambda: running.tracked("other/app").answer is Answer.HELD)
+        running.call(lambda: running.controller.registry.put("test", Registration(second)))
+        running.until(lambda: running.tracked("other/app").answer is Response.HELD)
         assert "gitops/app" in running.tracked("other/app").message
         for number in range(2):  # what becomes of the first's objects is still the first's, also when the other leaves
             world.edit("core/configmaps/web", {"data": {"a": f"by hand {number}"}})
             running.until(lambda: data(world, "web") == {"a": "1"}, 5)
-            running.call(lambda: running.controller.roster.drop("test", "other/app"))
+            running.call(lambda: running.controller.registry.drop("test", "other/app"))
 
 
 def test_wrong_repositories_do_not_keep_others_of_their_host_from_being_read(world):
@@ -187,7 +188,7 @@ def test_applications_that_depend_on_each_other_do_not_wake_each_other_for_ever(
     one = replace(application(world, "one", path="one"), dependsOn=("two",))
     two = replace(application(world, "two", path="two"), dependsOn=("one",))
     with Running(world, one, two) as running:
-        running.until(lambda: all(item.answer for item in running.controller.fleet))
+        running.until(lambda: all(item.answer for item in running.controller.index))
         time.sleep(1)
         before = passes(running)
         time.sleep(3)
@@ -238,8 +239,8 @@ def test_who_shares_a_repository_may_leave_and_take_nothing_along(world):
     world.commit(**{"one/a": config_map("one"), "two/a": config_map("two")})
     apps = [application(world, name, path=name, credentials=Credentials(secretRef="git")) for name in ("one", "two")]
     with Running(world, *apps, environment={"git": "t0ken"}) as running:
-        running.until(lambda: all(item.sync == "Synced" for item in running.controller.fleet))
-        running.call(lambda: running.controller.roster.drop("test", "gitops/one"))
+        running.until(lambda: all(item.sync == "Synced" for item in running.controller.index))
+        running.call(lambda: running.controller.registry.drop("test", "gitops/one"))
         newer = world.commit(**{"two/a": config_map("two", a="2")})
         running.until_synced(newer, "gitops/two")
 
@@ -250,7 +251,7 @@ def test_a_commit_that_waits_for_a_word_does_not_end_the_sync_under_way(world):
         approve(running)
         running.until(lambda: running.tracked().sync == "Synced", 30)
         world.commit(web=deployment(image="nginx:broken"))
-        running.until(lambda: running.tracked().answer is Answer.APPROVAL)
+        running.until(lambda: running.tracked().answer is Response.APPROVAL)
         approve(running)
         running.until(lambda: "broken" in str(world.get("Deployment", "web", "apps")["spec"]))
         world.commit(settings=config_map("settings", a="2"))
@@ -263,7 +264,7 @@ def test_an_approval_is_not_for_a_plan_that_has_grown_since(world):
         approve(running)
         running.until(lambda: running.tracked().sync == "Synced")
         world.commit(one=config_map("one", a="2"))
-        running.until(lambda: running.tracked().answer is Answer.APPROVAL)
+        running.until(lambda: running.tracked().answer is Response.APPROVAL)
         small = running.tracked().plan_id
         world.edit("core/configmaps/two", {"data": {"a": "by hand"}})
         running.until(lambda: running.tracked().plan_id != small)
@@ -286,7 +287,7 @@ def test_an_approval_is_for_one_sync_and_not_for_the_same_content_later(world):
             running.until(lambda content=content: data(world) == content["data"])
             running.until(lambda: not running.ask(running.controller.store.setting("gitops/app", "approved")))
         sha = world.commit(settings=contents[3])
-        running.until(lambda: running.tracked().rendered == sha and running.tracked().answer is Answer.APPROVAL)
+        running.until(lambda: running.tracked().rendered == sha and running.tracked().answer is Response.APPROVAL)
         time.sleep(1.5)
         assert data(world) == {"a": "1"}
 
@@ -321,7 +322,7 @@ def test_a_sync_that_was_given_up_stays_so_over_a_restart_but_not_with_another_s
     with Running(world, timeout=1.0, **sync) as running:
         running.until(lambda: "given up after 1 tries" in running.tracked().message, 30)
     with Running(world, timeout=1.0, **sync) as running:
-        running.until(lambda: running.tracked().answer is Answer.HELD)
+        running.until(lambda: running.tracked().answer is Response.HELD)
         assert "given up after 1 tries" in running.tracked().message
         time.sleep(1.0)
     assert started(world) == 1
@@ -347,12 +348,12 @@ def test_a_cluster_that_is_reached_in_another_way_again_and_again_is_reached_in_
     sha = world.commit(settings=config_map("settings"))
     with Running(world) as running:
         running.until_synced(sha)
-        running.call(lambda: [running.controller.lanes.reconnect("") for _ in range(3)])
+        running.call(lambda: [running.controller.cluster_worker.reconnect("") for _ in range(3)])
         running.until_synced(world.commit(settings=config_map("settings", a="2")))
 
 
 def approve(running):
-    running.until(lambda: running.tracked().answer is Answer.APPROVAL)
+    running.until(lambda: running.tracked().answer is Response.APPROVAL)
     running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().plan_id))
 
 
@@ -416,9 +417,9 @@ def test_a_kind_that_cannot_be_listed_costs_no_look_after_look(world):
         world.commit(review=review)
         running.until(lambda: running.tracked().head.sha != sha and running.tracked().task is None)
         time.sleep(1)
-        before = sum(running.controller.lanes.request_counts()[""].values())
+        before = sum(running.controller.cluster_worker.request_counts()[""].values())
         time.sleep(3)
-        assert sum(running.controller.lanes.request_counts()[""].values()) - before < 10
+        assert sum(running.controller.cluster_worker.request_counts()[""].values()) - before < 10
 
 
 @pytest.mark.parametrize(

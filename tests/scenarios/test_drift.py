@@ -221,10 +221,10 @@ def test_after_a_sync_that_failed_nothing_is_under_way_and_drift_is_told(world):
     assert world.sync(app).outcome is Outcome.FAILED
     world.request("DELETE", f"/api/v1/namespaces/{world.namespace}/configmaps/settings")
 
-    async def look(outside):
-        (found,) = await find_applications(outside.cluster, "app", world.namespace)
-        return await drift_of(outside, found, application_in(found))
+    async def look(context):
+        (found,) = await find_applications(context.cluster, "app", world.namespace)
+        return await drift_of(context, found, application_in(found))
 
-    drift = world._outside(look)
+    drift = world._context(look)
     assert drift.under_way == ""
     assert {change.key.name for change in drift.changes} == {"settings", "web"}

@@ -20,11 +20,11 @@ def migration(**env):
 
 
 def standing(world):
-    async def look(outside):
-        (inventory,) = await find_applications(outside.cluster, "app", world.namespace)
-        return await standing_of(outside.cluster, inventory)
+    async def look(context):
+        (inventory,) = await find_applications(context.cluster, "app", world.namespace)
+        return await standing_of(context.cluster, inventory)
 
-    return world._outside(look)
+    return world._context(look)
 
 
 def made(result):

@@ -62,7 +62,7 @@ def key_of_precious(victim):
 
 def test_a_forged_hand_over_prunes_no_object_of_another_application(world, victim, tenant):
     keys = world.inventory().keys | {key_of_precious(victim)}
-    forge(world, keys=keys, formerly=victim.identity)
+    forge(world, keys=keys, previous_application=victim.identity)
     world.commit(**{"tenant/own": config_map("own", a="2")})
     assert world.sync(tenant, confirm=True).outcome is Outcome.SYNCED
     assert precious(world, victim)
@@ -142,16 +142,16 @@ def test_a_source_that_only_the_inventory_names_is_asked_about_and_gets_no_crede
     spec = replace(tenant, source=replace(tenant.source, credentials=Credentials("git", proxy="http://proxy:1")))
     forge(world, source="https://git.example.org/evil//x", spec=spec_text(spec))
 
-    async def recorded(outside):
-        return await recorded_application(outside, await find(outside))
+    async def recorded(context):
+        return await recorded_application(context, await find(context))
 
-    async def find(outside):
+    async def find(context):
         from gitops.sync.inventories import find_applications
 
-        (found,) = await find_applications(outside.cluster, "app", world.namespace)
+        (found,) = await find_applications(context.cluster, "app", world.namespace)
         return found
 
-    app, doubt = world._outside(recorded)
+    app, doubt = world._context(recorded)
     assert app.source.credentials == Credentials()
     assert "only its inventory names the source https://git.example.org/evil//x" in doubt
 
@@ -178,10 +178,10 @@ def test_an_inventory_is_sealed_until_somebody_else_edits_it(world, tenant):
     def sealed():
         found = world.inventory()
 
-        async def ask(outside):
-            return is_sealed(outside.store, found)
+        async def ask(context):
+            return is_sealed(context.store, found)
 
-        return world._outside(ask)
+        return world._context(ask)
 
     assert sealed()
     patch = {"data": {"source": "https://git.example.org/evil"}}

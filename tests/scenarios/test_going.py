@@ -108,14 +108,14 @@ def test_what_the_server_called_equal_is_asked_again_after_a_while(world, monkey
     container = {"name": "a", "image": "nginx", "resources": {"limits": {"cpu": "1000m"}}}
     world.commit(p={"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}})
     world.sync()
-    asked = [world.requests_of(lambda outside: planned(world, outside))[0] for _ in range(2)]
+    asked = [world.requests_of(lambda context: planned(world, context))[0] for _ in range(2)]
     monkeypatch.setattr(dry_run, "_EQUAL_SECONDS", -10)
-    again = world.requests_of(lambda outside: planned(world, outside))[0]
+    again = world.requests_of(lambda context: planned(world, context))[0]
     assert again == asked[1] + 1
 
 
-def planned(world, outside):
-    return planning.plan_sync(planning.Request(world.app, "ada"), outside)
+def planned(world, context):
+    return planning.plan_sync(planning.Request(world.app, "ada"), context)
 
 
 def test_a_rollback_by_hand_leaves_the_broken_head_in_quarantine(world):
@@ -159,7 +159,7 @@ def test_the_failure_of_one_objects_sync_undoes_that_object_and_quarantines_noth
     assert image(world) == "nginx:1.26"
     assert world.get("ConfigMap", "a")["data"] == {"v": "2"}
     inventory = world.inventory()
-    assert (inventory.quarantine, inventory.going_back) == (None, None)
+    assert (inventory.quarantine, inventory.rollback_target) == (None, None)
 
 
 def test_a_claim_that_a_failed_sync_made_is_left_and_said_why(world):

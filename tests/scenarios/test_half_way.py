@@ -28,7 +28,7 @@ def half_way(world):
     world.sync()
     bad(world)
     world.sync_killed_after(7)
-    assert world.inventory().going_back
+    assert world.inventory().rollback_target
     return world
 
 
@@ -47,7 +47,7 @@ def test_a_revert_of_what_failed_half_way_is_a_commit_and_no_drift(half_way):
         running.until(lambda: image(half_way) == "nginx:1.26" and settings(half_way) == {"color": "blue"})
         running.until(lambda: running.tracked().task is None)
     inventory = half_way.inventory()
-    assert (inventory.going_back, inventory.unfinished) == (None, frozenset())
+    assert (inventory.rollback_target, inventory.partially_applied) == (None, frozenset())
 
 
 def test_a_revert_of_what_failed_and_was_not_rolled_back_is_synced(world):
@@ -68,7 +68,7 @@ def test_nobody_else_goes_on_with_it(half_way, tmp_path):
     another.commit(other=config_map("other"))
     assert another.sync().outcome is Outcome.HELD
     inventory = half_way.inventory()
-    assert inventory.going_back
+    assert inventory.rollback_target
     assert not inventory.quarantine.stuck
     assert image(half_way) == "nginx:1.27"
     assert half_way.sync().outcome is Outcome.ROLLED_BACK
@@ -109,15 +109,15 @@ def test_an_object_that_somebody_deletes_and_that_does_not_go_quarantines_no_com
 def test_a_deadline_holds_although_every_watch_breaks_at_once(world):
     world.commit(web=deployment(image="nginx:broken"))
 
-    async def work(outside):
+    async def work(context):
         def broken(*_, **__):
             raise UnreachableError("connection reset")
 
-        outside.cluster.watch = broken
-        return await sync(Request(world.with_sync(timeout=3.0), "ada"), outside)
+        context.cluster.watch = broken
+        return await sync(Request(world.with_sync(timeout=3.0), "ada"), context)
 
     began = time.monotonic()
-    assert world._outside(work).outcome is Outcome.FAILED
+    assert world._context(work).outcome is Outcome.FAILED
     assert time.monotonic() - began < 15
 
 
@@ -134,20 +134,20 @@ def test_a_source_that_cannot_be_read_now_does_not_end_the_way_back(half_way, tm
     """A runner without the store has to render the release again; the remote may be back for the next one."""
     half_way.state = tmp_path / "empty"
 
-    async def away(outside):
-        real = outside.source.checkout
+    async def away(context):
+        real = context.source.checkout
 
         async def checkout(spec, sha=""):
             if sha:
                 raise SourceError("the remote does not answer")
             return await real(spec, sha)
 
-        outside.source.checkout = checkout
-        return await sync(Request(half_way.app, "ada"), outside)
+        context.source.checkout = checkout
+        return await sync(Request(half_way.app, "ada"), context)
 
     with pytest.raises(SourceError, match="the remote does not answer"):
-        half_way._outside(away)
-    assert half_way.inventory().going_back
+        half_way._context(away)
+    assert half_way.inventory().rollback_target
     assert half_way.sync().outcome is Outcome.ROLLED_BACK
     assert image(half_way) == "nginx:1.26"
 

@@ -10,7 +10,7 @@ import pytest
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import HEALTHY, HealthWord
 from gitops.model.result import Outcome
-from gitops.sync import events as news
+from gitops.sync import events
 from gitops.sync.context import Request
 from gitops.sync.health_wait import health_when_gone
 from gitops.sync.reconcile import sync
@@ -167,7 +167,7 @@ def test_a_hook_that_has_left_no_object_is_not_missing(world, kind):
         world.sync()
         assert {key.name for key in world.inventory().keys} == {"web"}
         owned = world.inventory()
-        assert world._outside(lambda outside: standing_of(outside.cluster, owned)).health == HEALTHY  # noqa: B023
+        assert world._context(lambda context: standing_of(context.cluster, owned)).health == HEALTHY  # noqa: B023
         world.edit("core/configmaps/web", {"data": {"a": "by hand"}})
     world.commit(hook=None)
     world.sync()
@@ -291,16 +291,16 @@ def test_the_end_of_a_job_that_was_gone_before_anybody_looked_is_told_by_its_eve
     body = job("once", image)
     world.commit(job={**body, "spec": {**body["spec"], **TTL}})
 
-    async def late(outside):
+    async def late(context):
         async def broken(*_, **__):
             await asyncio.sleep(1.5)
             raise ApiError(500, "InternalError", "not now")
             yield
 
-        outside.cluster.http.stream = contextlib.asynccontextmanager(broken)
-        return await sync(Request(world.app, "ada"), outside)
+        context.cluster.http.stream = contextlib.asynccontextmanager(broken)
+        return await sync(Request(world.app, "ada"), context)
 
-    result = world._outside(late)
+    result = world._context(late)
     assert result.outcome is outcome, result.message
     assert "not seen to end" not in result.message
 
@@ -387,15 +387,15 @@ def test_hooks_run_once_though_the_sync_is_killed_after_any_write(world, writes,
 def test_a_hook_is_waited_for_though_the_sync_was_killed_while_it_ran(world, policy, spec, stay):
     world.commit(a=hook(OURS, "pre", policy=policy, **spec), web=config_map("web"))
 
-    async def killed(outside):
+    async def killed(context):
         def tell(item):
-            if isinstance(item, news.Wrote) and item.changed.key.kind != "Namespace":
+            if isinstance(item, events.Wrote) and item.changed.key.kind != "Namespace":
                 raise Killed
 
         with contextlib.suppress(Killed):
-            await sync(Request(world.app, "ada"), replace(outside, tell=tell))
+            await sync(Request(world.app, "ada"), replace(context, tell=tell))
 
-    world._outside(killed)
+    world._context(killed)
     assert world.get("ConfigMap", "web") is None
     until(lambda: live(world)["status"].get("succeeded"))
     assert changed(world.sync()) == [("hook", "migrate"), ("created", "web")]

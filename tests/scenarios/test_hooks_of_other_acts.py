@@ -10,14 +10,14 @@ from gitops.engine.plan_input import PlanOptions
 from gitops.model.errors import ManifestError
 from gitops.model.result import Outcome
 from gitops.sync.context import Request
-from gitops.sync.uninstall import leave
+from gitops.sync.uninstall import uninstall
 from tests.scenarios.test_rollback import DONE, by_hand
 from tests.scenarios.world import config_map, custom_kind, job
 
 
 def delete(world, **options):
     request = Request(world.app, "ada", PlanOptions(**options))
-    return world._outside(lambda outside: leave(request, outside, keep=False))
+    return world._context(lambda context: uninstall(request, context, keep=False))
 
 
 def hooks_run(world):
@@ -182,7 +182,7 @@ def test_an_application_that_is_forgotten_leaves_no_marks_behind(world):
     world.commit(a=config_map("a"))
     world.sync()
     request = Request(replace(world.app), "ada")
-    result = world._outside(lambda outside: leave(request, outside, keep=True))
+    result = world._context(lambda context: uninstall(request, context, keep=True))
     assert result.outcome is Outcome.SYNCED
     metadata = world.get("ConfigMap", "a")["metadata"]
     assert (metadata.get("labels") or {}, metadata.get("annotations") or {}) == ({}, {})

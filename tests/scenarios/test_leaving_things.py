@@ -102,11 +102,11 @@ def test_a_word_confirms_no_more_than_what_was_shown(world):
     world.sync()
     world.commit(**{f"m{number}": None for number in range(8)})
     assert world.sync().outcome is Outcome.HELD
-    shown = world._outside(lambda outside: shown_reasons(outside, world.app.identity))
+    shown = world._context(lambda context: shown_reasons(context, world.app.identity))
     world.commit(space=None)
     held = world.sync(confirm=True, shown=shown)
     assert held.outcome is Outcome.HELD
     assert f"Namespace {other} would be deleted" in held.message
     assert world.get("Namespace", other, namespace="")
-    shown = world._outside(lambda outside: shown_reasons(outside, world.app.identity))
+    shown = world._context(lambda context: shown_reasons(context, world.app.identity))
     assert world.sync(confirm=True, shown=shown).outcome is Outcome.SYNCED

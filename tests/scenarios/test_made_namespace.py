@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gitops.model.application import Destination
 from gitops.model.result import Outcome
-from gitops.sync import events as news
+from gitops.sync import events
 from tests.scenarios.world import config_map
 
 
@@ -34,7 +34,7 @@ def test_a_namespace_that_a_sync_makes_is_told_and_recorded(world):
     result = world.sync()
     assert result.outcome is Outcome.SYNCED
     assert (str(result.changed[0].key), result.changed[0].verb) == (f"Namespace {world.namespace}", "created")
-    assert news.Wrote(result.changed[0]) in world.news
+    assert events.Wrote(result.changed[0]) in world.events
     facts = [(event.fact, event.detail.get("changes")) for event in world.check_audit()]
     assert ("namespace.made", [{"change": "create", "object": f"Namespace {world.namespace}"}]) in facts
     assert all(key.kind != "Namespace" for key in world.inventory().keys)

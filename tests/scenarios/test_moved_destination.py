@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.registry import Entry
-from gitops.engine.drift import Answer
+from gitops.controller.registry import Registration
+from gitops.engine.drift import Response
 from gitops.model.application import Retry
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
@@ -21,12 +21,12 @@ def into(app, namespace):
 
 
 def become(running, app):
-    running.call(lambda: running.controller.roster.put("test", Entry(app, trusted=True)))
+    running.call(lambda: running.controller.registry.put("test", Registration(app, trusted=True)))
 
 
 def until_held(running, *words):
     running.until(
-        lambda: running.tracked().answer is Answer.HELD and all(w in running.tracked().message for w in words)
+        lambda: running.tracked().answer is Response.HELD and all(w in running.tracked().message for w in words)
     )
 
 
@@ -91,7 +91,7 @@ def moved_and_deleted(world, running, **where):
     running.until(lambda: running.tracked(identity))
     running.until_synced(sha, identity)
     edit_destination(world, **where)
-    running.until(lambda: running.tracked(identity).answer is Answer.HELD)
+    running.until(lambda: running.tracked(identity).answer is Response.HELD)
     world.request("DELETE", resources(world, "app"))
     return identity
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller.registry import Entry
+from gitops.controller.registry import Registration
 from gitops.model.application import Application, Destination, SourceSpec, SyncOptions
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
@@ -93,7 +93,7 @@ def test_a_controller_follows_a_spec_to_its_new_source(world, changed):
         sha = move(world, "apps", **({"web": config_map("web", a="2")} if changed else {}))
         app = running.apps[0]
         there = replace(app, source=replace(app.source, path="apps"))
-        running.call(lambda: running.controller.roster.put("test", Entry(there)))
+        running.call(lambda: running.controller.registry.put("test", Registration(there)))
         running.until_synced(sha)
         running.until(lambda: world.inventory().source.endswith("//apps"))
         assert running.tracked().message == ""

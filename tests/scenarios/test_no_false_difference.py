@@ -25,8 +25,8 @@ def settle_and_compare(world):
     found = [(str(change.key), getattr(change, "fields", change)) for change in plan.changes]
     assert found == []
 
-    async def again(outside):
-        await sync(Request(world.app, "ada", wait=False), outside)
+    async def again(context):
+        await sync(Request(world.app, "ada", wait=False), context)
 
     _, writes = world.requests_of(again)
     assert writes == 0

@@ -90,7 +90,7 @@ def test_a_rollback_in_between_is_no_release_of_the_commit_that_it_left(world, r
 def test_a_rollback_that_leaves_every_object_as_it_is_is_seen_in_the_inventory(world, released):
     sha = world.commit(web=deployment(replicas=12))
     waiting = Waiting(world)
-    waiting.until(lambda: world.inventory().unfinished)
+    waiting.until(lambda: world.inventory().partially_applied)
     world.edit("core/configmaps/gitops-app", {"data": {"synced": "0" * 64, "unfinished": None}}, "gitops")
     result = waiting.end()
     assert result.outcome is Outcome.OVERTAKEN

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller import render_cache as renders
+from gitops.controller import render_cache
 from gitops.controller.queue import Priority
-from gitops.controller.registry import Entry
+from gitops.controller.registry import Registration
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application
 from tests.scenarios.world import World, config_map
@@ -87,11 +87,11 @@ def test_only_the_operators_applications_are_read_with_the_accounts_ssh_keys(wor
         assert ssh()
         assert not any(map(is_keyless, ssh()))
         before = len(ssh())
-        running.call(lambda: running.controller.roster.drop("test", "gitops/mine"))
-        running.call(lambda: running.controller.roster.put("a tenant", Entry(theirs)))
+        running.call(lambda: running.controller.registry.drop("test", "gitops/mine"))
+        running.call(lambda: running.controller.registry.put("a tenant", Registration(theirs)))
         running.until(lambda: running.tracked("gitops/theirs").head)
         assert all(map(is_keyless, ssh()[before + 1 :]))
-        running.call(lambda: running.controller.roster.put("test", Entry(mine, trusted=True)))
+        running.call(lambda: running.controller.registry.put("test", Registration(mine, trusted=True)))
         running.until_synced(sha, "gitops/mine")
         newer = world.commit(settings=config_map("settings", a="2"))
         running.until_synced(newer, "gitops/mine")
@@ -128,8 +128,8 @@ def test_a_base_in_another_repository_is_read_anew_when_somebody_asks_and_in_tim
         running.ask(running.controller.store.request("gitops/app", "refresh", {}, "ada", "2026-01-01T00:00:00Z"))
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
         running.until(lambda: running.tracked().task is None)
-        monkeypatch.setattr(renders, "_OTHERS_SECONDS", 0.0)
-        running.call(lambda: running.controller.renders.forget("gitops/app"))
+        monkeypatch.setattr(render_cache, "_OTHERS_SECONDS", 0.0)
+        running.call(lambda: running.controller.render_cache.forget("gitops/app"))
         for text in ("3", "4"):
             other.commit(**{"base/settings": config_map("settings", a=text)})
             world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
@@ -207,7 +207,7 @@ def test_a_host_that_fails_is_left_alone_and_what_was_read_of_it_before_has_its_
     with Running(world, good) as running:
         running.until_synced(sha, "gitops/good")
         for app in tenants(world, 6, lambda n: f"ssh://git@example.com/refused/{n}"):
-            running.call(lambda app=app: running.controller.roster.put("test", Entry(app)))
+            running.call(lambda app=app: running.controller.registry.put("test", Registration(app)))
         running.until(lambda: of(lines, "host.unreachable"))
         newer = world.commit(settings=config_map("settings", a="2"))
         assert running.until_synced(newer, "gitops/good") < 15
@@ -223,7 +223,7 @@ def test_what_is_not_looked_at_for_its_hosts_sake_is_not_called_synced_for_long(
     with Running(world, good) as running:
         running.until_synced(sha, "gitops/good")
         for app in tenants(world, 3, lambda n: f"ssh://git@example.com/refused/{n}"):
-            running.call(lambda app=app: running.controller.roster.put("test", Entry(app)))
+            running.call(lambda app=app: running.controller.registry.put("test", Registration(app)))
         running.until(lambda: "its Git host is left alone" in running.tracked("gitops/good").problem)
         assert running.tracked("gitops/good").sync == "Unknown"
         running.until(lambda: running.tracked("gitops/good").sync == "Synced")
@@ -236,7 +236,7 @@ def test_fetches_that_never_end_of_one_tenant_hold_up_no_other(world, fetches, c
     with Running(world, application(world, "good")) as running:
         running.until_synced(sha, "gitops/good")
         for app in tenants(world, 70, lambda n: (world.folder / f"tarpit-{n}").as_uri()):
-            running.call(lambda app=app: running.controller.roster.put("test", Entry(app)))
+            running.call(lambda app=app: running.controller.registry.put("test", Registration(app)))
         running.until(lambda: len([call for call in fetches() if "tarpit" in call]) >= 10)
         time.sleep(5)
         newer = world.commit(settings=config_map("settings", a="2"))
@@ -305,15 +305,15 @@ def test_a_pass_that_is_begun_again_waits_for_the_render_under_way(world):
         commit_slow(world, 1_500_000)
         running.until(lambda: running.tracked().task)
         for _ in range(8):
-            misses = running.controller.renders.misses
+            misses = running.controller.render_cache.misses
             running.call(lambda: running.tracked().task and running.tracked().task.cancel())
-            running.call(lambda: running.controller.lanes.put(running.tracked(), Priority.PERSON))
+            running.call(lambda: running.controller.workers.put(running.tracked(), Priority.PERSON))
             running.until(lambda: running.tracked().task)
             time.sleep(0.2)
-        renders = [thread for thread in threading.enumerate() if thread.name == "render"]
-        assert running.controller.renders.misses == misses
-        assert 1 <= len(renders) <= 4
-    for thread in renders:
+        render_cache = [thread for thread in threading.enumerate() if thread.name == "render"]
+        assert running.controller.render_cache.misses == misses
+        assert 1 <= len(render_cache) <= 4
+    for thread in render_cache:
         thread.join()
 
 
@@ -327,7 +327,7 @@ def test_a_longer_interval_holds_at_once(world):
         running.until_synced(sha)
         seldom = replace(often, interval=600.0)
         looks = running.controller.poller.looks
-        running.call(lambda: running.controller.roster.put("test", Entry(seldom, trusted=True)))
+        running.call(lambda: running.controller.registry.put("test", Registration(seldom, trusted=True)))
         time.sleep(3)
         assert running.controller.poller.looks <= looks + 2
 
@@ -367,7 +367,7 @@ def test_the_mirror_of_a_repository_that_no_application_names_is_removed(world):
     with Running(world, replace(world.app, interval=0.3), moved) as running:
         running.until(lambda: len(list(mirrors.glob("*.git"))) == 2)
         running.until(lambda: running.tracked("gitops/other").sync == "Synced")
-        running.call(lambda: running.controller.roster.drop("test", "gitops/other"))
+        running.call(lambda: running.controller.registry.drop("test", "gitops/other"))
         running.until(lambda: len(list(mirrors.glob("*.git"))) == 1)
-        running.call(lambda: running.controller.roster.put("test", Entry(moved, trusted=True)))
+        running.call(lambda: running.controller.registry.put("test", Registration(moved, trusted=True)))
         running.until(lambda: len(list(mirrors.glob("*.git"))) == 2)

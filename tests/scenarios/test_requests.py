@@ -24,22 +24,22 @@ def recorded(world, work):
     """(method, path, whether it is a dry-run) of each request of `work`, and what that gave."""
     log = []
 
-    async def run(outside):
-        raw = outside.cluster.http._raw
+    async def run(context):
+        raw = context.cluster.http._raw
 
         async def noted(method, path, query, *rest):
             log.append((method, path, "dryRun" in (query or {})))
             return await raw(method, path, query, *rest)
 
-        outside.cluster.http._raw = noted
-        return await work(outside)
+        context.cluster.http._raw = noted
+        return await work(context)
 
-    return log, world._outside(run)
+    return log, world._context(run)
 
 
 def sent(world, app=None):
     """The requests of one sync, and its outcome."""
-    log, result = recorded(world, lambda outside: sync(Request(app or world.app, "ada"), outside))
+    log, result = recorded(world, lambda context: sync(Request(app or world.app, "ada"), context))
     return log, result.outcome
 
 
@@ -105,7 +105,7 @@ def test_without_the_right_to_list_everywhere_each_namespace_is_listed(fresh_san
 
 def test_how_an_application_stands_costs_one_list_for_a_kind(synced):
     inventory = synced.inventory()
-    log, standing = recorded(synced, lambda outside: standing_of(outside.cluster, inventory))
+    log, standing = recorded(synced, lambda context: standing_of(context.cluster, inventory))
     assert standing.health.word is HealthWord.HEALTHY
     assert collections(log, "configmaps", "deployments") == {"configmaps": 1, "deployments": 1}
     assert len(log) <= 2 + 2 + 2

@@ -81,8 +81,8 @@ def test_a_cluster_that_was_made_anew_at_the_same_address_is_filled_again(world,
 
 
 def test_another_cluster_is_told_by_its_identity_though_its_versions_are_higher(world, behind):
-    async def ask(outside):
-        cluster = outside.cluster
+    async def ask(context):
+        cluster = context.cluster
         assert isinstance(cluster, KubernetesCluster)
         identity = await cluster.identity()
         same = await cluster.has_gone_back("", "ConfigMap", "", "1", identity)
@@ -90,4 +90,4 @@ def test_another_cluster_is_told_by_its_identity_though_its_versions_are_higher(
         future = await cluster.has_gone_back("", "ConfigMap", "", "999999999", identity)
         return same, other, future
 
-    assert world._outside(ask) == (False, True, True)
+    assert world._context(ask) == (False, True, True)

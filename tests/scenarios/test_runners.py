@@ -17,8 +17,8 @@ def meet(world, before_write, *, killed):
     """
     met, sent = [], []
 
-    async def first(outside):
-        raw = outside.cluster.http._raw
+    async def first(context):
+        raw = context.cluster.http._raw
 
         async def watched(method, path, query, *rest):
             writes = method != "GET" and "dryRun" not in (query or {})
@@ -32,13 +32,13 @@ def meet(world, before_write, *, killed):
                 sent.append(path)
             return await raw(method, path, query, *rest)
 
-        outside.cluster.http._raw = watched
+        context.cluster.http._raw = watched
         try:
-            await sync(Request(world.app, "ada", PlanOptions(), wait=False), outside)
+            await sync(Request(world.app, "ada", PlanOptions(), wait=False), context)
         except Killed:
             pass
 
-    world._outside(first)
+    world._context(first)
     return bool(met)
 
 
@@ -77,8 +77,8 @@ def test_a_write_that_comes_late_of_a_runner_that_died_is_not_orphaned(world):
     world.sync()
     world.commit(old=config_map("old"), web=config_map("web", a="2"))
 
-    async def first(outside):
-        raw = outside.cluster.http._raw
+    async def first(context):
+        raw = context.cluster.http._raw
         settled, landed = asyncio.Event(), asyncio.Event()
 
         async def late(method, path, query, *rest):
@@ -95,11 +95,11 @@ def test_a_write_that_comes_late_of_a_runner_that_died_is_not_orphaned(world):
             await landed.wait()
             raise Killed
 
-        outside.cluster.http._raw = late
+        context.cluster.http._raw = late
         with pytest.raises(Killed):
-            await sync(Request(world.app, "ada", PlanOptions(), wait=False), outside)
+            await sync(Request(world.app, "ada", PlanOptions(), wait=False), context)
 
-    world._outside(first)
+    world._context(first)
     marked, owned = marked_and_owned(world)
     assert marked == owned == {"old", "new", "web"}
     world.sync()

@@ -422,8 +422,8 @@ def test_what_a_kind_does_not_take_is_refused(api, place, what):
 
 def test_a_service_that_is_no_load_balancer_any_more_loses_what_only_one_has(api, place):
     path = SERVICES.format(place) + "/lb"
-    outside = service("lb", type="LoadBalancer", externalTrafficPolicy="Local")
-    made = api.apply(path, outside)[1]
+    context = service("lb", type="LoadBalancer", externalTrafficPolicy="Local")
+    made = api.apply(path, context)[1]
     assert made["spec"]["healthCheckNodePort"]
     plain = api.apply(path, service("lb"), force="true")[1]["spec"]
     assert plain["type"] == "ClusterIP"

@@ -162,13 +162,13 @@ def test_one_object_that_may_not_be_read_hides_no_others(fresh_sandbox, tmp_path
     grant(world, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]})
     world.kubeconfig.write_text(as_user(sandbox.kubeconfig(), "limited"))
 
-    async def look(outside):
-        (found,) = await find_applications(outside.cluster, "app", "limited")
-        return await standing_of(outside.cluster, found)
+    async def look(context):
+        (found,) = await find_applications(context.cluster, "app", "limited")
+        return await standing_of(context.cluster, found)
 
-    words = {member.key.kind: member.health.word.value for member in world._outside(look).objects}
+    words = {member.key.kind: member.health.word.value for member in world._context(look).objects}
     assert words == {"ConfigMap": "Healthy", "Secret": "Unknown"}
     world.edit("core/configmaps/a", {"data": {"a": "2"}})
     assert [change.key.name for change in world.plan(resources=("ConfigMap/a",)).plan.changes] == ["a"]
     with pytest.raises(ApiError, match="say where to look with -n"):
-        world._outside(lambda outside: find_applications(outside.cluster, "app"))
+        world._context(lambda context: find_applications(context.cluster, "app"))

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.controller import reconciler as conduct
-from gitops.controller.registry import Entry
-from gitops.engine.drift import Answer
+from gitops.controller import reconciler
+from gitops.controller.registry import Registration
+from gitops.engine.drift import Response
 from gitops.model.application import Credentials, Retry, Window
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
@@ -20,12 +20,12 @@ def test_an_application_that_moves_from_a_file_to_a_custom_resource_is_run_on(wo
     identity = f"{world.namespace}/app"
     with Running(world, resources=True) as running:
         here = application(world, "app", namespace=world.namespace)
-        running.call(lambda: running.controller.roster.put("apps.yaml", Entry(here, trusted=True)))
+        running.call(lambda: running.controller.registry.put("apps.yaml", Registration(here, trusted=True)))
         running.until(lambda: world.get("ConfigMap", "settings"))
         world.request("POST", resources(world), custom_resource(world))
         running.until(lambda: "comes from apps.yaml; take it out there" in str(standing(world)))
         assert len(of(lines, "application.twice")) == 1
-        running.call(lambda: running.controller.roster.keep_only("apps.yaml", set()))
+        running.call(lambda: running.controller.registry.keep_only("apps.yaml", set()))
         sha = world.commit(settings=config_map("settings", a="2"))
         running.until_synced(sha, identity)
         running.until(lambda: standing(world).get("sync", {}).get("status") == "Synced")
@@ -38,8 +38,8 @@ def test_a_source_that_came_second_may_let_go_and_nothing_changes(world, lines):
         running.until_synced(sha)
         other = application(world, "app", path="elsewhere")
         for _ in range(2):
-            running.call(lambda: running.controller.roster.put("other", Entry(other)))
-        running.call(lambda: running.controller.roster.drop("other", "gitops/app"))
+            running.call(lambda: running.controller.registry.put("other", Registration(other)))
+        running.call(lambda: running.controller.registry.drop("other", "gitops/app"))
         assert running.tracked().app.source.path == world.app.source.path
         running.until_synced(world.commit(settings=config_map("settings", a="2")))
     assert len(of(lines, "application.twice")) == 1
@@ -51,7 +51,9 @@ def test_the_password_in_an_address_is_told_nobody(world, lines):
     with Running(world, application(world, "app", repoURL=address, targetRevision="nosuch")) as running:
         running.until(lambda: "did you mean main?" in running.tracked().problem)
         assert "hunter2" not in running.tracked().problem
-        running.call(lambda: running.controller.roster.put("test", Entry(application(world, "app", repoURL=address))))
+        running.call(
+            lambda: running.controller.registry.put("test", Registration(application(world, "app", repoURL=address)))
+        )
         running.until_synced(sha)
         away = world.repository.rename(world.folder / "elsewhere")
         running.until(lambda: of(lines, "poll.failed"))
@@ -180,7 +182,7 @@ def test_a_suspended_application_keeps_those_that_it_holds_as_they_were(nest):
     with Running(world, parent) as running:
         running.until(lambda: path_of(running) == "two")
         running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
-        running.until(lambda: running.controller.people.is_suspended("gitops/app"))
+        running.until(lambda: running.controller.commands.is_suspended("gitops/app"))
         sha = world.commit(**{"apps/child": in_one(world, path="three")})
         running.until(lambda: is_at(running, sha))
         assert path_of(running) == "two"
@@ -194,7 +196,7 @@ def test_a_suspended_application_keeps_those_that_it_holds_as_they_were(nest):
 
 
 def test_in_a_window_those_that_it_holds_stay_and_change_when_it_is_over(nest, monkeypatch):
-    monkeypatch.setattr(conduct, "_SOON", 0.5)
+    monkeypatch.setattr(reconciler, "_SOON", 0.5)
     world, parent = nest
     closed = replace(parent, windows=(Window(kind="deny", schedule="0 0 * * *", duration=86400.0),))
     sha = world.commit(**{"apps/child": in_one(world, path="three")})
@@ -204,7 +206,7 @@ def test_in_a_window_those_that_it_holds_stay_and_change_when_it_is_over(nest, m
         assert (path_of(running), running.tracked().sync) == ("two", "OutOfSync")
         assert "denies syncs until" in running.tracked().message
         open_now = replace(closed, windows=(replace(closed.windows[0], kind="allow"),))
-        running.call(lambda: running.controller.roster.put("test", Entry(open_now, trusted=True)))
+        running.call(lambda: running.controller.registry.put("test", Registration(open_now, trusted=True)))
         running.until(lambda: path_of(running) == "three")
 
 
@@ -213,7 +215,7 @@ def test_those_that_it_holds_wait_for_an_approval_with_all_the_rest(nest):
     by_hand = replace(parent, sync=replace(parent.sync, automated=False))
     world.commit(**{"apps/child": in_one(world, path="three")})
     with Running(world, by_hand) as running:
-        running.until(lambda: running.tracked().answer is Answer.APPROVAL and path_of(running))
+        running.until(lambda: running.tracked().answer is Response.APPROVAL and path_of(running))
         assert path_of(running) == "two"
         running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().plan_id))
         running.until(lambda: path_of(running) == "three")
@@ -241,7 +243,7 @@ def test_an_application_whose_repository_holds_itself_is_nobodys_child(fresh_san
     world.commit(**{"apps/app": own, "apps/own": config_map("own")})
     with Running(world, application(world, "app", path="apps")) as running:
         running.until(lambda: world.get("ConfigMap", "own"))
-        running.call(lambda: running.controller.roster.drop("test", "gitops/app"))
+        running.call(lambda: running.controller.registry.drop("test", "gitops/app"))
         assert running.tracked() is None
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from gitops.engine.drift import Answer
+from gitops.engine.drift import Response
 from gitops.model.operator_command import SUSPENDED
 from gitops.model.result import Outcome
 from gitops.sync.record_reader import stored_record
@@ -53,7 +53,7 @@ def test_a_suspension_holds_from_the_moment_that_it_is_said(world, monkeypatch):
         suspend(running)
         newer = world.commit(settings=config_map("settings", a="2"))
         running.until(lambda: running.tracked().rendered == newer)
-        running.until(lambda: running.tracked().answer is Answer.SUSPENDED)
+        running.until(lambda: running.tracked().answer is Response.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
 
 
@@ -81,7 +81,7 @@ def test_a_suspended_custom_resource_that_is_deleted_waits_until_it_is_resumed_a
         world.request("DELETE", resources(world, "app"))
         running.until(lambda: "deletion waits until it is resumed" in str(standing(world).get("conditions")))
     with Running(world, resources=True) as running:  # neither does a restart go on with it
-        running.until(lambda: running.tracked(identity) and running.tracked(identity).answer is Answer.HELD)
+        running.until(lambda: running.tracked(identity) and running.tracked(identity).answer is Response.HELD)
         assert world.get("ConfigMap", "settings")
         resume(running, identity)
         running.until(lambda: running.tracked(identity) is None)
@@ -98,7 +98,7 @@ def test_what_was_said_of_an_application_that_has_gone_does_not_hold_for_the_nex
         world.request("POST", resources(world), made)
         running.until(lambda: running.tracked(identity) and running.tracked(identity).sync == "Synced")
         suspend(running, identity)
-        running.until(lambda: running.controller.people.is_suspended(identity))
+        running.until(lambda: running.controller.commands.is_suspended(identity))
         world.request("DELETE", resources(world, "app"))
         running.ask(store.request(identity, "sync", {}, "ada", "2026-01-01T00:00:00Z"))  # though it is suspended
         running.until(lambda: running.tracked(identity) is None)
@@ -112,10 +112,10 @@ def test_an_application_whose_file_is_moved_stays_suspended(world):
     with Running(world) as running:
         running.until_synced(sha)
         suspend(running)
-        running.until(lambda: running.controller.people.is_suspended(APP))
-        entry = running.controller.roster.entry(APP)
-        running.call(lambda: running.controller.roster.drop("test", APP))
-        running.call(lambda: running.controller.roster.put("test", entry))
+        running.until(lambda: running.controller.commands.is_suspended(APP))
+        entry = running.controller.registry.entry(APP)
+        running.call(lambda: running.controller.registry.drop("test", APP))
+        running.call(lambda: running.controller.registry.put("test", entry))
         running.until(lambda: running.tracked().sync == "Synced")
         assert running.ask(running.controller.store.setting(APP, SUSPENDED)) == "ada"
 
@@ -125,11 +125,11 @@ def test_a_suspension_stays_as_long_as_the_objects_do_though_the_application_is_
     with Running(world) as running:
         running.until_synced(good)
         suspend(running)
-        running.until(lambda: running.controller.people.is_suspended(APP))
+        running.until(lambda: running.controller.commands.is_suspended(APP))
     command = [sys.executable, "-m", "gitops.cli", "delete", "app", "-n", world.namespace, "--keep"]
     places = {"KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(world.state)}
     subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True)
     world.commit(settings=config_map("settings", a="2"))
     with Running(world) as running:
-        running.until(lambda: running.tracked().answer is Answer.SUSPENDED)
+        running.until(lambda: running.tracked().answer is Response.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}

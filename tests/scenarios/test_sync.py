@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.engine import pod_failure as trouble
+from gitops.engine import pod_failure
 from gitops.model.application import IgnoreRule, Window
 from gitops.model.health import HealthWord
 from gitops.model.plan import Manager, Update
 from gitops.model.result import Hold, Outcome
-from gitops.sync import events as news
-from gitops.sync import health_wait as wait
+from gitops.sync import events, health_wait
 from gitops.sync.context import Request
 from gitops.sync.planning import plan_sync
 from tests.scenarios.world import World, as_json, config_map, custom_kind, deployment, job
@@ -32,11 +31,11 @@ def test_the_same_commit_again_sends_no_write(world):
     world.sync()
     again = []
 
-    async def second(outside):
+    async def second(context):
         from gitops.sync.context import Request
         from gitops.sync.reconcile import sync
 
-        again.append(await sync(Request(world.app, "ada"), outside))
+        again.append(await sync(Request(world.app, "ada"), context))
 
     reads, writes = world.requests_of(second)
     assert again[0].outcome is Outcome.IN_SYNC
@@ -273,14 +272,14 @@ def test_only_the_named_object_is_touched(world):
 
 def test_no_wait_does_not_wait_and_records_no_release(world):
     world.commit(web=deployment(image="nginx:broken"))
-    assert world.sync(wait=False).outcome is Outcome.SYNCED
+    assert world.sync(health_wait=False).outcome is Outcome.SYNCED
     assert world.inventory().healthy is None
 
 
 def test_what_is_waited_for_is_told_as_it_becomes_healthy(world):
     world.commit(web=deployment())
     world.sync()
-    told = [item.health.word for item in world.news if isinstance(item, news.HealthChanged)]
+    told = [item.health.word for item in world.events if isinstance(item, events.HealthChanged)]
     assert told[0] is HealthWord.PROGRESSING
     assert told[-1] is HealthWord.HEALTHY
 
@@ -296,13 +295,13 @@ def test_what_a_server_called_equal_once_is_not_asked_again(world):
     container = {"name": "a", "image": "nginx", "resources": {"limits": {"cpu": "1000m"}}}  # the server writes "1"
     world.commit(p={"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}})
     world.sync()
-    asked = [world.requests_of(lambda outside: plan_sync(Request(world.app, "ada"), outside))[0] for _ in range(3)]
+    asked = [world.requests_of(lambda context: plan_sync(Request(world.app, "ada"), context))[0] for _ in range(3)]
     assert asked[1] == asked[2] == asked[0] - 1
 
 
 def test_a_container_that_cannot_recover_fails_the_sync_before_its_deadline(world, monkeypatch):
-    monkeypatch.setattr(trouble, "GRACE_SECONDS", 1.0)
-    monkeypatch.setattr(wait, "_FIRST_LOOK", 0.2)
+    monkeypatch.setattr(pod_failure, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(health_wait, "_FIRST_LOOK", 0.2)
     world.commit(web=deployment(image="nginx:broken"))
     began = time.monotonic()
     result = world.sync(world.with_sync(timeout=60.0))
@@ -312,8 +311,8 @@ def test_a_container_that_cannot_recover_fails_the_sync_before_its_deadline(worl
 
 
 def test_a_crashing_container_is_told_with_its_last_log_lines_and_no_secret(world, monkeypatch):
-    monkeypatch.setattr(trouble, "MOST_RESTARTS", 1)
-    monkeypatch.setattr(wait, "_FIRST_LOOK", 0.2)
+    monkeypatch.setattr(pod_failure, "MOST_RESTARTS", 1)
+    monkeypatch.setattr(health_wait, "_FIRST_LOOK", 0.2)
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 from gitops import logs
-from gitops.controller.registry import Entry
+from gitops.controller.registry import Registration
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_clusters import to
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources
@@ -37,7 +37,7 @@ def test_a_branch_that_is_gone_is_not_told_again_when_other_branches_change(worl
         running.until(lambda: "miau" in running.tracked().problem)
         assert len(of(lines, "revision.missing")) == 1
         other = application(world, "app", targetRevision="mia")
-        running.call(lambda: running.controller.roster.put("test", Entry(other, trusted=True)))
+        running.call(lambda: running.controller.registry.put("test", Registration(other, trusted=True)))
         running.until(lambda: "is called mia (" in running.tracked().problem)
         assert len(of(lines, "revision.missing")) == 2
 
@@ -117,7 +117,7 @@ def test_what_holds_very_many_objects_is_told_in_a_short_line(world, lines):
     sha = world.commit(many=many)
     with Running(world) as running:
         running.until_synced(sha)
-        running.call(lambda: running.controller.roster.put("test", Entry(application(world, "other"))))
+        running.call(lambda: running.controller.registry.put("test", Registration(application(world, "other"))))
         running.until(lambda: running.tracked("gitops/other").answer)
         assert running.tracked("gitops/other").message.count("belongs to") > 100
     (line,) = of(lines, "application.waits")

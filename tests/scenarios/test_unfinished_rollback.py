@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gitops.engine.drift import Answer
+from gitops.engine.drift import Response
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
 from tests.scenarios.test_rollback import DONE, by_hand
@@ -42,8 +42,8 @@ def test_wherever_it_is_killed_the_next_sync_ends_the_rollback(world, writes):
     assert (image(world), settings(world), settings(world, "new")) == ("nginx:1.26", {"color": "blue"}, None)
     inventory = world.inventory()
     assert (inventory.healthy.revision, inventory.quarantine.revision) == (good, failed)
-    assert inventory.going_back is None
-    assert not inventory.fresh
+    assert inventory.rollback_target is None
+    assert not inventory.being_created
     assert world.sync().outcome is Outcome.HELD
     assert world.check_audit()
 
@@ -53,7 +53,7 @@ def test_a_rollback_that_was_killed_is_gone_on_with_and_its_revision_not_tried_a
     world.sync()
     bad(world)
     world.sync_killed_after(7)  # a claim, four writes and the refused one, then the claim of the way back
-    assert world.inventory().going_back
+    assert world.inventory().rollback_target
     assert image(world) == "nginx:1.27"
     before = world.get("Deployment", "web", "apps")["metadata"]["generation"]
     assert world.sync().outcome is Outcome.ROLLED_BACK
@@ -69,7 +69,7 @@ def test_a_new_commit_goes_forward_from_a_rollback_that_was_killed(world):
     mended = world.commit(web=deployment(image="nginx:1.28"), new=config_map("new", is_="kept"))
     assert world.sync().outcome is Outcome.SYNCED
     inventory = world.inventory()
-    assert (inventory.healthy.revision, inventory.going_back, inventory.quarantine) == (mended, None, None)
+    assert (inventory.healthy.revision, inventory.rollback_target, inventory.quarantine) == (mended, None, None)
     assert settings(world, "new") == {"is_": "kept"}
 
 
@@ -80,7 +80,7 @@ def test_a_controller_goes_on_with_a_rollback_that_was_killed(world):
     bad(world)
     world.sync_killed_after(7)
     with Running(world, prune=False) as running:
-        running.until(lambda: world.inventory().going_back is None and running.tracked().task is None)
+        running.until(lambda: world.inventory().rollback_target is None and running.tracked().task is None)
         assert (image(world), settings(world), settings(world, "new")) == ("nginx:1.26", {"color": "blue"}, None)
 
 
@@ -129,5 +129,5 @@ def test_after_a_rollback_that_failed_too_nothing_more_is_changed(world):
         world.edit("core/configmaps/settings", {"data": {"color": "green"}})
         running.until(lambda: running.tracked().task is None)
         time.sleep(0.5)
-        assert running.tracked().answer is Answer.HELD
+        assert running.tracked().answer is Response.HELD
     assert settings(world) == {"color": "green"}

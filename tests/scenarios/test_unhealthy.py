@@ -6,7 +6,7 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ApiError
 from gitops.model.health import Health, HealthWord
 from gitops.model.result import Outcome
-from gitops.sync.diagnostics import Doctor
+from gitops.sync.diagnostics import Diagnostics
 from tests.scenarios.world import config_map, deployment, job
 
 
@@ -88,11 +88,11 @@ def test_an_event_or_a_log_that_cannot_be_read_takes_no_known_reason_along(world
     world.sync(world.with_sync(timeout=3.0))
     key = ResourceKey("apps", "Deployment", world.namespace, "web")
 
-    async def ask(outside):
-        doctor = Doctor(Refusing(outside.cluster, refuses), ())
-        return await doctor.reason_for(key, Health(HealthWord.PROGRESSING, "not yet"))
+    async def ask(context):
+        diagnostics = Diagnostics(Refusing(context.cluster, refuses), ())
+        return await diagnostics.reason_for(key, Health(HealthWord.PROGRESSING, "not yet"))
 
-    said = world._outside(ask)
+    said = world._context(ask)
     assert "container web" in said
     assert "could not be read" in said
 

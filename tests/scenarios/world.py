@@ -19,7 +19,7 @@ from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec, SyncOptions
 from gitops.model.audit import check_chain
 from gitops.model.errors import ApiError, ClusterError
-from gitops.sync.context import Outside, Request
+from gitops.sync.context import Request, SyncContext
 from gitops.sync.inventories import find_applications
 from gitops.sync.planning import plan_sync
 from gitops.sync.reconcile import sync
@@ -38,7 +38,7 @@ class World:
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(kubeconfig)
         self.repository = folder / "repository"
-        self.news: list[object] = []
+        self.events: list[object] = []
         self.state = folder / "state"
         self.app = Application(
             "app",
@@ -74,14 +74,14 @@ class World:
         """One pass; options are those of PlanOptions, and `wait`."""
         wait = options.pop("wait", True)
         request = Request(app or self.app, "ada", PlanOptions(**options), wait=wait)
-        return self._outside(lambda outside: sync(request, outside))
+        return self._context(lambda context: sync(request, context))
 
     def sync_killed_after(self, requests: int, **options) -> None:
         """A sync that stops dead before it sends one more than `requests` writes; nothing is cleaned up."""
         request = Request(self.app, "ada", PlanOptions(**options), wait=False)
 
-        async def killed(outside):
-            raw = outside.cluster.http._raw
+        async def killed(context):
+            raw = context.cluster.http._raw
 
             answered = 0
 
@@ -98,61 +98,61 @@ class World:
                         answered -= is_write  # it has told nothing, and is tried again
                     raise
 
-            outside.cluster.http._raw = limited
+            context.cluster.http._raw = limited
             try:
-                await sync(request, outside)
+                await sync(request, context)
             except Killed:
                 return
 
-        self._outside(killed)
+        self._context(killed)
 
     def plan(self, app: Application | None = None, **options):
         request = Request(app or self.app, "ada", PlanOptions(**options))
-        return self._outside(lambda outside: plan_sync(request, outside))
+        return self._context(lambda context: plan_sync(request, context))
 
     def with_sync(self, **options) -> Application:
         return replace(self.app, sync=replace(self.app.sync, **options))
 
     def inventory(self, name: str = "app"):
-        async def look(outside):
-            (found,) = await find_applications(outside.cluster, name, self.namespace)
+        async def look(context):
+            (found,) = await find_applications(context.cluster, name, self.namespace)
             return found
 
-        return self._outside(look)
+        return self._context(look)
 
     def check_audit(self) -> list:
         """The audit entries, after checking the chain and its anchor."""
 
-        async def look(outside):
-            events = await outside.store.events(self.app.identity, outside.cluster.name)
-            (found,) = await find_applications(outside.cluster, "app", self.namespace)
-            check_chain(events, found.anchor, outside.store.id)
+        async def look(context):
+            events = await context.store.events(self.app.identity, context.cluster.name)
+            (found,) = await find_applications(context.cluster, "app", self.namespace)
+            check_chain(events, found.anchor, context.store.id)
             return events
 
-        return self._outside(look)
+        return self._context(look)
 
     def audit(self) -> list:
         """The audit entries, unchecked: also of an Application that never came to be on the cluster."""
-        return self._outside(lambda outside: outside.store.events(self.app.identity, outside.cluster.name))
+        return self._context(lambda context: context.store.events(self.app.identity, context.cluster.name))
 
     def requests_of(self, work):
         """(reads, writes) that one pass sends."""
 
-        async def count(outside):
-            await work(outside)
-            return outside.cluster.requests
+        async def count(context):
+            await work(context)
+            return context.cluster.requests
 
-        return self._outside(count)
+        return self._context(count)
 
-    def _outside(self, work):
+    def _context(self, work):
         async def run():
             cluster = KubernetesCluster(connect(str(self.kubeconfig)))
             store = await SqliteStore.open(self.state)
             source = Sources(self.folder / "cache", lambda _: "")
-            self.news = []
-            outside = Outside(source, render, cluster, store, SystemClock(), "test", self.news.append)
+            self.events = []
+            context = SyncContext(source, render, cluster, store, SystemClock(), "test", self.events.append)
             try:
-                return await work(outside)
+                return await work(context)
             finally:
                 await store.close()
                 await cluster.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.engine.deletion import is_orphaning, is_precious, leaves_pods
+from gitops.engine.deletion import holds_data, is_orphaning, leaves_pods
 from gitops.engine.plan_input import PlanOptions
 from gitops.manifests.key import ResourceKey, key_of
 from gitops.model.plan import Prune, Recreate
@@ -22,16 +22,16 @@ def stateful_set(claims=("data",), when_deleted="Retain", **spec):
 
 def test_a_stateful_set_is_precious_where_the_live_or_the_desired_one_takes_its_claims_along():
     keeps, takes = stateful_set(), stateful_set(when_deleted="Delete")
-    assert not is_precious(KEY, keeps, keeps)
-    assert is_precious(KEY, takes, keeps)
-    assert is_precious(KEY, keeps, takes)
-    assert is_precious(ResourceKey("apps.kruise.io", "StatefulSet", "shop", "db"), takes)
+    assert not holds_data(KEY, keeps, keeps)
+    assert holds_data(KEY, takes, keeps)
+    assert holds_data(KEY, keeps, takes)
+    assert holds_data(ResourceKey("apps.kruise.io", "StatefulSet", "shop", "db"), takes)
 
 
 @pytest.mark.parametrize("spec", [None, "text", {"persistentVolumeClaimRetentionPolicy": ["Delete"]}, {}])
 def test_a_stateful_set_of_any_form_can_be_asked(spec):
     body = {**stateful_set(), "spec": spec}
-    assert not is_precious(KEY, body)
+    assert not holds_data(KEY, body)
     assert leaves_pods(KEY, body, body)
 
 

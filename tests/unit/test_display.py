@@ -10,7 +10,7 @@ from gitops.cli.display import Display
 from gitops.manifests.key import ResourceKey
 from gitops.model.health import Health, HealthWord
 from gitops.model.result import Changed, Failure
-from gitops.sync import events as news
+from gitops.sync import events
 
 
 @pytest.mark.parametrize("text", ["[/red]", "a\\[/red]", "[bold]x", "a\\"])
@@ -19,20 +19,22 @@ def test_brackets_in_names_and_messages_are_no_markup(text):
     screen = io.StringIO()
     display = Display(Console(file=screen, soft_wrap=True))
     for told in (
-        news.Refused(Failure(key, text)),
-        news.Wrote(Changed(key, "created")),
-        news.HealthChanged(key, Health(HealthWord.PROGRESSING, text)),
-        news.HealthChanged(key, Health(HealthWord.HEALTHY)),
-        news.RollingBack(text, "a" * 40),
+        events.Refused(Failure(key, text)),
+        events.Wrote(Changed(key, "created")),
+        events.HealthChanged(key, Health(HealthWord.PROGRESSING, text)),
+        events.HealthChanged(key, Health(HealthWord.HEALTHY)),
+        events.RollingBack(text, "a" * 40),
     ):
-        display.tell(told)
+        display.emit(told)
     lines = screen.getvalue().splitlines()
     assert len(lines) == 5
     assert all(text in line for line in lines)
 
 
 def waiting(reason):
-    return news.HealthChanged(ResourceKey("apps", "Deployment", "shop", "web"), Health(HealthWord.PROGRESSING, reason))
+    return events.HealthChanged(
+        ResourceKey("apps", "Deployment", "shop", "web"), Health(HealthWord.PROGRESSING, reason)
+    )
 
 
 def test_without_a_terminal_each_change_of_reason_is_a_line_and_a_wait_says_that_it_goes_on():
@@ -41,7 +43,7 @@ def test_without_a_terminal_each_change_of_reason_is_a_line_and_a_wait_says_that
     async def wait():
         with Display(Console(file=screen, soft_wrap=True), every=0.05) as display:
             for reason in ("0 of 1", "0 of 1", "pod web-1: ImagePullBackOff"):
-                display.tell(waiting(reason))
+                display.emit(waiting(reason))
             await asyncio.sleep(0.12)
         said = screen.getvalue()
         await asyncio.sleep(0.1)

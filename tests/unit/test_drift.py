@@ -8,7 +8,7 @@ from gitops.engine.drift import (
     FIGHT_COUNT,
     Answer,
     Correction,
-    Word,
+    Override,
     corrections_in,
     fights_in,
     respond,
@@ -30,16 +30,16 @@ def app(**options):
     return Application("app", sync=SyncOptions(**options))
 
 
-def answer(decision, word=Word(), *, synced="new", settled=True, **options):  # noqa: B008 - frozen
+def answer(decision, word=Override(), *, synced="new", settled=True, **options):  # noqa: B008 - frozen
     return respond(app(**options), PLAN, decision, word, synced=synced, settled=settled)
 
 
 def test_a_new_revision_is_synced_by_itself_only_where_that_was_chosen():
     assert answer(Go(), synced="old", automated=True) is Answer.SYNC
     assert answer(Go(), synced="old") is Answer.APPROVAL
-    assert answer(Go(), Word(approved="4e"), synced="old") is Answer.SYNC
-    assert answer(Go(), Word(approved="another"), synced="old") is Answer.APPROVAL
-    assert answer(Go(), Word(asked=True), synced="old") is Answer.SYNC
+    assert answer(Go(), Override(approved="4e"), synced="old") is Answer.SYNC
+    assert answer(Go(), Override(approved="another"), synced="old") is Answer.APPROVAL
+    assert answer(Go(), Override(asked=True), synced="old") is Answer.SYNC
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def test_a_new_revision_is_synced_by_itself_only_where_that_was_chosen():
 )
 def test_drift_is_ignored_reported_or_corrected(drift, expected):
     assert answer(Go(), drift=drift) is expected
-    assert answer(Go(), Word(asked=True), drift=drift) is Answer.SYNC
+    assert answer(Go(), Override(asked=True), drift=drift) is Answer.SYNC
 
 
 def test_what_stands_in_the_way_goes_before_every_word():
-    assert answer(HOLD, Word(asked=True), synced="old", automated=True) is Answer.HELD
+    assert answer(HOLD, Override(asked=True), synced="old", automated=True) is Answer.HELD
 
 
 def test_a_suspended_application_is_only_synced_when_asked_for():
-    word = Word(suspended=True)
+    word = Override(suspended=True)
     assert answer(Go(), word, synced="old", automated=True) is Answer.SUSPENDED
     assert answer(Go(), word, drift="correct") is Answer.SUSPENDED
     assert answer(Go(), replace(word, asked=True), synced="old") is Answer.SYNC

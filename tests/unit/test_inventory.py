@@ -117,11 +117,11 @@ def test_a_claim_holds_what_is_owned_and_what_is_about_to_be():
 def test_what_is_about_to_be_made_is_fresh_where_there_is_a_release_to_go_back_to():
     healthy = LastHealthy("abc", "main", "digest", "2026-01-01T00:00:00.000Z")
     before = Inventory("gitops/shop", PARENT, frozenset({DATABASE}))
-    assert claimed(before, [WEB, DATABASE], [WEB]).fresh == frozenset()
+    assert claimed(before, [WEB, DATABASE], [WEB]).being_created == frozenset()
     found = claimed(replace(before, healthy=healthy), [WEB, DATABASE], [WEB])
-    assert found.fresh == {WEB}
+    assert found.being_created == {WEB}
     again = read_parent(parent_body(found, "1.0"), "gitops/shop", PARENT)
-    assert (again.keys, again.fresh, again.healthy) == ({WEB, DATABASE}, {WEB}, healthy)
+    assert (again.keys, again.being_created, again.healthy) == ({WEB, DATABASE}, {WEB}, healthy)
 
 
 def test_what_two_runners_record_at_one_time_is_merged():
@@ -130,9 +130,12 @@ def test_what_two_runners_record_at_one_time_is_merged():
     theirs = replace(base, keys=frozenset({WEB, DATABASE}), quarantine=quarantine, synced="theirs")
     found = merged(replace(base, synced="ours"), base, theirs)
     assert (found.keys, found.quarantine, found.synced) == ({WEB, DATABASE}, quarantine, "ours")
-    ours, theirs = (replace(base, fresh=frozenset({key}), unfinished=frozenset({key.name})) for key in (WEB, DATABASE))
+    ours, theirs = (
+        replace(base, being_created=frozenset({key}), partially_applied=frozenset({key.name}))
+        for key in (WEB, DATABASE)
+    )
     found = merged(ours, base, theirs)
-    assert (found.fresh, found.unfinished) == ({WEB, DATABASE}, {"web", "db"})
+    assert (found.being_created, found.partially_applied) == ({WEB, DATABASE}, {"web", "db"})
 
 
 def test_the_parent_remembers_releases_in_their_order():

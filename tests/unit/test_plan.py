@@ -3,10 +3,10 @@
 import pytest
 
 from gitops.engine.decide import decide
-from gitops.engine.inventory import Inventory, marked, parent_key
+from gitops.engine.inventory import Inventory, parent_key, with_ownership
 from gitops.engine.manual_edits import hand_edits_only
 from gitops.engine.plan import Answer, make_plan, questions
-from gitops.engine.plan_input import PlanOptions, Situation
+from gitops.engine.plan_input import PlanInput, PlanOptions
 from gitops.engine.predict import predict
 from gitops.manifests.key import ResourceKey, key_of
 from gitops.manifests.manifest import Manifest, Origin
@@ -35,7 +35,7 @@ def manifest(body):
 
 def stored(body, inventory, **more):
     """What a cluster holds after we applied `body`."""
-    desired = marked(body, key_of(body), inventory)
+    desired = with_ownership(body, key_of(body), inventory)
     live = apply(None, desired, manager="gitops", now="2026-01-01T00:00:00Z", force=True).body
     return {**live, "metadata": {**live["metadata"], "uid": "u1", "resourceVersion": "1", **more}}
 
@@ -45,7 +45,7 @@ def situation(desired=(), live=(), owned=(), options=None, app=None, **inventory
     rendered = RenderedSet(REVISION, manifests, "digest")
     found = Inventory("gitops/shop", PARENT, frozenset(owned), exists=bool(owned), **inventory)
     app = app or Application("shop", destination=Destination(namespace="shop"))
-    return Situation(app, rendered, {key_of(body): body for body in live}, found, options or PlanOptions())
+    return PlanInput(app, rendered, {key_of(body): body for body in live}, found, options or PlanOptions())
 
 
 def answered(at):

@@ -9,8 +9,8 @@ def test_an_item_that_is_new_is_shown_though_the_manifest_leaves_a_part_of_its_k
 
     live = with_ports({"port": 80, "protocol": "TCP"})
     guess = with_ports({"port": 80, "protocol": "TCP"}, {"port": 81})
-    twin = with_ports({"port": 80, "protocol": "TCP"}, {"port": 81, "protocol": "TCP"})
-    paths = [change.path for change in changes_by_recreation(live, guess, twin)]
+    preview = with_ports({"port": 80, "protocol": "TCP"}, {"port": 81, "protocol": "TCP"})
+    paths = [change.path for change in changes_by_recreation(live, guess, preview)]
     assert paths == ["spec.ports[port=81,protocol=TCP]", "spec.selector.a"]
 
 

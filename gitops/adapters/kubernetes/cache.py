@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
-from gitops.adapters.kubernetes.informers import OURS, Watches
+from gitops.adapters.kubernetes.informers import OURS, SharedInformers
 from gitops.adapters.kubernetes.object_store import Seen
 from gitops.engine.inventory import PART_OF, SET_ID
 from gitops.manifests.key import Body, ResourceKey, key_of
@@ -35,7 +35,7 @@ class CachedCluster:
     ) -> None:
         """`may_write` is asked right before each write: a replica that lost its place must not finish what it began."""
         self._cluster = cluster
-        self._watches = Watches(cluster, on_change)
+        self._watches = SharedInformers(cluster, on_change)
         self._sees: Callable[[ResourceKey, Body], bool] | None = None
         if may_write is not None:
             cluster.http.ask_before_writes(may_write)
@@ -113,8 +113,8 @@ class CachedCluster:
     async def apply_status(self, key: ResourceKey, status: Body) -> None:
         await self._cluster.apply_status(key, status)
 
-    async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
-        return await self._cluster.rehearse(key, live, body)
+    async def dry_run_replace(self, key: ResourceKey, live: Body, body: Body) -> Body:
+        return await self._cluster.dry_run_replace(key, live, body)
 
     async def remove_marks(self, key: ResourceKey, labels: Sequence[str], annotations: Sequence[str]) -> None:
         await self._cluster.remove_marks(key, labels, annotations)

@@ -188,7 +188,7 @@ class KubernetesCluster:
             await self._check_gone(key, info.version)  # no Status: it is the path that is not there
             raise ApiError(404, "NotFound", f"{_not_served(key, body)} any more") from exc
 
-    async def rehearse(self, key: ResourceKey, live: Body, body: Body) -> Body:
+    async def dry_run_replace(self, key: ResourceKey, live: Body, body: Body) -> Body:
         info = await self._served(key, body)
         path = _object(info, key)
         query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}

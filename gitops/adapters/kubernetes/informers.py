@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
-from gitops.adapters.kubernetes.object_store import Seen, Shelf, content_of
+from gitops.adapters.kubernetes.object_store import ObjectStore, Seen, content_of
 from gitops.engine.inventory import INSTANCE, MANAGED_BY
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ApiError, ClusterError
@@ -35,13 +35,13 @@ _RIGHTS = "rbac.authorization.k8s.io"
 Place = tuple[str, str, str]  # group, kind, namespace ("" = every one)
 
 
-class Watches:
+class SharedInformers:
     """The shelves of one cluster, each kept true by a task."""
 
     def __init__(self, cluster: KubernetesCluster, on_change: Callable[[Seen], None]) -> None:
         self._cluster = cluster
         self._on_change = on_change
-        self._shelves: dict[Place, Shelf] = {}
+        self._shelves: dict[Place, ObjectStore] = {}
         self._listed: dict[Place, asyncio.Event] = {}
         self._tasks: dict[Place, asyncio.Task[None]] = {}
         # Until when (monotonic) a place is not tried again: our rights ended there, which may have been for a moment.
@@ -55,7 +55,7 @@ class Watches:
         self._namespaces: dict[str, tuple[float, Body]] = {}
         self._readers: dict[tuple[int, str], list[asyncio.Queue[WatchEvent | None]]] = {}
 
-    async def shelf(self, group: str, kind: str, namespace: str) -> Shelf | None:
+    async def shelf(self, group: str, kind: str, namespace: str) -> ObjectStore | None:
         """The shelf that holds this kind there, once it is filled; None where there can be none."""
         for _ in range(2):
             place = await self._watched_place(group, kind, namespace)
@@ -132,7 +132,7 @@ class Watches:
             self._lost(shelf, key)
         return body
 
-    def _shelf_of(self, key: ResourceKey) -> Shelf | None:
+    def _shelf_of(self, key: ResourceKey) -> ObjectStore | None:
         shelf = self._shelves.get((key.group, key.kind, ""))
         return shelf if shelf is not None else self._shelves.get((key.group, key.kind, key.namespace))
 
@@ -158,7 +158,7 @@ class Watches:
             self._tell(shelf, seen, "MODIFIED", body)
 
     @contextlib.asynccontextmanager
-    async def follow(self, shelf: Shelf, set_id: str, serial: int) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+    async def follow(self, shelf: ObjectStore, set_id: str, serial: int) -> AsyncIterator[AsyncIterator[WatchEvent]]:
         """Events of one set after `serial`."""
         missed = shelf.since(serial, set_id)
         if missed is None:
@@ -192,7 +192,7 @@ class Watches:
 
     async def _run(self, place: Place) -> None:
         """List, then watch for as long as the kind is served; where our rights end there is no shelf."""
-        shelf, pause, refusals, identity = Shelf(), _FIRST_PAUSE, 0, ""
+        shelf, pause, refusals, identity = ObjectStore(), _FIRST_PAUSE, 0, ""
         while True:
             try:
                 if not shelf.version:
@@ -282,12 +282,12 @@ class Watches:
             self._refused[place] = 0.0
             asyncio.get_running_loop().call_later(_BLIND_SECONDS / 2, self._try_again, place)
 
-    def _end_readers(self, shelf: Shelf) -> None:
+    def _end_readers(self, shelf: ObjectStore) -> None:
         for (reader, _), queues in self._readers.items():
             for queue in queues if reader == id(shelf) else ():
                 queue.put_nowait(None)
 
-    async def _list(self, place: Place, shelf: Shelf) -> None:
+    async def _list(self, place: Place, shelf: ObjectStore) -> None:
         left, began = shelf.keys(), shelf.serial
         version = ""
         async for page in self._cluster.pages(*place, OURS):
@@ -302,7 +302,7 @@ class Watches:
             raise ApiError(405, "MethodNotAllowed", f"{place[1]} cannot be listed and watched")
         shelf.version = version
 
-    async def _watch(self, place: Place, shelf: Shelf) -> None:
+    async def _watch(self, place: Place, shelf: ObjectStore) -> None:
         async with self._cluster.watch(*place, shelf.version, OURS) as events:
             self._away.discard(place)
             async for event in events:
@@ -313,25 +313,25 @@ class Watches:
                     self._took_in(shelf, event.type, event.body)
                 shelf.version = event.body["metadata"]["resourceVersion"]
 
-    def _took_in(self, shelf: Shelf, type_: str, body: Body, listed_from: int | None = None) -> None:
+    def _took_in(self, shelf: ObjectStore, type_: str, body: Body, listed_from: int | None = None) -> None:
         seen = shelf.put(body, listed_from=listed_from)
         if seen is not None:
             self._tell(shelf, seen, type_, body)
 
-    def _lost(self, shelf: Shelf, key: ResourceKey) -> None:
+    def _lost(self, shelf: ObjectStore, key: ResourceKey) -> None:
         last = shelf.get(key)
         seen = shelf.take_away(key)
         if seen is not None and last is not None:
             self._tell(shelf, seen, "DELETED", last)
 
-    def _tell(self, shelf: Shelf, seen: Seen, type_: str, body: Body) -> None:
+    def _tell(self, shelf: ObjectStore, seen: Seen, type_: str, body: Body) -> None:
         for queue in self._readers.get((id(shelf), seen.set_id), ()):
             queue.put_nowait(WatchEvent(type_, body))  # type: ignore[arg-type]
         for queue in self._readers.get((id(shelf), seen.left), ()) if seen.left else ():
             queue.put_nowait(WatchEvent("DELETED", body))
-        if seen.suspect and seen.key in self._writing:
+        if seen.external_change and seen.key in self._writing:
             self._early[seen.key] = seen
-            seen = seen._replace(suspect=False)
+            seen = seen._replace(external_change=False)
         self._say(seen)
 
 

@@ -22,14 +22,14 @@ _VOLATILE = ("managedFields", "resourceVersion", "generation", "uid", "creationT
 class Seen(NamedTuple):
     """A change of one object: `body` is None when it is gone from our sight, which may mean a stripped label.
 
-    `suspect` when something that can be desired changed, and not by a write of ours whose answer we have. `left` is the
-    set that it was in before, if that is another one: it is gone from there.
+    `external_change` when something that can be desired changed, and not by a write of ours whose answer we have.
+    `left` is the set that it was in before, if that is another one: it is gone from there.
     """
 
     set_id: str
     key: ResourceKey
     body: Body | None
-    suspect: bool
+    external_change: bool
     left: str = ""
 
 
@@ -43,7 +43,7 @@ class _Entry:
     serial: int
 
 
-class Shelf:
+class ObjectStore:
     """Objects by key; `serial` counts changes, so that a reader can ask what came after a moment."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class Shelf:
             del self._sets[entry.set_id]
         self.serial += 1
         self._gone.append((self.serial, entry.set_id, orjson.loads(entry.data)))
-        return Seen(entry.set_id, key, None, suspect=True)
+        return Seen(entry.set_id, key, None, external_change=True)
 
     def keys(self) -> set[ResourceKey]:
         return set(self._entries)

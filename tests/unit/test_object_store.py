@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gitops.adapters.kubernetes.informers import Watches
-from gitops.adapters.kubernetes.object_store import Shelf
+from gitops.adapters.kubernetes.informers import SharedInformers
+from gitops.adapters.kubernetes.object_store import ObjectStore
 from gitops.engine.health import health_of
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ApiError
@@ -22,22 +22,22 @@ def config(version, name="a", status=None, **data):
 
 
 def test_a_change_is_suspect_and_a_new_status_is_not():
-    shelf = Shelf()
-    assert shelf.put(config(1, a="1")).suspect
-    assert not shelf.put(config(2, status={"ready": True}, a="1")).suspect
-    assert shelf.put(config(3, a="2")).suspect
-    assert shelf.take_away(KEY).suspect
+    shelf = ObjectStore()
+    assert shelf.put(config(1, a="1")).external_change
+    assert not shelf.put(config(2, status={"ready": True}, a="1")).external_change
+    assert shelf.put(config(3, a="2")).external_change
+    assert shelf.take_away(KEY).external_change
 
 
 def test_an_older_answer_does_not_replace_a_newer_event():
-    shelf = Shelf()
+    shelf = ObjectStore()
     shelf.put(config(5, a="new"))
     assert shelf.put(config(4, a="old"), ours=True) is None
     assert shelf.get(KEY)["data"] == {"a": "new"}
 
 
 def test_an_event_older_than_what_is_known_says_that_the_cluster_was_restored():
-    shelf = Shelf()
+    shelf = ObjectStore()
     shelf.version = "50"
     for version in ("50", "51"):
         shelf.check(version)
@@ -48,24 +48,24 @@ def test_an_event_older_than_what_is_known_says_that_the_cluster_was_restored():
 
 
 def test_what_was_put_back_to_what_we_wrote_is_told_too():
-    shelf = Shelf()
+    shelf = ObjectStore()
     shelf.put(config(1, a="1"), ours=True)
-    assert shelf.put(config(2, a="by hand")).suspect
-    assert shelf.put(config(3, a="1")).suspect
+    assert shelf.put(config(2, a="by hand")).external_change
+    assert shelf.put(config(3, a="1")).external_change
 
 
 def test_a_list_of_a_restored_cluster_holds_although_its_versions_are_lower():
-    shelf = Shelf()
+    shelf = ObjectStore()
     shelf.put(config(500, a="new"))
     began = shelf.serial
     shelf.put(config(501, "b", a="written meanwhile"), ours=True)
-    assert shelf.put(config(100, a="old"), listed_from=began).suspect
+    assert shelf.put(config(100, a="old"), listed_from=began).external_change
     assert shelf.put(config(90, "b", a="before"), listed_from=began) is None
     assert shelf.get(KEY)["data"] == {"a": "old"}
 
 
 def test_a_reader_misses_nothing_that_came_after_its_list():
-    shelf = Shelf()
+    shelf = ObjectStore()
     shelf.put(config(1))
     serial = shelf.serial
     shelf.put(config(2, "b"))
@@ -77,7 +77,7 @@ def test_a_reader_misses_nothing_that_came_after_its_list():
 
 
 def test_an_object_that_goes_to_another_set_is_gone_from_the_one_it_was_in():
-    shelf = Shelf()
+    shelf = ObjectStore()
     shelf.put(config(1))
     serial = shelf.serial
     moved = config(2)
@@ -92,8 +92,8 @@ class Watched:
 
     def __init__(self, *bodies, listener=None):
         self.told = []
-        self.watches = Watches(None, listener or self.told.append)
-        self.shelf = Shelf()
+        self.watches = SharedInformers(None, listener or self.told.append)
+        self.shelf = ObjectStore()
         self.shelf.version = "10"
         self.watches._shelves["", "ConfigMap", ""] = self.shelf
         for body in bodies:
@@ -127,7 +127,7 @@ class Watched:
 def test_an_event_of_our_write_before_its_answer_is_no_drift():
     watched = Watched(config(10, a="0"))
     watched.write(config(11, a="1"), lambda: watched.event(config(11, a="1")))
-    assert [seen.suspect for seen in watched.told] == [False]
+    assert [seen.external_change for seen in watched.told] == [False]
 
 
 def test_an_edit_between_our_write_and_its_answer_is_drift():
@@ -135,7 +135,7 @@ def test_an_edit_between_our_write_and_its_answer_is_drift():
     watched.write(
         config(11, a="1"), lambda: watched.event(config(11, a="1")), lambda: watched.event(config(12, a="by hand"))
     )
-    assert watched.told[-1].suspect
+    assert watched.told[-1].external_change
     assert watched.shelf.get(KEY)["data"] == {"a": "by hand"}
 
 

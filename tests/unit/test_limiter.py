@@ -5,14 +5,14 @@ import threading
 
 import pytest
 
-from gitops.controller import limiter as turns
-from gitops.controller.limiter import Turns
+from gitops.controller import limiter
+from gitops.controller.limiter import TenantLimiter
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(turns, "_LONG_SECONDS", 0.05)
-    monkeypatch.setattr(turns, "_MOST_LONG", 3)
+    monkeypatch.setattr(limiter, "_LONG_SECONDS", 0.05)
+    monkeypatch.setattr(limiter, "_MOST_LONG", 3)
 
 
 def test_what_takes_long_gives_its_place_away_until_too_many_do():
@@ -24,7 +24,7 @@ def test_what_takes_long_gives_its_place_away_until_too_many_do():
         released.wait(10)
 
     async def story():
-        places = Turns(2)
+        places = TenantLimiter(2)
         works = [asyncio.create_task(places.in_thread("a", lambda number=n: endless(number))) for n in range(9)]
         async with asyncio.timeout(10):
             while len(at_work) < 5:
@@ -46,7 +46,7 @@ def test_a_quick_one_is_not_held_up_by_endless_ones_of_its_own_tenant():
     released = threading.Event()
 
     async def story():
-        places = Turns(2)
+        places = TenantLimiter(2)
         endless = [asyncio.create_task(places.in_thread("a", lambda: released.wait(10))) for _ in range(3)]
         await asyncio.sleep(0)
         async with asyncio.timeout(8):
