@@ -38,7 +38,7 @@ async def _delete(settings: Settings, app: str, namespace: str, given: dict[str,
     from gitops.cli.display import Display
     from gitops.cli.opening import outside_of
     from gitops.config import actor
-    from gitops.controller.commands import forget_words
+    from gitops.controller.commands import forget_overrides
     from gitops.engine.plan_input import PlanOptions
     from gitops.model.record import RECORD
     from gitops.model.result import Outcome
@@ -66,7 +66,7 @@ async def _delete(settings: Settings, app: str, namespace: str, given: dict[str,
         if result.outcome is Outcome.SYNCED and is_of_here and not runs:  # nobody else would forget it
             await context.store.set_setting(inventory.application, RECORD, None)
             if not given["keep"]:
-                await forget_words(context.store, inventory.application)
+                await forget_overrides(context.store, inventory.application)
     word = ("forgotten; its objects stay" if given["keep"] else "deleted") if result.outcome is Outcome.SYNCED else ""
     end(inventory.application, result.outcome, result.message, word)
 

@@ -34,7 +34,7 @@ from gitops.controller.watch_events import WatchEvents
 from gitops.logs import Trouble
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError, LostStoreError
-from gitops.model.operator_command import APPROVED, PING, REFRESH, SYNC, answer_text
+from gitops.model.operator_command import PING, REFRESH, SYNC
 from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -68,7 +68,7 @@ class Controller:
         self.index = ApplicationIndex()
         self.registry = ApplicationRegistry(self._changed, self._gone)
         self.poller = Poller(repositories, self.index, clock, self._on_commit, self._on_look, self._tell)
-        self.commands = OperatorCommands(store, self._on_word, self._on_wish)
+        self.commands = OperatorCommands(store, self._on_override, self._on_request)
         self.replica: Replica | Alone = Alone()
         self.records = RecordWriter(store, clock, self._record, self.runs, lambda: self.is_ready)
         self.children = AppOfApps(self.registry, self._take_over)
@@ -311,7 +311,7 @@ class Controller:
             if state.operator_request is asked:
                 state.operator_request = None
             if self.commands.consumes_approval(state):
-                self._parts.once(self.store.set_setting(state.identity, APPROVED, None))
+                self._parts.once(self.commands.write())
             self.tally.count(state, seconds)
             standing = (state.response, state.digest, state.health.word)
             if standing != state.told:
@@ -322,7 +322,7 @@ class Controller:
 
     # ── what people say ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _on_word(self, identity: str) -> None:
+    def _on_override(self, identity: str) -> None:
         """The record tells of it at once; a suspension ends what is under way, unless a person asked for that."""
         state = self.index.get(identity)
         if state is None:
@@ -340,7 +340,7 @@ class Controller:
         """
         await self._until_single(stop)
         await self.store.check_place()
-        await self.commands.read_words()
+        await self.commands.read_overrides()
         await self.records.load()
         self.poller.start()
         self._ready = True
@@ -353,8 +353,9 @@ class Controller:
             await self.clock.sleep(_STORE_SECONDS)
             try:
                 await self.store.check_place()
-                await self.commands.read_words()
-                await self.commands.read_wishes()
+                await self.commands.write()
+                await self.commands.read_overrides()
+                await self.commands.read_requests()
                 await self.records.write()
                 trouble.is_over()
                 self._events.wake_waiting()
@@ -363,7 +364,7 @@ class Controller:
             except GitopsError as exc:
                 trouble.is_there(exc)
 
-    def _on_wish(self, asked: OperatorRequest) -> bool:
+    def _on_request(self, asked: OperatorRequest) -> bool:
         state = self.index.get(asked.application)
         if state is None or not self.runs(asked.application):
             return False
@@ -384,4 +385,5 @@ class Controller:
 
     def _answer(self, asked: OperatorRequest | None, outcome: Outcome, message: str) -> None:
         if asked is not None:
-            self._parts.once(self.store.answer(asked.number, answer_text(outcome, message)))
+            self.commands.answer(asked, outcome, message)
+            self._parts.once(self.commands.write())

@@ -62,7 +62,7 @@ class ClusterWorker:
         self.queue = WorkQueue()
         self._index = index
         self._may_run = may_run
-        self._word_of = override_of
+        self._override_of = override_of
         self._ended = ended
         self._places = asyncio.Semaphore(PLACES)
         self._passes: set[asyncio.Task[None]] = set()
@@ -106,7 +106,7 @@ class ClusterWorker:
                 state.heard.clear()
                 state.edited.clear()
                 async with _correlated(state):
-                    again = await reconcile(state, self.deps, self._word_of(state), place.lent)
+                    again = await reconcile(state, self.deps, self._override_of(state), place.lent)
                 self._note_reach(state)
                 finished = True
         except asyncio.CancelledError:

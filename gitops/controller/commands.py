@@ -1,33 +1,36 @@
-"""What people tell a controller through the store: words that stand (suspended, approved), and wishes (sync, refresh).
+"""What operators tell a controller through the store: overrides that stand (suspended, approved), and requests.
 
-A wish is answered with how it ended; so is the question whether anybody is there.
+A request (sync, refresh) is answered with how it ended; so is a ping. Answers, and approvals that have been used, are
+kept until the store has them: a store that is away for a while loses none.
 """
 
 from collections.abc import Callable
 
 from gitops.controller.state import ApplicationState
 from gitops.engine.drift import Override, Response
-from gitops.model.operator_command import APPROVED, SUSPENDED
+from gitops.model.operator_command import APPROVED, SUSPENDED, answer_text
 from gitops.model.result import Outcome
 from gitops.ports import OperatorRequest, Store
 
 
-async def forget_words(store: Store, identity: str) -> None:
-    """An Application of this name that comes later is another one, of which nobody has said anything. StoreError."""
+async def forget_overrides(store: Store, identity: str) -> None:
+    """An Application of this name that comes later is another one, that nobody suspended or approved. StoreError."""
     for name in (SUSPENDED, APPROVED):
         await store.set_setting(identity, name, None)
 
 
 class OperatorCommands:
-    """`changed` hears of each Application about which another word stands now; `wish` takes a wish, or leaves it."""
+    """`changed` hears of each Application whose overrides change; `take` takes a request (True), or leaves it."""
 
-    def __init__(self, store: Store, changed: Callable[[str], None], wish: Callable[[OperatorRequest], bool]) -> None:
+    def __init__(self, store: Store, changed: Callable[[str], None], take: Callable[[OperatorRequest], bool]) -> None:
         self._store = store
         self._changed = changed
-        self._wish = wish
+        self._take = take
         self._suspended: dict[str, str] = {}
         self._approved: dict[str, str] = {}
         self._taken: set[int] = set()
+        self._answers: dict[int, str] = {}  # number → the answer that the store does not have yet
+        self._used: dict[str, str] = {}  # identity → the approval that was used, and stands in the store yet
 
     def override_of(self, state: ApplicationState) -> Override:
         identity = state.identity
@@ -36,51 +39,66 @@ class OperatorCommands:
     def is_suspended(self, identity: str) -> bool:
         return identity in self._suspended
 
-    def give_back(self, asked: OperatorRequest) -> None:
-        """The wish is another replica's now; if it comes back unanswered, it is taken again."""
-        self._taken.discard(asked.number)
+    def give_back(self, request: OperatorRequest) -> None:
+        """The request is another replica's now; if it comes back unanswered, it is taken again."""
+        self._taken.discard(request.number)
+
+    def answer(self, request: OperatorRequest, outcome: Outcome, message: str) -> None:
+        """How a request ended; `write` brings it to the store."""
+        self._answers[request.number] = answer_text(outcome, message)
 
     def consumes_approval(self, state: ApplicationState) -> bool:
         """Whether the pass that has just ended used its approval up: one is for one sync, of the plan that waited.
 
-        The caller has it forgotten by the store, too.
+        `write` has the store forget it.
         """
-        word = self.override_of(state)
+        override = self.override_of(state)
         is_done = state.sync_seconds is not None and (
             state.outcome not in (Outcome.FAILED, Outcome.OVERTAKEN) or state.is_given_up
         )
-        is_used = bool(word.approved and (is_done or state.has_another_plan(word)))
+        is_used = bool(override.approved and (is_done or state.has_another_plan(override)))
         if is_used:
-            del self._approved[state.identity]
+            self._used[state.identity] = self._approved.pop(state.identity)
         return is_used
 
     async def forget(self, identity: str) -> None:
         """The Application is no more, nor what it owned. Raises StoreError."""
-        await forget_words(self._store, identity)
-        for words in (self._suspended, self._approved):
-            words.pop(identity, None)
+        await forget_overrides(self._store, identity)
+        for overrides in (self._suspended, self._approved, self._used):
+            overrides.pop(identity, None)
 
-    async def read_words(self) -> None:
+    async def write(self) -> None:
+        """Write the answers, and forget the used approvals, that are due. Raises StoreError; what failed stays due."""
+        for number, text in list(self._answers.items()):
+            await self._store.answer(number, text)
+            self._answers.pop(number, None)
+        for identity, approval in list(self._used.items()):
+            if await self._store.setting(identity, APPROVED) == approval:  # not one that was given meanwhile
+                await self._store.set_setting(identity, APPROVED, None)
+            self._used.pop(identity, None)
+
+    async def read_overrides(self) -> None:
         """Raises StoreError."""
         before = (self._suspended, self._approved)
         self._suspended = await self._store.settings(SUSPENDED)
-        self._approved = await self._store.settings(APPROVED)
+        approved = await self._store.settings(APPROVED)
+        self._approved = {name: plan for name, plan in approved.items() if self._used.get(name) != plan}
         for old, new in zip(before, (self._suspended, self._approved), strict=True):
             for identity in old.keys() | new.keys():
                 if old.get(identity) != new.get(identity):
                     self._changed(identity)
 
-    async def read_wishes(self) -> None:
+    async def read_requests(self) -> None:
         """Raises StoreError."""
-        asked = await self._store.requests()
-        self._taken &= {one.number for one in asked}
-        for one in asked:
-            if one.number not in self._taken and self._wish(one):
-                self._taken.add(one.number)
+        requests = await self._store.requests()
+        self._taken &= {request.number for request in requests}
+        for request in requests:
+            if request.number not in self._taken and self._take(request):
+                self._taken.add(request.number)
 
 
 def command_result(state: ApplicationState) -> tuple[Outcome, str]:
-    """What the pass that has just ended came to, for who wished for it."""
+    """What the pass that has just ended came to, for whoever asked for it."""
     if state.problem:
         return Outcome.FAILED, state.problem
     if state.sync_seconds is not None and state.outcome is not None:

@@ -1,0 +1,87 @@
+"""Operators' commands: what the store does not have yet is kept until it has it."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from gitops.adapters.store import SqliteStore
+from gitops.controller.commands import OperatorCommands
+from gitops.controller.state import ApplicationState
+from gitops.model.application import Application, Destination, SourceSpec
+from gitops.model.errors import StoreError
+from gitops.model.operator_command import APPROVED, REFRESH, answer_in
+from gitops.model.result import Outcome
+from gitops.testing.store import UnreliableStore
+
+SHOP = Application("shop", "gitops", SourceSpec(path="apps/shop"), Destination(namespace="shop"))
+NOW = datetime(2026, 1, 2, tzinfo=UTC).isoformat()
+
+
+def told(folder, story):
+    """Run `story(store, commands, heard)` on a store of its own; `heard` is what the commands took and told."""
+
+    async def run():
+        store = await SqliteStore.open(folder)
+        unreliable, heard = UnreliableStore(store), []
+        commands = OperatorCommands(unreliable.as_store(), heard.append, lambda request: heard.append(request) or True)
+        try:
+            return await story(store, unreliable, commands, heard)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+def test_an_answer_is_kept_until_the_store_is_back(tmp_path):
+    async def story(store, unreliable, commands, heard):
+        number = await store.request(SHOP.identity, REFRESH, {}, "ada", NOW)
+        await commands.read_requests()
+        unreliable.is_away = True
+        commands.answer(heard[0], Outcome.SYNCED, "done")
+        with pytest.raises(StoreError):
+            await commands.write()
+        unreliable.is_away = False
+        await commands.read_requests()
+        assert len(heard) == 1, "a request that was answered is not taken again"
+        await commands.write()
+        return await store.outcome(number)
+
+    assert answer_in(told(tmp_path, story)) == (Outcome.SYNCED, "done")
+
+
+def used(commands):
+    """Have the approval of the Application used by a sync that is done."""
+    state = ApplicationState(SHOP, outcome=Outcome.SYNCED, sync_seconds=1.0)
+    assert commands.consumes_approval(state)
+    return state
+
+
+def test_an_approval_that_was_used_is_not_used_again_while_the_store_is_away(tmp_path):
+    async def story(store, unreliable, commands, heard):
+        await store.set_setting(SHOP.identity, APPROVED, "a" * 12)
+        await commands.read_overrides()
+        state = used(commands)
+        unreliable.is_away = True
+        with pytest.raises(StoreError):
+            await commands.write()
+        unreliable.is_away = False
+        await commands.read_overrides()
+        assert not commands.override_of(state).approved
+        await commands.write()
+        return await store.setting(SHOP.identity, APPROVED)
+
+    assert told(tmp_path, story) is None
+
+
+def test_the_approval_of_another_plan_meanwhile_stands(tmp_path):
+    async def story(store, unreliable, commands, heard):
+        await store.set_setting(SHOP.identity, APPROVED, "a" * 12)
+        await commands.read_overrides()
+        state = used(commands)
+        await store.set_setting(SHOP.identity, APPROVED, "b" * 12)
+        await commands.write()
+        await commands.read_overrides()
+        return commands.override_of(state).approved
+
+    assert told(tmp_path, story) == "b" * 12
