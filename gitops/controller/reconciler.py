@@ -40,7 +40,7 @@ from gitops.model.errors import (
 )
 from gitops.model.health import ENDED, MISSING, Health
 from gitops.model.operator_command import SUSPENDED
-from gitops.model.plan import Obstacle, ObstacleKind
+from gitops.model.plan import ObstacleKind
 from gitops.model.result import Go, Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
 from gitops.sync.context import PlannedSync, Render, Request, SyncContext, as_account
@@ -56,6 +56,8 @@ log = structlog.get_logger()
 # How soon a hold is looked at again: one that time or another Application ends, and one that only a person does.
 _SOON, _LATER = 30.0, 300.0
 _PASSING = {ObstacleKind.WINDOW, ObstacleKind.DEPENDENCY}
+# Over once another object is gone or given away: an owner's, or what was left where the Application was before.
+_OF_OTHERS = {ObstacleKind.FOREIGN, ObstacleKind.RELOCATION}
 # A cluster that is away is asked for more often than what is wrong is tried again: it comes back by itself.
 _LONGEST_BACKOFF, _LONGEST_AWAY = 180.0, 30.0
 _RENDERS_EACH = 4
@@ -288,7 +290,7 @@ def _note_answer(state: ApplicationState, planned: PlannedSync, answer: Response
             assert isinstance(planned.decision, Hold)
             state.message = planned.decision.reason
             state.held = frozenset(item.reason for item in planned.decision.obstacles)
-            state.waits_for_others = any(_is_of_others(item) for item in planned.decision.obstacles)
+            state.waits_for_others = any(item.kind in _OF_OTHERS for item in planned.decision.obstacles)
         case Response.APPROVAL:
             counted = {0: "what its Applications are now waits", 1: "1 change waits"}
             changes = counted.get(state.pending, f"{state.pending} changes wait")
@@ -302,11 +304,6 @@ def _note_answer(state: ApplicationState, planned: PlannedSync, answer: Response
     if state.message != before and state.message:
         tell = log.warning if answer is Response.HELD else log.info
         tell("application.waits", application=state.identity, answer=answer.value, reason=shortened(state.message))
-
-
-def _is_of_others(obstacle: Obstacle) -> bool:
-    """Whether it is over once another object is gone or given away: an owner's, or what is left where it was before."""
-    return obstacle.kind is ObstacleKind.FOREIGN or (obstacle.kind is ObstacleKind.GUARD and obstacle.key is None)
 
 
 async def _carry_out(

@@ -70,7 +70,8 @@ def _source_guard(at: PlanInput, source: str) -> list[Obstacle]:
     application, inventory = at.app.identity, at.inventory
     if inventory.exists and inventory.application != application:
         text = f"{inventory.parent} is the inventory of Application {inventory.application}, and this is {application}"
-        return [_guard(f"{text}; choose another name, or take over what it owns with --adopt")]
+        reason = f"{text}; choose another name, or take over what it owns with --adopt"
+        return [Obstacle(ObstacleKind.FOREIGN, inventory.parent, reason)]
     if not inventory.exists or not inventory.source or inventory.source == source:
         return []
     text = f"Application {inventory.application} is synced from {inventory.source}, and this is {source}"

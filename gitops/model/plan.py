@@ -171,6 +171,7 @@ class Kept:
 class ObstacleKind(StrEnum):
     CONFLICT = "conflict"  # another manager owns a field that we set
     FOREIGN = "foreign"  # the object belongs to another Application or tool
+    RELOCATION = "relocation"  # what it had somewhere else before is there yet
     REFUSED = "refused"  # the API server would not accept it
     GUARD = "guard"  # it would delete more than was agreed to
     POLICY = "policy"  # an enforced rule is broken

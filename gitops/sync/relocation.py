@@ -38,7 +38,7 @@ async def relocation_obstacles(context: SyncContext, app: Application, source: s
             "cluster's kubeconfig), and then, or to have both, --confirm"
             for cluster in await clusters_left(context, app)
         ]
-    return tuple(Obstacle(ObstacleKind.GUARD, None, reason) for reason in reasons)
+    return tuple(Obstacle(ObstacleKind.RELOCATION, None, reason) for reason in reasons)
 
 
 async def inventories_elsewhere(context: SyncContext, app: Application, *, look_around: bool) -> list[Inventory]:

@@ -13,7 +13,7 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete
 
 
 @dataclass(frozen=True)
-class OperatorRequest:
+class Asked:
     """One request; `user` is whom it was made as, "" for the token's own. `resource` may be RESOURCE/SUBRESOURCE."""
 
     user: str
@@ -30,7 +30,7 @@ class Recorder:
     def __init__(self, sandbox):
         self._url = sandbox.url
         self._tls = ssl.create_default_context(cadata=sandbox.ca_pem)
-        self.asked: list[OperatorRequest] = []
+        self.asked: list[Asked] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -103,6 +103,4 @@ class Recorder:
         if request.query.get("watch") in ("1", "true"):
             verb = "watch"
         resource = "/".join([rest[0], *rest[2:3]])
-        self.asked.append(
-            OperatorRequest(request.headers.get("Impersonate-User", ""), verb, group, resource, namespace, code)
-        )
+        self.asked.append(Asked(request.headers.get("Impersonate-User", ""), verb, group, resource, namespace, code))

@@ -6,6 +6,7 @@ import pytest
 
 from gitops.engine.drift import Response
 from gitops.manifests.yaml_write import write_manifests
+from gitops.model.application import PruneLimit
 from gitops.model.errors import ApiError
 from gitops.sandbox.cluster import User
 from tests.scenarios.running import Running
@@ -108,11 +109,27 @@ def test_what_another_application_held_is_taken_as_soon_as_that_gives_it_up(worl
             running.until_synced(sha, app.identity)
         put(world, "ay/all.yaml", config_map("mine"), config_map("shared", a="of ay"))
         world.commit()
-        running.until(lambda: running.tracked("gitops/ay").answer is Response.HELD)
+        running.until(lambda: running.tracked("gitops/ay").response is Response.HELD)
         put(world, "ax/all.yaml", config_map("own"))
         sha = world.commit()
         running.until_synced(sha, "gitops/ay", 8)
         assert world.get("ConfigMap", "shared")["data"] == {"a": "of ay"}
+
+
+def test_what_a_guard_holds_does_not_wait_for_others(world):
+    apps = two(world)
+    apps[0] = replace(apps[0], sync=replace(apps[0].sync, pruneLimit=PruneLimit(count=0)))
+    put(world, "ax/all.yaml", config_map("own"), config_map("old"))
+    put(world, "ay/all.yaml", config_map("mine"))
+    sha = world.commit()
+    with Running(world, *apps) as running:
+        for app in apps:
+            running.until_synced(sha, app.identity)
+        put(world, "ax/all.yaml", config_map("own"))
+        put(world, "ay/all.yaml", config_map("mine"), config_map("own"))
+        world.commit()
+        running.until(lambda: all(running.tracked(app.identity).response is Response.HELD for app in apps))
+        assert [running.tracked(app.identity).waits_for_others for app in apps] == [False, True]
 
 
 def test_a_new_commit_is_not_blamed_for_the_error_of_the_one_before(world):

@@ -75,7 +75,7 @@ def test_drift_that_is_only_to_be_reported_is_told_and_left(world):
         running.until_synced(sha)
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
         running.until(lambda: running.tracked().drift)
-        assert running.tracked().answer is Response.REPORT
+        assert running.tracked().response is Response.REPORT
         assert "data.color" in running.tracked().message
         assert "kubectl-edit" in running.tracked().message
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}
@@ -90,7 +90,7 @@ def test_a_bad_commit_is_rolled_back_and_drift_is_still_undone_while_it_is_quara
         world.commit(web=deployment(image="nginx:broken"))
         running.until(lambda: running.tracked().outcome is Outcome.ROLLED_BACK, 40)
         running.until(lambda: running.tracked().quarantine and running.tracked().task is None)
-        assert running.tracked().answer is Response.HELD
+        assert running.tracked().response is Response.HELD
         world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
         running.until(lambda: world.get("Deployment", "web", "apps")["spec"]["replicas"] == 2)
         running.until(lambda: running.tracked().task is None)
@@ -112,15 +112,15 @@ def test_a_newer_commit_supersedes_a_sync_that_waits(world):
 def test_what_is_not_automated_waits_for_a_word(world):
     world.commit(settings=config_map("settings"))
     with Running(world, automated=False) as running:
-        running.until(lambda: running.tracked().answer is Response.APPROVAL)
+        running.until(lambda: running.tracked().response is Response.APPROVAL)
         assert world.get("ConfigMap", "settings") is None
         digest = running.tracked().plan_id
         running.ask(running.controller.store.set_setting("gitops/app", "approved", digest))
         running.until(lambda: world.get("ConfigMap", "settings"))
         running.until(lambda: running.tracked().sync == "Synced")
         second = world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked().answer is Response.APPROVAL)
-        assert running.tracked().head.sha == second
+        running.until(lambda: running.tracked().response is Response.APPROVAL)
+        assert running.tracked().observed_revision.sha == second
         number = running.ask(running.controller.store.request("gitops/app", "sync", {}, "ada", "2026-01-01T00:00:00Z"))
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
         running.until(lambda: running.ask(running.controller.store.outcome(number)))
@@ -138,7 +138,7 @@ def test_a_suspended_application_is_left_alone_until_it_is_resumed(world):
         running.ask(store.set_setting("gitops/app", "suspended", "ada"))
         running.until(lambda: running.controller.commands.is_suspended("gitops/app"))
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
-        running.until(lambda: running.tracked().answer is Response.SUSPENDED)
+        running.until(lambda: running.tracked().response is Response.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}
         running.ask(store.set_setting("gitops/app", "suspended", None))
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
@@ -216,7 +216,7 @@ def test_a_manager_that_keeps_writing_is_named_and_no_longer_fought(world):
         for number in range(FIGHT_COUNT):
             world.edit("core/configmaps/settings", {"data": {"color": f"red-{number}"}}, manager="painter")
             running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
-        running.until(lambda: running.tracked().fights)
+        running.until(lambda: running.tracked().drift_loops)
         world.edit("core/configmaps/settings", {"data": {"color": "red"}}, manager="painter")
         time.sleep(1.5)
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}
@@ -352,7 +352,7 @@ def test_a_guard_keeps_a_deleted_application_and_says_why(world):
         world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
         running.until(lambda: running.tracked(identity) and running.tracked(identity).sync == "Synced")
         world.request("DELETE", resources(world, "app"))
-        running.until(lambda: running.tracked(identity).answer is Response.HELD)
+        running.until(lambda: running.tracked(identity).response is Response.HELD)
         running.until(lambda: "PersistentVolumeClaim" in str(standing(world).get("conditions")))
         assert world.get("ConfigMap", "web")
         assert world.get("PersistentVolumeClaim", "data")

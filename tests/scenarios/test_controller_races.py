@@ -49,7 +49,7 @@ def test_a_commit_to_what_the_commit_before_it_reads_first_is_not_lost(world):
         slow_renders(running, 1.5)
         (world.repository / "k/kustomization.yaml").write_text("resources: [a.yaml, b.yaml]\n")
         second = world.commit(**{"k/b": config_map("b", v="1")})
-        running.until(lambda: running.tracked().head.sha == second and running.tracked().task)
+        running.until(lambda: running.tracked().observed_revision.sha == second and running.tracked().task)
         third = world.commit(**{"k/b": config_map("b", v="2")})
         running.until_synced(third)
         assert data(world, "b") == {"v": "2"}
@@ -58,7 +58,7 @@ def test_a_commit_to_what_the_commit_before_it_reads_first_is_not_lost(world):
 def test_a_sync_asked_for_during_a_pass_is_done(world):
     world.commit(settings=config_map("settings"))
     with Running(world, automated=False) as running:
-        running.until(lambda: running.tracked().answer is Response.APPROVAL and running.tracked().task is None)
+        running.until(lambda: running.tracked().response is Response.APPROVAL and running.tracked().task is None)
         slow_renders(running, 2.0)
         world.commit(settings=config_map("settings", a="2"))
         running.until(lambda: running.tracked().task)
@@ -147,7 +147,7 @@ def test_two_applications_of_one_name_and_place_are_two_and_the_second_is_held(w
     with Running(world, first) as running:
         running.until_synced(sha)
         running.call(lambda: running.controller.registry.put("test", Registration(second)))
-        running.until(lambda: running.tracked("other/app").answer is Response.HELD)
+        running.until(lambda: running.tracked("other/app").response is Response.HELD)
         assert "gitops/app" in running.tracked("other/app").message
         for number in range(2):  # what becomes of the first's objects is still the first's, also when the other leaves
             world.edit("core/configmaps/web", {"data": {"a": f"by hand {number}"}})
@@ -188,7 +188,7 @@ def test_applications_that_depend_on_each_other_do_not_wake_each_other_for_ever(
     one = replace(application(world, "one", path="one"), dependsOn=("two",))
     two = replace(application(world, "two", path="two"), dependsOn=("one",))
     with Running(world, one, two) as running:
-        running.until(lambda: all(item.answer for item in running.controller.index))
+        running.until(lambda: all(item.response for item in running.controller.index))
         time.sleep(1)
         before = passes(running)
         time.sleep(3)
@@ -228,8 +228,8 @@ def test_an_object_that_is_deleted_again_and_again_is_not_made_at_full_speed(wor
         thread = threading.Thread(target=deletes)
         thread.start()
         thread.join()
-        running.until(lambda: running.tracked().fights)
-        assert "somebody keeps deleting" in str(running.tracked().fights[0])
+        running.until(lambda: running.tracked().drift_loops)
+        assert "somebody keeps deleting" in str(running.tracked().drift_loops[0])
     assert len([event for event in world.check_audit() if event.fact == "sync.started"]) < 12
 
 
@@ -251,7 +251,7 @@ def test_a_commit_that_waits_for_a_word_does_not_end_the_sync_under_way(world):
         approve(running)
         running.until(lambda: running.tracked().sync == "Synced", 30)
         world.commit(web=deployment(image="nginx:broken"))
-        running.until(lambda: running.tracked().answer is Response.APPROVAL)
+        running.until(lambda: running.tracked().response is Response.APPROVAL)
         approve(running)
         running.until(lambda: "broken" in str(world.get("Deployment", "web", "apps")["spec"]))
         world.commit(settings=config_map("settings", a="2"))
@@ -264,7 +264,7 @@ def test_an_approval_is_not_for_a_plan_that_has_grown_since(world):
         approve(running)
         running.until(lambda: running.tracked().sync == "Synced")
         world.commit(one=config_map("one", a="2"))
-        running.until(lambda: running.tracked().answer is Response.APPROVAL)
+        running.until(lambda: running.tracked().response is Response.APPROVAL)
         small = running.tracked().plan_id
         world.edit("core/configmaps/two", {"data": {"a": "by hand"}})
         running.until(lambda: running.tracked().plan_id != small)
@@ -287,7 +287,7 @@ def test_an_approval_is_for_one_sync_and_not_for_the_same_content_later(world):
             running.until(lambda content=content: data(world) == content["data"])
             running.until(lambda: not running.ask(running.controller.store.setting("gitops/app", "approved")))
         sha = world.commit(settings=contents[3])
-        running.until(lambda: running.tracked().rendered == sha and running.tracked().answer is Response.APPROVAL)
+        running.until(lambda: running.tracked().rendered == sha and running.tracked().response is Response.APPROVAL)
         time.sleep(1.5)
         assert data(world) == {"a": "1"}
 
@@ -322,7 +322,7 @@ def test_a_sync_that_was_given_up_stays_so_over_a_restart_but_not_with_another_s
     with Running(world, timeout=1.0, **sync) as running:
         running.until(lambda: "given up after 1 tries" in running.tracked().message, 30)
     with Running(world, timeout=1.0, **sync) as running:
-        running.until(lambda: running.tracked().answer is Response.HELD)
+        running.until(lambda: running.tracked().response is Response.HELD)
         assert "given up after 1 tries" in running.tracked().message
         time.sleep(1.0)
     assert started(world) == 1
@@ -353,7 +353,7 @@ def test_a_cluster_that_is_reached_in_another_way_again_and_again_is_reached_in_
 
 
 def approve(running):
-    running.until(lambda: running.tracked().answer is Response.APPROVAL)
+    running.until(lambda: running.tracked().response is Response.APPROVAL)
     running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().plan_id))
 
 
@@ -415,7 +415,7 @@ def test_a_kind_that_cannot_be_listed_costs_no_look_after_look(world):
     with Running(world) as running:
         running.until_synced(sha)
         world.commit(review=review)
-        running.until(lambda: running.tracked().head.sha != sha and running.tracked().task is None)
+        running.until(lambda: running.tracked().observed_revision.sha != sha and running.tracked().task is None)
         time.sleep(1)
         before = sum(running.controller.cluster_worker.request_counts()[""].values())
         time.sleep(3)

@@ -26,7 +26,7 @@ def become(running, app):
 
 def until_held(running, *words):
     running.until(
-        lambda: running.tracked().answer is Response.HELD and all(w in running.tracked().message for w in words)
+        lambda: running.tracked().response is Response.HELD and all(w in running.tracked().message for w in words)
     )
 
 
@@ -91,7 +91,7 @@ def moved_and_deleted(world, running, **where):
     running.until(lambda: running.tracked(identity))
     running.until_synced(sha, identity)
     edit_destination(world, **where)
-    running.until(lambda: running.tracked(identity).answer is Response.HELD)
+    running.until(lambda: running.tracked(identity).response is Response.HELD)
     world.request("DELETE", resources(world, "app"))
     return identity
 

@@ -340,7 +340,7 @@ def test_what_comes_while_another_replica_claims_everything_is_not_lost(world):
         world.request("POST", leases, {"metadata": metadata, "spec": spec})
         running.until(lambda: not running.controller.runs("gitops/app"))
         newer = world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked().head.sha == newer)
+        running.until(lambda: running.tracked().observed_revision.sha == newer)
         world.request("DELETE", f"{leases}/gitops-zzz")
         running.until_synced(newer)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "2"}

@@ -89,7 +89,7 @@ def test_only_the_operators_applications_are_read_with_the_accounts_ssh_keys(wor
         before = len(ssh())
         running.call(lambda: running.controller.registry.drop("test", "gitops/mine"))
         running.call(lambda: running.controller.registry.put("a tenant", Registration(theirs)))
-        running.until(lambda: running.tracked("gitops/theirs").head)
+        running.until(lambda: running.tracked("gitops/theirs").observed_revision)
         assert all(map(is_keyless, ssh()[before + 1 :]))
         running.call(lambda: running.controller.registry.put("test", Registration(mine, trusted=True)))
         running.until_synced(sha, "gitops/mine")

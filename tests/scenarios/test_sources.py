@@ -86,7 +86,7 @@ def test_the_operators_credentials_go_to_no_address_that_a_repository_names(fres
     parent = application(world, "app", path="apps", credentials=Credentials(secretRef="git"))
     with Running(world, parent, environment={"git": "t0ken"}) as running:
         running.until(lambda: all(running.tracked(f"gitops/child-{number}") for number in range(3)))
-        running.until(lambda: running.tracked("gitops/child-0").head)
+        running.until(lambda: running.tracked("gitops/child-0").observed_revision)
         for number in (1, 2):
             running.until(lambda number=number: "secretRef: git" in running.tracked(f"gitops/child-{number}").problem)
 
@@ -111,7 +111,7 @@ def test_a_custom_resource_whose_spec_became_unreadable_is_held_until_it_can_be_
         assert running.tracked(identity).sync == "Unknown"
         running.until(lambda: "bad hour" in str(standing(world)))
         sha = world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked(identity).head.sha == sha)
+        running.until(lambda: running.tracked(identity).observed_revision.sha == sha)
         running.until(lambda: running.tracked(identity).task is None)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
         edited(world, windows=[])
@@ -215,7 +215,7 @@ def test_those_that_it_holds_wait_for_an_approval_with_all_the_rest(nest):
     by_hand = replace(parent, sync=replace(parent.sync, automated=False))
     world.commit(**{"apps/child": in_one(world, path="three")})
     with Running(world, by_hand) as running:
-        running.until(lambda: running.tracked().answer is Response.APPROVAL and path_of(running))
+        running.until(lambda: running.tracked().response is Response.APPROVAL and path_of(running))
         assert path_of(running) == "two"
         running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().plan_id))
         running.until(lambda: path_of(running) == "three")

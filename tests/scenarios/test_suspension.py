@@ -53,7 +53,7 @@ def test_a_suspension_holds_from_the_moment_that_it_is_said(world, monkeypatch):
         suspend(running)
         newer = world.commit(settings=config_map("settings", a="2"))
         running.until(lambda: running.tracked().rendered == newer)
-        running.until(lambda: running.tracked().answer is Response.SUSPENDED)
+        running.until(lambda: running.tracked().response is Response.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
 
 
@@ -81,7 +81,7 @@ def test_a_suspended_custom_resource_that_is_deleted_waits_until_it_is_resumed_a
         world.request("DELETE", resources(world, "app"))
         running.until(lambda: "deletion waits until it is resumed" in str(standing(world).get("conditions")))
     with Running(world, resources=True) as running:  # neither does a restart go on with it
-        running.until(lambda: running.tracked(identity) and running.tracked(identity).answer is Response.HELD)
+        running.until(lambda: running.tracked(identity) and running.tracked(identity).response is Response.HELD)
         assert world.get("ConfigMap", "settings")
         resume(running, identity)
         running.until(lambda: running.tracked(identity) is None)
@@ -131,5 +131,5 @@ def test_a_suspension_stays_as_long_as_the_objects_do_though_the_application_is_
     subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True)
     world.commit(settings=config_map("settings", a="2"))
     with Running(world) as running:
-        running.until(lambda: running.tracked().answer is Response.SUSPENDED)
+        running.until(lambda: running.tracked().response is Response.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}

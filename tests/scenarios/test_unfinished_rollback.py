@@ -129,5 +129,5 @@ def test_after_a_rollback_that_failed_too_nothing_more_is_changed(world):
         world.edit("core/configmaps/settings", {"data": {"color": "green"}})
         running.until(lambda: running.tracked().task is None)
         time.sleep(0.5)
-        assert running.tracked().answer is Response.HELD
+        assert running.tracked().response is Response.HELD
     assert settings(world) == {"color": "green"}

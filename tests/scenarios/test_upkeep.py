@@ -58,7 +58,7 @@ def test_a_manager_that_keeps_writing_during_a_rollout_is_no_longer_fought(world
         for number in range(FIGHT_COUNT):
             world.edit("core/configmaps/settings", {"data": {"color": f"red-{number}"}}, manager="painter")
             running.until(lambda: data(world) == {"color": "blue"}, 2)
-        running.until(lambda: running.tracked().fights)
+        running.until(lambda: running.tracked().drift_loops)
         world.edit("core/configmaps/settings", {"data": {"color": "red"}}, manager="painter")
         assert running.tracked().task is not None
         running.until_synced(newer, seconds=40)

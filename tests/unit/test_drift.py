@@ -6,9 +6,9 @@ import pytest
 
 from gitops.engine.drift import (
     FIGHT_COUNT,
-    Answer,
     Correction,
     Override,
+    Response,
     corrections_in,
     fights_in,
     respond,
@@ -35,35 +35,35 @@ def answer(decision, word=Override(), *, synced="new", settled=True, **options):
 
 
 def test_a_new_revision_is_synced_by_itself_only_where_that_was_chosen():
-    assert answer(Go(), synced="old", automated=True) is Answer.SYNC
-    assert answer(Go(), synced="old") is Answer.APPROVAL
-    assert answer(Go(), Override(approved="4e"), synced="old") is Answer.SYNC
-    assert answer(Go(), Override(approved="another"), synced="old") is Answer.APPROVAL
-    assert answer(Go(), Override(asked=True), synced="old") is Answer.SYNC
+    assert answer(Go(), synced="old", automated=True) is Response.SYNC
+    assert answer(Go(), synced="old") is Response.APPROVAL
+    assert answer(Go(), Override(approved="4e"), synced="old") is Response.SYNC
+    assert answer(Go(), Override(approved="another"), synced="old") is Response.APPROVAL
+    assert answer(Go(), Override(asked=True), synced="old") is Response.SYNC
 
 
 @pytest.mark.parametrize(
-    ("drift", "expected"), [("ignore", Answer.SETTLED), ("report", Answer.REPORT), ("correct", Answer.SYNC)]
+    ("drift", "expected"), [("ignore", Response.SETTLED), ("report", Response.REPORT), ("correct", Response.SYNC)]
 )
 def test_drift_is_ignored_reported_or_corrected(drift, expected):
     assert answer(Go(), drift=drift) is expected
-    assert answer(Go(), Override(asked=True), drift=drift) is Answer.SYNC
+    assert answer(Go(), Override(asked=True), drift=drift) is Response.SYNC
 
 
 def test_what_stands_in_the_way_goes_before_every_word():
-    assert answer(HOLD, Override(asked=True), synced="old", automated=True) is Answer.HELD
+    assert answer(HOLD, Override(asked=True), synced="old", automated=True) is Response.HELD
 
 
 def test_a_suspended_application_is_only_synced_when_asked_for():
     word = Override(suspended=True)
-    assert answer(Go(), word, synced="old", automated=True) is Answer.SUSPENDED
-    assert answer(Go(), word, drift="correct") is Answer.SUSPENDED
-    assert answer(Go(), replace(word, asked=True), synced="old") is Answer.SYNC
+    assert answer(Go(), word, synced="old", automated=True) is Response.SUSPENDED
+    assert answer(Go(), word, drift="correct") is Response.SUSPENDED
+    assert answer(Go(), replace(word, asked=True), synced="old") is Response.SYNC
 
 
 def test_a_sync_whose_end_was_never_seen_is_finished():
-    assert answer(InSync(), settled=False, automated=True) is Answer.SYNC
-    assert answer(InSync(), settled=True, automated=True) is Answer.SETTLED
+    assert answer(InSync(), settled=False, automated=True) is Response.SYNC
+    assert answer(InSync(), settled=True, automated=True) is Response.SETTLED
 
 
 def test_a_manager_that_keeps_writing_is_left_its_fields_of_that_object():

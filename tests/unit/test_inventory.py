@@ -10,11 +10,11 @@ from gitops.engine.inventory import (
     PastRelease,
     claimed,
     foreign_owner,
-    marked,
     merged,
     owner_of,
     parent_key,
     set_id,
+    with_ownership,
 )
 from gitops.engine.inventory_parent import parent_body, read_parent
 from gitops.manifests.errors import ManifestError
@@ -76,14 +76,14 @@ def test_a_damaged_inventory_is_an_error_that_names_the_config_map():
 
 def test_marks_do_not_touch_the_manifest_that_they_are_made_of():
     body = deployment(labels={"a": "b"})
-    found = marked(body, WEB, Inventory("gitops/shop", PARENT))
+    found = with_ownership(body, WEB, Inventory("gitops/shop", PARENT))
     assert body == deployment(labels={"a": "b"})
     assert found["metadata"]["labels"]["applyset.kubernetes.io/part-of"] == set_id(PARENT)
     assert owner_of(found, WEB) == "gitops/shop"
 
 
 def test_copied_marks_do_not_make_an_owner():
-    found = marked(deployment(), WEB, Inventory("gitops/shop", PARENT))
+    found = with_ownership(deployment(), WEB, Inventory("gitops/shop", PARENT))
     assert owner_of(found, ResourceKey("apps", "Deployment", "prod", "copy")) == ""
 
 

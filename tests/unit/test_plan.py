@@ -5,7 +5,7 @@ import pytest
 from gitops.engine.decide import decide
 from gitops.engine.inventory import Inventory, parent_key, with_ownership
 from gitops.engine.manual_edits import hand_edits_only
-from gitops.engine.plan import Answer, make_plan, questions
+from gitops.engine.plan import DryRunResult, make_plan, questions
 from gitops.engine.plan_input import PlanInput, PlanOptions
 from gitops.engine.predict import predict
 from gitops.manifests.key import ResourceKey, key_of
@@ -50,7 +50,7 @@ def situation(desired=(), live=(), owned=(), options=None, app=None, **inventory
 
 def answered(at):
     """A plan in which the server stores just what we predict."""
-    return make_plan(at, {one.key: Answer(body=one.predicted) for one in questions(at, predict)})
+    return make_plan(at, {one.key: DryRunResult(body=one.predicted) for one in questions(at, predict)})
 
 
 INVENTORY = Inventory("gitops/shop", PARENT)
@@ -92,7 +92,7 @@ def test_a_field_that_somebody_added_beside_ours_is_left_alone():
 def test_an_update_that_the_server_makes_nothing_of_is_no_change():
     live = stored(config("x"), INVENTORY)
     at = situation([config("x", {"a": "2"})], [live])
-    assert make_plan(at, {key_of(live): Answer(body=live)}).changes == ()
+    assert make_plan(at, {key_of(live): DryRunResult(body=live)}).changes == ()
 
 
 def test_an_ignored_field_keeps_its_live_value():
@@ -168,7 +168,7 @@ def conflict(manager):
 
 def test_a_conflict_with_another_automation_holds_and_names_it():
     at = situation([config("x", {"a": "2"})], [stored(config("x"), INVENTORY)])
-    (obstacle,) = make_plan(at, {key_of(config("x")): Answer(error=conflict("hpa-operator"))}).obstacles
+    (obstacle,) = make_plan(at, {key_of(config("x")): DryRunResult(error=conflict("hpa-operator"))}).obstacles
     assert obstacle.kind is ObstacleKind.CONFLICT
     assert "hpa-operator" in obstacle.reason
 
@@ -185,10 +185,12 @@ def test_only_a_persons_tool_makes_a_hand_edit(manager, operation, by_hand):
 def test_an_immutable_field_is_explained_or_recreated_where_annotated():
     error = ApiError(422, "Invalid", "spec.x: Invalid value: field is immutable")
     live = stored(config("x"), INVENTORY)
-    (obstacle,) = make_plan(situation([config("x", {"a": "2"})], [live]), {key_of(live): Answer(error=error)}).obstacles
+    (obstacle,) = make_plan(
+        situation([config("x", {"a": "2"})], [live]), {key_of(live): DryRunResult(error=error)}
+    ).obstacles
     assert "gitops.dev/recreate: enabled" in obstacle.reason
     desired = config("x", {"a": "2"}, **{"gitops.dev/recreate": "enabled"})
-    (change,) = make_plan(situation([desired], [live]), {key_of(live): Answer(error=error)}).changes
+    (change,) = make_plan(situation([desired], [live]), {key_of(live): DryRunResult(error=error)}).changes
     assert isinstance(change, Recreate)
 
 
