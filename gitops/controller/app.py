@@ -137,14 +137,14 @@ class Controller:
         before = known.cluster if known is not None else ""
         state = self.index.add(entry.app)
         state.leaving, state.spec_error = entry.leaving, entry.wrong
-        if state.task is not None and not entry.wrong:  # it goes by the old spec
-            state.task.cancel()
+        if state.schedule.task is not None and not entry.wrong:  # it goes by the old spec
+            state.schedule.task.cancel()
         if before != state.cluster:
             self.workers.drop(before, state.identity)
-        state.begin_anew()
+        state.schedule.begin_anew()
         log.info("application.known", application=state.identity)
         self.records.changed(state.identity)
-        if known is not None and state.response is None:  # what its resource says is about another source
+        if known is not None and state.last.response is None:  # what its resource says is about another source
             self.on_status(state)
         if self._may_run(state):
             self.poller.add(state)
@@ -170,8 +170,8 @@ class Controller:
         self.index.remove(identity)
         self.records.changed(identity)
         self.workers.drop(state.cluster, identity)
-        if state.task is not None:
-            state.task.cancel()
+        if state.schedule.task is not None:
+            state.schedule.task.cancel()
 
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -186,36 +186,40 @@ class Controller:
         return may
 
     def _cluster_unknown(self, state: ApplicationState, error: str) -> None:
-        if state.error != error:
+        if state.last.error != error:
             log.warning("cluster.unknown", application=state.identity, error=error)
         state.missed(error)
-        self._answer(state.operator_request, Outcome.FAILED, error)
-        state.operator_request = None
+        self._answer(state.schedule.operator_request, Outcome.FAILED, error)
+        state.schedule.operator_request = None
         self._tell(state)
 
     def _on_commit(self, state: ApplicationState, revision: Revision) -> None:
         """A commit that may change what is desired; where it will be synced, a pass for an older one has no point."""
-        state.observed_revision, state.pushed_at = revision, self.clock.monotonic()
-        state.correlation = secrets.token_hex(4)
-        state.begin_anew()
-        state.corrections, state.drift_loops = [], ()
-        if state.refresh_request is not None:
-            state.operator_request, state.refresh_request = state.refresh_request, None
-        if state.task is not None and state.app.sync.automated and not self.commands.is_suspended(state.identity):
-            state.task.cancel()
+        state.source.observed_revision, state.times.pushed_at = revision, self.clock.monotonic()
+        state.schedule.correlation = secrets.token_hex(4)
+        state.schedule.begin_anew()
+        state.drift.corrections, state.drift.loops = [], ()
+        if state.schedule.refresh_request is not None:
+            state.schedule.operator_request, state.schedule.refresh_request = state.schedule.refresh_request, None
+        if (
+            state.schedule.task is not None
+            and state.app.sync.automated
+            and not self.commands.is_suspended(state.identity)
+        ):
+            state.schedule.task.cancel()
         self._wake(state, Priority.COMMIT)
 
     def _on_look(self, state: ApplicationState, error: str) -> None:
-        if state.look_error != error:
-            state.look_error = error
+        if state.source.look_error != error:
+            state.source.look_error = error
             self._tell(state)
-            if error and state.observed_revision is None:
+            if error and state.source.observed_revision is None:
                 self._wake(state, Priority.DRIFT)
-        asked, state.refresh_request = state.refresh_request, None
-        if asked is not None and error and (asked.verb == REFRESH or state.observed_revision is None):
+        asked, state.schedule.refresh_request = state.schedule.refresh_request, None
+        if asked is not None and error and (asked.verb == REFRESH or state.source.observed_revision is None):
             self._answer(asked, Outcome.FAILED, error)
         elif asked is not None:
-            state.operator_request = asked
+            state.schedule.operator_request = asked
             self._wake(state, Priority.PERSON)
 
     def wake_all(self) -> None:
@@ -242,13 +246,13 @@ class Controller:
                 self.children.let_go(state.identity)
                 self.poller.remove(state)
                 for asked in filter(
-                    None, (state.refresh_request, state.operator_request)
+                    None, (state.schedule.refresh_request, state.schedule.operator_request)
                 ):  # the other one takes it from the store
                     self.commands.give_back(asked)
-                state.refresh_request = state.operator_request = None
-                if state.task is not None:
-                    state.task.cancel()
-                    ending.append(state.task)
+                state.schedule.refresh_request = state.schedule.operator_request = None
+                if state.schedule.task is not None:
+                    state.schedule.task.cancel()
+                    ending.append(state.schedule.task)
         if ending:
             await asyncio.gather(*ending, return_exceptions=True)
 
@@ -256,7 +260,7 @@ class Controller:
 
     def _tell(self, state: ApplicationState) -> None:
         worker = self.workers.get(state.cluster)
-        if state.unhealthy and worker is not None:
+        if state.live.unhealthy and worker is not None:
             worker.troubles.note(state)
         self.records.changed(state.identity)
         self.on_status(state)
@@ -308,12 +312,12 @@ class Controller:
     ) -> None:
         if finished:
             self._answer(asked, *command_result(state))
-            if state.operator_request is asked:
-                state.operator_request = None
+            if state.schedule.operator_request is asked:
+                state.schedule.operator_request = None
             if self.commands.consumes_approval(state):
                 self._parts.once(self.commands.write())
             self.tally.count(state, seconds)
-            standing = (state.response, state.digest, state.health.word)
+            standing = (state.last.response, state.last.digest, state.health.word)
             if standing != state.told:
                 state.told = standing
                 for other in self.index.dependents(state.identity):
@@ -328,8 +332,12 @@ class Controller:
         if state is None:
             return
         self._tell(state)
-        if state.task is not None and self.commands.is_suspended(identity) and state.requested_sync is None:
-            state.task.cancel()
+        if (
+            state.schedule.task is not None
+            and self.commands.is_suspended(identity)
+            and state.schedule.requested_sync is None
+        ):
+            state.schedule.task.cancel()
         if state.has_work:
             self._wake(state, Priority.PERSON)
 
@@ -372,13 +380,13 @@ class Controller:
             self._answer(asked, Outcome.IN_SYNC if asked.verb == PING else Outcome.FAILED, f"{asked.verb} is heard")
             return True
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
-        state.begin_anew()
-        state.drift_loops = ()
-        for other in filter(None, (state.refresh_request, state.operator_request)):
+        state.schedule.begin_anew()
+        state.drift.loops = ()
+        for other in filter(None, (state.schedule.refresh_request, state.schedule.operator_request)):
             self._answer(
                 other, Outcome.FAILED, f"{asked.actor} asked for a {asked.verb} meanwhile, which is done instead"
             )
-        state.operator_request, state.refresh_request = None, asked
+        state.schedule.operator_request, state.schedule.refresh_request = None, asked
         self.renders.forget(asked.application)
         self.poller.wake(state)
         return True

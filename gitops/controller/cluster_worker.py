@@ -72,7 +72,7 @@ class ClusterWorker:
     def put(self, state: ApplicationState, priority: Priority, *, after: float = 0.0) -> None:
         """Have the Application passed over; after a failure drift alone waits until a retry is due."""
         if priority >= Priority.DRIFT:
-            after = max(after, state.not_before - self.deps.clock.monotonic())
+            after = max(after, state.schedule.not_before - self.deps.clock.monotonic())
         self.queue.put(state.identity, state.app.namespace, priority, after=max(after, 0.0))
 
     async def run(self) -> None:
@@ -99,12 +99,12 @@ class ClusterWorker:
         again: float | None = None
         finished, started = False, self.deps.clock.monotonic()
         state = self._index.get(identity)
-        asked = state.operator_request if state is not None else None
+        asked = state.schedule.operator_request if state is not None else None
         try:
             if state is not None and self._has_work(state):
-                state.task = asyncio.current_task()
-                state.heard.clear()
-                state.edited.clear()
+                state.schedule.task = asyncio.current_task()
+                state.live.heard.clear()
+                state.live.edited.clear()
                 async with _correlated(state):
                     again = await reconcile(state, self.deps, self._override_of(state), place.lent)
                 self._note_reach(state)
@@ -121,8 +121,8 @@ class ClusterWorker:
             place.give_back()
             wished = self.queue.done(identity)
             if state is not None:
-                if state.task is asyncio.current_task():
-                    state.task = None
+                if state.schedule.task is asyncio.current_task():
+                    state.schedule.task = None
                 self._plan_next(state, again)
                 self._ended(state, asked, finished, self.deps.clock.monotonic() - started)
             present = self._index.get(identity)
@@ -131,15 +131,15 @@ class ClusterWorker:
 
     def _note_reach(self, state: ApplicationState) -> None:
         """Tell once that the cluster is away, and once that it is back; then those that wait for it go on at once."""
-        if state.is_away and not self._away:
-            log.warning("cluster.unreachable", cluster=self.name or "in-cluster", error=state.error)
+        if state.last.is_away and not self._away:
+            log.warning("cluster.unreachable", cluster=self.name or "in-cluster", error=state.last.error)
             self._away = True
         elif self._away and not state.problem:
             log.info("cluster.reachable", cluster=self.name or "in-cluster")
             self._away = False
             for other in self._index:
-                if other.is_away and other.cluster == self.name:
-                    other.not_before = 0.0
+                if other.last.is_away and other.cluster == self.name:
+                    other.schedule.not_before = 0.0
                     self.put(other, Priority.RESYNC)
 
     def _has_work(self, state: ApplicationState) -> bool:
@@ -148,10 +148,10 @@ class ClusterWorker:
     def _plan_next(self, state: ApplicationState, again: float | None) -> None:
         if self._index.get(state.identity) is not state or state.cluster != self.name:
             return
-        deleted = any(not fight.manager for fight in state.drift_loops)
-        state.not_before = self.deps.clock.monotonic() + _DELETED_SECONDS if deleted else 0.0
-        if again is not None and (state.failures or state.misses):
-            state.not_before = self.deps.clock.monotonic() + again
+        deleted = any(not fight.manager for fight in state.drift.loops)
+        state.schedule.not_before = self.deps.clock.monotonic() + _DELETED_SECONDS if deleted else 0.0
+        if again is not None and (state.schedule.failures or state.schedule.misses):
+            state.schedule.not_before = self.deps.clock.monotonic() + again
         self.put(state, Priority.RESYNC, after=again if again is not None else _RESYNC_SECONDS)
 
 
@@ -200,5 +200,5 @@ class _WorkerSlot:
 @contextlib.asynccontextmanager
 async def _correlated(state: ApplicationState) -> AsyncIterator[None]:
     """Every line that is logged inside carries the id of the commit's way from poll to health."""
-    with structlog.contextvars.bound_contextvars(id=state.correlation):
+    with structlog.contextvars.bound_contextvars(id=state.schedule.correlation):
         yield

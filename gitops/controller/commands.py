@@ -34,7 +34,9 @@ class OperatorCommands:
 
     def override_of(self, state: ApplicationState) -> Override:
         identity = state.identity
-        return Override(state.requested_sync is not None, self.is_suspended(identity), self._approved.get(identity, ""))
+        return Override(
+            state.schedule.requested_sync is not None, self.is_suspended(identity), self._approved.get(identity, "")
+        )
 
     def is_suspended(self, identity: str) -> bool:
         return identity in self._suspended
@@ -53,8 +55,8 @@ class OperatorCommands:
         `write` has the store forget it.
         """
         override = self.override_of(state)
-        is_done = state.sync_seconds is not None and (
-            state.outcome not in (Outcome.FAILED, Outcome.OVERTAKEN) or state.is_given_up
+        is_done = state.times.sync_seconds is not None and (
+            state.last.outcome not in (Outcome.FAILED, Outcome.OVERTAKEN) or state.is_given_up
         )
         is_used = bool(override.approved and (is_done or state.has_another_plan(override)))
         if is_used:
@@ -101,8 +103,8 @@ def command_result(state: ApplicationState) -> tuple[Outcome, str]:
     """What the pass that has just ended came to, for whoever asked for it."""
     if state.problem:
         return Outcome.FAILED, state.problem
-    if state.sync_seconds is not None and state.outcome is not None:
-        return state.outcome, state.message
-    if state.response in (Response.HELD, Response.APPROVAL, Response.SUSPENDED):
-        return Outcome.HELD, state.message
-    return Outcome.IN_SYNC, "" if state.response is Response.SETTLED else state.message
+    if state.times.sync_seconds is not None and state.last.outcome is not None:
+        return state.last.outcome, state.last.message
+    if state.last.response in (Response.HELD, Response.APPROVAL, Response.SUSPENDED):
+        return Outcome.HELD, state.last.message
+    return Outcome.IN_SYNC, "" if state.last.response is Response.SETTLED else state.last.message

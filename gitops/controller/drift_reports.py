@@ -1,5 +1,7 @@
 """What a controller keeps of drift: each told and recorded once with who did it, and what was put back against whom."""
 
+from dataclasses import replace
+
 import structlog
 
 from gitops.controller.state import ApplicationState
@@ -18,15 +20,17 @@ async def note_drift(
 ) -> None:
     """Record each new drift once, with who did it."""
     drift = tuple(drift_in(planned.plan)) if planned is not None else ()
-    if drift == state.drift:
+    if drift == state.last.drift:
         return
-    state.drift = drift
+    state.last = replace(state.last, drift=drift)
     if planned is not None and drift:
-        state.drifts_seen += 1
-        state.message = f"drifted: {'; '.join(drift[:3])}" + (" and more" if len(drift) > 3 else "")
+        state.drift.seen += 1
+        state.last = replace(
+            state.last, message=f"drifted: {'; '.join(drift[:3])}" + (" and more" if len(drift) > 3 else "")
+        )
         changes = [described(change) for change in planned.plan.changes]
         journal = AuditTrail(request, context, planned.at.inventory)
-        reason = state.message.removeprefix("drifted: ")
+        reason = state.last.message.removeprefix("drifted: ")
         await journal.note("drift.detected", planned.plan.revision.sha, reason=reason, changes=changes)
         if request.app.sync.drift != "correct":  # else the correction writes the inventory
             inventory = planned.at.inventory
@@ -38,18 +42,18 @@ async def note_drift_held(
 ) -> None:
     """In a freeze too it is told what was changed by hand, beside what it waits for."""
     if request.app.sync.drift != "ignore":
-        message = state.message
+        message = state.last.message
         await note_drift(state, request, context, planned)
-        state.message = message
+        state.last = replace(state.last, message=message)
 
 
 def remember_corrections(state: ApplicationState, planned: PlannedSync, clock: Clock) -> None:
     """Keep what was put back, and tell of a fight once."""
     now = clock.monotonic()
-    fresh = [*state.corrections, *corrections_in(planned.plan, now)]
+    fresh = [*state.drift.corrections, *corrections_in(planned.plan, now)]
     fights = fights_in(fresh, now)
-    state.corrections = fresh[-1000:]
-    if set(fights) - set(state.drift_loops):
-        state.drift_loops = fights
-        state.message = "; ".join(str(fight) for fight in fights)
-        log.warning("drift.fight", application=state.identity, reason=state.message)
+    state.drift.corrections = fresh[-1000:]
+    if set(fights) - set(state.drift.loops):
+        state.drift.loops = fights
+        state.last = replace(state.last, message="; ".join(str(fight) for fight in fights))
+        log.warning("drift.fight", application=state.identity, reason=state.last.message)

@@ -42,9 +42,9 @@ class PassMetrics:
     def count(self, state: ApplicationState, seconds: float) -> None:
         """A pass of so many seconds has ended."""
         self.passes.add(seconds)
-        if state.sync_seconds is not None and state.outcome is not None:
-            self.syncs.add(state.sync_seconds)
-            self.outcomes[state.outcome.value] = self.outcomes.get(state.outcome.value, 0) + 1
-        if state.healthy_seconds is not None:
-            self.to_healthy.add(state.healthy_seconds)
-        state.sync_seconds = state.healthy_seconds = None
+        if state.times.sync_seconds is not None and state.last.outcome is not None:
+            self.syncs.add(state.times.sync_seconds)
+            self.outcomes[state.last.outcome.value] = self.outcomes.get(state.last.outcome.value, 0) + 1
+        if state.times.healthy_seconds is not None:
+            self.to_healthy.add(state.times.healthy_seconds)
+        state.times.sync_seconds = state.times.healthy_seconds = None

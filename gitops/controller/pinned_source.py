@@ -22,7 +22,7 @@ class PinnedSource:
         self._waiting = waiting
         self._repositories = repositories
         self._app = state.app
-        self._head = state.observed_revision
+        self._head = state.source.observed_revision
         self.tree: Tree | None = None
 
     async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:

@@ -36,7 +36,7 @@ class PodDiagnosis:
 
     def note(self, state: ApplicationState) -> None:
         """Some objects of the Application may be unhealthy."""
-        for key in state.unhealthy:
+        for key in state.live.unhealthy:
             place = (state.identity, key)
             if place not in self._due and Diagnostics.can_look(key):
                 self._due[place] = (self._clock.monotonic() + _FIRST_SECONDS, _FIRST_SECONDS)
@@ -58,15 +58,15 @@ class PodDiagnosis:
         identity, key = place
         _, pause = self._due.pop(place)
         state = self._index.get(identity)
-        if state is None or key not in state.unhealthy:
+        if state is None or key not in state.live.unhealthy:
             if state is not None:
-                state.troubles.pop(key, None)
+                state.live.failures.pop(key, None)
             return
         pause = min(pause * 2, _LONGEST_SECONDS)
-        if state.task is None:  # a pass looks by itself
+        if state.schedule.task is None:  # a pass looks by itself
             text = await self._text(state, key)
-            if text != state.troubles.get(key, ""):
-                state.troubles[key] = text
+            if text != state.live.failures.get(key, ""):
+                state.live.failures[key] = text
                 self._told(state)
         self._due[place] = (self._clock.monotonic() + pause, pause)
 

@@ -305,10 +305,10 @@ class Poller:
             if revision is None:
                 errors[state.identity] = f"{url}: {refs.missing(target)}"
                 hints[state.identity] = refs.hint(target)
-            elif state.observed_revision is None or state.observed_revision.sha != revision.sha:
-                moves.setdefault((state.observed_revision.sha if state.observed_revision else "", revision), []).append(
-                    state
-                )
+            elif state.source.observed_revision is None or state.source.observed_revision.sha != revision.sha:
+                moves.setdefault(
+                    (state.source.observed_revision.sha if state.source.observed_revision else "", revision), []
+                ).append(state)
         wanted = {revision.sha for _, revision in moves}
         known.missing = {sha: missing for sha, missing in known.missing.items() if sha in wanted}
         for (old, revision), moving in moves.items():
@@ -317,7 +317,7 @@ class Poller:
                 known.settled = None
                 errors |= dict.fromkeys((state.identity for state in moving), error)
         for state in members:
-            error, before = errors.get(state.identity, ""), state.look_error
+            error, before = errors.get(state.identity, ""), state.source.look_error
             told = error + hints.get(state.identity, "")
             if error and before != error and not before.startswith(f"{error} ("):
                 log.warning("revision.missing", application=state.identity, error=told)
@@ -350,15 +350,15 @@ class Poller:
             if _may_differ(state, old, changed, tree):
                 self._on_commit(state, revision)
             else:
-                state.observed_revision, state.equivalent_revision = revision, revision.sha
+                state.source.observed_revision, state.source.equivalent_revision = revision, revision.sha
                 self._on_moved(state)
 
 
 def _may_differ(state: ApplicationState, old: str, changed: frozenset[str] | None, tree: Tree) -> bool:
     """Whether the commit of `tree` may mean another desired state than `old`, from which it `changed` these paths."""
-    if state.reads is None or state.equivalent_revision != old:  # what `old` reads is not known yet
+    if state.source.reads is None or state.source.equivalent_revision != old:  # what `old` reads is not known yet
         return True
-    return (changed is None or state.is_touched(changed)) and not tree.fresh().answers_alike(state.reads)
+    return (changed is None or state.source.is_touched(changed)) and not tree.fresh().answers_alike(state.source.reads)
 
 
 def _is_fault(record: logging.LogRecord) -> bool:

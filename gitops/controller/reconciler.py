@@ -94,26 +94,26 @@ async def reconcile(
     try:
         again = await _pass(state, deps, word, waiting)
         _no_error(state)
-        state.misses, state.is_away = 0, False
+        state.schedule.misses, state.last = 0, replace(state.last, is_away=False)
         return again
     except UnreachableError as exc:  # that says nothing about the Application; whose lane it is tells it for all
         state.missed(str(exc), is_away=True)
-        return _backoff(state.misses, _LONGEST_AWAY)
+        return _backoff(state.schedule.misses, _LONGEST_AWAY)
     except GitopsError as exc:
-        if state.error != str(exc):
+        if state.last.error != str(exc):
             log.warning("pass.failed", application=state.identity, error=shortened(str(exc)))
         state.missed(str(exc))
         if isinstance(exc, ClusterError):
             with contextlib.suppress(ClusterError):  # the failure itself is what matters
                 await deps.cluster.kinds(refresh=True)
         # A kind comes when somebody installs it.
-        return _backoff(state.misses, _LONGEST_AWAY if isinstance(exc, UnknownKindError) else _LONGEST_BACKOFF)
+        return _backoff(state.schedule.misses, _LONGEST_AWAY if isinstance(exc, UnknownKindError) else _LONGEST_BACKOFF)
 
 
 def _no_error(state: ApplicationState) -> None:
-    if state.error:
+    if state.last.error:
         log.info("pass.well-again", application=state.identity)
-    state.error = ""
+    state.last = replace(state.last, error="")
 
 
 def _backoff(misses: int, longest: float) -> float:
@@ -126,7 +126,7 @@ async def _pass(
     word: Override,
     waiting: Callable[[], AbstractAsyncContextManager[None]],
 ) -> float | None:
-    app = without_fights(state.app, state.drift_loops)
+    app = without_fights(state.app, state.drift.loops)
     source = PinnedSource(deps.repositories, state, waiting)
     everything = SyncContext(
         source,
@@ -142,16 +142,16 @@ async def _pass(
     )
     context = as_account(everything, app)
     if state.leaving and not word.asked and await _is_suspended(state, deps):
-        state.response, state.message = Response.HELD, "it is suspended: its deletion waits until it is resumed"
+        state.last = state.last.held_by("it is suspended: its deletion waits until it is resumed")
         return None
     if state.leaving:
         return await _leave(state, context, deps)
     if state.spec_error:
-        state.response, state.message = Response.HELD, state.spec_error
+        state.last = state.last.held_by(state.spec_error)
         return None
-    asked = state.requested_sync
+    asked = state.schedule.requested_sync
     # A person confirms what was told, and no more.
-    shown = state.held if state.response is Response.HELD else None
+    shown = state.last.held if state.last.response is Response.HELD else None
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")), shown=shown)
     request = Request(app, asked.actor if asked else deps.actor, options)
     if (await deps.cluster.kinds()).find(GROUP, KIND) is None:
@@ -162,34 +162,34 @@ async def _pass(
         await deps.children.take_synced(state, request, context, await read_inventory(context, request.app))
         if not await _is_suspended(state, deps):
             await _mend_synced(state, request, context)
-        if state.observed_revision is None:  # why, its look says
+        if state.source.observed_revision is None:  # why, its look says
             return None
         raise
     _learn(state, source, planned)
     inventory = planned.at.inventory
     settled = is_settled(planned.at, wait=True)
     synced = "" if inventory.partially_applied else inventory.synced  # half of another set may be there
-    is_retry = state.failures and not state.is_given_up
-    if is_retry and state.approved_set == planned.plan.digest:  # the approval is for its retries too
+    is_retry = state.schedule.failures and not state.is_given_up
+    if is_retry and state.schedule.approved_set == planned.plan.digest:  # the approval is for its retries too
         word = replace(word, approved=planned.plan.id)
     answer = respond(app, planned.plan, planned.decision, word, synced=synced, settled=settled)
     if answer is Response.SYNC and not word.asked and await _is_suspended(state, deps):
         answer = Response.SUSPENDED
     is_wanted = word.asked or word.approves(planned.plan.id) or inventory.synced == planned.plan.digest
-    if answer is Response.SYNC and state.outcome is None:
+    if answer is Response.SYNC and state.last.outcome is None:
         await recall_failures(state, deps.store)
     if answer is Response.SYNC and state.is_given_up and not is_wanted:
-        state.response = Response.HELD  # and the message says so
+        state.last = replace(state.last, response=Response.HELD)  # and the message says so
         await deps.children.take_synced(state, request, context, inventory, planned.at.rendered)
         return None
     _note_answer(state, planned, answer)
-    state.approved_set = planned.plan.digest if answer is Response.SYNC and word.approved else ""
+    state.schedule.approved_set = planned.plan.digest if answer is Response.SYNC and word.approved else ""
     await deps.children.take_synced(state, request, context, inventory, planned.at.rendered)
     match answer:
         case Response.SYNC:
             return await _sync(state, request, context, planned, deps.children, is_drift=settled)
         case Response.SETTLED:
-            state.failures = 0
+            state.schedule.failures = 0
             await keep_spec(replace(request, app=state.app), context, planned)
             await note_drift(state, request, context, None)
             return None
@@ -223,12 +223,15 @@ async def _sync(
     if not context.takes_children:
         return await _carry_out(state, request, context, planned, is_drift=is_drift)
     if children.would_all_go(state, rendered) and not request.options.confirm:
-        state.response = Response.HELD
-        state.message = "the source renders to nothing at all while it holds Applications; confirm with --confirm"
+        state.last = replace(state.last, response=Response.HELD)
+        state.last = replace(
+            state.last,
+            message="the source renders to nothing at all while it holds Applications; confirm with --confirm",
+        )
         return _LATER
     children.check(state, rendered)
     again = await _carry_out(state, request, context, planned, is_drift=is_drift)
-    if state.response is Response.SETTLED:
+    if state.last.response is Response.SETTLED:
         children.take(state, rendered)
     return again
 
@@ -236,14 +239,14 @@ async def _sync(
 async def _leave(state: ApplicationState, context: SyncContext, deps: ReconcilerDeps) -> float | None:
     """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
     if reason := await deps.reason_to_stay(state):
-        state.response, state.message = Response.HELD, reason
+        state.last = state.last.held_by(reason)
         return _SOON
     result = await uninstall_everywhere(Request(state.app, deps.actor), context)
-    state.outcome, state.message = result.outcome, result.message
+    state.last = replace(state.last, outcome=result.outcome, message=result.message)
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
         await deps.left(state)
         return None
-    state.response = Response.HELD
+    state.last = replace(state.last, response=Response.HELD)
     return _LATER
 
 
@@ -251,19 +254,19 @@ def _learn(state: ApplicationState, source: PinnedSource, planned: PlannedSync) 
     """What the plan tells, whatever is decided."""
     at = planned.at
     if source.tree is not None:
-        if state.rendered != at.rendered.revision.sha:
+        if state.source.rendered != at.rendered.revision.sha:
             _no_error(state)  # that was of another commit
-        state.rendered = state.equivalent_revision = at.rendered.revision.sha
-        state.reads = dict(source.tree.reads)
-        state.follows_links = source.tree.follows_links
-    state.digest, state.plan_id = at.rendered.digest, planned.plan.id
-    state.quarantine = at.inventory.quarantine
+        state.source.rendered = state.source.equivalent_revision = at.rendered.revision.sha
+        state.source.reads = dict(source.tree.reads)
+        state.source.follows_links = source.tree.follows_links
+    state.last = replace(state.last, digest=at.rendered.digest, plan_id=planned.plan.id)
+    state.last = replace(state.last, quarantine=at.inventory.quarantine)
     _learn_health(state, planned)
 
 
 def _learn_health(state: ApplicationState, planned: PlannedSync) -> None:
     at = planned.at
-    state.owns = bool(at.inventory.keys or at.inventory.synced)
+    state.live.owns = bool(at.inventory.keys or at.inventory.synced)
     own = state.app.health
     healths = {
         found.key: _when_gone(at, found) if found.key not in at.live else health_of(at.live[found.key], own)
@@ -271,8 +274,12 @@ def _learn_health(state: ApplicationState, planned: PlannedSync) -> None:
         if found.key in at.inventory.keys and not ignores_health(found.body)
     }
     # What an event told since the plan's look at the cluster is newer.
-    unhealthy = {key: health for key, health in healths.items() if not health.is_settled and key not in state.heard}
-    state.unhealthy = unhealthy | {key: state.unhealthy[key] for key in state.heard & state.unhealthy.keys()}
+    unhealthy = {
+        key: health for key, health in healths.items() if not health.is_settled and key not in state.live.heard
+    }
+    state.live.unhealthy = unhealthy | {
+        key: state.live.unhealthy[key] for key in state.live.heard & state.live.unhealthy.keys()
+    }
 
 
 def _when_gone(at: PlanInput, manifest: Manifest) -> Health:
@@ -280,30 +287,34 @@ def _when_gone(at: PlanInput, manifest: Manifest) -> Health:
 
 
 def _note_answer(state: ApplicationState, planned: PlannedSync, answer: Response) -> None:
-    if state.response is Response.HELD and answer is Response.SETTLED:
+    if state.last.response is Response.HELD and answer is Response.SETTLED:
         log.info("application.well-again", application=state.identity)
-    state.response, state.waits_for_others = answer, False
-    state.pending = len(planned.plan.changes)
-    before = state.message
+    state.last = replace(state.last, response=answer, waits_for_others=False)
+    state.last = replace(state.last, pending=len(planned.plan.changes))
+    before = state.last.message
     match answer:
         case Response.HELD:
             assert isinstance(planned.decision, Hold)
-            state.message = planned.decision.reason
-            state.held = frozenset(item.reason for item in planned.decision.obstacles)
-            state.waits_for_others = any(item.kind in _OF_OTHERS for item in planned.decision.obstacles)
+            state.last = replace(state.last, message=planned.decision.reason)
+            state.last = replace(state.last, held=frozenset(item.reason for item in planned.decision.obstacles))
+            state.last = replace(
+                state.last, waits_for_others=any(item.kind in _OF_OTHERS for item in planned.decision.obstacles)
+            )
         case Response.APPROVAL:
             counted = {0: "what its Applications are now waits", 1: "1 change waits"}
-            changes = counted.get(state.pending, f"{state.pending} changes wait")
-            state.message = f"{changes} for a sync or an approval of plan {planned.plan.id[:12]}"
+            changes = counted.get(state.last.pending, f"{state.last.pending} changes wait")
+            state.last = replace(
+                state.last, message=f"{changes} for a sync or an approval of plan {planned.plan.id[:12]}"
+            )
         case Response.SUSPENDED:
-            state.message = "suspended"
+            state.last = replace(state.last, message="suspended")
         case Response.SETTLED:
-            state.message = "; ".join(str(fight) for fight in state.drift_loops)
+            state.last = replace(state.last, message="; ".join(str(fight) for fight in state.drift.loops))
         case _:
             return
-    if state.message != before and state.message:
+    if state.last.message != before and state.last.message:
         tell = log.warning if answer is Response.HELD else log.info
-        tell("application.waits", application=state.identity, answer=answer.value, reason=shortened(state.message))
+        tell("application.waits", application=state.identity, answer=answer.value, reason=shortened(state.last.message))
 
 
 async def _carry_out(
@@ -313,41 +324,43 @@ async def _carry_out(
         await note_drift(state, request, context, planned)
         request = replace(request, wait=False)  # the next hand edit must not wait for this one's rollout
     elif (
-        request.app.sync.drift == "correct" and state.requested_sync is None
+        request.app.sync.drift == "correct" and state.schedule.requested_sync is None
     ):  # a person's wish may be one in a suspension
         context = replace(context, beside=partial(self_heal, state, request, context))
     started = context.clock.monotonic()
     result = await sync_planned(request, context, planned)
-    state.sync_seconds = context.clock.monotonic() - started
-    state.outcome, state.message = result.outcome, result.message
-    state.synced_at = context.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+    state.times.sync_seconds = context.clock.monotonic() - started
+    state.last = replace(state.last, outcome=result.outcome, message=result.message)
+    state.times.synced_at = context.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
-        log.info("application.synced", application=state.identity, seconds=round(state.sync_seconds, 1))
-        state.failures, state.drift, state.response, state.owns = 0, (), Response.SETTLED, True
-        state.quarantine = request.quarantine
+        log.info("application.synced", application=state.identity, seconds=round(state.times.sync_seconds, 1))
+        state.schedule.failures, state.live.owns = 0, True
+        state.last = replace(state.last, drift=(), response=Response.SETTLED)
+        state.last = replace(state.last, quarantine=request.quarantine)
         if is_drift:  # what it put back was not waited for, so how it is comes with the events
             remember_corrections(state, planned, context.clock)
             return None
-        state.unhealthy = {}
-        if result.outcome is Outcome.SYNCED and state.pushed_at:
-            state.healthy_seconds = context.clock.monotonic() - state.pushed_at
-            state.pushed_at = 0.0
+        state.live.unhealthy = {}
+        if result.outcome is Outcome.SYNCED and state.times.pushed_at:
+            state.times.healthy_seconds = context.clock.monotonic() - state.times.pushed_at
+            state.times.pushed_at = 0.0
         return None
-    state.response = Response.HELD
+    state.last = replace(state.last, response=Response.HELD)
     delay = None if result.outcome is Outcome.ROLLED_BACK else _LATER
     if result.outcome in (Outcome.FAILED, Outcome.OVERTAKEN):
-        state.failures += 1
+        state.schedule.failures += 1
         retry = state.app.sync.retry
-        delay = delay_after(state.failures, retry)
+        delay = delay_after(state.schedule.failures, retry)
         if planned.at.inventory.synced == planned.plan.digest:  # what was synced is mended whenever that can be
             delay = delay or retry.backoff.maxDuration
         elif state.is_given_up:
-            state.message += f" (given up after {state.failures} tries; push a commit, or run gitops refresh)"
+            given_up = f"given up after {state.schedule.failures} tries; push a commit, or run gitops refresh"
+            state.last = replace(state.last, message=f"{result.message} ({given_up})")
     log.warning(
         "application.not-synced",
         application=state.identity,
         outcome=result.outcome.value,
-        reason=shortened(state.message),
+        reason=shortened(state.last.message),
         again_in=delay,
     )
     return delay
@@ -368,12 +381,14 @@ async def _mend_synced(state: ApplicationState, request: Request, context: SyncC
     """Drift from the revision that is synced, while the head may not be: a quarantine or an approval is no excuse."""
     app = request.app
     inventory = await read_inventory(context, app)
-    state.owns = (state.owns or None) if inventory.keys or inventory.synced else False  # how it is, a plan tells
+    state.live.owns = (
+        (state.live.owns or None) if inventory.keys or inventory.synced else False
+    )  # how it is, a plan tells
     if inventory.application != app.identity:
         return
     if inventory.rollback_target is not None:
         result = await finish_rollback(request, context, inventory)
-        state.outcome, state.message = result.outcome, result.message
+        state.last = replace(state.last, outcome=result.outcome, message=result.message)
         return
     if not inventory.synced or app.sync.drift == "ignore" or (inventory.quarantine and inventory.quarantine.stuck):
         return
@@ -385,19 +400,19 @@ async def _mend_synced(state: ApplicationState, request: Request, context: SyncC
         return
     mend = replace(request, options=PlanOptions(hooks=False), quarantine=inventory.quarantine, wait=False)
     planned = await plan_rendered(mend, context, rendered, inventory.source)
-    if not state.rendered:
+    if not state.source.rendered:
         _learn_health(state, planned)
     if not planned.plan.changes:
         await note_drift(state, mend, context, None)
         return
-    message = state.message
+    message = state.last.message
     await note_drift(state, mend, context, planned)
     if app.sync.drift == "correct" and isinstance(planned.decision, Go):
         result = await sync_planned(mend, context, planned)
         if result.outcome is Outcome.SYNCED:
-            state.drift = ()
+            state.last = replace(state.last, drift=())
             remember_corrections(state, planned, context.clock)
-    state.message = message
+    state.last = replace(state.last, message=message)
 
 
 def _until_looked_again(planned: PlannedSync) -> float | None:

@@ -113,13 +113,14 @@ async def recall_failures(state: ApplicationState, store: Store) -> None:
     """What failed before a restart or a hand-over counts, if it is just that which would be tried now. StoreError."""
     record = await stored_record(store, state.identity)
     if record is not None and record.failures and record.tried == state.tried:
-        state.failures, state.outcome, state.message = record.failures, Outcome.FAILED, record.reason
+        state.schedule.failures = record.failures
+        state.last = replace(state.last, outcome=Outcome.FAILED, message=record.reason)
 
 
 def record_of(state: ApplicationState, *, is_resource: bool, suspended: bool) -> Record:
     """What is worth telling; not what passes in a moment, such as how far a rollout is."""
-    reason = state.message if state.response is not Response.SETTLED or state.drift_loops else ""
-    if state.response is Response.SUSPENDED:
+    reason = state.last.message if state.last.response is not Response.SETTLED or state.drift.loops else ""
+    if state.last.response is Response.SUSPENDED:
         reason = "waits until it is resumed"
     return Record(
         namespace=state.app.destination.namespace,
@@ -127,12 +128,12 @@ def record_of(state: ApplicationState, *, is_resource: bool, suspended: bool) ->
         is_resource=is_resource,
         sync=state.sync,
         health=state.health.word.value,
-        head=state.observed_revision.sha if state.observed_revision else "",
-        ref=state.observed_revision.ref if state.observed_revision else "",
+        head=state.source.observed_revision.sha if state.source.observed_revision else "",
+        ref=state.source.observed_revision.ref if state.source.observed_revision else "",
         problem=state.problem[:_MOST_TEXT],
         reason=reason[:_MOST_TEXT],
         suspended=suspended,
-        plan=state.plan_id if state.response is Response.APPROVAL else "",
-        failures=_NOT_KNOWN if state.response is None and state.outcome is None else state.failures,
-        tried=state.tried if state.failures else "",
+        plan=state.last.plan_id if state.last.response is Response.APPROVAL else "",
+        failures=_NOT_KNOWN if state.last.response is None and state.last.outcome is None else state.schedule.failures,
+        tried=state.tried if state.schedule.failures else "",
     )

@@ -53,11 +53,11 @@ async def _put_back_for_ever(
 ) -> None:
     to_come = {change.key for step in planned.plan.steps for change in step.changes}
     while True:
-        await state.was_edited.wait()
-        state.was_edited.clear()
-        began, edited, state.edited = context.clock.monotonic(), state.edited, set()
+        await state.live.was_edited.wait()
+        state.live.was_edited.clear()
+        began, edited, state.live.edited = context.clock.monotonic(), state.live.edited, set()
         there = planned.at.rendered.keys - (to_come - {item.key for item in changed})
-        left = {fight.key for fight in state.drift_loops if not fight.manager}  # it is deleted again and again
+        left = {fight.key for fight in state.drift.loops if not fight.manager}  # it is deleted again and again
         with contextlib.suppress(GitopsError):
             await _put_back(state, request, context, planned, frozenset(edited & there - left))
         took = context.clock.monotonic() - began
@@ -68,7 +68,7 @@ async def _put_back(
     state: ApplicationState, request: Request, context: SyncContext, planned: PlannedSync, keys: frozenset[ResourceKey]
 ) -> None:
     options = PlanOptions(hooks=False, only=keys, prune_only=frozenset())
-    app = without_fights(request.app, state.drift_loops)
+    app = without_fights(request.app, state.drift.loops)
     if not keys or not await _look_changed(context, replace(planned, at=replace(planned.at, app=app, options=options))):
         return
     mend = replace(request, app=app, options=options, wait=False)
@@ -76,13 +76,13 @@ async def _put_back(
     again = replace(again, plan=_at_once(again.plan))
     if not again.plan.changes or not isinstance(again.decision, Go):
         return
-    message = state.message
+    message = state.last.message
     await note_drift(state, mend, context, again)
     execution = execution_of(mend, context, again, AuditTrail(mend, context, again.at.inventory), again.at.inventory)
     if not (await execution.run(again.plan, {})).failures:
-        state.drift = ()
+        state.last = replace(state.last, drift=())
         remember_corrections(state, again, context.clock)
-    state.message = message
+    state.last = replace(state.last, message=message)
 
 
 async def _look_changed(context: SyncContext, planned: PlannedSync) -> bool:

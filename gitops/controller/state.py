@@ -19,58 +19,152 @@ from gitops.ports import OperatorRequest
 
 
 @dataclass(slots=True)
-class ApplicationState:
-    """One Application: its spec, where its source is, what was last planned and done, how its objects are.
+class SourceState:
+    """Where its source is; the poller keeps it, and a pass says what it read.
 
     `observed_revision` is what the source holds now; `rendered` is the commit that `reads` (and the last plan) are of.
     `equivalent_revision` is the newest commit that is known to answer those reads alike, and so to mean the same
-    desired state.
+    desired state. `look_error` is why the last look at the repository failed, or "".
     """
 
-    app: Application
     observed_revision: Revision | None = None
     rendered: str = ""
     equivalent_revision: str = ""
     reads: Mapping[str, str | None] | None = None
     follows_links: bool = False
-    digest: str = ""
+    look_error: str = ""
+
+    def is_touched(self, changed: frozenset[str]) -> bool:
+        """Whether a commit that changed these paths may render otherwise: then the tree itself must be asked."""
+        if self.reads is None or self.follows_links:
+            return True
+        return any(path in self.reads or self._looked_above(path) for path in changed)
+
+    def _looked_above(self, path: str) -> bool:
+        reads = self.reads or {}
+        while path:
+            path = path.rpartition("/")[0]
+            if f"{path}/" in reads or (path and path in reads) or (not path and "" in reads):
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class PassResult:
+    """What the last pass found and did; a pass replaces it, and nothing else does.
+
+    `digest` is that of the desired state, `plan_id` of the newest plan, `pending` how many changes it has. `held` is
+    why it is held, each reason as it was told; `waits_for_others` when that is what another owns, or what was left
+    somewhere else.
+    """
+
     response: Response | None = None
-    waits_for_others: bool = False  # it is held by what is another's, or was left somewhere else
-    pending: int = 0  # changes of the last plan
+    digest: str = ""
+    plan_id: str = ""
+    pending: int = 0
+    held: frozenset[str] = frozenset()
+    waits_for_others: bool = False
     drift: tuple[str, ...] = ()
-    drifts_seen: int = 0
-    error: str = ""  # of the last pass
-    look_error: str = ""  # of the last look at its repository
-    spec_error: str = ""  # why its newest spec cannot be read: it is held with the one before
-    failures: int = 0  # syncs in a row that failed, which `sync.retry` limits
-    misses: int = 0  # passes in a row that came to no decision
-    is_away: bool = False  # the last pass could not reach its cluster
+    quarantine: Quarantine | None = None
+    error: str = ""
+    is_away: bool = False  # it could not reach its cluster
     outcome: Outcome | None = None
     message: str = ""
-    synced_at: str = ""
-    quarantine: Quarantine | None = None
-    corrections: list[Correction] = field(default_factory=list)
-    drift_loops: tuple[DriftLoop, ...] = ()
-    heard: set[ResourceKey] = field(default_factory=set)  # what events told of since the present pass began
-    edited: set[ResourceKey] = field(default_factory=set)  # which of those somebody may have changed
-    was_edited: asyncio.Event = field(default_factory=asyncio.Event)
-    owns: bool | None = None  # whether anything on its cluster is its own; None as long as that is not known
+
+    def held_by(self, reason: str) -> "PassResult":
+        """The same, but held for this reason."""
+        return replace(self, response=Response.HELD, message=reason)
+
+
+@dataclass(slots=True)
+class LiveHealth:
+    """How its objects are, as the last plan and the events since tell; `watch_events` keeps it.
+
+    `owns` is whether anything on its cluster is its own, None as long as that is not known. `failures` is what is wrong
+    with the Pods of what is `unhealthy`. `heard` is what events told of since the present pass began, `edited` which of
+    those somebody else may have changed; `was_edited` wakes who waits for such.
+    """
+
+    owns: bool | None = None
     unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
-    troubles: dict[ResourceKey, str] = field(default_factory=dict)  # what is wrong with the Pods of those
-    refresh_request: OperatorRequest | None = None  # a person's wish, until its repository has been looked at
-    operator_request: OperatorRequest | None = None  # a person's wish that the next pass answers
-    not_before: float = 0.0  # after a failure, drift alone is no reason for a pass earlier than this (monotonic)
-    pushed_at: float = 0.0  # when the present head was first seen (monotonic)
-    healthy_seconds: float | None = None  # from then until it was healthy; taken by whoever counts it
-    sync_seconds: float | None = None  # the last sync's duration; likewise
+    failures: dict[ResourceKey, str] = field(default_factory=dict)
+    heard: set[ResourceKey] = field(default_factory=set)
+    edited: set[ResourceKey] = field(default_factory=set)
+    was_edited: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class Schedule:
+    """When it is passed over next and for whom; the controller and its cluster's worker keep it.
+
+    `failures` syncs in a row failed (`sync.retry` limits them), `misses` passes in a row came to no decision. Before
+    `not_before` (monotonic) drift alone is no reason for a pass. `refresh_request` waits for a look at the repository,
+    `operator_request` for the next pass. `approved_set` is the digest of the set whose plan a person has approved,
+    until its sync is done.
+    """
+
+    failures: int = 0
+    misses: int = 0
+    not_before: float = 0.0
+    refresh_request: OperatorRequest | None = None
+    operator_request: OperatorRequest | None = None
+    approved_set: str = ""
     correlation: str = ""
-    leaving: bool = False  # it is being deleted, and what it owns is to be pruned
-    plan_id: str = ""  # of the newest plan
-    approved_set: str = ""  # the digest of the set whose plan a person has approved, until its sync is done
-    held: frozenset[str] = frozenset()  # why it is held, each reason as it was told
-    told: object = None  # how it stood when those that depend on it were woken last
-    is_ours: bool = False  # this replica has been running it, and has missed nothing
     task: asyncio.Task[None] | None = None
+
+    @property
+    def requested_sync(self) -> OperatorRequest | None:
+        """What a person asked for, where that is a sync and not only a look."""
+        request = self.operator_request
+        return request if request is not None and request.verb == SYNC else None
+
+    def begin_anew(self) -> None:
+        """What failed before has nothing to say any more: there is a new commit, another spec, or a person's word."""
+        self.failures, self.misses, self.not_before = 0, 0, 0.0
+
+
+@dataclass(slots=True)
+class SyncTimes:
+    """When it was synced last (RFC 3339), and how long things took, in seconds; `metrics` takes these once.
+
+    `pushed_at` (monotonic) is when the present revision was first seen: `healthy_seconds` count from then.
+    """
+
+    pushed_at: float = 0.0
+    synced_at: str = ""
+    sync_seconds: float | None = None
+    healthy_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class DriftHistory:
+    """What was put back lately, which fields are left alone after a loop of corrections, and how often it drifted."""
+
+    corrections: list[Correction] = field(default_factory=list)
+    loops: tuple[DriftLoop, ...] = ()
+    seen: int = 0
+
+
+@dataclass(slots=True)
+class ApplicationState:
+    """One Application that this replica knows: its spec, its source, its last pass, its health, what it waits for.
+
+    `spec_error` is why its newest spec cannot be read: it is held with the one before. `leaving` when it is being
+    deleted, and what it owns is to be pruned. `is_ours` while this replica runs it and has missed nothing. `told` is
+    how it stood when those that depend on it were woken last.
+    """
+
+    app: Application
+    spec_error: str = ""
+    leaving: bool = False
+    is_ours: bool = False
+    told: object = None
+    source: SourceState = field(default_factory=SourceState)
+    last: PassResult = PassResult()
+    live: LiveHealth = field(default_factory=LiveHealth)
+    schedule: Schedule = field(default_factory=Schedule)
+    times: SyncTimes = field(default_factory=SyncTimes)
+    drift: DriftHistory = field(default_factory=DriftHistory)
 
     @property
     def identity(self) -> str:
@@ -92,88 +186,59 @@ class ApplicationState:
         return [name if "/" in name else f"{self.app.namespace}/{name}" for name in self.app.dependsOn]
 
     @property
-    def requested_sync(self) -> OperatorRequest | None:
-        """A person's wish for a sync, not only for a look."""
-        return (
-            self.operator_request if self.operator_request is not None and self.operator_request.verb == SYNC else None
-        )
-
-    @property
     def has_work(self) -> bool:
         """Whether a pass has anything to go by; where its repository cannot be read, that is what was synced last."""
-        return self.observed_revision is not None or self.leaving or bool(self.look_error)
+        return self.source.observed_revision is not None or self.leaving or bool(self.source.look_error)
 
     @property
     def problem(self) -> str:
         """What keeps it from being known how it stands, or ""."""
-        return self.spec_error or self.error or self.look_error
+        return self.spec_error or self.last.error or self.source.look_error
 
     def has_another_plan(self, word: Override) -> bool:
         """Whether the newest plan is not the one that was approved, nor the rest of it after a failure."""
-        is_of_it = bool(self.approved_set) and self.approved_set == self.digest
-        return bool(self.plan_id) and not is_of_it and not word.approves(self.plan_id)
-
-    def begin_anew(self) -> None:
-        """What failed before has nothing to say any more: there is a new commit, another spec, or a person's word."""
-        self.failures, self.misses, self.not_before = 0, 0, 0.0
+        is_of_it = bool(self.schedule.approved_set) and self.schedule.approved_set == self.last.digest
+        return bool(self.last.plan_id) and not is_of_it and not word.approves(self.last.plan_id)
 
     @property
     def is_given_up(self) -> bool:
         """Its sync has failed as often as it is tried: only a commit, another spec or a person starts the next."""
-        return self.failures > 0 and delay_after(self.failures, self.app.sync.retry) is None
+        return self.schedule.failures > 0 and delay_after(self.schedule.failures, self.app.sync.retry) is None
 
     @property
     def tried(self) -> str:
         """A name for what is tried: the commit, and the spec that says how."""
         spec = hashlib.sha256(repr(self.app).encode()).hexdigest()
-        return f"{self.observed_revision.sha if self.observed_revision else ''} {spec[:16]}"
+        seen = self.source.observed_revision
+        return f"{seen.sha if seen else ''} {spec[:16]}"
 
     def missed(self, error: str, *, is_away: bool = False) -> None:
         """A pass came to no decision."""
-        self.misses += 1
-        self.error, self.is_away = error, is_away
+        self.schedule.misses += 1
+        self.last = replace(self.last, error=error, is_away=is_away)
 
     def forget_source(self) -> None:
         """What is known of the source is to be found anew: it is another one, or another replica looked at it."""
-        self.observed_revision, self.rendered, self.equivalent_revision, self.reads, self.look_error = (
-            None,
-            "",
-            "",
-            None,
-            "",
-        )
-        self.response = None
+        self.source = SourceState()
+        self.last = replace(self.last, response=None)
 
     @property
     def sync(self) -> str:
         """Synced, OutOfSync or Unknown, as it is before the source has been read."""
-        is_planned = self.observed_revision is not None and self.observed_revision.sha == self.equivalent_revision
-        if self.problem or self.response is None or not is_planned:
+        seen = self.source.observed_revision
+        is_planned = seen is not None and seen.sha == self.source.equivalent_revision
+        if self.problem or self.last.response is None or not is_planned:
             return "Unknown"
-        return "Synced" if self.response is Response.SETTLED else "OutOfSync"
+        return "Synced" if self.last.response is Response.SETTLED else "OutOfSync"
 
     @property
     def health(self) -> Health:
         """That of the worst object; fixed as long as no event says otherwise. Unknown while nobody has looked."""
-        if self.is_away or self.owns is None:
+        if self.last.is_away or self.live.owns is None:
             return Health(HealthWord.UNKNOWN, self.problem)
-        if not self.owns:
+        if not self.live.owns:
             return Health(HealthWord.MISSING, "it has not been synced")
-        return worst(_explained(health, self.troubles.get(key, "")) for key, health in self.unhealthy.items())
-
-    def is_touched(self, changed: frozenset[str]) -> bool:
-        """Whether a commit that changed these paths may render otherwise: then the tree itself must be asked."""
-        if self.reads is None or self.follows_links:
-            return True
-        return any(path in self.reads or self._looked_above(path) for path in changed)
-
-    def _looked_above(self, path: str) -> bool:
-        reads = self.reads or {}
-        while path:
-            path = path.rpartition("/")[0]
-            if f"{path}/" in reads or (path and path in reads) or (not path and "" in reads):
-                return True
-        return False
+        return worst(_explained(health, self.live.failures.get(key, "")) for key, health in self.live.unhealthy.items())
 
 
 def _explained(health: Health, trouble: str) -> Health:

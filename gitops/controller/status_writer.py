@@ -88,12 +88,12 @@ class StatusWriter:
 
     async def _tell(self, state: ApplicationState, key: ResourceKey, uid: str) -> None:
         """One Event for each new outcome."""
-        outcome = (state.outcome.value if state.outcome else "", state.synced_at)
+        outcome = (state.last.outcome.value if state.last.outcome else "", state.times.synced_at)
         type_, reason = _OUTCOMES.get(outcome[0], ("", ""))
         if not type_ or self._told.get(state.identity) == outcome:
             return
         self._told[state.identity] = outcome
-        head = short(state.observed_revision.sha) if state.observed_revision else ""
+        head = short(state.source.observed_revision.sha) if state.source.observed_revision else ""
         event: Body = {
             "apiVersion": "v1",
             "kind": "Event",
@@ -107,10 +107,10 @@ class StatusWriter:
             },
             "type": type_,
             "reason": reason,
-            "message": f"{head}: {state.message or outcome[0]}"[:_MOST_TEXT],
+            "message": f"{head}: {state.last.message or outcome[0]}"[:_MOST_TEXT],
             "source": {"component": "gitops"},
-            "firstTimestamp": state.synced_at,
-            "lastTimestamp": state.synced_at,
+            "firstTimestamp": state.times.synced_at,
+            "lastTimestamp": state.times.synced_at,
             "count": 1,
         }
         with contextlib.suppress(ClusterError):  # an Event that is lost loses nothing: the audit log has it
@@ -124,35 +124,35 @@ def status_of(state: ApplicationState, generation: int, *, suspended: bool) -> B
         "observedGeneration": generation,
         "sync": {"status": state.sync},
         "health": {"status": health.word.value, "message": health.message[:_MOST_TEXT]},
-        "drift": len(state.drift),
+        "drift": len(state.last.drift),
         "suspended": suspended,
-        "plan": state.plan_id if state.response is Response.APPROVAL else "",
+        "plan": state.last.plan_id if state.last.response is Response.APPROVAL else "",
         "conditions": _conditions(state, generation),
     }
-    if state.observed_revision is not None:
-        status["sync"] |= {"revision": state.observed_revision.sha, "ref": state.observed_revision.ref}
-    if state.outcome is not None:
+    if state.source.observed_revision is not None:
+        status["sync"] |= {"revision": state.source.observed_revision.sha, "ref": state.source.observed_revision.ref}
+    if state.last.outcome is not None:
         status["lastSync"] = {
-            "outcome": state.outcome.value,
-            "revision": state.rendered,
-            "at": state.synced_at,
-            "message": state.message[:_MOST_TEXT],
+            "outcome": state.last.outcome.value,
+            "revision": state.source.rendered,
+            "at": state.times.synced_at,
+            "message": state.last.message[:_MOST_TEXT],
         }
-    if state.quarantine is not None:
+    if state.last.quarantine is not None:
         status["quarantine"] = {
-            "revision": state.quarantine.revision,
-            "reason": state.quarantine.reason[:_MOST_TEXT],
+            "revision": state.last.quarantine.revision,
+            "reason": state.last.quarantine.reason[:_MOST_TEXT],
         }
     return status
 
 
 def _conditions(state: ApplicationState, generation: int) -> list[Body]:
     """Ready, Reconciling and Stalled, as kstatus reads them."""
-    stalled = bool(state.problem) or state.response is Response.HELD
-    busy = state.task is not None or state.response is None
+    stalled = bool(state.problem) or state.last.response is Response.HELD
+    busy = state.schedule.task is not None or state.last.response is None
     ready = state.sync == "Synced" and state.health.word in (HealthWord.HEALTHY, HealthWord.SUSPENDED)
-    reason = "Failed" if state.problem else (state.response.value.capitalize() if state.response else "New")
-    message = (state.problem or state.message or state.health.message)[:_MOST_TEXT]
+    reason = "Failed" if state.problem else (state.last.response.value.capitalize() if state.last.response else "New")
+    message = (state.problem or state.last.message or state.health.message)[:_MOST_TEXT]
     facts = [("Ready", ready and not busy), ("Reconciling", busy and not stalled), ("Stalled", stalled)]
     return [
         {

@@ -34,21 +34,21 @@ class WatchEvents:
         """Have those look again that another owner holds up, where something has gone since the last call."""
         went, self.something_went = self.something_went, False
         for state in self._index if went else ():
-            if state.waits_for_others:
+            if state.last.waits_for_others:
                 self._wake(state, Priority.RESYNC)
 
     def _heard(self, state: ApplicationState, key: ResourceKey, body: Body | None, external_change: bool) -> None:
         before = state.health
-        if state.task is not None:
-            state.heard.add(key)
+        if state.schedule.task is not None:
+            state.live.heard.add(key)
             if external_change:
-                state.edited.add(key)
-                state.was_edited.set()
+                state.live.edited.add(key)
+                state.live.was_edited.set()
         health = None if body is None else health_of(body, state.app.health)
         if health is None or health.is_settled:
-            state.unhealthy.pop(key, None)
+            state.live.unhealthy.pop(key, None)
         else:
-            state.unhealthy[key] = health
+            state.live.unhealthy[key] = health
         if external_change and state.has_work:
             self._wake(state, Priority.DRIFT)
         if state.health != before:

@@ -31,8 +31,8 @@ class Numbers(Collector):
                 continue
             app = state.app
             info.add_metric([app.namespace, app.name, state.health.word.value, state.sync], 1)
-            drifted += bool(state.drift)
-            seen += state.drifts_seen
+            drifted += bool(state.last.drift)
+            seen += state.drift.seen
         yield info
         wrong = len(self._controller.records.wrong_files)
         yield GaugeMetricFamily("gitops_files_wrong", "Files of Applications that cannot be read", wrong)

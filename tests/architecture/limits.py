@@ -43,7 +43,9 @@ def _of_file(path: Path) -> Iterator[Measure]:
 
 def _docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     first = node.body[0]
-    is_one = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    is_one = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
     return (first.end_lineno or 0) - first.lineno + 1 if is_one else 0
 
 

@@ -45,7 +45,7 @@ def test_a_sync_that_is_asked_for_ends_with_how_it_ended(shell, world):
         assert (done.returncode, "rolled-back: " in done.stderr) == (ROLLED_BACK, True)
         done = shell.gitops("refresh", "gitops/app", "--sync")
         assert done.returncode == HELD
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
 
 
 def test_a_refresh_brings_the_newest_commit_and_ends_when_that_is_done(shell, world):

@@ -74,7 +74,7 @@ def test_only_the_plan_that_waits_can_be_approved_and_status_names_it(shell, wor
     world.commit(settings=config_map("settings"))
     with Running(world, automated=False) as running:
         running.until(lambda: "gitops approve" in said(shell, world, "status", "app"))
-        digest = running.tracked().plan_id
+        digest = running.tracked().last.plan_id
         assert f"--plan {digest[:12]}" in said(shell, world, "status", "app")
         assert f"--plan {digest[:12]}" in said(shell, world, "explain", "app")
         wrong = shell.gitops("approve", "gitops/app", "--plan", "deadbeefdead")
@@ -126,7 +126,7 @@ def test_at_rest_nothing_is_written_to_the_store_and_what_is_gone_leaves_it(shel
         store.set_settings = counted
         world.commit()
         running.until(lambda: len(writes) == 1)
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
         looks = running.controller.poller.looks
         running.until(lambda: running.controller.poller.looks > looks + 8)
         assert len(writes) == 1

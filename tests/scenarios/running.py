@@ -139,7 +139,7 @@ class Running:
     def until_synced(self, sha: str, identity: str = "gitops/app", seconds: float = 20.0) -> float:
         def is_synced() -> bool:
             tracked = self.tracked(identity)
-            head = tracked and tracked.observed_revision
-            return bool(head and head.sha == sha and tracked.sync == "Synced" and tracked.task is None)
+            head = tracked and tracked.source.observed_revision
+            return bool(head and head.sha == sha and tracked.sync == "Synced" and tracked.schedule.task is None)
 
         return self.until(is_synced, seconds)

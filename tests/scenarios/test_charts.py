@@ -91,8 +91,8 @@ def test_a_chart_that_never_ends_is_its_own_applications_trouble(world):
     apps = [application(world, name, path=name) for name in ("good", "bad")]
     with Running(world, *apps) as running:
         running.until_synced(sha, "gitops/good")
-        running.until(lambda: running.tracked("gitops/bad").error)
-        error = running.tracked("gitops/bad").error
+        running.until(lambda: running.tracked("gitops/bad").last.error)
+        error = running.tracked("gitops/bad").last.error
         assert ("shop/templates/x.yaml" in error, len(error) < 5000) == (True, True)
         running.until_synced(world.commit(**{"good/values": "colour: blue\n"}), "gitops/good")
         assert colour(world, "good-settings") == "blue"

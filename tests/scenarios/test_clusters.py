@@ -211,7 +211,7 @@ def test_a_credential_plug_in_that_hangs_delays_its_own_cluster_alone(world, lin
     sha = world.commit(settings=config_map("settings"))
     apps = [to(application(world, "slow"), "slow"), application(world, "app")]
     with Running(world, *apps) as running:
-        running.until(lambda: running.tracked("gitops/slow").observed_revision)
+        running.until(lambda: running.tracked("gitops/slow").source.observed_revision)
         began = time.monotonic()
         running.until_synced(sha)
         running.call(lambda: None)

@@ -24,7 +24,7 @@ def test_a_kind_that_somebody_installs_later_is_noticed(world):
     widgets = Widgets(world)
     world.commit(widget=widgets.object)
     with Running(world) as running:
-        running.until(lambda: "is not known to the cluster" in running.tracked().error)
+        running.until(lambda: "is not known to the cluster" in running.tracked().last.error)
         world.request("POST", DEFINITIONS, widgets.definition)
         running.until(widgets.is_right, 25)
 
@@ -36,8 +36,8 @@ def test_a_kind_that_is_taken_away_fails_no_sync_and_is_named(world):
     with Running(world) as running:
         running.until_synced(sha)
         widgets.forget_definition()
-        running.until(lambda: "kind Widget in" in running.tracked().error)
-        assert running.tracked().failures <= 1
+        running.until(lambda: "kind Widget in" in running.tracked().last.error)
+        assert running.tracked().schedule.failures <= 1
         world.request("POST", DEFINITIONS, widgets.definition)
         running.until(widgets.is_right, 45)
 
@@ -109,7 +109,7 @@ def test_what_another_application_held_is_taken_as_soon_as_that_gives_it_up(worl
             running.until_synced(sha, app.identity)
         put(world, "ay/all.yaml", config_map("mine"), config_map("shared", a="of ay"))
         world.commit()
-        running.until(lambda: running.tracked("gitops/ay").response is Response.HELD)
+        running.until(lambda: running.tracked("gitops/ay").last.response is Response.HELD)
         put(world, "ax/all.yaml", config_map("own"))
         sha = world.commit()
         running.until_synced(sha, "gitops/ay", 8)
@@ -128,18 +128,18 @@ def test_what_a_guard_holds_does_not_wait_for_others(world):
         put(world, "ax/all.yaml", config_map("own"))
         put(world, "ay/all.yaml", config_map("mine"), config_map("own"))
         world.commit()
-        running.until(lambda: all(running.tracked(app.identity).response is Response.HELD for app in apps))
-        assert [running.tracked(app.identity).waits_for_others for app in apps] == [False, True]
+        running.until(lambda: all(running.tracked(app.identity).last.response is Response.HELD for app in apps))
+        assert [running.tracked(app.identity).last.waits_for_others for app in apps] == [False, True]
 
 
 def test_a_new_commit_is_not_blamed_for_the_error_of_the_one_before(world):
     world.commit(web="kind: [\n")
     with Running(world, timeout=60.0) as running:
-        running.until(lambda: running.tracked().error)
+        running.until(lambda: running.tracked().last.error)
         sha = world.commit(web=slow(12))
         running.until(lambda: world.get("Deployment", "web", "apps"))
-        assert running.tracked().error == ""
-        assert running.tracked().task is not None
+        assert running.tracked().last.error == ""
+        assert running.tracked().schedule.task is not None
         running.until_synced(sha)
 
 

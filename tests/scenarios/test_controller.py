@@ -43,7 +43,7 @@ def test_a_hand_edit_is_undone_within_a_second_and_its_author_recorded(world):
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
         took = running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
         assert took < 2  # the goal is one second; a busy machine is given two
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
     (found,) = [event for event in world.check_audit() if event.fact == "drift.detected"]
     assert found.detail["changes"][0]["fields"][0]["owner"]["manager"] == "kubectl-edit"
 
@@ -74,13 +74,13 @@ def test_drift_that_is_only_to_be_reported_is_told_and_left(world):
     with Running(world, drift="report") as running:
         running.until_synced(sha)
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
-        running.until(lambda: running.tracked().drift)
-        assert running.tracked().response is Response.REPORT
-        assert "data.color" in running.tracked().message
-        assert "kubectl-edit" in running.tracked().message
+        running.until(lambda: running.tracked().last.drift)
+        assert running.tracked().last.response is Response.REPORT
+        assert "data.color" in running.tracked().last.message
+        assert "kubectl-edit" in running.tracked().last.message
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}
         world.edit("core/configmaps/settings", {"data": {"color": "blue"}})
-        running.until(lambda: not running.tracked().drift)
+        running.until(lambda: not running.tracked().last.drift)
 
 
 def test_a_bad_commit_is_rolled_back_and_drift_is_still_undone_while_it_is_quarantined(world):
@@ -88,16 +88,16 @@ def test_a_bad_commit_is_rolled_back_and_drift_is_still_undone_while_it_is_quara
     with Running(world, timeout=4.0) as running:
         running.until_synced(good)
         world.commit(web=deployment(image="nginx:broken"))
-        running.until(lambda: running.tracked().outcome is Outcome.ROLLED_BACK, 40)
-        running.until(lambda: running.tracked().quarantine and running.tracked().task is None)
-        assert running.tracked().response is Response.HELD
+        running.until(lambda: running.tracked().last.outcome is Outcome.ROLLED_BACK, 40)
+        running.until(lambda: running.tracked().last.quarantine and running.tracked().schedule.task is None)
+        assert running.tracked().last.response is Response.HELD
         world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
         running.until(lambda: world.get("Deployment", "web", "apps")["spec"]["replicas"] == 2)
-        running.until(lambda: running.tracked().task is None)
-        assert running.tracked().quarantine
+        running.until(lambda: running.tracked().schedule.task is None)
+        assert running.tracked().last.quarantine
         mended = world.commit(web=deployment(image="nginx:1.27"))
         running.until_synced(mended)
-        assert not running.tracked().quarantine
+        assert not running.tracked().last.quarantine
 
 
 def test_a_newer_commit_supersedes_a_sync_that_waits(world):
@@ -112,15 +112,15 @@ def test_a_newer_commit_supersedes_a_sync_that_waits(world):
 def test_what_is_not_automated_waits_for_a_word(world):
     world.commit(settings=config_map("settings"))
     with Running(world, automated=False) as running:
-        running.until(lambda: running.tracked().response is Response.APPROVAL)
+        running.until(lambda: running.tracked().last.response is Response.APPROVAL)
         assert world.get("ConfigMap", "settings") is None
-        digest = running.tracked().plan_id
+        digest = running.tracked().last.plan_id
         running.ask(running.controller.store.set_setting("gitops/app", "approved", digest))
         running.until(lambda: world.get("ConfigMap", "settings"))
         running.until(lambda: running.tracked().sync == "Synced")
         second = world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked().response is Response.APPROVAL)
-        assert running.tracked().observed_revision.sha == second
+        running.until(lambda: running.tracked().last.response is Response.APPROVAL)
+        assert running.tracked().source.observed_revision.sha == second
         number = running.ask(running.controller.store.request("gitops/app", "sync", {}, "ada", "2026-01-01T00:00:00Z"))
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
         running.until(lambda: running.ask(running.controller.store.outcome(number)))
@@ -138,7 +138,7 @@ def test_a_suspended_application_is_left_alone_until_it_is_resumed(world):
         running.ask(store.set_setting("gitops/app", "suspended", "ada"))
         running.until(lambda: running.controller.commands.is_suspended("gitops/app"))
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
-        running.until(lambda: running.tracked().response is Response.SUSPENDED)
+        running.until(lambda: running.tracked().last.response is Response.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}
         running.ask(store.set_setting("gitops/app", "suspended", None))
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
@@ -156,7 +156,7 @@ def test_a_commit_renders_only_what_it_touches_and_the_others_move_on(world):
         running.until_synced(sha, "gitops/two")
         running.until_synced(sha, "gitops/one")
         assert running.controller.renders.misses == renders + 1
-        assert running.tracked("gitops/one").rendered != sha
+        assert running.tracked("gitops/one").source.rendered != sha
 
 
 def test_a_new_file_where_one_was_looked_for_touches_the_application(world):
@@ -216,11 +216,11 @@ def test_a_manager_that_keeps_writing_is_named_and_no_longer_fought(world):
         for number in range(FIGHT_COUNT):
             world.edit("core/configmaps/settings", {"data": {"color": f"red-{number}"}}, manager="painter")
             running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
-        running.until(lambda: running.tracked().drift_loops)
+        running.until(lambda: running.tracked().drift.loops)
         world.edit("core/configmaps/settings", {"data": {"color": "red"}}, manager="painter")
         time.sleep(1.5)
         assert world.get("ConfigMap", "settings")["data"] == {"color": "red"}
-        assert "painter keeps changing data.color" in running.tracked().message
+        assert "painter keeps changing data.color" in running.tracked().last.message
 
 
 def test_a_restart_finds_everything_again_and_writes_nothing(world):
@@ -352,7 +352,7 @@ def test_a_guard_keeps_a_deleted_application_and_says_why(world):
         world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
         running.until(lambda: running.tracked(identity) and running.tracked(identity).sync == "Synced")
         world.request("DELETE", resources(world, "app"))
-        running.until(lambda: running.tracked(identity).response is Response.HELD)
+        running.until(lambda: running.tracked(identity).last.response is Response.HELD)
         running.until(lambda: "PersistentVolumeClaim" in str(standing(world).get("conditions")))
         assert world.get("ConfigMap", "web")
         assert world.get("PersistentVolumeClaim", "data")
@@ -371,9 +371,9 @@ def test_in_a_freeze_a_hand_edit_is_left_and_recorded_with_its_author(world, fre
             running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
             running.until(lambda: running.controller.commands.is_suspended("gitops/app"))
         world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
-        running.until(lambda: running.tracked().drift)
-        assert running.tracked().drifts_seen == 1
-        assert "kubectl-edit" in running.tracked().drift[0]
+        running.until(lambda: running.tracked().last.drift)
+        assert running.tracked().drift.seen == 1
+        assert "kubectl-edit" in running.tracked().last.drift[0]
         time.sleep(0.5)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "by hand"}
     (event,) = [event for event in world.check_audit() if event.fact == "drift.detected"]
@@ -429,7 +429,7 @@ def test_a_service_account_is_shown_no_object_of_another_application_that_it_may
     with Running(world, others, tenants) as running:
         running.until_synced(sha, "gitops/other")
         running.until(lambda: running.tracked("tenant/app").problem)
-        running.until(lambda: running.tracked("tenant/app").task is None)
+        running.until(lambda: running.tracked("tenant/app").schedule.task is None)
         problem = running.tracked("tenant/app").problem
     assert "system:serviceaccount:tenant:deployer" in problem
     assert "gitops/other" not in problem
@@ -518,4 +518,4 @@ def test_a_commit_that_changes_nothing_for_it_is_told_in_its_status(world):
         second = world.commit(**{"other/b": config_map("b", a="2")})
         running.until(lambda: standing(world).get("sync", {}).get("revision") == second)
         assert standing(world)["sync"]["status"] == "Synced"
-        assert running.tracked(identity).rendered == first
+        assert running.tracked(identity).source.rendered == first

@@ -174,7 +174,7 @@ def test_the_reason_of_an_unhealthy_workload_is_its_containers(world):
         pods = f"/api/v1/namespaces/{world.namespace}/pods"
         for pod in world.request("GET", pods, labelSelector="app=web")["items"]:
             world.request("DELETE", f"{pods}/{pod['metadata']['name']}")
-        running.until(lambda: running.tracked().health.word.value == "Healthy" and not running.tracked().troubles)
+        running.until(lambda: running.tracked().health.word.value == "Healthy" and not running.tracked().live.failures)
         before = running.controller.workers.request_counts()[""]["GET", 200]
         time.sleep(3.0)
         assert running.controller.workers.request_counts()[""]["GET", 200] == before

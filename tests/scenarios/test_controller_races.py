@@ -49,7 +49,9 @@ def test_a_commit_to_what_the_commit_before_it_reads_first_is_not_lost(world):
         slow_renders(running, 1.5)
         (world.repository / "k/kustomization.yaml").write_text("resources: [a.yaml, b.yaml]\n")
         second = world.commit(**{"k/b": config_map("b", v="1")})
-        running.until(lambda: running.tracked().observed_revision.sha == second and running.tracked().task)
+        running.until(
+            lambda: running.tracked().source.observed_revision.sha == second and running.tracked().schedule.task
+        )
         third = world.commit(**{"k/b": config_map("b", v="2")})
         running.until_synced(third)
         assert data(world, "b") == {"v": "2"}
@@ -58,10 +60,12 @@ def test_a_commit_to_what_the_commit_before_it_reads_first_is_not_lost(world):
 def test_a_sync_asked_for_during_a_pass_is_done(world):
     world.commit(settings=config_map("settings"))
     with Running(world, automated=False) as running:
-        running.until(lambda: running.tracked().response is Response.APPROVAL and running.tracked().task is None)
+        running.until(
+            lambda: running.tracked().last.response is Response.APPROVAL and running.tracked().schedule.task is None
+        )
         slow_renders(running, 2.0)
         world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked().task)
+        running.until(lambda: running.tracked().schedule.task)
         number = running.ask(running.controller.store.request("gitops/app", "sync", {}, "ada", "2026-01-01T00:00:00Z"))
         running.until(lambda: running.ask(running.controller.store.outcome(number)) is not None)
         assert data(world) == {"a": "2"}
@@ -80,7 +84,7 @@ def test_a_hand_edit_during_the_first_plan_is_not_missed(world, monkeypatch):
 
     monkeypatch.setattr(reconciler, "plan_sync", slow)
     with Running(world) as running:
-        running.until(lambda: running.tracked().task)
+        running.until(lambda: running.tracked().schedule.task)
         time.sleep(0.7)
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
         running.until(lambda: data(world) == {"color": "blue"})
@@ -99,7 +103,7 @@ def test_an_application_that_moves_to_another_cluster_is_left_alone_on_the_first
     with Running(world, app) as running:
         running.until_synced(sha)
         running.call(lambda: running.controller.registry.put("test", Registration(to(app, "far"))))
-        running.until(lambda: "was on the controller's own cluster" in running.tracked().message)
+        running.until(lambda: "was on the controller's own cluster" in running.tracked().last.message)
         requested_sync = {"confirm": True}
         running.ask(
             running.controller.store.request("gitops/app", "sync", requested_sync, "ada", "2026-01-01T00:00:00Z")
@@ -116,11 +120,11 @@ def test_a_suspended_application_is_not_changed_though_its_head_is_quarantined(w
     with Running(world, timeout=4.0) as running:
         running.until_synced(good)
         world.commit(web=deployment(image="nginx:broken"))
-        running.until(lambda: running.tracked().outcome is Outcome.ROLLED_BACK, 40)
-        running.until(lambda: running.tracked().quarantine and running.tracked().task is None)
+        running.until(lambda: running.tracked().last.outcome is Outcome.ROLLED_BACK, 40)
+        running.until(lambda: running.tracked().last.quarantine and running.tracked().schedule.task is None)
         running.ask(running.controller.store.set_setting("gitops/app", "suspended", "ada"))
         running.until(lambda: running.controller.commands.is_suspended("gitops/app"))
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
         world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
         time.sleep(2)
         assert world.get("Deployment", "web", "apps")["spec"]["replicas"] == 5
@@ -137,7 +141,7 @@ def test_deleting_an_application_deletes_nothing_of_another_of_its_name(world):
         world.request("POST", resources(world), other)
         running.until(lambda: running.tracked(identity))
         world.request("DELETE", resources(world, "app"))
-        running.until(lambda: "is the inventory of Application gitops/app" in running.tracked(identity).message)
+        running.until(lambda: "is the inventory of Application gitops/app" in running.tracked(identity).last.message)
         assert data(world, "web")
 
 
@@ -147,8 +151,8 @@ def test_two_applications_of_one_name_and_place_are_two_and_the_second_is_held(w
     with Running(world, first) as running:
         running.until_synced(sha)
         running.call(lambda: running.controller.registry.put("test", Registration(second)))
-        running.until(lambda: running.tracked("other/app").response is Response.HELD)
-        assert "gitops/app" in running.tracked("other/app").message
+        running.until(lambda: running.tracked("other/app").last.response is Response.HELD)
+        assert "gitops/app" in running.tracked("other/app").last.message
         for number in range(2):  # what becomes of the first's objects is still the first's, also when the other leaves
             world.edit("core/configmaps/web", {"data": {"a": f"by hand {number}"}})
             running.until(lambda: data(world, "web") == {"a": "1"}, 5)
@@ -188,7 +192,7 @@ def test_applications_that_depend_on_each_other_do_not_wake_each_other_for_ever(
     one = replace(application(world, "one", path="one"), dependsOn=("two",))
     two = replace(application(world, "two", path="two"), dependsOn=("one",))
     with Running(world, one, two) as running:
-        running.until(lambda: all(item.response for item in running.controller.index))
+        running.until(lambda: all(item.last.response for item in running.controller.index))
         time.sleep(1)
         before = passes(running)
         time.sleep(3)
@@ -205,9 +209,9 @@ def test_a_sync_that_failed_is_tried_again_after_its_backoff_whatever_its_object
     retry = Retry(limit=5, backoff=Backoff(duration=4.0, factor=1.0))
     with Running(world, timeout=2.0, retry=retry) as running:
         for number in range(1, 4):
-            running.until(lambda: running.tracked().task and world.get("ConfigMap", "settings"))
+            running.until(lambda: running.tracked().schedule.task and world.get("ConfigMap", "settings"))
             world.edit("core/configmaps/settings", {"data": {"a": f"by hand {number}"}})
-            running.until(lambda number=number: running.tracked().failures == number)
+            running.until(lambda number=number: running.tracked().schedule.failures == number)
     starts = [event.at for event in world.audit() if event.fact == "sync.started"]
     seconds = [datetime.fromisoformat(at).timestamp() for at in starts]
     assert min(later - earlier for earlier, later in pairwise(seconds)) > 5.5
@@ -228,8 +232,8 @@ def test_an_object_that_is_deleted_again_and_again_is_not_made_at_full_speed(wor
         thread = threading.Thread(target=deletes)
         thread.start()
         thread.join()
-        running.until(lambda: running.tracked().drift_loops)
-        assert "somebody keeps deleting" in str(running.tracked().drift_loops[0])
+        running.until(lambda: running.tracked().drift.loops)
+        assert "somebody keeps deleting" in str(running.tracked().drift.loops[0])
     assert len([event for event in world.check_audit() if event.fact == "sync.started"]) < 12
 
 
@@ -251,7 +255,7 @@ def test_a_commit_that_waits_for_a_word_does_not_end_the_sync_under_way(world):
         approve(running)
         running.until(lambda: running.tracked().sync == "Synced", 30)
         world.commit(web=deployment(image="nginx:broken"))
-        running.until(lambda: running.tracked().response is Response.APPROVAL)
+        running.until(lambda: running.tracked().last.response is Response.APPROVAL)
         approve(running)
         running.until(lambda: "broken" in str(world.get("Deployment", "web", "apps")["spec"]))
         world.commit(settings=config_map("settings", a="2"))
@@ -264,10 +268,10 @@ def test_an_approval_is_not_for_a_plan_that_has_grown_since(world):
         approve(running)
         running.until(lambda: running.tracked().sync == "Synced")
         world.commit(one=config_map("one", a="2"))
-        running.until(lambda: running.tracked().response is Response.APPROVAL)
-        small = running.tracked().plan_id
+        running.until(lambda: running.tracked().last.response is Response.APPROVAL)
+        small = running.tracked().last.plan_id
         world.edit("core/configmaps/two", {"data": {"a": "by hand"}})
-        running.until(lambda: running.tracked().plan_id != small)
+        running.until(lambda: running.tracked().last.plan_id != small)
         running.ask(running.controller.store.set_setting("gitops/app", "approved", small))
         running.until(lambda: not running.ask(running.controller.store.setting("gitops/app", "approved")))
         assert world.get("ConfigMap", "one")["data"] == {"a": "1"}
@@ -282,12 +286,14 @@ def test_an_approval_is_for_one_sync_and_not_for_the_same_content_later(world):
     with Running(world, automated=False) as running:
         for content in contents[:3]:
             sha = world.commit(settings=content)
-            running.until(lambda sha=sha: running.tracked() and running.tracked().rendered == sha)
+            running.until(lambda sha=sha: running.tracked() and running.tracked().source.rendered == sha)
             approve(running)
             running.until(lambda content=content: data(world) == content["data"])
             running.until(lambda: not running.ask(running.controller.store.setting("gitops/app", "approved")))
         sha = world.commit(settings=contents[3])
-        running.until(lambda: running.tracked().rendered == sha and running.tracked().response is Response.APPROVAL)
+        running.until(
+            lambda: running.tracked().source.rendered == sha and running.tracked().last.response is Response.APPROVAL
+        )
         time.sleep(1.5)
         assert data(world) == {"a": "1"}
 
@@ -297,11 +303,11 @@ def test_a_sync_that_was_given_up_is_begun_by_a_commit_or_a_person_alone(world):
     with Running(world, rollback="never", timeout=1.0, retry=Retry(limit=0)) as running:
         running.until_synced(sha)
         world.commit(web=deployment(image="nginx:broken"))
-        running.until(lambda: "given up after 1 tries" in running.tracked().message, 30)
+        running.until(lambda: "given up after 1 tries" in running.tracked().last.message, 30)
         for replicas in (3, 4):
             world.edit("apps/deployments/web", {"spec": {"replicas": replicas}})
             time.sleep(1.0)
-        assert "given up after 1 tries" in running.tracked().message
+        assert "given up after 1 tries" in running.tracked().last.message
         started = [event for event in world.check_audit() if event.fact == "sync.started"]
         good = world.commit(web=deployment())
         running.until_synced(good, seconds=30)
@@ -320,10 +326,10 @@ def test_a_sync_that_was_given_up_stays_so_over_a_restart_but_not_with_another_s
     sync = {"rollback": "never", "retry": Retry(limit=0)}
     world.commit(web=deployment(image="nginx:broken"))
     with Running(world, timeout=1.0, **sync) as running:
-        running.until(lambda: "given up after 1 tries" in running.tracked().message, 30)
+        running.until(lambda: "given up after 1 tries" in running.tracked().last.message, 30)
     with Running(world, timeout=1.0, **sync) as running:
-        running.until(lambda: running.tracked().response is Response.HELD)
-        assert "given up after 1 tries" in running.tracked().message
+        running.until(lambda: running.tracked().last.response is Response.HELD)
+        assert "given up after 1 tries" in running.tracked().last.message
         time.sleep(1.0)
     assert started(world) == 1
     with Running(world, timeout=1.5, **sync) as running:
@@ -337,7 +343,7 @@ def test_an_approval_starts_a_sync_that_was_given_up_once_more(world):
             approve(running)
             running.until(lambda count=count: started(world) == count, 30)
             running.until(lambda: not running.ask(running.controller.store.setting("gitops/app", "approved")))
-            running.until(lambda: running.tracked().task is None)
+            running.until(lambda: running.tracked().schedule.task is None)
 
 
 def started(world):
@@ -353,8 +359,8 @@ def test_a_cluster_that_is_reached_in_another_way_again_and_again_is_reached_in_
 
 
 def approve(running):
-    running.until(lambda: running.tracked().response is Response.APPROVAL)
-    running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().plan_id))
+    running.until(lambda: running.tracked().last.response is Response.APPROVAL)
+    running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().last.plan_id))
 
 
 def test_who_does_not_run_an_application_does_not_tell_how_it_is(world):
@@ -415,7 +421,9 @@ def test_a_kind_that_cannot_be_listed_costs_no_look_after_look(world):
     with Running(world) as running:
         running.until_synced(sha)
         world.commit(review=review)
-        running.until(lambda: running.tracked().observed_revision.sha != sha and running.tracked().task is None)
+        running.until(
+            lambda: running.tracked().source.observed_revision.sha != sha and running.tracked().schedule.task is None
+        )
         time.sleep(1)
         before = sum(running.controller.cluster_worker.request_counts()[""].values())
         time.sleep(3)

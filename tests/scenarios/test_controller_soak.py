@@ -58,7 +58,7 @@ def test_minutes_of_faults_end_converged_with_nothing_leaked_and_no_drift_missed
                 open_files = files()
         sandbox.set_faults("")
         running.until(lambda: {name: world.get("ConfigMap", name)["data"]["value"] for name in NAMES} == values, 60)
-        running.until(lambda: running.tracked().sync == "Synced" and running.tracked().task is None, 60)
+        running.until(lambda: running.tracked().sync == "Synced" and running.tracked().schedule.task is None, 60)
         time.sleep(3)
         gc.collect()
         assert len(running.tasks()) <= tasks + 2

@@ -203,7 +203,7 @@ def test_drift_is_undone_after_a_restart_although_the_repository_cannot_be_read(
     world.edit("core/configmaps/settings", {"data": {"color": "red"}})
     with Running(world) as running:
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
         world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
         took = running.until(lambda: world.get("Deployment", "web", "apps")["spec"]["replicas"] == 2)
         assert took < 2

@@ -179,7 +179,7 @@ def test_a_controller_without_a_store_mends_drift_from_the_release_that_was_gone
     world.commit(web=config_map("web", a="2"), bad=deployment(image="nginx:broken"))
     assert world.sync(world.with_sync(timeout=2.0)).outcome is Outcome.ROLLED_BACK
     with Running(world, state=world.folder / "empty") as running:
-        running.until(lambda: running.tracked() and running.tracked().quarantine)
+        running.until(lambda: running.tracked() and running.tracked().last.quarantine)
         world.edit("core/configmaps/web", {"data": {"a": "by hand"}})
         running.until(lambda: live(world) == "1")
     assert world.inventory().healthy.revision == good

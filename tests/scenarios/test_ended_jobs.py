@@ -80,7 +80,7 @@ def test_a_controller_runs_it_once_whatever_else_the_sync_waits_for(world, drift
         running.until_synced(sha)
         running.until(lambda: running.tracked().health.word is HealthWord.HEALTHY)
         world.edit("apps/deployments/web", {"spec": {"replicas": 3}})
-        running.until(lambda: running.tracked().drifts_seen and running.tracked().task is None)
+        running.until(lambda: running.tracked().drift.seen and running.tracked().schedule.task is None)
     created = [
         change
         for event in world.check_audit()

@@ -45,7 +45,7 @@ def test_a_revert_of_what_failed_half_way_is_a_commit_and_no_drift(half_way):
     half_way.commit(web=deployment(), settings=config_map("settings", color="blue"), new=None)
     with Running(half_way, drift="report") as running:
         running.until(lambda: image(half_way) == "nginx:1.26" and settings(half_way) == {"color": "blue"})
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
     inventory = half_way.inventory()
     assert (inventory.rollback_target, inventory.partially_applied) == (None, frozenset())
 
@@ -55,7 +55,9 @@ def test_a_revert_of_what_failed_and_was_not_rolled_back_is_synced(world):
     with Running(world, drift="report", rollback="never", timeout=2.0) as running:
         running.until_synced(good)
         world.commit(web=deployment(image="nginx:broken"))
-        running.until(lambda: running.tracked().outcome is Outcome.FAILED and running.tracked().task is None)
+        running.until(
+            lambda: running.tracked().last.outcome is Outcome.FAILED and running.tracked().schedule.task is None
+        )
         world.commit(web=deployment())
         running.until(lambda: image(world) == "nginx:1.26")
 

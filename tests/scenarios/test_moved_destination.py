@@ -26,7 +26,9 @@ def become(running, app):
 
 def until_held(running, *words):
     running.until(
-        lambda: running.tracked().response is Response.HELD and all(w in running.tracked().message for w in words)
+        lambda: (
+            running.tracked().last.response is Response.HELD and all(w in running.tracked().last.message for w in words)
+        )
     )
 
 
@@ -91,7 +93,7 @@ def moved_and_deleted(world, running, **where):
     running.until(lambda: running.tracked(identity))
     running.until_synced(sha, identity)
     edit_destination(world, **where)
-    running.until(lambda: running.tracked(identity).response is Response.HELD)
+    running.until(lambda: running.tracked(identity).last.response is Response.HELD)
     world.request("DELETE", resources(world, "app"))
     return identity
 
@@ -127,7 +129,7 @@ def test_another_namespace_is_held_although_nothing_became_healthy_where_it_was(
     app = application(world, "app")
     app = replace(app, sync=replace(app.sync, timeout=1.5, retry=Retry(limit=0)))
     with Running(world, app) as running:
-        running.until(lambda: running.tracked().outcome is Outcome.FAILED, 30)
+        running.until(lambda: running.tracked().last.outcome is Outcome.FAILED, 30)
         become(running, into(app, f"{world.namespace}-new"))
         until_held(running, f"was in namespace {world.namespace} before", "--confirm to have both")
 

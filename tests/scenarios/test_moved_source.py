@@ -96,4 +96,4 @@ def test_a_controller_follows_a_spec_to_its_new_source(world, changed):
         running.call(lambda: running.controller.registry.put("test", Registration(there)))
         running.until_synced(sha)
         running.until(lambda: world.inventory().source.endswith("//apps"))
-        assert running.tracked().message == ""
+        assert running.tracked().last.message == ""

@@ -150,7 +150,7 @@ def test_what_was_ours_is_corrected_whoever_changed_it(world, manager):
         running.until_synced(sha)
         world.edit("core/configmaps/settings", {"data": {"color": "red"}}, manager)
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
     assert "drift.detected" in {event.fact for event in world.check_audit()}
 
 

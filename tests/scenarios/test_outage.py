@@ -59,12 +59,12 @@ def test_a_good_commit_outlives_a_cluster_that_is_away_for_longer_than_its_timeo
         better = world.commit(web=slow(image="nginx:1.27", replicas=3))
         running.until(lambda: world.get("Deployment", "web", "apps")["spec"]["replicas"] == 3)
         way.cut()
-        running.until(lambda: running.tracked().is_away, 30)
+        running.until(lambda: running.tracked().last.is_away, 30)
         assert running.tracked().health.word == "Unknown"
         time.sleep(7)
         way.mend()
         running.until_synced(better, seconds=40)
-        assert not running.tracked().quarantine
+        assert not running.tracked().last.quarantine
     assert "rollback.started" not in facts(world)
     assert "sync.failed" not in facts(world)
     assert len(of(lines, "cluster.unreachable")) == len(of(lines, "cluster.reachable")) == 1
@@ -107,7 +107,7 @@ def test_a_rollback_whose_cluster_goes_away_is_gone_on_with(world, way):
         way.cut()
         time.sleep(3)
         way.mend()
-        running.until(lambda: running.tracked().quarantine and running.tracked().task is None, 60)
+        running.until(lambda: running.tracked().last.quarantine and running.tracked().schedule.task is None, 60)
     image = world.get("Deployment", "web", "apps")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == "nginx:1.26"
     assert not world.inventory().quarantine.stuck

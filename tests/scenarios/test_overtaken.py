@@ -170,7 +170,7 @@ def test_a_correction_of_drift_calls_nothing_healthy_that_it_has_not_seen(world)
         running.until_synced(sha)
         undo(world, BROKEN, "kubectl-edit")
         running.until(lambda: image(world) == "nginx:1.26")
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
     found = [event for event in world.check_audit() if event.fact == "sync.finished"]
     assert found[0].detail["health"] == "Healthy"
     assert "health" not in found[-1].detail

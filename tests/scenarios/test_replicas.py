@@ -236,7 +236,7 @@ def test_without_a_common_store_a_second_one_stands_by_until_the_first_is_gone(w
             second.until(lambda: second.controller.replica.stands_by_for)
             newer = world.commit(settings=config_map("settings", a="2"))
             first.until_synced(newer)
-            assert second.tracked().outcome is None
+            assert second.tracked().last.outcome is None
             assert [told_by(one, first) for one in (first, second)] == [["gitops/app Synced"], []]
             first.stop()
             newest = world.commit(settings=config_map("settings", a="3"))
@@ -340,7 +340,7 @@ def test_what_comes_while_another_replica_claims_everything_is_not_lost(world):
         world.request("POST", leases, {"metadata": metadata, "spec": spec})
         running.until(lambda: not running.controller.runs("gitops/app"))
         newer = world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked().observed_revision.sha == newer)
+        running.until(lambda: running.tracked().source.observed_revision.sha == newer)
         world.request("DELETE", f"{leases}/gitops-zzz")
         running.until_synced(newer)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "2"}

@@ -89,7 +89,7 @@ def test_only_the_operators_applications_are_read_with_the_accounts_ssh_keys(wor
         before = len(ssh())
         running.call(lambda: running.controller.registry.drop("test", "gitops/mine"))
         running.call(lambda: running.controller.registry.put("a tenant", Registration(theirs)))
-        running.until(lambda: running.tracked("gitops/theirs").observed_revision)
+        running.until(lambda: running.tracked("gitops/theirs").source.observed_revision)
         assert all(map(is_keyless, ssh()[before + 1 :]))
         running.call(lambda: running.controller.registry.put("test", Registration(mine, trusted=True)))
         running.until_synced(sha, "gitops/mine")
@@ -127,7 +127,7 @@ def test_a_base_in_another_repository_is_read_anew_when_somebody_asks_and_in_tim
         other.commit(**{"base/settings": config_map("settings", a="2")})
         running.ask(running.controller.store.request("gitops/app", "refresh", {}, "ada", "2026-01-01T00:00:00Z"))
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
         monkeypatch.setattr(render_cache, "_OTHERS_SECONDS", 0.0)
         running.call(lambda: running.controller.render_cache.forget("gitops/app"))
         for text in ("3", "4"):
@@ -303,12 +303,12 @@ def test_a_pass_that_is_begun_again_waits_for_the_render_under_way(world):
     with Running(world) as running:
         running.until_synced(sha)
         commit_slow(world, 1_500_000)
-        running.until(lambda: running.tracked().task)
+        running.until(lambda: running.tracked().schedule.task)
         for _ in range(8):
             misses = running.controller.render_cache.misses
-            running.call(lambda: running.tracked().task and running.tracked().task.cancel())
+            running.call(lambda: running.tracked().schedule.task and running.tracked().schedule.task.cancel())
             running.call(lambda: running.controller.workers.put(running.tracked(), Priority.PERSON))
-            running.until(lambda: running.tracked().task)
+            running.until(lambda: running.tracked().schedule.task)
             time.sleep(0.2)
         render_cache = [thread for thread in threading.enumerate() if thread.name == "render"]
         assert running.controller.render_cache.misses == misses

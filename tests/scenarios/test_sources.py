@@ -86,7 +86,7 @@ def test_the_operators_credentials_go_to_no_address_that_a_repository_names(fres
     parent = application(world, "app", path="apps", credentials=Credentials(secretRef="git"))
     with Running(world, parent, environment={"git": "t0ken"}) as running:
         running.until(lambda: all(running.tracked(f"gitops/child-{number}") for number in range(3)))
-        running.until(lambda: running.tracked("gitops/child-0").observed_revision)
+        running.until(lambda: running.tracked("gitops/child-0").source.observed_revision)
         for number in (1, 2):
             running.until(lambda number=number: "secretRef: git" in running.tracked(f"gitops/child-{number}").problem)
 
@@ -111,8 +111,8 @@ def test_a_custom_resource_whose_spec_became_unreadable_is_held_until_it_can_be_
         assert running.tracked(identity).sync == "Unknown"
         running.until(lambda: "bad hour" in str(standing(world)))
         sha = world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked(identity).observed_revision.sha == sha)
-        running.until(lambda: running.tracked(identity).task is None)
+        running.until(lambda: running.tracked(identity).source.observed_revision.sha == sha)
+        running.until(lambda: running.tracked(identity).schedule.task is None)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
         edited(world, windows=[])
         running.until_synced(sha, identity)
@@ -157,7 +157,7 @@ def path_of(running):
 
 
 def is_at(running, sha):
-    return running.tracked().rendered == sha and running.tracked().task is None
+    return running.tracked().source.rendered == sha and running.tracked().schedule.task is None
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_in_a_window_those_that_it_holds_stay_and_change_when_it_is_over(nest, m
         running.until(lambda: path_of(running))
         running.until(lambda: is_at(running, sha))
         assert (path_of(running), running.tracked().sync) == ("two", "OutOfSync")
-        assert "denies syncs until" in running.tracked().message
+        assert "denies syncs until" in running.tracked().last.message
         open_now = replace(closed, windows=(replace(closed.windows[0], kind="allow"),))
         running.call(lambda: running.controller.registry.put("test", Registration(open_now, trusted=True)))
         running.until(lambda: path_of(running) == "three")
@@ -215,9 +215,9 @@ def test_those_that_it_holds_wait_for_an_approval_with_all_the_rest(nest):
     by_hand = replace(parent, sync=replace(parent.sync, automated=False))
     world.commit(**{"apps/child": in_one(world, path="three")})
     with Running(world, by_hand) as running:
-        running.until(lambda: running.tracked().response is Response.APPROVAL and path_of(running))
+        running.until(lambda: running.tracked().last.response is Response.APPROVAL and path_of(running))
         assert path_of(running) == "two"
-        running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().plan_id))
+        running.ask(running.controller.store.set_setting("gitops/app", "approved", running.tracked().last.plan_id))
         running.until(lambda: path_of(running) == "three")
 
 
@@ -229,9 +229,9 @@ def test_a_source_that_holds_nothing_at_all_drops_no_application_without_a_word(
     world.commit(**{"apps/child": in_one(world), "child/a": config_map("a"), **listed})
     with Running(world, application(world, "app", path="apps")) as running:
         running.until(lambda: running.tracked("gitops/child"))
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
         world.commit(**{"apps/kustomization": "resources: []\n"})
-        running.until(lambda: "renders to nothing at all while it holds Applications" in running.tracked().message)
+        running.until(lambda: "renders to nothing at all while it holds Applications" in running.tracked().last.message)
         assert running.tracked("gitops/child")
 
 
@@ -297,12 +297,12 @@ def test_children_of_a_parent_that_was_given_up_run_on_after_a_restart(fresh_san
     with Running(world, app) as running:
         running.until(lambda: (kid := running.tracked("gitops/kid")) and kid.sync == "Synced")
         world.commit(**{"top/web": deployment(image="nginx:broken")})
-        running.until(lambda: "given up after 1 tries" in running.tracked().message, 30)
+        running.until(lambda: "given up after 1 tries" in running.tracked().last.message, 30)
     with Running(world, app) as running:
         running.until(lambda: running.tracked("gitops/kid"))
         world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "1"})
-        assert "given up after 1 tries" in running.tracked().message
+        assert "given up after 1 tries" in running.tracked().last.message
 
 
 def test_a_path_that_comes_while_its_repository_is_away_is_not_called_synced_and_drift_is_corrected(world):
@@ -315,11 +315,11 @@ def test_a_path_that_comes_while_its_repository_is_away_is_not_called_synced_and
         running.until_synced(sha, identity)
         running.until(lambda: told_of_this_spec(world) == "Synced")
         away = world.repository.rename(world.folder / "elsewhere")
-        running.until(lambda: running.tracked(identity).look_error)
+        running.until(lambda: running.tracked(identity).source.look_error)
         edited(world, source={"path": "other"})
         running.until(lambda: running.tracked(identity).app.source.path == "other")
         assert running.tracked(identity).sync == "Unknown"
-        running.until(lambda: running.tracked(identity).look_error, 2)
+        running.until(lambda: running.tracked(identity).source.look_error, 2)
         running.until(lambda: told_of_this_spec(world) == "Unknown")
         world.edit("core/configmaps/settings", {"data": {"color": "red"}})
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})

@@ -35,11 +35,11 @@ def test_a_suspension_ends_the_sync_under_way_and_resume_goes_on_with_it(world):
         running.until(
             lambda: (told := running.ask(stored_record(running.controller.store, APP))) and told.suspended, 2.5
         )
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
         time.sleep(4.0)  # the sync would have failed by now, and been rolled back
         assert image(world) == "nginx:broken"
         resume(running)
-        running.until(lambda: running.tracked().outcome is Outcome.ROLLED_BACK, 30)
+        running.until(lambda: running.tracked().last.outcome is Outcome.ROLLED_BACK, 30)
         assert image(world) == "nginx:1.26"
     assert "sync.interrupted" in [event.fact for event in world.check_audit()]
 
@@ -52,19 +52,19 @@ def test_a_suspension_holds_from_the_moment_that_it_is_said(world, monkeypatch):
         time.sleep(1.1)  # from here on the controller does not ask for what was said
         suspend(running)
         newer = world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked().rendered == newer)
-        running.until(lambda: running.tracked().response is Response.SUSPENDED)
+        running.until(lambda: running.tracked().source.rendered == newer)
+        running.until(lambda: running.tracked().last.response is Response.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
 
 
 def test_a_sync_that_a_person_asked_for_goes_on_although_it_is_suspended_meanwhile(world):
     world.commit(web=deployment(image="nginx:broken"))
     with Running(world, automated=False, timeout=4.0) as running:
-        running.until(lambda: running.tracked().digest)
+        running.until(lambda: running.tracked().last.digest)
         running.ask(running.controller.store.request(APP, "sync", {}, "ada", "2026-01-01T00:00:00Z"))
         running.until(lambda: world.get("Deployment", "web", "apps"))
         suspend(running)
-        running.until(lambda: running.tracked().outcome is Outcome.FAILED)
+        running.until(lambda: running.tracked().last.outcome is Outcome.FAILED)
     facts = [event.fact for event in world.audit()]
     assert ("sync.failed" in facts, "sync.interrupted" in facts) == (True, False)
 
@@ -81,7 +81,7 @@ def test_a_suspended_custom_resource_that_is_deleted_waits_until_it_is_resumed_a
         world.request("DELETE", resources(world, "app"))
         running.until(lambda: "deletion waits until it is resumed" in str(standing(world).get("conditions")))
     with Running(world, resources=True) as running:  # neither does a restart go on with it
-        running.until(lambda: running.tracked(identity) and running.tracked(identity).response is Response.HELD)
+        running.until(lambda: running.tracked(identity) and running.tracked(identity).last.response is Response.HELD)
         assert world.get("ConfigMap", "settings")
         resume(running, identity)
         running.until(lambda: running.tracked(identity) is None)
@@ -131,5 +131,5 @@ def test_a_suspension_stays_as_long_as_the_objects_do_though_the_application_is_
     subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True)
     world.commit(settings=config_map("settings", a="2"))
     with Running(world) as running:
-        running.until(lambda: running.tracked().response is Response.SUSPENDED)
+        running.until(lambda: running.tracked().last.response is Response.SUSPENDED)
         assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}

@@ -64,7 +64,7 @@ def test_a_repository_that_cannot_be_read_is_told_once_and_once_when_it_can_be_a
     monkeypatch.setattr("gitops.controller.git_hosts._FIRST_SECONDS", 0.1)
     sha = world.commit(settings=config_map("settings"))
     with Running(world, *(application(world, name) for name in ("one", "two"))) as running:
-        running.until(lambda: running.tracked("gitops/one").observed_revision)
+        running.until(lambda: running.tracked("gitops/one").source.observed_revision)
         away = world.repository.rename(world.folder / "elsewhere")
         running.until(lambda: running.tracked("gitops/one").problem)
         looks = running.controller.poller.looks
@@ -82,7 +82,7 @@ def test_a_cluster_that_is_not_known_is_told_once(world, lines):
     with Running(world, to(application(world, "app"), "nowhere")) as running:
         running.until(lambda: running.tracked().problem)
         sha = world.commit(settings=config_map("settings", a="2"))
-        running.until(lambda: running.tracked().observed_revision.sha == sha)
+        running.until(lambda: running.tracked().source.observed_revision.sha == sha)
         (line,) = of(lines, "cluster.unknown")
         assert "nowhere" in line["error"]
         assert running.tracked().health.word == "Unknown"
@@ -93,7 +93,7 @@ def test_an_application_that_was_never_synced_is_missing_not_healthy(world):
     sync = replace(world.app.sync, automated=False)
     with Running(world, replace(world.app, sync=sync, interval=0.3)) as running:
         assert running.tracked().health.word == "Unknown"
-        running.until(lambda: running.tracked().response)
+        running.until(lambda: running.tracked().last.response)
         assert running.tracked().health.word == "Missing"
 
 
@@ -118,8 +118,8 @@ def test_what_holds_very_many_objects_is_told_in_a_short_line(world, lines):
     with Running(world) as running:
         running.until_synced(sha)
         running.call(lambda: running.controller.registry.put("test", Registration(application(world, "other"))))
-        running.until(lambda: running.tracked("gitops/other").response)
-        assert running.tracked("gitops/other").message.count("belongs to") > 100
+        running.until(lambda: running.tracked("gitops/other").last.response)
+        assert running.tracked("gitops/other").last.message.count("belongs to") > 100
     (line,) = of(lines, "application.waits")
     assert line["log_level"] == "warning"
     assert "more" in line["reason"]

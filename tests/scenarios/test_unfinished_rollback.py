@@ -80,7 +80,7 @@ def test_a_controller_goes_on_with_a_rollback_that_was_killed(world):
     bad(world)
     world.sync_killed_after(7)
     with Running(world, prune=False) as running:
-        running.until(lambda: world.inventory().rollback_target is None and running.tracked().task is None)
+        running.until(lambda: world.inventory().rollback_target is None and running.tracked().schedule.task is None)
         assert (image(world), settings(world), settings(world, "new")) == ("nginx:1.26", {"color": "blue"}, None)
 
 
@@ -103,7 +103,7 @@ def test_a_running_controller_goes_along_with_a_rollback_by_hand(world):
         running.until_synced(second)
         code, said = by_hand(world, "--prune")
         assert code == DONE, said
-        running.until(lambda: image(world) == "nginx:1.26" and running.tracked().task is None)
+        running.until(lambda: image(world) == "nginx:1.26" and running.tracked().schedule.task is None)
         time.sleep(0.5)
         assert image(world) == "nginx:1.26"
     assert world.inventory().quarantine.revision == second
@@ -125,9 +125,9 @@ def test_after_a_rollback_that_failed_too_nothing_more_is_changed(world):
     world.commit(data=changed, settings=config_map("settings", color="red"), web=broken)
     assert "rolling back failed" in world.sync(world.with_sync(timeout=3.0), confirm=True).message
     with Running(world) as running:
-        running.until(lambda: "could not be rolled back" in running.tracked().message)
+        running.until(lambda: "could not be rolled back" in running.tracked().last.message)
         world.edit("core/configmaps/settings", {"data": {"color": "green"}})
-        running.until(lambda: running.tracked().task is None)
+        running.until(lambda: running.tracked().schedule.task is None)
         time.sleep(0.5)
-        assert running.tracked().response is Response.HELD
+        assert running.tracked().last.response is Response.HELD
     assert settings(world) == {"color": "green"}

@@ -27,7 +27,7 @@ def test_hand_edits_during_a_rollout_are_undone_at_once_and_the_rollout_goes_on(
         assert running.until(lambda: data(world)) < 2
         world.edit("apps/deployments/web", {"spec": {"replicas": 5}})
         assert running.until(lambda: replicas(world) == 2) < 2
-        assert running.tracked().task is not None
+        assert running.tracked().schedule.task is not None
         assert data(world, "late") is None
         running.until_synced(newer, seconds=40)
         assert data(world, "late") == {"a": "2"}
@@ -39,7 +39,7 @@ def test_what_a_sync_waits_for_is_put_back_when_somebody_deletes_it_and_the_sync
     sha = world.commit(web=slow(4))
     with Running(world, timeout=60.0) as running:
         running.until(lambda: world.get("Deployment", "web", "apps"))
-        running.until(lambda: running.tracked().task and running.tracked().edited == set())
+        running.until(lambda: running.tracked().schedule.task and running.tracked().live.edited == set())
         before = world.get("Deployment", "web", "apps")["metadata"]["uid"]
         world.request("DELETE", f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web")
         assert running.until(lambda: world.get("Deployment", "web", "apps")) < 2
@@ -58,9 +58,9 @@ def test_a_manager_that_keeps_writing_during_a_rollout_is_no_longer_fought(world
         for number in range(FIGHT_COUNT):
             world.edit("core/configmaps/settings", {"data": {"color": f"red-{number}"}}, manager="painter")
             running.until(lambda: data(world) == {"color": "blue"}, 2)
-        running.until(lambda: running.tracked().drift_loops)
+        running.until(lambda: running.tracked().drift.loops)
         world.edit("core/configmaps/settings", {"data": {"color": "red"}}, manager="painter")
-        assert running.tracked().task is not None
+        assert running.tracked().schedule.task is not None
         running.until_synced(newer, seconds=40)
         assert data(world) == {"color": "red"}
 

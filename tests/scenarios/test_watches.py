@@ -59,7 +59,7 @@ def test_a_kind_that_was_deleted_and_comes_back_is_watched_again(world, widgets)
         running.until(widgets.is_right, 5)
         first = widgets.uid()
         widgets.forget_definition()
-        running.until(lambda: widgets.uid() not in (None, first) and running.tracked().task is None, 30)
+        running.until(lambda: widgets.uid() not in (None, first) and running.tracked().schedule.task is None, 30)
         widgets.edit()
         running.until(widgets.is_right, 5)
 
