@@ -1,0 +1,62 @@
+"""Drift from the revision that is synced, while the newest one may not be: held, quarantined, or not to be rendered."""
+
+from dataclasses import replace
+
+from gitops.controller.drift_reports import note_drift, remember_corrections
+from gitops.controller.plan_facts import learn_health
+from gitops.controller.state import ApplicationState
+from gitops.engine.inventory import Inventory
+from gitops.engine.plan_input import PlanOptions
+from gitops.model.application import Application
+from gitops.model.errors import SourceError
+from gitops.model.result import Go, Outcome
+from gitops.sync.context import Request, SyncContext
+from gitops.sync.inventory_store import read_inventory
+from gitops.sync.planning import plan_rendered
+from gitops.sync.reconcile import sync_planned
+from gitops.sync.releases import synced_set
+from gitops.sync.rollback import finish_rollback
+
+
+async def correct_synced(state: ApplicationState, request: Request, context: SyncContext) -> None:
+    """Finish a rollback that was begun, or report the drift from what is synced and, if the spec asks, put it back."""
+    app = request.app
+    inventory = await read_inventory(context, app)
+    if not (inventory.keys or inventory.synced):
+        state.live.owns = False
+    elif not state.live.owns:
+        state.live.owns = None  # how it is, a plan tells
+    if inventory.application != app.identity:
+        return
+    if inventory.rollback_target is not None:
+        result = await finish_rollback(request, context, inventory)
+        state.last = replace(state.last, outcome=result.outcome, message=result.message)
+        return
+    if _is_left_alone(app, inventory):
+        return
+    try:
+        rendered = await synced_set(request, context, inventory)
+    except SourceError:
+        return
+    again = replace(request, options=PlanOptions(hooks=False), quarantine=inventory.quarantine, wait=False)
+    planned = await plan_rendered(again, context, rendered, inventory.source)
+    if not state.source.rendered:
+        learn_health(state, planned)
+    if not planned.plan.changes:
+        await note_drift(state, again, context, None)
+        return
+    message = state.last.message
+    await note_drift(state, again, context, planned)
+    if app.sync.drift == "correct" and isinstance(planned.decision, Go):
+        result = await sync_planned(again, context, planned)
+        if result.outcome is Outcome.SYNCED:
+            state.last = replace(state.last, drift=())
+            remember_corrections(state, planned, context.clock)
+    state.last = replace(state.last, message=message)
+
+
+def _is_left_alone(app: Application, inventory: Inventory) -> bool:
+    """Whether nothing is known of which the cluster could have drifted, or going back to it is not wanted."""
+    if not inventory.synced or app.sync.drift == "ignore" or (inventory.quarantine and inventory.quarantine.stuck):
+        return True
+    return bool(inventory.partially_applied) and app.sync.rollback == "never"  # to correct that would be a rollback

@@ -1,0 +1,103 @@
+"""What a plan tells of an Application, whatever is done about it: its source, its health, what it waits for."""
+
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from gitops.controller.pinned_source import PinnedSource
+from gitops.controller.state import ApplicationState
+from gitops.engine.annotations import ignores_health
+from gitops.engine.completed_jobs import has_ended
+from gitops.engine.drift import Response
+from gitops.engine.health import health_of
+from gitops.engine.plan_input import PlanInput
+from gitops.logs import shortened
+from gitops.manifests.manifest import Manifest
+from gitops.model.health import ENDED, MISSING, Health
+from gitops.model.plan import ObstacleKind
+from gitops.model.result import Hold
+from gitops.sync.context import PlannedSync
+
+log = structlog.get_logger()
+# Over once another object is gone or given away: an owner's, or what was left where the Application was before.
+_OF_OTHERS = {ObstacleKind.FOREIGN, ObstacleKind.RELOCATION}
+
+
+def forget_error(state: ApplicationState) -> None:
+    """A pass came to a decision, or the error was of another commit."""
+    if state.last.error:
+        log.info("pass.well-again", application=state.identity)
+    state.last = replace(state.last, error="")
+
+
+def learn_plan(state: ApplicationState, source: PinnedSource, planned: PlannedSync) -> None:
+    """What the plan was made of: the commit and its reads, the digests, the health of what is live."""
+    at = planned.at
+    if source.tree is not None:
+        revision = at.rendered.revision.sha
+        if state.source.rendered != revision:
+            forget_error(state)  # that was of another commit
+        state.source.rendered = state.source.equivalent_revision = revision
+        state.source.reads = dict(source.tree.reads)
+        state.source.follows_links = source.tree.follows_links
+    state.last = replace(
+        state.last, digest=at.rendered.digest, plan_id=planned.plan.id, quarantine=at.inventory.quarantine
+    )
+    learn_health(state, planned)
+
+
+def learn_health(state: ApplicationState, planned: PlannedSync) -> None:
+    """How the objects are that the plan looked at; what an event told since is newer."""
+    at, live = planned.at, state.live
+    live.owns = bool(at.inventory.keys or at.inventory.synced)
+    own = state.app.health
+    healths = {
+        found.key: _when_gone(at, found) if found.key not in at.live else health_of(at.live[found.key], own)
+        for found in at.rendered.manifests
+        if found.key in at.inventory.keys and not ignores_health(found.body)
+    }
+    unhealthy = {key: health for key, health in healths.items() if not health.is_settled and key not in live.heard}
+    live.unhealthy = unhealthy | {key: live.unhealthy[key] for key in live.heard & live.unhealthy.keys()}
+
+
+def _when_gone(at: PlanInput, manifest: Manifest) -> Health:
+    return ENDED if has_ended(at.inventory, manifest) else MISSING
+
+
+def note_response(state: ApplicationState, planned: PlannedSync, response: Response) -> None:
+    """What is done about the plan, and why it waits where it does: told once, as long as that stays so."""
+    before = state.last
+    if before.response is Response.HELD and response is Response.SETTLED:
+        log.info("application.well-again", application=state.identity)
+    plain = replace(before, response=response, waits_for_others=False, pending=len(planned.plan.changes))
+    state.last = replace(plain, **_waiting(state, planned, response))
+    if state.last.message != before.message and state.last.message:
+        tell = log.warning if response is Response.HELD else log.info
+        reason = shortened(state.last.message)
+        tell("application.waits", application=state.identity, answer=response.value, reason=reason)
+
+
+def _waiting(state: ApplicationState, planned: PlannedSync, response: Response) -> dict[str, Any]:
+    """The fields of a PassResult that say why nothing is done."""
+    match response:
+        case Response.HELD:
+            assert isinstance(planned.decision, Hold)
+            obstacles = planned.decision.obstacles
+            return {
+                "message": planned.decision.reason,
+                "held": frozenset(item.reason for item in obstacles),
+                "waits_for_others": any(item.kind in _OF_OTHERS for item in obstacles),
+            }
+        case Response.APPROVAL:
+            count = len(planned.plan.changes)
+            changes = {0: "what its Applications are now waits", 1: "1 change waits"}.get(
+                count, f"{count} changes wait"
+            )
+            return {"message": f"{changes} for a sync or an approval of plan {planned.plan.id[:12]}"}
+        case Response.SUSPENDED:
+            return {"message": "suspended"}
+        case Response.SETTLED:
+            return {"message": "; ".join(str(loop) for loop in state.drift.loops)}
+        case Response.SYNC | Response.REPORT:
+            return {}
