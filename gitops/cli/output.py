@@ -48,6 +48,8 @@ def cut_table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...]) -> str:
 
 
 def plan_data(plan: Plan, decision: Decision) -> dict[str, Any]:
+    """A plan as JSON values; `held` are the reasons alone, `obstacles` the same with their kinds and objects."""
+    obstacles = decision.obstacles if isinstance(decision, Hold) else ()
     return {
         "application": plan.application,
         "revision": plan.revision.sha,
@@ -61,7 +63,11 @@ def plan_data(plan: Plan, decision: Decision) -> dict[str, Any]:
             for step in plan.steps
         ],
         "kept": [{"object": str(kept.key), "reason": kept.reason} for kept in plan.kept],
-        "held": [item.reason for item in decision.obstacles] if isinstance(decision, Hold) else [],
+        "held": [item.reason for item in obstacles],
+        "obstacles": [
+            {"kind": item.kind.value, "object": str(item.key) if item.key else "", "reason": item.reason}
+            for item in obstacles
+        ],
         "note": plan.predicted,
     }
 

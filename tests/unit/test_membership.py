@@ -95,3 +95,14 @@ def test_when_all_agree_each_application_is_run_by_one():
         for player in players:
             getattr(player, step)(*([NAMES] if step == "begin" else []))
     assert sorted(app for player in players for app in player.running()) == sorted(APPLICATIONS)
+
+
+def test_a_lease_that_was_given_up_is_dead_at_once_and_alive_again_when_it_is_back():
+    liveness = Liveness()
+    liveness.saw("a", "10:00", 0.0)
+    liveness.saw("b", "10:00", 0.0)
+    liveness.lost("a")
+    liveness.lost("never-seen")
+    assert liveness.alive(0.1) == {"b"}
+    liveness.saw("a", "10:00", 0.2)
+    assert liveness.alive(0.3) == {"a", "b"}

@@ -126,3 +126,31 @@ def test_no_wish_is_lost_and_no_key_runs_twice_at_once(sequence):
         assert sorted(await taken(queue, len(queue))) == sorted(wished)
 
     asyncio.run(story())
+
+
+def test_what_is_put_for_later_while_its_pass_runs_comes_after_that():
+    async def story():
+        queue = WorkQueue()
+        queue.put("a", "team", Priority.COMMIT)
+        await queue.take()
+        queue.put("a", "team", Priority.RESYNC, after=0.02)
+        queue.put("a", "team", Priority.RESYNC, after=0.01)
+        assert queue.done("a") is None
+        assert await taken(queue, 1) == ["a"]
+        queue.put("a", "team", Priority.RESYNC, after=0.01)
+        await asyncio.sleep(0.03)
+        assert queue.done("a") is Priority.RESYNC
+
+    asyncio.run(story())
+
+
+def test_a_more_urgent_wish_does_not_leave_a_second_one_behind():
+    async def story():
+        queue = WorkQueue()
+        queue.put("a", "team", Priority.RESYNC)
+        queue.put("a", "team", Priority.COMMIT)
+        queue.put("a", "team", Priority.DRIFT)
+        assert await queue.take() == ("a", Priority.COMMIT)
+        assert (len(queue), queue.done("a")) == (0, None)
+
+    asyncio.run(story())

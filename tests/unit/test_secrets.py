@@ -2,7 +2,9 @@
 
 import base64
 
-from gitops.manifests.secrets import HIDDEN, scrubbed, shown, values_of, veiled, with_data_only
+import pytest
+
+from gitops.manifests.secrets import HIDDEN, LAST_APPLIED, scrubbed, shown, values_of, veiled, with_data_only
 
 
 def secret(**fields):
@@ -46,3 +48,27 @@ def test_string_data_becomes_data_and_wins():
 def test_what_the_api_server_refuses_is_left_for_it_to_refuse():
     for body in (secret(stringData={"a": 1}), secret(stringData=["a"]), secret(stringData={"a": "b"}, data="x")):
         assert with_data_only(body) is body
+
+
+@pytest.mark.parametrize("first", ["hunter2", "hunter2-and-more"])
+def test_of_two_values_of_which_one_begins_with_the_other_nothing_of_the_longer_is_left(first):
+    second = {"hunter2": "hunter2-and-more", "hunter2-and-more": "hunter2"}[first]
+    said = scrubbed("wrong: hunter2-and-more, hunter2.", secret(stringData={"a": first, "b": second}))
+    assert said == f"wrong: {HIDDEN}, {HIDDEN}."
+
+
+def test_a_value_is_hidden_from_its_sixth_character_on():
+    assert values_of(secret(stringData={"a": "12345", "b": "123456"})) == {"123456"}
+
+
+def test_what_kubectl_applied_last_is_a_copy_of_the_values():
+    annotations = {LAST_APPLIED: '{"stringData": {"a": "hunter2"}}', "note": "kept"}
+    found = shown(veiled({**secret(), "metadata": {"name": "s", "annotations": annotations}}))
+    assert found["metadata"] == {"name": "s", "annotations": {LAST_APPLIED: HIDDEN, "note": "kept"}}
+
+
+def test_hidden_values_can_be_told_apart_and_are_not_printed():
+    one, other = (veiled(secret(data={"a": value}))["data"]["a"] for value in ("eA==", "eQ=="))
+    assert one != other
+    assert one == veiled(secret(data={"a": "eA=="}))["data"]["a"]
+    assert "eA==" not in f"{one} {one!r}"

@@ -84,3 +84,47 @@ def test_the_original_is_left_alone():
     original = {"spec": {"containers": [WEB]}}
     strategic_merge(original, {"spec": {"containers": [{"name": "web", "image": "b"}]}}, POD)
     assert original == {"spec": {"containers": [WEB]}}
+
+
+def test_an_order_for_a_list_that_is_not_there_makes_none():
+    patch = {"spec": {"$setElementOrder/containers": [{"name": "web"}], "hostNetwork": True}}
+    assert strategic_merge({"spec": {}}, patch, POD) == {"spec": {"hostNetwork": True}}
+
+
+def test_a_list_that_comes_with_its_order_stands_in_that_order():
+    patch = {"$setElementOrder/containers": [{"name": "side"}, {"name": "web"}], "containers": [SIDE, WEB]}
+    out = strategic_merge({"spec": {}}, {"spec": patch}, POD)
+    assert names(out["spec"]["containers"]) == ["side", "web"]
+
+
+def test_retained_keys_count_outside_of_a_list_too():
+    original = {"spec": {"securityContext": {"runAsUser": 1, "fsGroup": 2}}}
+    patch = {"spec": {"securityContext": {"$retainKeys": ["runAsUser", "runAsGroup"], "runAsGroup": 3}}}
+    assert strategic_merge(original, patch, POD)["spec"]["securityContext"] == {"runAsUser": 1, "runAsGroup": 3}
+
+
+def test_a_field_that_is_set_and_not_retained_is_refused():
+    patch = {"spec": {"securityContext": {"$retainKeys": ["runAsUser"], "runAsGroup": 3}}}
+    with pytest.raises(StrategicMergeError, match="invalid patch format of retainKeys"):
+        strategic_merge({"spec": {"securityContext": {"runAsUser": 1}}}, patch, POD)
+
+
+def test_an_item_without_its_key_and_a_list_of_two_types_are_refused():
+    with pytest.raises(StrategicMergeError, match="does not contain declared merge key: name"):
+        merged([WEB], {"containers": [{"image": "b"}]})
+    with pytest.raises(StrategicMergeError, match="list element types are not identical"):
+        merged([WEB], {"containers": ["web"]})
+
+
+def test_a_patch_of_what_is_not_there_loses_its_directives_and_nulls():
+    patch = {"spec": {"nodeSelector": {"$patch": "merge", "a": None, "b": "1"}, "volumes": [{"$patch": "replace"}]}}
+    assert strategic_merge({}, patch, POD) == {"spec": {"nodeSelector": {"b": "1"}, "volumes": []}}
+
+
+def test_members_of_a_primitive_list_are_added_once_and_first():
+    patch = {"metadata": {"finalizers": ["c", "a"]}}
+    assert strategic_merge({"metadata": {"finalizers": ["a", "b"]}}, patch, POD)["metadata"]["finalizers"] == [
+        "c",
+        "a",
+        "b",
+    ]

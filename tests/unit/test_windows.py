@@ -222,3 +222,18 @@ def test_a_window_in_an_hour_that_does_not_exist_opens_a_week_later():
     following = opens(one, before)
     assert following == datetime(2026, 4, 4, 21, tzinfo=UTC)
     assert closes(one, following) == following + timedelta(minutes=1)
+
+
+def test_of_two_allow_windows_the_earlier_opening_is_told():
+    noon, evening = (window(f"0 {hour} * * *", 3600.0, kind="allow") for hour in (12, 20))
+    now = datetime(2026, 6, 1, 5, 10, tzinfo=UTC)
+    for windows in ((noon, evening), (evening, noon)):
+        assert "the next opens at 2026-06-01T12:00:00" in reason_to_wait(windows, now)
+
+
+def test_a_deny_window_wins_over_an_open_allow_window():
+    allow, deny = window("0 * * * *", 3600.0, kind="allow"), window("0 5 * * *", 1800.0)
+    now = datetime(2026, 6, 1, 5, 10, tzinfo=UTC)
+    assert "denies syncs until 2026-06-01T05:30:00" in reason_to_wait((allow, deny), now)
+    assert reason_to_wait((allow, deny), now.replace(minute=40)) == ""
+    assert reason_to_wait((deny,), now.replace(minute=40)) == ""

@@ -51,7 +51,18 @@ def test_every_recorded_case_reads_as_kubectl_reads_it() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("0644", 420), ("yes", True), ("n", False), ("1.0", 1), ("1e400", "1e400"), ("12:30", "12:30"), ("089", 89)],
+    [
+        ("0644", 420),
+        ("yes", True),
+        ("n", False),
+        ("1.0", 1),
+        ("1e400", "1e400"),
+        ("12:30", "12:30"),
+        ("089", 89),
+        ("+9007199254740993", 9007199254740993),
+        ("-9007199254740993", -9007199254740993),
+        ("+1_000", 1000),
+    ],
 )
 def test_a_plain_scalar_means_what_it_means_to_kubectl(text: str, expected: object) -> None:
     assert value(text) == expected
