@@ -1,5 +1,7 @@
 """What is sent for a field that a user asked to ignore."""
 
+import pytest
+
 from gitops.engine.ignore import without_ignored
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import IgnoreRule
@@ -89,3 +91,24 @@ def test_fields_of_a_manager_are_as_that_manager_left_them():
 
 def test_other_objects_are_not_meant():
     assert sent(body(replicas=2), body(replicas=4), ".spec.replicas", kind="StatefulSet")["replicas"] == 2
+
+
+PATH = '.spec.containers[] | select(.name == "side") | .image'
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "sent_image"),
+    [
+        ("s:1", "s:9", "s:9"),  # both have it: as it is live
+        ("s:1", "", None),  # not live: it is not ours to bring back
+        ("", "s:9", None),  # not in the manifest, and not ours
+        ("", "", None),
+    ],
+)
+def test_a_field_of_a_list_item_that_is_ignored(desired, live, sent_image):
+    def side(image):
+        return {"name": "side", **({"image": image} if image else {})}
+
+    spec = sent(body(container("web"), side(desired)), body(container("web"), side(live)), PATH)
+    assert spec["containers"][1].get("image") == sent_image
+    assert spec["containers"][0] == container("web")

@@ -10,6 +10,9 @@ from gitops.engine.inventory import (
     PastRelease,
     claimed,
     foreign_owner,
+    handed_over,
+    is_ours,
+    is_owned_by,
     merged,
     owner_of,
     parent_key,
@@ -151,3 +154,72 @@ def test_a_source_has_one_name_that_can_be_taken_apart():
         for path in (".", "apps/shop"):
             assert source_parts(source_name(address, path)) == (address, path)
     assert source_name("https://ada:secret@git.example.com/shop", "") == "https://git.example.com/shop"
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations"),
+    [
+        ({"app.kubernetes.io/managed-by": "Helm"}, {}),
+        ({"app.kubernetes.io/managed-by": "me"}, {"meta.helm.sh/release-name": "web"}),
+        ({}, {"meta.helm.sh/release-name": "web"}),
+        ({"app.kubernetes.io/instance": "guestbook"}, {}),
+    ],
+)
+def test_half_a_mark_of_another_tool_is_none(labels, annotations):
+    assert foreign_owner(deployment(labels=labels, annotations=annotations), WEB, "gitops/shop") == ""
+
+
+def entry(manager, operation="Apply"):
+    return {"manager": manager, "operation": operation, "fieldsV1": {"f:spec": {}}}
+
+
+def test_an_object_that_lost_its_annotation_is_ours_by_our_entry_alone():
+    assert is_ours(deployment(managedFields=[entry("kubectl"), entry("gitops")]), WEB, "gitops/shop")
+    assert not is_ours(deployment(managedFields=[entry("kubectl")]), WEB, "gitops/shop")
+    assert not is_ours(deployment(), WEB, "gitops/shop")
+
+
+def test_our_entry_is_no_claim_to_what_another_application_or_tool_names_as_its_own():
+    other = {"gitops.dev/tracking": "team/db:apps/Deployment:prod/web"}
+    assert not is_ours(deployment(annotations=other, managedFields=[entry("gitops")]), WEB, "gitops/shop")
+    flux = {"kustomize.toolkit.fluxcd.io/name": "apps"}
+    assert not is_ours(deployment(labels=flux, managedFields=[entry("gitops")]), WEB, "gitops/shop")
+
+
+def test_argo_cd_is_known_by_its_instance_label_only_with_its_entry():
+    labels = {"app.kubernetes.io/instance": "guestbook"}
+    found = foreign_owner(deployment(labels=labels, managedFields=[entry("argocd-controller")]), WEB, "gitops/shop")
+    assert found == "Argo CD (application guestbook)"
+
+
+@pytest.mark.parametrize(
+    ("where", "labels", "annotations", "entries", "held"),
+    [
+        ("prod", {}, {}, ["gitops"], True),  # inside of its namespace our entry is enough
+        ("other", {}, {}, ["gitops"], False),  # outside it is not
+        ("other", {"applyset.kubernetes.io/part-of": set_id(PARENT)}, {}, ["gitops"], True),
+        ("other", {}, {"gitops.dev/tracking": "gitops/shop:apps/Deployment:other/web"}, [], True),
+        ("prod", {"applyset.kubernetes.io/part-of": "applyset-other-v1"}, {}, ["gitops"], False),
+        ("prod", {}, {}, [], False),
+        ("prod", {}, {"gitops.dev/tracking": "team/db:apps/Deployment:prod/web"}, ["gitops"], False),
+    ],
+)
+def test_what_is_held_bears_a_mark_of_its_own(where, labels, annotations, entries, held):
+    key = ResourceKey("apps", "Deployment", where, "web")
+    metadata = {"namespace": where, "labels": labels, "annotations": annotations}
+    live = deployment(**metadata, managedFields=[entry(name) for name in entries])
+    assert is_owned_by(Inventory("gitops/shop", PARENT, frozenset({key})), live, key) is held
+
+
+def test_what_is_handed_over_is_held_until_it_bears_the_new_name():
+    key = ResourceKey("apps", "Deployment", "other", "web")
+    label = {"applyset.kubernetes.io/part-of": set_id(PARENT)}
+    annotations = {"gitops.dev/tracking": "team/old:apps/Deployment:other/web"}
+    live = deployment(namespace="other", labels=label, annotations=annotations)
+    given = handed_over(Inventory("team/old", PARENT, frozenset({key})), "gitops/shop")
+    assert (given.application, given.previous_application) == ("gitops/shop", "team/old")
+    assert is_owned_by(given, live, key)
+    assert not is_owned_by(replace(given, keys=frozenset()), live, key)
+    assert not is_owned_by(replace(given, previous_application="team/else"), live, key)
+    bare = deployment(namespace="other", annotations=annotations)
+    assert not is_owned_by(given, bare, key)

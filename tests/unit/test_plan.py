@@ -1,7 +1,10 @@
 """Desired, live and inventory → plan → decision, without any cluster."""
 
+from dataclasses import replace
+
 import pytest
 
+from gitops.cli.output import plan_data
 from gitops.engine.decide import decide
 from gitops.engine.inventory import Inventory, parent_key, with_ownership
 from gitops.engine.manual_edits import hand_edits_only
@@ -265,3 +268,61 @@ def test_two_sources_cannot_claim_one_name():
     reason = hold_reason(at)
     assert "https://other/repo.git" in reason
     assert SOURCE in reason
+
+
+def test_pruning_comes_before_the_hooks_after_a_sync():
+    hook = config("after", **{"gitops.dev/hook": "post-sync"})
+    before = config("before", **{"gitops.dev/hook": "pre-sync"})
+    old = stored(config("old"), INVENTORY)
+    at = situation([hook, before, config("new")], [old], [key_of(old)], PlanOptions(prune=True))
+    found = [(step.phase, step.changes[0].key.name) for step in answered(at).steps]
+    assert found == [
+        (Phase.PRE_SYNC, "before"),
+        (Phase.SYNC, "new"),
+        (Phase.PRUNE, "old"),
+        (Phase.POST_SYNC, "after"),
+    ]
+
+
+def rolled_back(*annotations):
+    hooks = [config(f"hook-{number}", **{"helm.sh/hook": words}) for number, words in enumerate(annotations)]
+    live = stored(config("x"), INVENTORY)
+    at = situation([config("x", {"a": "2"}), *hooks], [live], [key_of(live)], PlanOptions(back=True, hooks=False))
+    return [(step.phase, step.changes[0].key.name) for step in answered(at).steps]
+
+
+def test_a_rollback_runs_its_own_hooks_though_it_changes_one_field_only():
+    assert rolled_back("pre-rollback", "post-rollback", "pre-upgrade") == [
+        (Phase.PRE_ROLLBACK, "hook-0"),
+        (Phase.SYNC, "x"),
+        (Phase.POST_ROLLBACK, "hook-1"),
+    ]
+
+
+def test_a_plan_as_json_tells_the_kind_and_the_object_of_each_obstacle():
+    theirs = stored(config("x"), Inventory("team/other", parent_key("other", "shop")))
+    ours = stored(config("y"), INVENTORY)
+    at = situation([config("x"), config("y", {"a": "2"}), config("z")], [theirs, ours], [key_of(ours)])
+    plan = make_plan(
+        at,
+        {
+            key_of(ours): DryRunResult(error=conflict("hpa-operator")),
+            key_of(config("z")): DryRunResult(error=ApiError(422, "Invalid", "data.a: Invalid value")),
+        },
+    )
+    told = plan_data(plan, decide(at, plan, SOURCE))["obstacles"]
+    assert [(item["kind"], item["object"]) for item in told] == [
+        ("foreign", "ConfigMap shop/x"),
+        ("conflict", "ConfigMap shop/y"),
+        ("refused", "ConfigMap shop/z"),
+    ]
+    empty = situation([], [ours], [key_of(ours)], PlanOptions(prune=True))
+    (guard,) = plan_data(answered(empty), decide(empty, answered(empty), SOURCE))["obstacles"]
+    assert (guard["kind"], guard["object"]) == ("guard", "")
+
+
+def test_an_inventory_of_another_application_is_anothers():
+    at = situation([config("x")], owned=[key_of(config("x"))])
+    at = replace(at, inventory=replace(at.inventory, application="team/other"))
+    decision = decide(at, answered(at), SOURCE)
+    assert [(item.kind, item.key) for item in decision.obstacles] == [(ObstacleKind.FOREIGN, PARENT)]
