@@ -9,8 +9,8 @@ from gitops.controller.app_of_apps import AppOfApps
 from gitops.controller.drift_reports import note_drift, remember_corrections
 from gitops.controller.self_heal import self_heal
 from gitops.controller.state import ApplicationState
-from gitops.engine.drift import Response
 from gitops.engine.retry import delay_after
+from gitops.engine.states import Response
 from gitops.logs import shortened
 from gitops.model.result import Outcome, SyncResult
 from gitops.sync.context import PlannedSync, Request, SyncContext

@@ -11,7 +11,7 @@ from gitops.controller.pod_diagnosis import PodDiagnosis
 from gitops.controller.queue import Priority, WorkQueue
 from gitops.controller.reconciler import ReconcilerDeps, reconcile
 from gitops.controller.state import ApplicationIndex, ApplicationState
-from gitops.engine.drift import Override
+from gitops.engine.states import Override
 from gitops.manifests.key import Body, ResourceKey
 from gitops.ports import Cluster, OperatorRequest
 

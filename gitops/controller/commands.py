@@ -7,7 +7,7 @@ kept until the store has them: a store that is away for a while loses none.
 from collections.abc import Callable
 
 from gitops.controller.state import ApplicationState
-from gitops.engine.drift import Override, Response
+from gitops.engine.states import Override, Response
 from gitops.model.operator_command import APPROVED, SUSPENDED, answer_text
 from gitops.model.result import Outcome
 from gitops.ports import OperatorRequest, Store

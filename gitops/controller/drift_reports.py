@@ -6,7 +6,7 @@ import structlog
 
 from gitops.controller.state import ApplicationState
 from gitops.engine.describe import described
-from gitops.engine.drift import corrections_in, drift_in, fights_in
+from gitops.engine.drift import corrections_in, drift_in, drift_loops_in
 from gitops.ports import Clock
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
@@ -51,7 +51,7 @@ def remember_corrections(state: ApplicationState, planned: PlannedSync, clock: C
     """Keep what was put back, and tell of a fight once."""
     now = clock.monotonic()
     fresh = [*state.drift.corrections, *corrections_in(planned.plan, now)]
-    fights = fights_in(fresh, now)
+    fights = drift_loops_in(fresh, now)
     state.drift.corrections = fresh[-1000:]
     if set(fights) - set(state.drift.loops):
         state.drift.loops = fights

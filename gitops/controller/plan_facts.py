@@ -9,9 +9,9 @@ from gitops.controller.pinned_source import PinnedSource
 from gitops.controller.state import ApplicationState
 from gitops.engine.annotations import ignores_health
 from gitops.engine.completed_jobs import has_ended
-from gitops.engine.drift import Response
 from gitops.engine.health import health_of
 from gitops.engine.plan_input import PlanInput
+from gitops.engine.states import Response
 from gitops.logs import shortened
 from gitops.manifests.manifest import Manifest
 from gitops.model.health import ENDED, MISSING, Health

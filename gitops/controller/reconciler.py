@@ -20,8 +20,9 @@ from gitops.controller.pinned_source import PinnedSource
 from gitops.controller.plan_facts import forget_error, learn_plan, note_response
 from gitops.controller.record_writer import recall_failures
 from gitops.controller.state import ApplicationState
-from gitops.engine.drift import Override, Response, respond, without_fights
+from gitops.engine.drift import without_drift_loops
 from gitops.engine.plan_input import PlanOptions
+from gitops.engine.states import Override, Response, respond
 from gitops.logs import shortened
 from gitops.manifests.manifest import Manifest
 from gitops.model.application import GROUP, KIND
@@ -157,7 +158,7 @@ def _begun(
     override: Override,
     waiting: Callable[[], AbstractAsyncContextManager[None]],
 ) -> _Pass:
-    app = without_fights(state.app, state.drift.loops)
+    app = without_drift_loops(state.app, state.drift.loops)
     source = PinnedSource(deps.repositories, state, waiting)
     everything = SyncContext(
         source,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gitops.controller.state import ApplicationState
-from gitops.engine.drift import Response
+from gitops.engine.states import Response
 from gitops.logs import Log
 from gitops.model.record import CONTROLLER, RECORD, SEEN, SEEN_SECONDS, WRONG_FILE, Record, record_in
 from gitops.model.result import Outcome

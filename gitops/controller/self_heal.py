@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from gitops.controller.drift_reports import note_drift, remember_corrections
 from gitops.controller.state import ApplicationState
-from gitops.engine.drift import without_fights
+from gitops.engine.drift import without_drift_loops
 from gitops.engine.hooks import removes_itself
 from gitops.engine.plan import questions
 from gitops.engine.plan_input import PlanOptions
@@ -68,7 +68,7 @@ async def _put_back(
     state: ApplicationState, request: Request, context: SyncContext, planned: PlannedSync, keys: frozenset[ResourceKey]
 ) -> None:
     options = PlanOptions(hooks=False, only=keys, prune_only=frozenset())
-    app = without_fights(request.app, state.drift.loops)
+    app = without_drift_loops(request.app, state.drift.loops)
     if not keys or not await _look_changed(context, replace(planned, at=replace(planned.at, app=app, options=options))):
         return
     mend = replace(request, app=app, options=options, wait=False)

@@ -5,9 +5,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from gitops.engine.drift import Correction, DriftLoop, Override, Response
+from gitops.engine.drift import Correction, DriftLoop
 from gitops.engine.inventory import parent_key, set_id
 from gitops.engine.retry import delay_after
+from gitops.engine.states import Override, Response
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
 from gitops.model.health import Health, HealthWord, worst

@@ -10,7 +10,7 @@ import structlog
 
 from gitops.controller.app import Controller
 from gitops.controller.state import ApplicationState
-from gitops.engine.drift import Response
+from gitops.engine.states import Response
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError, ClusterError
 from gitops.model.health import HealthWord

@@ -16,6 +16,7 @@ import yaml
 
 from gitops.cli.main import main
 from gitops.config import read_application
+from gitops.engine.states import TRANSITIONS
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec
 from tests.scenarios.world import config_map
@@ -202,3 +203,8 @@ def missing_fields(kind, shown, place):
             for inner in dataclasses.fields(item) if dataclasses.is_dataclass(item) else ():
                 if not re.search(rf"\b{inner.name}\b", line):
                     yield ".".join((*here, inner.name))
+
+
+def test_the_page_of_states_tells_the_table_that_the_code_goes_by() -> None:
+    rows = re.findall(r"^\| (.+) \| (\w+) \|$", (ROOT / "docs" / "states.md").read_text(), re.M)
+    assert rows[: len(TRANSITIONS) + 1] == [("when", "then"), *((row.when, row.to.value) for row in TRANSITIONS)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.engine.drift import Response
+from gitops.engine.states import Response
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import PruneLimit
 from gitops.model.errors import ApiError

@@ -11,7 +11,8 @@ import pytest
 
 from gitops.controller.registry import Registration
 from gitops.crd import definition
-from gitops.engine.drift import FIGHT_COUNT, Response
+from gitops.engine.drift import LOOP_COUNT
+from gitops.engine.states import Response
 from gitops.model.application import SourceSpec, Window
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
@@ -213,7 +214,7 @@ def test_a_manager_that_keeps_writing_is_named_and_no_longer_fought(world):
     sha = world.commit(settings=config_map("settings", color="blue"))
     with Running(world, conflicts="force") as running:
         running.until_synced(sha)
-        for number in range(FIGHT_COUNT):
+        for number in range(LOOP_COUNT):
             world.edit("core/configmaps/settings", {"data": {"color": f"red-{number}"}}, manager="painter")
             running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"color": "blue"})
         running.until(lambda: running.tracked().drift.loops)

@@ -13,7 +13,7 @@ import pytest
 from gitops.adapters.repositories import GitRepositories
 from gitops.controller import cluster_worker, reconciler
 from gitops.controller.registry import Registration, account_required, local_refused
-from gitops.engine.drift import Response
+from gitops.engine.states import Response
 from gitops.model.application import Application, Backoff, Credentials, Retry, SourceSpec, SyncOptions
 from gitops.model.errors import ConfigError
 from gitops.model.result import Outcome

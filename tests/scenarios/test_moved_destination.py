@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gitops.controller.registry import Registration
-from gitops.engine.drift import Response
+from gitops.engine.states import Response
 from gitops.model.application import Retry
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running

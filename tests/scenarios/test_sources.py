@@ -7,7 +7,7 @@ import pytest
 
 from gitops.controller import reconciler
 from gitops.controller.registry import Registration
-from gitops.engine.drift import Response
+from gitops.engine.states import Response
 from gitops.model.application import Credentials, Retry, Window
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing

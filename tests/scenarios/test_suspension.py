@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from gitops.engine.drift import Response
+from gitops.engine.states import Response
 from gitops.model.operator_command import SUSPENDED
 from gitops.model.result import Outcome
 from gitops.sync.record_reader import stored_record

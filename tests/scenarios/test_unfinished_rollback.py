@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gitops.engine.drift import Response
+from gitops.engine.states import Response
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
 from tests.scenarios.test_rollback import DONE, by_hand

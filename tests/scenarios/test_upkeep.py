@@ -1,6 +1,6 @@
 """Hand edits while a sync waits for health: of what it has applied, or found as it should be, none stands."""
 
-from gitops.engine.drift import FIGHT_COUNT
+from gitops.engine.drift import LOOP_COUNT
 from tests.scenarios.running import Running
 from tests.scenarios.test_outage import slow
 from tests.scenarios.world import config_map, deployment
@@ -55,7 +55,7 @@ def test_a_manager_that_keeps_writing_during_a_rollout_is_no_longer_fought(world
         running.until_synced(sha)
         newer = world.commit(web=slow(20, image="nginx:1.27"))
         running.until(lambda: "1.27" in str(world.get("Deployment", "web", "apps")["spec"]))
-        for number in range(FIGHT_COUNT):
+        for number in range(LOOP_COUNT):
             world.edit("core/configmaps/settings", {"data": {"color": f"red-{number}"}}, manager="painter")
             running.until(lambda: data(world) == {"color": "blue"}, 2)
         running.until(lambda: running.tracked().drift.loops)

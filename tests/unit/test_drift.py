@@ -4,16 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.engine.drift import (
-    FIGHT_COUNT,
-    Correction,
-    Override,
-    Response,
-    corrections_in,
-    fights_in,
-    respond,
-    without_fights,
-)
+from gitops.engine.drift import LOOP_COUNT, Correction, corrections_in, drift_loops_in, without_drift_loops
+from gitops.engine.states import Override, Response, respond
 from gitops.manifests.key import ResourceKey
 from gitops.manifests.manifest import Origin
 from gitops.model.application import Application, SyncOptions
@@ -67,28 +59,28 @@ def test_a_sync_whose_end_was_never_seen_is_finished():
 
 
 def test_a_manager_that_keeps_writing_is_left_its_fields_of_that_object():
-    history = [Correction(KEY, "spec.replicas", "scaler", float(at)) for at in range(FIGHT_COUNT)]
-    assert fights_in(history[:-1], 10.0) == ()
-    (fight,) = fights_in(history, 10.0)
+    history = [Correction(KEY, "spec.replicas", "scaler", float(at)) for at in range(LOOP_COUNT)]
+    assert drift_loops_in(history[:-1], 10.0) == ()
+    (fight,) = drift_loops_in(history, 10.0)
     assert "scaler keeps changing spec.replicas of apps/Deployment" in str(fight)
-    assert fights_in(history, 10_000.0) == ()
-    (rule,) = without_fights(app(), [fight]).ignoreDifferences
+    assert drift_loops_in(history, 10_000.0) == ()
+    (rule,) = without_drift_loops(app(), [fight]).ignoreDifferences
     assert (rule.kind, rule.name, rule.managers) == ("Deployment", "api", ("scaler",))
 
 
 def test_edits_by_many_hands_are_no_fight():
-    history = [Correction(KEY, "spec.replicas", f"person-{at}", float(at)) for at in range(FIGHT_COUNT * 2)]
-    assert fights_in(history, 10.0) == ()
+    history = [Correction(KEY, "spec.replicas", f"person-{at}", float(at)) for at in range(LOOP_COUNT * 2)]
+    assert drift_loops_in(history, 10.0) == ()
 
 
 def test_a_fight_over_a_list_without_keys_is_one_whichever_item_is_written():
     owner = Manager("scaler", "Update", "")
     history = []
-    for at in range(FIGHT_COUNT):
+    for at in range(LOOP_COUNT):
         places = [FieldChange(f"spec.rules[{at + more}].host", "a", "b", owner) for more in range(2)]
         update = Update(KEY, {}, Origin("a.yaml", 1), tuple(places))
         found = corrections_in(replace(PLAN, steps=(Step(Phase.SYNC, 0, 0, (update,)),)), float(at))
         assert [(one.path, one.manager) for one in found] == [("spec.rules", "scaler")]
         history += found
-    assert len(fights_in(history[:-1], 10.0)) == 0
-    assert len(fights_in(history, 10.0)) == 1
+    assert len(drift_loops_in(history[:-1], 10.0)) == 0
+    assert len(drift_loops_in(history, 10.0)) == 1
