@@ -77,7 +77,7 @@ class Display:
                 self._health(told.key, told.health)
             case events.RollingBack():
                 self._say(f"[bold red]rolling back[/] to {_plain(short(told.revision))}: {_plain(told.reason)}")
-            case events.PlanMade() | events.Held():
+            case events.PlanMade() | events.Held() | events.Finished():
                 pass
 
     def _phase(self, told: events.StepStarted) -> str:

@@ -20,6 +20,7 @@ from gitops.controller.cluster_worker import ClusterWorker, Connect, Connected
 from gitops.controller.clusters import ClusterWorkers
 from gitops.controller.commands import OperatorCommands, command_result
 from gitops.controller.crd_source import CustomResources
+from gitops.controller.event_log import log_event
 from gitops.controller.metrics import PassMetrics
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
@@ -39,6 +40,7 @@ from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
 from gitops.ports import Clock, OperatorRequest, Repositories, Store
+from gitops.sync.event_bus import EventBus
 
 log = structlog.get_logger()
 _STORE_SECONDS = 1.0
@@ -88,6 +90,8 @@ class Controller:
         )
         self._ready = False
         self.tally = PassMetrics()
+        self.bus = EventBus()
+        self.bus.subscribe(log_event)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -296,6 +300,7 @@ class Controller:
             self._reason_to_stay,
             self.children,
             self.tally.noted,
+            self.bus,
         )
         return ClusterWorker(
             name,

@@ -41,6 +41,7 @@ from gitops.model.plan import ObstacleKind
 from gitops.model.result import Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
 from gitops.sync.context import PlannedSync, Render, Request, SyncContext, as_account
+from gitops.sync.event_bus import EventBus
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.planning import plan_sync
 from gitops.sync.reconcile import is_settled
@@ -74,6 +75,7 @@ class ReconcilerDeps:
     # The Applications that Applications hold, where the cluster does not know that kind itself.
     children: AppOfApps
     noted: Callable[[], None] = lambda: None
+    bus: EventBus = field(default_factory=EventBus)
     rendering: TenantLimiter = field(default_factory=lambda: TenantLimiter(_RENDERS_EACH))
 
 
@@ -167,6 +169,7 @@ def _begun(
         deps.store,
         deps.clock,
         deps.version,
+        emit=deps.bus.emitter(app.identity),
         asks_around=False,
         noted=deps.noted,
         waiting=waiting,

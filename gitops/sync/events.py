@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gitops.manifests.key import ResourceKey
 from gitops.model.health import Health
 from gitops.model.plan import Plan, Step
-from gitops.model.result import Changed, Failure, Hold
+from gitops.model.result import Changed, Failure, Hold, SyncResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +45,9 @@ class RollingBack:
     revision: str
 
 
-Event = PlanMade | Held | StepStarted | Wrote | Refused | HealthChanged | RollingBack
+@dataclass(frozen=True, slots=True)
+class Finished:
+    result: SyncResult
+
+
+Event = PlanMade | Held | StepStarted | Wrote | Refused | HealthChanged | RollingBack | Finished

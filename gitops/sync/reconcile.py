@@ -23,8 +23,14 @@ async def sync(request: Request, context: SyncContext) -> SyncResult:
 
 async def sync_planned(request: Request, context: SyncContext, planned: PlannedSync) -> SyncResult:
     """Do what was decided, and go back to the last healthy release when that fails."""
+    context.emit(events.PlanMade(planned.plan))
+    result = await _as_decided(request, context, planned)
+    context.emit(events.Finished(result))
+    return result
+
+
+async def _as_decided(request: Request, context: SyncContext, planned: PlannedSync) -> SyncResult:
     plan = planned.plan
-    context.emit(events.PlanMade(plan))
     journal = AuditTrail(request, context, planned.at.inventory)
     match planned.decision:
         case Hold() if _is_half_way_back(request, planned):

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from gitops import logs
 from gitops.controller.registry import Registration
+from gitops.model.result import Outcome
+from gitops.sync import events
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_clusters import to
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources
@@ -157,3 +159,18 @@ def test_what_a_library_logs_is_a_line_of_ours(lines):
         logging.basicConfig(handlers=before, force=True)
     (line,) = of(lines, "library.said")
     assert (line["log_level"], line["text"]) == ("warning", "Execution of job look skipped")
+
+
+def test_who_subscribes_hears_what_passes_do_and_of_which_application(world):
+    sha = world.commit(settings=config_map("settings"))
+    heard = []
+    with Running(world) as running:
+        running.call(lambda: running.controller.bus.subscribe(lambda *event: heard.append(event)))
+        running.until_synced(sha)
+        newer = world.commit(settings=config_map("settings", a="2"))
+        running.until_synced(newer)
+    kinds = [type(event) for application, event in heard if application == "gitops/app"]
+    assert len(kinds) == len(heard)
+    last = max(index for index, kind in enumerate(kinds) if kind is events.PlanMade)
+    assert kinds[last:] == [events.PlanMade, events.StepStarted, events.Wrote, events.Finished]
+    assert heard[-1][1].result.outcome is Outcome.SYNCED
