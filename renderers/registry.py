@@ -84,6 +84,11 @@ def _renderer(name: str) -> Renderer:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group="gitops.renderers", name=name):
-        plug_in: Renderer = entry.load()
+        try:
+            plug_in: Renderer = entry.load()
+        except Exception as exc:  # it is anybody's code
+            raise RenderError(f"renderer {name} ({entry.value}) cannot be loaded: {exc}") from exc
         return plug_in
-    raise RenderError(f"no renderer is called {name} (built in: auto, {', '.join(sorted(_BUILT_IN))})")
+    others = sorted(entry.name for entry in entry_points(group="gitops.renderers"))
+    known = f"built in: auto, {', '.join(sorted(_BUILT_IN))}; installed: {', '.join(others) or 'none'}"
+    raise RenderError(f"no renderer is called {name} ({known})")

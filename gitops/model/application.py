@@ -13,7 +13,6 @@ from gitops.model.patterns import PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE
 from gitops.model.source_name import without_userinfo
 
 GROUP, KIND = "gitops.dev", "Application"
-Renderer = Literal["auto", "plain", "kustomize", "template", "helm"]
 Drift = Literal["ignore", "report", "correct"]
 
 
@@ -98,7 +97,7 @@ class SourceSpec:
     repoURL: Annotated[str, REPOSITORY] = ""
     targetRevision: str = ""
     path: str = "."
-    renderer: Renderer = "auto"
+    renderer: Annotated[str, LABEL_NAME] = "auto"  # built in, or the name of a plug-in (renderers/registry.py)
     plain: PlainOptions = PlainOptions()
     kustomize: KustomizeOptions = KustomizeOptions()
     template: TemplateOptions = field(default_factory=TemplateOptions)

@@ -172,5 +172,11 @@ def test_who_subscribes_hears_what_passes_do_and_of_which_application(world):
     kinds = [type(event) for application, event in heard if application == "gitops/app"]
     assert len(kinds) == len(heard)
     last = max(index for index, kind in enumerate(kinds) if kind is events.PlanMade)
-    assert kinds[last:] == [events.PlanMade, events.StepStarted, events.Wrote, events.Finished]
+    assert kinds[last:] == [
+        events.PlanMade,
+        events.StepStarted,
+        events.Wrote,
+        events.HealthChanged,
+        events.Finished,
+    ]
     assert heard[-1][1].result.outcome is Outcome.SYNCED

@@ -61,8 +61,8 @@ def test_every_part_is_read(read):
             r"app\.yaml:7: spec\.windows\[0\]\.schedule: schedule '0 9 \* \* 8': bad day-of-week",
         ),
         (
-            HEAD.replace("path: apps", "renderer: jsonnet"),
-            r"app\.yaml:5: spec\.source\.renderer: expected one of auto, .*helm, got 'jsonnet'",
+            HEAD.replace("path: apps", "renderer: Json net"),
+            r"app\.yaml:5: spec\.source\.renderer: .*lower-case letters, digits and '-'",
         ),
         (HEAD + "  nonsense: 1\n", r"app\.yaml:7: spec\.nonsense: unknown field; known here: .*source"),
         (
