@@ -354,7 +354,7 @@ def test_a_cluster_that_is_reached_in_another_way_again_and_again_is_reached_in_
     sha = world.commit(settings=config_map("settings"))
     with Running(world) as running:
         running.until_synced(sha)
-        running.call(lambda: [running.controller.cluster_worker.reconnect("") for _ in range(3)])
+        running.call(lambda: [running.controller.workers.reconnect("") for _ in range(3)])
         running.until_synced(world.commit(settings=config_map("settings", a="2")))
 
 
@@ -425,9 +425,9 @@ def test_a_kind_that_cannot_be_listed_costs_no_look_after_look(world):
             lambda: running.tracked().source.observed_revision.sha != sha and running.tracked().schedule.task is None
         )
         time.sleep(1)
-        before = sum(running.controller.cluster_worker.request_counts()[""].values())
+        before = sum(running.controller.workers.request_counts()[""].values())
         time.sleep(3)
-        assert sum(running.controller.cluster_worker.request_counts()[""].values()) - before < 10
+        assert sum(running.controller.workers.request_counts()[""].values()) - before < 10
 
 
 @pytest.mark.parametrize(

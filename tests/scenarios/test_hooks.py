@@ -393,7 +393,7 @@ def test_a_hook_is_waited_for_though_the_sync_was_killed_while_it_ran(world, pol
                 raise Killed
 
         with contextlib.suppress(Killed):
-            await sync(Request(world.app, "ada"), replace(context, tell=tell))
+            await sync(Request(world.app, "ada"), replace(context, emit=tell))
 
     world._context(killed)
     assert world.get("ConfigMap", "web") is None

@@ -129,7 +129,7 @@ def test_a_base_in_another_repository_is_read_anew_when_somebody_asks_and_in_tim
         running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
         running.until(lambda: running.tracked().schedule.task is None)
         monkeypatch.setattr(render_cache, "_OTHERS_SECONDS", 0.0)
-        running.call(lambda: running.controller.render_cache.forget("gitops/app"))
+        running.call(lambda: running.controller.renders.forget("gitops/app"))
         for text in ("3", "4"):
             other.commit(**{"base/settings": config_map("settings", a=text)})
             world.edit("core/configmaps/settings", {"data": {"a": "by hand"}})
@@ -305,13 +305,13 @@ def test_a_pass_that_is_begun_again_waits_for_the_render_under_way(world):
         commit_slow(world, 1_500_000)
         running.until(lambda: running.tracked().schedule.task)
         for _ in range(8):
-            misses = running.controller.render_cache.misses
+            misses = running.controller.renders.misses
             running.call(lambda: running.tracked().schedule.task and running.tracked().schedule.task.cancel())
             running.call(lambda: running.controller.workers.put(running.tracked(), Priority.PERSON))
             running.until(lambda: running.tracked().schedule.task)
             time.sleep(0.2)
         render_cache = [thread for thread in threading.enumerate() if thread.name == "render"]
-        assert running.controller.render_cache.misses == misses
+        assert running.controller.renders.misses == misses
         assert 1 <= len(render_cache) <= 4
     for thread in render_cache:
         thread.join()

@@ -272,7 +272,7 @@ def test_only_the_named_object_is_touched(world):
 
 def test_no_wait_does_not_wait_and_records_no_release(world):
     world.commit(web=deployment(image="nginx:broken"))
-    assert world.sync(health_wait=False).outcome is Outcome.SYNCED
+    assert world.sync(wait=False).outcome is Outcome.SYNCED
     assert world.inventory().healthy is None
 
 
