@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import warm
+
 _numbers = itertools.count(1)
 
 
@@ -21,18 +23,14 @@ class Shell:
     namespace: str
     environment: dict[str, str]
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "gitops.cli", *arguments]
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def start(self, *arguments: str) -> "warm.Command | subprocess.Popen[str]":
+        return warm.start(arguments, self.folder, self.environment)
 
     def gitops(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         began = time.monotonic()
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=100)
+        done = warm.run(arguments, self.folder, self.environment)
         self.seconds = time.monotonic() - began
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        return done
 
     def kubectl(self, *arguments: str) -> str:
         command = ["kubectl", "--namespace", self.namespace, *arguments]
