@@ -7,7 +7,7 @@ import pytest
 
 from gitops import logs
 from gitops.sandbox.server import SandboxThread
-from tests.e2e import warm
+from tests import warm
 
 # Set up by the first line that is written, loggers would stay as they are for all tests of the process.
 logs._now.is_loaded = True

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import warm
+from tests import warm
 
 _numbers = itertools.count(1)
 

@@ -1,6 +1,7 @@
 """A cluster, a Git repository and a store: where the stories happen. Everything is real; the cluster is embedded."""
 
 import asyncio
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec, SyncOptions
 from gitops.model.audit import check_chain
 from gitops.model.errors import ApiError, ClusterError
+from tests import warm
 
 
 class Killed(BaseException):
@@ -158,6 +160,11 @@ class World:
                 await cluster.close()
 
         return asyncio.run(run())
+
+    def gitops(self, *words: str, **places: str) -> "subprocess.CompletedProcess[str]":
+        """A command that a person types here; `places` are variables of the environment."""
+        ours = {"KUBECONFIG": str(self.kubeconfig), "GITOPS_STATE": str(self.state)}
+        return warm.run(words, self.folder, {**os.environ, **ours, **places})
 
     # ── the cluster, as somebody else ────────────────────────────────────────────────────────────────────────────
 

@@ -23,7 +23,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[1]
 _MOST_BYTES = 1024 * 1024
 _IS_POSSIBLE = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
 
@@ -85,7 +85,7 @@ class Command:
         self._found: dict[str, str | None] = {}
         self._readers: list[threading.Thread] = []
         ours, theirs = os.pipe()
-        self._report = open(ours, "rb", buffering=0)
+        self._report = os.fdopen(ours, "rb", buffering=0)
         with contextlib.ExitStack() as given:
             given.callback(os.close, theirs)
             self.stdout, out = _stream(stdout, 1, given)
@@ -164,7 +164,7 @@ def _stream(wanted: int | None, inherited: int, given: contextlib.ExitStack):
     if wanted == subprocess.PIPE:
         ours, theirs = os.pipe()
         given.callback(os.close, theirs)
-        return open(ours, encoding="utf-8"), theirs
+        return os.fdopen(ours, encoding="utf-8"), theirs
     if wanted == subprocess.DEVNULL:
         theirs = os.open(os.devnull, os.O_WRONLY)
         given.callback(os.close, theirs)
@@ -183,7 +183,7 @@ class _Helper:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         # With a module for its main program, Click would call that `python -m ...`.
-        program = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from tests.e2e.warm import serve; serve()"
+        program = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from tests.warm import serve; serve()"
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", program, str(theirs.fileno())],
