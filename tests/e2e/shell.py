@@ -41,8 +41,9 @@ class Shell:
         return done.stdout
 
     def git(self, *arguments: str) -> str:
-        identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
-        command = ["git", *identity, *arguments]
+        options = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
+        options += ["-c", "maintenance.auto=false"]
+        command = ["git", *options, *arguments]
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
     def write(self, name: str, text: str) -> None:

@@ -67,7 +67,7 @@ class World:
         return self._git("rev-parse", "HEAD").strip()
 
     def _git(self, *arguments: str, cwd: Path | None = None) -> str:
-        command = ["git", *arguments]
+        command = ["git", "-c", "maintenance.auto=false", *arguments]
         return subprocess.run(command, cwd=cwd or self.repository, check=True, capture_output=True, text=True).stdout
 
     # ── passes ───────────────────────────────────────────────────────────────────────────────────────────────────
