@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import warm
+from tests.scenarios.world import forget
 
 _numbers = itertools.count(1)
 
@@ -66,4 +67,6 @@ def shell(sandbox, tmp_path):
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "GITOPS_STATE": str(tmp_path / "state"),
     }
-    return Shell(folder, f"e2e-{os.getpid()}-{next(_numbers)}", environment)
+    made = Shell(folder, f"e2e-{os.getpid()}-{next(_numbers)}", environment)
+    yield made
+    forget(sandbox, made.namespace)

@@ -1,6 +1,7 @@
 """A cluster, a Git repository and a store: where the stories happen. Everything is real; the cluster is embedded."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 from dataclasses import replace
@@ -198,6 +199,24 @@ class World:
         root = "/api/v1" if group == "core" else f"/apis/{group}/v1"
         url = f"{root}/namespaces/{self.namespace}/{rest}"
         return self.request("PATCH", url, change, manager, "application/merge-patch+json")
+
+
+def forget(sandbox, namespace: str) -> None:
+    """Take a story's namespace, and those that it named after it, out of the cluster at once.
+
+    Everybody after it would read what it left there: whoever looks for an inventory reads them all.
+    """
+    storage = sandbox.sandbox.cluster.storage
+
+    def remove() -> None:
+        for resource, stored in list(storage.everything()):
+            place, name = stored.body["metadata"].get("namespace", ""), stored.body["metadata"]["name"]
+            within = name if resource == ("", "namespaces") else place
+            if within == namespace or within.startswith(f"{namespace}-"):
+                with contextlib.suppress(KeyError):
+                    storage.delete(resource, place, name)
+
+    sandbox._on_loop(remove)
 
 
 def custom_kind(world, kind: str, schema: dict[str, object]):

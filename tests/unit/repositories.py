@@ -36,9 +36,8 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         """Run git here; its output without the last newline."""
-        done = subprocess.run(
-            ["git", "-c", "maintenance.auto=false", *arguments], cwd=self.path, env=_ENVIRONMENT, check=True, capture_output=True, text=True
-        )
+        command = ["git", "-c", "maintenance.auto=false", *arguments]
+        done = subprocess.run(command, cwd=self.path, env=_ENVIRONMENT, check=True, capture_output=True, text=True)
         return done.stdout.rstrip("\n")
 
     def commit(self, files: Mapping[str, str], message: str = "Change") -> "Repository":
