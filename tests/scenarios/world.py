@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import os
+import re
 import subprocess
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import orjson
@@ -26,6 +28,7 @@ from gitops.model.application import Application, Destination, SourceSpec, SyncO
 from gitops.model.audit import check_chain
 from gitops.model.errors import ApiError, ClusterError
 from tests import warm
+from tests.scenarios.onlooker import Onlooker
 
 
 class Killed(BaseException):
@@ -117,11 +120,11 @@ class World:
         return replace(self.app, sync=replace(self.app.sync, **options))
 
     def inventory(self, name: str = "app"):
-        async def look(outside):
-            (found,) = await find_applications(outside.cluster, name, self.namespace)
+        async def look(cluster):
+            (found,) = await find_applications(cluster, name, self.namespace)
             return found
 
-        return self._outside(look)
+        return _onlooker().see(self.kubeconfig, look)
 
     def check_audit(self) -> list:
         """The audit entries, after checking the chain and its anchor."""
@@ -172,26 +175,23 @@ class World:
     def request(self, method: str, path: str, body=None, manager: str = "", kind: str = "application/json", **query):
         """A request of another client; the answer's body. `manager` is its field manager."""
 
-        async def ask():
+        parameters = {**query, **({"fieldManager": manager} if manager else {})}
+
+        async def ask(cluster):
+            return await cluster.http.request(method, path, query=parameters, body=body, content_type=kind)
+
+        async def ask_once():
             cluster = KubernetesCluster(connect(str(self.kubeconfig)))
-            parameters = {**query, **({"fieldManager": manager} if manager else {})}
             try:
-                return await cluster.http.request(method, path, query=parameters, body=body, content_type=kind)
+                return await ask(cluster)
             finally:
                 await cluster.close()
 
-        return asyncio.run(ask())
+        return _onlooker().see(self.kubeconfig, ask) if method == "GET" else asyncio.run(ask_once())
 
     def get(self, kind: str, name: str, group: str = "", namespace: str | None = None):
-        async def look():
-            cluster = KubernetesCluster(connect(str(self.kubeconfig)))
-            try:
-                space = self.namespace if namespace is None else namespace
-                return await cluster.get(ResourceKey(group, kind, space, name))
-            finally:
-                await cluster.close()
-
-        return asyncio.run(look())
+        space = self.namespace if namespace is None else namespace
+        return _onlooker().get(self.kubeconfig, ResourceKey(group, kind, space, name))
 
     def edit(self, path: str, change, manager: str = "kubectl-edit"):
         """A JSON merge patch by hand, below the namespace."""
@@ -201,18 +201,21 @@ class World:
         return self.request("PATCH", url, change, manager, "application/merge-patch+json")
 
 
+_onlooker = cache(Onlooker)
+
+
 def forget(sandbox, namespace: str) -> None:
-    """Take a story's namespace, and those that it named after it, out of the cluster at once.
+    """Take a story's namespace and all that bears its name out of the cluster, at once.
 
     Everybody after it would read what it left there: whoever looks for an inventory reads them all.
     """
     storage = sandbox.sandbox.cluster.storage
+    named = re.compile(rf"\b{re.escape(namespace)}\b")
 
     def remove() -> None:
         for resource, stored in list(storage.everything()):
             place, name = stored.body["metadata"].get("namespace", ""), stored.body["metadata"]["name"]
-            within = name if resource == ("", "namespaces") else place
-            if within == namespace or within.startswith(f"{namespace}-"):
+            if named.search(f"{place}/{name}"):
                 with contextlib.suppress(KeyError):
                     storage.delete(resource, place, name)
 
