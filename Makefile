@@ -1,6 +1,9 @@
 # Every target sets up what it needs in .venv by itself; only Python 3.11+, git and make are taken for granted.
 PYTHON ?= python3
 BIN := .venv/bin
+# With bytecode kept, also where the environment is against it: else each worker rewrites all tests' asserts anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
+READY := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q gitops renderers policies
 
 .PHONY: setup demo test check format crd bench soak faults lock clean
 
@@ -19,18 +22,20 @@ demo: setup
 	$(BIN)/gitops demo
 
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not soak"
+	@$(READY)
+	$(PYTEST) -n 4 --dist worksteal -m "not soak"
 
 soak: setup
-	$(BIN)/python -m pytest -n 2 -m soak
-	@if [ -z "$$SOAK_SHARE" ]; then FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -n 2 --timeout 0 -m "not soak" tests/hostile/test_fuzz.py; fi
+	@$(READY)
+	$(PYTEST) -n 2 -m soak
+	@if [ -z "$$SOAK_SHARE" ]; then FUZZ_EXAMPLES=20000 $(PYTEST) -n 2 --timeout 0 -m "not soak" tests/hostile/test_fuzz.py; fi
 	@if [ -z "$$SOAK_SHARE" ]; then $(MAKE) faults; fi
 
 # The tests of the embedded cluster itself, of the controller and of outages bring their faults with them.
 UNDER_FAULTS := $(filter-out $(addprefix tests/scenarios/test_,sandbox% controller% outage% sources% telling% upkeep%),$(wildcard tests/scenarios/test_*.py))
 
 faults: setup
-	SANDBOX_FAULTS='error=429:10%,500:5%,reset:5%' $(BIN)/python -m pytest -n 2 -m "not soak" $(UNDER_FAULTS)
+	SANDBOX_FAULTS='error=429:10%,500:5%,reset:5%' $(PYTEST) -n 2 -m "not soak" $(UNDER_FAULTS)
 
 check: setup
 	$(BIN)/ruff format --check .

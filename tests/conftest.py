@@ -7,9 +7,16 @@ import pytest
 
 from gitops import logs
 from gitops.sandbox.server import SandboxThread
+from tests import warm
 
 # Set up by the first line that is written, loggers would stay as they are for all tests of the process.
 logs._now.is_loaded = True
+# Repositories are made without the twenty files of example hooks that nobody reads.
+os.environ["GIT_TEMPLATE_DIR"] = ""
+
+
+def pytest_unconfigure():
+    warm.end()
 
 
 @pytest.fixture(scope="session")

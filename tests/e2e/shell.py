@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+from tests.scenarios.world import forget
+
 _numbers = itertools.count(1)
 
 
@@ -21,18 +24,14 @@ class Shell:
     namespace: str
     environment: dict[str, str]
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "gitops.cli", *arguments]
-        return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def start(self, *arguments: str) -> "warm.Command | subprocess.Popen[str]":
+        return warm.start(arguments, self.folder, self.environment)
 
     def gitops(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         began = time.monotonic()
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=100)
+        done = warm.run(arguments, self.folder, self.environment)
         self.seconds = time.monotonic() - began
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        return done
 
     def kubectl(self, *arguments: str) -> str:
         command = ["kubectl", "--namespace", self.namespace, *arguments]
@@ -43,8 +42,9 @@ class Shell:
         return done.stdout
 
     def git(self, *arguments: str) -> str:
-        identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
-        command = ["git", *identity, *arguments]
+        options = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
+        options += ["-c", "maintenance.auto=false"]
+        command = ["git", *options, *arguments]
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
     def write(self, name: str, text: str) -> None:
@@ -67,4 +67,6 @@ def shell(sandbox, tmp_path):
         "KUBECONFIG": str(tmp_path / "kubeconfig"),
         "GITOPS_STATE": str(tmp_path / "state"),
     }
-    return Shell(folder, f"e2e-{os.getpid()}-{next(_numbers)}", environment)
+    made = Shell(folder, f"e2e-{os.getpid()}-{next(_numbers)}", environment)
+    yield made
+    forget(sandbox, made.namespace)

@@ -1,16 +1,17 @@
 """What runs us in a cluster: our own renderer, policies and syncs on our own manifests, and what rights they give."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from gitops.manifests.yaml import load_all
 from gitops.sandbox.cluster import User
+from tests import warm
 from tests.e2e.shell import Shell
 from tests.scenarios.api import MERGE, Api
 
@@ -63,8 +64,7 @@ def user(cluster, shell, tmp_path):
 
 
 def gitops(*arguments):
-    command = [sys.executable, "-m", "gitops.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return warm.run([*map(str, arguments)], Path.cwd(), os.environ)
 
 
 def objects(overlay):

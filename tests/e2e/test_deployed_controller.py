@@ -6,10 +6,10 @@ import signal
 import socket
 import time
 import urllib.request
-from dataclasses import replace
 
 import pytest
 
+from tests import warm
 from tests.e2e.recording import Recorder
 from tests.e2e.test_deploy import TOKENS, install, of_kind
 from tests.e2e.test_deploy import kustomization as kustomization
@@ -52,8 +52,8 @@ def controller(recorder, shell, tmp_path):
         arguments = [argument.replace("/etc/gitops/applications", str(folder)) for argument in written]
         # What a pod finds out by itself.
         inside = ["--namespace", "gitops", "--leases", "--listen", f"127.0.0.1:{port}", "--local-repositories"]
-        there = replace(shell, environment={**shell.environment, "KUBECONFIG": str(path)})
-        process = there.start(*arguments, *inside)
+        environment = {**shell.environment, "KUBECONFIG": str(path)}
+        process = warm.start_afresh([*arguments, *inside], shell.folder, environment)
         started.append(process)
         return process, port
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from gitops import logs
 from tests.hostile.proxy import Proxy
-from tests.scenarios.world import World
+from tests.scenarios.world import World, forget
 
 _numbers = itertools.count(1)
 
@@ -20,8 +20,10 @@ def proxy(sandbox):
 
 
 @pytest.fixture
-def world(proxy, tmp_path):
-    return World(tmp_path, proxy.kubeconfig(), f"hostile-{next(_numbers)}")
+def world(proxy, sandbox, tmp_path):
+    made = World(tmp_path, proxy.kubeconfig(), f"hostile-{next(_numbers)}")
+    yield made
+    forget(sandbox, made.namespace)
 
 
 @pytest.fixture

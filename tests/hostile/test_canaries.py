@@ -174,7 +174,10 @@ def test_no_controller_lets_a_secret_out(sandbox, tmp_path, whole_log):
         registry.register(Numbers(running.controller))
         outputs["metrics"] = running.call(lambda: generate_latest(registry)).decode()
         outputs["fleet"] = str(
-            [(item.problem, item.last.message, item.last.error, item.source.look_error) for item in running.controller.index]
+            [
+                (item.problem, item.last.message, item.last.error, item.source.look_error)
+                for item in running.controller.index
+            ]
         )
         outputs["poller"] = str([known.error for known in running.controller.poller._known.values()])
     outputs["log"] = repr(whole_log)

@@ -7,14 +7,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from gitops import logs
-from tests.scenarios.world import World
+from tests.scenarios.world import World, forget
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture
 def world(sandbox, tmp_path):
-    return World(tmp_path, sandbox.kubeconfig(), f"story-{next(_numbers)}")
+    made = World(tmp_path, sandbox.kubeconfig(), f"story-{next(_numbers)}")
+    yield made
+    forget(sandbox, made.namespace)
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import itertools
 import json
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 from gitops.model.application import PlainOptions, TemplateOptions
 from gitops.model.result import Outcome
+from tests import warm
 from tests.scenarios.running import Running
 from tests.scenarios.world import config_map, deployment
 
@@ -21,10 +20,7 @@ def elsewhere(world, *words, folder=None):
     """`gitops` on a machine that was never used before; (exit code, stdout, stderr)."""
     new = world.folder / f"runner-{next(_numbers)}"
     places = {"KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(new), "XDG_CACHE_HOME": str(new / "cache")}
-    command = [sys.executable, "-m", "gitops.cli", *words]
-    done = subprocess.run(
-        command, env={**os.environ, **places}, cwd=folder or world.folder, capture_output=True, text=True, check=False
-    )
+    done = warm.run(words, folder or world.folder, {**os.environ, **places})
     return done.returncode, done.stdout, done.stderr
 
 
@@ -76,9 +72,7 @@ def test_the_cluster_remembers_the_last_ten_and_the_store_all(world):
         world.commit(web=config_map("web", a=str(number)))
         world.sync()
     assert [one.number for one in world.inventory().releases] == list(range(12, 2, -1))
-    environment = {**os.environ, "KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(world.state)}
-    command = [sys.executable, "-m", "gitops.cli", "history", "app", "-n", world.namespace, "-o", "json"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = world.gitops("history", "app", "-n", world.namespace, "-o", "json")
     assert [one["number"] for one in json.loads(done.stdout)] == list(range(12, 0, -1))
 
 
@@ -166,9 +160,7 @@ def test_a_rollback_names_the_commit_that_it_goes_back_to(world):
     world.sync()
     world.commit(web=config_map("web", a="3"))
     world.sync()
-    places = {**os.environ, "KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(world.state)}
-    command = [sys.executable, "-m", "gitops.cli", "rollback", "app", "-n", world.namespace]
-    assert subprocess.run(command, env=places, capture_output=True, check=False).returncode == DONE
+    assert world.gitops("rollback", "app", "-n", world.namespace).returncode == DONE
     assert world.inventory().healthy.revision == again
     assert world.check_audit()[-1].revision == again
 
@@ -194,7 +186,5 @@ def test_what_failed_here_long_ago_does_not_count_after_others_have_synced(world
     for number in "34":
         world.commit(bad=None if number == "3" else config_map("bad"), web=config_map("web", a=number))
         assert world.sync().outcome is Outcome.SYNCED
-    places = {**os.environ, "KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(ours)}
-    command = [sys.executable, "-m", "gitops.cli", "rollback", "app", "-n", world.namespace]
-    assert subprocess.run(command, env=places, capture_output=True, check=False).returncode == DONE
+    assert world.gitops("rollback", "app", "-n", world.namespace, GITOPS_STATE=str(ours)).returncode == DONE
     assert live(world) == "3"

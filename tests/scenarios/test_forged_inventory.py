@@ -1,9 +1,6 @@
 """Whoever may edit ConfigMaps in one namespace may write anything into an inventory: what that gets them."""
 
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -202,7 +199,5 @@ def test_a_namesake_in_another_namespace_keeps_no_dependent_waiting(world, victi
     world.request("POST", path, {**body, "metadata": name}, "kubectl-create")
     world.commit(**{"tenant/own": config_map("own", a="2")})
     assert world.sync(replace(tenant, dependsOn=(victim.identity,))).outcome is Outcome.SYNCED
-    environment = {**os.environ, "KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(world.state)}
-    command = [sys.executable, "-m", "gitops.cli", "drift", victim.identity]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=world.folder)
+    done = world.gitops("drift", victim.identity)
     assert done.returncode == DONE, done.stderr

@@ -6,14 +6,16 @@ import pytest
 
 from gitops.model.application import IgnoreRule
 from gitops.model.result import Outcome
-from tests.scenarios.world import World, config_map, deployment
+from tests.scenarios.world import World, config_map, deployment, forget
 
 REPLICAS = IgnoreRule(kind="Deployment", jsonPointers=("/spec/replicas",))
 
 
 @pytest.fixture
 def world(sandbox, tmp_path, request):
-    return World(tmp_path, sandbox.kubeconfig(), f"ignored-{abs(hash(request.node.name)) % 10**8}")
+    made = World(tmp_path, sandbox.kubeconfig(), f"ignored-{abs(hash(request.node.name)) % 10**8}")
+    yield made
+    forget(sandbox, made.namespace)
 
 
 def ignoring(world, *rules, **sync):

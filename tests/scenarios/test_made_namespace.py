@@ -1,9 +1,6 @@
 """A namespace that a sync makes, because its objects go there, is told like everything else that it does."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 from gitops.model.application import Destination
@@ -12,20 +9,14 @@ from gitops.sync import events
 from tests.scenarios.world import config_map
 
 
-def gitops(world, *words):
-    places = {"KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(world.state)}
-    command = [sys.executable, "-m", "gitops.cli", *words]
-    return subprocess.run(command, env={**os.environ, **places}, capture_output=True, text=True, check=False)
-
-
 def test_a_namespace_that_would_be_made_is_in_the_diff(world):
     world.commit(web=config_map("web"))
     named = [str(world.repository), "--name", "app", "--namespace", world.namespace]
-    shown = gitops(world, "diff", *named)
+    shown = world.gitops("diff", *named)
     assert shown.returncode == 1
     assert f"+ create Namespace {world.namespace}" in shown.stdout
     assert "2 to create" in shown.stderr
-    assert json.loads(gitops(world, "diff", *named, "-o", "json").stdout)["makes"] == [f"Namespace {world.namespace}"]
+    assert json.loads(world.gitops("diff", *named, "-o", "json").stdout)["makes"] == [f"Namespace {world.namespace}"]
     assert world.get("Namespace", world.namespace, namespace="") is None
 
 

@@ -11,14 +11,16 @@ from gitops.engine import desired
 from gitops.model.application import IgnoreRule
 from gitops.model.result import Outcome
 from tests.scenarios.test_rollback import DONE, by_hand
-from tests.scenarios.world import World, config_map, deployment, refused
+from tests.scenarios.world import World, config_map, deployment, forget, refused
 
 REPLICAS = IgnoreRule(kind="Deployment", jsonPointers=("/spec/replicas",))
 
 
 @pytest.fixture
 def world(sandbox, tmp_path, request):
-    return World(tmp_path, sandbox.kubeconfig(), f"meanwhile-{abs(hash(request.node.name)) % 10**8}")
+    made = World(tmp_path, sandbox.kubeconfig(), f"meanwhile-{abs(hash(request.node.name)) % 10**8}")
+    yield made
+    forget(sandbox, made.namespace)
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ import base64
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -21,7 +19,7 @@ from gitops.manifests.yaml_write import write_manifests
 from gitops.model.audit import check_chain
 from gitops.server.metrics import Numbers
 from gitops.sync.inventories import find_applications
-from tests import postgresql
+from tests import postgresql, warm
 from tests.scenarios.running import Running
 from tests.scenarios.world import World, config_map
 from tests.soak import SHARE
@@ -83,10 +81,10 @@ class Replicas:
             "GITOPS_STORE": self.url,
             "GITOPS_KEY": KEY,
         }
-        command = [sys.executable, "-m", "gitops.cli", "run", "-f", str(self.folder / "apps.yaml")]
+        command = ["run", "-f", str(self.folder / "apps.yaml")]
         options = ["--leases", "--namespace", self.world.namespace, "--no-applications", "--local-repositories"]
         with (self.folder / f"log-{self.count}").open("w") as log:
-            self.running.append(subprocess.Popen([*command, *options], env=environment, stderr=log))
+            self.running.append(warm.start([*command, *options], self.folder, environment, None, log))
 
     def kill(self, process, how=signal.SIGKILL):
         self.running.remove(process)

@@ -1,8 +1,5 @@
 """The way back, by itself and by hand: under the Application's own rules, and over recreated objects."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -16,9 +13,7 @@ HELD, DONE = 3, 0
 
 def by_hand(world, *options):
     """`gitops rollback` as a person calls it, who has no Application at hand; its exit code and what it says."""
-    command = [sys.executable, "-m", "gitops.cli", "rollback", "app", "-n", world.namespace, *options]
-    places = {"KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(world.state)}
-    done = subprocess.run(command, env={**os.environ, **places}, capture_output=True, text=True, check=False)
+    done = world.gitops("rollback", "app", "-n", world.namespace, *options)
     return done.returncode, done.stdout + done.stderr
 
 

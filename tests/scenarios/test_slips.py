@@ -13,12 +13,14 @@ from gitops.sandbox.cluster import User
 from gitops.sync.inventories import find_applications
 from gitops.sync.standing import standing_of
 from tests.scenarios.test_controller_errors import as_user
-from tests.scenarios.world import World, config_map, deployment
+from tests.scenarios.world import World, config_map, deployment, forget
 
 
 @pytest.fixture
 def world(sandbox, tmp_path, request):
-    return World(tmp_path, sandbox.kubeconfig(), f"slips-{abs(hash(request.node.name)) % 10**8}")
+    made = World(tmp_path, sandbox.kubeconfig(), f"slips-{abs(hash(request.node.name)) % 10**8}")
+    yield made
+    forget(sandbox, made.namespace)
 
 
 def annotated(name, **annotations):

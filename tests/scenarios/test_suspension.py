@@ -1,8 +1,5 @@
 """A suspended Application is left as it is, whatever is under way or comes, until it is resumed."""
 
-import os
-import subprocess
-import sys
 import time
 
 from gitops.engine.states import Response
@@ -126,9 +123,7 @@ def test_a_suspension_stays_as_long_as_the_objects_do_though_the_application_is_
         running.until_synced(good)
         suspend(running)
         running.until(lambda: running.controller.commands.is_suspended(APP))
-    command = [sys.executable, "-m", "gitops.cli", "delete", "app", "-n", world.namespace, "--keep"]
-    places = {"KUBECONFIG": str(world.kubeconfig), "GITOPS_STATE": str(world.state)}
-    subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True)
+    world.gitops("delete", "app", "-n", world.namespace, "--keep").check_returncode()
     world.commit(settings=config_map("settings", a="2"))
     with Running(world) as running:
         running.until(lambda: running.tracked().last.response is Response.SUSPENDED)

@@ -1,8 +1,12 @@
 """A cluster, a Git repository and a store: where the stories happen. Everything is real; the cluster is embedded."""
 
 import asyncio
+import contextlib
+import os
+import re
 import subprocess
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import orjson
@@ -23,6 +27,8 @@ from gitops.sync.context import Request, SyncContext
 from gitops.sync.inventories import find_applications
 from gitops.sync.planning import plan_sync
 from gitops.sync.reconcile import sync
+from tests import warm
+from tests.scenarios.onlooker import Onlooker
 
 
 class Killed(BaseException):
@@ -65,7 +71,7 @@ class World:
         return self._git("rev-parse", "HEAD").strip()
 
     def _git(self, *arguments: str, cwd: Path | None = None) -> str:
-        command = ["git", *arguments]
+        command = ["git", "-c", "maintenance.auto=false", *arguments]
         return subprocess.run(command, cwd=cwd or self.repository, check=True, capture_output=True, text=True).stdout
 
     # ── passes ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,11 +120,11 @@ class World:
         return replace(self.app, sync=replace(self.app.sync, **options))
 
     def inventory(self, name: str = "app"):
-        async def look(context):
-            (found,) = await find_applications(context.cluster, name, self.namespace)
+        async def look(cluster):
+            (found,) = await find_applications(cluster, name, self.namespace)
             return found
 
-        return self._context(look)
+        return _onlooker().see(self.kubeconfig, look)
 
     def check_audit(self) -> list:
         """The audit entries, after checking the chain and its anchor."""
@@ -159,31 +165,33 @@ class World:
 
         return asyncio.run(run())
 
+    def gitops(self, *words: str, **places: str) -> "subprocess.CompletedProcess[str]":
+        """A command that a person types here; `places` are variables of the environment."""
+        ours = {"KUBECONFIG": str(self.kubeconfig), "GITOPS_STATE": str(self.state)}
+        return warm.run(words, self.folder, {**os.environ, **ours, **places})
+
     # ── the cluster, as somebody else ────────────────────────────────────────────────────────────────────────────
 
     def request(self, method: str, path: str, body=None, manager: str = "", kind: str = "application/json", **query):
         """A request of another client; the answer's body. `manager` is its field manager."""
 
-        async def ask():
+        parameters = {**query, **({"fieldManager": manager} if manager else {})}
+
+        async def ask(cluster):
+            return await cluster.http.request(method, path, query=parameters, body=body, content_type=kind)
+
+        async def ask_once():
             cluster = KubernetesCluster(connect(str(self.kubeconfig)))
-            parameters = {**query, **({"fieldManager": manager} if manager else {})}
             try:
-                return await cluster.http.request(method, path, query=parameters, body=body, content_type=kind)
+                return await ask(cluster)
             finally:
                 await cluster.close()
 
-        return asyncio.run(ask())
+        return _onlooker().see(self.kubeconfig, ask) if method == "GET" else asyncio.run(ask_once())
 
     def get(self, kind: str, name: str, group: str = "", namespace: str | None = None):
-        async def look():
-            cluster = KubernetesCluster(connect(str(self.kubeconfig)))
-            try:
-                space = self.namespace if namespace is None else namespace
-                return await cluster.get(ResourceKey(group, kind, space, name))
-            finally:
-                await cluster.close()
-
-        return asyncio.run(look())
+        space = self.namespace if namespace is None else namespace
+        return _onlooker().get(self.kubeconfig, ResourceKey(group, kind, space, name))
 
     def edit(self, path: str, change, manager: str = "kubectl-edit"):
         """A JSON merge patch by hand, below the namespace."""
@@ -191,6 +199,27 @@ class World:
         root = "/api/v1" if group == "core" else f"/apis/{group}/v1"
         url = f"{root}/namespaces/{self.namespace}/{rest}"
         return self.request("PATCH", url, change, manager, "application/merge-patch+json")
+
+
+_onlooker = cache(Onlooker)
+
+
+def forget(sandbox, namespace: str) -> None:
+    """Take a story's namespace and all that bears its name out of the cluster, at once.
+
+    Everybody after it would read what it left there: whoever looks for an inventory reads them all.
+    """
+    storage = sandbox.sandbox.cluster.storage
+    named = re.compile(rf"\b{re.escape(namespace)}\b")
+
+    def remove() -> None:
+        for resource, stored in list(storage.everything()):
+            place, name = stored.body["metadata"].get("namespace", ""), stored.body["metadata"]["name"]
+            if named.search(f"{place}/{name}"):
+                with contextlib.suppress(KeyError):
+                    storage.delete(resource, place, name)
+
+    sandbox._on_loop(remove)
 
 
 def custom_kind(world, kind: str, schema: dict[str, object]):

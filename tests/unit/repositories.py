@@ -10,6 +10,7 @@ _ENVIRONMENT = {
     "HOME": "/nonexistent",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TEMPLATE_DIR": "",
     "GIT_AUTHOR_NAME": "Ada",
     "GIT_AUTHOR_EMAIL": "ada@example.com",
     "GIT_COMMITTER_NAME": "Ada",
@@ -35,9 +36,8 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         """Run git here; its output without the last newline."""
-        done = subprocess.run(
-            ["git", *arguments], cwd=self.path, env=_ENVIRONMENT, check=True, capture_output=True, text=True
-        )
+        command = ["git", "-c", "maintenance.auto=false", *arguments]
+        done = subprocess.run(command, cwd=self.path, env=_ENVIRONMENT, check=True, capture_output=True, text=True)
         return done.stdout.rstrip("\n")
 
     def commit(self, files: Mapping[str, str], message: str = "Change") -> "Repository":
