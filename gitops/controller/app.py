@@ -278,7 +278,7 @@ class Controller:
             return None
         return record_of(state, is_resource=entry.key is not None, suspended=self.commands.is_suspended(identity))
 
-    # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── clusters ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _connected(self, name: str) -> Connected:
         return await self._connect(

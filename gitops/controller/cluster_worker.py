@@ -148,7 +148,7 @@ class ClusterWorker:
     def _plan_next(self, state: ApplicationState, again: float | None) -> None:
         if self._index.get(state.identity) is not state or state.cluster != self.name:
             return
-        deleted = any(not fight.manager for fight in state.drift.loops)
+        deleted = any(not loop.manager for loop in state.drift.loops)
         state.schedule.not_before = self.deps.clock.monotonic() + _DELETED_SECONDS if deleted else 0.0
         if again is not None and (state.schedule.failures or state.schedule.misses):
             state.schedule.not_before = self.deps.clock.monotonic() + again

@@ -1,4 +1,4 @@
-"""The lanes of all clusters: each is opened when an Application first needs it, and anew when its cluster moves.
+"""The workers of all clusters: each is started when an Application first needs it, and anew when its cluster moves.
 
 Getting at a cluster may take long (a credential plug-in is asked) or fail: then its own Applications wait, no others.
 """
@@ -20,7 +20,7 @@ _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
 
 
 class ClusterWorkers:
-    """`connect` gets at a cluster by its name, `lane_of` makes its lane, `unknown` hears why one cannot be had.
+    """`connect` gets at a cluster by its name, `worker_of` makes its worker, `unknown` hears why one cannot be had.
 
     `refused` says why an Application may not go to the cluster that it names, "" where it may.
     """
@@ -32,7 +32,7 @@ class ClusterWorkers:
         parts: TaskSupervisor,
         *,
         connect: Callable[[str], Awaitable[Connected]],
-        lane_of: Callable[[str, Connected], ClusterWorker],
+        worker_of: Callable[[str, Connected], ClusterWorker],
         unknown: Callable[[ApplicationState, str], None],
         refused: Callable[[ApplicationState], str],
     ) -> None:
@@ -40,7 +40,7 @@ class ClusterWorkers:
         self._clock = clock
         self._parts = parts
         self._connect = connect
-        self._lane_of = lane_of
+        self._worker_of = worker_of
         self._unknown = unknown
         self._refused = refused
         self._open: dict[str, tuple[ClusterWorker, Connected, asyncio.Future[None]]] = {}
@@ -51,7 +51,7 @@ class ClusterWorkers:
         return (worker for worker, _, _ in self._open.values())
 
     def get(self, name: str) -> ClusterWorker | None:
-        """The lane of a cluster, if it is open."""
+        """The worker of a cluster, if it has one."""
         found = self._open.get(name)
         return None if found is None else found[0]
 
@@ -103,8 +103,8 @@ class ClusterWorkers:
                     await self._clock.sleep(pause)
                     pause = min(pause * 2, _LONGEST_SECONDS)
                     continue
-                worker = self._lane_of(name, connected)
-                self._open[name] = worker, connected, self._parts.begin(f"lane {name or 'home'}", worker.run())
+                worker = self._worker_of(name, connected)
+                self._open[name] = worker, connected, self._parts.begin(f"cluster {name or 'home'}", worker.run())
                 break
         finally:
             self._wrong.pop(name, None)

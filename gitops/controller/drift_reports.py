@@ -48,12 +48,12 @@ async def note_drift_held(
 
 
 def remember_corrections(state: ApplicationState, planned: PlannedSync, clock: Clock) -> None:
-    """Keep what was put back, and tell of a fight once."""
+    """Keep what was put back, and tell of a drift loop once."""
     now = clock.monotonic()
     fresh = [*state.drift.corrections, *corrections_in(planned.plan, now)]
-    fights = drift_loops_in(fresh, now)
+    loops = drift_loops_in(fresh, now)
     state.drift.corrections = fresh[-1000:]
-    if set(fights) - set(state.drift.loops):
-        state.drift.loops = fights
-        state.last = replace(state.last, message="; ".join(str(fight) for fight in fights))
-        log.warning("drift.fight", application=state.identity, reason=state.last.message)
+    if set(loops) - set(state.drift.loops):
+        state.drift.loops = loops
+        state.last = replace(state.last, message="; ".join(str(loop) for loop in loops))
+        log.warning("drift.loop", application=state.identity, reason=state.last.message)

@@ -24,7 +24,7 @@ class WorkQueue:
     def __init__(self) -> None:
         self._waiting: dict[str, tuple[Priority, str]] = {}
         self._lines: dict[Priority, OrderedDict[str, deque[str]]] = {word: OrderedDict() for word in Priority}
-        self._running: dict[str, Priority | None] = {}  # with what was wished for meanwhile
+        self._running: dict[str, Priority | None] = {}  # with what was put meanwhile
         self._timers: dict[str, tuple[float, asyncio.TimerHandle]] = {}
         self._filled = asyncio.Event()
 
@@ -33,7 +33,7 @@ class WorkQueue:
         return len(self._waiting)
 
     def put(self, key: str, tenant: str, priority: Priority, *, after: float = 0.0) -> None:
-        """Have `key` given out, not before `after` seconds; an earlier or more urgent wish for it stands."""
+        """Have `key` given out, not before `after` seconds; an earlier or more urgent one for it stands."""
         if after > 0:
             self._later(key, tenant, priority, after)
             return
@@ -83,11 +83,11 @@ class WorkQueue:
             await self._filled.wait()
 
     def done(self, key: str) -> Priority | None:
-        """The pass for `key` has ended: the most urgent wish for it that came meanwhile, to be put again, or None."""
+        """The pass for `key` has ended: the most urgent one that was put for it meanwhile, to be put again, or None."""
         return self._running.pop(key, None)
 
     def drop(self, key: str) -> None:
-        """Forget all wishes for `key`; a pass under way is not touched."""
+        """Forget all that was put for `key`; a pass under way is not touched."""
         known = self._waiting.pop(key, None)
         if known is not None:
             self._lines[known[0]][known[1]].remove(key)

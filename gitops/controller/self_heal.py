@@ -57,7 +57,7 @@ async def _put_back_for_ever(
         state.live.was_edited.clear()
         began, edited, state.live.edited = context.clock.monotonic(), state.live.edited, set()
         there = planned.at.rendered.keys - (to_come - {item.key for item in changed})
-        left = {fight.key for fight in state.drift.loops if not fight.manager}  # it is deleted again and again
+        left = {loop.key for loop in state.drift.loops if not loop.manager}  # it is deleted again and again
         with contextlib.suppress(GitopsError):
             await _put_back(state, request, context, planned, frozenset(edited & there - left))
         took = context.clock.monotonic() - began

@@ -123,8 +123,8 @@ def _compare_items(
         yield from _compare(f"{text}[{label}]", item, wanted.get(name, ABSENT), below)
     if lives.keys() == wanted.keys() and list(lives) != list(wanted):
         order = [",".join(str(part) for part in name) for name in lives]
-        wish = [",".join(str(part) for part in name) for name in wanted]
-        yield FieldChange(f"{text} (order)", order, wish, _owner(claims, live))
+        wanted_order = [",".join(str(part) for part in name) for name in wanted]
+        yield FieldChange(f"{text} (order)", order, wanted_order, _owner(claims, live))
 
 
 def _is_structured(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """What a person's tool did, told from what automation did by the manager's name.
 
 A hand edit is taken back by a sync; a field of other automation is not taken without being told to, since that would
-start a fight.
+start a drift loop.
 """
 
 from gitops.manifests.key import Body

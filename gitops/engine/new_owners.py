@@ -1,6 +1,6 @@
 """Whose each field of a live object has to be before we apply: what becomes ours, and what goes.
 
-Not here: what a manager's name tells (`hands`, `takeover`).
+Not here: what a manager's name tells (`manual_edits`, `takeover`).
 """
 
 from collections.abc import Callable
