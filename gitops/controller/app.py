@@ -84,7 +84,7 @@ class Controller:
             clock,
             self._parts,
             connect=self._connected,
-            lane_of=self._worker,
+            worker_of=self._worker,
             unknown=self._cluster_unknown,
             refused=lambda state: self.cluster_refused(state.app),
         )

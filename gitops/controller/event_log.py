@@ -1,4 +1,4 @@
-"""Writes what passes do into the log, for who runs the controller with `--log-level debug`."""
+"""Writes what passes do into the log, for who runs the controller with `--verbose`."""
 
 import structlog
 
