@@ -4,6 +4,7 @@ A share always tries the same examples, so that a run is green or red for a chan
 """
 
 import os
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import pytest
@@ -24,7 +25,18 @@ def only_at_leisure(test: T) -> T:
     return pytest.mark.soak(pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")(test))
 
 
+_AT_LEISURE = [pytest.mark.soak, pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")]
+
+
 def at_leisure(values: range) -> list[object]:
     """Parameters of which every other one is tried in a whole soak only."""
-    marks = [pytest.mark.soak, pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")]
-    return [pytest.param(value, marks=marks) if number % 2 else value for number, value in enumerate(values)]
+    return [pytest.param(value, marks=_AT_LEISURE) if number % 2 else value for number, value in enumerate(values)]
+
+
+def spread(values: Iterable[object], cases: Mapping[str, tuple[object, ...]]) -> list[object]:
+    """Each value with each case, as parameters; all but one case for each value are tried in a whole soak only."""
+    return [
+        pytest.param(value, *case, id=f"{value}-{name}", marks=[] if number % len(cases) == turn else _AT_LEISURE)
+        for number, value in enumerate(values)
+        for turn, (name, case) in enumerate(cases.items())
+    ]

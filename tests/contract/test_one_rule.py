@@ -245,7 +245,7 @@ def test_no_value_is_taken_by_one_and_refused_by_the_other(path, hint):
     ]:
         check(path, value)
 
-    @settings(max_examples=25, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=12, deadline=None, database=None, derandomize=True)
     @given(values | wrong_type)
     def tried(value):
         check(path, value)

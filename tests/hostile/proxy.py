@@ -43,24 +43,32 @@ class Proxy:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self) -> None:
+                super().setup()
+                self._upstream = http.client.HTTPSConnection(host, context=context, timeout=30)
+
+            def finish(self) -> None:
+                super().finish()
+                self._upstream.close()
+
             def _pass_on(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
                 data = self.rfile.read(size) if size else None
                 outer.asked.append((self.command, self.path))
-                upstream = http.client.HTTPSConnection(host, context=context, timeout=30)
                 headers = {
                     name: value
                     for name, value in self.headers.items()
                     if name.lower() not in ("host", "accept-encoding")
                 }
                 try:
-                    upstream.request(self.command, self.path, body=data, headers=headers)
-                    with upstream.getresponse() as response:
+                    self._upstream.request(self.command, self.path, body=data, headers=headers)
+                    with self._upstream.getresponse() as response:
                         self._answer(response)
                 except (OSError, http.client.HTTPException):
                     self.close_connection = True
                 finally:
-                    upstream.close()
+                    if self.close_connection or "watch=true" in self.path:  # there is more that nobody has read
+                        self._upstream.close()
 
             def _answer(self, response: http.client.HTTPResponse) -> None:
                 headers = {name: value for name, value in response.getheaders() if name.lower() not in HOP}

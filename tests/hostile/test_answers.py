@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import resource
 
@@ -10,9 +11,9 @@ import pytest
 from gitops.bounds import MIB
 from gitops.model.errors import AwayError, ClusterError, UnreachableError
 from gitops.model.result import Outcome
-from tests.hostile.proxy import Answer, as_json
+from tests.hostile.proxy import Answer, Proxy, as_json
 from tests.scenarios.running import Running, of
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import World, config_map, deployment, forget
 
 
 def changed(true, change):
@@ -74,9 +75,34 @@ def settled(world, count=2):
     world.commit(c4=None)
 
 
+@pytest.fixture(scope="module")
+def one_for_all(sandbox, tmp_path_factory):
+    """(a settled world, its proxy) for tests of what must change nothing."""
+    with Proxy(sandbox) as proxy:
+        world = World(tmp_path_factory.mktemp("settled"), proxy.kubeconfig(), f"settled-{os.getpid()}")
+        settled(world)
+        yield world, proxy
+    forget(sandbox, world.namespace)
+
+
+@pytest.fixture
+def unchanged(one_for_all):
+    """That world, which is as it was after the test."""
+    world, proxy = one_for_all
+    before = objects(world)
+    yield world, proxy
+    proxy.spoil = lambda *_: None
+    assert objects(world) == before
+
+
+def objects(world):
+    found = world.request("GET", f"/api/v1/namespaces/{world.namespace}/configmaps")["items"]
+    return {one["metadata"]["name"]: one["metadata"]["resourceVersion"] for one in found}
+
+
 @pytest.mark.parametrize("name", [*BROKEN, *OF_OBJECTS])
-def test_an_object_that_is_not_what_was_asked_for_is_no_object_that_is_gone(world, proxy, name):
-    settled(world)
+def test_an_object_that_is_not_what_was_asked_for_is_no_object_that_is_gone(unchanged, name):
+    world, proxy = unchanged
     spoiled = BROKEN.get(name) or of_json(OF_OBJECTS[name])
     asked_before = len(proxy.asked)
     proxy.spoil = on(r"/configmaps/gitops-app", spoiled)
@@ -85,22 +111,27 @@ def test_an_object_that_is_not_what_was_asked_for_is_no_object_that_is_gone(worl
     assert all(method == "GET" for method, _ in proxy.asked[asked_before:])
 
 
-@pytest.mark.parametrize("name", [*BROKEN, *OF_LISTS])
-def test_a_list_that_is_not_what_was_asked_for_is_no_list_of_nothing(world, proxy, name):
+LIST = r"/configmaps\?.*labelSelector"
+
+
+def test_where_a_list_is_a_page_that_is_not_found_each_is_asked_for_by_name(world, proxy):
     settled(world)
-    spoiled = BROKEN.get(name) or of_json(OF_LISTS[name])
-    proxy.spoil = on(r"/configmaps\?.*labelSelector", spoiled)
-    if name == "a page that is not found":  # then each is asked for by name
-        assert world.sync().outcome is Outcome.SYNCED
-        return
+    proxy.spoil = on(LIST, BROKEN["a page that is not found"])
+    assert world.sync().outcome is Outcome.SYNCED
+
+
+@pytest.mark.parametrize("name", [*(name for name in BROKEN if name != "a page that is not found"), *OF_LISTS])
+def test_a_list_that_is_not_what_was_asked_for_is_no_list_of_nothing(unchanged, name):
+    world, proxy = unchanged
+    proxy.spoil = on(LIST, BROKEN.get(name) or of_json(OF_LISTS[name]))
     with pytest.raises(UnreachableError):
         world.sync()
     assert world.get("ConfigMap", "c4")
 
 
 @pytest.mark.parametrize("name", ["an empty body", "null", "an empty object", "no JSON", "a list"])
-def test_a_discovery_that_is_none_is_no_cluster_without_kinds(world, proxy, name):
-    settled(world)
+def test_a_discovery_that_is_none_is_no_cluster_without_kinds(unchanged, name):
+    world, proxy = unchanged
     proxy.spoil = on(r"^/apis?$", BROKEN[name])
     with pytest.raises(UnreachableError, match="does not answer as a Kubernetes API"):
         world.sync()

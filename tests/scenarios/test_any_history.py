@@ -197,7 +197,7 @@ def _run(fresh_sandbox, histories, steps):
 
 @pytest.mark.slow
 def test_some_histories_end_right(fresh_sandbox):
-    _run(fresh_sandbox, histories=6, steps=12)
+    _run(fresh_sandbox, histories=4, steps=12)
 
 
 @pytest.mark.soak

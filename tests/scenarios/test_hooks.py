@@ -16,7 +16,7 @@ from gitops.sync.health_wait import health_when_gone
 from gitops.sync.reconcile import sync
 from gitops.sync.standing import standing_of
 from tests.scenarios.world import Killed, config_map, deployment, job, refused
-from tests.soak import at_leisure
+from tests.soak import spread
 
 OURS = {
     "phase": "gitops.dev/hook",
@@ -349,11 +349,12 @@ def runs(world):
     return {name: len(uids) for name, uids in found.items()}
 
 
-AFTERWARDS = pytest.mark.parametrize(
-    ("policy", "spec", "stay"),
-    [("", {}, True), ("succeeded", {}, False), ("before succeeded", {}, False), ("", TTL, False)],
-    ids=["stays", "deleted", "deleted before and after", "ttl"],
-)
+POLICIES_AFTERWARDS = {
+    "stays": ("", {}, True),
+    "deleted": ("succeeded", {}, False),
+    "deleted before and after": ("before succeeded", {}, False),
+    "ttl": ("", TTL, False),
+}
 
 
 @pytest.mark.parametrize("writes", range(2, 8))
@@ -366,8 +367,7 @@ def test_a_hook_of_two_phases_runs_once_in_each_though_the_sync_is_killed(world,
     assert 2 <= runs(world)["say"] <= most
 
 
-@AFTERWARDS
-@pytest.mark.parametrize("writes", at_leisure(range(11)))
+@pytest.mark.parametrize(("writes", "policy", "spec", "stay"), spread(range(11), POLICIES_AFTERWARDS))
 def test_hooks_run_once_though_the_sync_is_killed_after_any_write(world, writes, policy, spec, stay):
     world.commit(
         a=hook(OURS, "pre", "before", policy=policy, **spec),
@@ -383,7 +383,7 @@ def test_hooks_run_once_though_the_sync_is_killed_after_any_write(world, writes,
     assert world.sync().outcome is Outcome.IN_SYNC
 
 
-@AFTERWARDS
+@pytest.mark.parametrize(("policy", "spec", "stay"), POLICIES_AFTERWARDS.values(), ids=POLICIES_AFTERWARDS)
 def test_a_hook_is_waited_for_though_the_sync_was_killed_while_it_ran(world, policy, spec, stay):
     world.commit(a=hook(OURS, "pre", policy=policy, **spec), web=config_map("web"))
 

@@ -1,11 +1,13 @@
 """What an apply is predicted to do: the short way to "nothing" says it only where the long way does."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitops.engine import predict as prediction
 from gitops.engine.predict import FIELD_MANAGER, predict
 from gitops.manifests.structured_merge import apply, update
+from tests.soak import IS_SHARE, examples
 
 NOW = "1970-01-01T00:00:00Z"
 
@@ -46,9 +48,7 @@ def by_the_long_way(live, desired):
     return apply(live, desired, manager=FIELD_MANAGER, now=NOW, force=True).body
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
-@given(deployments(), deployments(), deployments())
-def test_the_short_way_and_the_long_way_agree(first, edited, second):
+def agree(first, edited, second):
     live = by_the_long_way(None, first)
     for other in (live, update(live, {**live, "spec": edited["spec"]}, manager="kubectl", now=NOW)):
         for desired in (first, second):
@@ -56,6 +56,19 @@ def test_the_short_way_and_the_long_way_agree(first, edited, second):
             found = predict(other, desired)
             assert (found is other) == (expected is other)
             assert found == expected
+
+
+def test_the_short_way_and_the_long_way_agree():
+    given(deployments(), deployments(), deployments())(
+        settings(max_examples=100, deadline=None, derandomize=True)(agree)
+    )()
+
+
+@pytest.mark.soak
+def test_the_short_way_and_the_long_way_agree_on_very_many():
+    given(deployments(), deployments(), deployments())(
+        settings(max_examples=examples(20_000), deadline=None, derandomize=IS_SHARE)(agree)
+    )()
 
 
 def test_what_is_applied_already_is_told_by_the_short_way(monkeypatch):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gitops.model.application import Window
 from gitops.model.errors import ConfigError
 from policies.windows import check_window, closes, opens, reason_to_wait
+from tests.soak import IS_SHARE, examples
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 MINUTE = timedelta(minutes=1)
@@ -190,11 +191,12 @@ def test_a_window_is_open_just_when_a_start_was_less_than_its_duration_ago(field
     assert closes(window(schedule, seconds, zone), now) == expected
 
 
-@settings(deadline=None)
-@given(
+MOMENTS = given(
     schedules(), st.sampled_from(ZONES), st.sampled_from(NEAR_A_CHANGE), st.integers(-600, 600), st.integers(0, 10**6)
 )
-def test_the_next_start_is_the_first_moment_at_which_a_closed_window_opens(fields, zone, near, minutes, micro):
+
+
+def check_the_next_start(fields, zone, near, minutes, micro):
     one = window(" ".join(text for text, _ in fields), 60.0, zone)
     try:
         check_window(one)
@@ -208,6 +210,16 @@ def test_the_next_start_is_the_first_moment_at_which_a_closed_window_opens(field
     assert closes(one, following) == following + MINUTE
     steps = range(1, min(120, int((following - now) / MINUTE)))  # a start at `now` itself would still be open
     assert not any(closes(one, following - step * MINUTE) for step in steps)
+
+
+def test_the_next_start_is_the_first_moment_at_which_a_closed_window_opens():
+    settings(deadline=None, max_examples=30)(MOMENTS(check_the_next_start))()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(4000)
+def test_the_next_start_is_the_first_of_very_many():
+    settings(deadline=None, max_examples=examples(5000), derandomize=IS_SHARE)(MOMENTS(check_the_next_start))()
 
 
 def test_a_window_that_is_never_open_is_an_error():
