@@ -15,6 +15,8 @@ from gitops.manifests import fields, typed
 from gitops.manifests.fields import LEAF, FieldSet
 from gitops.manifests.key import Body
 from gitops.manifests.schema import Type, type_of
+from gitops.manifests.typed_merge import merge
+from gitops.manifests.typed_validation import validate
 
 # Identity and what the server itself writes is nobody's field.
 _UNOWNED: FieldSet = {
@@ -110,7 +112,7 @@ def apply(
     when `desired` does not fit the type. Neither defaults nor admission are part of this.
     """
     kind = schema or type_of(desired["apiVersion"], desired["kind"])
-    typed.validate(desired, kind)
+    validate(desired, kind)
     before = _unmanaged(live) if live is not None else {"apiVersion": desired["apiVersion"], "kind": desired["kind"]}
     managers = decode((live or {}).get("metadata", {}).get("managedFields") or ())
     who = Manager(manager, "Apply", "", subresource)
@@ -118,13 +120,13 @@ def apply(
     sent = typed.field_set(desired, kind)
     if ignored:
         sent = fields.without_subtrees(sent, ignored)
-    merged = typed.merge(before, desired, kind)
+    merged = merge(before, desired, kind)
     time = last.time if last else None
     if last is not None:
         # While pruning, identity counts as applied, or removing the last label would take the whole metadata along.
         pruned = _prune(merged, {**managers, who: Managed(sent, desired["apiVersion"], time)}, last.owned, sent, kind)
         # What is applied as empty stays so, though nothing is left in it.
-        merged = merged if pruned is merged else typed.merge(pruned, desired, kind)
+        merged = merged if pruned is merged else merge(pruned, desired, kind)
     owned = fields.difference(sent, _UNOWNED)
     after: _Managers = {**managers, who: Managed(owned, desired["apiVersion"], time)}
     conflicts, after = _settle(before, merged, after, who, kind, ignored)

@@ -10,7 +10,8 @@ from gitops.manifests.fields import go_json
 from gitops.manifests.json_patch import PatchError, json_patch, merge_patch
 from gitops.manifests.key import Body
 from gitops.manifests.strategic_merge import StrategicFormatError, StrategicMergeError, strategic_merge
-from gitops.manifests.typed import TypedError, go_text, validate
+from gitops.manifests.typed import TypedError
+from gitops.manifests.typed_validation import go_text, validate
 from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
 from gitops.sandbox import strategies, writes
 from gitops.sandbox.cluster import Cluster, Write
