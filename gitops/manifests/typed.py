@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gitops.manifests.fields import LEAF, FieldSet, go_json, is_member
-from gitops.manifests.schema import DEDUCED, Type
+from gitops.manifests.schema import DEDUCED, Type, list_type, map_type, scalar_type
 
 _ABSENT: Any = object()
-_DEDUCED_LIST = Type("list", element=DEDUCED, atomic=True)
-_DEDUCED_MAP = Type("map", element=DEDUCED)
-_DEDUCED_SCALAR = Type("scalar", scalar="untyped")
+_DEDUCED_LIST = list_type(DEDUCED, "atomic")
+_DEDUCED_MAP = map_type(DEDUCED)
+_DEDUCED_SCALAR = scalar_type("untyped")
 
 
 class TypedError(ValueError):
