@@ -40,7 +40,7 @@ from gitops.model.operator_command import SUSPENDED
 from gitops.model.plan import ObstacleKind
 from gitops.model.result import Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
-from gitops.sync.context import PlannedSync, Render, Request, SyncContext, as_account
+from gitops.sync.context import Callbacks, PlannedSync, Render, Request, SyncContext, as_account
 from gitops.sync.event_bus import EventBus
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.planning import plan_sync
@@ -171,9 +171,11 @@ def _begun(
         deps.version,
         emit=deps.bus.emitter(app.identity),
         asks_around=False,
-        noted=deps.noted,
-        waiting=waiting,
-        rendering=lambda work: _rendered(deps.rendering, app.namespace, work, waiting),
+        callbacks=Callbacks(
+            noted=deps.noted,
+            waiting=waiting,
+            rendering=lambda work: _rendered(deps.rendering, app.namespace, work, waiting),
+        ),
     )
     asked = state.schedule.requested_sync
     # A person confirms what was told, and no more.

@@ -4,15 +4,13 @@ import contextlib
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from gitops.engine.annotations import hook_phases_of, ignores_health
-from gitops.engine.backends import called_services
 from gitops.engine.completed_jobs import ended
 from gitops.engine.health import health_of
 from gitops.engine.hooks import leaves_something, removes_itself
-from gitops.engine.inventory import BEGUN, PART_OF, HookRun, Inventory, LastHealthy, LastSync, claimed, with_ownership
+from gitops.engine.inventory import BEGUN, HookRun, Inventory, LastHealthy, LastSync, claimed, with_ownership
 from gitops.engine.inventory_parent import read_parent
 from gitops.engine.overtaken import overtaken_inventory
 from gitops.engine.plan import all_hooks, has_deletion_hooks, hooks_of
@@ -20,7 +18,7 @@ from gitops.engine.plan_input import PlanInput
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import Health, worst
-from gitops.model.plan import Change, Create, Obstacle, Prune, RunHook
+from gitops.model.plan import Change, Create, Prune, RunHook
 from gitops.model.release import Release
 from gitops.model.result import Changed, Failure, Outcome, SyncResult, told_failures
 from gitops.model.revision import Revision
@@ -28,15 +26,12 @@ from gitops.model.spec import spec_text
 from gitops.sync import events
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
-from gitops.sync.diagnostics import Diagnostics
 from gitops.sync.executor import Execution, Progress
 from gitops.sync.hook_cleanup import clean_up_hooks
 from gitops.sync.inventory_store import write_inventory
 from gitops.sync.live_state import read_by_name
 from gitops.sync.namespace import make_namespace, namespace_exists
-from gitops.sync.planning import plan_rendered
 from gitops.sync.releases import known_releases, remembered
-from gitops.sync.still_applied import StillApplied
 
 _MOST_UNFINISHED = 20  # that there are any is what counts
 
@@ -57,13 +52,13 @@ async def run_sync(request: Request, context: SyncContext, planned: PlannedSync,
     await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
     made = await _make_namespace(context, planned, journal)
     inventory = await _claim(request, context, planned, journal)
-    execution = execution_of(request, context, planned, journal, inventory)
+    execution = Execution(request, context, planned, journal, inventory)
     try:
-        async with context.beside(planned, execution.progress.changed):
+        async with context.callbacks.beside(planned, execution.progress.changed):
             unchanged, as_before = _untouched(request, planned)
-            progress = await execution.run(plan, unchanged)
+            progress = await execution.run(unchanged)
         if progress.failures:
-            await execution.run_fail_hooks(plan)
+            await execution.run_fail_hooks()
     except UnreachableError as exc:
         await journal.note("sync.interrupted", sha, reason=str(exc), **_done_so_far(execution.progress))
         raise LostClusterError(
@@ -109,38 +104,6 @@ async def _overtaken(request: Request, context: SyncContext, ours: Inventory, di
     now = read_parent(await context.cluster.get(ours.parent, fresh=True), request.app.identity, ours.parent)
     who = overtaken_inventory(ours, digest, now) if now.exists else "the Application was deleted"
     return [Failure(None, f"another word came in between: {who}", overtaken=True)] if who else []
-
-
-def execution_of(
-    request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail, inventory: Inventory
-) -> Execution:
-    at = planned.at
-    return Execution(
-        context.cluster,
-        context.clock,
-        journal,
-        # Pods may still run with the Secrets as they are live, and say those.
-        Diagnostics(context.cluster, [*(found.body for found in at.rendered.manifests), *at.live.values()]),
-        context.emit,
-        labels=f"{PART_OF}={inventory.set_id}",
-        seconds=request.app.sync.timeout,
-        wait=request.wait,
-        force=at.options.force_conflicts,
-        own=request.app.health,
-        called=called_services(at.rendered.manifests),
-        waiting=context.waiting,
-        sync=inventory.hooks.id if inventory.hooks else "",
-        plan_again=partial(_plan_again, request, context, planned),
-        still=StillApplied(context.cluster, at, inventory),
-    )
-
-
-async def _plan_again(
-    request: Request, context: SyncContext, planned: PlannedSync, key: ResourceKey
-) -> Change | Obstacle | None:
-    options = replace(planned.at.options, only=frozenset({key}), prune_only=frozenset(), hooks=False)
-    plan = (await plan_rendered(replace(request, options=options), context, planned.at.rendered, planned.source)).plan
-    return next((item for item in (*plan.changes, *plan.obstacles) if item.key == key), None)
 
 
 async def keep_spec(request: Request, context: SyncContext, planned: PlannedSync) -> None:
