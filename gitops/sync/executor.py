@@ -1,4 +1,4 @@
-"""Carries a plan out: the only code that changes what is live (inventory parents are written in `claim`).
+"""Carries a plan out: with `object_writer` the only code that changes what is live (inventory parents aside).
 
 Steps run one after the other, the changes of a step at the same time. Before a step's first write those of its creates
 are dry-run that could not be before (their namespace came with this sync), so that a refusal leaves the step undone.
@@ -53,6 +53,11 @@ class Progress:
     healths: dict[ResourceKey, Health] = field(default_factory=dict)
     asked: dict[ResourceKey, str] = field(default_factory=dict)  # writes that are not answered yet, and their verbs
     has_waited: bool = False  # for health, so that others had the time to change what was applied
+
+    @property
+    def told(self) -> list[str]:
+        """What was changed, as audit entries tell it."""
+        return [f"{item.verb} {item.key}" for item in self.changed]
 
 
 class Execution:
