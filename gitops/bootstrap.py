@@ -191,6 +191,16 @@ class Environment:
 
 
 @contextlib.asynccontextmanager
+async def _home_of(environment: Environment) -> AsyncIterator["Cluster"]:
+    """The environment's own cluster, closed at the end."""
+    cluster = open_cluster(environment.kubeconfig, environment.context)
+    try:
+        yield cluster
+    finally:
+        await cluster.close()
+
+
+@contextlib.asynccontextmanager
 async def open_outside(
     environment: Environment, *, secrets: Callable[[str], str], emit: "Callable[[events.Event], None]"
 ) -> AsyncIterator["SyncContext"]:
@@ -198,20 +208,19 @@ async def open_outside(
     from gitops.adapters.clock import SystemClock
     from gitops.sync.context import SyncContext
 
-    cluster = open_cluster(environment.kubeconfig, environment.context)
-    try:
-        async with open_store(environment.state, environment.key, environment.store_url) as store:
-            yield SyncContext(
-                source=open_source(environment.cache, secrets),
-                render=partial(render, as_account=True),
-                cluster=cluster,
-                store=store,
-                clock=SystemClock(),
-                version=environment.version,
-                emit=emit,
-            )
-    finally:
-        await cluster.close()
+    async with (
+        _home_of(environment) as cluster,
+        open_store(environment.state, environment.key, environment.store_url) as store,
+    ):
+        yield SyncContext(
+            source=open_source(environment.cache, secrets),
+            render=partial(render, as_account=True),
+            cluster=cluster,
+            store=store,
+            clock=SystemClock(),
+            version=environment.version,
+            emit=emit,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,34 +261,29 @@ async def open_controller(
     from gitops.controller.render_cache import RenderCache
     from gitops.controller.trust import Trust
 
-    environment = settings.environment
-    home = open_cluster(environment.kubeconfig, environment.context)
-    workers = RenderWorkers()
-
     def reconnect(name: str) -> None:
         controller.workers.reconnect(name)
 
     def entry(identity: str) -> "Registration | None":
         return controller.registry.entry(identity)
 
-    registry = Registry(home, settings.namespace, reconnect)
-    trust = Trust(entry, registry, secrets, contexts=settings.contexts)
-    try:
-        async with open_store(environment.state, environment.key, environment.store_url) as store:
-            controller = Controller(
-                connect=_connector(environment, registry),
-                repositories=GitRepositories(environment.cache, trust.secret, trust.is_trusted, settings.mirrors),
-                renders=RenderCache(partial(render, by=workers.render, limits=settings.mirrors)),
-                store=store,
-                clock=SystemClock(),
-                version=environment.version,
-            )
-            controller.cluster_refused = trust.cluster_refused
-            parts = _parts(settings, controller, home, read_files, read_resource)
-            yield controller, [("clusters", registry.run()), *parts]
-    finally:
-        workers.close()
-        await home.close()
+    environment = settings.environment
+    async with _home_of(environment) as home:
+        registry = Registry(home, settings.namespace, reconnect)
+        trust = Trust(entry, registry, secrets, contexts=settings.contexts)
+        with contextlib.closing(RenderWorkers()) as workers:
+            async with open_store(environment.state, environment.key, environment.store_url) as store:
+                controller = Controller(
+                    connect=_connector(environment, registry),
+                    repositories=GitRepositories(environment.cache, trust.secret, trust.is_trusted, settings.mirrors),
+                    renders=RenderCache(partial(render, by=workers.render, limits=settings.mirrors)),
+                    store=store,
+                    clock=SystemClock(),
+                    version=environment.version,
+                )
+                controller.cluster_refused = trust.cluster_refused
+                parts = _parts(settings, controller, home, read_files, read_resource)
+                yield controller, [("clusters", registry.run()), *parts]
 
 
 def _connector(environment: Environment, registry: "Registry") -> "Connect":
