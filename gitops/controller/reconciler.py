@@ -58,6 +58,16 @@ _RENDERS_EACH = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """What the controller has to do with an Application that is being deleted."""
+
+    # Called when it owns nothing any more.
+    left: Callable[[ApplicationState], Awaitable[None]]
+    # Why what it owns stays nevertheless, for now; "" for no reason.
+    reason_to_stay: Callable[[ApplicationState], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class ReconcilerDeps:
     """What passes on one cluster work with."""
 
@@ -68,10 +78,7 @@ class ReconcilerDeps:
     clock: Clock
     version: str
     actor: str  # who the audit log says it was, where nobody asked for a pass
-    # Called when an Application that is being deleted owns nothing any more.
-    left: Callable[[ApplicationState], Awaitable[None]]
-    # Why what it owns stays nevertheless, for now; "" for no reason.
-    reason_to_stay: Callable[[ApplicationState], Awaitable[str]]
+    leaving: Leaving
     # The Applications that Applications hold, where the cluster does not know that kind itself.
     children: AppOfApps
     noted: Callable[[], None] = lambda: None
@@ -253,13 +260,13 @@ def _with_approved_retries(run: _Pass, planned: PlannedSync) -> Override:
 
 async def _leave(state: ApplicationState, context: SyncContext, deps: ReconcilerDeps) -> float | None:
     """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
-    if reason := await deps.reason_to_stay(state):
+    if reason := await deps.leaving.reason_to_stay(state):
         state.last = state.last.held_by(reason)
         return _SOON
     result = await uninstall_everywhere(Request(state.app, deps.actor), context)
     state.last = replace(state.last, outcome=result.outcome, message=result.message)
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
-        await deps.left(state)
+        await deps.leaving.left(state)
         return None
     state.last = replace(state.last, response=Response.HELD)
     return LATER
