@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gitops.adapters.kubernetes.registry import Registry
     from gitops.controller.app import Controller
     from gitops.controller.cluster_worker import Connect
+    from gitops.controller.registry import Registration
     from gitops.manifests.key import Body
     from gitops.model.application import Application
     from gitops.ports import Cluster, Source, Store
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from gitops.sync.context import SyncContext
     from renderers.registry import Renderer as Renders
     from renderers.result import Needs, Remote, Rendered
+
+# What runs beside a controller's own work, by a name for the log.
+Part = tuple[str, Awaitable[None]]
 
 
 def render(
@@ -173,42 +177,9 @@ async def _open_postgresql(url: str, key: str) -> "Store":
     return await PostgresqlStore.open(url, key)
 
 
-@contextlib.asynccontextmanager
-async def open_outside(
-    *,
-    kubeconfig: str,
-    context: str,
-    state: Path,
-    cache: Path,
-    key: str,
-    store_url: str,
-    secrets: Callable[[str], str],
-    version: str,
-    emit: "Callable[[events.Event], None]",
-) -> AsyncIterator["SyncContext"]:
-    """Everything that a pass reaches out to, closed at the end."""
-    from gitops.adapters.clock import SystemClock
-    from gitops.sync.context import SyncContext
-
-    cluster = open_cluster(kubeconfig, context)
-    try:
-        async with open_store(state, key, store_url) as store:
-            yield SyncContext(
-                source=open_source(cache, secrets),
-                render=partial(render, as_account=True),
-                cluster=cluster,
-                store=store,
-                clock=SystemClock(),
-                version=version,
-                emit=emit,
-            )
-    finally:
-        await cluster.close()
-
-
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What a controller is started with; `namespace` is its own, where Leases and registered clusters are."""
+class Environment:
+    """Where the cluster, our records and our cache are, the key of our records, and as which version we write."""
 
     kubeconfig: str = ""
     context: str = ""
@@ -217,6 +188,46 @@ class Settings:
     key: str = ""
     store_url: str = ""
     version: str = ""
+
+
+@contextlib.asynccontextmanager
+async def _home_of(environment: Environment) -> AsyncIterator["Cluster"]:
+    """The environment's own cluster, closed at the end."""
+    cluster = open_cluster(environment.kubeconfig, environment.context)
+    try:
+        yield cluster
+    finally:
+        await cluster.close()
+
+
+@contextlib.asynccontextmanager
+async def open_outside(
+    environment: Environment, *, secrets: Callable[[str], str], emit: "Callable[[events.Event], None]"
+) -> AsyncIterator["SyncContext"]:
+    """Everything that a pass reaches out to, closed at the end."""
+    from gitops.adapters.clock import SystemClock
+    from gitops.sync.context import SyncContext
+
+    async with (
+        _home_of(environment) as cluster,
+        open_store(environment.state, environment.key, environment.store_url) as store,
+    ):
+        yield SyncContext(
+            source=open_source(environment.cache, secrets),
+            render=partial(render, as_account=True),
+            cluster=cluster,
+            store=store,
+            clock=SystemClock(),
+            version=environment.version,
+            emit=emit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a controller is started with; `namespace` is its own, where Leases and registered clusters are."""
+
+    environment: Environment = Environment()
     namespace: str = "gitops"
     watch_namespace: str = ""
     files: tuple[Path, ...] = ()
@@ -236,7 +247,7 @@ async def open_controller(
     read_files: "Callable[[Path], list[Application]]",
     read_resource: "Callable[[Body], Application]",
     secrets: Callable[[str], str],
-) -> "AsyncIterator[tuple[Controller, list[tuple[str, Awaitable[None]]]]]":
+) -> "AsyncIterator[tuple[Controller, list[Part]]]":
     """A controller, and the parts that run beside its own; what it opened is closed at the end.
 
     `secrets` is what the environment says a secretRef means, for Applications from files. Raises ConfigError for a
@@ -248,60 +259,34 @@ async def open_controller(
     from gitops.adapters.repositories import GitRepositories
     from gitops.controller.app import Controller
     from gitops.controller.render_cache import RenderCache
-
-    home = open_cluster(settings.kubeconfig, settings.context)
-    workers = RenderWorkers()
+    from gitops.controller.trust import Trust
 
     def reconnect(name: str) -> None:
         controller.workers.reconnect(name)
 
-    registry = Registry(home, settings.namespace, reconnect)
+    def entry(identity: str) -> "Registration | None":
+        return controller.registry.entry(identity)
 
-    def is_trusted(app: "Application") -> bool:
-        entry = controller.registry.entry(app.identity)
-        return entry is not None and entry.trusted
-
-    def secret(app: "Application", reference: str) -> str:
-        # The environment is the operator's: what comes from elsewhere has only its own namespace's Secrets.
-        own = secrets(reference) if is_trusted(app) else ""
-        return own or registry.credentials(app.namespace, reference)
-
-    def cluster_refused(app: "Application") -> str:
-        name = app.destination.cluster
-        if name in ("", "in-cluster") or settings.contexts or registry.knows(name) or is_operators(app):
-            return ""
-        return (
-            f"destination.cluster: no Secret registers a cluster {name}; the contexts of the controller's kubeconfig "
-            "are its operator's own (`gitops run --contexts` opens them to custom resources)"
-        )
-
-    def is_operators(app: "Application") -> bool:
-        """Whether the operator named its cluster: in a file, or in that of the Application which brought it."""
-        entry = controller.registry.entry(app.identity)
-        above = controller.registry.entry(entry.parent) if entry is not None and entry.parent else None
-        if above is not None:
-            return above.app.destination.cluster == app.destination.cluster and is_operators(above.app)
-        return entry is not None and entry.trusted and not entry.parent
-
-    try:
-        async with open_store(settings.state, settings.key, settings.store_url) as store:
-            controller = Controller(
-                connect=_connector(settings, registry),
-                repositories=GitRepositories(settings.cache, secret, is_trusted, settings.mirrors),
-                renders=RenderCache(partial(render, by=workers.render, limits=settings.mirrors)),
-                store=store,
-                clock=SystemClock(),
-                version=settings.version,
-            )
-            controller.cluster_refused = cluster_refused
-            parts = _parts(settings, controller, home, read_files, read_resource)
-            yield controller, [("clusters", registry.run()), *parts]
-    finally:
-        workers.close()
-        await home.close()
+    environment = settings.environment
+    async with _home_of(environment) as home:
+        registry = Registry(home, settings.namespace, reconnect)
+        trust = Trust(entry, registry, secrets, contexts=settings.contexts)
+        with contextlib.closing(RenderWorkers()) as workers:
+            async with open_store(environment.state, environment.key, environment.store_url) as store:
+                controller = Controller(
+                    connect=_connector(environment, registry),
+                    repositories=GitRepositories(environment.cache, trust.secret, trust.is_trusted, settings.mirrors),
+                    renders=RenderCache(partial(render, by=workers.render, limits=settings.mirrors)),
+                    store=store,
+                    clock=SystemClock(),
+                    version=environment.version,
+                )
+                controller.cluster_refused = trust.cluster_refused
+                parts = _parts(settings, controller, home, read_files, read_resource)
+                yield controller, [("clusters", registry.run()), *parts]
 
 
-def _connector(settings: Settings, registry: "Registry") -> "Connect":
+def _connector(environment: Environment, registry: "Registry") -> "Connect":
     """How a controller gets at clusters: "" is its home, any other name is registered, or a context."""
     from gitops.adapters.kubernetes.cache import CachedCluster
     from gitops.adapters.kubernetes.cluster import KubernetesCluster
@@ -314,7 +299,7 @@ def _connector(settings: Settings, registry: "Registry") -> "Connect":
             on_object(change.set_id, change.key, change.body, change.external_change)
 
         registered = registry.connection(name) if name else None
-        connection = registered or await connect_apart(settings.kubeconfig, name or settings.context)
+        connection = registered or await connect_apart(environment.kubeconfig, name or environment.context)
         cluster = CachedCluster(KubernetesCluster(connection), seen, may_write)
         return Connected(cluster, cluster.counts)
 
@@ -327,43 +312,63 @@ def _parts(
     home: "Cluster",
     read_files: "Callable[[Path], list[Application]]",
     read_resource: "Callable[[Body], Application]",
-) -> "list[tuple[str, Awaitable[None]]]":
+) -> list[Part]:
     """Sources of Applications, Leases, statuses, the HTTP server: what the settings ask for."""
-    from gitops.controller.crd_source import CustomResources
-    from gitops.controller.file_source import Files
     from gitops.controller.registry import account_required, local_refused
-    from gitops.controller.replica import Replica
-    from gitops.controller.status_writer import StatusWriter
 
-    clock = controller.clock
-    registry, told = controller.registry, controller.records.file_read
-    sources = [Files(file, read_files, registry, clock, told) for file in settings.files]
-    for source in sources:
-        source.begin()
-    parts: list[tuple[str, Awaitable[None]]] = [
-        (f"files {file}", source.run()) for file, source in zip(settings.files, sources, strict=True)
-    ]
+    parts = _files(settings, controller, read_files)
     if settings.leases:
-        controller.replica = Replica(
-            home,
-            clock,
-            settings.namespace,
-            single=not settings.store_url,
-            losing=controller.let_go,
-            gained=controller.wake_all,
-        )
-        parts.append(("leases", controller.replica.run()))
+        parts.append(("leases", _leases(settings, controller, home)))
     read = read_resource if settings.local_repositories else local_refused(read_resource)
     read = account_required(read) if settings.require_account else read
     controller.children.read = read
     if settings.resources:
-        writer = StatusWriter(home, controller, clock)
-        controller.on_status = writer.changed
-        resources = CustomResources(home, clock, settings.watch_namespace, read, controller.registry, writer.wrong)
-        controller.resources = resources
-        parts += [("applications", resources.run()), ("statuses", writer.run())]
+        parts += _resources(settings, controller, home, read)
     if settings.listen:
         from gitops.server.app import serve
 
         parts.append(("http", serve(controller, settings.listen)))
     return parts
+
+
+def _files(
+    settings: Settings, controller: "Controller", read_files: "Callable[[Path], list[Application]]"
+) -> list[Part]:
+    """Applications from files, which are read once before anything else."""
+    from gitops.controller.file_source import Files
+
+    registry, told = controller.registry, controller.records.file_read
+    sources = [Files(file, read_files, registry, controller.clock, told) for file in settings.files]
+    for source in sources:
+        source.begin()
+    return [(f"files {file}", source.run()) for file, source in zip(settings.files, sources, strict=True)]
+
+
+def _leases(settings: Settings, controller: "Controller", home: "Cluster") -> Awaitable[None]:
+    """One of several replicas that share the work."""
+    from gitops.controller.replica import Replica
+
+    controller.replica = Replica(
+        home,
+        controller.clock,
+        settings.namespace,
+        single=not settings.environment.store_url,
+        losing=controller.let_go,
+        gained=controller.wake_all,
+    )
+    return controller.replica.run()
+
+
+def _resources(
+    settings: Settings, controller: "Controller", home: "Cluster", read: "Callable[[Body], Application]"
+) -> list[Part]:
+    """Applications from custom resources, whose status is written."""
+    from gitops.controller.crd_source import CustomResources
+    from gitops.controller.status_writer import StatusWriter
+
+    clock = controller.clock
+    writer = StatusWriter(home, controller, clock)
+    controller.on_status = writer.changed
+    resources = CustomResources(home, clock, settings.watch_namespace, read, controller.registry, writer.wrong)
+    controller.resources = resources
+    return [("applications", resources.run()), ("statuses", writer.run())]

@@ -22,6 +22,7 @@ from gitops.model.errors import (
 
 if TYPE_CHECKING:
     from gitops.manifests.key import ResourceKey
+    from gitops.sync.context import SyncContext
     from gitops.views.explain import Drift
 
 
@@ -40,58 +41,69 @@ def drift(settings: Settings, app: str, namespace: str, output: str) -> None:
     run(settings, _drift(settings, app, namespace, output))
 
 
+# What is known of one Application: how it has drifted, or why that cannot be told.
+_Found = list[tuple[str, "Drift | GitopsError"]]
+
+
 async def _drift(settings: Settings, app: str, namespace: str, output: str) -> None:
     from gitops.cli.opening import outside_of
-    from gitops.cli.output import print_plan
-    from gitops.cli.recorded import recorded_application
-    from gitops.engine.describe import described
-    from gitops.sync.inventories import find_applications, read_inventories
-    from gitops.views.explain import drift_of
 
-    found: list[tuple[str, Drift | GitopsError]] = []
     async with outside_of(settings) as context:
-        damaged: dict[ResourceKey, str] = {}
-        if app:
-            known = await find_applications(context.cluster, app, namespace, context.store)
-        else:
-            known, damaged = await read_inventories(context.cluster, "", namespace)
-        for parent, why in damaged.items():
-            found.append((f"{parent.namespace}/{parent.name.removeprefix('gitops-')}", ManifestError(why)))
-        for one in known:
-            try:
-                behind, _ = await recorded_application(context, one)
-                found.append((one.application, await drift_of(context, one, behind)))
-            except (SourceError, ConfigError, ManifestError, RenderError, ApiError, AwayError) as exc:
-                found.append((one.application, exc))
+        found = await _found(context, app, namespace)
     if output != "table":
-        print_data(
-            [
-                {"application": name, "drift": None, "reason": str(drift)}
-                if isinstance(drift, GitopsError)
-                else {
-                    "application": name,
-                    "drift": [described(item) for item in drift.changes],
-                    "underWay": drift.under_way,
-                }
-                for name, drift in found
-            ],
-            output,
-        )
+        print_data([_drift_data(name, drift) for name, drift in found], output)
     else:
         for name, drift in found:
-            if isinstance(drift, GitopsError):
-                click.echo(printable_lines(f"{name}: whether it has drifted cannot be told: {drift}"), err=True)
-                continue
-            if drift.under_way:
-                click.echo(printable(f"{name}: {drift.under_way}"), err=True)
-            if drift.plan and drift.changes:
-                click.echo(printable(f"{name} has drifted from {drift.plan.revision}:"))
-                print_plan(drift.plan)
-            elif not drift.under_way:
-                click.echo(printable(f"{name}: no drift"), err=True)
+            _print_drift(name, drift)
     if any(isinstance(drift, GitopsError) for _, drift in found):
         sys.exit(exits.FAILED)
     sys.exit(exits.DIFFERENT if any(not isinstance(drift, GitopsError) and drift.changes for _, drift in found) else 0)
+
+
+async def _found(context: "SyncContext", app: str, namespace: str) -> _Found:
+    """The drift of `app`, or without one of all that the cluster remembers."""
+    from gitops.cli.recorded import recorded_application
+    from gitops.sync.inventories import find_applications, read_inventories
+    from gitops.views.explain import drift_of
+
+    damaged: dict[ResourceKey, str] = {}
+    if app:
+        known = await find_applications(context.cluster, app, namespace, context.store)
+    else:
+        known, damaged = await read_inventories(context.cluster, "", namespace)
+    found: _Found = []
+    for parent, why in damaged.items():
+        found.append((f"{parent.namespace}/{parent.name.removeprefix('gitops-')}", ManifestError(why)))
+    for one in known:
+        try:
+            behind, _ = await recorded_application(context, one)
+            found.append((one.application, await drift_of(context, one, behind)))
+        except (SourceError, ConfigError, ManifestError, RenderError, ApiError, AwayError) as exc:
+            found.append((one.application, exc))
+    return found
+
+
+def _drift_data(name: str, drift: "Drift | GitopsError") -> dict[str, Any]:
+    from gitops.engine.describe import described
+
+    if isinstance(drift, GitopsError):
+        return {"application": name, "drift": None, "reason": str(drift)}
+    return {"application": name, "drift": [described(item) for item in drift.changes], "underWay": drift.under_way}
+
+
+def _print_drift(name: str, drift: "Drift | GitopsError") -> None:
+    from gitops.cli.output import print_plan
+
+    if isinstance(drift, GitopsError):
+        click.echo(printable_lines(f"{name}: whether it has drifted cannot be told: {drift}"), err=True)
+        return
+    if drift.under_way:
+        click.echo(printable(f"{name}: {drift.under_way}"), err=True)
+    if drift.plan and drift.changes:
+        click.echo(printable(f"{name} has drifted from {drift.plan.revision}:"))
+        print_plan(drift.plan)
+    elif not drift.under_way:
+        click.echo(printable(f"{name}: no drift"), err=True)
 
 
 @click.command()

@@ -3,8 +3,9 @@
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
-from gitops.bootstrap import open_cluster, open_outside, open_store
+from gitops.bootstrap import Environment, open_cluster, open_outside, open_store
 from gitops.cli.settings import Settings
 from gitops.cli.version import own_version
 from gitops.config import cache_folder, state_folder
@@ -30,22 +31,28 @@ def store_of(settings: Settings) -> contextlib.AbstractAsyncContextManager[Store
     return open_store(state_folder(settings.state), os.environ.get("GITOPS_KEY", ""), settings.store)
 
 
+def environment_of(settings: Settings) -> Environment:
+    """What the settings and the environment say of where everything is."""
+    return Environment(
+        kubeconfig=settings.kubeconfig,
+        context=settings.context,
+        state=state_folder(settings.state),
+        cache=cache_folder(),
+        key=os.environ.get("GITOPS_KEY", ""),
+        store_url=settings.store,
+        version=own_version(),
+    )
+
+
 @contextlib.asynccontextmanager
 async def outside_of(
     settings: Settings, emit: Callable[[events.Event], None] = ignore, *, cluster: str = ""
 ) -> AsyncIterator[SyncContext]:
     """Everything that a pass reaches out to; `--context` wins over the context that the Application names."""
-    async with open_outside(
-        kubeconfig=settings.kubeconfig,
-        context=settings.context or ("" if cluster == "in-cluster" else cluster),
-        state=state_folder(settings.state),
-        cache=cache_folder(),
-        key=os.environ.get("GITOPS_KEY", ""),
-        store_url=settings.store,
-        secrets=secret_of,
-        version=own_version(),
-        emit=emit,
-    ) as context:
+    environment = environment_of(settings)
+    if not environment.context and cluster != "in-cluster":
+        environment = replace(environment, context=cluster)
+    async with open_outside(environment, secrets=secret_of, emit=emit) as context:
         yield context
 
 

@@ -76,8 +76,8 @@ def run(
 ) -> None:
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
     from gitops.bootstrap import Settings as Start
-    from gitops.cli.version import own_version
-    from gitops.config import cache_folder, mirror_limits, state_folder
+    from gitops.cli.opening import environment_of
+    from gitops.config import mirror_limits
     from gitops.model.errors import ConfigError
 
     here = own_namespace()
@@ -86,13 +86,7 @@ def run(
     except ConfigError as exc:
         fail(exc)
     start = Start(
-        kubeconfig=settings.kubeconfig,
-        context=settings.context,
-        state=state_folder(settings.state),
-        cache=cache_folder(),
-        key=os.environ.get("GITOPS_KEY", ""),
-        store_url=settings.store,
-        version=own_version(),
+        environment_of(settings),
         namespace=namespace or here or "gitops",
         watch_namespace=watch_namespace,
         files=tuple(Path(file) for file in files),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,19 @@ from gitops.cli.settings import WRONG_INPUT, Settings
 
 DEFAULT_PORT = 7443
 _READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What `gitops sandbox up` is asked for; `tokens` as they were given."""
+
+    port: int
+    tokens: tuple[str, ...]
+    controllers: str
+    speed: float
+    nodes: int
+    data: Path | None
+    fault: str
 
 
 def _folder(settings: Settings) -> Path:
@@ -87,7 +101,7 @@ def up(
     if detach:
         _start_in_background(settings)
         return
-    asyncio.run(_serve(settings, port, tokens, controllers, speed, nodes, data, fault))
+    asyncio.run(_serve(settings, _Options(port, tokens, controllers, speed, nodes, data, fault)))
 
 
 def _start_in_background(settings: Settings) -> None:
@@ -116,23 +130,22 @@ def _start_in_background(settings: Settings) -> None:
     _fail(said.splitlines()[-1] if said else f"the sandbox did not start; see {log}")
 
 
-async def _serve(
-    settings: Settings,
-    port: int,
-    tokens: tuple[str, ...],
-    controllers: str,
-    speed: float,
-    nodes: int,
-    data: Path | None,
-    fault: str,
-) -> None:
+async def _serve(settings: Settings, options: _Options) -> None:
     from gitops.sandbox.faults import FaultError
     from gitops.sandbox.kubeconfig import kubeconfig as written
     from gitops.sandbox.server import Sandbox, SandboxError
 
     try:
-        known = _users(tokens)
-        running = await Sandbox.start(port, known, controllers, speed, nodes, data, fault)
+        known = _users(options.tokens)
+        running = await Sandbox.start(
+            options.port,
+            known,
+            options.controllers,
+            options.speed,
+            options.nodes,
+            options.data,
+            options.fault,
+        )
     except (SandboxError, FaultError) as error:
         _fail(str(error))
         return

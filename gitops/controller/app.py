@@ -24,7 +24,7 @@ from gitops.controller.event_log import log_event
 from gitops.controller.metrics import PassMetrics
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
-from gitops.controller.reconciler import ReconcilerDeps
+from gitops.controller.reconciler import Leaving, ReconcilerDeps
 from gitops.controller.record_writer import RecordWriter, record_of
 from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.render_cache import RenderCache
@@ -90,8 +90,7 @@ class Controller:
         )
         self._ready = False
         self.tally = PassMetrics()
-        self.bus = EventBus()
-        self.bus.subscribe(log_event)
+        self.bus = EventBus(log_event)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -281,11 +280,7 @@ class Controller:
     # ── clusters ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _connected(self, name: str) -> Connected:
-        return await self._connect(
-            name,
-            partial(self._events.on_object, name),
-            self.replica.may_write,
-        )
+        return await self._connect(name, partial(self._events.on_object, name), self.replica.may_write)
 
     def _worker(self, name: str, connected: Connected) -> ClusterWorker:
         deps = ReconcilerDeps(
@@ -296,8 +291,7 @@ class Controller:
             self.clock,
             self._version,
             self.replica.actor,
-            self._left,
-            self._reason_to_stay,
+            Leaving(self._left, self._reason_to_stay),
             self.children,
             self.tally.noted,
             self.bus,

@@ -53,7 +53,8 @@ async def _carry_out(
         request = replace(request, wait=False)  # the next hand edit must not wait for this one's rollout
     elif request.app.sync.drift == "correct" and state.schedule.requested_sync is None:
         # Not what a person asked for: that may be while it is suspended.
-        context = replace(context, beside=partial(self_heal, state, request, context))
+        callbacks = replace(context.callbacks, beside=partial(self_heal, state, request, context))
+        context = replace(context, callbacks=callbacks)
     started = context.clock.monotonic()
     result = await sync_planned(request, context, planned)
     seconds = context.clock.monotonic() - started

@@ -49,11 +49,30 @@ class _Missing(Backoff):
 
 
 @dataclass(slots=True)
+class _Members:
+    """The Applications that share a repository, by identity, and how often it is looked at for them."""
+
+    interval: float  # the shortest that one of them wants
+    wanted: dict[str, float] = field(default_factory=dict)
+    _counts: Counter[float] = field(default_factory=Counter)
+
+    def want(self, identity: str, interval: float | None) -> None:
+        """Another interval of one who shares it, None for one who leaves; the shortest holds for all."""
+        before = self.wanted.pop(identity, None)
+        if before is not None:
+            self._counts[before] -= 1
+            self._counts += Counter()  # what is left of none is no more
+        if interval is not None:
+            self.wanted[identity] = interval
+            self._counts[interval] += 1
+        if self._counts:
+            self.interval = max(min(self._counts), _SHORTEST_INTERVAL)
+
+
+@dataclass(slots=True)
 class _Repository:
     app: Application  # any of those who share it
-    interval: float
-    members: dict[str, float] = field(default_factory=dict)  # and the interval that each wants
-    intervals: Counter[float] = field(default_factory=Counter)
+    members: _Members
     due: float = 0.0  # the interval that the next look was scheduled with, while that is to come at once
     is_looked_at: bool = False
     again: bool = False  # asked for while a look was under way
@@ -63,18 +82,6 @@ class _Repository:
     error: str = ""  # of the last look
     has_worked: bool = False
     put_off: float | None = None  # since when no look was had, for the host's sake
-
-    def wants(self, identity: str, interval: float | None) -> None:
-        """Another interval of one who shares it, None for one who leaves; the shortest holds for all."""
-        before = self.members.pop(identity, None)
-        if before is not None:
-            self.intervals[before] -= 1
-            self.intervals += Counter()  # what is left of none is no more
-        if interval is not None:
-            self.members[identity] = interval
-            self.intervals[interval] += 1
-        if self.intervals:
-            self.interval = max(min(self.intervals), _SHORTEST_INTERVAL)
 
 
 class Poller:
@@ -128,8 +135,8 @@ class Poller:
         if self._names.get(state.identity, name) != name:
             self.forget(state)
         self._names[state.identity] = name
-        known = self._known.setdefault(name, _Repository(state.app, state.app.interval))
-        known.wants(state.identity, state.app.interval)
+        known = self._known.setdefault(name, _Repository(state.app, _Members(state.app.interval)))
+        known.members.want(state.identity, state.app.interval)
         known.settled = None
         self._schedule(name, known)
         if known.error and self._wait(known) > 0:
@@ -170,14 +177,14 @@ class Poller:
             self._schedule(name, known)
 
     def _leave(self, name: str, found: _Repository, identity: str) -> None:
-        before = found.interval
-        found.wants(identity, None)
-        left = next(filter(None, map(self._index.get, found.members)), None)
+        before = found.members.interval
+        found.members.want(identity, None)
+        left = next(filter(None, map(self._index.get, found.members.wanted)), None)
         if left is not None:  # credentials are looked up for one that is there, and its interval is no longer anybody's
             found.app = left.app
-            if found.interval != before:
+            if found.members.interval != before:
                 self._schedule(name, found)
-        if not found.members:
+        if not found.members.wanted:
             del self._known[name]
             host = host_of(found.app)
             if all(host_of(other.app) != host for other in self._known.values()):
@@ -189,14 +196,14 @@ class Poller:
 
     def _schedule(self, name: str, known: _Repository) -> None:
         """Look now, and at every interval from then on."""
-        if known.due == known.interval:
+        if known.due == known.members.interval:
             return
-        known.due = known.interval
+        known.due = known.members.interval
         known.again = known.is_looked_at
-        jitter = min(known.interval * _JITTER, _LONGEST_JITTER)
+        jitter = min(known.members.interval * _JITTER, _LONGEST_JITTER)
         self._scheduler.add_job(
             self._look,
-            IntervalTrigger(seconds=known.interval, jitter=jitter),
+            IntervalTrigger(seconds=known.members.interval, jitter=jitter),
             args=[name],
             id=name,
             replace_existing=True,
@@ -290,7 +297,7 @@ class Poller:
             self._on_look(state, error)
 
     def _members(self, known: _Repository) -> list[ApplicationState]:
-        found = (self._index.get(identity) for identity in sorted(known.members))
+        found = (self._index.get(identity) for identity in sorted(known.members.wanted))
         return [state for state in found if state is not None]
 
     async def _spread(self, known: _Repository, refs: Refs) -> None:

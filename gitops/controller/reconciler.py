@@ -40,7 +40,7 @@ from gitops.model.operator_command import SUSPENDED
 from gitops.model.plan import ObstacleKind
 from gitops.model.result import Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
-from gitops.sync.context import PlannedSync, Render, Request, SyncContext, as_account
+from gitops.sync.context import Callbacks, PlannedSync, Render, Request, SyncContext, as_account
 from gitops.sync.event_bus import EventBus
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.planning import plan_sync
@@ -58,6 +58,16 @@ _RENDERS_EACH = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """What the controller has to do with an Application that is being deleted."""
+
+    # Called when it owns nothing any more.
+    left: Callable[[ApplicationState], Awaitable[None]]
+    # Why what it owns stays nevertheless, for now; "" for no reason.
+    reason_to_stay: Callable[[ApplicationState], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class ReconcilerDeps:
     """What passes on one cluster work with."""
 
@@ -68,10 +78,7 @@ class ReconcilerDeps:
     clock: Clock
     version: str
     actor: str  # who the audit log says it was, where nobody asked for a pass
-    # Called when an Application that is being deleted owns nothing any more.
-    left: Callable[[ApplicationState], Awaitable[None]]
-    # Why what it owns stays nevertheless, for now; "" for no reason.
-    reason_to_stay: Callable[[ApplicationState], Awaitable[str]]
+    leaving: Leaving
     # The Applications that Applications hold, where the cluster does not know that kind itself.
     children: AppOfApps
     noted: Callable[[], None] = lambda: None
@@ -171,9 +178,11 @@ def _begun(
         deps.version,
         emit=deps.bus.emitter(app.identity),
         asks_around=False,
-        noted=deps.noted,
-        waiting=waiting,
-        rendering=lambda work: _rendered(deps.rendering, app.namespace, work, waiting),
+        callbacks=Callbacks(
+            noted=deps.noted,
+            waiting=waiting,
+            rendering=lambda work: _rendered(deps.rendering, app.namespace, work, waiting),
+        ),
     )
     asked = state.schedule.requested_sync
     # A person confirms what was told, and no more.
@@ -251,13 +260,13 @@ def _with_approved_retries(run: _Pass, planned: PlannedSync) -> Override:
 
 async def _leave(state: ApplicationState, context: SyncContext, deps: ReconcilerDeps) -> float | None:
     """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
-    if reason := await deps.reason_to_stay(state):
+    if reason := await deps.leaving.reason_to_stay(state):
         state.last = state.last.held_by(reason)
         return _SOON
     result = await uninstall_everywhere(Request(state.app, deps.actor), context)
     state.last = replace(state.last, outcome=result.outcome, message=result.message)
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
-        await deps.left(state)
+        await deps.leaving.left(state)
         return None
     state.last = replace(state.last, response=Response.HELD)
     return LATER

@@ -22,9 +22,9 @@ from gitops.model.plan import Create, Plan, Update
 from gitops.model.result import Changed, Go
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
+from gitops.sync.executor import Execution
 from gitops.sync.live_state import read_by_name
 from gitops.sync.planning import plan_rendered
-from gitops.sync.run_sync import execution_of
 
 # Rollouts touch objects often: looking at what they touched takes a quarter of the time at most.
 _PAUSE_SECONDS, _PAUSE_SHARE = 0.1, 3.0
@@ -78,8 +78,8 @@ async def _put_back(
         return
     message = state.last.message
     await note_drift(state, mend, context, again)
-    execution = execution_of(mend, context, again, AuditTrail(mend, context, again.at.inventory), again.at.inventory)
-    if not (await execution.run(again.plan, {})).failures:
+    execution = Execution(mend, context, again, AuditTrail(mend, context, again.at.inventory), again.at.inventory)
+    if not (await execution.run({})).failures:
         state.last = replace(state.last, drift=())
         remember_corrections(state, again, context.clock)
     state.last = replace(state.last, message=message)

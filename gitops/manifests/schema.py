@@ -48,32 +48,32 @@ class Type:
     def __init__(
         self,
         kind: Literal["struct", "map", "list", "scalar", "any"],
+        element: "Type | None" = None,
         *,
         name: str = "",
-        load: "Callable[[], dict[str, Field]] | None" = None,
-        element: "Type | None" = None,
-        keys: tuple[str, ...] = (),
-        is_set: bool = False,
         atomic: bool = False,
-        scalar: str = "",
-        source: str = "",
         nullable: bool = False,
     ) -> None:
+        """What a kind has besides is given by `struct_type`, `list_type` and `scalar_type`."""
         self.kind = kind
         self.name = name
-        self._load = load
-        self._fields: dict[str, Field] | None = None if load else {}
         self.element = element
-        self.keys = keys
-        self.is_set = is_set
         self.atomic = atomic
-        self.scalar = scalar
-        self.source = source
         self.nullable = nullable
+        self.keys: tuple[str, ...] = ()
+        self.is_set = False
+        self.scalar = ""
+        self.source = ""
+        self._load: Callable[[], dict[str, Field]] | None = None
+        self._fields: dict[str, Field] | None = {}
+
+    def load_fields(self, load: "Callable[[], dict[str, Field]]") -> None:
+        """Have the fields made by `load` when they are first asked for: types may contain themselves."""
+        self._load, self._fields = load, None
 
     @property
     def fields(self) -> "Mapping[str, Field]":
-        """The declared fields of a struct (made when first asked for: types may contain themselves)."""
+        """The declared fields of a struct."""
         if self._fields is None:
             assert self._load is not None
             self._fields = self._load()
@@ -107,8 +107,39 @@ class Field:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+def struct_type(
+    load: Callable[[], dict[str, Field]] | None = None,
+    element: Type | None = None,
+    *,
+    name: str = "",
+    atomic: bool = False,
+    nullable: bool = False,
+) -> Type:
+    """A struct with the fields that `load` makes, or without any."""
+    made = Type("struct", element, name=name, atomic=atomic, nullable=nullable)
+    if load is not None:
+        made.load_fields(load)
+    return made
+
+
+def map_type(element: Type, *, atomic: bool = False, nullable: bool = False) -> Type:
+    return Type("map", element, atomic=atomic, nullable=nullable)
+
+
+def list_type(element: Type, kind: str | None, keys: tuple[str, ...] = (), *, nullable: bool = False) -> Type:
+    """A list of the published `kind` "map", with its `keys`, or "set"; any other is atomic."""
+    made = Type("list", element, atomic=kind not in ("map", "set"), nullable=nullable)
+    made.keys, made.is_set = keys if kind == "map" else (), kind == "set"
+    return made
+
+
+def scalar_type(scalar: str, source: str = "", *, nullable: bool = False) -> Type:
+    made = Type("scalar", nullable=nullable)
+    made.scalar, made.source = scalar, source
+    return made
+
+
 DEDUCED = Type("any", name="deduced")
-_DEDUCED_MAP = Type("map", element=DEDUCED)
 
 # Published scalar types as server-side apply sees them.
 _SCALARS = {
@@ -122,7 +153,7 @@ _SCALARS = {
     "time": "untyped",
     "microtime": "untyped",
 }
-_SCALAR_TYPES = {source: Type("scalar", scalar=scalar, source=source) for source, scalar in _SCALARS.items()}
+_SCALAR_TYPES = {source: scalar_type(scalar, source) for source, scalar in _SCALARS.items()}
 
 
 @functools.cache
@@ -142,8 +173,8 @@ def definition(name: str) -> Type:
     """The built-in type `name`, an OpenAPI definition name; KeyError when there is none."""
     raw = _data()["types"][name]
     if not raw["fields"]:
-        return Type("struct", name=name)
-    return Type("struct", name=name, atomic=raw.get("map") == "atomic", load=lambda: _fields_of(raw))
+        return struct_type(name=name)
+    return struct_type(lambda: _fields_of(raw), name=name, atomic=raw.get("map") == "atomic")
 
 
 def _fields_of(raw: dict[str, Any]) -> dict[str, Field]:
@@ -171,13 +202,13 @@ def _type_of(raw: dict[str, Any]) -> Type:
     if "ref" in raw:
         named = definition(raw["ref"])
         if "map" in raw and (raw["map"] == "atomic") != named.atomic:
-            return Type("struct", name=named.name, atomic=raw["map"] == "atomic", load=lambda: dict(named.fields))
+            return struct_type(lambda: dict(named.fields), name=named.name, atomic=raw["map"] == "atomic")
         return named
     match raw["t"]:
         case "array":
             return _list_of(raw, _type_of(raw["items"]))
         case "object":
-            return Type("map", element=_type_of(raw["values"]), atomic=raw.get("map") == "atomic")
+            return map_type(_type_of(raw["values"]), atomic=raw.get("map") == "atomic")
         case "any":
             return DEDUCED
         case scalar:
@@ -191,13 +222,7 @@ def _list_of(raw: dict[str, Any], element: Type) -> Type:
         kind, keys = ("map", (raw["mergeKey"],)) if "mergeKey" in raw else ("set", ())
     else:
         keys = tuple(raw.get("keys", ()))
-    return Type(
-        "list",
-        element=element,
-        keys=keys if kind == "map" else (),
-        is_set=kind == "set",
-        atomic=kind not in ("map", "set"),
-    )
+    return list_type(element, kind, keys)
 
 
 @functools.cache
@@ -250,13 +275,13 @@ def _root(described: Type) -> Type:
     own = {"apiVersion": Field(string), "kind": Field(string), "metadata": Field(meta)}
     fields = {**described.fields, **own}
     undeclared = DEDUCED if described.kind == "any" else described.element
-    return Type("struct", load=lambda: fields, element=undeclared)
+    return struct_type(lambda: fields, undeclared)
 
 
 def _structural(schema: Body) -> Type:
     nullable = bool(schema.get("nullable"))
     if schema.get("x-kubernetes-int-or-string"):
-        return Type("scalar", scalar="untyped", source="intstr", nullable=nullable)
+        return scalar_type("untyped", "intstr", nullable=nullable)
     match schema.get("type"):
         case "object":
             return _structural_object(schema, nullable)
@@ -264,12 +289,9 @@ def _structural(schema: Body) -> Type:
             items = schema.get("items")
             element = _structural(items) if items else DEDUCED
             kind = schema.get("x-kubernetes-list-type", "atomic")
-            keys = tuple(schema.get("x-kubernetes-list-map-keys", ())) if kind == "map" else ()
-            return Type(
-                "list", element=element, keys=keys, is_set=kind == "set", atomic=kind == "atomic", nullable=nullable
-            )
+            return list_type(element, kind, tuple(schema.get("x-kubernetes-list-map-keys", ())), nullable=nullable)
         case "string" | "integer" | "number" | "boolean" as scalar:
-            return Type("scalar", scalar=_SCALARS[scalar], source=scalar, nullable=nullable)
+            return scalar_type(_SCALARS[scalar], scalar, nullable=nullable)
         case _:
             return DEDUCED
 
@@ -281,16 +303,12 @@ def _structural_object(schema: Body, nullable: bool) -> Type:
     if schema.get("x-kubernetes-embedded-resource"):
         properties = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, **properties}
     if extra and not properties:
-        return Type(
-            "map", element=_structural(extra) if isinstance(extra, dict) else DEDUCED, atomic=atomic, nullable=nullable
-        )
+        element = _structural(extra) if isinstance(extra, dict) else DEDUCED
+        return map_type(element, atomic=atomic, nullable=nullable)
     open_ended = schema.get("x-kubernetes-preserve-unknown-fields") or extra
-    return Type(
-        "struct",
-        load=lambda: {
-            name: Field(_structural(value), default=value.get("default")) for name, value in properties.items()
-        },
-        element=DEDUCED if open_ended else None,
+    return struct_type(
+        lambda: {name: Field(_structural(value), default=value.get("default")) for name, value in properties.items()},
+        DEDUCED if open_ended else None,
         atomic=atomic,
         nullable=nullable,
     )

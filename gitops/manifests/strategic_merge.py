@@ -9,7 +9,7 @@ from typing import Any
 
 from gitops.manifests.key import Body
 from gitops.manifests.schema import DEDUCED, Field, Type
-from gitops.manifests.typed import go_text
+from gitops.manifests.typed_validation import go_text
 
 _PATCH = "$patch"
 _RETAIN = "$retainKeys"

@@ -15,6 +15,8 @@ from gitops.manifests import fields, typed
 from gitops.manifests.fields import LEAF, FieldSet
 from gitops.manifests.key import Body
 from gitops.manifests.schema import Type, type_of
+from gitops.manifests.typed_merge import merge
+from gitops.manifests.typed_validation import validate
 
 # Identity and what the server itself writes is nobody's field.
 _UNOWNED: FieldSet = {
@@ -89,6 +91,19 @@ class Applied:
     conflicts: tuple[Conflict, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a write goes: the type of its objects, its subresource, and the fields that it keeps out of ownership.
+
+    Without a `schema` the type is that of the built-in kind. A status on the main resource is `ignored`, say.
+    """
+
+    schema: Type | None = None
+    subresource: str = ""
+    ignored: FieldSet | None = None
+
+
+_MAIN = Endpoint()
 _Managers = dict[Manager, Managed]
 
 
@@ -99,35 +114,32 @@ def apply(
     manager: str,
     now: str,
     force: bool = False,
-    schema: Type | None = None,
-    subresource: str = "",
-    ignored: FieldSet | None = None,
+    at: Endpoint = _MAIN,
 ) -> Applied:
     """What applying `desired` as `manager` makes of `live` (None: it does not exist yet).
 
-    `now` is the time of a changed entry (RFC 3339, seconds). `schema` is the object's type, by default that of its
-    built-in kind. Fields in `ignored` are kept out of ownership (a status on the main resource). Raises TypedError
-    when `desired` does not fit the type. Neither defaults nor admission are part of this.
+    `now` is the time of a changed entry (RFC 3339, seconds). Raises TypedError when `desired` does not fit the type.
+    Neither defaults nor admission are part of this.
     """
-    kind = schema or type_of(desired["apiVersion"], desired["kind"])
-    typed.validate(desired, kind)
+    kind = at.schema or type_of(desired["apiVersion"], desired["kind"])
+    validate(desired, kind)
     before = _unmanaged(live) if live is not None else {"apiVersion": desired["apiVersion"], "kind": desired["kind"]}
     managers = decode((live or {}).get("metadata", {}).get("managedFields") or ())
-    who = Manager(manager, "Apply", "", subresource)
+    who = Manager(manager, "Apply", "", at.subresource)
     last = managers.get(who)
     sent = typed.field_set(desired, kind)
-    if ignored:
-        sent = fields.without_subtrees(sent, ignored)
-    merged = typed.merge(before, desired, kind)
+    if at.ignored:
+        sent = fields.without_subtrees(sent, at.ignored)
+    merged = merge(before, desired, kind)
     time = last.time if last else None
     if last is not None:
         # While pruning, identity counts as applied, or removing the last label would take the whole metadata along.
         pruned = _prune(merged, {**managers, who: Managed(sent, desired["apiVersion"], time)}, last.owned, sent, kind)
         # What is applied as empty stays so, though nothing is left in it.
-        merged = merged if pruned is merged else typed.merge(pruned, desired, kind)
+        merged = merged if pruned is merged else merge(pruned, desired, kind)
     owned = fields.difference(sent, _UNOWNED)
     after: _Managers = {**managers, who: Managed(owned, desired["apiVersion"], time)}
-    conflicts, after = _settle(before, merged, after, who, kind, ignored)
+    conflicts, after = _settle(before, merged, after, who, kind, at.ignored)
     if conflicts and not force:
         return Applied(live if live is not None else before, conflicts)
     return Applied(_applied_body(live, before, merged, managers, after, who, now))
@@ -204,26 +216,24 @@ def update(
     *,
     manager: str,
     now: str,
-    schema: Type | None = None,
-    subresource: str = "",
-    ignored: FieldSet | None = None,
+    at: Endpoint = _MAIN,
 ) -> Body:
     """`new` with managedFields as a write other than an apply leaves them: changed fields become `manager`'s.
 
     `live` is the object before (for a creation an empty object of its kind); the managedFields it carries count
     unless `new` has its own: an empty list in `new` asks to forget all.
     """
-    kind = schema or type_of(new["apiVersion"], new["kind"])
+    kind = at.schema or type_of(new["apiVersion"], new["kind"])
     entries = managed_entries(live, new)
     managers = decode(entries)
     before, after = _unmanaged(live), _unmanaged(new)
-    change = _compare(before, after, kind, ignored)
+    change = _compare(before, after, kind, at.ignored)
     if not (change.removed or change.modified or change.added):
         return with_managers(after, managers)
-    _, settled = _settle(before, after, managers, None, kind, ignored)
+    _, settled = _settle(before, after, managers, None, kind, at.ignored)
     mine = fields.difference(fields.union(change.modified, change.added), _UNOWNED)
     if mine:
-        who = Manager(manager, "Update", new["apiVersion"], subresource)
+        who = Manager(manager, "Update", new["apiVersion"], at.subresource)
         previous = settled.get(who)
         owned = fields.union(previous.owned, mine) if previous else mine
         settled[who] = Managed(owned, new["apiVersion"], now)

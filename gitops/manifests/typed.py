@@ -1,23 +1,22 @@
-"""Values seen through their type: validate, field set, compare, merge, remove.
+"""Values seen through their type: field set, compare, remove.
 
 The walks that server-side apply is made of, with the rules of sigs.k8s.io/structured-merge-diff/typed: granular maps
 and structs merge key by key, list maps and sets item by item, everything atomic as a whole. Pure; values are never
 changed, and a walk that changes nothing gives back the very object it was given.
+
+Not here: whether a value fits its type (`typed_validation`), one value laid over another (`typed_merge`).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from gitops.manifests.fields import LEAF, FieldSet, display, go_json, is_member
-from gitops.manifests.schema import DEDUCED, Type
+from gitops.manifests.fields import LEAF, FieldSet, go_json, is_member
+from gitops.manifests.schema import DEDUCED, Type, list_type, map_type, scalar_type
 
 _ABSENT: Any = object()
-_DEDUCED_LIST = Type("list", element=DEDUCED, atomic=True)
-_DEDUCED_MAP = Type("map", element=DEDUCED)
-_DEDUCED_SCALAR = Type("scalar", scalar="untyped")
+_DEDUCED_LIST = list_type(DEDUCED, "atomic")
+_DEDUCED_MAP = map_type(DEDUCED)
+_DEDUCED_SCALAR = scalar_type("untyped")
 
 
 class TypedError(ValueError):
@@ -33,7 +32,7 @@ class Comparison:
     added: FieldSet
 
 
-def _resolve(kind: Type, value: Any) -> Type:
+def resolved(kind: Type, value: Any) -> Type:
     """The type itself, or for a deduced one what the value's own form says."""
     if kind.kind != "any":
         return kind
@@ -73,117 +72,6 @@ def item_element(item: Any, kind: Type) -> str:
     return "k:" + go_json(found)
 
 
-# --- validation ---------------------------------------------------------------------------------------------------
-
-
-def validate(value: Any, kind: Type) -> None:
-    """Raises TypedError unless `value` fits `kind`; the text lists every mistake with its path."""
-    errors = list(_errors(value, kind, ""))
-    if len(errors) == 1:
-        raise TypedError(errors[0])
-    if errors:
-        raise TypedError("errors:\n" + "\n".join("  " + error for error in errors))
-
-
-def _errors(value: Any, kind: Type, path: str) -> Iterator[str]:
-    if value is None:
-        return
-    kind = _resolve(kind, value)
-    if kind.kind == "scalar":
-        if message := _scalar_error(value, kind.scalar):
-            yield f"{path}: {message}" if path else message
-    elif kind.kind == "list":
-        if not isinstance(value, list):
-            yield f"{path}: expected list, got {_go_value(value)}"
-        else:
-            yield from _list_errors(value, kind, path)
-    elif not isinstance(value, dict):
-        yield f"{path}: expected map, got {_go_value(value)}"
-    else:
-        for name, child in value.items():
-            child_type = kind.child(name)
-            if child_type is None:
-                yield f"{path}.{name}: field not declared in schema"
-                return
-            yield from _errors(child, child_type, f"{path}.{name}")
-
-
-def _list_errors(value: list[Any], kind: Type, path: str) -> Iterator[str]:
-    assert kind.element is not None
-    seen: set[str] = set()
-    for index, item in enumerate(value):
-        if kind.atomic:
-            element = f"[{index}]"
-        else:
-            try:
-                encoded = item_element(item, kind)
-            except TypedError as error:
-                yield f"{path}: element {index}: {error}"
-                return
-            element = display((encoded,))
-            if encoded in seen:
-                yield f"{path}: duplicate entries for key {element}"
-            seen.add(encoded)
-        yield from _errors(item, kind.element, path + element)
-
-
-_GO_TYPES = {
-    str: "string",
-    bool: "bool",
-    int: "int64",
-    float: "float64",
-    dict: "map[string]interface {}",
-    list: "[]interface {}",
-}
-
-
-def _scalar_error(value: Any, scalar: str) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if scalar == "numeric" and not is_number:
-        return f"expected numeric (int or float), got {_GO_TYPES.get(type(value), 'unknown')}"
-    if scalar == "string" and not isinstance(value, str):
-        return f"expected string, got &value.valueUnstructured{{Value:{_go_literal(value)}}}"
-    if scalar == "boolean" and not isinstance(value, bool):
-        return f"expected boolean, got {_go_value(value)}"
-    if scalar == "untyped" and isinstance(value, dict | list):
-        return f"expected any scalar, got {_go_value(value)}"
-    return None
-
-
-def _go_value(value: Any) -> str:
-    return f"&{{{go_text(value)}}}"
-
-
-def go_text(value: Any) -> str:
-    """A JSON value as Go's %v prints it: map[a:1 b:[x y]]."""
-    match value:
-        case None:
-            return "<nil>"
-        case bool():
-            return str(value).lower()
-        case dict():
-            return "map[" + " ".join(f"{key}:{go_text(value[key])}" for key in sorted(value)) + "]"
-        case list():
-            return "[" + " ".join(go_text(item) for item in value) + "]"
-        case _:
-            return str(value)
-
-
-def _go_literal(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case dict():
-            inner = ", ".join(f'"{key}":{_go_literal(value[key])}' for key in sorted(value))
-            return f"map[string]interface {{}}{{{inner}}}"
-        case list():
-            return "[]interface {}{" + ", ".join(_go_literal(item) for item in value) + "}"
-        case str():
-            return orjson.dumps(value).decode()
-        case _:
-            return str(value)
-
-
 # --- field sets ---------------------------------------------------------------------------------------------------
 
 
@@ -197,7 +85,7 @@ def _set_of(value: Any, kind: Type, *, parents: bool) -> FieldSet | None:
 
     With `parents` every non-empty map and list is a member too, as when a whole subtree is added or removed.
     """
-    kind = _resolve(kind, value)
+    kind = resolved(kind, value)
     if kind.kind == "scalar" or kind.atomic:
         return LEAF
     if not value:
@@ -266,9 +154,9 @@ class _Compare:
             return (None, None, _whole(right, kind))
         if right is _ABSENT:
             return (_whole(left, kind), None, None)
-        if kind.kind == "any" and _form(left) != _form(right) and left is not None and right is not None:
+        if kind.kind == "any" and form_of(left) != form_of(right) and left is not None and right is not None:
             return (None, LEAF, None)
-        kind = _resolve(kind, left if left is not None else right)
+        kind = resolved(kind, left if left is not None else right)
         if kind.kind == "scalar" or kind.atomic or (not left and not right):
             return _SAME if same(left, right) else (None, LEAF, None)
         if kind.kind == "list":
@@ -327,7 +215,8 @@ def _whole(value: Any, kind: Type) -> FieldSet:
     return _set_of(value, kind, parents=True) or LEAF
 
 
-def _form(value: Any) -> str:
+def form_of(value: Any) -> str:
+    """What a value is, whatever its type says: map, list or scalar."""
     return "map" if isinstance(value, dict) else "list" if isinstance(value, list) else "scalar"
 
 
@@ -351,96 +240,12 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-# --- merge --------------------------------------------------------------------------------------------------------
-
-
-def merge(left: Any, right: Any, kind: Type) -> Any:
-    """`right` laid over `left`; `left` itself when that changes nothing."""
-    if left is right:
-        return left
-    if kind.kind == "any" and _form(left) != _form(right):
-        return right
-    kind = _resolve(kind, right if right is not None else left)
-    if kind.kind == "scalar" or kind.atomic or (not left and not right):
-        return left if same(left, right) else right
-    if kind.kind == "list":
-        return _merge_lists(left or [], right or [], kind)
-    return _merge_maps(left or {}, right or {}, kind)
-
-
-def _merge_maps(left: dict[str, Any], right: dict[str, Any], kind: Type) -> dict[str, Any]:
-    out = left
-    for name, value in right.items():
-        if name in left:
-            merged = merge(left[name], value, kind.child(name) or DEDUCED)
-            if merged is left[name]:
-                continue
-        else:
-            merged = value
-        if out is left:
-            out = dict(left)
-        out[name] = merged
-    return out
-
-
-def _merge_lists(left: list[Any], right: list[Any], kind: Type) -> list[Any]:
-    """Items of both lists: those of `right` in its order, the others of `left` where they stood between them."""
-    assert kind.element is not None
-    left_keys = [item_element(item, kind) for item in left]
-    right_keys = [item_element(item, kind) for item in right]
-    left_items = dict(zip(left_keys, left, strict=True))
-    right_items = dict(zip(right_keys, right, strict=True))
-    if len(right_items) != len(right_keys):
-        duplicate = next(key for index, key in enumerate(right_keys) if key in right_keys[:index])
-        raise TypedError(f"duplicate entries for key {display((duplicate,))}")
-    duplicated = {key for key in left_keys if left_keys.count(key) > 1} if len(left_items) != len(left_keys) else set()
-
-    def joined(key: str) -> Any:
-        if key in left_items and key not in duplicated:
-            return merge(left_items[key], right_items[key], kind.element or DEDUCED)
-        return right_items[key]
-
-    out: list[Any] = []
-    shared = iter([key for key in right_keys if key in left_items])
-    awaited = next(shared, None)
-    merged: set[str] = set()
-    at_left = at_right = 0
-    while at_left < len(left) or at_right < len(right):
-        if at_left < len(left):
-            key = left_keys[at_left]
-            if at_right < len(right):
-                if key == right_keys[at_right]:
-                    merged.add(key)
-                    out.append(joined(key))
-                    at_left, at_right, awaited = at_left + 1, at_right + 1, next(shared, None)
-                    continue
-                if key in right_items and awaited is not None and awaited != key:
-                    at_left += 1
-                    continue
-            if key not in right_items:
-                out.append(left[at_left])
-                at_left += 1
-                continue
-            if key in merged:
-                at_left += 1
-        if at_right < len(right):
-            key = right_keys[at_right]
-            merged.add(key)
-            out.append(joined(key))
-            at_right += 1
-            if awaited == key:
-                awaited = next(shared, None)
-    if len(out) == len(left) and all(new is old for new, old in zip(out, left, strict=True)):
-        return left
-    return out
-
-
 # --- removal ------------------------------------------------------------------------------------------------------
 
 
 def remove(value: Any, fields: FieldSet, kind: Type) -> Any:
     """`value` without these fields; None for a map or list of which nothing is left."""
-    kind = _resolve(kind, value)
+    kind = resolved(kind, value)
     if not fields or kind.kind == "scalar" or kind.atomic or not value:
         return value
     if kind.kind == "list":

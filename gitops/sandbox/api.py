@@ -12,7 +12,6 @@ import orjson
 import structlog
 
 from gitops.manifests.key import Body
-from gitops.manifests.schema import definition
 from gitops.sandbox import (
     access,
     conversions,
@@ -21,21 +20,18 @@ from gitops.sandbox import (
     lists,
     openapi,
     patches,
-    protobuf,
     reviews,
     scale,
     writes,
 )
 from gitops.sandbox import pods as pod_requests
 from gitops.sandbox.access import Attributes
+from gitops.sandbox.bodies import Request, decoded, delete_options
 from gitops.sandbox.cluster import Cluster, User, Write
-from gitops.sandbox.decode import DecodeError, Decoder, cannot_be_handled, json_kind
-from gitops.sandbox.go_errors import duplicate_fields, go_json_error, summary
 from gitops.sandbox.resources import Resource
 from gitops.sandbox.routing import Target, target_of, verb_of
 from gitops.sandbox.statuses import (
     ApiFailure,
-    bad_request,
     failure,
     invalid_object,
     method_not_allowed,
@@ -46,20 +42,6 @@ from gitops.sandbox.statuses import (
 from gitops.sandbox.watching import Watch
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Request:
-    """One HTTP request, read whole."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: Mapping[str, list[str]]
-    body: bytes = b""
-
-    def header(self, name: str) -> str:
-        return (self.headers.get(name) or [""])[0]
 
 
 @dataclass(slots=True)
@@ -183,7 +165,7 @@ class Api:
                 if resource.namespaced and not target.namespace:
                     raise method_not_allowed()
                 write = self._write(request, user, resource, target, "create")
-                sent = _decoded(request, resource, write)
+                sent = decoded(request, resource, write)
                 review = reviews.answer(self.cluster, write, sent)
                 if review is not None:
                     return Answer(201, orjson.dumps(review))
@@ -194,7 +176,7 @@ class Api:
         raise method_not_allowed()
 
     def _delete_collection(self, request: Request, user: User, resource: Resource, target: Target) -> Answer:
-        options = _delete_options(request)
+        options = delete_options(request)
         found = lists.select(self.cluster, resource, target.namespace, lists.Selection.of(request.query, resource))
         for stored in found:
             metadata = stored.body["metadata"]
@@ -217,13 +199,13 @@ class Api:
                 return Answer(200, lists.render_one(resource, stored.body, form))
             case "PUT" if "update" in resource.verbs:
                 write = self._write(request, user, resource, target, "update")
-                body = writes.replace(self.cluster, write, _decoded(request, resource, write))
+                body = writes.replace(self.cluster, write, decoded(request, resource, write))
                 return self._one(request, resource, body, 200, write)
             case "PATCH" if "patch" in resource.verbs:
                 return self._patch(request, user, resource, target)
             case "DELETE" if "delete" in resource.verbs:
                 write = self._write(request, user, resource, target, "delete")
-                return _json(deletion.delete(self.cluster, write, _delete_options(request)))
+                return _json(deletion.delete(self.cluster, write, delete_options(request)))
         raise method_not_allowed()
 
     def _patch(self, request: Request, user: User, resource: Resource, target: Target) -> Answer:
@@ -252,7 +234,7 @@ class Api:
                 return self._scale(request, user, resource, target)
             case "finalize":
                 write = self._write(request, user, resource, target, "update")
-                return _json(writes.finalize(self.cluster, write, _decoded(request, resource)))
+                return _json(writes.finalize(self.cluster, write, decoded(request, resource)))
         special = pod_requests.answer(
             self.cluster,
             self._write(request, user, resource, target, "create"),
@@ -272,7 +254,7 @@ class Api:
         write = self._write(request, user, resource, target, "update" if request.method == "PUT" else "patch")
         write.subresource = ""
         if request.method == "PUT":
-            return _json(scale.change(self.cluster, write, stored, _decoded(request, resource)))
+            return _json(scale.change(self.cluster, write, stored, decoded(request, resource)))
         if request.method == "PATCH" and request.header("content-type").startswith(patches.APPLY):
             write.manager = request.query.get("fieldManager", "") or write.manager
             return _json(scale.apply(self.cluster, write, stored, request.body))
@@ -345,67 +327,6 @@ def _aggregated(body: Body) -> Answer:
 
 def _json(body: Any) -> Answer:
     return Answer(200, orjson.dumps(body))
-
-
-def _decoded(request: Request, resource: Resource, write: Write | None = None) -> Body:
-    """The object in a request's body; fields that it gives twice are noted in `write`."""
-    raw = request.body
-    if protobuf.MEDIA_TYPE in request.header("content-type"):
-        return _from_protobuf(raw)
-    if "yaml" in request.header("content-type"):
-        return writes.require_body(patches.read_yaml(raw))
-    try:
-        body = writes.require_body(orjson.loads(raw))
-        _check_heading(body, resource, raw)
-        if write is not None and write.field_validation != "Ignore":
-            write.duplicates = duplicate_fields(raw)
-        return body
-    except orjson.JSONDecodeError as error:
-        text = raw.decode(errors="replace")
-        raise bad_request(
-            f"the object provided is unrecognized (must be of type {resource.kind}): couldn't get version/kind; "
-            f"json parse error: {go_json_error(text, error.pos)} ({summary(raw)})"
-        ) from error
-
-
-def _check_heading(body: Body, resource: Resource, raw: bytes) -> None:
-    for name in ("apiVersion", "kind"):
-        value = body.get(name)
-        if value is not None and not isinstance(value, str):
-            text = f"json: cannot unmarshal {json_kind(value)} into Go struct field .{name} of type string"
-            why = f"couldn't get version/kind; {text} ({summary(raw)})"
-            raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
-
-
-def _from_protobuf(raw: bytes) -> Body:
-    try:
-        return protobuf.decode(raw)
-    except protobuf.ProtobufError as error:
-        raise bad_request(str(error)) from error
-
-
-_DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
-
-
-def _delete_options(request: Request) -> Body:
-    options: Body = {}
-    if protobuf.MEDIA_TYPE in request.header("content-type") and request.body:
-        options = _from_protobuf(request.body)
-    elif request.body.strip():
-        try:
-            options = writes.require_body(orjson.loads(request.body))
-        except orjson.JSONDecodeError as error:
-            raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
-    try:
-        options = Decoder().struct(options, definition(_DELETE_OPTIONS), "")
-    except DecodeError as error:
-        raise cannot_be_handled("DeleteOptions", "v1", str(error)) from error
-    query = request.query
-    if "propagationPolicy" in query:
-        options = {**options, "propagationPolicy": query["propagationPolicy"]}
-    if query.get("gracePeriodSeconds", "").lstrip("-").isdigit():
-        options = {**options, "gracePeriodSeconds": int(query["gracePeriodSeconds"])}
-    return options
 
 
 def failed(error: ApiFailure) -> Answer:

@@ -45,6 +45,20 @@ _SIMULATED_CLASS: Body = {
     "volumeBindingMode": "Immediate",
 }
 
+# What a kubelet says of the machine that it runs on.
+_NODE_INFO = {
+    "architecture": "amd64",
+    "bootID": "",
+    "containerRuntimeVersion": "simulated://1.0",
+    "kernelVersion": "simulated",
+    "kubeProxyVersion": "",
+    "kubeletVersion": "v1.36.2",
+    "machineID": "",
+    "operatingSystem": "linux",
+    "osImage": "simulated",
+    "systemUUID": "",
+}
+
 
 def _ensure(cluster: Cluster, group: str, plural: str, namespace: str, body: Body) -> None:
     resource = cluster.registry.get(group, plural)
@@ -80,18 +94,7 @@ def _node(cluster: Cluster, name: str, number: int) -> None:
             {"type": "InternalIP", "address": f"192.168.0.{number + 1}"},
             {"type": "Hostname", "address": name},
         ],
-        "nodeInfo": {
-            "architecture": "amd64",
-            "bootID": "",
-            "containerRuntimeVersion": "simulated://1.0",
-            "kernelVersion": "simulated",
-            "kubeProxyVersion": "",
-            "kubeletVersion": "v1.36.2",
-            "machineID": "",
-            "operatingSystem": "linux",
-            "osImage": "simulated",
-            "systemUUID": "",
-        },
+        "nodeInfo": dict(_NODE_INFO),
     }
     resource = cluster.registry.get("", "nodes")
     write = Write(resource, "", name, "status", manager="kubelet")

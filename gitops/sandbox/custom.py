@@ -5,7 +5,7 @@ from typing import Any
 from gitops.manifests.key import Body
 from gitops.manifests.schema import custom_type, definition
 from gitops.sandbox.decode import DecodeError, Decoder, json_kind
-from gitops.sandbox.resources import STATUS_VERBS, CustomVersion, Resource, Subresource
+from gitops.sandbox.resources import STATUS_VERBS, CustomVersion, Names, Resource, Subresource
 
 _CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 
@@ -20,15 +20,12 @@ def resources_of(definition: Body) -> list[Resource]:
             spec["group"],
             version["name"],
             names["plural"],
-            names.get("singular") or names["kind"].lower(),
             names["kind"],
+            _names(names),
             spec["scope"] == "Namespaced",
             verbs=_CUSTOM_VERBS,
-            short_names=tuple(names.get("shortNames") or ()),
-            categories=tuple(names.get("categories") or ()),
             subresources=_subresources(names["kind"], version.get("subresources") or {}),
             type=custom_type((version.get("schema") or {}).get("openAPIV3Schema")),
-            list_kind=names.get("listKind") or names["kind"] + "List",
             custom=CustomVersion(
                 definition["metadata"]["name"],
                 storage,
@@ -42,6 +39,15 @@ def resources_of(definition: Body) -> list[Resource]:
         for version in versions
         if version.get("served")
     ]
+
+
+def _names(declared: Body) -> Names:
+    return Names(
+        declared.get("singular") or declared["kind"].lower(),
+        declared.get("listKind") or declared["kind"] + "List",
+        tuple(declared.get("shortNames") or ()),
+        tuple(declared.get("categories") or ()),
+    )
 
 
 def _subresources(kind: str, declared: Body) -> tuple[Subresource, ...]:

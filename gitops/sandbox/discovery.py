@@ -67,15 +67,15 @@ def resources(registry: Registry, group_name: str, version: str) -> Body:
 def _resource(resource: Resource) -> Body:
     entry: Body = {
         "name": resource.plural,
-        "singularName": resource.singular,
+        "singularName": resource.names.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
         "verbs": list(resource.verbs),
     }
-    if resource.short_names:
-        entry["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        entry["categories"] = list(resource.categories)
+    if resource.names.short:
+        entry["shortNames"] = list(resource.names.short)
+    if resource.names.categories:
+        entry["categories"] = list(resource.names.categories)
     if resource.storage_version_hash:
         entry["storageVersionHash"] = resource.storage_version_hash
     return entry
@@ -112,13 +112,13 @@ def _aggregated_resource(resource: Resource) -> Body:
         "resource": resource.plural,
         "responseKind": kind,
         "scope": "Namespaced" if resource.namespaced else "Cluster",
-        "singularResource": resource.singular,
+        "singularResource": resource.names.singular,
         "verbs": list(resource.verbs),
     }
-    if resource.short_names:
-        entry["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        entry["categories"] = list(resource.categories)
+    if resource.names.short:
+        entry["shortNames"] = list(resource.names.short)
+    if resource.names.categories:
+        entry["categories"] = list(resource.names.categories)
     if resource.subresources:
         entry["subresources"] = [
             {

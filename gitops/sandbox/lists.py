@@ -184,7 +184,7 @@ def render(resource: Resource, found: list[Stored], metadata: Body, form: Form) 
         items = [tables.partial(entry.body) for entry in found]
         head: Body = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
         return orjson.dumps({**head, "items": items})
-    head = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": metadata}
+    head = {"kind": resource.names.list_kind, "apiVersion": resource.api_version, "metadata": metadata}
     if resource.custom is not None or conversions.needed(resource):
         items = [_converted(resource, entry) for entry in found]
         if resource.custom is None:

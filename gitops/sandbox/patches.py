@@ -10,9 +10,10 @@ from gitops.manifests.fields import go_json
 from gitops.manifests.json_patch import PatchError, json_patch, merge_patch
 from gitops.manifests.key import Body
 from gitops.manifests.strategic_merge import StrategicFormatError, StrategicMergeError, strategic_merge
-from gitops.manifests.typed import TypedError, go_text, validate
+from gitops.manifests.typed import TypedError
+from gitops.manifests.typed_validation import go_text, validate
 from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
-from gitops.sandbox import strategies, writes
+from gitops.sandbox import writes
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.decode import DecodeError, json_kind
 from gitops.sandbox.go_errors import go_json_error
@@ -219,18 +220,15 @@ def _check_applied(write: Write, desired: Body) -> None:
 
 
 def _merged(cluster: Cluster, write: Write, live: Body, desired: Body, force: bool) -> structured_merge.Applied:
-    kind = write.resource.type
     try:
-        validate(desired, kind)
+        validate(desired, write.resource.type)
         return structured_merge.apply(
             live,
             desired,
             manager=write.manager,
             now=cluster.clock.stamp(),
             force=force,
-            schema=kind,
-            subresource=write.subresource,
-            ignored=strategies.ignored_fields(write.resource, write.subresource),
+            at=writes.endpoint_of(write),
         )
     except TypedError as error:
         where = f"{write.namespace}/{write.name}; {write.resource.api_version}, Kind={write.resource.kind}"

@@ -27,21 +27,28 @@ class Subresource:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What discovery and lists call a resource besides its plural and its kind."""
+
+    singular: str
+    list_kind: str
+    short: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One served resource at one version; `custom` is the CRD version behind it, None for a built-in one."""
 
     group: str
     version: str
     plural: str
-    singular: str
     kind: str
+    names: Names
     namespaced: bool
     verbs: tuple[str, ...] = ALL_VERBS
-    short_names: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
     subresources: tuple[Subresource, ...] = ()
     type: Type = DEDUCED
-    list_kind: str = ""
     custom: "CustomVersion | None" = None
 
     @property
@@ -108,15 +115,17 @@ def _builtin(group: str, version: str, entry: Body) -> Resource:
         group,
         version,
         entry["plural"],
-        entry["singular"],
         entry["kind"],
+        Names(
+            entry["singular"],
+            entry["kind"] + "List",
+            tuple(entry.get("short", ())),
+            tuple(entry.get("categories", ())),
+        ),
         not entry.get("cluster", False),
         verbs=tuple(entry.get("verbs", ALL_VERBS)),
-        short_names=tuple(entry.get("short", ())),
-        categories=tuple(entry.get("categories", ())),
         subresources=subresources,
         type=builtin_type(group, version, entry["kind"]) or DEDUCED,
-        list_kind=entry["kind"] + "List",
     )
 
 

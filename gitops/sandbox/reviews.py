@@ -17,7 +17,7 @@ def answer(cluster: Cluster, write: Write, sent: Body) -> Body | None:
         writes.read(write, sent),
         manager=write.manager,
         now=cluster.clock.stamp(),
-        schema=write.resource.type,
+        at=structured_merge.Endpoint(write.resource.type),
     )
     return {**body, "status": review(cluster, write, body.get("spec") or {})}
 

@@ -77,8 +77,7 @@ def change(cluster: Cluster, write: Write, stored: Stored, sent: Any) -> Body:
         body,
         manager=write.manager,
         now=cluster.clock.stamp(),
-        schema=write.resource.type,
-        subresource=SUBRESOURCE,
+        at=structured_merge.Endpoint(write.resource.type, SUBRESOURCE),
     )
     return scale_of(write.resource, writes.store_scale(cluster, write, stored, owned))
 
@@ -95,8 +94,7 @@ def apply(cluster: Cluster, write: Write, stored: Stored, raw: bytes) -> Body:
         manager=write.manager,
         now=cluster.clock.stamp(),
         force=write.force,
-        schema=write.resource.type,
-        subresource=SUBRESOURCE,
+        at=structured_merge.Endpoint(write.resource.type, SUBRESOURCE),
     )
     if outcome.conflicts:
         raise patches.conflicts(outcome.conflicts)

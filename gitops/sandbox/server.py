@@ -17,7 +17,8 @@ from aiohttp import web
 
 from gitops.manifests.errors import GitopsError
 from gitops.sandbox import access, api, persistence
-from gitops.sandbox.api import Answer, Api, Request
+from gitops.sandbox.api import Answer, Api
+from gitops.sandbox.bodies import Request
 from gitops.sandbox.bootstrap import bootstrap
 from gitops.sandbox.certificates import Certificates, make_certificates
 from gitops.sandbox.clock import Clock

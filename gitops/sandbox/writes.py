@@ -161,6 +161,12 @@ def unknown_versions(cluster: Cluster, resource: Resource, live: Body) -> list[s
     return [entry["apiVersion"] for entry in entries if entry["apiVersion"] not in known]
 
 
+def endpoint_of(write: Write) -> structured_merge.Endpoint:
+    """What a write goes to, as ownership of fields sees it."""
+    ignored = strategies.ignored_fields(write.resource, write.subresource)
+    return structured_merge.Endpoint(write.resource.type, write.subresource, ignored)
+
+
 def tracked(cluster: Cluster, write: Write, live: Body, body: Body) -> Body:
     """`body` with managedFields as this write leaves them.
 
@@ -175,9 +181,7 @@ def tracked(cluster: Cluster, write: Write, live: Body, body: Body) -> Body:
             body,
             manager=write.manager,
             now=cluster.clock.stamp(),
-            schema=write.resource.type,
-            subresource=write.subresource,
-            ignored=strategies.ignored_fields(write.resource, write.subresource),
+            at=endpoint_of(write),
         )
     except TypedError:
         return structured_merge.with_managers(body, {})

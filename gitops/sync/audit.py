@@ -29,7 +29,7 @@ class AuditTrail:
     def __init__(self, request: Request, context: SyncContext, inventory: Inventory) -> None:
         """The chain is that of the name which the cluster remembers, and goes on after the head that it remembers."""
         self._store = context.store
-        self._noted = context.noted
+        self._noted = context.callbacks.noted
         self._clock = context.clock
         self._application = inventory.application
         self._cluster = context.cluster.name

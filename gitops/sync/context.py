@@ -27,6 +27,20 @@ Rendering = Callable[[Callable[[], tuple[Manifest, ...]]], Awaitable[tuple[Manif
 
 
 @dataclass(frozen=True, slots=True)
+class Callbacks:
+    """What whoever runs a pass is told of, and what is done around its parts; a command needs none of it."""
+
+    noted: Callable[[], None] = lambda: None  # called for each audit entry
+    # Entered while a pass waits for health, so that a controller can give its place to another meanwhile.
+    waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
+    rendering: Rendering = asyncio.to_thread  # does a render where it holds up nobody else
+    # Entered while a plan is carried out, with what that has written so far.
+    beside: "Callable[[PlannedSync, Sequence[Changed]], AbstractAsyncContextManager[None]]" = lambda planned, changed: (
+        contextlib.nullcontext()
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SyncContext:
     """Everything that a pass reaches out to; `version` is ours, written into the inventory parent."""
 
@@ -41,14 +55,7 @@ class SyncContext:
     everyone: Cluster | None = None
     takes_children: bool = False  # True where Applications inside an Application can be taken in
     asks_around: bool = True  # False where a look at the whole cluster for each Application would be too much
-    noted: Callable[[], None] = lambda: None  # called for each audit entry
-    # Entered while a pass waits for health, so that a controller can give its place to another meanwhile.
-    waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
-    rendering: Rendering = asyncio.to_thread  # does a render where it holds up nobody else
-    # Entered while a plan is carried out, with what that has written so far.
-    beside: "Callable[[PlannedSync, Sequence[Changed]], AbstractAsyncContextManager[None]]" = lambda planned, changed: (
-        contextlib.nullcontext()
-    )
+    callbacks: Callbacks = Callbacks()
 
 
 def as_account(context: SyncContext, app: Application) -> SyncContext:

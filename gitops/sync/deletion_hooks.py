@@ -16,10 +16,10 @@ from gitops.model.rendered import RenderedSet
 from gitops.model.result import Failure, Go
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
+from gitops.sync.executor import Execution
 from gitops.sync.hook_cleanup import clean_up_hooks
 from gitops.sync.inventory_store import write_inventory
 from gitops.sync.releases import synced_set
-from gitops.sync.run_sync import execution_of
 
 
 async def deletion_set(request: Request, context: SyncContext, inventory: Inventory) -> RenderedSet | None:
@@ -58,8 +58,8 @@ async def run_deletion_hooks(
     claimed = replace(inventory, keys=inventory.keys | {hook.key for hook in hooks}, hooks=run)
     claimed = await write_inventory(context, journal.anchored(claimed), inventory)
     planned = PlannedSync(at, plan, Go(), inventory.source)
-    execution = execution_of(request, context, planned, journal, claimed)
-    progress = await execution.run(plan, {})
+    execution = Execution(request, context, planned, journal, claimed)
+    progress = await execution.run({})
     gone = await clean_up_hooks(context.cluster, hooks, run.id, request.app.health)
     done = replace(claimed, keys=claimed.keys - gone, hooks=claimed.hooks if progress.failures else None)
     return await write_inventory(context, journal.anchored(done), claimed), progress.failures

@@ -18,8 +18,8 @@ class EventBus:
     keeps the event from the others.
     """
 
-    def __init__(self) -> None:
-        self._subscribers: list[Subscriber] = []
+    def __init__(self, *subscribers: Subscriber) -> None:
+        self._subscribers = list(subscribers)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Have `subscriber` called with each event from now on; call the result to end that."""

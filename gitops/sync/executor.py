@@ -1,4 +1,4 @@
-"""Carries a plan out: the only code that changes what is live (inventory parents are written in `claim`).
+"""Carries a plan out: with `object_writer` the only code that changes what is live (inventory parents aside).
 
 Steps run one after the other, the changes of a step at the same time. Before a step's first write those of its creates
 are dry-run that could not be before (their namespace came with this sync), so that a refusal leaves the step undone.
@@ -6,47 +6,39 @@ After each wave its objects must become healthy.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from typing import Any, assert_never
 
 from gitops.engine.annotations import ignores_health, may_lack_kind
-from gitops.engine.backends import Called
-from gitops.engine.deletion import holds_data, reason_to_stay
+from gitops.engine.backends import called_services
 from gitops.engine.describe import described
 from gitops.engine.health import is_of_past_runs
-from gitops.engine.hooks import body_to_run, has_run
-from gitops.engine.manual_edits import hand_edits_only
+from gitops.engine.inventory import PART_OF, Inventory
 from gitops.engine.order import is_crd, is_namespace
 from gitops.engine.refusal import is_taken
-from gitops.engine.takeover import owners_again
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
 from gitops.manifests.secrets import scrubbed
-from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, ClusterError
 from gitops.model.health import Health
-from gitops.model.plan import Change, Create, HookDelete, Obstacle, Phase, Plan, Prune, Recreate, RunHook, Step, Update
+from gitops.model.plan import Change, Create, Phase, Prune, Recreate, RunHook, Step, Update
 from gitops.model.result import Changed, Failure
-from gitops.ports import Clock, Cluster
 from gitops.sync import events
 from gitops.sync.audit import AuditTrail
+from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.diagnostics import Diagnostics
 from gitops.sync.health_wait import HealthWait
+from gitops.sync.object_writer import Deadline, ObjectWriter
 from gitops.sync.still_applied import StillApplied
 from gitops.sync.webhook_backends import without_endpoint
 
 _PARALLEL = 16
-_TRIES = 5
-_GONE_POLL_SECONDS = 0.2
 _KIND_POLL_SECONDS = 1.0
 _FAIL_HOOK_SECONDS = 60.0
 _FRESH_SECONDS = 1.0
 _BACK_TRIES = 6  # a second between them
-_UNDECLARED = "field not declared in schema"
 
 
 _VERBS: dict[type, str] = {Create: "create", Update: "update", Recreate: "recreate", Prune: "prune", RunHook: "hook"}
@@ -62,66 +54,54 @@ class Progress:
     asked: dict[ResourceKey, str] = field(default_factory=dict)  # writes that are not answered yet, and their verbs
     has_waited: bool = False  # for health, so that others had the time to change what was applied
 
-
-# What would be done to one object now: a change, an obstacle, or nothing.
-PlanAgain = Callable[[ResourceKey], Awaitable[Change | Obstacle | None]]
+    @property
+    def told(self) -> list[str]:
+        """What was changed, as audit entries tell it."""
+        return [f"{item.verb} {item.key}" for item in self.changed]
 
 
 class Execution:
-    """One plan being carried out within `seconds`; `wait` False leaves out the health waits but those for hooks.
-
-    `called` are the Services of the set that an object makes the API server call; `sync` is the id that hooks carry;
-    `plan_again` tells what one object's change would be now, `still` who has changed what was applied.
-    """
+    """A plan being carried out; without `request.wait` it waits for the health of nothing but hooks."""
 
     def __init__(
         self,
-        cluster: Cluster,
-        clock: Clock,
+        request: Request,
+        context: SyncContext,
+        planned: PlannedSync,
         journal: AuditTrail,
-        diagnostics: Diagnostics,
-        emit: Callable[[events.Event], None],
-        *,
-        labels: str,
-        seconds: float,
-        wait: bool = True,
-        force: bool = False,
-        own: tuple[HealthRule, ...] = (),
-        called: Mapping[ResourceKey, Called] | None = None,
-        waiting: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
-        sync: str = "",
-        plan_again: PlanAgain,
-        still: StillApplied,
+        inventory: Inventory,
     ) -> None:
-        self._cluster = cluster
-        self._clock = clock
+        at = planned.at
+        self._request = request
+        self._context = context
+        self._cluster = context.cluster
+        self._clock = context.clock
+        self._emit = context.emit
+        self._waiting = context.callbacks.waiting
         self._journal = journal
-        self._diagnostics = diagnostics
-        self._emit = emit
-        self._labels = labels
-        self._began = clock.monotonic()
-        self._deadline = self._began + seconds
-        self._wait = wait
-        self._force = force
-        self._own = own
-        self._called = called or {}
-        self._waiting = waiting
-        self._sync = sync
-        self._plan_again = plan_again
-        self._still = still
+        self._plan = planned.plan
+        self._revision = planned.plan.revision.sha
+        self._force = at.options.force_conflicts
+        self._called = called_services(at.rendered.manifests)
+        self._labels = f"{PART_OF}={inventory.set_id}"
+        # Pods may still run with the Secrets as they are live, and say those.
+        self._diagnostics = Diagnostics(
+            context.cluster, [*(found.body for found in at.rendered.manifests), *at.live.values()]
+        )
+        self._still = StillApplied(context.cluster, at, inventory)
+        self._deadline = Deadline(context.clock, request.app.sync.timeout)
+        self._writer = ObjectWriter(request, context, planned, inventory, self._deadline)
         self._places = asyncio.Semaphore(_PARALLEL)
-        self._revision = ""
         self._taken: list[tuple[Change, ApiError]] = []
         self.progress = Progress()
 
-    async def run(self, plan: Plan, unchanged: dict[ResourceKey, Body]) -> Progress:
-        """Carry `plan` out; `unchanged` are desired objects that are live as they should be, and must be healthy too.
+    async def run(self, unchanged: dict[ResourceKey, Body]) -> Progress:
+        """Carry the plan out; `unchanged` are desired objects that are live as they should be, and must be healthy too.
 
         What goes wrong is in the answer's `failures`; the steps after it are not begun. Raises UnreachableError: a
         cluster that does not answer has refused nothing.
         """
-        self._revision = plan.revision.sha
-        steps = [step for step in plan.steps if step.phase is not Phase.SYNC_FAIL]
+        steps = [step for step in self._plan.steps if step.phase is not Phase.SYNC_FAIL]
         self._still.note(unchanged)
         pruned: list[Prune] = []
         for (phase, _), wave in groupby(steps, key=lambda step: (step.phase, step.wave)):
@@ -133,11 +113,11 @@ class Execution:
             for step in wave:
                 if await self._is_held_up(step, written):
                     return self.progress
-                written |= await self._step(plan, step)
+                written |= await self._step(step)
                 done = {item.key for item in self.progress.changed}
                 pruned += [change for change in step.changes if isinstance(change, Prune) and change.key in done]
             await self._healthy(written)
-        await self._gone(pruned if self._wait else [])
+        await self._gone(pruned if self._request.wait else [])
         await self._healthy(unchanged, of_plan=True)
         await self._check_still_applied()
         return self.progress
@@ -173,28 +153,28 @@ class Execution:
         if called and not self.progress.failures:
             async with self._waiting():
                 services = frozenset[ResourceKey]().union(*(one.services for one in called.values()))
-                silent = await without_endpoint(self._cluster, self._clock, services, self._deadline)
+                silent = await without_endpoint(self._cluster, self._clock, services, self._deadline.at)
             for key in sorted(key for key, one in called.items() if one.services & set(silent)):
                 names = ", ".join(str(service) for service in silent if service in called[key].services)
                 self._record(Failure(key, f"not written, since the API server would call {names}: no ready endpoint"))
         return bool(self.progress.failures)
 
-    async def run_fail_hooks(self, plan: Plan) -> None:
+    async def run_fail_hooks(self) -> None:
         """The sync-fail hooks, after a failure; what goes wrong with them is one more failure.
 
         A sync that failed by running out of time leaves them none, so they get some of their own.
         """
-        self._deadline = max(self._deadline, self._clock.monotonic() + _FAIL_HOOK_SECONDS)
-        for step in plan.steps:
+        self._deadline.leave(_FAIL_HOOK_SECONDS)
+        for step in self._plan.steps:
             if step.phase is Phase.SYNC_FAIL:
-                await self._healthy(await self._step(plan, step))
+                await self._healthy(await self._step(step))
 
-    async def _step(self, plan: Plan, step: Step) -> dict[ResourceKey, Body]:
+    async def _step(self, step: Step) -> dict[ResourceKey, Body]:
         """Do one step; the bodies of what was written, to be waited for."""
         self._emit(events.StepStarted(step))
-        revision = plan.revision.sha
         where = {"phase": step.phase.name.lower(), "wave": step.wave}
-        await self._journal.note("step.started", revision, **where, changes=[described(item) for item in step.changes])
+        changes = [described(item) for item in step.changes]
+        await self._journal.note("step.started", self._revision, **where, changes=changes)
         written: dict[ResourceKey, Body] = {}
         hooks: dict[ResourceKey, Body] = {}
         failed_before, changed_before = len(self.progress.failures), len(self.progress.changed)
@@ -211,14 +191,14 @@ class Execution:
             await self._cluster.kinds(refresh=True)
         changed = sorted(f"{item.verb} {item.key}" for item in self.progress.changed[changed_before:])
         failures = [{"object": str(item.key), "reason": item.reason} for item in self.progress.failures[failed_before:]]
-        await self._journal.note("step.finished", revision, **where, changed=changed, failures=failures)
+        await self._journal.note("step.finished", self._revision, **where, changed=changed, failures=failures)
         return written
 
     async def _kinds_come(self, step: Step) -> None:
         """Wait for kinds that somebody else defines, an operator of the same set, say, until the deadline."""
         made = [change for change in step.changes if isinstance(change, Create) and may_lack_kind(change.body)]
         while missing := [change for change in made if not await self._is_served(change)]:
-            if self._clock.monotonic() > self._deadline:
+            if self._deadline.is_over:
                 for change in missing:
                     reason = f"nothing has defined kind {change.key.kind} in {change.body['apiVersion']} in time"
                     self._record(Failure(change.key, f"{change.origin}: {change.key}: {reason}"))
@@ -254,31 +234,20 @@ class Execution:
         """Ask for creates that could not be asked for when the plan was made."""
         if isinstance(change, Create) and not change.tried:
             try:
-                await self._apply(change.key, change.body, dry_run=True)
+                await self._writer.apply(change.key, change.body, dry_run=True)
             except ApiError as exc:
                 if not is_taken(exc):
                     self._fail(change, exc)
-
-    async def _apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
-        """Apply; what a definition has only just declared takes the API server a moment to know."""
-        for left in reversed(range(_TRIES)):
-            try:
-                return await self._cluster.apply(key, body, force=force, dry_run=dry_run)
-            except ApiError as exc:
-                if not left or _UNDECLARED not in str(exc):
-                    raise
-            await self._clock.sleep(1.0)
-        raise AssertionError("the last try returns or raises")
 
     async def _do(self, change: Change, written: dict[ResourceKey, Body], hooks: dict[ResourceKey, Body]) -> None:
         self.progress.asked[change.key] = _VERBS[type(change)]
         try:
             match change:
                 case Create():
-                    written[change.key] = await self._apply(change.key, change.body, force=self._force)
+                    written[change.key] = await self._writer.apply(change.key, change.body, force=self._force)
                     verb = "created"
                 case Update():
-                    written[change.key] = await self._update(change)
+                    written[change.key] = await self._writer.update(change)
                     verb = "updated"
                 case Recreate():
                     written[change.key] = await self._recreate(change)
@@ -287,7 +256,7 @@ class Execution:
                     await self._cluster.delete(change.key, uid=change.uid)
                     verb = "pruned"
                 case RunHook():
-                    hooks[change.key] = await self._start_hook(change)
+                    hooks[change.key] = await self._writer.start_hook(change)
                     verb = "hook"
                 case _:
                     assert_never(change)
@@ -305,82 +274,25 @@ class Execution:
         self.progress.changed.append(done)
         self._emit(events.Wrote(done))
 
-    async def _update(self, change: Update, *, is_again: bool = False) -> Body:
-        """Apply; where a hand edit has come in between, what the plan would be now is applied."""
-        if change.owners:
-            await self._take_over(change)
-        try:
-            return await self._apply(change.key, change.body, force=change.force or self._force)
-        except ApiError as exc:
-            live = await self._cluster.get(change.key) if exc.code == 409 and not is_again else None
-            if live is None or not hand_edits_only(exc, live):
-                raise
-            again = await self._plan_again(change.key)
-            if isinstance(again, Update):
-                return await self._update(again, is_again=True)
-            if again is not None:
-                raise
-            return live  # it is left alone now, or as it should be
-
-    async def _take_over(self, change: Update) -> None:
-        """Make others' fields ours, although the object's status may move on while we do."""
-        owners, live = list(change.owners), change.before
-        for left in reversed(range(_TRIES)):
-            try:
-                await self._cluster.replace_owners(change.key, tuple(owners), live["metadata"]["resourceVersion"])
-                return
-            except ApiError as exc:
-                now = await self._cluster.get(change.key) if exc.code == 409 and left else None
-                again = owners_again(owners, live, now) if now else None
-                if again is None or now is None:
-                    raise
-                owners, live = again, now
-
     async def _recreate(self, change: Recreate) -> Body:
         """Where it cannot be made again it stays deleted: that too is a change, which a rollback has to undo."""
         async with self._waiting():
-            await self._remove(change.key, change.uid, orphan=change.orphan)
+            await self._writer.remove(change.key, change.uid, orphan=change.orphan)
         try:
             return await self._cluster.apply(change.key, change.body)
         except ClusterError:
             self.progress.changed.append(Changed(change.key, "deleted"))
             raise
 
-    async def _start_hook(self, hook: RunHook) -> Body:
-        """What this sync has made already, before it was killed, is gone on with.
-
-        What has run to its end cannot run again: a Job or Pod of an earlier sync always goes first. What holds data is
-        never deleted for being a hook.
-        """
-        live = await self._cluster.get(hook.key)
-        if live is not None and has_run(hook, live, self._sync):
-            return live
-        ends = hook.key.kind in ("Job", "Pod")
-        goes_first = ends or HookDelete.BEFORE_CREATION in hook.delete
-        if live is not None and goes_first and not holds_data(hook.key, live):
-            await self._remove(hook.key, live["metadata"]["uid"])
-        return await self._cluster.apply(hook.key, body_to_run(hook, self._sync), force=True)
-
     async def _gone(self, pruned: list[Prune]) -> None:
         """Wait until what one wave deleted is gone, finalizers and all, before the wave that it needed goes."""
         for change in pruned:
             try:
                 async with self._waiting():
-                    await self._until_gone(change.key, change.uid)
+                    await self._writer.until_gone(change.key, change.uid)
             except ApiError as exc:
                 self._fail(change, exc)
         pruned.clear()
-
-    async def _remove(self, key: ResourceKey, uid: str, *, orphan: bool = False) -> None:
-        """Delete and wait until the object is gone, so that one of the same name can be made."""
-        await self._cluster.delete(key, uid=uid, orphan=orphan)
-        await self._until_gone(key, uid)
-
-    async def _until_gone(self, key: ResourceKey, uid: str) -> None:
-        while (live := await self._cluster.get(key)) is not None and live["metadata"]["uid"] == uid:
-            if self._clock.monotonic() > self._deadline:
-                raise ApiError(504, "Timeout", f"{key} was deleted but does not go away ({reason_to_stay(live)})")
-            await self._clock.sleep(_GONE_POLL_SECONDS)
 
     async def _healthy(
         self, live: dict[ResourceKey, Body], *, always: bool = False, to_end: bool = False, of_plan: bool = False
@@ -391,24 +303,22 @@ class Execution:
         since, by what this sync did, say, must show.
         """
         watched = {key: body for key, body in live.items() if not (ignores_health(body) or is_of_past_runs(key))}
-        if not watched or (not self._wait and not always):
+        if not watched or not (self._request.wait or always):
             return
-        left = self._deadline - self._clock.monotonic()
+        left = self._deadline.left
         waiting = HealthWait(
-            self._cluster,
-            self._clock,
-            self._diagnostics,
+            self._context,
+            self._request.app,
             self._labels,
-            lambda key, health: self._emit(events.HealthChanged(key, health)),
-            self._own,
+            self._diagnostics,
             self._free,
             to_end=to_end,
             changed=self._still.who_changed,
         )
         async with self._waiting():
-            look = of_plan and self._clock.monotonic() - self._began > _FRESH_SECONDS
+            look = of_plan and self._clock.monotonic() - self._deadline.began > _FRESH_SECONDS
             healths = await waiting.until_settled(watched, max(left, 0.0), look=look)
-        self._deadline += waiting.away_seconds
+        self._deadline.extend(waiting.away_seconds)
         self.progress.healths |= healths
         self.progress.has_waited = self.progress.has_waited or waiting.has_waited
         over = any(health.has_failed for health in healths.values())  # what was still on its way has not failed then

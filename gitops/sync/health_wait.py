@@ -8,14 +8,14 @@ from typing import TypeVar
 
 from gitops.engine.health import health_of
 from gitops.manifests.key import Body, ResourceKey, key_of
-from gitops.model.application import HealthRule
+from gitops.model.application import Application, HealthRule
 from gitops.model.errors import ApiError, UnreachableError
 from gitops.model.health import Health, HealthWord
-from gitops.ports import Clock, Cluster
+from gitops.sync import events
+from gitops.sync.context import SyncContext
 from gitops.sync.diagnostics import Diagnostics
 
 T = TypeVar("T")
-Emit = Callable[[ResourceKey, Health], None]
 # Answers to a list or watch that are no reason to give up: no right to watch, too old a version, a server in trouble.
 _PASSING = {403, 404, 410, 429, 500, 502, 503, 504}
 # How long to wait before a watch that ended, or may not be had, is tried again.
@@ -53,13 +53,11 @@ class HealthWait:
 
     def __init__(
         self,
-        cluster: Cluster,
-        clock: Clock,
-        diagnostics: Diagnostics,
+        context: SyncContext,
+        app: Application,
         labels: str,
-        emit: Emit,
-        own: tuple[HealthRule, ...] = (),
-        free: Callable[[ResourceKey], Awaitable[None]] | None = None,
+        diagnostics: Diagnostics,
+        free: Callable[[ResourceKey], Awaitable[None]],
         *,
         to_end: bool = False,
         changed: Callable[[ResourceKey, Body], str] = lambda key, body: "",
@@ -69,12 +67,12 @@ class HealthWait:
         `changed` says who has made something else of an object than what is waited for, "" as long as nobody has.
         With `to_end` a Job that is suspended is waited for: others (Kueue) do that until there is room.
         """
-        self._cluster = cluster
-        self._clock = clock
+        self._cluster = context.cluster
+        self._clock = context.clock
+        self._emit = context.emit
         self._diagnostics = diagnostics
-        self._own = own
+        self._own = app.health
         self._labels = labels
-        self._emit = emit
         self._free = free
         self._to_end = to_end
         self._who_changed = changed
@@ -139,7 +137,7 @@ class HealthWait:
     def _see(self, key: ResourceKey, health: Health) -> None:
         if self.healths.get(key) != health:
             self.healths[key] = health
-            self._emit(key, health)
+            self._emit(events.HealthChanged(key, health))
             self._changed.set()
 
     async def _follow(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> None:
@@ -160,8 +158,8 @@ class HealthWait:
 
     async def _follow_once(self, group: tuple[str, str, str], keys: set[ResourceKey]) -> None:
         version = await self._look(group, keys)
-        async with self._cluster.watch(*group, version, self._labels) as events:
-            async for event in events:
+        async with self._cluster.watch(*group, version, self._labels) as changes:
+            async for event in changes:
                 if event.type == "DELETED":  # or its label was taken off: then it is still there
                     await self._ask({key_of(event.body)} & keys)
                 elif event.type != "BOOKMARK":
@@ -179,14 +177,13 @@ class HealthWait:
                 since = None
                 continue
             with contextlib.suppress(ApiError, UnreachableError):
-                if self._free is not None:
-                    await self._free(key)
+                await self._free(key)
                 trouble = await self._diagnostics.trouble_of(key)
                 now = self._clock.monotonic()
                 since = None if trouble is None else now if since is None else since
                 if trouble is not None and trouble.in_a_word != told:
                     told, health = trouble.in_a_word, self.healths[key]
-                    self._emit(key, replace(health, message=f"{health.message}; {told}"))
+                    self._emit(events.HealthChanged(key, replace(health, message=f"{health.message}; {told}")))
                 if trouble is not None and since is not None and trouble.is_final(now - since, key.kind):
                     self._see(key, Health(HealthWord.DEGRADED, "cannot become healthy", final=True))
 

@@ -51,7 +51,7 @@ async def render_source(request: Request, context: SyncContext, sha: str = "") -
     """The desired state of the source at its target revision (or at `sha`, a past one), and the source's name."""
     checkout = await context.source.checkout(request.app.source, sha)
     app = replace(request.app, source=replace(request.app.source, path=checkout.path))
-    manifests = await context.rendering(lambda: context.render(checkout.tree, app))
+    manifests = await context.callbacks.rendering(lambda: context.render(checkout.tree, app))
     kinds = await context.cluster.kinds()
     namespace = request.app.destination.namespace
     of_kinds = partial(

@@ -13,7 +13,8 @@ from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.inventory_store import keep_anchor
 from gitops.sync.planning import plan_sync
 from gitops.sync.rollback import finish_rollback, roll_back
-from gitops.sync.run_sync import ended_sync, keep_spec, run_sync
+from gitops.sync.run_sync import keep_spec, run_sync
+from gitops.sync.settle import ended_sync
 
 
 async def sync(request: Request, context: SyncContext) -> SyncResult:

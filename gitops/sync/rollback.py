@@ -5,7 +5,7 @@ runner). A rollback updates what the failed sync changed and deletes what that s
 goes is written into the inventory before its first change, so that whoever comes after a kill goes on with it.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy
@@ -30,6 +30,18 @@ _LEAST_SECONDS = 120.0
 _LONGEST_REASON = 2000  # the inventory holds a megabyte in all; the audit log has the whole of it
 
 
+@dataclass(frozen=True, slots=True)
+class _WayBack:
+    """The release that a rollback goes to, and the `source` of both sets.
+
+    `came_from` is the set that failed where only what it changed is to be undone, else None.
+    """
+
+    to: LastHealthy
+    came_from: RenderedSet | None
+    source: str
+
+
 async def roll_back(
     request: Request, context: SyncContext, failed: PlannedSync, result: SyncResult, journal: AuditTrail
 ) -> SyncResult:
@@ -48,7 +60,7 @@ async def roll_back(
     await journal.note("rollback.started", healthy.revision, reason=reason, failed=failed.plan.revision.sha)
     quarantine = Quarantine(failed.plan.revision.sha, failed.plan.digest, reason, journal.now())
     back = _back(request, _fresh(failed, result), None if request.options.resources else quarantine)
-    return await _go_back(back, context, result, healthy, _left_behind(failed), failed.source, journal)
+    return await _go_back(back, context, result, _way_back(failed, healthy), journal)
 
 
 async def finish_rollback(request: Request, context: SyncContext, inventory: Inventory) -> SyncResult:
@@ -65,7 +77,11 @@ async def finish_rollback(request: Request, context: SyncContext, inventory: Inv
     result = SyncResult(Outcome.FAILED, plan, message=left.reason)
     back = _back(replace(request, options=PlanOptions()), inventory.being_created, left)
     came_from = await context.store.rendered(left.digest) if inventory.partially_applied <= {left.digest} else None
-    return await _go_back(back, context, result, to, came_from, inventory.source, journal, goes_on=True)
+    return await _go_back(back, context, result, _WayBack(to, came_from, inventory.source), journal, goes_on=True)
+
+
+def _way_back(failed: PlannedSync, healthy: LastHealthy) -> _WayBack:
+    return _WayBack(healthy, _left_behind(failed), failed.source)
 
 
 def _left_behind(failed: PlannedSync) -> RenderedSet | None:
@@ -95,20 +111,18 @@ async def _go_back(
     back: Request,
     context: SyncContext,
     result: SyncResult,
-    to: LastHealthy,
-    came_from: RenderedSet | None,
-    source: str,
+    way: _WayBack,
     journal: AuditTrail,
     *,
     goes_on: bool = False,
 ) -> SyncResult:
-    """`result` is that of the sync which failed; `came_from` its set, where only that is to be undone.
+    """`result` is that of the sync which failed.
 
     With `goes_on` the cluster remembers where this goes: a source that cannot be read now may be read later.
     """
     try:
         failed = frozenset(failure.key for failure in result.failures if failure.key)
-        planned = await _plan_back(back, context, to, came_from, source, failed)
+        planned = await _plan_back(back, context, way, failed)
         if planned.plan.obstacles:
             raise GitopsError("; ".join(item.reason for item in planned.plan.obstacles))
         undone = await run_sync(back, context, planned, journal)
@@ -147,7 +161,7 @@ async def _is_not_its_doing(request: Request, context: SyncContext, failed: Plan
     assert healthy is not None  # by _no_way_back
     try:
         back = _back(request, _fresh(failed, result))
-        plan = (await _plan_back(back, context, healthy, _left_behind(failed), failed.source)).plan
+        plan = (await _plan_back(back, context, _way_back(failed, healthy))).plan
     except GitopsError:
         return False
     undone = {change.key for change in plan.changes}
@@ -169,7 +183,7 @@ async def _was_begun(request: Request, context: SyncContext, failed: PlannedSync
         return False
     try:
         back = _back(request, _fresh(failed, result))
-        plan = (await _plan_back(back, context, inventory.healthy, _left_behind(failed), failed.source)).plan
+        plan = (await _plan_back(back, context, _way_back(failed, inventory.healthy))).plan
     except GitopsError:
         return False
     return any(_is_of_ours(change) for change in plan.changes)
@@ -190,21 +204,19 @@ def _is_of_ours(change: Change) -> bool:
 async def _plan_back(
     back: Request,
     context: SyncContext,
-    to: LastHealthy,
-    came_from: RenderedSet | None,
-    source: str,
+    way: _WayBack,
     awaited: frozenset[ResourceKey] = frozenset(),
 ) -> PlannedSync:
     """Only what the two sets have otherwise: anything else is drift, which is not for a rollback to judge.
 
     `awaited` failed, and must be healthy again although it is the same in both: what it uses may not be.
     """
-    rendered = await release_set(back, context, to.digest, Revision(to.revision, to.ref))
-    if came_from is not None:
-        there = {manifest.key: manifest.body for manifest in came_from.manifests}
+    rendered = await release_set(back, context, way.to.digest, Revision(way.to.revision, way.to.ref))
+    if way.came_from is not None:
+        there = {manifest.key: manifest.body for manifest in way.came_from.manifests}
         only = frozenset(found.key for found in rendered.manifests if there.get(found.key) != found.body)
         back = replace(back, options=replace(back.options, only=only, awaited=awaited))
-    return await plan_rendered(back, context, rendered, source)
+    return await plan_rendered(back, context, rendered, way.source)
 
 
 def _fresh(failed: PlannedSync, result: SyncResult) -> frozenset[ResourceKey]:

@@ -2,79 +2,44 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from gitops.engine.annotations import hook_phases_of, ignores_health
-from gitops.engine.backends import called_services
-from gitops.engine.completed_jobs import ended
 from gitops.engine.health import health_of
-from gitops.engine.hooks import leaves_something, removes_itself
-from gitops.engine.inventory import BEGUN, PART_OF, HookRun, Inventory, LastHealthy, LastSync, claimed, with_ownership
+from gitops.engine.inventory import BEGUN, HookRun, Inventory, LastHealthy, LastSync, claimed, with_ownership
 from gitops.engine.inventory_parent import read_parent
 from gitops.engine.overtaken import overtaken_inventory
-from gitops.engine.plan import all_hooks, has_deletion_hooks, hooks_of
-from gitops.engine.plan_input import PlanInput
+from gitops.engine.plan import hooks_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
-from gitops.model.health import Health, worst
-from gitops.model.plan import Change, Create, Obstacle, Prune, RunHook
-from gitops.model.release import Release
+from gitops.model.health import Health
+from gitops.model.plan import Create, Prune, RunHook
 from gitops.model.result import Changed, Failure, Outcome, SyncResult, told_failures
-from gitops.model.revision import Revision
 from gitops.model.spec import spec_text
 from gitops.sync import events
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
-from gitops.sync.diagnostics import Diagnostics
 from gitops.sync.executor import Execution, Progress
 from gitops.sync.hook_cleanup import clean_up_hooks
 from gitops.sync.inventory_store import write_inventory
-from gitops.sync.live_state import read_by_name
 from gitops.sync.namespace import make_namespace, namespace_exists
-from gitops.sync.planning import plan_rendered
-from gitops.sync.releases import known_releases, remembered
-from gitops.sync.still_applied import StillApplied
+from gitops.sync.settle import idle_hooks, settle
 
 _MOST_UNFINISHED = 20  # that there are any is what counts
 
 
 async def run_sync(request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail) -> SyncResult:
     """SYNCED, FAILED or OVERTAKEN; whichever, all that was applied is in the inventory. Raises LostClusterError."""
-    at, plan = planned.at, planned.plan
-    sha = plan.revision.sha
-    await context.store.save_rendered(at.rendered)
-    is_by_itself = at.options.back and at.options.prune_only is not None  # a rollback after a failure
-    said: dict[str, Any] = {"confirmed": True} if at.options.confirm and not is_by_itself else {}
-    said |= (
-        {"formerly": at.inventory.previous_application}
-        if at.options.adopt and at.inventory.previous_application
-        else {}
-    )
-    said |= {"cluster": request.app.destination.cluster} if request.app.destination.cluster else {}
-    await journal.note("sync.started", sha, ref=plan.revision.ref, digest=plan.digest, source=planned.source, **said)
+    plan = planned.plan
+    await context.store.save_rendered(planned.at.rendered)
+    await _note_start(request, planned, journal)
     made = await _make_namespace(context, planned, journal)
     inventory = await _claim(request, context, planned, journal)
-    execution = execution_of(request, context, planned, journal, inventory)
-    try:
-        async with context.beside(planned, execution.progress.changed):
-            unchanged, as_before = _untouched(request, planned)
-            progress = await execution.run(plan, unchanged)
-        if progress.failures:
-            await execution.run_fail_hooks(plan)
-    except UnreachableError as exc:
-        await journal.note("sync.interrupted", sha, reason=str(exc), **_done_so_far(execution.progress))
-        raise LostClusterError(
-            f"{exc}; the sync was cut short and nothing was rolled back: sync again when the cluster answers"
-        ) from exc
-    except ClusterError as exc:
-        progress = execution.progress
-        progress.failures.append(Failure(None, str(exc)))
-    except BaseException:
-        await journal.note("sync.interrupted", sha, **_done_so_far(execution.progress))
-        raise
+    unchanged, as_before = _untouched(request, planned)
+    execution = Execution(request, context, planned, journal, inventory)
+    progress = await _carried_out(execution, unchanged, context, planned, journal)
     if progress.has_waited and not progress.failures:
         progress.failures += await _overtaken(request, context, inventory, plan.digest)
     result = SyncResult(
@@ -87,14 +52,53 @@ async def run_sync(request: Request, context: SyncContext, planned: PlannedSync,
         or _told_before(as_before),
     )
     if result.outcome is Outcome.SYNCED:
-        await _settle(request, context, planned, inventory, progress, journal)
+        await settle(request, context, planned, inventory, progress, journal)
     else:
         failures = [{"object": str(item.key or ""), "reason": item.reason} for item in result.failures]
         fact = "sync.overtaken" if result.outcome is Outcome.OVERTAKEN else "sync.failed"
-        await journal.note(fact, sha, changed=_changes(progress), failures=failures)
+        await journal.note(fact, plan.revision.sha, changed=progress.told, failures=failures)
         with contextlib.suppress(ClusterError):  # the failure itself is what matters; the next try ends it then
             await _end_hooks(request, context, planned, inventory)
     return result
+
+
+async def _note_start(request: Request, planned: PlannedSync, journal: AuditTrail) -> None:
+    """Say in the audit log that the sync begins, and what is special about it."""
+    plan, options = planned.plan, planned.at.options
+    is_by_itself = options.back and options.prune_only is not None  # a rollback after a failure
+    handed_over_by = planned.at.inventory.previous_application
+    said: dict[str, Any] = {"confirmed": True} if options.confirm and not is_by_itself else {}
+    said |= {"formerly": handed_over_by} if options.adopt and handed_over_by else {}
+    said |= {"cluster": request.app.destination.cluster} if request.app.destination.cluster else {}
+    sha, ref = plan.revision.sha, plan.revision.ref
+    await journal.note("sync.started", sha, ref=ref, digest=plan.digest, source=planned.source, **said)
+
+
+async def _carried_out(
+    execution: Execution,
+    unchanged: dict[ResourceKey, Body],
+    context: SyncContext,
+    planned: PlannedSync,
+    journal: AuditTrail,
+) -> Progress:
+    """What was done and what went wrong, the sync-fail hooks with it. Raises LostClusterError."""
+    sha, progress = planned.plan.revision.sha, execution.progress
+    try:
+        async with context.callbacks.beside(planned, progress.changed):
+            await execution.run(unchanged)
+        if progress.failures:
+            await execution.run_fail_hooks()
+    except UnreachableError as exc:
+        await journal.note("sync.interrupted", sha, reason=str(exc), **_done_so_far(progress))
+        raise LostClusterError(
+            f"{exc}; the sync was cut short and nothing was rolled back: sync again when the cluster answers"
+        ) from exc
+    except ClusterError as exc:
+        progress.failures.append(Failure(None, str(exc)))
+    except BaseException:
+        await journal.note("sync.interrupted", sha, **_done_so_far(progress))
+        raise
+    return progress
 
 
 def _outcome(progress: Progress) -> Outcome:
@@ -109,38 +113,6 @@ async def _overtaken(request: Request, context: SyncContext, ours: Inventory, di
     now = read_parent(await context.cluster.get(ours.parent, fresh=True), request.app.identity, ours.parent)
     who = overtaken_inventory(ours, digest, now) if now.exists else "the Application was deleted"
     return [Failure(None, f"another word came in between: {who}", overtaken=True)] if who else []
-
-
-def execution_of(
-    request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail, inventory: Inventory
-) -> Execution:
-    at = planned.at
-    return Execution(
-        context.cluster,
-        context.clock,
-        journal,
-        # Pods may still run with the Secrets as they are live, and say those.
-        Diagnostics(context.cluster, [*(found.body for found in at.rendered.manifests), *at.live.values()]),
-        context.emit,
-        labels=f"{PART_OF}={inventory.set_id}",
-        seconds=request.app.sync.timeout,
-        wait=request.wait,
-        force=at.options.force_conflicts,
-        own=request.app.health,
-        called=called_services(at.rendered.manifests),
-        waiting=context.waiting,
-        sync=inventory.hooks.id if inventory.hooks else "",
-        plan_again=partial(_plan_again, request, context, planned),
-        still=StillApplied(context.cluster, at, inventory),
-    )
-
-
-async def _plan_again(
-    request: Request, context: SyncContext, planned: PlannedSync, key: ResourceKey
-) -> Change | Obstacle | None:
-    options = replace(planned.at.options, only=frozenset({key}), prune_only=frozenset(), hooks=False)
-    plan = (await plan_rendered(replace(request, options=options), context, planned.at.rendered, planned.source)).plan
-    return next((item for item in (*plan.changes, *plan.obstacles) if item.key == key), None)
 
 
 async def keep_spec(request: Request, context: SyncContext, planned: PlannedSync) -> None:
@@ -180,7 +152,7 @@ async def _claim(request: Request, context: SyncContext, planned: PlannedSync, j
     at = planned.at
     # A sync of single objects claims only those: the rest would be told as missing.
     about = {change.key for change in planned.plan.changes} if at.options.resources else at.rendered.keys
-    about -= _idle(at, [change for step in planned.plan.steps for change in step.changes])
+    about -= idle_hooks(at, [change for step in planned.plan.steps for change in step.changes])
     # A rollback is given more time, say; what the Application asks for is what the last sync was told.
     spec = at.inventory.spec if request.quarantine else spec_text(request.app)
     hooks = _hook_run(planned)
@@ -223,13 +195,6 @@ def _hook_run(planned: PlannedSync) -> HookRun | None:
         return before
     runs = any(isinstance(change, RunHook) for step in plan.steps for change in step.changes)
     return HookRun(secrets.token_hex(8), plan.digest) if runs else None
-
-
-def _idle(at: PlanInput, changes: Iterable[Change]) -> set[ResourceKey]:
-    """Hooks that are not among `changes` and that no object is left of: they are not missing."""
-    run = {change.key for change in changes}
-    idle = (hook for hook in all_hooks(at) if hook.key not in run)
-    return {hook.key for hook in idle if hook.key not in at.live or removes_itself(hook.body)}
 
 
 async def _end_hooks(request: Request, context: SyncContext, planned: PlannedSync, inventory: Inventory) -> None:
@@ -278,98 +243,7 @@ def _unchanged(planned: PlannedSync) -> dict[ResourceKey, Body]:
     }
 
 
-async def _settle(
-    request: Request,
-    context: SyncContext,
-    planned: PlannedSync,
-    inventory: Inventory,
-    progress: Progress,
-    journal: AuditTrail,
-) -> None:
-    """Record the release, then make the inventory exact: what is desired, and what is kept though it left."""
-    at, plan = planned.at, planned.plan
-    health = worst(progress.healths.values())
-    whole = not at.options.resources
-    seen = {"health": health.word.value} if request.wait else {}  # nobody has looked at what was not waited for
-    await journal.note("sync.finished", plan.revision.sha, changed=_changes(progress), **seen)
-    healthy, releases = inventory.healthy, inventory.releases
-    if whole and request.wait:
-        stored = await context.store.releases(inventory.application, context.cluster.name)
-        known = known_releases(stored, inventory, context.cluster.name)
-        if not known or known[0].digest != plan.digest:  # a repair of the present release is not a new one
-            new = _release(request, context, planned, journal, health.word.value)
-            new = replace(new, number=known[0].number + 1 if known else 1)
-            known = [await context.store.add_release(new), *known]
-        releases = remembered(known)
-        healthy = LastHealthy(plan.revision.sha, plan.revision.ref, plan.digest, journal.now())
-    keys = (at.rendered.keys - _idle(at, plan.changes)) | {kept.key for kept in plan.kept}
-    keys |= await _out_of_sight(context, planned)
-    if not request.wait:  # nobody has seen what was deleted go
-        keys |= (await read_by_name(context.cluster, dict.fromkeys((prune.key for prune in plan.prunes), ""))).keys()
-    keys |= inventory.keys - at.inventory.keys - at.rendered.keys  # claimed by another runner meanwhile
-    if at.inventory.partially_applied - {plan.digest}:  # whoever has begun that may still be about to make them
-        keys |= at.inventory.keys - at.live.keys() - _idle(at, plan.changes)
-    hooks = hooks_of(at) if whole else []
-    settled = replace(
-        inventory,
-        hooks=inventory.hooks if not whole or any(leaves_something(hook) for hook in hooks) else None,
-        keys=keys if whole else inventory.keys,
-        completed_jobs=ended(at.rendered.manifests) if whole else inventory.completed_jobs,
-        being_created=frozenset() if whole else at.inventory.being_created - {change.key for change in plan.changes},
-        partially_applied=frozenset() if whole else inventory.partially_applied,
-        synced=plan.digest if whole else inventory.synced,
-        deletion_hooks=has_deletion_hooks(at) if whole else inventory.deletion_hooks,
-        healthy=healthy,
-        releases=releases,
-        rollback_target=None if whole else inventory.rollback_target,
-        quarantine=request.quarantine if whole else inventory.quarantine,
-        last=ended_sync(inventory, plan.revision, journal.now(), request.actor, Outcome.SYNCED),
-    )
-    if ResourceKey("", "Namespace", "", inventory.parent.namespace) in {prune.key for prune in plan.prunes}:
-        return  # the inventory goes with the namespace that it is in
-    tidied = await write_inventory(context, journal.anchored(settled), inventory)
-    if whole and tidied.hooks is not None:
-        gone = await clean_up_hooks(context.cluster, hooks, tidied.hooks.id, request.app.health)
-        exact = replace(tidied, hooks=None, keys=tidied.keys - gone)
-        await write_inventory(context, exact, tidied)
-
-
-async def _out_of_sight(context: SyncContext, planned: PlannedSync) -> set[ResourceKey]:
-    """What is owned but of a kind that is not served now (its API is down): not seen is not the same as gone."""
-    kinds = await context.cluster.kinds()
-    pruned = {prune.key for prune in planned.plan.prunes}
-    return {key for key in planned.at.inventory.keys - pruned if kinds.is_gone(key.group, key.kind)}
-
-
-def _release(request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail, health: str) -> Release:
-    app, plan = request.app, planned.plan
-    return Release(
-        number=0,
-        application=planned.at.inventory.application,
-        cluster=context.cluster.name,
-        revision=plan.revision.sha,
-        ref=plan.revision.ref,
-        digest=plan.digest,
-        health=health,
-        at=journal.now(),
-        actor=request.actor,
-        namespace=app.destination.namespace,
-        source=planned.source,
-    )
-
-
 def _done_so_far(progress: Progress) -> dict[str, list[str]]:
     """What was changed, and what was asked for without an answer: that may have been changed too."""
     asked = [f"{verb} {key}" for key, verb in sorted(progress.asked.items())]
-    return {"changed": _changes(progress), **({"unanswered": asked} if asked else {})}
-
-
-def ended_sync(inventory: Inventory, revision: Revision, now: str, actor: str, outcome: Outcome) -> LastSync:
-    """How the sync that was begun ended; what was not recorded as begun began just now."""
-    last = inventory.last
-    is_it = last is not None and last.outcome == BEGUN and last.revision == revision.sha
-    return LastSync(revision.sha, revision.ref, last.at if is_it and last else now, actor, outcome.value)
-
-
-def _changes(progress: Progress) -> list[str]:
-    return [f"{item.verb} {item.key}" for item in progress.changed]
+    return {"changed": progress.told, **({"unanswered": asked} if asked else {})}

@@ -8,6 +8,7 @@ import ipaddress
 import os
 import secrets
 import struct
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -100,16 +101,10 @@ def _signed(common_name: str, days: int, key: Any, names: list[Any], issuer: Any
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ed25519
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     if not -_MOST_DAYS < days < _MOST_DAYS:
         raise FunctionError(f"a certificate cannot be valid for {days} days")
-    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
-    try:
-        subject = x509.Name(attributes)
-    except ValueError as error:
-        raise FunctionError(f"error creating certificate: {error}") from None
-    is_authority = names is None
+    subject = _subject(common_name)
     now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
@@ -119,26 +114,42 @@ def _signed(common_name: str, days: int, key: Any, names: list[Any], issuer: Any
         .serial_number(secrets.randbits(127) + 1)
         .not_valid_before(min(now, now + timedelta(days=days)))
         .not_valid_after(max(now, now + timedelta(days=days)))
-        .add_extension(
-            x509.KeyUsage(True, False, True, False, False, is_authority, False, False, False),
-            critical=True,
-        )
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     )
-    if is_authority:
-        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    if issuer is not None:
-        builder = builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
-        )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not common_name)
+    for extension, critical in _extensions(key, names, signer):
+        # A name of the subject's own is enough for who does not know the alternative ones.
+        is_only_name = isinstance(extension, x509.SubjectAlternativeName) and not common_name
+        builder = builder.add_extension(extension, critical=critical or is_only_name)
     signing = signer or key
     algorithm = None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return builder.sign(signing, algorithm).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _subject(common_name: str) -> Any:
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
+    try:
+        return x509.Name(attributes)
+    except ValueError as error:
+        raise FunctionError(f"error creating certificate: {error}") from None
+
+
+def _extensions(key: Any, names: list[Any], signer: Any) -> Iterator[tuple[Any, bool]]:
+    """Each extension of a certificate, in sprig's order, and whether who does not know it must refuse it."""
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    is_authority = names is None
+    yield x509.KeyUsage(True, False, True, False, False, is_authority, False, False, False), True
+    yield x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), False
+    yield x509.BasicConstraints(ca=is_authority, path_length=None), True
+    if is_authority:
+        yield x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False
+    if signer is not None:
+        yield x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False
+    if names:
+        yield x509.SubjectAlternativeName(names), False
 
 
 def _authority(common_name: str, days: int, pem: str | None = None) -> Struct:

@@ -39,47 +39,58 @@ def _next_word(text: str) -> tuple[str, str, str]:
     return kind, text[:end], text[end:]
 
 
+class _Joiner:
+    """Takes one word after the other off a text; `kind` and `word` are the next one, `rest` is what follows it."""
+
+    def __init__(self, connector: str, text: str) -> None:
+        self.connector = connector
+        self.out: list[str] = []
+        self.kind, self.word, self.rest = _next_word(text)
+
+    def put(self, kind: str, word: str) -> None:
+        self.out.append(self.connector * len(word) if kind == "connector" else word.lower())
+
+    def step(self) -> tuple[str, str]:
+        """Go on to the next word; the kind and word before."""
+        before = self.kind, self.word
+        self.kind, self.word, self.rest = _next_word(self.rest)
+        return before
+
+    def separate(self) -> None:
+        """Part what was put from the next word, unless something parts them already."""
+        if self.kind not in ("", "connector", "punctuation"):
+            self.out.append(self.connector)
+
+    def put_with_number(self) -> None:
+        """The letters and numbers that follow a number belong to it."""
+        while self.kind in ("letter", "number"):
+            self.put(*self.step())
+        self.separate()
+
+    def put_number_after_word(self) -> None:
+        """A number at the end belongs to the word before it, and so does one that no letters follow."""
+        if not self.rest:
+            return
+        number = self.step()
+        if self.kind == "letter":
+            self.out.append(self.connector)
+        self.put(*number)
+        self.put_with_number()
+
+
 def joined_words(connector: str, text: str) -> str:
     """The words in lower case, `connector` between them."""
-    out: list[str] = []
-
-    def put(kind: str, word: str) -> None:
-        out.append(connector * len(word) if kind == "connector" else word.lower())
-
-    kind, word, rest = _next_word(text)
-    while rest:
-        if kind != "connector":
-            put(kind, word)
-        before, last = kind, word
-        kind, word, rest = _next_word(rest)
-        if before == "number":
-            while kind in ("letter", "number"):
-                put(kind, word)
-                kind, word, rest = _next_word(rest)
-            if kind not in ("", "punctuation", "connector"):
-                out.append(connector)
-        elif before == "connector":
-            put(before, last)
-        elif before != "punctuation":
-            if kind != "number":
-                if kind not in ("connector", "punctuation"):
-                    out.append(connector)
-                continue
-            if not rest:
-                continue
-            last = word
-            kind, word, rest = _next_word(rest)
-            if kind != "letter":
-                put("number", last)
-                if kind not in ("connector", "punctuation"):
-                    out.append(connector)
-                continue
-            out.append(connector)
-            put("number", last)
-            while kind in ("letter", "number"):
-                put(kind, word)
-                kind, word, rest = _next_word(rest)
-            if kind not in ("", "connector", "punctuation"):
-                out.append(connector)
-    put(kind, word)
-    return "".join(out)
+    words = _Joiner(connector, text)
+    while words.rest:
+        kind, word = words.step()
+        words.put(kind, word)
+        if kind == "number":
+            words.put_with_number()
+        elif kind in ("connector", "punctuation"):
+            continue
+        elif words.kind == "number":
+            words.put_number_after_word()
+        else:
+            words.separate()
+    words.put(words.kind, words.word)
+    return "".join(words.out)

@@ -162,16 +162,6 @@ def every_command(command, path):
         yield from every_command(command.get_command(context, name), (*path, name))
 
 
-def test_no_file_is_longer_than_anyone_enjoys():
-    long = {
-        str(path.relative_to(ROOT)): lines
-        for folder in ("gitops", "renderers", "policies")
-        for path in (ROOT / folder).rglob("*.py")
-        if (lines := len(path.read_text().splitlines())) > 500
-    }
-    assert long == {}
-
-
 REFERENCE = re.search(r"```yaml\n(.*?)```", (ROOT / "docs/reference.md").read_text(), re.S)
 
 

@@ -409,9 +409,9 @@ def test_no_name_leads_to_another_objects_path(tmp_path, sandbox, name, part):
         await cluster.kinds()
         once = cluster.http._once
 
-        async def noting(method, path, *rest):
-            asked.append(path)
-            return await once(method, path, *rest)
+        async def noting(call):
+            asked.append(call.path)
+            return await once(call)
 
         cluster.http._once = noting
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from gitops.bootstrap import Settings, open_controller
+from gitops.bootstrap import Environment, Settings, open_controller
 from gitops.config import application_of, read_applications
 from gitops.controller.registry import Registration
 
@@ -77,10 +77,9 @@ class Running:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         world = self._world
         settings = Settings(
-            kubeconfig=str(world.kubeconfig),
-            state=self._state,
-            cache=world.folder / "cache",
-            version="test",
+            Environment(
+                kubeconfig=str(world.kubeconfig), state=self._state, cache=world.folder / "cache", version="test"
+            ),
             namespace=self._leases or world.namespace,
             watch_namespace=world.namespace,
             resources=self._resources,

@@ -27,9 +27,9 @@ def recorded(world, work):
     async def run(context):
         raw = context.cluster.http._raw
 
-        async def noted(method, path, query, *rest):
-            log.append((method, path, "dryRun" in (query or {})))
-            return await raw(method, path, query, *rest)
+        async def noted(call):
+            log.append((call.method, call.path, call.is_dry_run))
+            return await raw(call)
 
         context.cluster.http._raw = noted
         return await work(context)

@@ -20,8 +20,8 @@ def meet(world, before_write, *, killed):
     async def first(context):
         raw = context.cluster.http._raw
 
-        async def watched(method, path, query, *rest):
-            writes = method != "GET" and "dryRun" not in (query or {})
+        async def watched(call):
+            writes = call.is_write
             if writes and not met and len(sent) == before_write:
                 met.append(True)
                 world.commit(old=None, new=config_map("new"))
@@ -29,8 +29,8 @@ def meet(world, before_write, *, killed):
             elif writes and met and killed:
                 raise Killed
             if writes:
-                sent.append(path)
-            return await raw(method, path, query, *rest)
+                sent.append(call.path)
+            return await raw(call)
 
         context.cluster.http._raw = watched
         try:
@@ -81,12 +81,12 @@ def test_a_write_that_comes_late_of_a_runner_that_died_is_not_orphaned(world):
         raw = context.cluster.http._raw
         settled, landed = asyncio.Event(), asyncio.Event()
 
-        async def late(method, path, query, *rest):
-            if method == "GET" or "dryRun" in query or not path.endswith(("/old", "/web")):
-                return await raw(method, path, query, *rest)
-            if path.endswith("/old"):
+        async def late(call):
+            if not call.is_write or not call.path.endswith(("/old", "/web")):
+                return await raw(call)
+            if call.path.endswith("/old"):
                 await settled.wait()
-                answer = await raw(method, path, query, *rest)
+                answer = await raw(call)
                 landed.set()
                 return answer
             world.commit(old=None, new=config_map("new"))

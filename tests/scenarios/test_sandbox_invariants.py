@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gitops.manifests import fields, structured_merge
 from gitops.manifests.schema import Type, type_of
-from gitops.manifests.typed import field_set, merge, same
+from gitops.manifests.typed import field_set, same
+from gitops.manifests.typed_merge import merge
 from tests.scenarios.api import MERGE, Api
 from tests.soak import IS_SHARE, examples
 

@@ -91,17 +91,16 @@ class World:
 
             answered = 0
 
-            async def limited(method, path, query, *rest):
+            async def limited(call):
                 nonlocal answered
-                is_write = method != "GET" and "dryRun" not in (query or {})
-                if is_write and answered >= requests:
+                if call.is_write and answered >= requests:
                     raise Killed
-                answered += is_write
+                answered += call.is_write
                 try:
-                    return await raw(method, path, query, *rest)
+                    return await raw(call)
                 except ClusterError as exc:
                     if not isinstance(exc, ApiError) or exc.code >= 500:
-                        answered -= is_write  # it has told nothing, and is tried again
+                        answered -= call.is_write  # it has told nothing, and is tried again
                     raise
 
             context.cluster.http._raw = limited

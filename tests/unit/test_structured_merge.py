@@ -3,7 +3,7 @@
 import pytest
 
 from gitops.manifests import structured_merge
-from gitops.manifests.structured_merge import apply, conflict_message, update
+from gitops.manifests.structured_merge import Endpoint, apply, conflict_message, update
 from gitops.manifests.typed import TypedError
 
 NOW = "2026-01-01T00:00:00Z"
@@ -141,7 +141,9 @@ def test_an_update_that_changes_nothing_leaves_every_entry_as_it_was():
 
 def test_a_subresource_has_an_entry_of_its_own():
     live = applied(None, deployment({"name": "web", "image": "a"}, replicas=1))
-    body = update(live, {**live, "status": {"replicas": 1}}, manager="gitops", now=NOW, subresource="status")
+    body = update(
+        live, {**live, "status": {"replicas": 1}}, manager="gitops", now=NOW, at=Endpoint(subresource="status")
+    )
     assert [entry.get("subresource") for entry in body["metadata"]["managedFields"]] == [None, "status"]
 
 

@@ -11,7 +11,8 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -39,6 +40,26 @@ _NOT_DONE = {429}
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 log = Log()
+
+
+class _Call(NamedTuple):
+    """One request, as it is sent at each attempt."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] | None = None
+    data: bytes | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+    once: bool = False
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it may change anything."""
+        return self.method in _WRITES and not self.is_dry_run
+
+    @property
+    def is_dry_run(self) -> bool:
+        return "dryRun" in (self.query or {})
 
 
 class _Pool:
@@ -106,7 +127,9 @@ class Http:
         So it does for an answer that is no JSON object. `once` for what may not be done twice: it is tried again only
         where an answer says that nothing was done.
         """
-        raw = await self._raw(method, path, query, body, content_type, accept, once)
+        data = None if body is None else _encoded(body)
+        headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
+        raw = await self._raw(_Call(method, path, query, data, headers, once))
         try:
             return answers.decoded(raw)
         except answers.NotAsAskedError as exc:
@@ -118,25 +141,14 @@ class Http:
 
     async def text(self, path: str, query: Mapping[str, str]) -> str:
         """An answer that is no JSON, a log: the first MiB of it. Raises like `request`."""
-        raw = await self._raw("GET", path, query, None, "", "*/*", False)
+        raw = await self._raw(_Call("GET", path, query, headers={"Accept": "*/*"}))
         return raw.decode(errors="replace")
 
-    async def _raw(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        body: Body | list[Body] | None,
-        content_type: str,
-        accept: str,
-        once: bool,
-    ) -> bytes:
+    async def _raw(self, call: _Call) -> bytes:
         left = self._pool.silent_until - time.monotonic()
         if left > 0:
             raise UnreachableError(f"{self.server}: no answer in time; it is asked again in {left:.0f} s")
-        data = None if body is None else _encoded(body)
-        headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
-        is_write = method in _WRITES and "dryRun" not in (query or {})
+        is_write = call.is_write
         started = time.monotonic()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -145,11 +157,11 @@ class Http:
                     if is_write and not self._pool.may_write():
                         raise UnreachableError("this replica no longer holds its Lease: nothing more is written")
                     started = time.monotonic()
-                    code, raw, retry_after = await self._once(method, path, query, data, headers)
+                    code, raw, retry_after = await self._once(call)
             except answers.TooLargeError as exc:
-                raise answers.TooLargeError(f"{self.server}{path}: {exc}") from exc
+                raise answers.TooLargeError(f"{self.server}{call.path}: {exc}") from exc
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
-                if once or attempt == _ATTEMPTS or _is_hopeless(exc):
+                if call.once or attempt == _ATTEMPTS or _is_hopeless(exc):
                     if isinstance(exc, TimeoutError) and self._pool.answered_at < started:
                         # Whoever else waits for a server that says nothing is told at once, instead of after minutes.
                         self._pool.silent_until = time.monotonic() + _SILENCE_SECONDS
@@ -157,10 +169,10 @@ class Http:
                 await asyncio.sleep(_delay(attempt, 0.0))
                 continue
             self._pool.answered_at, self._pool.silent_until = time.monotonic(), 0.0
-            self._count(method, query, path, code, time.monotonic() - started)
+            self._count(call, code, time.monotonic() - started)
             if code < 300:
                 return raw
-            if code in (_NOT_DONE if once else _AGAIN) and attempt < _ATTEMPTS and _may_repeat(code, raw):
+            if code in (_NOT_DONE if call.once else _AGAIN) and attempt < _ATTEMPTS and _may_repeat(code, raw):
                 await asyncio.sleep(_delay(attempt, retry_after))
                 continue
             if code == 401 and attempt == 1:
@@ -179,7 +191,7 @@ class Http:
                 async with session.get(
                     self.server + path, params=dict(query), headers=headers, timeout=timeout, **self._extra()
                 ) as response:
-                    self._count("GET", query, path, response.status, 0.0)
+                    self._count(_Call("GET", path, query), response.status, 0.0)
                     if response.status == 401 and not is_last:
                         self._refused(response)
                         continue
@@ -195,19 +207,17 @@ class Http:
             await self._pool.session.close()
             self._pool.session = None
 
-    async def _once(
-        self, method: str, path: str, query: Mapping[str, str] | None, data: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, bytes, float]:
+    async def _once(self, call: _Call) -> tuple[int, bytes, float]:
         session = await self._open()
         async with session.request(
-            method,
-            self.server + path,
-            params=dict(query) if query else None,
-            data=data,
-            headers={**headers, **await self._authorized()},
+            call.method,
+            self.server + call.path,
+            params=dict(call.query) if call.query else None,
+            data=call.data,
+            headers={**call.headers, **await self._authorized()},
             **self._extra(),
         ) as response:
-            is_text = headers["Accept"] == "*/*"
+            is_text = call.headers["Accept"] == "*/*"
             most = answers.MOST_LOG if is_text else answers.MOST_ANSWER
             raw = await answers.read(response.content, most, cut=is_text)
             if response.status == 401:
@@ -251,19 +261,19 @@ class Http:
             extra["server_hostname"] = self._connection.tls_server_name
         return extra
 
-    def _count(self, method: str, query: Mapping[str, str] | None, path: str, code: int, seconds: float) -> None:
-        if method in _WRITES and "dryRun" not in (query or {}):
+    def _count(self, call: _Call, code: int, seconds: float) -> None:
+        if call.is_write:
             self._pool.writes += 1
         else:
             self._pool.reads += 1
-        self._pool.counts[method, code] += 1
+        self._pool.counts[call.method, code] += 1
         log.debug(
             "kubernetes.request",
-            method=method,
-            path=path,
+            method=call.method,
+            path=call.path,
             code=code,
             ms=round(seconds * 1000, 1),
-            **({"dry_run": True} if "dryRun" in (query or {}) else {}),
+            **({"dry_run": True} if call.is_dry_run else {}),
         )
 
     async def _events(self, content: aiohttp.StreamReader) -> AsyncIterator[Body]:
