@@ -22,7 +22,7 @@ from gitops.model.revision import Tree
 from renderers.kustomize.render import render_bodies
 from renderers.result import Context
 
-ARCHIVE = Path(__file__).resolve().parents[3] / "shared/conformance/kustomize/cases.tar.xz"
+ARCHIVE = Path(__file__).resolve().parents[1] / "data/recorded/kustomize/cases.tar.xz"
 BUILDS = 100
 GITOPS = [str(Path(sys.executable).with_name("gitops")), "render"]
 

@@ -1,7 +1,4 @@
-"""The embedded cluster against recorded answers of a real kube-apiserver and its controllers.
-
-The recordings lie beside the repository in ../shared/conformance; without them these tests are skipped.
-"""
+"""The embedded cluster against recorded answers of a real kube-apiserver and its controllers."""
 
 import importlib
 import json
@@ -15,10 +12,8 @@ import pytest
 from gitops.sandbox.cluster import User
 from gitops.sandbox.server import SandboxThread
 
-RECORDED = Path(__file__).parents[3] / "shared" / "conformance" / "apiserver"
+RECORDED = Path(__file__).parents[1] / "data" / "recorded" / "apiserver"
 SPEED = 5.0
-
-pytestmark = pytest.mark.skipif(not RECORDED.exists(), reason="the recordings are not beside the repository")
 
 TOKENS = {"admin-token": User("admin", ("system:masters",)), "limited-token": User("limited")}
 

@@ -1,6 +1,7 @@
 """Health words held against what other tools say of the same objects."""
 
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from gitops.engine.health import health_of
 from gitops.engine.kstatus import kstatus_of
 from gitops.model.health import Health, HealthWord
 
-RECORDED = Path(__file__).resolve().parents[3] / "shared/conformance/health"
-recorded = pytest.mark.skipif(not RECORDED.exists(), reason="the recorded objects are not beside this checkout")
+RECORDED = Path(__file__).resolve().parents[1] / "data/recorded/health"
 
 
-@recorded
+def cases_of(name):
+    return json.loads(lzma.decompress((RECORDED / f"{name}.json.xz").read_bytes()))
+
+
 def test_nearly_every_object_has_the_word_that_argo_cd_gives_it():
-    cases = json.loads((RECORDED / "argo.json").read_text())
+    cases = cases_of("argo")
     wrong = [
         (case["id"], case["status"], found.value)
         for case in cases
@@ -25,16 +28,14 @@ def test_nearly_every_object_has_the_word_that_argo_cd_gives_it():
     assert len(wrong) <= len(cases) * 0.02, wrong
 
 
-@recorded
 def test_every_object_has_the_word_that_kstatus_gives_it():
-    cases = json.loads((RECORDED / "kstatus.json").read_text())
+    cases = cases_of("kstatus")
     assert [case["id"] for case in cases if kstatus_of(case["object"]) != case["status"]] == []
 
 
-@recorded
 def test_no_recorded_object_is_beyond_understanding():
-    for name in ("argo.json", "kstatus.json"):
-        for case in json.loads((RECORDED / name).read_text()):
+    for name in ("argo", "kstatus"):
+        for case in cases_of(name):
             assert isinstance(health_of(case["object"]).word, HealthWord)
 
 

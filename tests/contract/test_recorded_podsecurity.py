@@ -1,7 +1,4 @@
-"""Pod Security in the embedded cluster against what a real kube-apiserver said of the same Pods.
-
-The recordings lie beside the repository in ../shared/conformance; without them these tests are skipped.
-"""
+"""Pod Security in the embedded cluster against what a real kube-apiserver said of the same Pods."""
 
 import json
 from pathlib import Path
@@ -12,10 +9,9 @@ from gitops.sandbox.podsecurity import violations
 from gitops.sandbox.resources import Registry
 from gitops.sandbox.writes import decoded
 
-RECORDED = Path(__file__).resolve().parents[3] / "shared/conformance/podsecurity/cases.json"
+RECORDED = Path(__file__).resolve().parents[1] / "data/recorded/podsecurity/cases.json"
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recordings are not beside the repository")
 @pytest.mark.parametrize("level", ["baseline", "restricted"])
 def test_every_recorded_pod_is_judged_alike(level):
     resource = Registry().find("", "v1", "pods")

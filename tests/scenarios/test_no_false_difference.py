@@ -13,7 +13,7 @@ from gitops.sync.reconcile import sync
 from tests.scenarios.world import custom_kind, deployment
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORDED = ROOT.parent / "shared/conformance/apiserver/exchanges/apply-many-kinds.json"
+RECORDED = ROOT / "tests/data/recorded/apiserver/exchanges/apply-many-kinds.json"
 SAMPLE = ROOT / "sample-repo/apps/shop"
 
 
@@ -39,7 +39,6 @@ def test_the_sample_repository_is_in_sync_after_a_sync(world):
     settle_and_compare(world)
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded kinds are not beside this checkout")
 def test_every_recorded_kind_is_in_sync_after_a_sync(world):
     bodies = {}
     for exchange in json.loads(RECORDED.read_text()):

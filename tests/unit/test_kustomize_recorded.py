@@ -26,10 +26,9 @@ from renderers.result import Context
 from tests.soak import IS_SHARE, examples
 from tests.unit.kustomize_grammar import Files, projects
 
-ARCHIVE = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "kustomize" / "cases.tar.xz"
+ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "recorded" / "kustomize" / "cases.tar.xz"
 BESIDE = Path(sys.executable).parent / "kubectl"
 KUBECTLS = {"5.5": shutil.which("kubectl", path="/usr/local/bin:/usr/bin:/bin"), "5.8": str(BESIDE)}
-needs_cases = pytest.mark.skipif(not ARCHIVE.exists(), reason="the recorded builds are not beside the repository")
 
 Version = Literal["5.5", "5.8"]
 Case = tuple[str, Path, list[str], Path | None]
@@ -74,12 +73,10 @@ def wrong(cases: Iterator[Case]) -> list[str]:
     ]
 
 
-@needs_cases
 def test_every_distilled_build_is_equal_to_the_byte(recorded: Path) -> None:
     assert wrong(distilled(recorded)) == []
 
 
-@needs_cases
 def test_real_builds_are_equal_to_the_byte(recorded: Path) -> None:
     assert wrong(case for number, case in enumerate(real(recorded)) if number % 6 == 0) == []
 
