@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from gitops.engine.retry import pause_after
 from gitops.logs import Trouble
 from gitops.model.application import Application
 from gitops.model.errors import HostUnreachableError
@@ -29,7 +30,7 @@ class Backoff:
     def failed(self, now: float) -> float:
         """The seconds to wait."""
         self.failures += 1
-        wait = min(_FIRST_SECONDS * 2.0 ** min(self.failures, 10), _LONGEST_SECONDS)
+        wait = pause_after(self.failures, 2 * _FIRST_SECONDS, _LONGEST_SECONDS)
         self.not_before = now + wait
         return wait
 

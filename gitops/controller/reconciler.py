@@ -22,6 +22,7 @@ from gitops.controller.record_writer import recall_failures
 from gitops.controller.state import ApplicationState
 from gitops.engine.drift import without_drift_loops
 from gitops.engine.plan_input import PlanOptions
+from gitops.engine.retry import pause_after
 from gitops.engine.states import Override, Response, respond
 from gitops.logs import shortened
 from gitops.manifests.manifest import Manifest
@@ -53,7 +54,7 @@ log = structlog.get_logger()
 _SOON = 30.0
 _PASSING = {ObstacleKind.WINDOW, ObstacleKind.DEPENDENCY}
 # A cluster that is away is asked for more often than what is wrong is tried again: it comes back by itself.
-_LONGEST_BACKOFF, _LONGEST_AWAY = 180.0, 30.0
+_FIRST_BACKOFF, _LONGEST_BACKOFF, _LONGEST_AWAY = 5.0, 180.0, 30.0
 _RENDERS_EACH = 4
 
 
@@ -100,7 +101,7 @@ async def reconcile(
         return again
     except UnreachableError as exc:  # that says nothing about the Application; its cluster's worker tells it for all
         state.missed(str(exc), is_away=True)
-        return _backoff(state.schedule.misses, _LONGEST_AWAY)
+        return pause_after(state.schedule.misses, _FIRST_BACKOFF, _LONGEST_AWAY)
     except GitopsError as exc:
         if state.last.error != str(exc):
             log.warning("pass.failed", application=state.identity, error=shortened(str(exc)))
@@ -109,11 +110,8 @@ async def reconcile(
             with contextlib.suppress(ClusterError):  # the failure itself is what matters
                 await deps.cluster.kinds(refresh=True)
         # A kind comes when somebody installs it.
-        return _backoff(state.schedule.misses, _LONGEST_AWAY if isinstance(exc, UnknownKindError) else _LONGEST_BACKOFF)
-
-
-def _backoff(misses: int, longest: float) -> float:
-    return min(5.0 * 2.0 ** min(misses - 1, 10), longest)
+        longest = _LONGEST_AWAY if isinstance(exc, UnknownKindError) else _LONGEST_BACKOFF
+        return pause_after(state.schedule.misses, _FIRST_BACKOFF, longest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """When a failed sync is tried again."""
 
-from gitops.engine.retry import delay_after
+from gitops.engine.retry import delay_after, pause_after
 from gitops.model.application import Backoff, Retry
 
 
@@ -15,3 +15,7 @@ def test_no_count_of_failures_is_too_large():
 
 def test_a_limit_of_none_at_all_tries_once():
     assert delay_after(1, Retry(limit=0)) is None
+
+
+def test_a_pause_doubles_from_the_first_to_the_longest():
+    assert [pause_after(count, 2.0, 30.0) for count in (0, 1, 2, 3, 4, 5, 10**9)] == [2, 2, 4, 8, 16, 30, 30]

@@ -17,6 +17,7 @@ import structlog
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.object_store import ObjectStore, Seen, content_of
 from gitops.engine.inventory import INSTANCE, MANAGED_BY
+from gitops.engine.retry import pause_after
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ApiError, ClusterError
 from gitops.ports import WatchEvent
@@ -265,7 +266,7 @@ class SharedInformers:
             if info is not None and info.namespaced and not place[2]:
                 return _REFUSED_SECONDS
         self._blind[place] += 1
-        pause = min(_BLIND_SECONDS * 2.0 ** min(self._blind[place] - 1, 10), _LONGEST_BLIND_SECONDS)
+        pause = pause_after(self._blind[place], _BLIND_SECONDS, _LONGEST_BLIND_SECONDS)
         return min(max(pause, len(self._blind) * _EACH_BLIND_SECONDS), _REFUSED_SECONDS)
 
     def _is_watched(self, place: Place) -> None:
