@@ -140,8 +140,8 @@ class Controller:
         before = known.cluster if known is not None else ""
         state = self.index.add(entry.app)
         state.leaving, state.spec_error = entry.leaving, entry.wrong
-        if state.schedule.task is not None and not entry.wrong:  # it goes by the old spec
-            state.schedule.task.cancel()
+        if not entry.wrong:
+            state.schedule.cancel("it has another spec")
         if before != state.cluster:
             self.workers.drop(before, state.identity)
         state.schedule.begin_anew()
@@ -173,8 +173,7 @@ class Controller:
         self.index.remove(identity)
         self.records.changed(identity)
         self.workers.drop(state.cluster, identity)
-        if state.schedule.task is not None:
-            state.schedule.task.cancel()
+        state.schedule.cancel("it is gone")
 
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -204,12 +203,8 @@ class Controller:
         state.drift.corrections, state.drift.loops = [], ()
         if state.schedule.refresh_request is not None:
             state.schedule.operator_request, state.schedule.refresh_request = state.schedule.refresh_request, None
-        if (
-            state.schedule.task is not None
-            and state.app.sync.automated
-            and not self.commands.is_suspended(state.identity)
-        ):
-            state.schedule.task.cancel()
+        if state.app.sync.automated and not self.commands.is_suspended(state.identity):
+            state.schedule.cancel("there is a newer commit")
         self._wake(state, Priority.COMMIT)
 
     def _on_look(self, state: ApplicationState, error: str) -> None:
@@ -254,7 +249,7 @@ class Controller:
                     self.commands.give_back(asked)
                 state.schedule.refresh_request = state.schedule.operator_request = None
                 if state.schedule.task is not None:
-                    state.schedule.task.cancel()
+                    state.schedule.cancel("another replica runs it")
                     ending.append(state.schedule.task)
         if ending:
             await asyncio.gather(*ending, return_exceptions=True)
@@ -331,12 +326,8 @@ class Controller:
         if state is None:
             return
         self._tell(state)
-        if (
-            state.schedule.task is not None
-            and self.commands.is_suspended(identity)
-            and state.schedule.requested_sync is None
-        ):
-            state.schedule.task.cancel()
+        if self.commands.is_suspended(identity) and state.schedule.requested_sync is None:
+            state.schedule.cancel("it is suspended")
         if state.has_work:
             self._wake(state, Priority.PERSON)
 

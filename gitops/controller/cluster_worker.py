@@ -110,7 +110,8 @@ class ClusterWorker:
                 self._note_reach(state)
                 finished = True
         except asyncio.CancelledError:
-            log.info("pass.superseded", application=identity)
+            cause = state.schedule.cancelled_by if state is not None else ""
+            log.info("pass.cancelled", application=identity, cause=cause or "the controller stops")
         except Exception:
             # A fault of ours in one pass must not end the others'; it is told whole and tried again.
             log.exception("pass.crashed", application=identity)
@@ -122,7 +123,7 @@ class ClusterWorker:
             wished = self.queue.done(identity)
             if state is not None:
                 if state.schedule.task is asyncio.current_task():
-                    state.schedule.task = None
+                    state.schedule.task, state.schedule.cancelled_by = None, ""
                 self._plan_next(state, again)
                 self._ended(state, asked, finished, self.deps.clock.monotonic() - started)
             present = self._index.get(identity)

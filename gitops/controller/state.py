@@ -101,7 +101,7 @@ class Schedule:
     `failures` syncs in a row failed (`sync.retry` limits them), `misses` passes in a row came to no decision. Before
     `not_before` (monotonic) drift alone is no reason for a pass. `refresh_request` waits for a look at the repository,
     `operator_request` for the next pass. `approved_set` is the digest of the set whose plan a person has approved,
-    until its sync is done.
+    until its sync is done. `task` is the pass under way, `cancelled_by` why it is to end.
     """
 
     failures: int = 0
@@ -112,6 +112,13 @@ class Schedule:
     approved_set: str = ""
     correlation: str = ""
     task: asyncio.Task[None] | None = None
+    cancelled_by: str = ""
+
+    def cancel(self, cause: str) -> None:
+        """End the pass that is under way, if one is; `cause` is what is said of it."""
+        if self.task is not None:
+            self.cancelled_by = self.cancelled_by or cause
+            self.task.cancel()
 
     @property
     def requested_sync(self) -> OperatorRequest | None:

@@ -295,7 +295,7 @@ def test_a_render_that_computes_for_long_does_not_keep_the_controller_from_endin
         finally:
             process.kill()
     assert "controller.stopped" in log.read_text()
-    assert "pass." not in log.read_text().replace("pass.superseded", "")
+    assert "pass." not in log.read_text().replace("pass.cancelled", "")
 
 
 def test_a_pass_that_is_begun_again_waits_for_the_render_under_way(world):

@@ -180,3 +180,14 @@ def test_who_subscribes_hears_what_passes_do_and_of_which_application(world):
         events.Finished,
     ]
     assert heard[-1][1].result.outcome is Outcome.SYNCED
+
+
+def test_a_pass_that_is_cancelled_says_why(world, lines):
+    world.commit(web=deployment(image="nginx:broken"))
+    with Running(world, timeout=60.0) as running:
+        running.until(lambda: running.tracked().schedule.task and world.get("Deployment", "web", "apps"))
+        sha = world.commit(web=deployment())
+        running.until_synced(sha)
+        (line,) = of(lines, "pass.cancelled")
+        assert (line["application"], line["cause"]) == ("gitops/app", "there is a newer commit")
+        running.call(lambda: running.controller.registry.drop("test", "gitops/app"))
