@@ -31,6 +31,7 @@ from gitops.model.errors import (
     ClusterError,
     ConfigError,
     GitopsError,
+    LostLeaseError,
     ManifestError,
     RenderError,
     SourceError,
@@ -99,6 +100,9 @@ async def reconcile(
         forget_error(state)
         state.schedule.misses, state.last = 0, replace(state.last, is_away=False)
         return again
+    except LostLeaseError as exc:  # nor does that about the cluster: whoever holds the Lease goes on
+        state.missed(str(exc))
+        return pause_after(state.schedule.misses, _FIRST_BACKOFF, _LONGEST_AWAY)
     except UnreachableError as exc:  # that says nothing about the Application; its cluster's worker tells it for all
         state.missed(str(exc), is_away=True)
         return pause_after(state.schedule.misses, _FIRST_BACKOFF, _LONGEST_AWAY)

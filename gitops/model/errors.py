@@ -95,6 +95,10 @@ class LostClusterError(UnreachableError):
     """The API server stopped answering while a sync was under way: neither done nor failed."""
 
 
+class LostLeaseError(UnreachableError):
+    """This replica may not write any more: another may be running the Application. Nothing was sent, nothing failed."""
+
+
 class ApiError(ClusterError):
     """The API server answered with a Status.
 

@@ -1,8 +1,10 @@
 """The audit entries of one pass: who, which Application, which cluster and revision are filled in once."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from gitops.engine.inventory import Inventory
 from gitops.logs import Log, shortened
@@ -13,6 +15,7 @@ from gitops.ports import Fact
 from gitops.sync.context import Request, SyncContext
 
 log = Log()
+T = TypeVar("T")
 _LEVELS = {
     "sync.failed": logging.WARNING,
     "sync.overtaken": logging.WARNING,
@@ -40,11 +43,13 @@ class AuditTrail:
     async def note(self, fact: str, revision: str, **detail: Any) -> None:
         """Commit an entry before anything that depends on it. Raises StoreError."""
         entry = Fact(self._application, self._cluster, self._actor, self.now(), fact, revision, detail)
-        event = await self._store.append(entry, self._after)
+        event, cancelled = await _to_its_end(self._store.append(entry, self._after))
         self._head = Anchor(self._store.id, event.seq, event.hash)
         self._noted()
         line = {"application": self._application, "revision": short(revision), "seq": event.seq, **_told(detail)}
         log.at(_LEVELS.get(fact, logging.INFO), fact, **line)
+        if cancelled is not None:
+            raise cancelled
 
     def now(self) -> str:
         """RFC 3339 in UTC, to the millisecond."""
@@ -57,6 +62,22 @@ class AuditTrail:
 
     def anchored(self, inventory: Inventory) -> Inventory:
         return replace(inventory, anchor=self._head)
+
+
+async def _to_its_end(writing: Awaitable[T]) -> tuple[T, asyncio.CancelledError | None]:
+    """What `writing` gives, though who waits for it is cancelled meanwhile: an entry is written or it is not.
+
+    The cancellation, if there was one, is given too; whoever called raises it once the entry is accounted for.
+    """
+    task, cancelled = asyncio.ensure_future(writing), None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+        except Exception:  # noqa: BLE001 - raised by `result` below
+            break
+    return task.result(), cancelled
 
 
 async def shown_reasons(context: SyncContext, application: str) -> frozenset[str] | None:

@@ -22,7 +22,7 @@ from gitops.adapters.kubernetes.connection import Connection
 from gitops.bounds import MIB
 from gitops.logs import Log
 from gitops.manifests.key import Body
-from gitops.model.errors import ApiError, ConfigError, UnreachableError
+from gitops.model.errors import ApiError, ConfigError, LostLeaseError, UnreachableError
 
 _ATTEMPTS = 6
 _FIRST_DELAY = 0.2
@@ -155,7 +155,7 @@ class Http:
                 async with self._pool.places:
                     # Asked before every attempt: while one waited, another replica may have taken over.
                     if is_write and not self._pool.may_write():
-                        raise UnreachableError("this replica no longer holds its Lease: nothing more is written")
+                        raise LostLeaseError("this replica no longer holds its Lease: nothing more is written")
                     started = time.monotonic()
                     code, raw, retry_after = await self._once(call)
             except answers.TooLargeError as exc:
