@@ -39,7 +39,7 @@ quick: setup
 
 soak: setup
 	@$(READY)
-	$(PYTEST) -n 2 -m soak
+	$(PYTEST) -n 2 --dist worksteal -m soak
 	@if [ -z "$$SOAK_SHARE" ]; then FUZZ_EXAMPLES=20000 $(PYTEST) -n 2 --timeout 0 -m "not soak" tests/hostile/test_fuzz.py; fi
 	@if [ -z "$$SOAK_SHARE" ]; then $(MAKE) faults; fi
 
