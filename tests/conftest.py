@@ -1,6 +1,8 @@
 """The embedded cluster for every test that needs one: shared by a whole run, or fresh."""
 
 import os
+import signal
+import threading
 from contextlib import ExitStack
 
 import pytest
@@ -9,6 +11,9 @@ from gitops import logs
 from gitops.sandbox.server import SandboxThread
 from tests import warm
 
+# Where the tests run in the background of a shell, programs that they start would not hear Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Set up by the first line that is written, loggers would stay as they are for all tests of the process.
 logs._now.is_loaded = True
 # Repositories are made without the twenty files of example hooks that nobody reads.

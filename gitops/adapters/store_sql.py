@@ -266,13 +266,14 @@ def _unpacked(data: bytes, digest: str, sealer: Sealer) -> RenderedSet:
     """Raises ValueError or TypeError for what `_packed` has not made."""
     if not isinstance(data, bytes):
         raise ValueError(f"expected at most {_MOST_RENDERED // MIB} MiB of bytes")
-    revision, keys, rows, *children = parsed(unzipped(data, _MOST_RENDERED))  # older versions have no children
+    revision, keys, rows, *children = map(_list, _list(parsed(unzipped(data, _MOST_RENDERED))))
     manifests = tuple(
         Manifest(read_row(ResourceKey, tuple(key)), _opened(sealer, body), read_row(Origin, (path, line)))
         for key, (path, line, body) in zip(keys, rows, strict=True)
     )
     found = read_row(Revision, tuple(revision))
-    return RenderedSet(found, manifests, digest, children=tuple(_map(one) for one in children[0]) if children else ())
+    held = children[0] if children else ()  # older versions have no children
+    return RenderedSet(found, manifests, digest, children=tuple(_map(one) for one in held))
 
 
 def _opened(sealer: Sealer, body: Any) -> Body:
@@ -282,6 +283,12 @@ def _opened(sealer: Sealer, body: Any) -> Body:
 def _map(value: Any) -> Body:
     if not isinstance(value, dict):
         raise ValueError("expected an object")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("expected a list")
     return value
 
 

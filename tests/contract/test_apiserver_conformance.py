@@ -13,7 +13,7 @@ from gitops.sandbox.cluster import User
 from gitops.sandbox.server import SandboxThread
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded" / "apiserver"
-SPEED = 5.0
+SPEED = 4.0
 
 TOKENS = {"admin-token": User("admin", ("system:masters",)), "limited-token": User("limited")}
 

@@ -61,6 +61,8 @@ def test_nothing_of_one_command_is_left_to_the_next(shell):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0), (signal.SIGINT, 0)])
 def test_signals_end_it_as_they_end_any_other(shell, way, how, code):
+    shell.write("k8s/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    assert shell.gitops("sync", "./k8s", "-n", shell.namespace, "--name", "shop").returncode == 0
     process = way(["status", "--watch"], shell.folder, shell.environment, subprocess.PIPE, subprocess.PIPE)
     assert "APPLICATION" in process.stdout.readline()
     assert process.poll() is None

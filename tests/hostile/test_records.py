@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gitops import logs
@@ -158,6 +158,8 @@ def test_a_damaged_request_is_left_out_and_told_once(tmp_path, lines):
 
 
 @given(st.binary(max_size=60) | anything.map(lambda value: json.dumps(value).encode()))
+@example(b'[{"":null," ":null},[],[]]')
+@example(b'[["a","main"],{},[]]')
 def test_no_stored_set_is_a_fault(data):
     import gzip
 

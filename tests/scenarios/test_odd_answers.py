@@ -15,9 +15,9 @@ def answers(monkeypatch, world, changed):
 
     raw = Http._raw
 
-    async def instead(self, method, path, query=None, *rest):
-        changed(method, path, query or {})
-        return await raw(self, method, path, query, *rest)
+    async def instead(self, call):
+        changed(call.method, call.path, call.query or {})
+        return await raw(self, call)
 
     monkeypatch.setattr(Http, "_raw", instead)
 
