@@ -1,6 +1,11 @@
 """JSON patch and merge patch."""
 
+import json
+
+import jsonpatch
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gitops.manifests.json_patch import PatchError, json_patch, merge_patch
 
@@ -43,3 +48,19 @@ def test_what_does_not_apply_is_an_error(operation):
 
 def test_a_merge_patch_removes_nulls_and_replaces_lists():
     assert merge_patch(DOCUMENT, {"a": {"b": [9], "c": {"d": None}}, "x/y": None}) == {"a": {"b": [9], "c": {}}}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/~", max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab/~", max_size=2), inner, max_size=4),
+    max_leaves=12,
+)
+documents = st.dictionaries(st.text("ab/~", max_size=2), json_values, max_size=4)
+
+
+@settings(deadline=None)
+@given(documents, documents)
+def test_a_patch_that_another_library_makes_leads_from_one_document_to_the_other(before, after):
+    copy = json.loads(json.dumps(before))
+    assert json_patch(before, jsonpatch.make_patch(before, after).patch) == after
+    assert before == copy
