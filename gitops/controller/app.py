@@ -128,6 +128,7 @@ class Controller:
         if isinstance(self.replica, Replica) and all_ended:  # else the Lease runs out by itself, after their writes
             await self.replica.leave()
         with contextlib.suppress(GitopsError):
+            await self.commands.write()
             await self.records.write()
         await self.workers.close()
         await self._repositories.close()

@@ -77,7 +77,8 @@ class OperatorCommands:
         for identity, approval in list(self._used.items()):
             if await self._store.setting(identity, APPROVED) == approval:  # not one that was given meanwhile
                 await self._store.set_setting(identity, APPROVED, None)
-            self._used.pop(identity, None)
+            if self._used.get(identity) == approval:  # another may have been used while this one was written
+                del self._used[identity]
 
     async def read_overrides(self) -> None:
         """Raises StoreError."""

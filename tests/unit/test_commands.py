@@ -85,3 +85,35 @@ def test_the_approval_of_another_plan_meanwhile_stands(tmp_path):
         return commands.override_of(state).approved
 
     assert told(tmp_path, story) == "b" * 12
+
+
+def test_an_approval_that_is_used_while_an_older_one_is_written_is_forgotten_too(tmp_path):
+    class Meanwhile(UnreliableStore):
+        """Has another approval given and used while the first is being taken out of the store."""
+
+        async def set_setting(self, application, name, value):
+            await self._store.set_setting(application, name, value)
+            if value is None and not again:
+                again.append(True)
+                await self._store.set_setting(application, name, "b" * 12)
+                await commands.read_overrides()
+                used(commands)
+
+    again = []
+
+    async def story():
+        nonlocal commands
+        store = await SqliteStore.open(tmp_path)
+        commands = OperatorCommands(Meanwhile(store).as_store(), lambda _: None, lambda _: True)
+        try:
+            await store.set_setting(SHOP.identity, APPROVED, "a" * 12)
+            await commands.read_overrides()
+            used(commands)
+            await commands.write()
+            await commands.write()
+            return await store.setting(SHOP.identity, APPROVED)
+        finally:
+            await store.close()
+
+    commands = None
+    assert asyncio.run(story()) is None
