@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gitops import logs
 from gitops.controller.registry import Registration
+from gitops.controller.replica import Alone
 from gitops.model.result import Outcome
 from gitops.sync import events
 from tests.scenarios.running import Running, of
@@ -191,3 +192,19 @@ def test_a_pass_that_is_cancelled_says_why(world, lines):
         (line,) = of(lines, "pass.cancelled")
         assert (line["application"], line["cause"]) == ("gitops/app", "there is a newer commit")
         running.call(lambda: running.controller.registry.drop("test", "gitops/app"))
+
+
+def test_a_lost_lease_is_not_told_as_a_cluster_that_is_away(world, lines, monkeypatch):
+    lost = []
+    monkeypatch.setattr(Alone, "may_write", lambda self: not lost)
+    sha = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        lost.append(True)
+        newer = world.commit(settings=config_map("settings", a="2"))
+        running.until(lambda: "no longer holds its Lease" in running.tracked().last.error)
+        assert not running.tracked().last.is_away
+        assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+        assert of(lines, "cluster.unreachable") == []
+        lost.clear()
+        running.until_synced(newer)
