@@ -5,115 +5,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
-from gitops.manifests.manifest import Manifest
-from gitops.model.errors import ConfigError, SourceError
-from gitops.model.revision import Tree
+from gitops.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from gitops.adapters.kubernetes.registry import Registry
     from gitops.controller.app import Controller
     from gitops.controller.cluster_worker import Connect
     from gitops.controller.registry import Registration
+    from gitops.controller.trust import Trust
     from gitops.manifests.key import Body
     from gitops.model.application import Application
-    from gitops.ports import Cluster, Source, Store
+    from gitops.ports import Cluster, Repositories, Source, Store
     from gitops.sync import events
     from gitops.sync.context import SyncContext
-    from renderers.registry import Renderer as Renders
-    from renderers.result import Needs, Remote, Rendered
 
 # What runs beside a controller's own work, by a name for the log.
 Part = tuple[str, Awaitable[None]]
-
-
-def render(
-    tree: Tree,
-    app: "Application",
-    *,
-    load_restrictor: Literal["root", "none"] = "root",
-    enable_helm: bool = False,
-    as_account: bool = False,
-    by: "Renders | None" = None,
-    limits: MirrorLimits | None = None,
-) -> tuple[Manifest, ...]:
-    """What the source holds, by the renderer that it asks for or that is detected; `by` renders somewhere else.
-
-    `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`. With `as_account`, which is for a
-    person's own commands, remote bases may be read with the ssh keys of the account that we run as.
-    """
-    from renderers.registry import Context
-    from renderers.registry import render as here
-
-    renders = by or here
-    context = Context(app.name, app.destination.namespace, load_restrictor=load_restrictor, enable_helm=enable_helm)
-    return _complete(
-        tree, lambda remotes: renders(tree, app.source, context._replace(remotes=remotes)), as_account, limits
-    )
-
-
-def render_path(
-    tree: Tree,
-    path: str,
-    *,
-    load_restrictor: Literal["root", "none"] = "root",
-    enable_helm: bool = False,
-    kustomize_version: Literal["5.5", "5.8"] = "5.8",
-) -> tuple[Manifest, ...]:
-    """The same for a path alone and a person's own command, with nothing imported that only an Application needs."""
-    from renderers.registry import Context
-    from renderers.registry import render_path as by_registry
-
-    context = Context(load_restrictor=load_restrictor, enable_helm=enable_helm, kustomize_version=kustomize_version)
-    return _complete(tree, lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)), True)
-
-
-def _complete(
-    tree: Tree,
-    attempt: "Callable[[dict[Remote, Tree]], Rendered | Needs]",
-    as_account: bool,
-    limits: MirrorLimits | None = None,
-) -> tuple[Manifest, ...]:
-    """Render, fetch the repositories that are asked for, and render again, until nothing is asked for."""
-    from renderers.result import Rendered
-
-    remotes: dict[Remote, Tree] = {}
-    while True:
-        answer = attempt(remotes)
-        if isinstance(answer, Rendered):
-            return answer.manifests
-        tree.names_others = True
-        for remote in answer.remotes:
-            remotes[remote] = _fetch(remote, as_account, limits)
-
-
-def _fetch(remote: "Remote", as_account: bool, limits: MirrorLimits | None) -> Tree:
-    """The files of another repository that a kustomization names; it is read without credentials of its own.
-
-    What was read with an account's keys is kept apart: a commit that a mirror has is given without asking the remote.
-    """
-    if remote.is_file:
-        return _fetch_file(remote.url, as_account)
-    from gitops.adapters.git import GitCredentials, GitSource
-    from gitops.config import cache_folder, mirror_limits
-
-    folder = cache_folder() / ("bases" if as_account else "public")
-    source = GitSource(
-        folder, lambda _: GitCredentials(as_account=as_account), timeout=60.0, limits=limits or mirror_limits()
-    )
-    return source.tree(remote.url, source.resolve(remote.url, remote.ref))
-
-
-def _fetch_file(url: str, as_account: bool) -> Tree:
-    """A file over HTTP; a person's own command may read it from anywhere."""
-    from gitops.adapters.remote_files import RemoteFiles
-    from gitops.config import cache_folder, reads_remote_files
-
-    if not reads_remote_files():
-        raise SourceError(f"{url[:200]}: files over HTTP are switched off here (GITOPS_REMOTE_FILES); commit a copy")
-    return RemoteFiles(cache_folder() / "http", anywhere=as_account).tree(url)
 
 
 def open_source(cache: Path, secrets: Callable[[str], str]) -> "Source":
@@ -206,6 +116,7 @@ async def open_outside(
 ) -> AsyncIterator["SyncContext"]:
     """Everything that a pass reaches out to, closed at the end."""
     from gitops.adapters.clock import SystemClock
+    from gitops.rendering import render
     from gitops.sync.context import SyncContext
 
     async with (
@@ -256,10 +167,10 @@ async def open_controller(
     from gitops.adapters.clock import SystemClock
     from gitops.adapters.kubernetes.registry import Registry
     from gitops.adapters.render_workers import RenderWorkers
-    from gitops.adapters.repositories import GitRepositories
     from gitops.controller.app import Controller
     from gitops.controller.render_cache import RenderCache
     from gitops.controller.trust import Trust
+    from gitops.rendering import render
 
     def reconnect(name: str) -> None:
         controller.workers.reconnect(name)
@@ -275,7 +186,7 @@ async def open_controller(
             async with open_store(environment.state, environment.key, environment.store_url) as store:
                 controller = Controller(
                     connect=_connector(environment, registry),
-                    repositories=GitRepositories(environment.cache, trust.secret, trust.is_trusted, settings.mirrors),
+                    repositories=_repositories(settings, trust),
                     renders=RenderCache(partial(render, by=workers.render, limits=settings.mirrors)),
                     store=store,
                     clock=SystemClock(),
@@ -284,6 +195,19 @@ async def open_controller(
                 controller.cluster_refused = trust.cluster_refused
                 parts = _parts(settings, controller, home, read_files, read_resource)
                 yield controller, [("clusters", registry.run()), *parts]
+
+
+def _repositories(settings: Settings, trust: "Trust") -> "Repositories":
+    """Where a controller reads: Git repositories, and those of charts."""
+    from gitops.adapters.chart_repositories import ChartRepositories
+    from gitops.adapters.repositories import GitRepositories
+    from gitops.adapters.source_repositories import SourceRepositories
+
+    cache, limits = settings.environment.cache, settings.mirrors
+    return SourceRepositories(
+        GitRepositories(cache, trust.secret, trust.is_trusted, limits),
+        ChartRepositories(cache, trust.secret, trust.is_trusted),
+    )
 
 
 def _connector(environment: Environment, registry: "Registry") -> "Connect":

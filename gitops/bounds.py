@@ -40,7 +40,7 @@ def unzipped(data: bytes, most: int) -> bytes:
             raise ValueError(f"it is not gzip, or damaged ({exc})") from exc
         size += len(part)
         if size > most:
-            raise ValueError(f"it unpacks to more than {_shown(most)}")
+            raise ValueError(f"it unpacks to more than {shown_size(most)}")
         if not stream.eof:
             raise ValueError("it is damaged: its end is missing")
         found.append(part)
@@ -79,9 +79,10 @@ def read_file(path: Path, most: int = MOST_FILE) -> bytes:
     with open(descriptor, "rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise ValueError(f"it holds more than the {_shown(most)} that are read")
+        raise ValueError(f"it holds more than the {shown_size(most)} that are read")
     return data
 
 
-def _shown(size: int) -> str:
+def shown_size(size: int) -> str:
+    """A bound for people: 16 MiB, 512 KiB."""
     return f"{size // MIB} MiB" if size >= MIB else f"{size // 1024} KiB"

@@ -161,18 +161,41 @@ class _Reader:
         return self._checked(app)
 
     def _checked(self, app: Application) -> Application:
-        if not app.source.repoURL:
-            raise self._error(("spec", "source"), "repoURL is missing: say which repository to read")
-        try:
-            parts = urlsplit(app.source.repoURL)
-            if parts.netloc:
-                _ = parts.port
-        except ValueError as exc:
-            raise self._error(("spec", "source", "repoURL"), f"not an address: {exc}") from None
+        app = self._with_sources(app)
         if not app.destination.namespace:
             raise self._error(("spec",), "destination.namespace is missing: say where the objects go")
         self._check_expressions(app)
         return app
+
+    def _with_sources(self, app: Application) -> Application:
+        """The Application with what is checked of each of its sources."""
+        if not app.sources:
+            self._check_source(app.source, ("spec", "source"))
+            return app
+        if app.source != SourceSpec():
+            raise self._error(("spec", "source"), "an Application has either one source or several sources")
+        refs = [source.ref for source in app.sources if source.ref]
+        for number, source in enumerate(app.sources):
+            self._check_source(source, ("spec", "sources", number))
+            if refs.count(source.ref) > 1:
+                raise self._error(("spec", "sources", number, "ref"), f"another source is called {source.ref} too")
+        if not any(source.is_rendered for source in app.sources):
+            raise self._error(("spec", "sources"), "none is rendered: leave out a ref, or name a path or a chart")
+        return app.with_sources(app.sources)
+
+    def _check_source(self, source: SourceSpec, field: tuple[str | int, ...]) -> None:
+        if not source.repoURL:
+            raise self._error(field, "repoURL is missing: say which repository to read")
+        try:
+            parts = urlsplit(source.repoURL)
+            if parts.netloc:
+                _ = parts.port
+        except ValueError as exc:
+            raise self._error((*field, "repoURL"), f"not an address: {exc}") from None
+        if source.chart and parts.scheme not in ("https", "http", "oci"):
+            raise self._error((*field, "repoURL"), "charts come from https://HOST/PATH or oci://HOST/PATH")
+        if source.chart and source.path not in (".", ""):
+            raise self._error((*field, "path"), "a chart of a repository is rendered as a whole; leave path out")
 
     def _check_expressions(self, app: Application) -> None:
         for number, rule in enumerate(app.health):

@@ -29,7 +29,36 @@ Schema = dict[str, Any]
 _GROUP, _, _VERSION = API_VERSION.partition("/")
 # The application's identity is given by its metadata.
 _IDENTITY = ("name", "namespace")
-_NEEDED = {"Application": ("destination", "source"), "SourceSpec": ("repoURL",), "Destination": ("namespace",)}
+_NEEDED = {"Application": ("destination",), "SourceSpec": ("repoURL",), "Destination": ("namespace",)}
+# What one field says of another.
+_RULES = {
+    "Application": [
+        {
+            "rule": "has(self.source) != (has(self.sources) && size(self.sources) > 0)",
+            "message": "an Application has either one source or several sources",
+        },
+        {
+            "rule": "!has(self.sources) || self.sources.all(one, !has(one.ref) || one.ref == '' || "
+            "self.sources.exists_one(other, has(other.ref) && other.ref == one.ref))",
+            "message": "two sources have one ref",
+        },
+        {
+            "rule": "!has(self.sources) || size(self.sources) == 0 || self.sources.exists(one, "
+            "!has(one.ref) || one.ref == '' || (has(one.chart) && one.chart != '') || (has(one.path) && !(one.path in ['', '.'])))",
+            "message": "none of the sources is rendered: leave out a ref, or name a path or a chart",
+        },
+    ],
+    "SourceSpec": [
+        {
+            "rule": "!has(self.chart) || self.chart == '' || self.repoURL.matches('^(https?|oci)://')",
+            "message": "charts come from https://HOST/PATH or oci://HOST/PATH",
+        },
+        {
+            "rule": "!has(self.chart) || self.chart == '' || !has(self.path) || self.path in ['', '.']",
+            "message": "a chart of a repository is rendered as a whole; leave path out",
+        },
+    ],
+}
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _UNITS = (("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001))
 
@@ -106,7 +135,9 @@ def _object(kind: type) -> Schema:
             is_duration = (kind.__name__, field.name) in SECONDS
             schema = {**schema, "default": _duration(float(field.default)) if is_duration else field.default}
         properties[field.name] = schema
-    found = {"type": "object", "description": _description(kind), "properties": properties}
+    found: Schema = {"type": "object", "description": _description(kind), "properties": properties}
+    if kind.__name__ in _RULES:
+        found = {**found, "x-kubernetes-validations": _RULES[kind.__name__]}
     return {**found, "required": sorted(required)} if required else found
 
 

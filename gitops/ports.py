@@ -33,24 +33,27 @@ class Clock(Protocol):
 class Checkout:
     """One revision's files, and the name of where they came from, free of credentials.
 
-    `changed` are the paths whose files are not as the revision has them: a work tree's. `ignored` are those that it has
-    not and never will (a folder ends in a slash): they count where they are read.
+    `sources` are the specs of what is to be rendered, their paths as they are in the tree. `changed` are the paths
+    whose files are not as the revision has them: a work tree's. `ignored` are those that it has not and never will (a
+    folder ends in a slash): they count where they are read.
     """
 
     revision: Revision
     tree: Tree
     source: str
-    path: str
+    sources: tuple[SourceSpec, ...]
     changed: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
 
     @property
     def read_revision(self) -> Revision:
-        """The revision of what has been read of the tree, marked as changed if a file of that is, or one below `path`.
+        """The revision of what has been read of the tree, marked as changed if a file of that is, or one below the
+        source's path.
 
         A changed file that nobody reads does not count: what was made of the others is what the commit makes.
         """
-        below = "" if self.path in ("", ".") else f"{self.path}/"
+        path = self.sources[0].path
+        below = "" if path in ("", ".") else f"{path}/"
         reads = self.tree.reads
         is_dirty = any(path.startswith(below) or path in reads for path in self.changed)
         if not is_dirty and self.ignored:
@@ -63,40 +66,38 @@ class Checkout:
 class Source(Protocol):
     """Where desired state is kept. Both calls raise SourceError."""
 
-    async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:
-        """The revision that `spec.targetRevision` means now, or exactly the commit `sha`."""
+    async def checkout(self, app: Application, sha: str = "") -> Checkout:
+        """The revision that the target revision of each source means now, or exactly that which `sha` names."""
         ...
 
-    async def in_history(self, spec: SourceSpec, sha: str) -> bool:
-        """Whether the revision that `spec.targetRevision` means now descends from the commit, or a tag names that."""
+    async def in_history(self, app: Application, sha: str) -> bool:
+        """Whether `sha` is of the past of what the sources hold now: a commit that the target revision descends from,
+        or that a tag names; a version of a chart that the repository offers.
+        """
         ...
 
 
 class Refs(Protocol):
-    """What the branches and tags of a repository stood for when it was looked at."""
+    """What the branches, tags or versions of a repository stood for when it was looked at."""
 
-    def revision(self, target: str) -> Revision | None:
-        """The revision that `target` (a branch, tag, range, whole commit or "") means; None where nothing does."""
+    def revision(self, app: Application) -> Revision | None:
+        """The revision that the target revision of `app` means; None where nothing does."""
         ...
 
-    def missing(self, target: str) -> str:
-        """In words: nothing is called `target`."""
+    def missing(self, app: Application) -> str:
+        """In words: nothing is called so; which repository is named too."""
         ...
 
-    def hint(self, target: str) -> str:
-        """What `missing` goes on with: " (what may have been meant by `target`)", or ""."""
+    def hint(self, app: Application) -> str:
+        """What `missing` goes on with: " (what may have been meant)", or ""."""
         ...
 
 
 class Repositories(Protocol):
-    """Git repositories as a controller wants them: looked at once for all who share them. Raises SourceError."""
+    """Repositories as a controller wants them: looked at once for all who share them. Raises SourceError."""
 
     def name_of(self, app: Application) -> str:
         """Applications with one name share one look: the repository, and the credentials that it is read with."""
-        ...
-
-    def source_name(self, spec: SourceSpec) -> str:
-        """What names the source in inventories and releases: free of credentials."""
         ...
 
     async def look(self, app: Application) -> Refs:
@@ -105,6 +106,10 @@ class Repositories(Protocol):
 
     async def tree(self, app: Application, revision: Revision) -> Tree:
         """The files of a revision, fetched if they are not here yet; nothing of the tree is read so far."""
+        ...
+
+    def placed(self, app: Application) -> tuple[SourceSpec, ...]:
+        """The sources that are rendered, with their paths as they are in a `tree`."""
         ...
 
     async def in_history(self, app: Application, revision: Revision, sha: str) -> bool:

@@ -10,14 +10,16 @@ from gitops.model.revision import Tree
 
 
 class Remote(NamedTuple):
-    """Another Git repository that a render needs: a URL as written, and a branch, tag or commit ("" = its default).
+    """What a render needs besides its source: a URL as written, and a branch, tag, commit or version ("" = any).
 
-    Or, with `is_file`, one file over HTTP: the tree that is given for it holds it as `REMOTE_FILE`.
+    A Git repository; or one file over HTTP, which the tree that is given for it holds as `REMOTE_FILE`; or the chart
+    `chart` of a chart repository or an OCI registry, whose folder the tree that is given for it is.
     """
 
     url: str
     ref: str = ""
-    is_file: bool = False
+    kind: Literal["git", "file", "chart"] = "git"
+    chart: str = ""
 
 
 REMOTE_FILE: Final = "file"

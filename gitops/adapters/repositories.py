@@ -1,4 +1,4 @@
-"""`gitops.ports.Repositories`: the mirrors of `gitops.adapters.git`, shared by all Applications of a controller.
+"""The mirrors of `gitops.adapters.git`, shared by all Applications of a controller that have one source.
 
 What goes over the network runs in threads of its own, one per repository at a time, so that a remote which trickles
 holds up nobody else; what is read from a mirror runs in another few. Who looks sees to it that no tenant has them all.
@@ -19,9 +19,8 @@ from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, hint, mi
 from gitops.adapters.mirrors import Mirrors
 from gitops.adapters.source import Sources
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
-from gitops.model.application import Application, SourceSpec
+from gitops.model.application import Application
 from gitops.model.revision import Revision, Tree
-from gitops.model.source_name import source_name
 
 # Made as they are needed; more than many tenants' places (`gitops.controller.poller`) together.
 _NETWORK_THREADS = 1024
@@ -38,17 +37,18 @@ class GitRefs:
 
     refs: RemoteRefs
 
-    def revision(self, target: str) -> Revision | None:
+    def revision(self, app: Application) -> Revision | None:
+        target = app.source.targetRevision
         if FULL_COMMIT.fullmatch(target):
             return Revision(target, "")
         found = find_ref(self.refs, target)
         return None if found is None else Revision(found.sha, target or found.name)
 
-    def missing(self, target: str) -> str:
-        return missing(target)
+    def missing(self, app: Application) -> str:
+        return f"{app.source.address}: {missing(app.source.targetRevision)}"
 
-    def hint(self, target: str) -> str:
-        return hint(self.refs, target)
+    def hint(self, app: Application) -> str:
+        return hint(self.refs, app.source.targetRevision)
 
 
 class GitRepositories:
@@ -82,9 +82,6 @@ class GitRepositories:
             own += " as the operator"
         way = f" by {found.proxy} {found.caFile}" if found.proxy or found.caFile else ""
         return f"{app.source.repoURL}{own}{way}"
-
-    def source_name(self, spec: SourceSpec) -> str:
-        return source_name(spec.repoURL, spec.path)
 
     async def look(self, app: Application) -> GitRefs:
         async with self._turn(app):

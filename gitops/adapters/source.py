@@ -1,33 +1,30 @@
-"""`gitops.ports.Source`: a folder on this machine, or a repository through its mirror."""
+"""`gitops.ports.Source`: a folder on this machine, repositories through their mirrors, charts of their repositories."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from gitops.adapters.charts import Charts
+from gitops.adapters.credentials import Secret, read_secret
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.git import GitCredentials, GitSource
+from gitops.adapters.several import one_by_one, parts_of, placed, revision_of, tree_of
 from gitops.adapters.work_tree import WorkTree
 from gitops.adapters.work_tree_place import owned_work_tree_of, work_tree_of
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
-from gitops.manifests.errors import ManifestError
-from gitops.manifests.yaml_documents import load_all
-from gitops.model.application import Credentials, SourceSpec
-from gitops.model.errors import ConfigError, SourceError
-from gitops.model.revision import Revision
-from gitops.model.source_name import source_name, without_userinfo
+from gitops.model.application import Application, Credentials, SourceSpec
+from gitops.model.errors import SourceError
+from gitops.model.revision import Revision, Tree
+from gitops.model.source_name import is_oci, source_name, without_userinfo
 from gitops.ports import Checkout
-
-_FIELDS = ("username", "password", "token", "sshPrivateKey", "knownHosts")
 
 
 class Sources:
     """Work trees and repositories; Git and file work runs in threads.
 
-    `secrets` gives the text that a secretRef stands for: a token, or YAML with username, password, token,
-    sshPrivateKey, knownHosts ("" where there is none). A file:// repository is read, since it takes a person with a
-    shell on this machine to name one here.
+    `secrets` gives the text that a secretRef stands for (`gitops.adapters.credentials`), "" where there is none. A
+    file:// repository is read, since it takes a person with a shell on this machine to name one here.
     """
 
     def __init__(
@@ -45,44 +42,62 @@ class Sources:
         """
         self._here = here
         self._as_account = as_account
-        self._cache = cache / "mirrors"
+        self._cache = cache
         self._limits = limits
         self._secrets = secrets
 
-    async def checkout(self, spec: SourceSpec, sha: str = "") -> Checkout:
-        work = self._repository if spec.repoURL else self._folder
-        return await asyncio.to_thread(work, spec, sha)
+    async def checkout(self, app: Application, sha: str = "") -> Checkout:
+        return await asyncio.to_thread(self._checkout, app, sha)
 
-    def _repository(self, spec: SourceSpec, sha: str) -> Checkout:
-        name = source_name(spec.repoURL, spec.path)
+    def _checkout(self, app: Application, sha: str) -> Checkout:
+        if not app.source.repoURL:
+            return self._folder(app.source, sha)
+        alone = one_by_one(app)
+        shas = [part.sha for part in parts_of(app, Revision(sha, ""))] if sha else [""] * len(alone)
+        found = [self._repository(one.source, part) for one, part in zip(alone, shas, strict=True)]
+        revision = revision_of([revision for revision, _ in found])
+        return Checkout(revision, tree_of(app, [tree for _, tree in found]), app.source_name, placed(app))
+
+    def _repository(self, spec: SourceSpec, sha: str) -> tuple[Revision, Tree]:
+        if spec.chart or is_oci(spec.repoURL):
+            charts = self.charts(spec.credentials)
+            revision = Revision(sha, "") if sha else charts.resolve(spec, spec.targetRevision)
+            return revision, charts.tree(spec, revision)
         near = _work_tree_with(sha, spec.repoURL, self._here) if self._here and sha else None
         if near is not None:
-            return Checkout(Revision(sha, ""), near.tree(Revision(sha, "")), name, spec.path)
+            return Revision(sha, ""), near.tree(Revision(sha, ""))
         git = self.git(spec.credentials)
         revision = git.resolve(spec.repoURL, sha or spec.targetRevision)
-        return Checkout(revision, git.tree(spec.repoURL, revision), name, spec.path)
+        return revision, git.tree(spec.repoURL, revision)
 
     def _folder(self, spec: SourceSpec, sha: str) -> Checkout:
         tree, inside = folder_tree(spec.path)
         top = work_tree_of(Path(spec.path).resolve())
         name = folder_name(Path(spec.path).resolve(), top, inside)
+        here_placed = (replace(spec, path=inside or "."),)
         target = sha or spec.targetRevision
         if not target:
             revision, changed, ignored = folder_revision(spec.path)
-            return Checkout(revision, tree, name, inside or ".", changed, ignored)
+            return Checkout(revision, tree, name, here_placed, changed, ignored)
         if top is None:
             raise SourceError(f"{spec.path}: is not in a Git work tree, so there is no revision {target} of it")
         here = WorkTree(top)
         revision = here.resolve(target)
-        return Checkout(revision, here.tree(revision), name, inside or ".")
+        return Checkout(revision, here.tree(revision), name, here_placed)
 
-    async def in_history(self, spec: SourceSpec, sha: str) -> bool:
-        return await asyncio.to_thread(self._in_history, spec, sha)
+    async def in_history(self, app: Application, sha: str) -> bool:
+        return await asyncio.to_thread(self._in_history, app, sha)
 
-    def _in_history(self, spec: SourceSpec, sha: str) -> bool:
-        if not spec.repoURL:
-            top = work_tree_of(Path(spec.path).resolve())
+    def _in_history(self, app: Application, sha: str) -> bool:
+        if not app.source.repoURL:
+            top = work_tree_of(Path(app.source.path).resolve())
             return top is not None and WorkTree(top).in_history(sha)
+        parts = zip(app.all_sources, parts_of(app, Revision(sha, "")), strict=True)
+        return all(self._one_in_history(source, part.sha) for source, part in parts)
+
+    def _one_in_history(self, spec: SourceSpec, sha: str) -> bool:
+        if spec.chart or is_oci(spec.repoURL):
+            return self.charts(spec.credentials).has(spec, sha)
         near = _work_tree_with(sha, spec.repoURL, self._here) if self._here else None
         if near is not None and near.in_history(sha):
             return True
@@ -91,37 +106,25 @@ class Sources:
 
     def git(self, spec: Credentials) -> GitSource:
         """The mirrors, read with these credentials. Raises ConfigError for a secretRef that is not known."""
-        credentials = self._credentials(spec)
-        return GitSource(self._cache, lambda _: credentials, allow_file=True, limits=self._limits)
-
-    def _credentials(self, spec: Credentials) -> GitCredentials:
-        found = GitCredentials(ca_file=spec.caFile, proxy=spec.proxy, as_account=self._as_account)
-        if not spec.secretRef:
-            return found
-        text = self._secrets(spec.secretRef)
-        if not text:
-            variable = "GITOPS_SECRET_" + re.sub(r"[-.]", "_", spec.secretRef).upper()
-            raise ConfigError(
-                f"source.credentials.secretRef: {spec.secretRef} is not known here: set {variable}; where a controller "
-                "takes the Application from a cluster or a repository, make that Secret in the Application's namespace"
-            )
-        try:
-            value = load_all(text.encode(), spec.secretRef)[0].value
-        except (ManifestError, IndexError):
-            value = text
-        if not isinstance(value, dict):
-            return replace(found, token=text.strip())
-        unknown = sorted(set(value) - set(_FIELDS))
-        if unknown or not all(isinstance(item, str) for item in value.values()):
-            raise ConfigError(f"credentials {spec.secretRef}: expected text under {', '.join(_FIELDS)} only")
-        return replace(
-            found,
-            username=value.get("username", ""),
-            password=value.get("password", ""),
-            token=value.get("token", ""),
-            ssh_private_key=value.get("sshPrivateKey", ""),
-            known_hosts=value.get("knownHosts", ""),
+        secret = self._secret(spec)
+        credentials = GitCredentials(
+            username=secret.username,
+            password=secret.password,
+            token=secret.token,
+            ssh_private_key=secret.sshPrivateKey,
+            known_hosts=secret.knownHosts,
+            ca_file=spec.caFile,
+            proxy=spec.proxy,
+            as_account=self._as_account,
         )
+        return GitSource(self._cache / "mirrors", lambda _: credentials, allow_file=True, limits=self._limits)
+
+    def charts(self, spec: Credentials) -> Charts:
+        """The repositories of charts, read with these credentials. Raises ConfigError as `git` does."""
+        return Charts(self._cache / "charts", "anywhere" if self._as_account else "network", self._secret(spec))
+
+    def _secret(self, spec: Credentials) -> Secret:
+        return read_secret(spec.secretRef, self._secrets(spec.secretRef)) if spec.secretRef else Secret()
 
 
 def _work_tree_with(sha: str, repository: str, folder: Path) -> WorkTree | None:

@@ -95,10 +95,19 @@ def plan_options(given: dict[str, Any]) -> "PlanOptions":
 
 def _with_options(app: Application, revision: str, timeout: str) -> Application:
     if revision:
-        app = replace(app, source=replace(app.source, targetRevision=revision))
+        app = at_revision(app, revision)
     if timeout:
         app = replace(app, sync=replace(app.sync, timeout=seconds_of(timeout)))
     return app
+
+
+def at_revision(app: Application, revision: str) -> Application:
+    """The Application at another target revision. Raises ConfigError where that could be of several sources."""
+    if app.sources:
+        raise ConfigError(
+            f"--revision: {app.identity} has several sources; write the targetRevision of each in its spec"
+        )
+    return app.with_sources((replace(app.source, targetRevision=revision),))
 
 
 def _home(settings: Settings) -> str:

@@ -94,7 +94,7 @@ def _render(wanted: PlainRender) -> int:
         if isinstance(answer, Rendered):
             manifests = answer.manifests
         else:
-            from gitops.bootstrap import render_path as with_others
+            from gitops.rendering import render_path as with_others
 
             manifests = with_others(tree, path or ".", load_restrictor=restrictor, enable_helm=wanted.enable_helm)
     except GitopsError as error:

@@ -61,8 +61,8 @@ def check(path: str, enforce: tuple[str, ...], warn: tuple[str, ...], kubernetes
 
 def _findings(path: str, enforce: tuple[str, ...], warn: tuple[str, ...], kubernetes: str) -> "tuple[Finding, ...]":
     from gitops.adapters.folder import folder_tree
-    from gitops.bootstrap import render
     from gitops.model.application import Application, PolicyOptions, SourceSpec
+    from gitops.rendering import render
     from policies.registry import all_rules
     from policies.registry import check as check_rules
     from policies.rule import Target

@@ -1,5 +1,6 @@
 """The Application behind an inventory, for commands that are given its name alone, and whose word that is."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,6 @@ from gitops.engine.inventory import Inventory
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import GROUP, KIND, Application, Credentials
 from gitops.model.errors import ApiError, ConfigError, HeldError
-from gitops.model.source_name import source_name
 from gitops.sync.inventory_store import is_sealed
 from gitops.sync.standing import application_in
 from gitops.views.status import status_of
@@ -27,18 +27,16 @@ async def recorded_application(context: "SyncContext", inventory: Inventory, fil
     """
     own = _from_file(file, inventory) if file else await _from_resource(context, inventory)
     if own is not None:
-        named = source_name(own.source.repoURL, own.source.path)
+        named = own.source_name
         if own.source.repoURL and named != inventory.source:
             return own, f"it was synced from {inventory.source}, and its spec names {named} now"
         return own, ""
     app = application_in(inventory)
     if is_sealed(context.store, inventory):
         return app, ""
-    reached = Credentials(app.source.credentials.secretRef)  # a proxy could be anybody's
-    if await _is_known_source(context, inventory):
-        return replace(app, source=replace(app.source, credentials=reached)), ""
-    bare = replace(app, source=replace(app.source, credentials=Credentials()))
-    return bare, (
+    if await _is_known_source(context, inventory):  # but a proxy could be anybody's
+        return _reached_by(app, lambda found: Credentials(found.secretRef)), ""
+    return _reached_by(app, lambda _: Credentials()), (
         f"only its inventory names the source {inventory.source}, and whoever may edit ConfigMaps in "
         f"{inventory.parent.namespace} may have written that: give the Application with -f FILE"
     )
@@ -62,6 +60,11 @@ async def application_called(context: "SyncContext", name: str, namespace: str) 
     if body is None:
         raise ConfigError(f"{told.application} comes from a file of its controller's; give that with -f FILE")
     return application_of(body)
+
+
+def _reached_by(app: Application, credentials: Callable[[Credentials], Credentials]) -> Application:
+    """The Application with other credentials for each of its sources."""
+    return app.with_sources(tuple(replace(one, credentials=credentials(one.credentials)) for one in app.all_sources))
 
 
 def _from_file(file: str, inventory: Inventory) -> Application:

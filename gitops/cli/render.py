@@ -2,7 +2,6 @@
 
 import gc
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +111,8 @@ def _of_release(settings: Settings, named: tuple[str, str, str, str, str], numbe
 
 
 def _rendered(path: str, file: str, revision: str, unrestricted: bool, enable_helm: bool, version: Any) -> Any:
-    from gitops.bootstrap import render as by_bootstrap
-    from gitops.bootstrap import render_path
+    from gitops.rendering import render as by_bootstrap
+    from gitops.rendering import render_path
 
     if bool(path) == bool(file):
         raise ConfigError("name what to render: either a PATH, or an Application with -f FILE")
@@ -129,9 +128,11 @@ def _rendered(path: str, file: str, revision: str, unrestricted: bool, enable_he
             enable_helm=enable_helm,
             kustomize_version=version,
         )
+    from gitops.cli.application import at_revision
+
     app = _application(file, path, version)
-    checkout = _checkout(app.source, revision)
-    app = replace(app, source=replace(app.source, path=checkout.path))
+    checkout = _checkout(at_revision(app, revision) if revision else app)
+    app = app.with_sources(checkout.sources)
     return by_bootstrap(checkout.tree, app, load_restrictor=load_restrictor, enable_helm=enable_helm, as_account=True)
 
 
@@ -144,15 +145,14 @@ def _application(file: str, path: str, version: Any) -> Any:
     return Application("", source=SourceSpec(path=path, kustomize=KustomizeOptions(version=version)))
 
 
-def _checkout(spec: Any, revision: str) -> Any:
+def _checkout(app: Any) -> Any:
     import asyncio
 
     from gitops.bootstrap import open_source
     from gitops.cli.opening import secret_of
     from gitops.config import cache_folder
 
-    wanted = replace(spec, targetRevision=revision) if revision else spec
-    return asyncio.run(open_source(cache_folder(), secret_of).checkout(wanted))
+    return asyncio.run(open_source(cache_folder(), secret_of).checkout(app))
 
 
 def _print(bodies: list[dict[str, Any]], output: str) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gitops.model.revision import Tree
 
 _OPTIONS = (
+    click.option("--repo", default="", metavar="URL", help="Helm: the repository of the chart that PATH names."),
+    click.option("--version", "chart_version", default="", metavar="V", help="Helm: of that, or of an oci:// PATH."),
     click.option("--release-name", default="", metavar="NAME", help="Helm: what the release is called."),
     click.option("--values", "values", multiple=True, metavar="FILE", help="Helm: a file of values."),
     click.option("--set", "set_", multiple=True, metavar="K=V", help="Helm: values: a.b=x,c={1,2},d[0]=y."),
@@ -26,8 +28,8 @@ _OPTIONS = (
     click.option("--skip-schema-validation", is_flag=True, help="Helm: do not check values against their schema."),
 )
 _NAMES = (
-    "release_name", "values", "set_", "set_string", "set_json", "set_file", "kube_version", "api_versions",
-    "include_crds", "skip_tests", "skip_schema_validation",
+    "repo", "chart_version", "release_name", "values", "set_", "set_string", "set_json", "set_file", "kube_version",
+    "api_versions", "include_crds", "skip_tests", "skip_schema_validation",
 )  # fmt: skip
 
 
@@ -61,8 +63,8 @@ class ChartRequest(NamedTuple):
 
     def _output(self) -> Any:
         from gitops.model.application import HelmOptions
-        from renderers.helm.render import check_release_name, render_output
-        from renderers.result import Context
+        from gitops.rendering import render_chart
+        from renderers.helm.render import check_release_name
 
         given = self.given
         if given["release_name"]:
@@ -75,7 +77,7 @@ class ChartRequest(NamedTuple):
             apiVersions=tuple(one for names in given["api_versions"] for one in names.split(",")),
             kubeVersion=given["kube_version"],
         )
-        return render_output(self.tree, self.path, options, Context(namespace=given["namespace"]), self._values())
+        return render_chart(self.tree, self.path, options, given["namespace"], self._values())
 
     def _values(self) -> dict[str, Any]:
         from renderers.helm.chart_load import read_values
@@ -93,6 +95,19 @@ class ChartRequest(NamedTuple):
         return values
 
 
+def _fetched(path: str, repository: str, version: str) -> "Tree":
+    """The chart of a repository, as a person's own command reads it."""
+    import asyncio
+
+    from gitops.bootstrap import open_source
+    from gitops.cli.opening import secret_of
+    from gitops.config import cache_folder
+    from gitops.model.application import Application, SourceSpec
+
+    spec = SourceSpec(repository or path, version, chart=path if repository else "")
+    return asyncio.run(open_source(cache_folder(), secret_of).checkout(Application("", source=spec))).tree
+
+
 def _read(file: str) -> bytes:
     try:
         return Path(file).read_bytes()
@@ -106,6 +121,10 @@ def chart_request(path: str, files: tuple[str, ...], revision: str, given: dict[
     Options of charts are refused where there is none.
     """
     set_options = [name for name in _NAMES if given[name]]
+    if path and (given["repo"] or path.startswith("oci://")):
+        return ChartRequest(_fetched(path, given["repo"], given["chart_version"]), "", files, given)
+    if given["chart_version"]:
+        raise ConfigError("--version is for a chart of a repository: name that with --repo URL, or as oci://HOST/PATH")
     if path and not revision and not given["release"]:
         from gitops.adapters.folder import folder_tree
         from renderers.registry import renderer_for

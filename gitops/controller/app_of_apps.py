@@ -86,9 +86,8 @@ class AppOfApps:
         source, self._taken[parent.identity] = _source(parent.identity), rendered.digest
         again = self._registry.given_by(source) & {app.identity for app in apps} if before is None else frozenset()
         for app in apps:
-            own, given = app.source, parent.app.source
-            is_same = (own.repoURL, own.credentials) == (given.repoURL, given.credentials)
-            trusted = entry is not None and entry.trusted and is_same
+            own, given = ({(one.repoURL, one.credentials) for one in each.all_sources} for each in (app, parent.app))
+            trusted = entry is not None and entry.trusted and own <= given
             self._registry.put(source, Registration(app, trusted=trusted, parent=parent.identity))
         self._registry.keep_only(source, {app.identity for app in apps})
         for identity in sorted(again):

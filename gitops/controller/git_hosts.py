@@ -11,7 +11,7 @@ import structlog
 
 from gitops.engine.retry import pause_after
 from gitops.logs import Trouble
-from gitops.model.application import Application
+from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import HostUnreachableError
 
 log = structlog.get_logger()
@@ -72,8 +72,12 @@ class Host:
 
 
 def host_of(app: Application) -> str:
-    """The host of an Application's repository, and the way to it: who names a wrong proxy harms nobody else."""
-    url, by = app.source.repoURL, app.source.credentials
+    """The hosts of an Application's repositories, and the way to each: who names a wrong proxy harms nobody else."""
+    return " + ".join(dict.fromkeys(map(_host_of, app.all_sources)))
+
+
+def _host_of(source: SourceSpec) -> str:
+    url, by = source.repoURL, source.credentials
     try:
         name = urlsplit(url).netloc.rpartition("@")[2]
     except ValueError:

@@ -303,15 +303,14 @@ class Poller:
     async def _spread(self, known: _Repository, refs: Refs) -> None:
         """Tell each Application what its target means now; those that move together are compared together."""
         moves: dict[tuple[str, Revision], list[ApplicationState]] = {}
-        url, members = known.app.source.address, self._members(known)
+        members = self._members(known)
         errors: dict[str, str] = {}
         hints: dict[str, str] = {}  # of what may be meant, which changes with every other branch
         for state in members:
-            target = state.app.source.targetRevision
-            revision = refs.revision(target)
+            revision = refs.revision(state.app)
             if revision is None:
-                errors[state.identity] = f"{url}: {refs.missing(target)}"
-                hints[state.identity] = refs.hint(target)
+                errors[state.identity] = refs.missing(state.app)
+                hints[state.identity] = refs.hint(state.app)
             elif state.source.observed_revision is None or state.source.observed_revision.sha != revision.sha:
                 moves.setdefault(
                     (state.source.observed_revision.sha if state.source.observed_revision else "", revision), []

@@ -107,13 +107,14 @@ def local_refused(read: Callable[[Body], Application]) -> Callable[[Body], Appli
 
     def checked(body: Body) -> Application:
         app = read(body)
-        address = app.source.address
-        if not _REMOTE.match(app.source.repoURL):
-            raise ConfigError(
-                f"spec.source.repoURL: {address} is on the controller's machine; name a repository by https or ssh"
-            )
-        if app.source.credentials.caFile:
-            raise ConfigError("spec.source.credentials.caFile: is a file of the controller's machine; leave it out")
+        for source in app.all_sources:
+            if not _REMOTE.match(source.repoURL):
+                raise ConfigError(
+                    f"spec.source.repoURL: {source.address} is on the controller's machine; name a repository by "
+                    "https, ssh or oci"
+                )
+            if source.credentials.caFile:
+                raise ConfigError("spec.source.credentials.caFile: is a file of the controller's machine; leave it out")
         return app
 
     return checked
@@ -134,4 +135,4 @@ def account_required(read: Callable[[Body], Application]) -> Callable[[Body], Ap
 
 
 # https, ssh, and git's short form of ssh (user@host:path).
-_REMOTE = re.compile(r"https://|ssh://|[\w.-]+@[\w.-]+:(?!/)", re.ASCII)
+_REMOTE = re.compile(r"https://|ssh://|oci://|[\w.-]+@[\w.-]+:(?!/)", re.ASCII)

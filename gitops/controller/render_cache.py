@@ -108,4 +108,4 @@ def _size(manifests: tuple[Manifest, ...]) -> int:
 
 
 def _inputs(app: Application) -> object:
-    return app.source, app.name, app.destination.namespace
+    return app.all_sources, app.name, app.destination.namespace

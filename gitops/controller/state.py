@@ -274,7 +274,7 @@ class ApplicationIndex:
         """Know an Application; one that is known already gets its new spec and keeps what is still true."""
         state = self._all.setdefault(app.identity, ApplicationState(app))
         self._forget(state)
-        if state.app.source != app.source:
+        if state.app.all_sources != app.all_sources:
             state.forget_source()
         state.app = app
         self._by_set.setdefault((state.cluster, state.set_id), set()).add(app.identity)

@@ -5,14 +5,16 @@ Frozen data with the defaults that users are promised; reading it from YAML, and
 seconds here; in YAML they are written 90s, 10m or 1h30m.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
-from gitops.model.patterns import PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
-from gitops.model.source_name import without_userinfo
+from gitops.model.patterns import CHART, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
+from gitops.model.source_name import is_oci, source_name, without_userinfo
 
 GROUP, KIND = "gitops.dev", "Application"
+# Between the names of several sources: no address has a blank in it.
+BETWEEN_NAMES = " + "
 Drift = Literal["ignore", "report", "correct"]
 
 
@@ -92,11 +94,18 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """A repository, a revision in it, a path in that, and the renderer's options."""
+    """A repository, a revision in it, a path in that, and the renderer's options.
+
+    With `chart` the repository is one of charts (https, or oci), and `targetRevision` a version, a range of versions or
+    a digest. An `oci` repository without it holds packed files. What other sources call `$ref/PATH` is a file of the
+    source that has this `ref`.
+    """
 
     repoURL: Annotated[str, REPOSITORY] = ""
     targetRevision: str = ""
     path: str = "."
+    chart: Annotated[str, CHART] = ""
+    ref: Annotated[str, LABEL_NAME] = ""
     renderer: Annotated[str, LABEL_NAME] = "auto"  # built in, or the name of a plug-in (renderers/registry.py)
     plain: PlainOptions = PlainOptions()
     kustomize: KustomizeOptions = KustomizeOptions()
@@ -108,6 +117,19 @@ class SourceSpec:
     def address(self) -> str:
         """`repoURL` as it may be told: without a user's name and password."""
         return without_userinfo(self.repoURL)
+
+    @property
+    def name(self) -> str:
+        """What names it in inventories, releases and messages: free of credentials."""
+        if not self.chart:
+            return source_name(self.repoURL, self.path)
+        address = self.address.rstrip("/")
+        return f"{address}/{self.chart}" if is_oci(address) else source_name(address, self.chart)
+
+    @property
+    def is_rendered(self) -> bool:
+        """False for one that only has files for other sources: it has a `ref`, and neither a chart nor a path."""
+        return not self.ref or bool(self.chart) or self.path not in ("", ".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +248,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """The unit of delivery; its identity is NAMESPACE/NAME everywhere. Its source is looked at every `interval`."""
+    """The unit of delivery; its identity is NAMESPACE/NAME everywhere. Its source is looked at every `interval`.
+
+    Where it has several `sources`, `source` is the first of them.
+    """
 
     name: str
     namespace: str = "gitops"
@@ -239,7 +264,22 @@ class Application:
     policies: PolicyOptions = PolicyOptions()
     windows: tuple[Window, ...] = ()
     interval: float = 180.0
+    sources: tuple[SourceSpec, ...] = ()
 
     @property
     def identity(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def all_sources(self) -> tuple[SourceSpec, ...]:
+        """At least one."""
+        return self.sources or (self.source,)
+
+    def with_sources(self, sources: "tuple[SourceSpec, ...]") -> "Application":
+        """The same with these sources, at least one, in place of its own."""
+        return replace(self, source=sources[0], sources=sources if len(sources) > 1 else ())
+
+    @property
+    def source_name(self) -> str:
+        """What names all of its sources, in their order."""
+        return BETWEEN_NAMES.join(source.name for source in self.all_sources)

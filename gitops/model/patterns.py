@@ -79,11 +79,13 @@ _HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9_.-]*)"
 _USER: Final = r"(?:[A-Za-z0-9_.~%!$&'()*+,;=][A-Za-z0-9_.~%!$&'()*+,;=:-]*@)?"
 _REST: Final = r"[^\x00-\x20\x7f]*"
 REPOSITORY: Final = NamePattern(
-    rf"(?:https?|ssh)://{_USER}{_HOST}(?::[0-9]{{1,4}}|:[1-5][0-9]{{4}})?(?:/{_REST})?"
+    rf"(?:https?|ssh|oci)://{_USER}{_HOST}(?::[0-9]{{1,4}}|:[1-5][0-9]{{4}})?(?:/{_REST})?"
     rf"|file://{_REST}|/{_REST}"
     r"|(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_][A-Za-z0-9_.-]*:/?[^:/\x00-\x20\x7f]"
     rf"{_REST}",
     1024,
-    "the address of a Git repository such as https://HOST/PATH or user@HOST:PATH",
+    "the address of a repository such as https://HOST/PATH, user@HOST:PATH or oci://HOST/PATH",
     is_needed=True,
 )
+# As Helm's own check; an OCI repository may stand below others.
+CHART: Final = NamePattern(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*", 250, "the name of a chart")

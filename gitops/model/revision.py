@@ -48,7 +48,8 @@ class Revision:
 
 def short(sha: str) -> str:
     """A revision's name as people read it: twelve characters, and whether its files had been changed."""
-    return f"{sha[:12]}{_DIRTY}" if sha.endswith(_DIRTY) else sha[:12]
+    parts = "+".join(part[:12] for part in sha.removesuffix(_DIRTY).split("+"))  # of several sources, each
+    return f"{parts}{_DIRTY}" if sha.endswith(_DIRTY) else parts
 
 
 class Entry(NamedTuple):

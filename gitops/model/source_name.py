@@ -18,5 +18,10 @@ def source_parts(name: str) -> tuple[str, str]:
     return f"{scheme}{mark}{address}", path or "."
 
 
+def is_oci(address: str) -> bool:
+    """Whether an address is of an OCI registry's repository."""
+    return address.startswith("oci://")
+
+
 def without_userinfo(address: str) -> str:
     return _USERINFO.sub(r"\1", address)

@@ -18,7 +18,9 @@ _LEFT_OUT = {"name", "namespace", "destination", "interval"}
 
 def spec_text(app: Application) -> str:
     """What differs from the defaults, as JSON; equal specs have equal texts."""
-    app, default = replace(app, source=_how(app.source)), Application(app.name)
+    sources = tuple(_how(source) for source in app.sources)
+    app = replace(app, source=SourceSpec() if sources else _how(app.source), sources=sources)
+    default = Application(app.name)
     facts = {
         name: _plain(getattr(app, name))
         for name in (field.name for field in fields(Application))
@@ -35,10 +37,9 @@ def with_spec(app: Application, text: str) -> Application:
     try:
         facts = parsed_map(text or "{}")
         hints = typing.get_type_hints(Application, include_extras=True)
-        return replace(
-            app,
-            **{name: _typed(hints[name], value) for name, value in facts.items() if name in hints.keys() - _LEFT_OUT},
-        )
+        said = {name: _typed(hints[name], value) for name, value in facts.items() if name in hints.keys() - _LEFT_OUT}
+        found = replace(app, **said)
+        return found.with_sources(found.sources) if found.sources else found
     except (ValueError, TypeError, AttributeError, RecursionError) as exc:
         raise ConfigError(f"{app.identity}: the spec in its inventory cannot be read ({exc}); sync it again") from exc
 
@@ -47,6 +48,8 @@ def _how(source: SourceSpec) -> SourceSpec:
     """How a source is rendered and reached, without where it is and what may be secret."""
     reached = source.credentials
     return SourceSpec(
+        chart=source.chart,
+        ref=source.ref,
         renderer=source.renderer,
         plain=source.plain,
         kustomize=source.kustomize,

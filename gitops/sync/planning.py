@@ -49,8 +49,8 @@ def _check_resources(resources: tuple[str, ...], rendered: RenderedSet) -> None:
 
 async def render_source(request: Request, context: SyncContext, sha: str = "") -> tuple[RenderedSet, str]:
     """The desired state of the source at its target revision (or at `sha`, a past one), and the source's name."""
-    checkout = await context.source.checkout(request.app.source, sha)
-    app = replace(request.app, source=replace(request.app.source, path=checkout.path))
+    checkout = await context.source.checkout(request.app, sha)
+    app = request.app.with_sources(checkout.sources)
     manifests = await context.callbacks.rendering(lambda: context.render(checkout.tree, app))
     kinds = await context.cluster.kinds()
     namespace = request.app.destination.namespace

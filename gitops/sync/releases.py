@@ -88,12 +88,12 @@ async def release_set(request: Request, context: SyncContext, digest: str, revis
 
 async def _check_is_ours(request: Request, context: SyncContext, revision: Revision) -> None:
     """Raise SourceError for a commit that the source's target does not lead to."""
-    source = request.app.source
-    if not (request.believes_inventory or await context.source.in_history(source, revision.sha)):
+    if not (request.believes_inventory or await context.source.in_history(request.app, revision.sha)):
+        source = request.app.source
+        past = f"{source.targetRevision or 'the default branch'} does not descend from it"
         raise SourceError(
-            f"{source.targetRevision or 'the default branch'} does not descend from it, and only the inventory says "
-            "that it was a release, which anybody may write who may edit ConfigMaps (gitops rollback --confirm takes "
-            "its word)"
+            f"{f'{source.name} does not offer it' if source.chart else past}, and only the inventory says that it was "
+            "a release, which anybody may write who may edit ConfigMaps (gitops rollback --confirm takes its word)"
         )
 
 

@@ -10,7 +10,6 @@ from gitops.engine.inventory import Inventory
 from gitops.model.application import Application
 from gitops.model.errors import ApiError
 from gitops.model.plan import Obstacle, ObstacleKind
-from gitops.model.source_name import source_name
 from gitops.sync.context import SyncContext
 from gitops.sync.inventories import inventories
 
@@ -77,7 +76,7 @@ async def _sources_had(context: SyncContext, app: Application) -> frozenset[str]
     """The names of its present source and of those that the audit log has of it on this cluster."""
     events = await context.store.events(app.identity, context.cluster.name)
     before = {str(event.detail.get("source", "")) for event in events if event.fact in (STARTED, MOVED)} - {""}
-    return frozenset(before | {source_name(app.source.repoURL, app.source.path)})
+    return frozenset(before | {app.source_name})
 
 
 async def clusters_left(context: SyncContext, app: Application) -> list[str]:

@@ -8,11 +8,11 @@ from gitops.engine.inventory import Inventory
 from gitops.engine.kstatus import kstatus_of
 from gitops.manifests.cel import CelError, check_bounded
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.application import Application, Destination, HealthRule
+from gitops.model.application import BETWEEN_NAMES, Application, Destination, HealthRule, SourceSpec
 from gitops.model.errors import ConfigError
 from gitops.model.health import ENDED, HEALTHY, MISSING, Health, HealthWord, worst
 from gitops.model.revision import short
-from gitops.model.source_name import source_parts
+from gitops.model.source_name import is_oci, source_parts
 from gitops.model.spec import with_spec
 from gitops.ports import Cluster, Store
 from gitops.sync.inventories import find_applications
@@ -62,8 +62,17 @@ def application_in(inventory: Inventory) -> Application:
                 check_bounded(expression)
             except CelError as exc:
                 raise ConfigError(f"{inventory.parent}: a health rule in its spec cannot be used: {exc}") from None
-    address, path = source_parts(inventory.source)
-    return replace(app, source=replace(app.source, repoURL=address, path=path))
+    names = inventory.source.split(BETWEEN_NAMES)
+    if len(names) != len(app.all_sources):
+        raise ConfigError(f"{inventory.parent}: its spec has {len(app.all_sources)} sources, and it names {len(names)}")
+    return app.with_sources(tuple(_at(source, name) for source, name in zip(app.all_sources, names, strict=True)))
+
+
+def _at(source: SourceSpec, name: str) -> SourceSpec:
+    if source.chart and is_oci(name):
+        return replace(source, repoURL=name.removesuffix(f"/{source.chart}"))
+    address, path = source_parts(name)
+    return replace(source, repoURL=address) if source.chart else replace(source, repoURL=address, path=path)
 
 
 async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:

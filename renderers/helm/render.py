@@ -1,8 +1,9 @@
 """Helm charts: the renderer, from the chart's folder and an Application's `helm` options to manifests.
 
 Values are, the later the stronger: the chart's own, the files of `helm.valueFiles` (relative to the chart's folder),
-`helm.values`, `helm.parameters`, `helm.fileParameters`. No cluster is asked, nothing is fetched, and no file outside
-of the source is read. Hooks are manifests like others; the engine runs them by their annotations.
+`helm.values`, `helm.parameters`, `helm.fileParameters`. No cluster is asked, nothing is fetched here (`Needs` names the
+charts that this one depends on and has not), and no file outside of the source is read. Hooks are manifests like
+others; the engine runs them by their annotations.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from gitops.model.application import HelmOptions, SourceSpec
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, join, normalise
 from renderers.helm.chart_load import load_folder, read_values
+from renderers.helm.chart_remotes import add_missing
 from renderers.helm.chart_values import merge_maps
 from renderers.helm.encoders import floats
 from renderers.helm.engine import Release
@@ -21,18 +23,20 @@ from renderers.helm.functions_dicts import deep_copy
 from renderers.helm.gotemplate.values import as_bytes, as_text
 from renderers.helm.set_values import set_file, set_text, set_typed
 from renderers.helm.template import Output, Request, template
-from renderers.result import Context, Rendered
+from renderers.result import Context, Needs, Rendered
 
 RELEASE_NAME: Final = "release-name"
 NAMESPACE: Final = "default"
 
 
-def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
+def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered | Needs:
     """The manifests of the chart at `spec.path`: its custom resource definitions, the others, and its hooks.
 
     Raises RenderError, SourceError, and ManifestError when what a template gives is no manifest.
     """
     output = render_output(tree, normalise(spec.path), spec.helm, context)
+    if isinstance(output, Needs):
+        return output
     manifests: list[Manifest] = []
     for part in (*output.crds, *output.manifests, *output.hooks):
         manifests.extend(read_manifests(as_bytes(part.text), part.path))
@@ -41,9 +45,12 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
 
 def render_output(
     tree: Tree, path: str, options: HelmOptions, context: Context, given: dict[str, Any] | None = None
-) -> Output:
+) -> Output | Needs:
     """What `helm template` would print of the chart; `given` are values stronger than all of `options`."""
     chart = load_folder(tree, path)
+    needed = add_missing(chart, tree, path, context.remotes)
+    if needed:
+        return Needs(needed)
     values = merge_maps(_values_of(tree, path, options), given or {})
     release = Release(options.releaseName or context.name or RELEASE_NAME, context.namespace or NAMESPACE)
     request = Request(
@@ -79,7 +86,10 @@ def _values_of(tree: Tree, path: str, options: HelmOptions) -> dict[str, Any]:
 
 
 def _inside(tree: Tree, path: str, name: str) -> str:
-    file = join(path, name)
+    """A file's path in the tree: as seen from the chart, or `$ref/PATH` of another source of the Application."""
+    other, _, rest = name.partition("/")
+    of_other = other.startswith("$") and bool(rest) and tree.kind(other) == "directory"
+    file = join(other, rest) if of_other else join(path, name)
     if file is None:
         raise SourceError(f"{name}: leads out of {tree.label or 'the tree'}")
     return file

@@ -40,7 +40,7 @@ class Loader(NamedTuple):
     def load(self, path: str) -> bytes:
         """A file's content; raises RenderError or SourceError."""
         if is_http_file(path):
-            tree = self.remote_tree(Remote(path, is_file=True))
+            tree = self.remote_tree(Remote(path, kind="file"))
             return tree.read(REMOTE_FILE)
         if is_http(path):
             raise RenderError(f"{path}: only files that end in .yaml, .yml or .json are read over HTTP")

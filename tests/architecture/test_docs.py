@@ -190,7 +190,8 @@ def missing_fields(kind, shown, place):
         elif typing.get_origin(hints[field.name]) is tuple:
             item = typing.get_args(hints[field.name])[0]
             line = next(line for line in REFERENCE[1].splitlines() if f"{field.name}: []" in line)
-            for inner in dataclasses.fields(item) if dataclasses.is_dataclass(item) else ():
+            is_shown = field.name == "sources" and "of the same form" in line  # those of `source`
+            for inner in dataclasses.fields(item) if dataclasses.is_dataclass(item) and not is_shown else ():
                 if not re.search(rf"\b{inner.name}\b", line):
                     yield ".".join((*here, inner.name))
 

@@ -105,15 +105,25 @@ def test_the_file_is_what_is_made_from_the_model():
     assert made == WRITTEN.read_text(), "run `make crd`"
 
 
-def test_every_field_comes_back_from_the_cluster_and_is_read(api, tmp_path):
-    spec = unusual(spec_schema())
-    created = api.create(APPLICATIONS.format("crd"), application(spec, "every"), fieldValidation="Strict")
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("leaves_out", ["chart", "path"])
+def test_every_field_comes_back_from_the_cluster_and_is_read(api, tmp_path, several, leaves_out):
+    spec, name = unusual(spec_schema()), f"every-{leaves_out}-{several}".lower()
+    for source in (spec["source"], *spec["sources"]):
+        source[leaves_out] = {"chart": "", "path": "."}[leaves_out]  # a source has one of them
+        source["repoURL"] = "https://git.example.com/some.git"
+    if several:
+        del spec["source"]
+    else:
+        spec["sources"] = []
+    created = api.create(APPLICATIONS.format("crd"), application(spec, name), fieldValidation="Strict")
     assert created["spec"] == spec
-    app = dataclasses.asdict(read(tmp_path, api.get(APPLICATIONS.format("crd") + "/every")[1]))
-    assert (app.pop("name"), app.pop("namespace")) == ("every", "crd")
-    assert app == in_seconds(spec, spec_schema())
+    app = dataclasses.asdict(read(tmp_path, api.get(f"{APPLICATIONS.format('crd')}/{name}")[1]))
+    assert (app.pop("name"), app.pop("namespace")) == (name, "crd")
+    expected = in_seconds({"source": (spec["sources"] or [None])[0], **spec}, spec_schema())
+    assert app == {**expected, "sources": ()}  # one of them is as `source`
     plain = dataclasses.asdict(Application("shop"))
-    assert [name for name, value in app.items() if value == plain[name]] == []
+    assert [name for name, value in app.items() if value == plain[name]] == ["sources"]
 
 
 def test_the_defaults_of_the_cluster_are_those_of_the_model(api, tmp_path):

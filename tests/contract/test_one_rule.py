@@ -41,7 +41,11 @@ def leaves(kind, path=()):
     """(path, type) of every field; a list stands for its items."""
     hints = typing.get_type_hints(kind, include_extras=True)
     for field in dataclasses.fields(kind):
-        if kind is Application and field.name in ("name", "namespace"):
+        if kind is Application and field.name in (
+            "name",
+            "namespace",
+            "sources",
+        ):  # `sources` are of one kind with `source`
             continue
         yield from of_hint(hints[field.name], (*path, field.name))
 

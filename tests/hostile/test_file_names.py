@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from gitops.adapters.file_names import named, shown
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.git import GitSource
-from gitops.bootstrap import render
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.result import Outcome
+from gitops.rendering import render
 from tests.scenarios.running import Running
 from tests.scenarios.world import config_map
 from tests.unit.repositories import Repository

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import orjson
@@ -16,13 +16,13 @@ from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.connection import connect
 from gitops.adapters.source import Sources
 from gitops.adapters.store import SqliteStore
-from gitops.bootstrap import render
 from gitops.engine.plan_input import PlanOptions
 from gitops.manifests.key import ResourceKey
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec, SyncOptions
 from gitops.model.audit import check_chain
 from gitops.model.errors import ApiError, ClusterError
+from gitops.rendering import render
 from gitops.sync.context import Request, SyncContext
 from gitops.sync.inventories import find_applications
 from gitops.sync.planning import plan_sync
@@ -45,6 +45,7 @@ class World:
         self.kubeconfig.write_text(kubeconfig)
         self.repository = folder / "repository"
         self.events: list[object] = []
+        self.secrets: dict[str, str] = {}  # what a secretRef stands for
         self.state = folder / "state"
         self.app = Application(
             "app",
@@ -153,9 +154,11 @@ class World:
         async def run():
             cluster = KubernetesCluster(connect(str(self.kubeconfig)))
             store = await SqliteStore.open(self.state)
-            source = Sources(self.folder / "cache", lambda _: "")
+            source = Sources(self.folder / "cache", lambda name: self.secrets.get(name, ""), as_account=True)
             self.events = []
-            context = SyncContext(source, render, cluster, store, SystemClock(), "test", self.events.append)
+            context = SyncContext(
+                source, partial(render, as_account=True), cluster, store, SystemClock(), "test", self.events.append
+            )
             try:
                 return await work(context)
             finally:

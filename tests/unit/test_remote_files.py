@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from gitops import bootstrap
+from gitops import rendering
 from gitops.adapters.folder import folder_tree
+from gitops.adapters.http_get import HttpReader
 from gitops.adapters.remote_files import RemoteFiles
 from gitops.config import reads_remote_files
 from gitops.model.application import Application, SourceSpec
@@ -56,7 +57,7 @@ def server():
 
 @pytest.fixture
 def files(tmp_path):
-    return RemoteFiles(tmp_path / "http", anywhere=True)
+    return RemoteFiles(tmp_path / "http", HttpReader("anywhere"))
 
 
 def content(tree):
@@ -109,7 +110,7 @@ def test_an_error_shows_no_query(server, files):
 )
 def test_a_controller_reads_nothing_from_where_only_it_can_reach(tmp_path, url, why):
     with pytest.raises(SourceError, match=why) as error:
-        RemoteFiles(tmp_path).tree(url)
+        RemoteFiles(tmp_path, HttpReader("public")).tree(url)
     assert "secret" not in str(error.value)
 
 
@@ -119,8 +120,8 @@ def test_a_controller_reads_nothing_from_where_only_it_can_reach(tmp_path, url, 
 def test_a_build_asks_for_files_and_takes_them_for_no_repository():
     url = "https://example.com/download/v1/crds.yaml"
     tree = Tree.of_files({"kustomization.yaml": f"resources: [{url}]\nnamePrefix: a-\n"})
-    assert render_folder(tree, "", Context()) == Needs((Remote(url, is_file=True),))
-    remotes = {Remote(url, is_file=True): Tree.of_files({REMOTE_FILE: OBJECT})}
+    assert render_folder(tree, "", Context()) == Needs((Remote(url, kind="file"),))
+    remotes = {Remote(url, kind="file"): Tree.of_files({REMOTE_FILE: OBJECT})}
     (manifest,) = render_folder(tree, "", Context(remotes=remotes)).manifests
     assert manifest.body["metadata"]["name"] == "a-far"
 
@@ -128,7 +129,7 @@ def test_a_build_asks_for_files_and_takes_them_for_no_repository():
 def test_what_is_wrong_with_a_file_is_told_of_the_file():
     url = "https://example.com/crds.yaml"
     tree = Tree.of_files({"kustomization.yaml": f"resources: [{url}]\n"})
-    remotes = {Remote(url, is_file=True): Tree.of_files({REMOTE_FILE: b"<html>"})}
+    remotes = {Remote(url, kind="file"): Tree.of_files({REMOTE_FILE: b"<html>"})}
     with pytest.raises(Exception, match="expected a Kubernetes object"):
         render_folder(tree, "", Context(remotes=remotes))
 
@@ -139,14 +140,14 @@ def test_a_path_is_rendered_with_a_file_from_a_server(server, tmp_path, monkeypa
     (tmp_path / "app").mkdir()
     (tmp_path / "app/kustomization.yaml").write_text(f"resources: ['{server.url}/a.yaml']\n")
     tree, path = folder_tree(tmp_path / "app")
-    (manifest,) = bootstrap.render_path(tree, path)
+    (manifest,) = rendering.render_path(tree, path)
     assert manifest.body["metadata"]["name"] == "far"
     app = Application("app", source=SourceSpec(path=path))
     with pytest.raises(SourceError, match="over https only"):
-        bootstrap.render(tree, app)
+        rendering.render(tree, app)
     monkeypatch.setenv("GITOPS_REMOTE_FILES", "off")
     with pytest.raises(SourceError, match="switched off here"):
-        bootstrap.render_path(tree, path)
+        rendering.render_path(tree, path)
 
 
 def test_a_switch_is_on_or_off(monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gitops.adapters.folder import folder_revision, folder_tree
+from gitops.model.application import SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.revision import Entry, Revision, Tree, blob_digest
 from gitops.ports import Checkout
@@ -187,7 +188,7 @@ def test_only_what_is_read_or_lies_below_the_path_makes_a_revision_dirty(path, r
     tree = Tree.of_files({"apps/x": "", "y": ""})
     for name in reads:
         tree.read(name)
-    checkout = Checkout(Revision("0" * 40, "main"), tree, "", path, frozenset({"apps/x"}))
+    checkout = Checkout(Revision("0" * 40, "main"), tree, "", (SourceSpec(path=path),), frozenset({"apps/x"}))
     assert str(checkout.read_revision) == f"main@000000000000{'-dirty' if is_dirty else ''}"
     assert checkout.read_revision.sha.endswith("-dirty") == is_dirty
 

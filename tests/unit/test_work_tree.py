@@ -9,7 +9,7 @@ import pytest
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.source import Sources
 from gitops.adapters.work_tree import WorkTree
-from gitops.model.application import SourceSpec
+from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
 from tests.unit.repositories import Repository
 
@@ -35,7 +35,7 @@ def looked_at(repository: Repository, sha: str) -> None:
         spec = SourceSpec(path=str(repository.path / "sub"), targetRevision=revision)
         checkout = sources._folder(spec, "")
         checkout.tree.read("a.yaml")
-        assert sources._in_history(spec, sha)
+        assert sources._in_history(Application("app", source=spec), sha)
 
 
 PROGRAMS = {

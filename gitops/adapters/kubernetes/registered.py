@@ -17,7 +17,7 @@ from gitops.model.errors import ConfigError
 
 SELECTORS = ("gitops.dev/secret-type=cluster", "argocd.argoproj.io/secret-type=cluster")
 _RUNS_PROGRAMS = ("execProviderConfig", "awsAuthConfig")
-# The names that others give to what we call username, password, token, sshPrivateKey and knownHosts.
+# The names that others give to what we call by the names of `gitops.adapters.credentials.Secret`.
 _FIELDS = {
     "username": "username",
     "password": "password",
@@ -28,6 +28,13 @@ _FIELDS = {
     "ssh-privatekey": "sshPrivateKey",
     "knownHosts": "knownHosts",
     "known_hosts": "knownHosts",
+    "ca.crt": "ca",
+    "caFile": "ca",
+    "tls.crt": "certificate",
+    "certFile": "certificate",
+    "tls.key": "key",
+    "keyFile": "key",
+    ".dockerconfigjson": "dockerConfig",
 }
 
 

@@ -45,7 +45,7 @@ def validate_custom(schema: Body | None, body: Body, old: Body | None) -> list[F
         if any(error.reason in _BLOCKING for error in errors):
             errors.append(_NOT_CHECKED)
         else:
-            errors.extend(_rule_errors(body, old, schema, ""))
+            errors.extend(_rule_errors(body, old, {**schema, "x-kubernetes-embedded-resource": True}, ""))
     return errors
 
 
@@ -271,7 +271,7 @@ _REASONS = {
 
 def _rule_errors(value: Any, old: Any, schema: Body, at: str) -> Iterator[FieldError]:
     for rule in schema.get("x-kubernetes-validations") or ():
-        yield from _one_rule(value, old, rule, at)
+        yield from _one_rule(_visible(value, schema), _visible(old, schema), rule, at)
     if isinstance(value, dict):
         properties, extra = schema.get("properties") or {}, schema.get("additionalProperties")
         before = old if isinstance(old, dict) else {}
@@ -284,6 +284,22 @@ def _rule_errors(value: Any, old: Any, schema: Body, at: str) -> Iterator[FieldE
         keys = schema.get("x-kubernetes-list-map-keys") or ()
         for index, item in enumerate(value):
             yield from _rule_errors(item, _counterpart(item, old, keys), schema["items"], f"{at}[{index}]")
+
+
+def _visible(value: Any, schema: Body) -> Any:
+    """What a rule sees of a value: nothing that is kept though no schema tells of it."""
+    if isinstance(value, dict):
+        properties, extra = schema.get("properties") or {}, schema.get("additionalProperties")
+        if schema.get("x-kubernetes-embedded-resource"):
+            properties = {**properties, "apiVersion": {}, "kind": {}, "metadata": _METADATA}
+        known = {name: properties.get(name, extra) for name in value if name in properties or isinstance(extra, dict)}
+        return {name: _visible(value[name], inner) for name, inner in known.items()}
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        return [_visible(item, schema["items"]) for item in value]
+    return value
+
+
+_METADATA: Body = {"properties": {"name": {}, "generateName": {}}}
 
 
 def _counterpart(item: Any, old: Any, keys: Any) -> Any:

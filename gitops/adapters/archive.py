@@ -1,0 +1,38 @@
+"""The files of a gzipped tar archive that a stranger packed: within bounds, and with no path that leads out."""
+
+import io
+import tarfile
+from typing import Final
+
+from gitops.bounds import MIB, unzipped
+from gitops.model.errors import SourceError
+from gitops.model.revision import normalise
+from renderers.helm.chart_archive import unpack
+
+MOST_UNPACKED: Final = 256 * MIB
+MOST_FILES: Final = 20_000
+
+
+def unpacked(data: bytes, where: str, *, strip: bool) -> dict[str, bytes]:
+    """Path → content of each file; with `strip` those of a packed chart, whose folder is left out.
+
+    Links and devices are refused where files are read as they are; a chart has none, as Helm reads it. Raises
+    SourceError, and RenderError for what is no packed chart.
+    """
+    if strip:
+        return dict(unpack(data, where))
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(unzipped(data, MOST_UNPACKED)), mode="r:") as archive:
+            for member in archive:
+                if member.isdir():
+                    continue
+                if not member.isreg():
+                    raise SourceError(f"{where}: {member.name[:200]}: is neither a file nor a folder, and not unpacked")
+                reader = archive.extractfile(member)
+                found[normalise(member.name)] = reader.read() if reader else b""
+                if len(found) > MOST_FILES:
+                    raise SourceError(f"{where}: holds more than {MOST_FILES:,} files")
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise SourceError(f"{where}: is no packed folder: {error}") from None
+    return found

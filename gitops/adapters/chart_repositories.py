@@ -1,0 +1,92 @@
+"""Repositories of charts and packed files, shared by all Applications of a controller that have one such source."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from gitops.adapters.charts import ChartRefs, Charts
+from gitops.adapters.credentials import Secret, read_secret
+from gitops.adapters.http_get import Reach
+from gitops.model.application import Application
+from gitops.model.revision import Revision, Tree
+
+_THREADS = 256
+# A chart's files are in memory.
+_TREES_KEPT = 16
+T = TypeVar("T")
+
+
+class ChartRepositories:
+    """`cache` is the folder of what was fetched; `secrets` and `is_trusted` are as `GitRepositories` has them.
+
+    Who is not the operator reads from no address of the controller's own machine.
+    """
+
+    def __init__(
+        self,
+        cache: Path,
+        secrets: Callable[[Application, str], str],
+        is_trusted: Callable[[Application], bool],
+    ) -> None:
+        self._cache = cache
+        self._secrets = secrets
+        self._is_trusted = is_trusted
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="charts")
+        self._charts: dict[str, tuple[Secret, Charts]] = {}  # by the way that a repository is read
+        self._trees: OrderedDict[tuple[str, str], Tree] = OrderedDict()
+
+    def name_of(self, app: Application) -> str:
+        """Of an index all versions are seen at once; so are all who want the same one of a chart."""
+        return f"{self._way(app)} {app.source.chart} {app.source.targetRevision}"
+
+    async def look(self, app: Application) -> ChartRefs:
+        return await self._in_thread(lambda: self._reader(app).look(app.source, (app.source.targetRevision,)))
+
+    async def tree(self, app: Application, revision: Revision) -> Tree:
+        place = (f"{self._way(app)} {app.source.chart}", revision.sha)
+        if place not in self._trees:
+            self._trees[place] = await self._in_thread(lambda: self._reader(app).tree(app.source, revision))
+        self._trees.move_to_end(place)
+        if len(self._trees) > _TREES_KEPT:
+            self._trees.popitem(last=False)
+        return self._trees[place].fresh()
+
+    async def in_history(self, app: Application, revision: Revision, sha: str) -> bool:
+        if revision.sha == sha:
+            return True
+        return await self._in_thread(lambda: self._reader(app).has(app.source, sha))
+
+    async def changed(self, app: Application, old: str, new: str) -> frozenset[str] | None:
+        """Another archive may hold anything."""
+        return frozenset() if old == new else None
+
+    async def forget(self, app: Application) -> None:
+        """What is on disk goes by itself, when place is wanted."""
+        self._charts.pop(self._way(app), None)
+
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _way(self, app: Application) -> str:
+        """What is read in one way, with one set of credentials."""
+        found = app.source.credentials
+        trusted = " as the operator" if self._is_trusted(app) else ""
+        own = f" {app.namespace}/{found.secretRef}" if found.secretRef else ""
+        return f"{app.source.repoURL}{own}{trusted} {found.proxy} {found.caFile}"
+
+    def _reader(self, app: Application) -> Charts:
+        """Called in a thread: the Secret may have to be asked for. It is made anew when that has changed."""
+        reference = app.source.credentials.secretRef
+        secret = read_secret(reference, self._secrets(app, reference)) if reference else Secret()
+        way = self._way(app)
+        known = self._charts.get(way)
+        if known is None or known[0] != secret:
+            reach: Reach = "anywhere" if self._is_trusted(app) else "network"
+            known = self._charts[way] = (secret, Charts(self._cache / "charts", reach, secret))
+        return known[1]
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -1,0 +1,175 @@
+"""Charts, and other packed files, of chart repositories (HTTP) and OCI registries: looked at, fetched, kept by digest.
+
+    repository ──► ChartRefs (what versions mean) ──► Revision (digest@version) ──► Tree (the files of the archive)
+
+An archive is kept on disk under what names it, so that one that was fetched is never fetched again; how much all of
+them may take is bounded, and those that were not used for longest go first.
+"""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from gitops.adapters.archive import unpacked
+from gitops.adapters.chart_index import ChartIndex, ChartVersion
+from gitops.adapters.credentials import Secret
+from gitops.adapters.http_get import HttpReader, Reach, Way, basic, origin
+from gitops.adapters.kept_files import KeptFiles
+from gitops.adapters.oci_registry import CHART_LAYER, OciRepository
+from gitops.adapters.remote_files import RemoteFiles
+from gitops.bounds import MIB
+from gitops.model.application import Application, SourceSpec
+from gitops.model.errors import SourceError
+from gitops.model.revision import Revision, Tree
+from gitops.model.source_name import is_oci, without_userinfo
+
+MOST_INDEX: Final = 64 * MIB
+MOST_ARCHIVE: Final = 32 * MIB
+# For so long an index is not asked for again: what is fetched after a look is of what that saw.
+_FRESH_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRefs:
+    """`gitops.ports.Refs` of one chart: what each target means that was asked for, or why it means nothing."""
+
+    found: Mapping[str, Revision]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def revision(self, app: Application) -> Revision | None:
+        return self.found.get(app.source.targetRevision)
+
+    def missing(self, app: Application) -> str:
+        return f"{app.source.name}: {self.absent.get(app.source.targetRevision, '')}"
+
+    def hint(self, app: Application) -> str:
+        return self.hints.get(app.source.targetRevision, "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of an index that was read: its digest, and those of its charts that were asked for."""
+
+    digest: str
+    charts: dict[str, Mapping[str, ChartVersion]]
+    fresh_until: float
+
+
+class Charts:
+    """Reads with the credentials of `secret`; `caFile` and `proxy` are the spec's own. Called in threads."""
+
+    def __init__(self, cache: Path, reach: Reach, secret: Secret | None = None) -> None:
+        self._cache = cache
+        self._reach = reach
+        self._secret = secret or Secret()
+        self._versions: dict[str, _Known] = {}  # by the address of the repository
+        self._registries: dict[str, OciRepository] = {}
+
+    def resolve(self, spec: SourceSpec, target: str) -> Revision:
+        """The revision that `target` (a version, a range, a digest or "") means now. Raises SourceError."""
+        refs = self.look(spec, (target,))
+        if target in refs.found:
+            return refs.found[target]
+        raise SourceError(f"{spec.name}: {refs.absent[target]}{refs.hints[target]}")
+
+    def look(self, spec: SourceSpec, targets: tuple[str, ...]) -> ChartRefs:
+        """What each of `targets` means now. Raises SourceError where the repository cannot be read."""
+        found: dict[str, Revision] = {}
+        absent: dict[str, str] = {}
+        hints: dict[str, str] = {}
+        repository: OciRepository | ChartIndex = self._oci(spec) if is_oci(spec.repoURL) else self._index(spec)
+        for target in targets:
+            revision = _revision(repository, spec.chart, target)
+            if revision is not None:
+                found[target] = revision
+            elif isinstance(repository, OciRepository):
+                absent[target], hints[target] = repository.missing(target), repository.hint(target)
+            else:
+                absent[target] = repository.missing(spec.chart, target)
+                hints[target] = repository.hint(spec.chart, target)
+        return ChartRefs(found, absent, hints)
+
+    def has(self, spec: SourceSpec, sha: str) -> bool:
+        """Whether the repository offers what `sha` names, now."""
+        if is_oci(spec.repoURL):
+            return self._oci(spec).has(sha)
+        return any(found.sha == sha for found in self._index(spec).versions(spec.chart).values())
+
+    def tree(self, spec: SourceSpec, revision: Revision) -> Tree:
+        """The files of a revision: a chart's own folder is the root. Raises SourceError."""
+        data, is_chart = self._archive(spec, revision)
+        label = f"{spec.chart or spec.name.rpartition('/')[2]}-{revision.ref}" if revision.ref else spec.name
+        tree = Tree.of_files(unpacked(data, label, strip=is_chart))
+        tree.label = label
+        return tree
+
+    def _archive(self, spec: SourceSpec, revision: Revision) -> tuple[bytes, bool]:
+        """The archive, and whether it is a chart's, whose files are below one folder."""
+        archives, name = KeptFiles(self._cache / "archives"), f"{spec.repoURL} {revision.sha}"
+        kept = archives.get(name)
+        if kept is not None:
+            return kept[1:], kept[:1] == b"c"
+        data, is_chart = self._fetched(spec, revision)
+        archives.put(name, (b"c" if is_chart else b"f") + data)
+        return data, is_chart
+
+    def _fetched(self, spec: SourceSpec, revision: Revision) -> tuple[bytes, bool]:
+        if is_oci(spec.repoURL):
+            repository = self._oci(spec)
+            layer = repository.files_layer(revision.sha)
+            return repository.content(layer, MOST_ARCHIVE), layer.media_type == CHART_LAYER
+        versions = self._index(spec).versions(spec.chart).values()
+        found = next((version for version in versions if version.sha == revision.sha), None)
+        if found is None:
+            raise SourceError(f"{spec.name}: the repository does not offer {revision} any more")
+        data = self._read(spec, found.url, MOST_ARCHIVE)
+        if found.digest and hashlib.sha256(data).hexdigest() != found.digest:
+            raise SourceError(
+                f"{spec.name}: the archive of {found.version} is not what the index says (its sha256 is another one)"
+            )
+        return data, True
+
+    def _index(self, spec: SourceSpec) -> ChartIndex:
+        address = without_userinfo(spec.repoURL).rstrip("/")
+        parts = urlsplit(address)
+        known = self._versions.get(address)
+        if known is not None and spec.chart in known.charts and time.monotonic() < known.fresh_until:
+            return ChartIndex(address, b"", known.charts)
+        data = self._read(spec, parts._replace(path=f"{parts.path}/index.yaml").geturl(), MOST_INDEX)
+        digest = hashlib.sha256(data).hexdigest()
+        charts = known.charts if known is not None and known.digest == digest else {}
+        self._versions[address] = _Known(digest, charts, time.monotonic() + _FRESH_SECONDS)
+        return ChartIndex(address, data, charts)
+
+    def _read(self, spec: SourceSpec, url: str, most: int) -> bytes:
+        """A file of the repository; where that lies elsewhere, without the credentials."""
+        user, password = self._secret.login_at(urlsplit(url).netloc)
+        own = f"Bearer {self._secret.token}" if self._secret.token and not self._secret.username else ""
+        own = own or (basic(user, password) if password else "")
+        is_at_home = origin(url) == origin(without_userinfo(spec.repoURL))
+        return RemoteFiles(self._cache / "http", self._reader(spec)).read(url, most, own if is_at_home else "")
+
+    def _oci(self, spec: SourceSpec) -> OciRepository:
+        address = without_userinfo(spec.repoURL).rstrip("/") + (f"/{spec.chart}" if spec.chart else "")
+        if address not in self._registries:
+            login = self._secret.login_at(urlsplit(address).netloc)
+            self._registries[address] = OciRepository(address, self._reader(spec), *login)
+        return self._registries[address]
+
+    def _reader(self, spec: SourceSpec) -> HttpReader:
+        pem = "\n".join(filter(None, (self._secret.certificate, self._secret.key)))
+        found = spec.credentials
+        return HttpReader(self._reach, Way(found.caFile, self._secret.ca, pem, found.proxy))
+
+
+def _revision(repository: OciRepository | ChartIndex, chart: str, target: str) -> Revision | None:
+    if isinstance(repository, OciRepository):
+        found = repository.resolve(target)
+        return None if found is None else Revision(*found)
+    version = repository.chosen(chart, target)
+    return None if version is None else Revision(version.sha, version.version)

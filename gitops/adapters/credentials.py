@@ -1,0 +1,78 @@
+"""What a secretRef stands for, as text: a token, or YAML with the fields of `Secret`."""
+
+import base64
+import dataclasses
+import re
+from dataclasses import dataclass, field
+
+from gitops.bounds import parsed_map
+from gitops.manifests.errors import ManifestError
+from gitops.manifests.yaml_documents import load_all
+from gitops.model.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The credentials of a repository, by the names that they are written with; every field may be left out.
+
+    `ca`, `certificate` and `key` are PEM; `dockerConfig` is the text of a Docker config file.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    sshPrivateKey: str = field(default="", repr=False)
+    knownHosts: str = field(default="", repr=False)
+    ca: str = ""
+    certificate: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    dockerConfig: str = field(default="", repr=False)
+
+    def login_at(self, host: str) -> tuple[str, str]:
+        """User and password for a host; a token is the password. Raises ConfigError for a damaged Docker config."""
+        if self.dockerConfig:
+            return _docker_login(self.dockerConfig, host)
+        return self.username or ("x-access-token" if self.token else ""), self.password or self.token
+
+
+def read_secret(reference: str, text: str) -> Secret:
+    """What `text` says. Raises ConfigError, which holds nothing of it, for other fields; and where there is no text."""
+    if not text:
+        variable = "GITOPS_SECRET_" + re.sub(r"[-.]", "_", reference).upper()
+        raise ConfigError(
+            f"source.credentials.secretRef: {reference} is not known here: set {variable}; where a controller "
+            "takes the Application from a cluster or a repository, make that Secret in the Application's namespace"
+        )
+    try:
+        value = load_all(text.encode(), reference)[0].value
+    except (ManifestError, IndexError):
+        value = text
+    if not isinstance(value, dict):
+        return Secret(token=text.strip())
+    if "auths" in value:
+        return Secret(dockerConfig=text)
+    known = [one.name for one in dataclasses.fields(Secret)]
+    if set(value) - set(known) or not all(isinstance(item, str) for item in value.values()):
+        raise ConfigError(f"credentials {reference}: expected text under {', '.join(known)} only")
+    return Secret(**value)
+
+
+def _docker_login(text: str, host: str) -> tuple[str, str]:
+    try:
+        auths = parsed_map(text).get("auths")
+        found = next((item for name, item in (auths or {}).items() if _host(name) == _host(host)), None)
+        if found is None:
+            return "", ""
+        if isinstance(found.get("auth"), str) and found["auth"]:
+            username, _, password = base64.b64decode(found["auth"], validate=True).decode().partition(":")
+            return username, password
+        return str(found.get("username") or ""), str(found.get("password") or "")
+    except (ValueError, AttributeError):
+        raise ConfigError("source.credentials.secretRef: its Docker config cannot be read") from None
+
+
+def _host(name: str) -> str:
+    """`https://index.docker.io/v1/` and `docker.io` are one registry."""
+    host = name.partition("://")[2] or name
+    host = host.partition("/")[0]
+    return "docker.io" if host in ("index.docker.io", "registry-1.docker.io") else host

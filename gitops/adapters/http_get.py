@@ -1,0 +1,240 @@
+"""GET over HTTP from a server that anybody may have named: bounded in size and time, redirects followed with care.
+
+How far a read may go is told by `Reach`: what a stranger's file names is read over HTTPS from public addresses alone; a
+source that an Application names may be in the same network, but not on this machine or its metadata service; a person's
+own command reads from anywhere. A name is resolved once, and the address that was looked at is the one that is called,
+after each redirect anew. Credentials go to the server that they are for, and to no other that it redirects to.
+"""
+
+import base64
+import http.client
+import ipaddress
+import os
+import socket
+import ssl
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Final, Literal
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from gitops.bounds import shown_size
+from gitops.model.errors import HostUnreachableError, SourceError
+
+Reach = Literal["public", "network", "anywhere"]
+
+_SECONDS: Final = 30.0
+_MOST_SECONDS: Final = 60.0
+_MOST_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+_MOST_URL: Final = 2048
+_PORTS: Final = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a server is reached: `ca` and `certificate` are PEM texts (the latter with its key), `ca_file` a path."""
+
+    ca_file: str = ""
+    ca: str = ""
+    certificate: str = field(default="", repr=False)
+    proxy: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said in the end, and the URL that said it."""
+
+    url: str
+    status: int
+    headers: Message
+    data: bytes
+
+
+class HttpReader:
+    """Reads over HTTP within `reach`."""
+
+    def __init__(self, reach: Reach, way: Way | None = None, context: ssl.SSLContext | None = None) -> None:
+        """`context` stands in for what `way` says of TLS."""
+        self._reach = reach
+        self._way = way or Way()
+        self._context = context
+
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        authorization: str = "",
+        most: int,
+        method: str = "GET",
+    ) -> Answer:
+        """The answer after all redirects, whatever its status is but 429 and 5xx.
+
+        Raises SourceError, which names the URL without its query; HostUnreachableError where the server cannot be had.
+        """
+        sent, place = dict(headers or {}), url
+        for _ in range(_MOST_REDIRECTS + 1):
+            own = {"Authorization": authorization} if authorization and origin(place) == origin(url) else {}
+            answer = self._once(place, {**sent, **own}, most, method)
+            if answer.status not in _REDIRECTS or not answer.headers.get("Location"):
+                return _checked(answer)
+            place = urljoin(place, answer.headers["Location"])
+        raise SourceError(f"{shown_url(url)}: more than {_MOST_REDIRECTS} redirects")
+
+    def _once(self, url: str, headers: dict[str, str], most: int, method: str) -> Answer:
+        parts, target = self._target(url)
+        try:
+            connection = self._connection(parts.scheme, parts.hostname or "", parts.port)
+            try:
+                if self._way.proxy and parts.scheme == "http":
+                    target, headers = url, {**headers, **_proxy_authorization(urlsplit(self._way.proxy))}
+                connection.request(method, target, headers={"Accept": "*/*", "User-Agent": "gitops", **headers})
+                answer = connection.getresponse()
+                if int(answer.headers.get("Content-Length") or 0) > most and method != "HEAD":
+                    raise _too_large(url, most)
+                data = _read(answer, most)
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error)[:200] or type(error).__name__
+            raise HostUnreachableError(f"{shown_url(url)}: cannot be read ({reason})") from error
+        except ValueError as error:
+            raise SourceError(f"{shown_url(url)}: cannot be read ({str(error)[:200]})") from error
+        if len(data) > most:
+            raise _too_large(url, most)
+        return Answer(url, answer.status, answer.headers, data)
+
+    def _target(self, url: str) -> tuple[SplitResult, str]:
+        """The parts of a URL, and what is asked of its host; SourceError for one that is not followed."""
+        try:
+            parts = urlsplit(url)
+            host, user, _ = parts.hostname or "", parts.username, parts.port
+        except ValueError as error:
+            raise SourceError(f"{url[:200]}: is no URL ({error})") from error
+        if len(url) > _MOST_URL or not host or any(letter <= " " or letter >= "\x7f" for letter in url):
+            raise SourceError(f"{url[:200]}: is no URL that is read")
+        if user is not None:
+            raise SourceError(f"{shown_url(url)}: a user in a URL is not sent (make the file public, or commit a copy)")
+        if parts.scheme not in (("https",) if self._reach == "public" else ("https", "http")):
+            raise SourceError(f"{shown_url(url)}: files are read over https only")
+        return parts, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+    def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+        """A connection to the address that was looked at, whatever the name leads to a moment later."""
+        port = port or _PORTS[scheme]
+        proxy = urlsplit(self._way.proxy) if self._way.proxy else None
+        if proxy is None:
+            connected: socket.socket = self._connected(host, port)
+        else:
+            connected = self._connected(proxy.hostname or "", proxy.port or 8080)
+            if scheme == "https":
+                _tunnel(connected, host, port, _proxy_authorization(proxy))
+        if scheme == "https":
+            connected = self._tls().wrap_socket(connected, server_hostname=host)
+        connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+        connection.default_port = _PORTS[scheme]  # so that Host is written as others do
+        connection.sock = connected
+        return connection
+
+    def _connected(self, host: str, port: int) -> socket.socket:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for entry in found:
+            why = _refused(ipaddress.ip_address(entry[4][0]), self._reach)
+            if why:
+                raise ValueError(f"{host} {why}")
+        return socket.create_connection((str(found[0][4][0]), int(found[0][4][1])), timeout=_SECONDS)
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = ssl.create_default_context(cafile=self._way.ca_file or None, cadata=self._way.ca or None)
+            if self._way.certificate:
+                _load_certificate(self._context, self._way.certificate)
+        return self._context
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """The server that a URL leads to: scheme, host and port."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+
+
+def basic(username: str, password: str) -> str:
+    """What authenticates a user, as the value of a header."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+def shown_url(url: str) -> str:
+    """A URL for people: without a user, and without a query, which may hold a token."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"[:200]
+
+
+def _refused(address: ipaddress.IPv4Address | ipaddress.IPv6Address, reach: Reach) -> str:
+    """Why an address is not read from, or ""."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if reach == "public" and not address.is_global:
+        return "is not a public address"
+    own = address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
+    return "is an address of the controller's own machine" if reach == "network" and own else ""
+
+
+def _checked(answer: Answer) -> Answer:
+    if answer.status == 429 or answer.status >= 500:
+        raise HostUnreachableError(f"{shown_url(answer.url)}: the server answered {answer.status}")
+    return answer
+
+
+def _read(answer: http.client.HTTPResponse, most: int) -> bytes:
+    """What the server sends, up to one byte too many, and for no longer than a minute in all."""
+    deadline, found, size = time.monotonic() + _MOST_SECONDS, [], 0
+    while size <= most:
+        part = answer.read1(65536)
+        if not part:
+            break
+        found.append(part)
+        size += len(part)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it takes more than {_MOST_SECONDS:.0f} s")
+    if size <= most and answer.length:
+        raise http.client.IncompleteRead(b"", answer.length)
+    return b"".join(found)
+
+
+def _tunnel(connected: socket.socket, host: str, port: int, headers: Mapping[str, str]) -> None:
+    """Have a proxy connect us to a host. Raises OSError where it does not."""
+    lines = [f"CONNECT {host}:{port} HTTP/1.1", f"Host: {host}:{port}", *(f"{k}: {v}" for k, v in headers.items())]
+    connected.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    answer = http.client.HTTPResponse(connected, method="CONNECT")
+    answer.begin()
+    if answer.status != 200:
+        raise OSError(f"the proxy answered {answer.status}")
+
+
+def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:
+    if not proxy.username:
+        return {}
+    return {"Proxy-Authorization": basic(unquote(proxy.username), unquote(proxy.password or ""))}
+
+
+def _load_certificate(context: ssl.SSLContext, pem: str) -> None:
+    """A client's certificate with its key; OpenSSL reads files only. Raises SourceError."""
+    descriptor, name = tempfile.mkstemp()  # readable by us alone
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(pem)
+        context.load_cert_chain(name)
+    except (ssl.SSLError, OSError) as error:
+        raise SourceError(
+            "the client certificate of the credentials cannot be used (expected PEM, with its key)"
+        ) from error
+    finally:
+        os.unlink(name)
+
+
+def _too_large(url: str, most: int) -> SourceError:
+    return SourceError(f"{shown_url(url)}: is larger than {shown_size(most)}")
