@@ -293,7 +293,7 @@ def _visible(value: Any, schema: Body) -> Any:
         if schema.get("x-kubernetes-embedded-resource"):
             properties = {**properties, "apiVersion": {}, "kind": {}, "metadata": _METADATA}
         known = {name: properties.get(name, extra) for name in value if name in properties or isinstance(extra, dict)}
-        return {name: _visible(value[name], inner) for name, inner in known.items()}
+        return {name: _visible(value[name], inner or {}) for name, inner in known.items()}
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [_visible(item, schema["items"]) for item in value]
     return value
