@@ -44,7 +44,8 @@ _RULES = {
         },
         {
             "rule": "!has(self.sources) || size(self.sources) == 0 || self.sources.exists(one, "
-            "!has(one.ref) || one.ref == '' || (has(one.chart) && one.chart != '') || (has(one.path) && !(one.path in ['', '.'])))",
+            "!has(one.ref) || one.ref == '' || (has(one.chart) && one.chart != '') || "
+            "(has(one.path) && !(one.path in ['', '.'])))",
             "message": "none of the sources is rendered: leave out a ref, or name a path or a chart",
         },
     ],

@@ -5,7 +5,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gitops.bounds import MirrorLimits
-from gitops.manifests.manifest import Manifest
 from gitops.model.errors import SourceError
 from gitops.model.revision import Tree
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from gitops.model.application import Application, HelmOptions, SourceSpec
     from renderers.helm.template import Output
     from renderers.registry import Renderer as Renders
-    from renderers.result import Context, Needs, Remote, Rendered
+    from renderers.result import Context, Live, Needs, Remote, Rendered
 
 Done = TypeVar("Done")
 
@@ -21,28 +20,41 @@ Done = TypeVar("Done")
 def render(
     tree: Tree,
     app: "Application",
+    context: "Context | None" = None,
     *,
-    load_restrictor: Literal["root", "none"] = "root",
-    enable_helm: bool = False,
     as_account: bool = False,
+    live: "Live | None" = None,
     by: "Renders | None" = None,
     limits: MirrorLimits | None = None,
-) -> tuple[Manifest, ...]:
-    """What the source holds, by the renderer that it asks for or that is detected; `by` renders somewhere else.
+) -> "Rendered | Needs":
+    """What the sources hold, each by the renderer that it asks for or that is detected; `by` renders somewhere else.
 
-    `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`. With `as_account`, which is for a
-    person's own commands, remote bases may be read with the ssh keys of the account that we run as.
+    Or what has to be known of the cluster first, where `live` is what is known of it so far.
+    Of `context` count `load_restrictor` and `enable_helm`. With `as_account`, which is for a person's own commands,
+    remote bases may be read with the ssh keys of the account that we run as.
     """
     from renderers.registry import render as here
-    from renderers.result import Context
+    from renderers.result import Context, Needs, Rendered
 
     renders = by or here
-    context = Context(app.name, app.destination.namespace, load_restrictor=load_restrictor, enable_helm=enable_helm)
-    found: list[Manifest] = []
-    for source in app.all_sources:
-        attempt = partial(_attempt, renders, tree, source, context)
-        found += _complete(tree, attempt, as_account, limits).manifests
-    return tuple(found)
+    context = (context or Context())._replace(
+        name=app.name, namespace=app.destination.namespace, home=app.namespace, live=live
+    )
+    attempts = [partial(_attempt, renders, tree, source, context) for source in app.all_sources]
+    answers = [_complete(tree, attempt, as_account, limits) for attempt in attempts]
+    needs = [answer for answer in answers if isinstance(answer, Needs)]
+    if needs:
+        looks = tuple(dict.fromkeys(look for need in needs for look in need.looks))
+        return Needs((), looks, any(need.seed for need in needs), any(need.time for need in needs))
+    found = [answer for answer in answers if isinstance(answer, Rendered)]
+    manifests = tuple(manifest for answer in found for manifest in answer.manifests)
+    chance = tuple(dict.fromkeys(name for answer in found for name in answer.chance))
+    return Rendered(found[0].renderer, manifests, chance)
+
+
+def render_alone(tree: Tree, app: "Application", context: "Context | None" = None) -> "Rendered":
+    """The same for a person's own command, without a cluster."""
+    return _without_cluster(render(tree, app, context, as_account=True))
 
 
 def _attempt(
@@ -58,13 +70,14 @@ def render_path(
     load_restrictor: Literal["root", "none"] = "root",
     enable_helm: bool = False,
     kustomize_version: Literal["5.5", "5.8"] = "5.8",
-) -> tuple[Manifest, ...]:
-    """The same for a path alone and a person's own command, with nothing imported that only an Application needs."""
+) -> "Rendered":
+    """The same for a path alone, with nothing imported that only an Application needs."""
     from renderers.registry import Context
     from renderers.registry import render_path as by_registry
 
     context = Context(load_restrictor=load_restrictor, enable_helm=enable_helm, kustomize_version=kustomize_version)
-    return _complete(tree, lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)), True).manifests
+    found = _complete(tree, lambda remotes: by_registry(tree, path, context._replace(remotes=remotes)), True)
+    return _without_cluster(found)
 
 
 def render_chart(tree: Tree, path: str, options: "HelmOptions", namespace: str, given: dict[str, Any]) -> "Output":
@@ -73,9 +86,18 @@ def render_chart(tree: Tree, path: str, options: "HelmOptions", namespace: str, 
     from renderers.result import Context
 
     context = Context(namespace=namespace)
-    return _complete(
+    found = _complete(
         tree, lambda remotes: render_output(tree, path, options, context._replace(remotes=remotes), given), True
     )
+    return _without_cluster(found)
+
+
+def _without_cluster(answer: "Done | Needs") -> "Done":
+    """What a render without a cluster gives, which asks nothing of one."""
+    from renderers.result import Needs
+
+    assert not isinstance(answer, Needs)
+    return answer
 
 
 def _complete(
@@ -83,14 +105,14 @@ def _complete(
     attempt: "Callable[[dict[Remote, Tree]], Done | Needs]",
     as_account: bool,
     limits: MirrorLimits | None = None,
-) -> "Done":
-    """Render, fetch what is asked for, and render again, until nothing is asked for."""
+) -> "Done | Needs":
+    """Render, fetch what is asked for, and render again, until only what a cluster can tell is asked for."""
     from renderers.result import Needs
 
     remotes: dict[Remote, Tree] = {}
     while True:
         answer = attempt(remotes)
-        if not isinstance(answer, Needs):
+        if not isinstance(answer, Needs) or not answer.remotes:
             return answer
         tree.names_others = True
         for remote in answer.remotes:

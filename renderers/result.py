@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.yaml_write import write_manifests
@@ -25,12 +25,33 @@ class Remote(NamedTuple):
 REMOTE_FILE: Final = "file"
 
 
+class Look(NamedTuple):
+    """An object of the cluster that a render asks for; all of a kind (in a namespace) where `name` is ""."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+
+class Live(NamedTuple):
+    """What is known of the world: objects (None: there is none), a secret seed for what is drawn by chance, the time.
+
+    `at` is RFC 3339 in UTC; what is not known is b"" or "".
+    """
+
+    objects: Mapping[Look, Any] = {}
+    seed: bytes = b""
+    at: str = ""
+
+
 class Context(NamedTuple):
     """What a render is told besides its source.
 
-    `name` and `namespace` are the Application's destination; `remotes` holds what an earlier answer `Needs` asked
-    for. `load_restrictor` and `enable_helm` mean what they mean to `kubectl kustomize`; `kustomize_version` is whose
-    rules hold where no Application says it.
+    `name` and `namespace` are the Application's destination, `home` is the namespace that it lives in; `remotes` and
+    `live` hold what earlier answers `Needs` asked for (`live` None: there is no cluster at hand). `load_restrictor` and
+    `enable_helm` mean what they mean to `kubectl kustomize`; `kustomize_version` is whose rules hold where no
+    Application says it.
     """
 
     name: str = ""
@@ -39,13 +60,19 @@ class Context(NamedTuple):
     load_restrictor: Literal["root", "none"] = "root"
     enable_helm: bool = False
     kustomize_version: Literal["5.5", "5.8"] = "5.8"
+    home: str = ""
+    live: Live | None = None
 
 
 class Rendered(NamedTuple):
-    """The manifests in the renderer's order; `renderer` is the one that made them."""
+    """The manifests in the renderer's order; `renderer` is the one that made them.
+
+    `chance` are the functions that made it another one than the next render will be.
+    """
 
     renderer: str
     manifests: tuple[Manifest, ...]
+    chance: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -54,6 +81,9 @@ class Rendered(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The render cannot go on without these; fetch them, add them to the Context, and render again."""
+    """The render cannot go on without these; find them out, add them to the Context, and render again."""
 
-    remotes: tuple[Remote, ...]
+    remotes: tuple[Remote, ...] = ()
+    looks: tuple[Look, ...] = ()
+    seed: bool = False
+    time: bool = False

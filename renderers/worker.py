@@ -27,7 +27,7 @@ from gitops.manifests.manifest import Manifest
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Entry, Node, Tree
 from renderers.registry import render
-from renderers.result import Context, Needs, Remote
+from renderers.result import Context, Live, Needs, Remote
 
 if TYPE_CHECKING:
     from gitops.model.application import SourceSpec
@@ -46,6 +46,8 @@ class Job(NamedTuple):
     enable_helm: bool
     remotes: tuple[Remote, ...]
     trees: tuple[tuple[str, str], ...]
+    home: str
+    live: Live | None
 
 
 class Refused(NamedTuple):
@@ -101,7 +103,15 @@ def _answer(job: Job, other: Connection) -> dict[str, Any]:
     """What came of the job, and what was read for that."""
     tree, *others = (Tree(_Files(other, number), label, home) for number, (label, home) in enumerate(job.trees))
     remotes = dict(zip(job.remotes, others, strict=True))
-    context = Context(job.name, job.namespace, remotes, job.load_restrictor, job.enable_helm)
+    context = Context(
+        job.name,
+        job.namespace,
+        remotes,
+        job.load_restrictor,
+        job.enable_helm,
+        home=job.home,
+        live=job.live,
+    )
     answer = _rendered(tree, job.spec, context)
     return {**answer, "reads": dict(tree.reads), "follows_links": tree.follows_links}
 
@@ -120,8 +130,9 @@ def _rendered(tree: Tree, spec: "SourceSpec", context: Context) -> dict[str, Any
     except Exception:  # noqa: BLE001 - the other process raises it, where it is logged
         return {"fault": traceback.format_exc()}
     if isinstance(answer, Needs):
-        return {"needs": answer.remotes}
-    return {"renderer": answer.renderer, "manifests": [_written(manifest) for manifest in answer.manifests]}
+        return {"needs": answer}
+    manifests = [_written(manifest) for manifest in answer.manifests]
+    return {"renderer": answer.renderer, "manifests": manifests, "chance": answer.chance}
 
 
 def _written(manifest: Manifest) -> tuple[Any, ...]:

@@ -27,7 +27,7 @@ from gitops.manifests.manifest import Manifest, Origin
 from gitops.model.application import SourceSpec
 from gitops.model.errors import ConfigError, RenderError, SourceError
 from gitops.model.revision import Node, Tree
-from renderers.result import Context, Needs, Remote, Rendered
+from renderers.result import Context, Look, Needs, Remote, Rendered
 from renderers.worker import ANSWER_BYTES, Job, Refused
 
 SECONDS: Final = 30.0
@@ -151,6 +151,8 @@ class _Worker:
             context.enable_helm,
             tuple(context.remotes),
             tuple((each.label, each.home) for each in trees),
+            context.home,
+            context.live,
         )
         self.is_well = False
         began = time.monotonic()
@@ -159,12 +161,14 @@ class _Worker:
         tree.learn(message["reads"], follows_links=message["follows_links"])
         match message:
             case {"needs": needs}:
-                return Needs(tuple(Remote(*need) for need in needs))
+                remotes, looks, seed, at = needs
+                return Needs(tuple(Remote(*one) for one in remotes), tuple(Look(*one) for one in looks), seed, at)
             case {"error": name, "text": text}:
                 raise failure if failure is not None and str(failure) == text else _ERRORS.get(name, RenderError)(text)
             case {"fault": fault}:
                 raise RuntimeError(f"a renderer has a fault:\n{fault}")
-        return Rendered(message["renderer"], tuple(_read(item) for item in message["manifests"]))
+        manifests = tuple(_read(item) for item in message["manifests"])
+        return Rendered(message["renderer"], manifests, tuple(message["chance"]))
 
     def _converse(
         self, job: Job, trees: tuple[Tree, ...], deadline: float, is_too_much: Callable[[], bool]

@@ -81,7 +81,7 @@ def _render(wanted: PlainRender) -> int:
     gc.disable()
     _load_later("inspect", "ipaddress")
     from gitops.adapters.folder import folder_tree
-    from gitops.cli.escape import printable_lines
+    from gitops.cli.escape import chance_warning, printable_lines
     from gitops.manifests.errors import GitopsError
     from gitops.manifests.yaml_write import write_manifests
     from renderers.registry import Context, Rendered, render_path
@@ -91,17 +91,17 @@ def _render(wanted: PlainRender) -> int:
         restrictor: Literal["root", "none"] = "none" if wanted.unrestricted else "root"
         context = Context(load_restrictor=restrictor, enable_helm=wanted.enable_helm)
         answer = render_path(tree, path or ".", context)
-        if isinstance(answer, Rendered):
-            manifests = answer.manifests
-        else:
+        if not isinstance(answer, Rendered):
             from gitops.rendering import render_path as with_others
 
-            manifests = with_others(tree, path or ".", load_restrictor=restrictor, enable_helm=wanted.enable_helm)
+            answer = with_others(tree, path or ".", load_restrictor=restrictor, enable_helm=wanted.enable_helm)
     except GitopsError as error:
         print(f"Error: {printable_lines(error)}", file=sys.stderr)
         return 2
+    if answer.chance:
+        print(chance_warning(answer.chance), file=sys.stderr)
     try:
-        sys.stdout.buffer.write(write_manifests([manifest.body for manifest in manifests]).encode())
+        sys.stdout.buffer.write(write_manifests([manifest.body for manifest in answer.manifests]).encode())
         sys.stdout.flush()
     except BrokenPipeError:
         return 0  # `gitops render . | head`: whoever reads has seen enough

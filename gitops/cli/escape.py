@@ -1,8 +1,10 @@
 """Text that comes from Git or a cluster, made safe to print: it says what it says, and does nothing to the terminal.
 
 A control character can erase a line or colour it away, one of format can turn the reading order round: whoever reviews
-a stranger's branch would read what the branch wants. No imports: every command may have an error to print.
+a stranger's branch would read what the branch wants. Next to no imports: every command may have an error to print.
 """
+
+from collections.abc import Iterable
 
 
 def printable(said: object) -> str:
@@ -18,3 +20,11 @@ def printable_lines(said: object) -> str:
 
 def _visible(char: str) -> str:
     return char if char.isprintable() else char.encode("unicode_escape").decode()
+
+
+def chance_warning(functions: Iterable[str]) -> str:
+    """What `gitops render` says of a chart that is another one at each render."""
+    return (
+        f"Warning: {', '.join(functions)} made this another output than the next one will be; a sync and a diff give "
+        "them values that stay"
+    )

@@ -62,13 +62,13 @@ def check(path: str, enforce: tuple[str, ...], warn: tuple[str, ...], kubernetes
 def _findings(path: str, enforce: tuple[str, ...], warn: tuple[str, ...], kubernetes: str) -> "tuple[Finding, ...]":
     from gitops.adapters.folder import folder_tree
     from gitops.model.application import Application, PolicyOptions, SourceSpec
-    from gitops.rendering import render
+    from gitops.rendering import render_alone
     from policies.registry import all_rules
     from policies.registry import check as check_rules
     from policies.rule import Target
 
     tree, inside = folder_tree(path)
-    manifests: Any = render(tree, Application("", source=SourceSpec(path=inside or ".")), as_account=True)
+    manifests: Any = render_alone(tree, Application("", source=SourceSpec(path=inside or "."))).manifests
     chosen = enforce if enforce or warn else tuple(all_rules())
     options = PolicyOptions(enforce=chosen, warn=warn)
     return check_rules(manifests, options, Target(kubernetes), datetime.now(UTC).date())

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from gitops.cli.render_chart import chart_options, chart_request
+from gitops.cli.escape import chance_warning
+from gitops.cli.render_chart import chart_manifests, chart_options, chart_request
 from gitops.cli.settings import Settings, fail
 from gitops.model.errors import ConfigError, GitopsError
 
@@ -64,7 +65,9 @@ def render(settings: Settings, /, path: str, files: tuple[str, ...], revision: s
     try:
         chart = chart_request(path, files, revision, given)
         if chart is not None and output == "yaml":
-            sys.stdout.buffer.write(chart.text())
+            made = chart.output()
+            sys.stdout.buffer.write(made.text.encode("utf-8", "surrogateescape"))
+            _warn(made.chance)
             return
         file = files[0] if files else ""
         if len(files) > 1 and chart is None:
@@ -72,14 +75,18 @@ def render(settings: Settings, /, path: str, files: tuple[str, ...], revision: s
         if file and click.get_current_context().get_parameter_source("kustomize_version") is not _DEFAULT:
             raise ConfigError("--kustomize-version is for a PATH; write spec.source.kustomize.version")
         if chart is not None:
-            manifests = chart.manifests()
+            made = chart.output()
+            manifests, chance = chart_manifests(made), made.chance
         elif given["release"]:
-            manifests = _of_release(settings, (path, file, "", given["namespace"], revision), given["release"])
+            named = (path, file, "", given["namespace"], revision)
+            manifests, chance = _of_release(settings, named, given["release"]), ()
         else:
             unrestricted = given["load_restrictor"] == "LoadRestrictionsNone"
             version = given["kustomize_version"]
-            manifests = _rendered(path, file, revision, unrestricted, given["enable_helm"], version)
+            found = _rendered(path, file, revision, unrestricted, given["enable_helm"], version)
+            manifests, chance = found.manifests, found.chance
         _print([manifest.body for manifest in manifests], output)
+        _warn(chance)
     except GitopsError as exc:
         fail(exc)
     finally:
@@ -87,6 +94,11 @@ def render(settings: Settings, /, path: str, files: tuple[str, ...], revision: s
 
 
 _DEFAULT = click.core.ParameterSource.DEFAULT
+
+
+def _warn(chance: tuple[str, ...]) -> None:
+    if chance:
+        click.echo(chance_warning(chance), err=True)
 
 
 def _of_release(settings: Settings, named: tuple[str, str, str, str, str], number: int) -> Any:
@@ -111,8 +123,7 @@ def _of_release(settings: Settings, named: tuple[str, str, str, str, str], numbe
 
 
 def _rendered(path: str, file: str, revision: str, unrestricted: bool, enable_helm: bool, version: Any) -> Any:
-    from gitops.rendering import render as by_bootstrap
-    from gitops.rendering import render_path
+    from gitops.rendering import render_alone, render_path
 
     if bool(path) == bool(file):
         raise ConfigError("name what to render: either a PATH, or an Application with -f FILE")
@@ -129,11 +140,12 @@ def _rendered(path: str, file: str, revision: str, unrestricted: bool, enable_he
             kustomize_version=version,
         )
     from gitops.cli.application import at_revision
+    from renderers.result import Context
 
     app = _application(file, path, version)
     checkout = _checkout(at_revision(app, revision) if revision else app)
     app = app.with_sources(checkout.sources)
-    return by_bootstrap(checkout.tree, app, load_restrictor=load_restrictor, enable_helm=enable_helm, as_account=True)
+    return render_alone(checkout.tree, app, Context(load_restrictor=load_restrictor, enable_helm=enable_helm))
 
 
 def _application(file: str, path: str, version: Any) -> Any:

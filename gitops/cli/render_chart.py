@@ -11,6 +11,7 @@ from gitops.model.errors import ConfigError
 if TYPE_CHECKING:
     from gitops.manifests.manifest import Manifest
     from gitops.model.revision import Tree
+    from renderers.helm.template import Output
 
 _OPTIONS = (
     click.option("--repo", default="", metavar="URL", help="Helm: the repository of the chart that PATH names."),
@@ -48,20 +49,8 @@ class ChartRequest(NamedTuple):
     files: tuple[str, ...]
     given: dict[str, Any]
 
-    def text(self) -> bytes:
+    def output(self) -> "Output":
         """What `helm template` prints."""
-        text: str = self._output().text
-        return text.encode("utf-8", "surrogateescape")
-
-    def manifests(self) -> "list[Manifest]":
-        """The same as manifests."""
-        from gitops.manifests.yaml import read_manifests
-
-        output = self._output()
-        parts = (*output.crds, *output.manifests, *output.hooks)
-        return [one for part in parts for one in read_manifests(part.text.encode(errors="replace"), part.path)]
-
-    def _output(self) -> Any:
         from gitops.model.application import HelmOptions
         from gitops.rendering import render_chart
         from renderers.helm.render import check_release_name
@@ -93,6 +82,14 @@ class ChartRequest(NamedTuple):
         for text in self.given["set_file"]:
             set_file(text, values, lambda file: _read(file).decode("utf-8", "surrogateescape"))
         return values
+
+
+def chart_manifests(output: "Output") -> "list[Manifest]":
+    """What `helm template` prints, as manifests."""
+    from gitops.manifests.yaml import read_manifests
+
+    parts = (*output.crds, *output.manifests, *output.hooks)
+    return [one for part in parts for one in read_manifests(part.text.encode(errors="replace"), part.path)]
 
 
 def _fetched(path: str, repository: str, version: str) -> "Tree":

@@ -220,6 +220,8 @@ class Controller:
         elif asked is not None:
             state.schedule.operator_request = asked
             self._wake(state, Priority.PERSON)
+        elif not error and self.renders.reads_cluster(state.identity):
+            self._wake(state, Priority.DRIFT)  # what it reads of the cluster may be other than it was
 
     def wake_all(self) -> None:
         """This replica may run what it could not before. What another ran may be at a newer commit: look first."""

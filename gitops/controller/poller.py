@@ -255,6 +255,9 @@ class Poller:
             if refs != known.settled:
                 known.settled = refs
                 await self._spread(known, refs)
+            else:
+                for state in members:
+                    self._on_look(state, state.source.look_error)
         if known.error:
             log.info("poll.works-again", repository=known.app.source.address)
             known.error = ""

@@ -25,7 +25,6 @@ from gitops.engine.plan_input import PlanOptions
 from gitops.engine.retry import pause_after
 from gitops.engine.states import Override, Response, respond
 from gitops.logs import shortened
-from gitops.manifests.manifest import Manifest
 from gitops.model.application import GROUP, KIND
 from gitops.model.errors import (
     ClusterError,
@@ -49,6 +48,7 @@ from gitops.sync.planning import plan_sync
 from gitops.sync.reconcile import is_settled
 from gitops.sync.run_sync import keep_spec
 from gitops.sync.uninstall import uninstall_everywhere
+from renderers.result import Needs, Rendered
 
 log = structlog.get_logger()
 # How soon a hold is looked at again that time or another Application ends.
@@ -277,9 +277,9 @@ async def _leave(state: ApplicationState, context: SyncContext, deps: Reconciler
 async def _rendered(
     limiter: TenantLimiter,
     tenant: str,
-    work: Callable[[], tuple[Manifest, ...]],
+    work: Callable[[], Rendered | Needs],
     waiting: Callable[[], AbstractAsyncContextManager[None]],
-) -> tuple[Manifest, ...]:
+) -> Rendered | Needs:
     """A render in its tenant's place; the cluster's is another's meanwhile."""
     async with waiting():
         return await limiter.in_thread(tenant, work)

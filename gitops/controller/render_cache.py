@@ -13,6 +13,7 @@ from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
 from gitops.model.revision import Tree
 from gitops.sync.context import Render
+from renderers.result import Live, Needs, Rendered
 
 # As JSON; in memory it is some four times as much.
 _MOST_BYTES = 16 * 1024 * 1024
@@ -23,15 +24,26 @@ _OTHERS_SECONDS = 1800.0
 class _Known(NamedTuple):
     app: Application
     reads: Mapping[str, str | None]
-    manifests: tuple[Manifest, ...]
+    live: Live
+    answer: Rendered
     until: float
     size: int
+
+    def needs(self, live: Live) -> Needs | None:
+        """What has to be known of the cluster before it can be said whether this holds; None where all is."""
+        looks = tuple(look for look in self.live.objects if look not in live.objects)
+        seed, at = bool(self.live.seed and not live.seed), bool(self.live.at and not live.at)
+        return Needs((), looks, seed, at) if looks or seed or at else None
 
 
 class _UnderWay(NamedTuple):
     app: Application
     tree: Tree
+    live: Live
     done: "Future[None]"
+
+    def is_for(self, tree: Tree, app: Application, live: Live) -> bool:
+        return _inputs(self.app) == _inputs(app) and tree.is_of_same_files(self.tree) and live == self.live
 
 
 class RenderCache:
@@ -50,37 +62,49 @@ class RenderCache:
         self.hits = 0
         self.misses = 0
 
-    def __call__(self, tree: Tree, app: Application) -> tuple[Manifest, ...]:
+    def __call__(self, tree: Tree, app: Application, *, live: Live) -> Rendered | Needs:
         with self._lock:
             known = self._known.get(app.identity)
         # What renders is the source, and the names that templates may use.
         is_known = known is not None and _inputs(known.app) == _inputs(app) and time.monotonic() < known.until
         if known is not None and is_known and tree.answers_alike(known.reads):
-            self.hits += 1
-            return known.manifests
+            needs = known.needs(live)
+            if needs is not None:
+                return needs
+            if live == known.live:
+                self.hits += 1
+                return known.answer
         with self._lock:
             other = self._under_way.get(app.identity)
-            if other is None or _inputs(other.app) != _inputs(app) or not tree.is_of_same_files(other.tree):
-                mine = self._under_way[app.identity] = _UnderWay(app, tree, Future())
+            if other is None or not other.is_for(tree, app, live):
+                mine = self._under_way[app.identity] = _UnderWay(app, tree, live, Future())
                 other = None
         if other is not None:
             other.done.result()
-            return self(tree, app)
+            return self(tree, app, live=live)
         return self._rendered(mine)
 
-    def _rendered(self, mine: _UnderWay) -> tuple[Manifest, ...]:
+    def _rendered(self, mine: _UnderWay) -> Rendered | Needs:
         self.misses += 1
         try:
-            manifests = self._render(mine.tree, mine.app)
-            until = time.monotonic() + _OTHERS_SECONDS if mine.tree.names_others else math.inf
-            self._remember(mine.app.identity, _Known(mine.app, mine.tree.reads, manifests, until, _size(manifests)))
+            answer = self._render(mine.tree, mine.app, live=mine.live)
+            if isinstance(answer, Rendered):
+                until = time.monotonic() + _OTHERS_SECONDS if mine.tree.names_others else math.inf
+                known = _Known(mine.app, mine.tree.reads, mine.live, answer, until, _size(answer.manifests))
+                self._remember(mine.app.identity, known)
         except BaseException as exc:
             self._ended(mine)
             mine.done.set_exception(exc)
             raise
         self._ended(mine)
         mine.done.set_result(None)
-        return manifests
+        return answer
+
+    def reads_cluster(self, identity: str) -> bool:
+        """Whether objects of the cluster were read for the last render: they may change without a commit."""
+        with self._lock:
+            known = self._known.get(identity)
+        return known is not None and bool(known.live.objects)
 
     def forget(self, identity: str) -> None:
         """Render the Application anew when it is wanted next: somebody wants to know how all of it is now."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
-from gitops.model.patterns import CHART, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
+from gitops.model.patterns import CHART, KEY, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
 from gitops.model.source_name import is_oci, source_name, without_userinfo
 
 GROUP, KIND = "gitops.dev", "Application"
@@ -64,15 +64,30 @@ class HelmFileParameter:
 
 
 @dataclass(frozen=True, slots=True)
+class ValuesFrom:
+    """Values that a ConfigMap or Secret of the cluster holds, in the Application's namespace: a YAML map under `key`.
+
+    With `targetPath` they are one value, as `--set targetPath=VALUE` gives it. One that is `optional` may be missing.
+    """
+
+    kind: Literal["ConfigMap", "Secret"]
+    name: Annotated[str, SUBDOMAIN_NAME]
+    key: Annotated[str, KEY] = "values.yaml"
+    targetPath: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HelmOptions:
-    """How a chart is rendered. The release is called as the Application; `values` come after the files of
-    `valueFiles` (relative to the chart), then `parameters` and `fileParameters`. `kubeVersion` and `apiVersions`
-    are what the chart is told of the cluster.
+    """How a chart is rendered. The release is called as the Application; `valuesFrom` comes after the files of
+    `valueFiles` (relative to the chart), then `values`, `parameters` and `fileParameters`. `kubeVersion` and
+    `apiVersions` are what the chart is told of the cluster.
     """
 
     releaseName: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     valueFiles: tuple[str, ...] = ()
+    valuesFrom: tuple[ValuesFrom, ...] = ()
     ignoreMissingValueFiles: bool = False
     parameters: tuple[HelmParameter, ...] = ()
     fileParameters: tuple[HelmFileParameter, ...] = ()

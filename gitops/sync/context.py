@@ -5,12 +5,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from gitops.engine.annotations import labels_of
 from gitops.engine.inventory import PART_OF, is_inventory, owner_of, parent_key, set_id
 from gitops.engine.plan_input import PlanInput, PlanOptions
 from gitops.manifests.key import Body, ResourceKey
-from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
 from gitops.model.finding import Finding
 from gitops.model.plan import Plan
@@ -19,11 +19,17 @@ from gitops.model.result import Changed, Decision
 from gitops.model.revision import Tree
 from gitops.ports import Clock, Cluster, Source, Store
 from gitops.sync import events
+from renderers.result import Live, Needs, Rendered
 
-# Tree, Application (its source's path is one in the tree) → manifests; what cannot be rendered is a RenderError.
-Render = Callable[[Tree, Application], tuple[Manifest, ...]]
+Rendering = Callable[[Callable[[], Rendered | Needs]], Awaitable[Rendered | Needs]]
 
-Rendering = Callable[[Callable[[], tuple[Manifest, ...]]], Awaitable[tuple[Manifest, ...]]]
+
+class Render(Protocol):
+    """A tree and an Application (the paths of its sources are those in the tree) → manifests, or what has to be known
+    of the cluster first; `live` is what is known so far. What cannot be rendered is a RenderError.
+    """
+
+    def __call__(self, tree: Tree, app: Application, *, live: Live) -> Rendered | Needs: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.dry_run import answered, dry_run_changes
 from gitops.sync.inventories import inventories
 from gitops.sync.inventory_store import read_inventory
+from gitops.sync.live_inputs import render_live
 from gitops.sync.live_state import live_state
 from gitops.sync.namespace import namespace_to_make
 from gitops.sync.relocation import relocation_obstacles
@@ -51,7 +52,7 @@ async def render_source(request: Request, context: SyncContext, sha: str = "") -
     """The desired state of the source at its target revision (or at `sha`, a past one), and the source's name."""
     checkout = await context.source.checkout(request.app, sha)
     app = request.app.with_sources(checkout.sources)
-    manifests = await context.callbacks.rendering(lambda: context.render(checkout.tree, app))
+    manifests = await render_live(context, checkout.tree, app)
     kinds = await context.cluster.kinds()
     namespace = request.app.destination.namespace
     of_kinds = partial(

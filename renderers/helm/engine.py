@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from gitops.model.errors import RenderError
 from renderers.helm.chart import Chart
+from renderers.helm.circumstances import current
 from renderers.helm.functions import function_table
 from renderers.helm.functions_templates import REFUSAL
 from renderers.helm.gotemplate.errors import TemplateError
@@ -91,7 +92,7 @@ def _rendered(templates: dict[str, _Renderable], order: list[str]) -> dict[str, 
             continue
         template = templates[name]
         template.scope["Template"] = Values(Name=name, BasePath=template.base)
-        budget.depth = 0
+        budget.depth, current().place = 0, name
         try:
             texts[name] = found.execute(name, template.scope, budget).replace("<no value>", "")
         except TemplateError as error:

@@ -1,9 +1,10 @@
 """All functions that a chart's templates may call, one table."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 
+from renderers.helm.circumstances import current
 from renderers.helm.functions_crypto import CRYPTO
 from renderers.helm.functions_dates import date_functions
 from renderers.helm.functions_dicts import DICTS
@@ -21,7 +22,7 @@ from renderers.helm.semver import SEMVER
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    return current().now()
 
 
 @cache

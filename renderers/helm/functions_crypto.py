@@ -5,27 +5,22 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
-import os
-import secrets
+import string
 import struct
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
 
+from renderers.helm.circumstances import Stream, current
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, GoObject, Struct, as_bytes, as_text, function
+from renderers.helm.seeded_keys import dsa_key, ecdsa_key, ed25519_key, rsa_key
 
 _MOST_DAYS: Final = 365 * 7000
 
 
 def _certificate(cert: str, key: str) -> Struct:
     return Struct("sprig.certificate", {"Cert": cert, "Key": key})
-
-
-def _new_rsa(bits: int) -> Any:
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    return rsa.generate_private_key(65537, bits)
 
 
 def _pem_of(key: Any) -> str:
@@ -39,17 +34,16 @@ def _pem_of(key: Any) -> str:
 
 
 def _private_key(kind: str) -> str:
-    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
-
+    stream = current().stream("genPrivateKey")
     match kind:
         case "" | "rsa":
-            return _pem_of(_new_rsa(4096))
+            return _pem_of(rsa_key(4096, stream))
         case "dsa":
-            return _pem_of(dsa.generate_private_key(2048))
+            return _pem_of(dsa_key(stream))
         case "ecdsa":
-            return _pem_of(ec.generate_private_key(ec.SECP256R1()))
+            return _pem_of(ecdsa_key(stream))
         case "ed25519":
-            return _pem_of(ed25519.Ed25519PrivateKey.generate())
+            return _pem_of(ed25519_key(stream))
     return f"Unknown type {kind}"
 
 
@@ -96,32 +90,49 @@ def _names(ips: list[Any], alternates: list[Any]) -> list[Any]:
     return found
 
 
-def _signed(common_name: str, days: int, key: Any, names: list[Any], issuer: Any = None, signer: Any = None) -> str:
-    """A certificate in PEM: of an authority where `names` is None, signed by itself without an issuer."""
+class _Wanted(NamedTuple):
+    """A certificate: of an authority where `names` is None, signed by itself where there is no `issuer`.
+
+    What is drawn by chance comes from `stream`.
+    """
+
+    common_name: str
+    days: int
+    stream: Stream
+    names: list[Any] | None = None
+    issuer: Any = None
+    signer: Any = None
+
+
+def _signed(wanted: _Wanted, key: Any, function: str) -> str:
+    """The certificate in PEM."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ed25519
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+    days, issuer = wanted.days, wanted.issuer
     if not -_MOST_DAYS < days < _MOST_DAYS:
         raise FunctionError(f"a certificate cannot be valid for {days} days")
-    subject = _subject(common_name)
-    now = datetime.now(UTC)
+    subject = _subject(wanted.common_name)
+    now = current().now(function)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer.subject if issuer else subject)
         .public_key(key.public_key())
-        .serial_number(secrets.randbits(127) + 1)
+        .serial_number((int.from_bytes(wanted.stream.take(16), "big") >> 1) + 1)
         .not_valid_before(min(now, now + timedelta(days=days)))
         .not_valid_after(max(now, now + timedelta(days=days)))
     )
-    for extension, critical in _extensions(key, names, signer):
+    for extension, critical in _extensions(key, wanted.names, wanted.signer):
         # A name of the subject's own is enough for who does not know the alternative ones.
-        is_only_name = isinstance(extension, x509.SubjectAlternativeName) and not common_name
+        is_only_name = isinstance(extension, x509.SubjectAlternativeName) and not wanted.common_name
         builder = builder.add_extension(extension, critical=critical or is_only_name)
-    signing = signer or key
+    signing = wanted.signer or key
     algorithm = None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()
-    return builder.sign(signing, algorithm).public_bytes(serialization.Encoding.PEM).decode()
+    deterministic = True if isinstance(signing, ec.EllipticCurvePrivateKey) else None
+    made = builder.sign(signing, algorithm, ecdsa_deterministic=deterministic)
+    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _subject(common_name: str) -> Any:
@@ -135,7 +146,7 @@ def _subject(common_name: str) -> Any:
         raise FunctionError(f"error creating certificate: {error}") from None
 
 
-def _extensions(key: Any, names: list[Any], signer: Any) -> Iterator[tuple[Any, bool]]:
+def _extensions(key: Any, names: list[Any] | None, signer: Any) -> Iterator[tuple[Any, bool]]:
     """Each extension of a certificate, in sprig's order, and whether who does not know it must refuse it."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -152,14 +163,19 @@ def _extensions(key: Any, names: list[Any], signer: Any) -> Iterator[tuple[Any, 
         yield x509.SubjectAlternativeName(names), False
 
 
+def _made(wanted: _Wanted, pem: str | None, function: str) -> Struct:
+    """A certificate with its key, which is made where none is given."""
+    key = rsa_key(2048, wanted.stream) if pem is None else _read_key(pem)
+    return _certificate(_signed(wanted, key, function), _pem_of(key))
+
+
 def _authority(common_name: str, days: int, pem: str | None = None) -> Struct:
-    key = _new_rsa(2048) if pem is None else _read_key(pem)
-    return _certificate(_signed(common_name, days, key, None), _pem_of(key))  # type: ignore[arg-type]
+    return _made(_Wanted(common_name, days, current().stream("genCA")), pem, "genCA")
 
 
 def _self_signed(common_name: str, ips: list[Any], names: list[Any], days: int, pem: str | None = None) -> Struct:
-    key = _new_rsa(2048) if pem is None else _read_key(pem)
-    return _certificate(_signed(common_name, days, key, _names(ips, names)), _pem_of(key))
+    stream = current().stream("genSelfSignedCert")
+    return _made(_Wanted(common_name, days, stream, _names(ips, names)), pem, "genSelfSignedCert")
 
 
 def _signed_by(
@@ -167,8 +183,8 @@ def _signed_by(
 ) -> Struct:
     issuer = _read_certificate(authority.field("Cert"))
     signer = _read_key(authority.field("Key"))
-    key = _new_rsa(2048) if pem is None else _read_key(pem)
-    return _certificate(_signed(common_name, days, key, _names(ips, names), issuer, signer), _pem_of(key))
+    stream = current().stream("genSignedCert")
+    return _made(_Wanted(common_name, days, stream, _names(ips, names), issuer, signer), pem, "genSignedCert")
 
 
 def _custom(cert: str, key: str) -> Struct:
@@ -185,6 +201,12 @@ def _custom(cert: str, key: str) -> Struct:
     return _certificate(decoded, decoded_key)
 
 
+_STANDARD: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+_TO_BCRYPT: Final = bytes.maketrans(
+    _STANDARD.encode(), f"./{string.ascii_uppercase}{string.ascii_lowercase}{string.digits}".encode()
+)
+
+
 # ── passwords ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -194,7 +216,13 @@ def _bcrypt(text: str) -> str:
     password = as_bytes(text)
     if len(password) > 72:
         return "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes"
-    return bcrypt.hashpw(password.split(b"\0")[0], bcrypt.gensalt(10, b"2a")).decode()
+    salt = b"$2a$10$" + _bcrypt_text(current().stream("bcrypt").take(16))
+    return bcrypt.hashpw(password.split(b"\0")[0], salt).decode()
+
+
+def _bcrypt_text(data: bytes) -> bytes:
+    """Bytes as bcrypt writes a salt: base64 with other letters, and no padding."""
+    return base64.b64encode(data).rstrip(b"=").translate(_TO_BCRYPT)
 
 
 def _htpasswd(user: str, password: str) -> str:
@@ -256,7 +284,7 @@ def _encrypt(password: str, text: str) -> str:
         return ""
     data = as_bytes(text)
     padding = 16 - len(data) % 16
-    start = os.urandom(16)
+    start = current().stream("encryptAES").take(16)
     encryptor = _cipher(password, start).encryptor()
     encrypted = encryptor.update(data + bytes([padding]) * padding) + encryptor.finalize()
     return base64.b64encode(start + encrypted).decode()

@@ -1,12 +1,12 @@
-"""Functions whose results are not the same twice: random text, numbers and identifiers."""
+"""Functions whose results are not the same twice, unless a seed makes them so: random text, numbers, identifiers."""
 
 import base64
-import secrets
 import string
 import uuid
 from collections.abc import Callable
 from typing import Final
 
+from renderers.helm.circumstances import current
 from renderers.helm.functions_strings import bounded
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, function
@@ -14,12 +14,12 @@ from renderers.helm.gotemplate.values import Function, function
 _PRINTABLE: Final = "".join(map(chr, range(32, 127)))
 
 
-def _text(alphabet: str) -> Callable[[int], str]:
+def _text(name: str, alphabet: str) -> Callable[[int], str]:
     def made(count: int) -> str:
         if count < 0:
             raise FunctionError("the length of a random text is negative")
         bounded(count, "random text")
-        return "".join(secrets.choice(alphabet) for _ in range(count))
+        return current().stream(name).text(alphabet, count)
 
     return made
 
@@ -27,29 +27,35 @@ def _text(alphabet: str) -> Callable[[int], str]:
 def _number(low: int, high: int) -> int:
     if high <= low:
         raise FunctionError("invalid argument to Intn")
-    return low + secrets.randbelow(high - low)
+    return low + current().stream("randInt").below(high - low)
 
 
 def _bytes(count: int) -> str:
     if count < 0:
         raise FunctionError("runtime error: makeslice: len out of range")
     bounded(count, "randBytes")
-    return base64.b64encode(secrets.token_bytes(count)).decode()
+    return base64.b64encode(current().stream("randBytes").take(count)).decode()
 
 
 def _shuffled(text: str) -> str:
-    letters = list(text)
-    secrets.SystemRandom().shuffle(letters)
+    letters, stream = list(text), current().stream("shuffle")
+    for last in range(len(letters) - 1, 0, -1):
+        other = stream.below(last + 1)
+        letters[last], letters[other] = letters[other], letters[last]
     return "".join(letters)
 
 
+def _uuid() -> str:
+    return str(uuid.UUID(bytes=current().stream("uuidv4").take(16), version=4))
+
+
 RANDOM: Final[dict[str, Function]] = {
-    "randAlpha": function("int", _text(string.ascii_letters)),
-    "randAlphaNum": function("int", _text(string.ascii_letters + string.digits)),
-    "randAscii": function("int", _text(_PRINTABLE)),
+    "randAlpha": function("int", _text("randAlpha", string.ascii_letters)),
+    "randAlphaNum": function("int", _text("randAlphaNum", string.ascii_letters + string.digits)),
+    "randAscii": function("int", _text("randAscii", _PRINTABLE)),
     "randBytes": function("int", _bytes),
     "randInt": function("int int", _number),
-    "randNumeric": function("int", _text(string.digits)),
+    "randNumeric": function("int", _text("randNumeric", string.digits)),
     "shuffle": function("string", _shuffled),
-    "uuidv4": function("", lambda: str(uuid.uuid4())),
+    "uuidv4": function("", _uuid),
 }

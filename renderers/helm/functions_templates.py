@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from renderers.helm.circumstances import current
 from renderers.helm.gotemplate.errors import FunctionError, TemplateError
 from renderers.helm.gotemplate.printf import quote
 from renderers.helm.gotemplate.state import MAX_DEPTH, State
@@ -67,7 +68,7 @@ def template_functions(table: FunctionTable) -> dict[str, Function]:
         "fail": function("string", _fail),
         "getHostByName": function("string", lambda name: ""),
         "include": function("string any", _include)._replace(with_state=True),
-        "lookup": function("string string string string", lambda *names: {}),
+        "lookup": function("string string string string", lambda *names: current().look(*names)),
         "required": function("string any", _required),
         "tpl": function("string any", tpl)._replace(with_state=True),
     }

@@ -1,12 +1,13 @@
 """Helm charts: the renderer, from the chart's folder and an Application's `helm` options to manifests.
 
 Values are, the later the stronger: the chart's own, the files of `helm.valueFiles` (relative to the chart's folder),
-`helm.values`, `helm.parameters`, `helm.fileParameters`. No cluster is asked, nothing is fetched here (`Needs` names the
-charts that this one depends on and has not), and no file outside of the source is read. Hooks are manifests like
-others; the engine runs them by their annotations.
+`helm.valuesFrom`, `helm.values`, `helm.parameters`, `helm.fileParameters`. No cluster is asked, nothing is fetched here
+(`Needs` names what has to be known or fetched first), and no file outside of the source is read. Hooks are manifests
+like others; the engine runs them by their annotations.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from gitops.manifests.manifest import Manifest
@@ -17,12 +18,14 @@ from gitops.model.revision import Tree, join, normalise
 from renderers.helm.chart_load import load_folder, read_values
 from renderers.helm.chart_remotes import add_missing
 from renderers.helm.chart_values import merge_maps
+from renderers.helm.circumstances import circumstances
 from renderers.helm.encoders import floats
 from renderers.helm.engine import Release
 from renderers.helm.functions_dicts import deep_copy
 from renderers.helm.gotemplate.values import as_bytes, as_text
-from renderers.helm.set_values import set_file, set_text, set_typed
+from renderers.helm.set_values import escaped, set_file, set_text, set_typed
 from renderers.helm.template import Output, Request, template
+from renderers.helm.values_from import add_from_cluster
 from renderers.result import Context, Needs, Rendered
 
 RELEASE_NAME: Final = "release-name"
@@ -40,7 +43,7 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered | Needs:
     manifests: list[Manifest] = []
     for part in (*output.crds, *output.manifests, *output.hooks):
         manifests.extend(read_manifests(as_bytes(part.text), part.path))
-    return Rendered("helm", tuple(manifests))
+    return Rendered("helm", tuple(manifests), output.chance)
 
 
 def render_output(
@@ -51,9 +54,19 @@ def render_output(
     needed = add_missing(chart, tree, path, context.remotes)
     if needed:
         return Needs(needed)
-    values = merge_maps(_values_of(tree, path, options), given or {})
+    with circumstances(context.live) as found:
+        try:
+            values = merge_maps(_values_of(tree, path, options, context), given or {})
+            output = template(chart, _request(options, context, values))
+        except RenderError:
+            if found.needs is None:
+                raise
+        return found.needs or replace(output, chance=tuple(found.chance))
+
+
+def _request(options: HelmOptions, context: Context, values: dict[str, Any]) -> Request:
     release = Release(options.releaseName or context.name or RELEASE_NAME, context.namespace or NAMESPACE)
-    request = Request(
+    return Request(
         release,
         values,
         kube_version=options.kubeVersion,
@@ -62,10 +75,9 @@ def render_output(
         skip_tests=options.skipTests,
         skip_schema=options.skipSchemaValidation,
     )
-    return template(chart, request)
 
 
-def _values_of(tree: Tree, path: str, options: HelmOptions) -> dict[str, Any]:
+def _values_of(tree: Tree, path: str, options: HelmOptions, context: Context) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in options.valueFiles:
         file = _inside(tree, path, name)
@@ -73,15 +85,15 @@ def _values_of(tree: Tree, path: str, options: HelmOptions) -> dict[str, Any]:
             continue
         tree.check_at_home(file)
         values = merge_maps(values, read_values(tree.read(file), tree.shown(file)))
-    values = merge_maps(values, floats(options.values))
+    values = merge_maps(add_from_cluster(values, options.valuesFrom, context), floats(options.values))
     if not options.parameters and not options.fileParameters:
         return values
     values = deep_copy(values)
     for parameter in options.parameters:
         setting = set_text if parameter.forceString else set_typed
-        setting(f"{parameter.name}={_escaped(parameter.value)}", values)
+        setting(f"{parameter.name}={escaped(parameter.value)}", values)
     for one in options.fileParameters:
-        set_file(f"{one.name}={_escaped(one.path)}", values, _reader(tree, path))
+        set_file(f"{one.name}={escaped(one.path)}", values, _reader(tree, path))
     return values
 
 
@@ -102,13 +114,6 @@ def _reader(tree: Tree, path: str) -> Callable[[str], str]:
         return as_text(tree.read(file))
 
     return read
-
-
-def _escaped(value: str) -> str:
-    """A parameter's value as one value: its commas do not begin another key, but in a list `{a,b}`."""
-    if value.startswith("{") and value.endswith("}"):
-        return value
-    return value.replace("\\,", ",").replace(",", "\\,")
 
 
 def check_release_name(name: str) -> None:

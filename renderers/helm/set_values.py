@@ -154,3 +154,10 @@ class _Reader:
         items += [None] * (index + 1 - len(items))
         items[index] = value
         return items
+
+
+def escaped(value: str) -> str:
+    """A parameter's value as one value: its commas do not begin another key, but in a list `{a,b}`."""
+    if value.startswith("{") and value.endswith("}"):
+        return value
+    return value.replace("\\,", ",").replace(",", "\\,")

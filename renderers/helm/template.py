@@ -32,11 +32,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The parts in the order that Helm prints them: custom resource definitions, manifests, hooks."""
+    """The parts in the order that Helm prints them: custom resource definitions, manifests, hooks.
+
+    `chance` are the functions that make it another one at each render.
+    """
 
     crds: list[Part]
     manifests: list[Part]
     hooks: list[Part]
+    chance: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

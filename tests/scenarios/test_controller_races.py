@@ -32,10 +32,10 @@ def slow_renders(running, seconds):
     """Every render takes that long, from now on."""
     real = running.controller.renders._render
 
-    def slow(tree, app):
-        manifests = real(tree, app)
+    def slow(tree, app, *, live):
+        answer = real(tree, app, live=live)
         time.sleep(seconds)
-        return manifests
+        return answer
 
     running.controller.renders._render = slow
 

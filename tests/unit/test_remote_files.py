@@ -140,7 +140,7 @@ def test_a_path_is_rendered_with_a_file_from_a_server(server, tmp_path, monkeypa
     (tmp_path / "app").mkdir()
     (tmp_path / "app/kustomization.yaml").write_text(f"resources: ['{server.url}/a.yaml']\n")
     tree, path = folder_tree(tmp_path / "app")
-    (manifest,) = rendering.render_path(tree, path)
+    (manifest,) = rendering.render_path(tree, path).manifests
     assert manifest.body["metadata"]["name"] == "far"
     app = Application("app", source=SourceSpec(path=path))
     with pytest.raises(SourceError, match="over https only"):

@@ -1,0 +1,61 @@
+"""Values that ConfigMaps and Secrets of the cluster hold. What those hold is never in a message."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+from gitops.model.application import ValuesFrom
+from gitops.model.errors import RenderError
+from renderers.helm.chart_load import read_values
+from renderers.helm.chart_values import merge_maps
+from renderers.helm.circumstances import current
+from renderers.helm.functions_dicts import deep_copy
+from renderers.helm.set_values import escaped, set_typed
+from renderers.result import Context, Look
+
+
+def add_from_cluster(values: dict[str, Any], wanted: Sequence[ValuesFrom], context: Context) -> dict[str, Any]:
+    """`values`, and what each of `wanted` adds to them, the later the stronger.
+
+    Raises RenderError where one is missing, or holds something else; and for a render without a cluster.
+    """
+    for one in wanted:
+        where = f"helm.valuesFrom: {one.kind} {context.home}/{one.name}"
+        if context.live is None:
+            raise RenderError(f"{where}: is in a cluster, which this does not read; `gitops diff` does")
+        body = current().look("v1", one.kind, context.home, one.name)
+        if Look("v1", one.kind, context.home, one.name) not in context.live.objects:
+            continue
+        data = _data(body, one.kind, one.key)
+        if data is None and not one.optional:
+            raise RenderError(f"{where}: {'has no key ' + one.key if body else 'is not there'}")
+        if data is not None:
+            values = _added(values, data, one, where)
+    return values
+
+
+def _added(values: dict[str, Any], data: bytes, one: ValuesFrom, where: str) -> dict[str, Any]:
+    try:
+        if not one.targetPath:
+            return merge_maps(values, read_values(data, where))
+        values = deep_copy(values)
+        set_typed(f"{one.targetPath}={escaped(data.decode('utf-8', 'surrogateescape'))}", values)
+    except RenderError:
+        wanted = f"cannot be set as {one.targetPath}" if one.targetPath else "is no YAML map of values"
+        raise RenderError(f"{where}: what its key {one.key} holds {wanted}") from None
+    return values
+
+
+def _data(body: dict[str, Any], kind: str, key: str) -> bytes | None:
+    """What a key holds; None where there is none."""
+    data = body.get("data")
+    text = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(text, str):
+        return None
+    if kind == "ConfigMap":
+        return text.encode("utf-8", "surrogateescape")
+    try:
+        return base64.b64decode(text)
+    except (binascii.Error, ValueError):
+        return None
