@@ -39,6 +39,9 @@ _CODES = {
 @click.option("--prune", is_flag=True, help="Also delete what is owned and no longer in the source.")
 @click.option("--adopt", is_flag=True, help="Take over objects that Argo CD, Flux, Helm or another Application track.")
 @click.option(
+    "--forget-helm-release", is_flag=True, help="Delete Helm's own record of the release when all is healthy."
+)
+@click.option(
     "--confirm", is_flag=True, help="Carry out what a guard would hold: large prunes, a quarantined revision."
 )
 @click.option("--force-conflicts", is_flag=True, help="Take over fields that another manager owns.")
@@ -85,11 +88,36 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
         else:
             with display:
                 result = await sync_planned(request, context, planned)
+        if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC) and (given["adopt"] or given["forget_helm_release"]):
+            await _tell_helm(request, context, planned, forget=given["forget_helm_release"])
         reads, writes = context.cluster.requests
     code = _say(app, planned, result, given["output"])
     if settings.verbose:
         click.echo(f"requests to the cluster: {reads} reads, {writes} writes", err=True)
     sys.exit(code)
+
+
+async def _tell_helm(request: Any, context: Any, planned: Any, *, forget: bool) -> None:
+    """What Helm still knows of what was taken over; or have it know no more."""
+    from gitops.model.errors import ApiError
+    from gitops.sync.helm_release import forget_release, release_secrets, releases_of
+
+    for release in releases_of(request.app, planned.at):
+        name = printable(f"release {release[1]} in {release[0]}")
+        try:
+            secrets = await release_secrets(context, release)
+        except ApiError as exc:
+            click.echo(f"whether Helm still knows {name} cannot be seen: {printable(exc)}", err=True)
+            continue
+        if secrets and forget:
+            await forget_release(request, context, planned.plan.revision.sha, secrets)
+            click.echo(f"Helm knows {name} no more ({len(secrets)} Secrets deleted)", err=True)
+        elif secrets:
+            click.echo(
+                f"Helm still knows {name} ({len(secrets)} Secrets sh.helm.release.v1.*), and `helm uninstall` would "
+                "delete what is synced now; `gitops sync --forget-helm-release` deletes them",
+                err=True,
+            )
 
 
 def _planned(planned: Any) -> str:

@@ -36,6 +36,9 @@ _PHASES = {
 }
 # Helm's tests, and Argo CD's "Skip": such an object is not part of the desired state.
 _NEVER = {"skip", "Skip", "test", "test-success", "test-failure"}
+# What Helm runs when a release is installed, and when it is upgraded: an object may ask for both.
+_OF_INSTALL = {"pre-install", "post-install", "crd-install"}
+_OF_UPGRADE = {"pre-upgrade", "post-upgrade"}
 _DELETES = {
     "before-hook-creation": HookDelete.BEFORE_CREATION,
     "BeforeHookCreation": HookDelete.BEFORE_CREATION,
@@ -110,8 +113,11 @@ def _wave_words(body: Body) -> tuple[str, str]:
     return next(((name, annotations[name]) for name in names if name in annotations), ("", "0"))
 
 
-def hook_phases_of(manifest: Manifest) -> tuple[Phase, ...]:
-    """The phases that a hook runs in, in order; () for an ordinary object. Raises ManifestError for an unknown word."""
+def hook_phases_of(manifest: Manifest, *, is_upgrade: bool | None = None) -> tuple[Phase, ...]:
+    """The phases that a hook runs in, in order; () for an ordinary object. Raises ManifestError for an unknown word.
+
+    With `is_upgrade` those of Helm's hooks that are for such a sync alone: the first one installs, later ones upgrade.
+    """
     words = _hook_words(manifest.body)
     unknown = [word for word in words if word not in _PHASES and word not in _NEVER]
     if unknown:
@@ -120,7 +126,8 @@ def hook_phases_of(manifest: Manifest) -> tuple[Phase, ...]:
             "(write one of pre-sync, sync, post-sync, sync-fail, pre-rollback, post-rollback, pre-delete, "
             "post-delete, skip)"
         )
-    return tuple(sorted({_PHASES[word] for word in words if word in _PHASES}))
+    others = frozenset[str]() if is_upgrade is None else _OF_INSTALL if is_upgrade else _OF_UPGRADE
+    return tuple(sorted({_PHASES[word] for word in words if word in _PHASES and word not in others}))
 
 
 def is_hook(body: Body) -> bool:

@@ -210,9 +210,14 @@ def foreign_owner(live: Body, key: ResourceKey, application: str) -> str:
     for label in _FLUX_LABELS:
         if label in labels:
             return f"Flux ({label.partition('.')[0]} {labels[label]})"
-    if _HELM_RELEASE in annotations and labels.get("app.kubernetes.io/managed-by") == "Helm":
+    if is_of_helm(live):
         return f"Helm (release {annotations[_HELM_RELEASE]})"
     return ""
+
+
+def is_of_helm(live: Body) -> bool:
+    """Whether an object belongs to a release of Helm's own."""
+    return _HELM_RELEASE in annotations_of(live) and labels_of(live).get("app.kubernetes.io/managed-by") == "Helm"
 
 
 def is_inventory(body: Body) -> bool:

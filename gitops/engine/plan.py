@@ -12,7 +12,7 @@ from gitops.engine.completed_jobs import has_ended
 from gitops.engine.deletion import holds_data, is_going, is_orphaning, leaves_pods
 from gitops.engine.diff import is_same
 from gitops.engine.ignore import without_ignored
-from gitops.engine.inventory import foreign_owner, is_inventory, is_owned_by, with_ownership
+from gitops.engine.inventory import foreign_owner, is_inventory, is_of_helm, is_owned_by, with_ownership
 from gitops.engine.manual_edits import is_edit_by_hand
 from gitops.engine.new_owners import holders_of, new_owners
 from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
@@ -211,7 +211,11 @@ def has_deletion_hooks(at: PlanInput) -> bool:
 
 
 def all_hooks(at: PlanInput) -> list[RunHook]:
-    """Every hook of the set, once for each of its phases. Raises ManifestError for a hook that cannot be read."""
+    """Every hook of the set, once for each of its phases. Raises ManifestError for a hook that cannot be read.
+
+    Of Helm's hooks those that are for a first sync, or for a later one.
+    """
+    is_upgrade = bool(at.inventory.synced) or any(is_of_helm(body) for body in at.live.values())
     return [
         RunHook(
             manifest.key,
@@ -221,7 +225,7 @@ def all_hooks(at: PlanInput) -> list[RunHook]:
             phase,
         )
         for manifest in selected(at.rendered, at.options)
-        for phase in annotations.hook_phases_of(manifest)
+        for phase in annotations.hook_phases_of(manifest, is_upgrade=is_upgrade)
     ]
 
 
