@@ -9,8 +9,9 @@ from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
 from gitops.manifests.yaml_write import key_text, leaf_text, sorted_keys, write_document
 from renderers.helm.gotemplate import numbers
-from renderers.helm.gotemplate.printf import as_valid_text
+from renderers.helm.gotemplate.quoting import as_valid_text
 from renderers.helm.gotemplate.values import GoObject, as_bytes
+from renderers.helm.gotemplate.work import DEEP, deep_size_of, spend
 
 _MAX_DEPTH: Final = 200
 
@@ -23,18 +24,18 @@ class EncodeError(Exception):
 
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _PLAIN: Final = re.compile(r'[^\x00-\x1f"\\\u2028\u2029\udc80-\udcff]*')
-_TO_ESCAPE: Final = re.compile(r'[\x00-\x1f"\\\u2028\u2029]')
-_TO_ESCAPE_HTML: Final = re.compile(r'[\x00-\x1f"\\\u2028\u2029<>&]')
+_TO_ESCAPE: Final = re.compile(r'[\x00-\x1f"\\\u2028\u2029\udc80-\udcff]')
+_TO_ESCAPE_HTML: Final = re.compile(r'[\x00-\x1f"\\\u2028\u2029<>&\udc80-\udcff]')
 
 
 def _escaped(found: re.Match[str]) -> str:
+    if found[0] >= "\udc80":
+        return "\\ufffd"  # a byte that is no UTF-8
     return _ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
 
 
 def json_string(text: str, html: bool = True) -> str:
     """A string as encoding/json writes it; with `html`, what HTML could take for its own is escaped."""
-    if not text.isascii():
-        text = as_valid_text(text)
     return '"' + (_TO_ESCAPE_HTML if html else _TO_ESCAPE).sub(_escaped, text) + '"'
 
 
@@ -42,6 +43,7 @@ def to_json(value: Any, html: bool = True, depth: int = 0) -> str:
     """json.Marshal. Raises EncodeError."""
     if depth > _MAX_DEPTH:
         raise EncodeError("json: unsupported value: it is nested too deeply")
+    spend(deep_size_of(value))
     if isinstance(value, dict):
         pairs = (f"{json_string(key, html)}:{to_json(value[key], html, depth + 1)}" for key in sorted(value))
         return "{" + ",".join(pairs) + "}"
@@ -72,6 +74,9 @@ def _json_scalar(value: Any, html: bool) -> str:
 def to_pretty_json(value: Any, margin: str = "") -> str:
     """json.MarshalIndent with two spaces."""
     inner = margin + "  "
+    spend(deep_size_of(value) + len(margin))
+    if len(margin) > 2 * _MAX_DEPTH:
+        raise EncodeError("json: unsupported value: it is nested too deeply")
     if isinstance(value, dict) and value:
         pairs = (f"{inner}{json_string(key)}: {to_pretty_json(value[key], inner)}" for key in sorted(value))
         return "{\n" + ",\n".join(pairs) + f"\n{margin}}}"
@@ -96,13 +101,34 @@ def as_data(value: Any) -> Any:
 def from_json(text: str) -> Any:
     """json.Unmarshal into an interface {}: numbers are float64. Raises ValueError."""
     try:
-        return json.loads(as_valid_text(text), parse_int=_json_number, parse_constant=_no_constant)
+        found = json.loads(
+            as_valid_text(text), parse_int=_json_number, parse_float=_json_number, parse_constant=_no_constant
+        )
+        return _whole_characters(found) if _SURROGATE.search(text) else found
     except RecursionError:
         raise ValueError("exceeded max depth") from None
 
 
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _whole_characters(value: Any) -> Any:
+    """The value with every half of a surrogate pair replaced."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_whole_characters(key): _whole_characters(item) for key, item in value.items()}
+        case list():
+            return [_whole_characters(item) for item in value]
+    return value
+
+
 def _json_number(digits: str) -> float:
-    return float(digits)
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"json: cannot unmarshal number {digits} into Go value of type float64")
+    return number
 
 
 def _no_constant(word: str) -> float:
@@ -123,7 +149,7 @@ def _yaml_ready(value: Any, depth: int) -> Any:
     """The value as it is after a way through JSON."""
     kind = type(value)
     if kind is str:
-        return value if value.isascii() else as_valid_text(value)
+        return value if value.isascii() and "\x7f" not in value else _read_back(as_valid_text(value))
     if kind is bool or value is None:
         return value
     if kind is float:
@@ -132,11 +158,23 @@ def _yaml_ready(value: Any, depth: int) -> Any:
         return int(value)
     if depth > _MAX_DEPTH:
         raise EncodeError("json: unsupported value: it is nested too deeply")
+    spend(deep_size_of(value))
     if isinstance(value, dict):
-        return {key: _yaml_ready(item, depth + 1) for key, item in value.items()}
+        return {_yaml_ready(key, 0): _yaml_ready(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_yaml_ready(item, depth + 1) for item in value]
     return _yaml_ready(as_data(value), depth + 1)
+
+
+_UNREADABLE: Final = re.compile("[\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_NEXT_LINES: Final = re.compile("[ \t]*(\x85(?:[ \t]*\x85)*)[ \t]*")
+
+
+def _read_back(text: str) -> str:
+    """The text as YAML reads it between the quotes of JSON, where a next line character ends a line."""
+    if _UNREADABLE.search(text):
+        raise EncodeError("yaml: control characters are not allowed")
+    return _NEXT_LINES.sub(lambda found: "\n" * (found[1].count("\x85") - 1) or " ", text) if "\x85" in text else text
 
 
 def _yaml_number(value: float) -> int | float:
@@ -150,16 +188,23 @@ def from_yaml(text: str) -> Any:
     try:
         return floats(Composer(decode(as_bytes(text))).document())
     except YamlProblem as problem:
-        raise ValueError(f"error converting YAML to JSON: yaml: {_go_words(problem)}") from None
+        raise ValueError(f"error converting YAML to JSON: {_go_words(problem)}") from None
     except ManifestError as error:
         raise ValueError(str(error)) from None
 
 
 def _go_words(problem: YamlProblem) -> str:
     """The problem as go-yaml tells it: without what was going on, and lines counted in its own way."""
+    special = _SPECIAL_FLOAT.search(str(problem))
+    if special:
+        word = special[1].lower().strip("+-.")
+        return f"json: unsupported value: {'NaN' if word == 'nan' else '-Inf' if special[1][0] == '-' else '+Inf'}"
     text, _, during = str(problem).removeprefix("not YAML: ").partition(" while ")
     line = problem.line + during.startswith("scanning") if problem.line else 0
-    return f"line {line}: {text}" if line else text
+    return f"yaml: line {line}: {text}" if line else f"yaml: {text}"
+
+
+_SPECIAL_FLOAT: Final = re.compile(r"`([-+]?\.(?:inf|nan))` cannot be written", re.IGNORECASE)
 
 
 def floats(value: Any) -> Any:
@@ -187,6 +232,9 @@ _NEVER_FOLDED: Final = -(10**9)
 def _pretty(head: str, value: Any, indent: int, lines: list[str]) -> None:
     """`head` is what stands on the line so far: a margin and a `- ` or a `key:`."""
     value = as_data(value)
+    if indent > 2 * _MAX_DEPTH:
+        raise EncodeError("yaml: it is nested too deeply")
+    spend(deep_size_of(value) + indent)
     margin = " " * indent
     if isinstance(value, dict) and value:
         lead = head if not head.endswith(":") else None
@@ -218,13 +266,18 @@ _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 def to_toml(value: Any) -> str:
     """toml.Encode: scalars of a table first, then its tables. Raises EncodeError."""
     if not isinstance(value, dict):
-        raise EncodeError("toml: top-level values must be Go maps or structs")
+        if _is_tables(value):
+            raise EncodeError("toml: top-level values must be Go maps or structs")
+        return _toml_value(value)
     lines: list[str] = []
     _toml_table(value, (), lines)
     return "".join(lines).removeprefix("\n")
 
 
 def _toml_table(table: dict[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
+    if len(path) > _MAX_DEPTH:
+        raise EncodeError("toml: it is nested too deeply")
+    spend(DEEP * len(table) + len(path))
     margin = "  " * len(path)
     inner = [key for key in sorted(table) if isinstance(table[key], dict) or _is_tables(table[key])]
     for key in sorted(table):
@@ -258,6 +311,7 @@ def _toml_escaped(found: re.Match[str]) -> str:
 
 
 def _toml_value(value: Any) -> str:
+    spend(deep_size_of(value))
     match value:
         case None:
             raise EncodeError("toml: cannot encode array with nil element")
@@ -268,10 +322,14 @@ def _toml_value(value: Any) -> str:
         case int():
             return str(int(value))
         case float():
-            text = numbers.format_g(value, 21)
-            return text if "." in text or "e" in text or "n" in text.lower() else text + ".0"
+            if math.isnan(value) or math.isinf(value):
+                return str(value)
+            text = numbers.positional(*numbers.digits_of(value))
+            return text if "." in text else text + ".0"
         case list():
             return "[" + ", ".join(map(_toml_value, value)) + "]"
         case dict():
             return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(value[k])}" for k in sorted(value)) + "}"
-    return _toml_string(str(value))
+    if isinstance(value, GoObject) and value.go_type == "time.Time":
+        return str(as_data(value))
+    return _toml_value(as_data(value))

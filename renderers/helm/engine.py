@@ -13,6 +13,7 @@ from renderers.helm.circumstances import current
 from renderers.helm.functions import function_table
 from renderers.helm.functions_templates import REFUSAL
 from renderers.helm.gotemplate.errors import TemplateError
+from renderers.helm.gotemplate.expressions import TOO_DEEP
 from renderers.helm.gotemplate.state import Budget
 from renderers.helm.gotemplate.templates import TemplateSet
 from renderers.helm.gotemplate.values import as_text
@@ -98,7 +99,9 @@ def _rendered(templates: dict[str, _Renderable], order: list[str]) -> dict[str, 
         except TemplateError as error:
             raise RenderError(_without_middle(_execution_error(name, str(error)))) from None
         except RecursionError:
-            raise RenderError(f"{name}: templates call each other too deeply") from None
+            raise RenderError(f"{name}: {TOO_DEEP}") from None
+        except MemoryError:
+            raise RenderError(f"{name}: the template takes more memory than there is") from None
     return texts
 
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from renderers.helm.circumstances import Stream, current
+from renderers.helm.functions_encoding import base64_decode
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, GoObject, Struct, as_bytes, as_text, function
 from renderers.helm.seeded_keys import dsa_key, ecdsa_key, ed25519_key, rsa_key
@@ -296,7 +297,7 @@ def _decrypt(password: str, packed: str) -> str:
     try:
         data = base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):
-        raise FunctionError("illegal base64 data") from None
+        raise FunctionError(base64_decode(packed)) from None
     if len(data) < 32 or len(data) % 16:
         raise FunctionError("crypto/cipher: input not full blocks")
     decryptor = _cipher(password, data[:16]).decryptor()

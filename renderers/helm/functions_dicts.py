@@ -4,11 +4,13 @@ from typing import Any, Final
 
 from renderers.helm.functions_strings import text_of
 from renderers.helm.gotemplate.errors import FunctionError
-from renderers.helm.gotemplate.values import Function, TypedList, TypedMap, function, is_true, kind_of, type_of
+from renderers.helm.gotemplate.values import Function, NilMap, TypedList, TypedMap, function, is_true, kind_of, type_of
+from renderers.helm.gotemplate.work import DEEP, deep_size_of, spend
 
 
 def deep_copy(value: Any) -> Any:
     """A copy that shares no map or list."""
+    spend(deep_size_of(value))
     if isinstance(value, TypedMap):
         return value.copied(deep_copy)
     if isinstance(value, dict):
@@ -25,6 +27,8 @@ def _copy(value: Any) -> Any:
 
 
 def _set(target: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    if isinstance(target, NilMap):
+        raise FunctionError("assignment to entry in nil map")
     target[key] = value
     return target
 
@@ -61,6 +65,7 @@ def merge_into(target: dict[str, Any], source: dict[str, Any], overwrite: bool, 
     """mergo's Merge of two maps: what is empty in `target` is filled, or with `overwrite` replaced."""
     if depth > 500 or target is source:
         return
+    spend(DEEP * len(source))
     for key, value in source.items():
         if value is None:
             if overwrite:
@@ -99,7 +104,8 @@ def _dig(*values: Any) -> Any:
     for number, key in enumerate(keys):
         if not isinstance(target, dict) or isinstance(target, TypedMap):
             raise FunctionError(
-                f"interface conversion: interface {{}} is {type_of(target)}, not map[string]interface {{}}"
+                f"interface conversion: interface {{}} is {'nil' if target is None else type_of(target)}, "
+                "not map[string]interface {}"
             )
         if key not in target:
             return fallback

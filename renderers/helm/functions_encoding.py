@@ -7,13 +7,15 @@ import re
 import tomllib
 import zlib
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, Final
 
 from renderers.helm import encoders
 from renderers.helm.encoders import EncodeError
+from renderers.helm.go_time import Time
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, Int64, as_bytes, as_text, function
+from renderers.helm.json_errors import json_error
 
 
 def _or_nothing(encode: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -87,16 +89,7 @@ def _from_json(text: str) -> Any:
     try:
         return encoders.from_json(text)
     except ValueError as error:
-        raise ValueError(_json_error(text, error)) from None
-
-
-def _json_error(text: str, error: ValueError) -> str:
-    if not text.strip():
-        return "unexpected end of JSON input"
-    at = getattr(error, "pos", 0)
-    if at >= len(text):
-        return "unexpected end of JSON input"
-    return f"invalid character {text[at]!r} looking for beginning of value"
+        raise ValueError(json_error(text) or str(error)) from None
 
 
 def _from_toml(text: str) -> dict[str, Any]:
@@ -116,12 +109,18 @@ def _plain(value: Any) -> Any:
             return value
         case int():
             return Int64(value)
-        case datetime() | date() | time():
+        case datetime():
+            return Time(value if value.tzinfo else value.replace(tzinfo=timezone(timedelta(), "datetime-local")))
+        case date():
+            return Time(datetime(value.year, value.month, value.day, tzinfo=timezone(timedelta(), "date-local")))
+        case time():
             return value.isoformat()
     return value
 
 
 def _to_toml(value: Any) -> str:
+    if value is None:
+        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
     try:
         return encoders.to_toml(value)
     except EncodeError as error:

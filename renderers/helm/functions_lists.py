@@ -6,6 +6,7 @@ from typing import Any, Final
 from renderers.helm.functions_math import to_int
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, TypedList, function, is_true, kind_of, type_of
+from renderers.helm.gotemplate.work import deep_size_of, spend
 
 
 def is_empty(value: Any) -> bool:
@@ -17,6 +18,7 @@ def deep_equal(left: Any, right: Any) -> bool:
     """reflect.DeepEqual."""
     if type_of(left) != type_of(right):
         return False
+    spend(deep_size_of(left))
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(deep_equal(left[key], right[key]) for key in left)
     if isinstance(left, list):
@@ -72,11 +74,17 @@ def _slice(items: list[Any], *indices: Any) -> Any:
     return TypedList(items.element, found) if isinstance(items, TypedList) else found
 
 
+def _quotient(left: int, right: int) -> int:
+    quotient = abs(left) // abs(right)
+    return quotient if (left < 0) == (right < 0) else -quotient
+
+
 def _chunk(size: int, value: Any) -> TypedList:
     items = _listed(value, "Cannot chunk type {}")
-    if size == 0 or (size < 0 and len(items) == 0):
+    chunks = _quotient(len(items) - 1, size) + 1 if size else -1  # as Go's arithmetic has it
+    if chunks < 0 or (size < 0 and not items):
         raise FunctionError("runtime error: makeslice: len out of range")
-    if size < 0:  # as Go's arithmetic has it
+    if size < 0:
         return TypedList("[]interface {}", [list(items)] if len(items) == 1 else [])
     return TypedList("[]interface {}", [list(items[at : at + size]) for at in range(0, len(items), size)])
 

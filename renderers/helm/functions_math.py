@@ -48,9 +48,14 @@ def to_float(value: Any) -> float:
     """cast.ToFloat64: what cannot be read is 0."""
     if isinstance(value, int | float):
         return float(value)
-    if type(value) is str and _FLOAT.fullmatch(value):
+    if type(value) is not str:
+        return 0.0
+    if _FLOAT.fullmatch(value):
         return float(value)
-    return 0.0
+    try:
+        return float(number(value)) if value[-1:].isalnum() or value[-1:] == "." else 0.0
+    except ValueError:
+        return 0.0
 
 
 def _atoi(text: str) -> int:
@@ -101,10 +106,9 @@ def until_step(start: int, stop: int, step: int) -> TypedList:
     """The numbers from `start` to before `stop`, a []int."""
     if (stop < start and step >= 0) or (stop >= start and step <= 0):
         return TypedList("int")
-    turns = range(start, stop, step)
-    if len(turns) > MAX_LENGTH:
+    if (stop - start) // step > MAX_LENGTH:
         raise FunctionError(f"untilStep: a list of more than {MAX_LENGTH} numbers is refused")
-    return TypedList("int", turns)
+    return TypedList("int", range(start, stop, step))
 
 
 def _round(value: Any, places: int, *on: float) -> float:
@@ -118,7 +122,7 @@ def _round(value: Any, places: int, *on: float) -> float:
 def _whole(rounding: Any) -> Any:
     def of(value: Any) -> float:
         read = to_float(value)
-        return read if math.isnan(read) or math.isinf(read) else float(rounding(read))
+        return read if math.isnan(read) or math.isinf(read) else math.copysign(float(rounding(read)), read)
 
     return of
 

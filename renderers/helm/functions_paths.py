@@ -2,10 +2,12 @@
 
 import posixpath
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
 
+from renderers.helm.go_url import Url, parse_url
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, function, kind_of
+
+_PARTS: Final = ("scheme", "host", "path", "query", "opaque", "fragment", "userinfo")
 
 
 def _base(path: str) -> str:
@@ -30,53 +32,26 @@ def _ext(path: str) -> str:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    if any(ord(each) < 0x20 or ord(each) == 0x7F for each in text):
-        raise FunctionError(f'unable to parse url: parse "{text}": net/url: invalid control character in URL')
     try:
-        parts = urlsplit(text, allow_fragments=True)
-        hostname = parts.hostname or ""
-        _ = parts.port
+        found = parse_url(text)
     except ValueError as error:
-        raise FunctionError(f'unable to parse url: parse "{text}": {error}') from None
-    opaque = parts.path if parts.scheme and not parts.netloc and not parts.path.startswith("/") else ""
-    userinfo, _, host = parts.netloc.rpartition("@")
-    if hostname and hostname.lower() == hostname:
-        start = host.lower().find(hostname)
-        hostname = host[start : start + len(hostname)] if start >= 0 else hostname
-    return {
-        "scheme": parts.scheme,
-        "host": host,
-        "hostname": hostname,
-        "path": "" if opaque else unquote(parts.path, errors="surrogateescape"),
-        "query": parts.query,
-        "opaque": opaque,
-        "fragment": unquote(parts.fragment, errors="surrogateescape"),
-        "userinfo": userinfo,
-    }
+        raise FunctionError(f"unable to parse url: {error}") from None
+    return {name: getattr(found, name) for name in (*_PARTS, "hostname")}
 
 
 def _joined(parts: dict[str, Any]) -> str:
-    def of(name: str) -> str:
+    texts: dict[str, str] = {}
+    for name in _PARTS:
         value = parts.get(name, "")
         if not isinstance(value, str):
             raise FunctionError(f"unable to parse {name} key, must be of type string, but {kind_of(value)} found")
-        return value
-
-    text = of("scheme") + ":" if of("scheme") else ""
-    if of("opaque"):
-        text += of("opaque")
-    else:
-        userinfo = of("userinfo") + "@" if of("userinfo") else ""
-        path = quote(of("path"), safe="/$&+,;=:@!*'()~", errors="surrogateescape")
-        if of("scheme") or of("host") or userinfo:
-            if of("host") or userinfo or path:
-                text += "//" if of("host") or userinfo or not path.startswith("/") or of("scheme") == "file" else ""
-            text += userinfo + of("host")
-            if path and not path.startswith("/") and of("host"):
-                path = "/" + path
-        text += path
-    text += "?" + of("query") if of("query") else ""
-    return text + ("#" + quote(of("fragment"), safe="/$&+,;=:@!*'()~?") if of("fragment") else "")
+        texts[name] = value
+    if texts["userinfo"]:
+        try:
+            texts["userinfo"] = parse_url(f"proto://{texts['userinfo']}@host").userinfo
+        except ValueError as error:
+            raise FunctionError(f"unable to parse userinfo in dict: {error}") from None
+    return str(Url(**texts))
 
 
 PATHS: Final[dict[str, Function]] = {

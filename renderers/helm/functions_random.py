@@ -16,8 +16,6 @@ _PRINTABLE: Final = "".join(map(chr, range(32, 127)))
 
 def _text(name: str, alphabet: str) -> Callable[[int], str]:
     def made(count: int) -> str:
-        if count < 0:
-            raise FunctionError("the length of a random text is negative")
         bounded(count, "random text")
         return current().stream(name).text(alphabet, count)
 

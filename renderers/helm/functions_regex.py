@@ -8,6 +8,7 @@ from typing import Any, Final
 import re2
 
 from renderers.helm.gotemplate.errors import FunctionError
+from renderers.helm.gotemplate.quoting import can_be_backquoted, quote
 from renderers.helm.gotemplate.values import Function, TypedList, as_bytes, as_text, function
 
 _MAX_MEMORY: Final = 8 * 1024 * 1024
@@ -28,6 +29,8 @@ _GO_WORDS: Final = {
     "bad repetition operator": "invalid nested repetition operator",
     "invalid perl operator": "invalid or unsupported Perl syntax",
     "invalid named capture group": "invalid named capture",
+    "trailing \\": "trailing backslash at end of expression",
+    "invalid repetition size": "invalid repeat count",
 }
 
 
@@ -38,20 +41,27 @@ def _or_panic(call: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return call(expression, *others)
         except FunctionError as error:
-            raise FunctionError(f"regexp: Compile(`{expression}`): {error}") from None
+            shown = f"`{expression}`" if can_be_backquoted(expression) else quote(expression)
+            raise FunctionError(f"regexp: Compile({shown}): {error}") from None
 
     return called
 
 
+_ANY_BYTE: Final = re.compile(r"^(?:[^\\]|\\[^CQ])*\\C", re.DOTALL)
+
+
 @lru_cache(maxsize=512)
 def _compiled(expression: str) -> Any:
+    if _ANY_BYTE.search(expression):
+        raise FunctionError("error parsing regexp: invalid escape sequence: `\\C`")
     try:
         return re2.compile(as_bytes(expression), options=_options())
     except re2.error as error:
         told = error.args[0] if error.args else error
         told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
         code, _, part = told.partition(": ")
-        raise FunctionError(f"error parsing regexp: {_GO_WORDS.get(code, code)}: `{part or expression}`") from None
+        part = "" if code == "trailing \\" else part or expression
+        raise FunctionError(f"error parsing regexp: {_GO_WORDS.get(code, code)}: `{part}`") from None
 
 
 def _must_match(expression: str, text: str) -> bool:
@@ -87,20 +97,19 @@ def _find_all(expression: str, text: str, count: int) -> TypedList:
     return TypedList.of_text(as_text(match[0]) for match in found[: count if count >= 0 else _NO_LIMIT])
 
 
-_REFERENCE: Final = re.compile(rb"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
+_REFERENCE: Final = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
 
 
 def _expanded(match: Any, template: bytes, names: dict[str, int]) -> bytes:
-    def value(found: re.Match[bytes]) -> bytes:
-        if found[0] == b"$$":
-            return b"$"
-        name = (found[1] or found[2]).decode()
-        number = int(name) if name.isdecimal() and (name == "0" or name[0] != "0") else names.get(name, -1)
-        if not 0 <= number <= len(match.groups()):
-            return b""
-        return match[number] or b""
+    def value(found: re.Match[str]) -> str:
+        if found[0] == "$$":
+            return "$"
+        name = found[1] or found[2]
+        is_number = name.isascii() and name.isdecimal() and (name == "0" or name[0] != "0")
+        number = int(name[:9]) if is_number else names.get(name, -1)
+        return as_text(match[number] or b"") if 0 <= number <= len(match.groups()) else ""
 
-    return _REFERENCE.sub(value, template)
+    return as_bytes(_REFERENCE.sub(value, as_text(template)))
 
 
 def _replaced(expression: str, text: str, replacement: str, literal: bool) -> str:
@@ -115,6 +124,7 @@ def _replaced(expression: str, text: str, replacement: str, literal: bool) -> st
 
 
 def _split(expression: str, text: str, count: int) -> TypedList:
+    _compiled(expression)
     if count == 0:
         return TypedList("string")
     data = as_bytes(text)

@@ -4,7 +4,8 @@ import re
 from typing import Any, Final
 
 from renderers.helm.gotemplate.errors import FunctionError
-from renderers.helm.gotemplate.printf import print_value, quote
+from renderers.helm.gotemplate.printf import print_value
+from renderers.helm.gotemplate.quoting import quote
 from renderers.helm.gotemplate.state import MAX_TEXT
 from renderers.helm.gotemplate.values import (
     Bytes,
@@ -143,13 +144,30 @@ def _abbrevboth(left: int, right: int, text: str) -> str:
     return "..." + byte_slice(text, length - (right - 3))
 
 
+def _one(before: str, after: str) -> str:
+    """Go maps each character to one; where Unicode has more than one for it, it stays."""
+    return after if len(after) == 1 else before
+
+
+def lower(text: str) -> str:
+    """strings.ToLower."""
+    if text.isascii():
+        return text.lower()
+    return "".join("i" if each == "İ" else _one(each, each.lower()) for each in text)
+
+
+def upper(text: str) -> str:
+    """strings.ToUpper."""
+    return text.upper() if text.isascii() else "".join(_one(each, each.upper()) for each in text)
+
+
 def _swapcase(text: str) -> str:
     pieces, before_is_space = [], True
     for each in text:
         if each.isupper() or each.istitle():
-            pieces.append(each.lower())
+            pieces.append(lower(each))
         elif each.islower():
-            pieces.append(each.title() if before_is_space else each.upper())
+            pieces.append(_one(each, each.title()) if before_is_space else _one(each, each.upper()))
         else:
             pieces.append(each)
         before_is_space = each in _SPACE
@@ -192,21 +210,24 @@ def _wrapped(width: int, separator: str, text: str, wrap_long: bool) -> str:
 
 
 def _pascal(text: str) -> str:
-    """xstrings' ToPascalCase."""
+    """xstrings' ToPascalCase: capitals that follow a capital at the beginning of a word become small."""
     lead = re.match(r"[-_\s]*", text)
     start = lead.end() if lead else 0
     if start == len(text):
         return text + text[-1:]  # as xstrings has it
-    pieces, before = [text[:start]], text[start].upper()
+    pieces, before, in_capitals = [text[:start]], text[start].upper(), text[start].isupper()
     for each in text[start + 1 :]:
         if _joins(each) and _joins(before):
             pieces.append(before)
             before = each
             continue
         if _joins(before):
+            in_capitals = each.isupper()
             each = each.upper()
         else:
             pieces.append(before)
+            in_capitals = in_capitals and each.isupper()
+            each = each.lower() if in_capitals else each
         before = each
     return "".join([*pieces, before])
 
@@ -278,7 +299,7 @@ STRINGS: Final[dict[str, Function]] = {
     "initials": function("string", _initials),
     "join": function("string any", lambda separator, value: separator.join(texts_of(value))),
     "kebabcase": function("string", lambda text: joined_words("-", text)),
-    "lower": function("string", str.lower),
+    "lower": function("string", lower),
     "nindent": function("int string", lambda spaces, text: "\n" + indent(spaces, text)),
     "nospace": function("string", _without_space),
     "plural": function("string string int", _plural),
@@ -304,7 +325,7 @@ STRINGS: Final[dict[str, Function]] = {
     "trimall": function("string string", _trim_text),
     "trunc": function("int string", _trunc),
     "untitle": function("string", lambda text: re.sub(r"(^|\s)(\S)", lambda f: f[1] + f[2].lower(), text)),
-    "upper": function("string", str.upper),
+    "upper": function("string", upper),
     "wrap": function("int string", lambda width, text: _wrap(width, "\n", text, wrap_long=False)),
     "wrapWith": function("int string string", lambda width, by, text: _wrap(width, by, text, wrap_long=True)),
 }  # fmt: skip

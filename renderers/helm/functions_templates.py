@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from renderers.helm.circumstances import current
 from renderers.helm.gotemplate.errors import FunctionError, TemplateError
-from renderers.helm.gotemplate.printf import quote
+from renderers.helm.gotemplate.quoting import quote
 from renderers.helm.gotemplate.state import MAX_DEPTH, State
 from renderers.helm.gotemplate.templates import FunctionTable, compiled_file, with_added
 from renderers.helm.gotemplate.values import Function, function

@@ -105,7 +105,8 @@ def parse_version(text: str) -> Version:
         raise FunctionError("Invalid Semantic Version")
     numbers = tuple(int((part or ".0").lstrip(".")) for part in found.group(1, 2, 3))
     if max(numbers) >= 2**64:
-        raise FunctionError(f"Error parsing version segment: {text}: value out of range")
+        told = f'strconv.ParseUint: parsing "{next(each for each in numbers if each >= 2**64)}": value out of range'
+        raise FunctionError(f"Error parsing version segment: {told}")
     pre = found[5] or ""
     for part in pre.split("."):
         if part.isdecimal() and len(part) > 1 and part[0] == "0":

@@ -25,9 +25,9 @@ def rendered(template: str, options: HelmOptions | None = None, **files: bytes |
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ('{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}', "nested|too deeply"),
-        ('{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}', "maximum template depth|too deeply"),
-        ('{{ $t := "{{ tpl .t . }}" }}{{ tpl $t (dict "t" $t) }}', "nested|too deeply"),
+        ('{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}', "nested reference name"),
+        ('{{ define "a" }}{{ template "a" . }}{{ end }}{{ template "a" . }}', "maximum template depth"),
+        ('{{ $t := "{{ tpl .t . }}" }}{{ tpl $t (dict "t" $t) }}', "nested reference name"),
         ('{{ repeat 1000000000 "a" }}', "calling repeat: .*refused"),
         ('{{ repeat 9999 "a" | repeat 9999 }}', "calling repeat: .*refused"),
         ("{{ range until 1000000000 }}a{{ end }}", "calling until: .*refused"),
@@ -37,7 +37,6 @@ def rendered(template: str, options: HelmOptions | None = None, **files: bytes |
         ),
         ('{{ $x := "aaaaaaaa" }}{{ range until 64 }}{{ $x = print $x $x }}{{ end }}', "longer than"),
         ("{{ $x := list 1 2 }}{{ range until 64 }}{{ $x = concat $x $x }}{{ end }}", "more than"),
-        ('{{ printf "%999999999d" 1 }}', "calling printf: .*refused"),
         ('{{ regexMatch "(a{1000}){1000}" "a" | ternary "y" "n" | fail }}', "n$"),
         ('{{ indent 2000000000 "a" }}', "calling indent: .*refused"),
         ('{{ $d := dict }}{{ $_ := set $d "d" $d }}{{ $d }}', "too deeply"),

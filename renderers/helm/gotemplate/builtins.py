@@ -7,6 +7,7 @@ from typing import Any, Final
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.printf import print_value, sprint, sprintf, sprintln
 from renderers.helm.gotemplate.values import (
+    NIL_ITEM,
     Function,
     TypedMap,
     Uint8,
@@ -56,7 +57,7 @@ def _same(first: Any, kind: str, other: Any) -> bool:
         return first is other
     if type_of(first) != type_of(other):
         raise FunctionError(
-            f"non-comparable types {print_value(first)}: {type_of(first)}, {print_value(other)}: {type_of(other)}"
+            f"non-comparable types {sprintf('%s', first)}: {type_of(first)}, {type_of(other)}: {print_value(other)}"
         )
     if isinstance(first, list | dict):
         raise FunctionError(f"non-comparable type {sprintf('%s', first)}: {type_of(other)}")
@@ -87,9 +88,11 @@ def less_or_equal(first: Any, other: Any) -> bool:
 
 def index(item: Any, *indices: Any) -> Any:
     """`index`: an element of a map, list or string."""
-    for number, each in enumerate(indices):
+    if item is None:
+        raise FunctionError("index of untyped nil")
+    for each in indices:
         if item is None:
-            raise FunctionError("index of untyped nil" if number == 0 else "index of nil pointer")
+            raise FunctionError("index of nil pointer")
         if isinstance(item, dict):
             if each is None:
                 raise FunctionError("value is nil; should be of type string")
@@ -97,19 +100,23 @@ def index(item: Any, *indices: Any) -> Any:
                 raise FunctionError(f"value has type {type_of(each)}; should be string")
             item = item.get(each, item.zero if isinstance(item, TypedMap) else None)
         elif isinstance(item, list | str):
-            at = _position(each, byte_length(item) if isinstance(item, str) else len(item), strict=True)
+            size = byte_length(item) if isinstance(item, str) else len(item)
+            at = _position(each, size)
+            if at == size:
+                kind = "string" if isinstance(item, str) else "slice"
+                raise FunctionError(f"reflect: {kind} index out of range")
             item = Uint8(as_bytes(item)[at]) if isinstance(item, str) else item[at]
         else:
             raise FunctionError(f"can't index item of type {type_of(item)}")
     return item
 
 
-def _position(each: Any, length: int, strict: bool) -> int:
+def _position(each: Any, length: int) -> int:
     if each is None:
         raise FunctionError("cannot index slice/array with nil")
     if not isinstance(each, int) or type(each) is bool:
         raise FunctionError(f"cannot index slice/array with type {type_of(each)}")
-    if each < 0 or (each >= length if strict else each > length):
+    if each < 0 or each > length:
         raise FunctionError(f"index out of range: {int(each)}")
     return int(each)
 
@@ -123,7 +130,7 @@ def slice_of(item: Any, *indices: Any) -> Any:
     if not isinstance(item, list | str):
         raise FunctionError(f"can't slice item of type {type_of(item)}")
     length = byte_length(item) if isinstance(item, str) else len(item)
-    bounds = [_position(each, length, strict=False) for each in indices]
+    bounds = [_position(each, length) for each in indices]
     start, end = (bounds[0] if bounds else 0), (bounds[1] if len(bounds) > 1 else length)
     if start > end:
         raise FunctionError(f"invalid slice index: {start} > {end}")
@@ -132,6 +139,8 @@ def slice_of(item: Any, *indices: Any) -> Any:
 
 def length(item: Any) -> int:
     """`len`."""
+    if item is NIL_ITEM:
+        raise FunctionError("len of nil pointer")
     if isinstance(item, str):
         return byte_length(item)
     if isinstance(item, list | dict):
@@ -168,10 +177,10 @@ def _urlquery(*values: Any) -> str:
     return urllib.parse.quote_plus(as_bytes(_text(*values)), safe="~").replace("%7E", "~")
 
 
-def _call(*values: Any) -> Any:
-    if not values or values[0] is None:
+def _call(told: str, function: Any, *_: Any) -> Any:
+    if function is None:
         raise FunctionError("call of nil")
-    raise FunctionError(f"non-function {print_value(values[0])} of type {type_of(values[0])}")
+    raise FunctionError(f"non-function {told} of type {type_of(function)}")
 
 
 BUILTINS: Final[dict[str, Function]] = {
@@ -186,7 +195,7 @@ BUILTINS: Final[dict[str, Function]] = {
     "ge": function("any any", lambda first, other: not less(first, other)),
     "index": function("any any...", index),
     "slice": function("any any...", slice_of),
-    "len": function("any", length),
+    "len": function("reflect", length),
     "print": function("any...", sprint),
     "printf": function("string any...", sprintf),
     "println": function("any...", sprintln),

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from renderers.helm.gotemplate import nodes
-from renderers.helm.gotemplate.expressions import Expressions
+from renderers.helm.gotemplate.errors import FunctionError
+from renderers.helm.gotemplate.expressions import TOO_DEEP, Expressions
 from renderers.helm.gotemplate.printf import print_value
 from renderers.helm.gotemplate.state import MAX_DEPTH, Budget, State, Step, Value
-from renderers.helm.gotemplate.values import Function, is_true
+from renderers.helm.gotemplate.values import NIL_ITEM, Function, is_true
 
 
 class Compiled:
@@ -78,7 +79,7 @@ class _Compiler:
         raise AssertionError(node)
 
     def _action(self, pipe: nodes.Pipe) -> Step:
-        value = self._expressions.pipeline(pipe)
+        value, error = self._expressions.pipeline(pipe), self._expressions.error_at(pipe)
         if pipe.declared:
             return lambda state, dot: _ignore(value(state, dot))
 
@@ -87,7 +88,12 @@ class _Compiler:
             if type(found) is str:
                 state.write(found)
             else:
-                state.write("<no value>" if found is None else print_value(found))
+                try:
+                    state.write("<no value>" if found is None else print_value(found))
+                except FunctionError as caught:
+                    raise error(str(caught)) from None
+                except RecursionError:
+                    raise error(TOO_DEEP) from None
 
         return act
 
@@ -111,14 +117,15 @@ class _Compiler:
         value = self._expressions.pipeline(node.pipe)
         body, otherwise = self.steps(node.body), self.steps(node.otherwise)
         slots = [slot for _, slot in node.pipe.declared]
-        error = self._expressions.error_at(node.pipe)
+        error = self._expressions.error_after(node.pipe)
 
         def run(state: State, dot: Any) -> str | None:
             found = value(state, dot)
             if found is not None and not isinstance(found, list | dict):
-                raise error(f"range can't iterate over {print_value(found)}")
+                raise error(state, f"range can't iterate over {print_value(found)}")
             empty = True
-            for key, item in _turns(found):
+            for key, each in _turns(found):
+                item = NIL_ITEM if each is None else each
                 empty = False
                 state.budget.step()
                 if len(slots) == 1:
@@ -141,11 +148,12 @@ class _Compiler:
             found = state.templates.get(name)
             if found is None:
                 raise error(f'template "{name}" not defined')
-            data = value(state, dot)
             budget = state.budget
             if budget.depth >= MAX_DEPTH:
                 raise error(f"exceeded maximum template depth ({MAX_DEPTH})")
+            data = value(state, dot)
             budget.depth += 1
+            budget.call()
             inner = State(state.templates, [data] + [None] * (found.slots - 1), budget)
             inner.out = state.out
             found.body(inner, data)

@@ -3,12 +3,12 @@
 import re
 from typing import Final, NamedTuple
 
-from renderers.helm.gotemplate.errors import TemplateError
+from renderers.helm.gotemplate.quoting import is_printable, quote
 
 
 class Token(NamedTuple):
     """`kind` is "text", "{{", "}}", "eof", "space", "field", "variable", "word", "string", "raw", "char", "number",
-    "." or the character itself; `at` counts characters of the template."""
+    "error" (the last one; the text is its message), or the character itself; `at` counts characters of the template."""
 
     kind: str
     text: str
@@ -18,25 +18,29 @@ class Token(NamedTuple):
 _TOKEN: Final = re.compile(
     r"""(?P<space>[ \t\r\n]+)
     |(?P<field>\.[\w]+)(?<!\.\d)
-    |(?P<number>[+-]?(?:0[xX][0-9a-fA-F_]*\.?[0-9a-fA-F_]*(?:[pP][+-]?[0-9_]+)?|0[bB][01_]+|0[oO][0-7_]+
-       |(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?)i?)
+    |(?P<number>(?:[+-]|(?=\.?[0-9]))(?:0[xX][0-9a-fA-F_]*\.?[0-9a-fA-F_]*(?:[pP][+-]?[0-9_]*)?|0[bB][01_]*\.?[01_]*
+       |0[oO][0-7_]*\.?[0-7_]*|[0-9_]*\.?[0-9_]*(?:[eE][+-]?[0-9_]*)?)i?)
     |(?P<variable>\$\w*)
     |(?P<word>\w+)
     |(?P<string>"(?:[^"\\\n]|\\[^\n])*")
     |(?P<raw>`[^`]*`)
-    |(?P<char>'(?:[^'\\\n]|\\[^\n])+')
+    |(?P<char>'(?:[^'\\\n]|\\[^\n])*')
     |(?P<declare>:=)
-    |(?P<mark>[=|(),.])""",
+    |(?P<mark>[=|().])
+    |(?P<char_>(?!\}\})[!-~])""",
     re.VERBOSE,
 )
 _ENDS_WORD: Final = " \t\r\n.,|:)("
 _SPACES: Final = " \t\r\n"
+_SPACE_OR_NOT: Final = (" ", "\t", "\r", "\n")
+_NUMBER: Final = re.compile(r"[+-][0-9_]*\.?[0-9_]*(?:[eE][+-]?[0-9_]*)?i?")
 _NAMES: Final = frozenset(("field", "variable", "word"))
 
 
-def tokens_of(name: str, text: str) -> list[Token]:
-    """The tokens of a template, "eof" last. Raises TemplateError."""
+def tokens_of(text: str) -> tuple[list[Token], list[int]]:
+    """The tokens of a template, "eof" or an "error" last, and the end of each line inside of a comment."""
     tokens: list[Token] = []
+    uncounted: list[int] = []
     at = 0
     trim = False
     while True:
@@ -51,72 +55,102 @@ def tokens_of(name: str, text: str) -> list[Token]:
             if piece:
                 tokens.append(Token("text", piece, begin))
             tokens.append(Token("eof", "", len(text)))
-            return tokens
+            return tokens, uncounted
         inside = start + 2
-        if text.startswith("-", inside) and text[inside + 1 : inside + 2] in (" ", "\t", "\r", "\n"):
+        if text.startswith("-", inside) and text[inside + 1 : inside + 2] in _SPACE_OR_NOT:
             piece = piece.rstrip(_SPACES)
             inside += 2
         if piece:
             tokens.append(Token("text", piece, begin))
         if text.startswith("/*", inside):
-            at, trim = _after_comment(name, text, inside)
-            continue
-        tokens.append(Token("{{", "{{", start))
-        at = _action(name, text, inside, tokens)
-        trim = at - tokens[-1].at > 2
+            at, trim = _after_comment(text, inside, tokens)
+            end = text.find("*/", inside)
+            uncounted += [number for number in range(inside, end) if text[number] == "\n"]
+        else:
+            tokens.append(Token("{{", "{{", start))
+            at = _action(text, inside, tokens)
+            trim = at - tokens[-1].at > 2
+        if at < 0:
+            return tokens, uncounted
 
 
-def _after_comment(name: str, text: str, at: int) -> tuple[int, bool]:
+def _failed(tokens: list[Token], message: str, at: int) -> int:
+    tokens.append(Token("error", message, at))
+    return -1
+
+
+def _after_comment(text: str, at: int, tokens: list[Token]) -> tuple[int, bool]:
     end = text.find("*/", at)
     if end < 0:
-        raise lexer_error(name, text, at, "unclosed comment")
+        return _failed(tokens, "unclosed comment", at), False
     end += 2
     if text.startswith("}}", end):
         return end + 2, False
-    if text[end : end + 1] in (" ", "\t", "\r", "\n") and text.startswith("-}}", end + 1):
+    if text[end : end + 1] in _SPACE_OR_NOT and text.startswith("-}}", end + 1):
         return end + 4, True
-    raise lexer_error(name, text, at, "comment ends before closing delimiter")
+    return _failed(tokens, "comment ends before closing delimiter", at), False
 
 
-def _action(name: str, text: str, at: int, tokens: list[Token]) -> int:
-    """Add the tokens of an action up to its end, which is given back."""
+def _action(text: str, at: int, tokens: list[Token]) -> int:
+    """Add the tokens of an action up to its end, which is given back; -1 after an error."""
     depth = 0
     new, match, add = tuple.__new__, _TOKEN.match, tokens.append
     while True:
         found = match(text, at)
         if found is None:
             if not text.startswith("}}", at):
-                raise lexer_error(name, text, at, _unexpected(text, at))
+                return _failed(tokens, _unexpected(text, at), at)
             if depth:
-                raise lexer_error(name, text, at, "unclosed left paren")
+                return _failed(tokens, "unclosed left paren", at)
             add(Token("}}", "}}", at))
             return at + 2
         kind, end = found.lastgroup, found.end()
         value = found[0]
         if kind == "space":
             if text.startswith("-}}", end):  # the last one belongs to the delimiter
-                if depth:
-                    raise lexer_error(name, text, at, "unclosed left paren")
                 if end - at > 1:
                     add(Token("space", value[:-1], at))
+                if depth:
+                    return _failed(tokens, "unclosed left paren", end - 1)
                 add(Token("}}", text[end - 1 : end + 3], end - 1))
                 return end + 3
-        elif kind in _NAMES:
-            if text[end : end + 1] not in _ENDS_WORD and not text.startswith("}}", end):
-                raise lexer_error(name, text, at, f"bad character U+{ord(text[end]):04X} {text[end]!r}")
-        elif kind == "number":
-            if text[end : end + 1].isalnum() or text[end : end + 1] == "_":
-                raise lexer_error(name, text, at, f'bad number syntax: "{value}{text[end]}"')
-        elif kind in {"mark", "declare"}:
-            kind = value
-            depth += (value == "(") - (value == ")")
+        else:
+            wrong = _wrong_token(text, str(kind), at, end)
+            if wrong:
+                return _failed(tokens, wrong, at)
+            if kind in {"mark", "declare", "char_"}:
+                kind = value if value != "." or end < len(text) else "number"
+                depth += (value == "(") - (value == ")")
             if depth < 0:
-                raise lexer_error(name, text, at, "unexpected right paren")
+                return _failed(tokens, "unexpected right paren", at)
         add(new(Token, (kind, value, at)))
         at = end
 
 
+def _wrong_token(text: str, kind: str, at: int, end: int) -> str:
+    """What is wrong with a token, or with what follows it; "" where all is well."""
+    if kind in _NAMES or text[at:end] == ".":
+        if text[end : end + 1] not in _ENDS_WORD and not text.startswith("}}", end):
+            return f"bad character {_shown(text[end])}"
+    elif kind == "number":
+        wrong = _bad_number(text, end)
+        return f"bad number syntax: {quote(text[at:wrong])}" if wrong else ""
+    return _unexpected(text, at) if kind == "char_" else ""
+
+
+def _bad_number(text: str, end: int) -> int:
+    """Where a number that ends here goes wrong: nothing of a word may follow, nor a sign; 0 where all is well."""
+    follows = text[end : end + 1]
+    if follows.isalnum() or follows == "_":
+        return end + 1
+    if follows and follows in "+-":
+        found = _NUMBER.match(text, end)
+        return found.end() if found else end + 1
+    return 0
+
+
 def _unexpected(text: str, at: int) -> str:
+    """What is wrong with the character; "" for one that the parser takes for a token of its own."""
     if at >= len(text):
         return "unclosed action"
     match text[at]:
@@ -128,11 +162,9 @@ def _unexpected(text: str, at: int) -> str:
             return "unterminated character constant"
         case ":":
             return "expected :="
-        case "+" | "-":
-            return f'bad number syntax: "{text[at : at + 2]}"'
-    return f"unrecognized character in action: U+{ord(text[at]):04X} {text[at]!r}"
+    return "" if "!" <= text[at] <= "~" else f"unrecognized character in action: {_shown(text[at])}"
 
 
-def lexer_error(name: str, text: str, at: int, message: str) -> TemplateError:
-    """The error with the template's name and the line."""
-    return TemplateError(f"template: {name}:{text.count(chr(10), 0, at) + 1}: {message}")
+def _shown(character: str) -> str:
+    """A character as %#U writes it."""
+    return f"U+{ord(character):04X}" + (f" '{character}'" if is_printable(character) else "")

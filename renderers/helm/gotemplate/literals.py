@@ -1,7 +1,10 @@
 """Constants as Go writes them: quoted strings, characters and numbers."""
 
+import math
 import re
 from typing import Any, Final
+
+from renderers.helm.gotemplate.quoting import quote
 
 _ESCAPE: Final = re.compile(
     r"\\(?:[abfnrtv\\'\"]|[0-7]{3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|(.)?)", re.DOTALL
@@ -42,27 +45,32 @@ def _escaped(code: str, quote: str) -> bytes:
 
 
 _INTEGER: Final = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)")
+_UNDERSCORE: Final = re.compile(r"(?<![0-9a-fA-FxXbBoO])_|_(?![0-9a-fA-F])")
 
 
 def number(text: str) -> int | float:
     """The value of a number constant. Raises ValueError."""
     plain = text.replace("_", "")
+    if _UNDERSCORE.search(text) or not plain or plain[-1] == "i":
+        raise ValueError(f"illegal number syntax: {quote(text)}")
     found = _INTEGER.fullmatch(plain)
     if found:
         digits = found[1]
         base = {"x": 16, "b": 2, "o": 8}.get(digits[1:2].lower(), 8 if digits[0] == "0" and len(digits) > 1 else 10)
-        value = int(digits[2:] if digits[1:2].isalpha() else digits, base)
-        value = -value if plain[0] == "-" else value
-        if not -(2**63) <= value < 2**64:
-            raise ValueError("integer overflow")
-        return value
-    if plain[-1] == "i":
-        raise ValueError("complex numbers are not supported")
-    if "x" in plain.lower():
-        return float.fromhex(plain)
-    if not any(each in plain for each in ".eE"):
-        raise ValueError("integer overflow or bad digits")
-    return float(plain)
+        whole = int(digits[2:] if digits[1:2].isalpha() else digits, base)
+        whole = -whole if plain[0] == "-" else whole
+        if not -(2**63) <= whole < 2**64:
+            raise ValueError(f"integer overflow: {quote(text)}")
+        return whole
+    try:
+        value = float.fromhex(plain) if "x" in plain.lower() else float(plain)
+    except (ValueError, OverflowError):
+        value = math.inf
+    if math.isinf(value) or ("x" in plain.lower() and "p" not in plain.lower()):
+        raise ValueError(f"illegal number syntax: {quote(text)}")
+    if not any(each in plain for each in ".eEpP"):
+        raise ValueError(f"integer overflow: {quote(text)}")
+    return value
 
 
 def constant(kind: str, text: str) -> Any:
@@ -71,7 +79,9 @@ def constant(kind: str, text: str) -> Any:
         return number(text)
     value = unquote(text)
     if kind == "char":
+        if not value:
+            raise ValueError("invalid syntax")
         if len(value) != 1:
-            raise ValueError("malformed character constant")
+            raise ValueError(f"malformed character constant: {text}")
         return ord(value)
     return value

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from renderers.helm.gotemplate.errors import TemplateError
+from renderers.helm.gotemplate.last_visited import last_visited
 from renderers.helm.gotemplate.nodes import Node, Parsed
+from renderers.helm.gotemplate.state import State
 
 
 def place_of(parsed: Parsed, at: int) -> str:
@@ -18,5 +20,14 @@ def failure(parsed: Parsed, node: Node) -> Callable[[str], TemplateError]:
 
     def made(message: str) -> TemplateError:
         return TemplateError(f'template: {place_of(parsed, node.at)}: executing "{parsed.name}" at <{node}>: {message}')
+
+    return made
+
+
+def failure_after(parsed: Parsed, node: Node) -> Callable[[State, str], TemplateError]:
+    """Makes errors of what is wrong with the value that this node gave."""
+
+    def made(state: State, message: str) -> TemplateError:
+        return failure(parsed, last_visited(node, state.decided))(message)
 
     return made

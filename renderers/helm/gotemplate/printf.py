@@ -1,15 +1,14 @@
 """Go's fmt: what `print` and `printf` make of values, with its own messages for what does not fit."""
 
-import re
 from typing import Any, Final
 
 from renderers.helm.gotemplate import numbers
-from renderers.helm.gotemplate.errors import FunctionError
-from renderers.helm.gotemplate.values import GoObject, as_bytes, as_text, kind_of, type_of
+from renderers.helm.gotemplate.printf_verbs import Room, Spec
+from renderers.helm.gotemplate.values import GoObject, type_of
+from renderers.helm.gotemplate.work import DEEP, spend
 
-MAX_WIDTH: Final = 1_000_000
-_VERB: Final = re.compile(r"%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d*))?(?:\[(\d*)\])?(.|$)", re.DOTALL)
-_WHOLE: Final = frozenset(("int", "int64", "int32", "uint64", "uint8"))
+_MOST: Final = 1_000_000
+_FLAGS: Final = "#0+- "
 
 
 def print_value(value: Any) -> str:
@@ -27,6 +26,7 @@ def print_value(value: Any) -> str:
         return str(int(value))
     if isinstance(value, GoObject):
         return value.go_print("v")
+    spend(DEEP * len(value))
     if isinstance(value, dict):
         return "map[" + " ".join(f"{key}:{print_value(value[key])}" for key in sorted(value)) + "]"
     return "[" + " ".join(map(print_value, value)) + "]"
@@ -51,220 +51,135 @@ def sprintln(*values: Any) -> str:
 
 
 def sprintf(form: str, *values: Any) -> str:
-    """fmt.Sprintf. Raises FunctionError where a width is beyond all measure."""
+    """fmt.Sprintf. Raises FunctionError where the text would be longer than any chart needs it."""
     return _Printer(form, values).run()
 
 
 class _Printer:
+    """Goes through a form; `_next` is the operand that the next verb takes."""
+
     def __init__(self, form: str, values: tuple[Any, ...]) -> None:
         self._form = form
         self._values = values
+        self._at = 0
         self._next = 0
         self._reordered = False
+        self._good_index = True
+        self._after_index = False
+        self._room = Room()
 
     def run(self) -> str:
-        text = _VERB.sub(self._replaced, self._form)
+        pieces: list[str] = []
+        while self._at < len(self._form):
+            start = self._form.find("%", self._at)
+            if start < 0:
+                pieces.append(self._form[self._at :])
+                break
+            pieces.append(self._form[self._at : start])
+            self._at = start + 1
+            pieces.append(self._verb())
         if self._next < len(self._values) and not self._reordered:
-            extra = (f"{type_of(each)}={print_value(each)}" for each in self._values[self._next :])
-            shown = ", ".join(
-                "<nil>" if value is None else told
-                for value, told in zip(self._values[self._next :], extra, strict=True)
-            )
-            text += f"%!(EXTRA {shown})"
-        return text
+            plain = Spec("v", frozenset(), None, None, self._room)
+            left = self._values[self._next :]
+            shown = ["<nil>" if each is None else f"{type_of(each)}={plain.text(each)}" for each in left]
+            pieces.append(f"%!(EXTRA {', '.join(shown)})")
+        return "".join(pieces)
 
-    def _number(self, text: str | None) -> int | str | None:
-        if text != "*":
-            return int(text) if text else None
-        if self._next >= len(self._values) or not isinstance(self._values[self._next], int):
-            self._next += 1
-            return "bad"
-        self._next += 1
-        return int(self._values[self._next - 1])
-
-    def _replaced(self, found: re.Match[str]) -> str:
-        flags, verb = found[1], found[5]
-        width = self._number(found[2])
-        precision = self._number(found[3]) if found[3] is not None else None
-        if found[3] == "":
-            precision = 0
-        prefix = ""
-        if width == "bad":
-            prefix, width = "%!(BADWIDTH)", None
-        if precision == "bad" or (isinstance(precision, int) and precision < 0):
-            prefix, precision = prefix + "%!(BADPREC)", None
-        if isinstance(width, int) and width < 0:
-            flags, width = flags + "-", -width
-        if max(int(width or 0), int(precision or 0)) > MAX_WIDTH:
-            raise FunctionError(f"printf: a width of more than {MAX_WIDTH} is refused")
-        if not verb:
-            return prefix + "%!(NOVERB)"
+    def _verb(self) -> str:
+        self._good_index, self._after_index = True, False
+        flags = self._flags()
+        self._index()
+        width, flags, told = self._width(flags)
+        precision, more = self._precision()
+        told += more
+        if not self._after_index:
+            self._index()
+        if self._at >= len(self._form):
+            return told + "%!(NOVERB)"
+        verb = self._form[self._at]
+        self._at += 1
         if verb == "%":
-            return prefix + "%"
-        if found[4] is not None:
-            self._reordered = True
-            if not 0 < int(found[4] or 0) <= len(self._values):
-                return f"{prefix}%!{verb}(BADINDEX)"
-            self._next = int(found[4]) - 1
+            return told + "%"
+        if not self._good_index:
+            return f"{told}%!{verb}(BADINDEX)"
         if self._next >= len(self._values):
-            return f"{prefix}%!{verb}(MISSING)"
-        value = self._values[self._next]
+            return f"{told}%!{verb}(MISSING)"
         self._next += 1
-        return prefix + _Verb(flags, width, precision, verb).text(value)  # type: ignore[arg-type]
+        return told + Spec(verb, flags, width, precision, self._room).text(self._values[self._next - 1])
 
+    def _flags(self) -> frozenset[str]:
+        start = self._at
+        while self._form[self._at : self._at + 1] and self._form[self._at] in _FLAGS:
+            self._at += 1
+        return frozenset(self._form[start : self._at])
 
-class _Verb:
-    def __init__(self, flags: str, width: int | None, precision: int | None, verb: str) -> None:
-        self.flags = flags.replace("+", "") if verb == "v" else flags
-        self.width = width
-        self.precision = precision
-        self.verb = verb
+    def _width(self, flags: frozenset[str]) -> tuple[int | None, frozenset[str], str]:
+        """The width, the flags (a negative one is one to the left) and what is wrong with it."""
+        if self._form[self._at : self._at + 1] != "*":
+            width = self._number()
+            if self._after_index and width is not None:
+                self._good_index = False
+            return width, flags, ""
+        self._at += 1
+        self._after_index = False
+        width = self._operand()
+        if width is None:
+            return None, flags, "%!(BADWIDTH)"
+        return abs(width), flags | {"-"} if width < 0 else flags, ""
 
-    def text(self, value: Any) -> str:
-        if self.verb == "T":
-            return self._padded(type_of(value))
-        if value is None:
-            return self._padded("<nil>") if self.verb == "v" else f"%!{self.verb}(<nil>)"
-        kind = kind_of(value)
-        if isinstance(value, GoObject):
-            if self.verb in "vs":
-                return self._padded(value.go_print(self.verb))
-            if self.verb == "q":
-                return self._padded(quote(value.go_print("v")))
-            return self._wrong(value)
-        if kind == "string":
-            return self._string(value)
-        if kind == "bool":
-            return self._padded("true" if value else "false") if self.verb in "vt" else self._wrong(value)
-        if kind in _WHOLE:
-            return self._integer(value)
-        if kind == "float64":
-            return self._float(value)
-        if self.verb == "v" and "#" in self.flags:
-            return go_syntax(value)
-        if isinstance(value, dict):
-            return "map[" + " ".join(f"{self.text(key)}:{self._inner(value[key])}" for key in sorted(value)) + "]"
-        return "[" + " ".join(map(self._inner, value)) + "]"
+    def _precision(self) -> tuple[int | None, str]:
+        if self._form[self._at : self._at + 1] != ".":
+            return None, ""
+        self._at += 1
+        if self._after_index:
+            self._good_index = False
+        self._index()
+        if self._form[self._at : self._at + 1] != "*":
+            return self._number() or 0, ""
+        self._at += 1
+        self._after_index = False
+        precision = self._operand()
+        return (None, "%!(BADPREC)") if precision is None or precision < 0 else (precision, "")
 
-    def _inner(self, value: Any) -> str:
-        return self._padded("<nil>") if value is None else self.text(value)
+    def _number(self) -> int | None:
+        """The digits that stand here; with too many of them, nothing that follows is read."""
+        start = self._at
+        while self._form[self._at : self._at + 1] in _DIGITS:
+            self._at += 1
+        if self._at == start:
+            return None
+        if self._at - start > 7 or int(self._form[start : self._at]) > _MOST:
+            self._at = len(self._form)
+            return None
+        return int(self._form[start : self._at])
 
-    def _wrong(self, value: Any) -> str:
-        plain = _Verb(self.flags, self.width, self.precision, "v")
-        return f"%!{self.verb}({type_of(value)}={plain.text(value)})"
+    def _operand(self) -> int | None:
+        """The operand as a width or precision, if it is one."""
+        value = self._values[self._next] if self._next < len(self._values) else None
+        self._next += self._next < len(self._values)
+        if not isinstance(value, int) or type(value) is bool or abs(value) > _MOST:
+            return None
+        return int(value)
 
-    def _padded(self, text: str, zero: bool = False) -> str:
-        if self.width is None or len(text) >= self.width:
-            return text
-        if "-" in self.flags:
-            return text.ljust(self.width)
-        if zero and "0" in self.flags:
-            sign = text[0] if text[:1] in ("+", "-", " ") else ""
-            return sign + text[len(sign) :].rjust(self.width - len(sign), "0")
-        return text.rjust(self.width, "0" if "0" in self.flags and self.verb in "sqvxX" else " ")
-
-    def _string(self, value: str) -> str:
-        match self.verb:
-            case "v" if "#" in self.flags:
-                return self._padded(quote(value))
-            case "v" | "s":
-                return self._padded(value if self.precision is None else value[: self.precision])
-            case "q":
-                value = value if self.precision is None else value[: self.precision]
-                if "#" in self.flags and "`" not in value and value.isprintable():
-                    return self._padded(f"`{value}`")
-                return self._padded(quote(value, "+" in self.flags))
-            case "x" | "X":
-                data = as_bytes(value)[: self.precision].hex(*((" ",) if " " in self.flags else ()))
-                return self._padded(data if self.verb == "x" else data.upper())
-        return self._wrong(value)
-
-    def _integer(self, value: int) -> str:
-        bases = {"d": "d", "v": "d", "b": "b", "o": "o", "O": "o", "x": "x", "X": "X"}
-        if self.verb in bases:
-            digits = format(abs(value), bases[self.verb])
-            if self.precision is not None:
-                digits = "" if self.precision == 0 and value == 0 else digits.rjust(self.precision, "0")
-            if self.verb == "O":
-                digits = "0o" + digits
-            elif "#" in self.flags and self.verb in "xXbo":
-                digits = {"x": "0x", "X": "0X", "b": "0b", "o": "0"}[self.verb] + digits
-            sign = "-" if value < 0 else "+" if "+" in self.flags else " " if " " in self.flags else ""
-            return self._padded(sign + digits, zero=self.precision is None)
-        if self.verb in "cqU" and 0 <= value < 0x110000:
-            if self.verb == "U":
-                return self._padded(f"U+{value:04X}")
-            character = chr(value)
-            return self._padded(character if self.verb == "c" else _quote_rune(character))
-        return self._wrong(value)
-
-    def _float(self, value: float) -> str:
-        if self.verb not in "vgGeEfF":
-            return self._wrong(value)
-        special = numbers.format_g(value)
-        if special.lstrip("+-") in ("Inf", "NaN"):
-            text = special
-        elif self.verb in "fF":
-            text = f"{value:.{6 if self.precision is None else self.precision}f}"
-        elif self.verb in "eE":
-            text = f"{value:.{6 if self.precision is None else self.precision}e}"
-        elif self.precision is None:
-            text = special
+    def _index(self) -> None:
+        """Take `[N]`, the number of the operand to go on with."""
+        self._after_index = False
+        if self._form[self._at : self._at + 1] != "[":
+            return
+        self._reordered = True
+        end = self._form.find("]", self._at)
+        inner = self._form[self._at + 1 : end]
+        if end < 0:
+            self._good_index = False
+            self._at += 1
+            return
+        self._at = end + 1
+        is_number = inner.isascii() and inner.isdecimal() and len(inner) <= 7
+        self._after_index = is_number
+        if is_number and 0 < int(inner) <= len(self._values):
+            self._next = int(inner) - 1
         else:
-            text = f"{value:.{self.precision or 1}g}"
-        if self.verb in "EG":
-            text = text.upper()
-        if text[0] not in "+-" and ("+" in self.flags or " " in self.flags):
-            text = ("+" if "+" in self.flags else " ") + text
-        return self._padded(text, zero=True)
+            self._good_index = False
 
 
-def go_syntax(value: Any) -> str:
-    """`%#v`."""
-    if isinstance(value, dict):
-        return type_of(value) + "{" + ", ".join(f"{quote(k)}:{go_syntax(value[k])}" for k in sorted(value)) + "}"
-    if isinstance(value, list):
-        return type_of(value) + "{" + ", ".join(map(go_syntax, value)) + "}"
-    if value is None:
-        return "interface {}(nil)"
-    return quote(value) if isinstance(value, str) else print_value(value)
-
-
-_ESCAPES: Final = {
-    "\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v", "\\": "\\\\",
-}  # fmt: skip
-
-
-def quote(text: str, ascii_only: bool = False) -> str:
-    """strconv.Quote."""
-    if text.isascii() and text.isprintable():
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return '"' + "".join(_quoted(each, '"', ascii_only) for each in text) + '"'
-
-
-def _quote_rune(character: str) -> str:
-    return "'" + _quoted(character, "'", False) + "'"
-
-
-def _quoted(character: str, mark: str, ascii_only: bool) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if character == mark:
-        return "\\" + mark
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    if character.isprintable() and (code < 128 or not ascii_only):
-        return character
-    if code < 0x20 or code == 0x7F:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def as_valid_text(text: str) -> str:
-    """The text with every byte that is no UTF-8 replaced, as encoders of Go do."""
-    return (
-        text
-        if text.isascii()
-        else as_text(as_bytes(text)).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    )
+_DIGITS: Final = frozenset("0123456789")

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from renderers.helm.gotemplate.errors import TemplateError
+from renderers.helm.gotemplate.errors import FunctionError, TemplateError
+from renderers.helm.gotemplate.work import CALL, Meter
 
 MAX_OUTPUT: Final = 64 * 1024 * 1024
 MAX_TEXT: Final = 16 * 1024 * 1024
@@ -19,6 +20,7 @@ class Budget:
         self.written = 0
         self.steps = 0
         self.depth = 0
+        self.meter = Meter()
 
     def step(self) -> None:
         """One more turn of a range."""
@@ -26,17 +28,25 @@ class Budget:
         if self.steps > MAX_STEPS:
             raise TemplateError(f"ranges take more than {MAX_STEPS} turns in all: give them less to go over")
 
+    def call(self) -> None:
+        """One more template that is called."""
+        try:
+            self.meter.spend(CALL)
+        except FunctionError as error:
+            raise TemplateError(str(error)) from None
+
 
 class State:
     """One execution of a template: its output, its variables (in slots), and the templates that it can call."""
 
-    __slots__ = ("budget", "out", "templates", "variables")
+    __slots__ = ("budget", "decided", "out", "templates", "variables")
 
     def __init__(self, templates: "Mapping[str, Any]", variables: list[Any], budget: Budget) -> None:
         self.templates = templates
         self.variables = variables
         self.budget = budget
         self.out: list[str] = []
+        self.decided: dict[int, int] = {}  # which argument gave the value of each `and` and `or`
 
     def write(self, text: str) -> None:
         """Add to the output. Raises TemplateError when it grows beyond all measure."""

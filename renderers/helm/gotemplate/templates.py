@@ -5,11 +5,10 @@ from functools import lru_cache
 from typing import Any
 
 from renderers.helm.gotemplate.compiler import Compiled, compile_template
-from renderers.helm.gotemplate.errors import TemplateError
-from renderers.helm.gotemplate.nodes import Parsed
 from renderers.helm.gotemplate.parser import parse
 from renderers.helm.gotemplate.state import Budget
 from renderers.helm.gotemplate.values import Function
+from renderers.helm.gotemplate.work import metered
 
 
 class FunctionTable(dict[str, Function]):
@@ -26,12 +25,6 @@ class FunctionTable(dict[str, Function]):
 def compiled_file(name: str, text: str, functions: FunctionTable) -> tuple[tuple[Compiled, bool], ...]:
     """The templates that a text defines, then itself, each with whether it is empty. Raises TemplateError."""
     found = parse(name, text, functions)
-    full: dict[str, Parsed] = {}
-    for parsed in found:
-        if not parsed.is_empty():
-            if parsed.name in full:
-                raise TemplateError(f'template: {name}: multiple definition of template "{parsed.name}"')
-            full[parsed.name] = parsed
     return tuple((compile_template(parsed, functions), parsed.is_empty()) for parsed in found)
 
 
@@ -48,7 +41,8 @@ class TemplateSet:
 
     def execute(self, name: str, data: Any, budget: Budget) -> str:
         """The text that a template gives for `data`. Raises TemplateError."""
-        return self.templates[name].execute(self.templates, data, budget)
+        with metered(budget.meter):
+            return self.templates[name].execute(self.templates, data, budget)
 
 
 def add_to(templates: dict[str, Compiled], found: tuple[tuple[Compiled, bool], ...]) -> Compiled:

@@ -11,7 +11,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 
 class Int64(int):
@@ -54,10 +54,15 @@ class TypedMap(dict[str, Any]):
         return type(self)((key, item(value)) for key, value in self.items())
 
 
+class NilMap(dict[str, Any]):
+    """The nil of type map[string]interface {}: nothing can be put into it."""
+
+
 class Function(NamedTuple):
     """What a template may call: the types of its parameters as Go names them; the last may end in `...`.
 
-    `any` takes everything. One `with_state` is given the execution's State first. The function raises FunctionError.
+    `any` takes everything; so does `reflect`, which is given NIL_ITEM for a nil that a field holds. One `with_state` is
+    given the execution's State first. The function raises FunctionError.
     """
 
     call: Callable[..., Any]
@@ -92,6 +97,13 @@ class GoObject:
     def is_true(self) -> bool:
         """Whether `if` takes it as true: a struct always is."""
         return True
+
+
+class _NilItem(GoObject):
+    """What `range` gives for a nil that a list or map holds: as a value it is nil, but fields are not looked for."""
+
+
+NIL_ITEM: Final = _NilItem()
 
 
 class Struct(GoObject):
@@ -215,6 +227,13 @@ _NAMES = {
     "cert": "sprig.certificate",
     "algorithm": "sprig.HashAlgorithm",
 }
+
+
+def go_name(kind: str) -> str:
+    """The type that a function takes, as Go names it."""
+    return _NAMES.get(kind, kind)
+
+
 _EXACT: dict[str, type] = {"string": str, "int": int, "int64": Int64, "float": float, "bool": bool}
 
 
@@ -237,7 +256,7 @@ def mismatch(kind: str, value: Any, is_field: bool) -> str | None:
     """
     if kind == "any" or fits(kind, value):
         return None
-    expected = _NAMES.get(kind, kind)
+    expected = go_name(kind)
     if value is None:
         if is_field:
             return f"wrong type for value; expected {expected}; got interface {{}}"
@@ -247,4 +266,4 @@ def mismatch(kind: str, value: Any, is_field: bool) -> str | None:
 
 def no_value(kind: str) -> Any:
     """What nil is where a function takes `kind`: a map or list with nothing in it."""
-    return {} if kind == "map" else [] if kind == "list" else None
+    return NilMap() if kind == "map" else [] if kind == "list" else None

@@ -1,0 +1,85 @@
+"""The tokens of a template one after the other, and errors that name the line as Go does."""
+
+from bisect import bisect
+from typing import Final
+
+from renderers.helm.gotemplate.errors import TemplateError
+from renderers.helm.gotemplate.lexer import Token, tokens_of
+from renderers.helm.gotemplate.quoting import quote
+
+KEYWORDS: Final = frozenset(
+    ("block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with")
+)
+
+
+class TokenReader:
+    """`next` is where it stands; `action_at` is where the action begins that is read, -1 outside of one."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self.next = 0
+        self.action_at = -1
+        self._tokens, self._uncounted = tokens_of(text)
+        self._seen = 0
+
+    def peek(self) -> Token:
+        """The token that comes next."""
+        self._seen = max(self._seen, self.next)
+        return self._tokens[self.next]
+
+    def take(self) -> Token:
+        """The token that comes next, and go on."""
+        token = self.peek()
+        self.next += token.kind not in ("eof", "error")
+        return token
+
+    def skip_space(self) -> Token:
+        """The token that comes next, but space."""
+        if self.peek().kind == "space":
+            self.next += 1
+        return self.peek()
+
+    def take_word(self) -> Token:
+        """The same, and go on."""
+        self.skip_space()
+        return self.take()
+
+    def keyword_ahead(self) -> str:
+        """The word behind the `{{` that comes next, "" where there is none."""
+        at = self.next + 1
+        if self._tokens[at].kind == "space":
+            at += 1
+        token = self._tokens[at]
+        return token.text if token.kind == "word" else ""
+
+    def _line(self, at: int) -> int:
+        """The line, as Go counts it: lines that end inside of a comment are none."""
+        return self.text.count("\n", 0, at) + 1 - bisect(self._uncounted, at)
+
+    def error(self, message: str) -> TemplateError:
+        """An error at the line of the last token that was looked at, as Go has it."""
+        return TemplateError(f"template: {self.name}:{self._line(self._tokens[self._seen].at)}: {message}")
+
+    def unexpected(self, token: Token, context: str) -> TemplateError:
+        """The error of a token that cannot stand there."""
+        if token.kind == "error":
+            return self.error(token.text + self._started(token))
+        return self.error(f"unexpected {_shown(token)} in {context}")
+
+    def _started(self, token: Token) -> str:
+        """Where the action began that goes wrong at this token, if that is another line."""
+        line = self._line(self.action_at)
+        if self.action_at < 0 or line == self._line(token.at):
+            return ""
+        what = " started at" if token.text.endswith(" action") else " in action started at"
+        return f"{what} {self.name}:{line}"
+
+
+def _shown(token: Token) -> str:
+    """The token as Go tells it."""
+    if token.kind == "eof":
+        return "EOF"
+    if token.kind == "." or (token.kind == "word" and token.text in KEYWORDS):
+        return f"<{token.text}>"
+    return f"{quote(token.text[:10])}..." if len(token.text) > 10 else quote(token.text)
