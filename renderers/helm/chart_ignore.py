@@ -2,10 +2,15 @@
 
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import re2
 
 from gitops.model.errors import RenderError
+from renderers.helm.functions_regex import quiet_options
+from renderers.helm.gotemplate.values import as_bytes
 
+_MOST_RULES: Final = 2000
 _DEFAULT: Final = "templates/.?*"
 
 
@@ -19,11 +24,14 @@ class Ignored:
     """The rules of one `.helmignore`."""
 
     def __init__(self, text: str, where: str) -> None:
-        self._rules = [
-            _rule(line.strip(), f"{where}:{number}")
+        lines = [
+            (line.strip(), f"{where}:{number}")
             for number, line in enumerate(text.splitlines(), 1)
             if line.strip() and not line.strip().startswith("#")
         ]
+        if len(lines) > _MOST_RULES:
+            raise RenderError(f"{where}: more than {_MOST_RULES} patterns")
+        self._rules = [_rule(line, place) for line, place in lines]
         self._rules.append(_rule(_DEFAULT, where))
 
     def leaves_out(self, path: str, is_folder: bool) -> bool:
@@ -45,12 +53,15 @@ def _rule(text: str, where: str) -> _Rule:
     folders_only = text.endswith("/")
     text = text.removesuffix("/") if folders_only else text
     expression = glob_expression(text.removeprefix("/"), where)
-    if text.startswith("/") or "/" in text:
-        return _Rule(lambda path: expression.fullmatch(path) is not None, negated, folders_only)
-    return _Rule(lambda path: expression.fullmatch(path.rpartition("/")[2]) is not None, negated, folders_only)
+    is_path = "/" in text
+
+    def fits(path: str) -> bool:
+        return expression.fullmatch(as_bytes(path if is_path else path.rpartition("/")[2])) is not None
+
+    return _Rule(fits, negated, folders_only)
 
 
-def glob_expression(glob: str, where: str) -> re.Pattern[str]:
+def glob_expression(glob: str, where: str) -> Any:
     """Go's filepath.Match as an expression. Raises RenderError."""
     pieces: list[str] = []
     at = 0
@@ -77,6 +88,6 @@ def glob_expression(glob: str, where: str) -> re.Pattern[str]:
             pieces.append(re.escape(each))
         at += 1
     try:
-        return re.compile("(?s:" + "".join(pieces) + ")")
-    except re.error:
+        return re2.compile(as_bytes("(?s:" + "".join(pieces) + ")"), options=quiet_options())
+    except re2.error:
         raise RenderError(f"{where}: syntax error in pattern: {glob}") from None

@@ -1,9 +1,12 @@
 """Checks values against `values.schema.json` of a chart and of those below it; nothing is fetched."""
 
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from gitops.model.errors import RenderError
 from renderers.helm.chart import Chart
+
+_MOST_TOLD: Final = 200
 
 
 def check_schema(chart: Chart, values: dict[str, Any]) -> None:
@@ -40,10 +43,9 @@ def _against(chart: Chart, values: dict[str, Any]) -> list[str]:
         kind = jsonschema_rs.validator_for if isinstance(schema, dict) and "$schema" in schema else None
         options: dict[str, Any] = {"retriever": refused, "validate_formats": True}
         validator = kind(schema, **options) if kind else jsonschema_rs.Draft7Validator(schema, **options)
-        return [
-            f"- {'.'.join(map(str, error.instance_path)) or '(root)'}: {error.message}"
-            for error in validator.iter_errors(_whole(values))
-        ]
+        found = islice(validator.iter_errors(_whole(values)), _MOST_TOLD + 1)
+        told = [f"- {'.'.join(map(str, error.instance_path)) or '(root)'}: {error.message[:1000]}" for error in found]
+        return [*told[:_MOST_TOLD], "- and more"] if len(told) > _MOST_TOLD else told
     except (jsonschema_rs.ValidationError, ValueError) as error:
         raise RenderError(f"{where}: cannot be used: {str(error).splitlines()[0]}") from None
 

@@ -1,5 +1,6 @@
 """Values to JSON, YAML and TOML and back, as Go's encoding/json, sigs.k8s.io/yaml and BurntSushi/toml write them."""
 
+import base64
 import json
 import math
 import re
@@ -10,7 +11,7 @@ from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
 from gitops.manifests.yaml_write import key_text, leaf_text, sorted_keys, write_document
 from renderers.helm.gotemplate import numbers
 from renderers.helm.gotemplate.quoting import as_valid_text
-from renderers.helm.gotemplate.values import GoObject, as_bytes
+from renderers.helm.gotemplate.values import GoObject, NilMap, TypedList, as_bytes
 from renderers.helm.gotemplate.work import DEEP, deep_size_of, spend
 
 _MAX_DEPTH: Final = 200
@@ -44,10 +45,14 @@ def to_json(value: Any, html: bool = True, depth: int = 0) -> str:
     if depth > _MAX_DEPTH:
         raise EncodeError("json: unsupported value: it is nested too deeply")
     spend(deep_size_of(value))
+    if isinstance(value, NilMap):
+        return "null"
     if isinstance(value, dict):
         pairs = (f"{json_string(key, html)}:{to_json(value[key], html, depth + 1)}" for key in sorted(value))
         return "{" + ",".join(pairs) + "}"
     if isinstance(value, list):
+        if isinstance(value, TypedList) and value.is_nil:
+            return "null"
         return "[" + ",".join([to_json(item, html, depth + 1) for item in value]) + "]"
     return _json_scalar(value, html)
 
@@ -162,6 +167,8 @@ def _yaml_ready(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
         return {_yaml_ready(key, 0): _yaml_ready(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
+        if isinstance(value, TypedList) and value.is_nil:
+            return None
         return [_yaml_ready(item, depth + 1) for item in value]
     return _yaml_ready(as_data(value), depth + 1)
 
@@ -220,12 +227,19 @@ def floats(value: Any) -> Any:
 def to_yaml_pretty(value: Any) -> str:
     """Helm's toYamlPretty: go-yaml version 3 with lists further in than their key, and no line folded."""
     if isinstance(value, str):
-        return leaf_text(value, 2, _NEVER_FOLDED).removesuffix("\n")
+        return _pretty_leaf(value, 2).removesuffix("\n")
     lines: list[str] = []
     _pretty("", value, 0, lines)
     return "".join(lines).removesuffix("\n")
 
 
+def _pretty_leaf(value: Any, indent: int) -> str:
+    if isinstance(value, str) and _NO_TEXT.search(value):
+        return "!!binary " + base64.b64encode(as_bytes(value)).decode()
+    return leaf_text(value, indent, _NEVER_FOLDED)
+
+
+_NO_TEXT: Final = re.compile("[\udc80-\udcff]")
 _NEVER_FOLDED: Final = -(10**9)
 
 
@@ -243,7 +257,8 @@ def _pretty(head: str, value: Any, indent: int, lines: list[str]) -> None:
         for key in sorted_keys(value):
             start = margin if lead is None else lead
             lead = None
-            inner = f"{start}{key_text(key, indent)}"
+            written = _pretty_leaf(key, indent) + ":" if _NO_TEXT.search(key) else key_text(key, indent)
+            inner = f"{start}{written}"
             _pretty(inner, value[key], indent + 2, lines)
     elif isinstance(value, list) and value:
         lead = head if not head.endswith(":") else None
@@ -254,7 +269,7 @@ def _pretty(head: str, value: Any, indent: int, lines: list[str]) -> None:
             lead = None
             _pretty(start + "- ", item, indent + 2, lines)
     else:
-        text = numbers.format_g(value) if isinstance(value, float) else leaf_text(value, indent, _NEVER_FOLDED)
+        text = numbers.format_g(value) if isinstance(value, float) else _pretty_leaf(value, indent)
         lines.append(f"{head}{' ' if head.endswith(':') else ''}{text}\n")
 
 

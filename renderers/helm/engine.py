@@ -20,6 +20,8 @@ from renderers.helm.gotemplate.values import as_text
 from renderers.helm.objects import ChartObject, Files, Values
 
 _MOST_SAID: Final = 1500
+_MOST_ACTIONS: Final = 200_000
+_MOST_IN_ACTIONS: Final = 1_500_000
 _FRAMES: Final = 12_000
 
 
@@ -81,11 +83,12 @@ def _collect(chart: Chart, values: Any, shared: dict[str, Any], templates: dict[
 
 def _rendered(templates: dict[str, _Renderable], order: list[str]) -> dict[str, str]:
     found = TemplateSet(function_table())
+    _check_sizes(templates, order)
     for name in order:
         try:
             found.add(name, templates[name].text)
         except TemplateError as error:
-            raise RenderError(_parse_error(name, str(error))) from None
+            raise RenderError(_without_middle(_parse_error(name, str(error)))) from None
     texts: dict[str, str] = {}
     budget = Budget()
     for name in order:
@@ -103,6 +106,20 @@ def _rendered(templates: dict[str, _Renderable], order: list[str]) -> dict[str, 
         except MemoryError:
             raise RenderError(f"{name}: the template takes more memory than there is") from None
     return texts
+
+
+def _check_sizes(templates: dict[str, _Renderable], order: list[str]) -> None:
+    """Raises RenderError for more actions than can be read in a few seconds; plain text takes next to nothing."""
+    actions = characters = 0
+    for name in order:
+        _, *pieces = templates[name].text.split("{{")
+        actions += len(pieces)
+        characters += sum(len(piece) if (end := piece.find("}}")) < 0 else end for piece in pieces)
+        if actions > _MOST_ACTIONS or characters > _MOST_IN_ACTIONS:
+            raise RenderError(
+                f"{name}: the templates of this chart hold more than {_MOST_ACTIONS} actions, "
+                f"or {_MOST_IN_ACTIONS / 10**6} MB of them"
+            )
 
 
 def _parse_error(name: str, text: str) -> str:

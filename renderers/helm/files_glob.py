@@ -2,6 +2,15 @@
 
 import re
 from collections.abc import Callable
+from typing import Final
+
+import re2
+
+from renderers.helm.functions_regex import quiet_options
+from renderers.helm.gotemplate.errors import FunctionError
+from renderers.helm.gotemplate.values import as_bytes
+
+_LONGEST: Final = 4096
 
 
 class _BadGlob(Exception):
@@ -9,12 +18,17 @@ class _BadGlob(Exception):
 
 
 def glob_matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a path fits; a glob that cannot be read fits everything."""
+    """Whether a path fits; a glob that cannot be read fits everything.
+
+    Raises FunctionError for one that is longer than any chart needs.
+    """
+    if len(pattern) > _LONGEST:
+        raise FunctionError(f"a glob of more than {_LONGEST} characters is refused")
     try:
-        expression = re.compile("(?s:" + _expression(pattern) + ")")
-    except (_BadGlob, re.error):
+        expression = re2.compile(as_bytes("(?s:" + _expression(pattern) + ")"), options=quiet_options())
+    except (_BadGlob, re2.error):
         return lambda path: True
-    return lambda path: expression.fullmatch(path) is not None
+    return lambda path: expression.fullmatch(as_bytes(path)) is not None
 
 
 def _expression(glob: str) -> str:

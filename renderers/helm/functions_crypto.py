@@ -15,13 +15,21 @@ from renderers.helm.circumstances import Stream, current
 from renderers.helm.functions_encoding import base64_decode
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, GoObject, Struct, as_bytes, as_text, function
+from renderers.helm.gotemplate.work import spend
 from renderers.helm.seeded_keys import dsa_key, ecdsa_key, ed25519_key, rsa_key
 
+# Units of work: a key takes as long as millions of characters.
+_RSA: Final = 5_000_000
 _MOST_DAYS: Final = 365 * 7000
 
 
 def _certificate(cert: str, key: str) -> Struct:
     return Struct("sprig.certificate", {"Cert": cert, "Key": key})
+
+
+def _new_rsa(bits: int, stream: Stream) -> Any:
+    spend(_RSA if bits <= 2048 else 6 * _RSA)
+    return rsa_key(bits, stream)
 
 
 def _pem_of(key: Any) -> str:
@@ -38,8 +46,9 @@ def _private_key(kind: str) -> str:
     stream = current().stream("genPrivateKey")
     match kind:
         case "" | "rsa":
-            return _pem_of(rsa_key(4096, stream))
+            return _pem_of(_new_rsa(4096, stream))
         case "dsa":
+            spend(20 * _RSA)
             return _pem_of(dsa_key(stream))
         case "ecdsa":
             return _pem_of(ecdsa_key(stream))
@@ -166,7 +175,7 @@ def _extensions(key: Any, names: list[Any] | None, signer: Any) -> Iterator[tupl
 
 def _made(wanted: _Wanted, pem: str | None, function: str) -> Struct:
     """A certificate with its key, which is made where none is given."""
-    key = rsa_key(2048, wanted.stream) if pem is None else _read_key(pem)
+    key = _new_rsa(2048, wanted.stream) if pem is None else _read_key(pem)
     return _certificate(_signed(wanted, key, function), _pem_of(key))
 
 
@@ -217,6 +226,7 @@ def _bcrypt(text: str) -> str:
     password = as_bytes(text)
     if len(password) > 72:
         return "failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes"
+    spend(_RSA)
     salt = b"$2a$10$" + _bcrypt_text(current().stream("bcrypt").take(16))
     return bcrypt.hashpw(password.split(b"\0")[0], salt).decode()
 
@@ -263,6 +273,7 @@ def _derive(counter: int, kind: str, password: str, user: str, site: str) -> str
         return f"cannot find password template {kind}"
     name, place = as_bytes(user), as_bytes(site)
     salt = _SEED + struct.pack(">I", len(name)) + name
+    spend(6 * _RSA)
     key = hashlib.scrypt(as_bytes(password), salt=salt, n=32768, r=8, p=2, dklen=64, maxmem=128 * 1024 * 1024)
     message = _SEED + struct.pack(">I", len(place)) + place + struct.pack(">I", counter % 2**32)
     seed = hmac.new(key, message, hashlib.sha256).digest()

@@ -1,45 +1,34 @@
 """Functions of dates and durations, as sprig 3 has them."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from renderers.helm.go_time import (
-    ZERO,
-    Time,
-    format_duration,
-    format_time,
-    parse_duration,
-    parse_time,
-    unix,
-    zone,
-)
+from renderers.helm.functions_math import wrapped
+from renderers.helm.go_time import SECOND, ZERO, Moment, format_duration, now_of, parse_duration, zone_of
+from renderers.helm.go_time_layout import format_time, parse_time
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, Int32, Int64, function
+from renderers.helm.time_object import Time
 
 Clock = Callable[[], datetime]
 
 
-def _moment(value: Any, clock: Clock) -> datetime:
+def _moment(value: Any, clock: Clock) -> Moment:
     if isinstance(value, Time):
         return value.at
-    if type(value) in (int, Int64, Int32):
-        try:
-            return datetime.fromtimestamp(value, UTC)
-        except (OverflowError, ValueError, OSError):
-            raise FunctionError(f"the time {int(value)} is out of range") from None
-    return clock()
+    return Moment(int(value)) if type(value) in (int, Int64, Int32) else now_of(clock())
 
 
 def _modified(form: str, date: Time, strict: bool) -> Time:
     try:
-        return Time(date.at + timedelta(microseconds=parse_duration(form) / 1000))
+        nanoseconds = parse_duration(form)
     except FunctionError:
         if strict:
             raise
         return date
-    except OverflowError:
-        raise FunctionError("the time is out of range") from None
+    return Time(date.at.plus(nanoseconds))
 
 
 def _to_date(layout: str, text: str) -> Time:
@@ -49,11 +38,14 @@ def _to_date(layout: str, text: str) -> Time:
         return Time(ZERO)
 
 
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,30}")
+
+
 def _seconds(value: Any) -> str:
     number = 0
-    if type(value) is Int64 or (isinstance(value, str) and value.lstrip("+-").isdecimal() and value.isascii()):
+    if type(value) is Int64 or (isinstance(value, str) and _WHOLE.fullmatch(value)):
         number = int(value)
-    return format_duration(number * 10**9)
+    return format_duration(wrapped(number * SECOND))
 
 
 _ROUNDS: Final = (("y", 365 * 86400), ("mo", 30 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -69,7 +61,7 @@ def _rounded(value: Any, clock: Clock) -> str:
     elif type(value) is Int64:
         nanoseconds = int(value)
     elif isinstance(value, Time):
-        nanoseconds = round((clock() - value.at).total_seconds() * 10**9)
+        nanoseconds = _nanoseconds(now_of(clock())) - _nanoseconds(value.at)
     size = abs(nanoseconds)
     for unit, seconds in _ROUNDS:
         if size > seconds * 10**9:
@@ -77,14 +69,18 @@ def _rounded(value: Any, clock: Clock) -> str:
     return "0s"
 
 
+def _nanoseconds(at: Moment) -> int:
+    return at.seconds * SECOND + at.nanoseconds
+
+
 def date_functions(clock: Clock) -> dict[str, Function]:
     """The functions, `clock` giving the time that it is."""
 
     def in_zone(layout: str, value: Any, name: str) -> str:
-        return format_time(_moment(value, clock).astimezone(zone(name)), layout)
+        return format_time(_moment(value, clock).within(zone_of(name)), layout)
 
     def ago(value: Any) -> str:
-        return format_duration(round((clock() - _moment(value, clock)).total_seconds()) * 10**9)
+        return format_duration((now_of(clock()).seconds - _moment(value, clock).seconds) * SECOND)
 
     modify = function("string time", lambda form, date: _modified(form, date, strict=False))
     must_modify = function("string time", lambda form, date: _modified(form, date, strict=True))
@@ -102,7 +98,7 @@ def date_functions(clock: Clock) -> dict[str, Function]:
         "mustDateModify": must_modify,
         "mustToDate": function("string string", lambda layout, text: Time(parse_time(layout, text))),
         "must_date_modify": must_modify,
-        "now": function("", lambda: Time(clock())),
+        "now": function("", lambda: Time(now_of(clock()))),
         "toDate": function("string string", _to_date),
-        "unixEpoch": function("time", lambda date: str(unix(date.at))),
+        "unixEpoch": function("time", lambda date: str(date.at.seconds)),
     }

@@ -66,7 +66,7 @@ def merge_into(target: dict[str, Any], source: dict[str, Any], overwrite: bool, 
     if depth > 500 or target is source:
         return
     spend(DEEP * len(source))
-    for key, value in source.items():
+    for key, value in list(source.items()):
         if value is None:
             if overwrite:
                 target[key] = None
@@ -82,12 +82,14 @@ def merge_into(target: dict[str, Any], source: dict[str, Any], overwrite: bool, 
 
 
 def _merge(target: dict[str, Any], *sources: dict[str, Any]) -> dict[str, Any]:
+    target = {} if isinstance(target, NilMap) else target
     for source in sources:
         merge_into(target, source, overwrite=False)
     return target
 
 
 def _merge_overwrite(target: dict[str, Any], *sources: dict[str, Any]) -> dict[str, Any]:
+    target = {} if isinstance(target, NilMap) else target
     for source in sources:
         merge_into(target, source, overwrite=True)
     return target

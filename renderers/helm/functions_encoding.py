@@ -7,15 +7,18 @@ import re
 import tomllib
 import zlib
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
+
+import re2
 
 from renderers.helm import encoders
 from renderers.helm.encoders import EncodeError
-from renderers.helm.go_time import Time
+from renderers.helm.go_time import LOCAL, Zone, now_of
 from renderers.helm.gotemplate.errors import FunctionError
-from renderers.helm.gotemplate.values import Function, Int64, as_bytes, as_text, function
+from renderers.helm.gotemplate.values import Function, Int64, NilMap, as_bytes, as_text, function, nil_list
 from renderers.helm.json_errors import json_error
+from renderers.helm.time_object import Time
 
 
 def _or_nothing(encode: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -58,7 +61,7 @@ def _map_of(read: Callable[[str], Any], text: str, prefix: str = "") -> dict[str
     except ValueError as error:
         return {"Error": str(error)}
     if found is None:
-        return {}
+        return NilMap() if read is _from_json else {}
     if isinstance(found, dict):
         return found
     kind = _json_kind(found)
@@ -71,7 +74,7 @@ def _list_of(read: Callable[[str], Any], text: str, prefix: str = "") -> list[An
     except ValueError as error:
         return [str(error)]
     if found is None:
-        return []
+        return nil_list() if read is _from_json else []
     if isinstance(found, list):
         return found
     return [f"{prefix}json: cannot unmarshal {_json_kind(found)} into Go value of type []interface {{}}"]
@@ -92,7 +95,12 @@ def _from_json(text: str) -> Any:
         raise ValueError(json_error(text) or str(error)) from None
 
 
+_DEEP_KEY: Final = re2.compile(r"(?:[\w\"'-]+[ \t]*\.[ \t]*){100}")
+
+
 def _from_toml(text: str) -> dict[str, Any]:
+    if _DEEP_KEY.search(text):
+        return {"Error": "toml: a key has too many parts"}
     try:
         return dict(_plain(tomllib.loads(text)))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -110,9 +118,12 @@ def _plain(value: Any) -> Any:
         case int():
             return Int64(value)
         case datetime():
-            return Time(value if value.tzinfo else value.replace(tzinfo=timezone(timedelta(), "datetime-local")))
+            offset = value.utcoffset()
+            if offset is None:
+                return Time(now_of(value.replace(tzinfo=UTC)).within(Zone("datetime-local")))
+            return Time(now_of(value).within(Zone("", int(offset.total_seconds())) if offset else LOCAL))
         case date():
-            return Time(datetime(value.year, value.month, value.day, tzinfo=timezone(timedelta(), "date-local")))
+            return Time(now_of(datetime(value.year, value.month, value.day, tzinfo=UTC)).within(Zone("date-local")))
         case time():
             return value.isoformat()
     return value

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from renderers.helm.functions_math import to_int
 from renderers.helm.gotemplate.errors import FunctionError
-from renderers.helm.gotemplate.values import Function, TypedList, function, is_true, kind_of, type_of
-from renderers.helm.gotemplate.work import deep_size_of, spend
+from renderers.helm.gotemplate.values import Function, TypedList, function, is_true, kind_of, nil_list, type_of
+from renderers.helm.gotemplate.work import DEEP, deep_size_of, spend
 
 
 def is_empty(value: Any) -> bool:
@@ -16,7 +16,7 @@ def is_empty(value: Any) -> bool:
 
 def deep_equal(left: Any, right: Any) -> bool:
     """reflect.DeepEqual."""
-    if type_of(left) != type_of(right):
+    if type_of(left) != type_of(right) or getattr(left, "is_nil", False) != getattr(right, "is_nil", False):
         return False
     spend(deep_size_of(left))
     if isinstance(left, dict):
@@ -42,6 +42,7 @@ def _of(message: str, call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _in(items: Any, wanted: Any) -> bool:
+    spend(DEEP * len(items))
     return any(deep_equal(wanted, item) for item in items)
 
 
@@ -90,7 +91,7 @@ def _chunk(size: int, value: Any) -> TypedList:
 
 
 def _concat(*values: Any) -> list[Any]:
-    return [item for value in values for item in _listed(value, "Cannot concat type {} as list")]
+    return [item for value in values for item in _listed(value, "Cannot concat type {} as list")] or nil_list()
 
 
 def _coalesce(*values: Any) -> Any:
@@ -106,11 +107,11 @@ _CHECKED: Final[dict[str, tuple[str, Callable[..., Any]]]] = {
     "compact": ("any", _of("Cannot compact on type {}", lambda items: [item for item in items if is_true(item)])),
     "first": ("any", _of("Cannot find first on type {}", lambda items: items[0] if items else None)),
     "has": ("any any", _has),
-    "initial": ("any", _of("Cannot find initial on type {}", lambda items: list(items[:-1]))),
+    "initial": ("any", _of("Cannot find initial on type {}", lambda items: list(items[:-1]) if items else nil_list())),
     "last": ("any", _of("Cannot find last on type {}", lambda items: items[-1] if items else None)),
     "prepend": ("any any", _of("Cannot prepend on type {}", lambda items, item: [item, *items])),
     "push": ("any any", _of("Cannot push on type {}", lambda items, item: [*items, item])),
-    "rest": ("any", _of("Cannot find rest on type {}", lambda items: list(items[1:]))),
+    "rest": ("any", _of("Cannot find rest on type {}", lambda items: list(items[1:]) if items else nil_list())),
     "reverse": ("any", _of("Cannot find reverse on type {}", lambda items: list(items[::-1]))),
     "slice": ("any any...", _of("list should be type of slice or array but {}", _slice)),
     "uniq": ("any", _of("Cannot find uniq on type {}", _uniq)),

@@ -9,7 +9,11 @@ from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.literals import number
 from renderers.helm.gotemplate.printf import sprint
 from renderers.helm.gotemplate.values import Function, Int64, TypedList, function
+from renderers.helm.gotemplate.work import spend
 
+_HEXADECIMAL: Final = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+")
+_UNDERSCORES: Final = re.compile(r"(?<!\d)_|_(?!\d)")
+_MOST_DIGITS: Final = 1000
 MAX_LENGTH: Final = 1_000_000
 _INTEGER: Final = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[1-9][0-9_]*|0)")
 _FLOAT: Final = re.compile(r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|[iI]nf(?:inity)?|[nN]a[nN])")
@@ -52,14 +56,19 @@ def to_float(value: Any) -> float:
         return 0.0
     if _FLOAT.fullmatch(value):
         return float(value)
+    plain = value.replace("_", "")
+    if "_" in value and (_UNDERSCORES.search(value) or not _FLOAT.fullmatch(plain)):
+        return 0.0
     try:
-        return float(number(value)) if value[-1:].isalnum() or value[-1:] == "." else 0.0
-    except ValueError:
+        return float.fromhex(plain) if _HEXADECIMAL.fullmatch(plain) else float(plain) if "_" in value else 0.0
+    except OverflowError:
         return 0.0
 
 
 def _atoi(text: str) -> int:
-    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) and -(2**63) <= int(text) < 2**63 else 0
+    if len(text) > _MOST_DIGITS or not re.fullmatch(r"[+-]?[0-9]+", text):
+        return 0
+    return int(text) if -(2**63) <= int(text) < 2**63 else 0
 
 
 def _divided(left: Any, right: Any) -> tuple[int, int]:
@@ -87,6 +96,7 @@ def _decimal(operation: str, first: Any, others: tuple[Any, ...]) -> float:
     with decimal.localcontext() as context:
         context.prec = 400
         for other in others:
+            spend(2000)
             value = _exact(other)
             match operation:
                 case "+":
@@ -129,7 +139,9 @@ def _whole(rounding: Any) -> Any:
 
 def _to_decimal(value: Any) -> Int64:
     text = sprint(value)
-    return Int64(int(text, 8)) if re.fullmatch(r"[+-]?[0-7]+", text) and abs(int(text, 8)) < 2**63 else Int64(0)
+    if len(text) > _MOST_DIGITS or not re.fullmatch(r"[+-]?[0-7]+", text):
+        return Int64(0)
+    return Int64(int(text, 8)) if abs(int(text, 8)) < 2**63 else Int64(0)
 
 
 def _largest(*values: Any) -> Int64:

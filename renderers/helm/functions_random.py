@@ -10,13 +10,16 @@ from renderers.helm.circumstances import current
 from renderers.helm.functions_strings import bounded
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, function
+from renderers.helm.gotemplate.work import spend
 
+_CHOICE: Final = 100  # units of work
 _PRINTABLE: Final = "".join(map(chr, range(32, 127)))
 
 
 def _text(name: str, alphabet: str) -> Callable[[int], str]:
     def made(count: int) -> str:
         bounded(count, "random text")
+        spend(_CHOICE * count)
         return current().stream(name).text(alphabet, count)
 
     return made

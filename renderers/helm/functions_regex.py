@@ -9,13 +9,15 @@ import re2
 
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.quoting import can_be_backquoted, quote
-from renderers.helm.gotemplate.values import Function, TypedList, as_bytes, as_text, function
+from renderers.helm.gotemplate.values import Function, TypedList, as_bytes, as_text, function, nil_list
+from renderers.helm.gotemplate.work import DEEP, spend
 
 _MAX_MEMORY: Final = 8 * 1024 * 1024
 _NO_LIMIT: Final = 1 << 62
 
 
-def _options() -> Any:
+def quiet_options() -> Any:
+    """Options of RE2: within bounds, and with nothing written beside."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_MEMORY
@@ -55,7 +57,7 @@ def _compiled(expression: str) -> Any:
     if _ANY_BYTE.search(expression):
         raise FunctionError("error parsing regexp: invalid escape sequence: `\\C`")
     try:
-        return re2.compile(as_bytes(expression), options=_options())
+        return re2.compile(as_bytes(expression), options=quiet_options())
     except re2.error as error:
         told = error.args[0] if error.args else error
         told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
@@ -87,6 +89,7 @@ def _spans(expression: str, data: bytes) -> list[Any]:
         at = match.start()
         if at == match.end() and (at == end or (at < len(data) and 0x80 <= data[at] < 0xC0)):
             continue  # right behind another match, or inside of a character
+        spend(10 * DEEP)
         found.append(match)
         end = match.end()
     return found
@@ -94,7 +97,8 @@ def _spans(expression: str, data: bytes) -> list[Any]:
 
 def _find_all(expression: str, text: str, count: int) -> TypedList:
     found = _spans(expression, as_bytes(text))
-    return TypedList.of_text(as_text(match[0]) for match in found[: count if count >= 0 else _NO_LIMIT])
+    texts = [as_text(match[0]) for match in found[: count if count >= 0 else _NO_LIMIT]]
+    return TypedList.of_text(texts) if texts else nil_list("string")
 
 
 _REFERENCE: Final = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
@@ -119,6 +123,7 @@ def _replaced(expression: str, text: str, replacement: str, literal: bool) -> st
     pieces, at = [], 0
     for match in _spans(expression, data):
         pieces += [data[at : match.start()], template if literal else _expanded(match, template, names)]
+        spend(len(pieces[-1]))
         at = match.end()
     return as_text(b"".join([*pieces, data[at:]]))
 
@@ -126,7 +131,7 @@ def _replaced(expression: str, text: str, replacement: str, literal: bool) -> st
 def _split(expression: str, text: str, count: int) -> TypedList:
     _compiled(expression)
     if count == 0:
-        return TypedList("string")
+        return nil_list("string")
     data = as_bytes(text)
     if expression and not data:
         return TypedList.of_text([""])

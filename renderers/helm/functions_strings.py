@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.printf import print_value
-from renderers.helm.gotemplate.quoting import quote
+from renderers.helm.gotemplate.quoting import as_valid_text, quote
 from renderers.helm.gotemplate.state import MAX_TEXT
 from renderers.helm.gotemplate.values import (
     Bytes,
@@ -18,6 +18,7 @@ from renderers.helm.gotemplate.values import (
     byte_slice,
     function,
 )
+from renderers.helm.gotemplate.work import DEEP, spend
 from renderers.helm.word_case import joined_words
 
 _SPACE: Final = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -99,15 +100,20 @@ def _cat(*values: Any) -> str:
 def _title(text: str) -> str:
     """Go's strings.Title."""
     pieces, before = [], " "
-    for each in text:
+    for each in as_valid_text(text):
         inside = before.isalnum() or before == "_" or (ord(before) >= 128 and before not in _SPACE)
         pieces.append(each if inside or len(each.title()) > 1 else each.title())
         before = each
     return "".join(pieces)
 
 
+def _untitle(text: str) -> str:
+    return re.sub(r"(^|\s)(\S)", lambda found: found[1] + found[2].lower(), as_valid_text(text))
+
+
 def split_text(separator: str, text: str) -> list[str]:
     """Go's strings.Split."""
+    spend(DEEP * (text.count(separator) + 1))
     return text.split(separator) if separator else list(text)
 
 
@@ -120,6 +126,7 @@ def _splitn(separator: str, count: int, text: str) -> TypedMap:
         return TypedMap()
     if count < 0:
         return _split(separator, text)
+    spend(DEEP * min(count, text.count(separator) + 1))
     parts = text.split(separator, count - 1) if separator else [*text[: count - 1], text[count - 1 :]]
     return TypedMap((f"_{number}", part) for number, part in enumerate(parts))
 
@@ -153,17 +160,21 @@ def lower(text: str) -> str:
     """strings.ToLower."""
     if text.isascii():
         return text.lower()
-    return "".join("i" if each == "İ" else _one(each, each.lower()) for each in text)
+    spend(64 * len(text))
+    return "".join("i" if each == "İ" else _one(each, each.lower()) for each in as_valid_text(text))
 
 
 def upper(text: str) -> str:
     """strings.ToUpper."""
-    return text.upper() if text.isascii() else "".join(_one(each, each.upper()) for each in text)
+    if text.isascii():
+        return text.upper()
+    spend(64 * len(text))
+    return "".join(_one(each, each.upper()) for each in as_valid_text(text))
 
 
 def _swapcase(text: str) -> str:
     pieces, before_is_space = [], True
-    for each in text:
+    for each in as_valid_text(text):
         if each.isupper() or each.istitle():
             pieces.append(lower(each))
         elif each.islower():
@@ -188,6 +199,7 @@ def _wrapped(width: int, separator: str, text: str, wrap_long: bool) -> str:
     pieces: list[str] = []
     offset = 0
     while len(text) - offset > width:
+        spend(DEEP + len(separator))
         if text[offset] == " ":
             offset += 1
             continue
@@ -211,6 +223,7 @@ def _wrapped(width: int, separator: str, text: str, wrap_long: bool) -> str:
 
 def _pascal(text: str) -> str:
     """xstrings' ToPascalCase: capitals that follow a capital at the beginning of a word become small."""
+    text = as_valid_text(text)
     lead = re.match(r"[-_\s]*", text)
     start = lead.end() if lead else 0
     if start == len(text):
@@ -260,6 +273,12 @@ def _contains(part: str, text: str) -> bool:
     return part in text
 
 
+def _join(separator: str, value: Any) -> str:
+    texts = texts_of(value)
+    bounded(len(separator) * len(texts) + sum(map(len, texts)), "join")
+    return separator.join(texts)
+
+
 def _trim_text(characters: str, text: str) -> str:
     return text.strip(characters) if characters else text
 
@@ -297,8 +316,8 @@ STRINGS: Final[dict[str, Function]] = {
     "hello": function("", lambda: "Hello!"),
     "indent": function("int string", indent),
     "initials": function("string", _initials),
-    "join": function("string any", lambda separator, value: separator.join(texts_of(value))),
-    "kebabcase": function("string", lambda text: joined_words("-", text)),
+    "join": function("string any", _join),
+    "kebabcase": function("string", lambda text: joined_words("-", as_valid_text(text))),
     "lower": function("string", lower),
     "nindent": function("int string", lambda spaces, text: "\n" + indent(spaces, text)),
     "nospace": function("string", _without_space),
@@ -307,7 +326,7 @@ STRINGS: Final[dict[str, Function]] = {
     "repeat": function("int string", _repeat),
     "replace": function("string string string", _replace),
     "seq": function("int...", _seq),
-    "snakecase": function("string", lambda text: joined_words("_", text)),
+    "snakecase": function("string", lambda text: joined_words("_", as_valid_text(text))),
     "sortAlpha": function("any", lambda value: TypedList.of_text(_sorted(value))),
     "split": function("string string", _split),
     "splitList": function("string string", lambda separator, text: TypedList.of_text(split_text(separator, text))),
@@ -324,7 +343,7 @@ STRINGS: Final[dict[str, Function]] = {
     "trimSuffix": function("string string", lambda part, text: text.removesuffix(part)),
     "trimall": function("string string", _trim_text),
     "trunc": function("int string", _trunc),
-    "untitle": function("string", lambda text: re.sub(r"(^|\s)(\S)", lambda f: f[1] + f[2].lower(), text)),
+    "untitle": function("string", _untitle),
     "upper": function("string", upper),
     "wrap": function("int string", lambda width, text: _wrap(width, "\n", text, wrap_long=False)),
     "wrapWith": function("int string string", lambda width, by, text: _wrap(width, by, text, wrap_long=True)),

@@ -8,8 +8,11 @@ from renderers.helm.gotemplate.quoting import quote
 from renderers.helm.gotemplate.state import MAX_DEPTH, State
 from renderers.helm.gotemplate.templates import FunctionTable, compiled_file, with_added
 from renderers.helm.gotemplate.values import Function, function
+from renderers.helm.gotemplate.work import spend
 
 _ROOT: Final = "gotpl"
+_EXECUTING: Final = 1750  # units of work
+_PARSING: Final = 3000
 
 
 # What `required` and `fail` say stands for the whole error: these mark where it begins and ends.
@@ -31,6 +34,7 @@ def _include(state: State, name: str, data: Any) -> str:
     if found is None:
         raise FunctionError(f"template: no template {quote(name)} associated with template {quote(_ROOT)}")
     _deeper(state, name)
+    spend(_EXECUTING)
     text: str = found.execute(state.templates, data, state.budget)
     state.budget.depth -= 1
     return text
@@ -52,6 +56,7 @@ def template_functions(table: FunctionTable) -> dict[str, Function]:
     def tpl(state: State, text: str, data: Any) -> str:
         if "{{" not in text:
             return text.replace("<no value>", "")
+        spend(_PARSING + 20 * len(text))
         try:
             templates, main = with_added(state.templates, compiled_file(_ROOT, text, table))
         except TemplateError as error:

@@ -1,9 +1,8 @@
 """Rendered text to manifests: split at `---`, hooks told apart, sorted as Helm installs them."""
 
 import posixpath
+import re
 from typing import Any, Final, NamedTuple
-
-import re2
 
 from gitops.model.errors import RenderError
 from renderers.helm.chart import as_text
@@ -23,7 +22,9 @@ _EVENTS: Final = frozenset(
     f"{when}-{what}" for when in ("pre", "post") for what in ("install", "upgrade", "delete", "rollback")
 ) | {"test", "test-success"}
 _SPACE: Final = " \t\n\v\f\r\x85\xa0"
-_SEPARATOR: Final = re2.compile(r"(?:^|\s*\n)---\s*")
+_SEPARATING: Final = " \t\n\f\r"
+_SPACES: Final = re.compile(r"[ \t\n\f\r]*")
+_MOST_DOCUMENTS: Final = 100_000
 
 
 class Part(NamedTuple):
@@ -42,19 +43,35 @@ class Part(NamedTuple):
 
 def split(text: str) -> list[str]:
     """The documents of a text, as Helm's SplitManifests finds them."""
-    documents = _SEPARATOR.split(text.strip(_SPACE))
-    return [document.strip(_SPACE) for document in documents if document]
+    text = text.strip(_SPACE)
+    found: list[str] = []
+    begin = _behind_spaces(text, 3) if text.startswith("---") else 0
+    while (at := text.find("\n---", begin)) >= 0:
+        if text[begin:at].strip(_SEPARATING):
+            found.append(text[begin:at].strip(_SPACE))
+        begin = _behind_spaces(text, at + 4)
+    return [*found, text[begin:]] if text[begin:] else found
+
+
+def _behind_spaces(text: str, at: int) -> int:
+    match = _SPACES.match(text, at)
+    return match.end() if match else at
 
 
 def sort_out(rendered: dict[str, str]) -> tuple[list[Part], list[Part]]:
     """Manifests and hooks, each in Helm's order. Raises RenderError where one is no YAML."""
     generic: list[Part] = []
     hooks: list[Part] = []
+    left = _MOST_DOCUMENTS
     for path in sorted(rendered):
         text = rendered[path]
         if posixpath.basename(path).startswith("_") or not text.strip(_SPACE):
             continue
-        for document in split(text):
+        documents = split(text)
+        left -= len(documents)
+        if left < 0:
+            raise RenderError(f"{path}: the templates give more than {_MOST_DOCUMENTS} documents")
+        for document in documents:
             part = _part(path, document)
             if part is not None:
                 (hooks if part.events else generic).append(part)

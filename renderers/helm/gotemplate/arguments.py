@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from renderers.helm.gotemplate import nodes
-from renderers.helm.gotemplate.errors import TemplateError
+from renderers.helm.gotemplate.errors import FunctionError, TemplateError
 from renderers.helm.gotemplate.state import MAX_ITEMS, MAX_TEXT, State, Value
 from renderers.helm.gotemplate.values import NIL_ITEM, Function, Int64, go_name, mismatch, no_value
 
@@ -12,14 +12,14 @@ Error = Callable[[str], TemplateError]
 LateError = Callable[[State, str], TemplateError]
 
 
-def bounded(value: Any, error: Error) -> Any:
-    """The value, if it is not longer than any chart needs it."""
+def bounded(value: Any) -> Any:
+    """The value, if it is not longer than any chart needs it. Raises FunctionError."""
     kind = type(value)
     if kind is str:
         if len(value) > MAX_TEXT:
-            raise error(f"the text that it gives is longer than {MAX_TEXT // 2**20} MiB")
+            raise FunctionError(f"the text that it gives is longer than {MAX_TEXT // 2**20} MiB")
     elif kind is list and len(value) > MAX_ITEMS:
-        raise error(f"the list that it gives has more than {MAX_ITEMS} items")
+        raise FunctionError(f"the list that it gives has more than {MAX_ITEMS} items")
     return value
 
 
@@ -37,15 +37,15 @@ def raising(error: Error, message: str, final: Value | None = None) -> Value:
 def constant_of(value: Any, kind: str, node: nodes.Node, error: Error) -> Value:
     """A constant where a function takes `kind`: numbers become what is wanted, if they fit."""
     is_number = isinstance(value, int | float) and type(value) is not bool
-    if is_number and kind in ("int", "int64") and float(value).is_integer() and -(2**63) <= value < 2**63:
+    if is_number and kind in ("int", "int64", "duration") and float(value).is_integer() and -(2**63) <= value < 2**63:
         fitting: Any = Int64(value) if kind == "int64" else int(value)
     elif is_number and kind == "float":
         fitting = float(value)
     elif {"string": str, "bool": bool}.get(kind) is type(value):
         fitting = value
     else:
-        names = {"int": "integer", "int64": "integer", "float": "float"}
-        if kind in ("string", "bool", "int", "int64", "float"):
+        names = {"int": "integer", "int64": "integer", "duration": "integer", "float": "float"}
+        if kind in ("string", "bool", "int", "int64", "float", "duration"):
             return raising(error, f"expected {names.get(kind, kind)}; found {node}")
         return raising(error, f"can't handle {node} for arg of type {go_name(kind)}")
     return lambda state, dot: fitting

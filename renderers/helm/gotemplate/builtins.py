@@ -9,6 +9,8 @@ from renderers.helm.gotemplate.printf import print_value, sprint, sprintf, sprin
 from renderers.helm.gotemplate.values import (
     NIL_ITEM,
     Function,
+    NilMap,
+    TypedList,
     TypedMap,
     Uint8,
     Uint64,
@@ -17,6 +19,7 @@ from renderers.helm.gotemplate.values import (
     byte_slice,
     function,
     is_true,
+    kind_of,
     type_of,
 )
 
@@ -53,15 +56,20 @@ def _same(first: Any, kind: str, other: Any) -> bool:
         return False
     if kind:
         return bool(first == other)
-    if first is None or other is None:
-        return first is other
-    if type_of(first) != type_of(other):
+    can_compare = first is None or other is None or kind_of(first) == kind_of(other)
+    if can_compare and (_is_nil(first) or _is_nil(other)):
+        return _is_nil(first) and _is_nil(other)
+    if not can_compare:
         raise FunctionError(
             f"non-comparable types {sprintf('%s', first)}: {type_of(first)}, {type_of(other)}: {print_value(other)}"
         )
     if isinstance(first, list | dict):
-        raise FunctionError(f"non-comparable type {sprintf('%s', first)}: {type_of(other)}")
+        raise FunctionError(f"non-comparable type {sprintf('%s', other)}: {type_of(other)}")
     return first is other or bool(first == other)
+
+
+def _is_nil(value: Any) -> bool:
+    return value is None or isinstance(value, NilMap) or (isinstance(value, TypedList) and value.is_nil)
 
 
 def not_equal(first: Any, other: Any) -> bool:
@@ -168,7 +176,7 @@ def _js(*values: Any) -> str:
     pieces = []
     for each in _text(*values):
         code = ord(each)
-        plain = each if each.isprintable() else f"\\u{code:04X}"
+        plain = each if each.isprintable() or 0xDC80 <= code <= 0xDCFF else f"\\u{code:04X}"
         pieces.append(_JS.get(each) or (f"\\u{code:04X}" if code < 0x20 else plain))
     return "".join(pieces)
 

@@ -7,8 +7,8 @@ from renderers.helm.gotemplate import nodes
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.expressions import TOO_DEEP, Expressions
 from renderers.helm.gotemplate.printf import print_value
-from renderers.helm.gotemplate.state import MAX_DEPTH, Budget, State, Step, Value
-from renderers.helm.gotemplate.values import NIL_ITEM, Function, is_true
+from renderers.helm.gotemplate.state import DOT, MAX_DEPTH, Budget, State, Step, Value
+from renderers.helm.gotemplate.values import NIL_ITEM, Function, TypedList, TypedMap, is_true
 
 
 class Compiled:
@@ -99,7 +99,12 @@ class _Compiler:
 
     def _branch(self, node: nodes.Branch) -> Step:
         value = self._expressions.pipeline(node.pipe)
-        body, otherwise = self.steps(node.body), self.steps(node.otherwise)
+        before = self._expressions.items
+        if node.kind == "with":
+            self._expressions.items = before - {DOT}
+        body = self.steps(node.body)
+        self._expressions.items = before
+        otherwise = self.steps(node.otherwise)
         if node.kind == "if":
 
             def if_step(state: State, dot: Any) -> str | None:
@@ -115,8 +120,13 @@ class _Compiler:
 
     def _range(self, node: nodes.Branch) -> Step:
         value = self._expressions.pipeline(node.pipe)
-        body, otherwise = self.steps(node.body), self.steps(node.otherwise)
         slots = [slot for _, slot in node.pipe.declared]
+        places = frozenset((DOT, *slots[-1:]))
+        before = self._expressions.items
+        self._expressions.items = before | places
+        body = self.steps(node.body)
+        self._expressions.items = before
+        otherwise = self.steps(node.otherwise)
         error = self._expressions.error_after(node.pipe)
 
         def run(state: State, dot: Any) -> str | None:
@@ -124,6 +134,8 @@ class _Compiler:
             if found is not None and not isinstance(found, list | dict):
                 raise error(state, f"range can't iterate over {print_value(found)}")
             empty = True
+            typed = state.typed
+            state.typed = typed | places if _is_typed(found) else typed - places
             for key, each in _turns(found):
                 item = NIL_ITEM if each is None else each
                 empty = False
@@ -135,6 +147,7 @@ class _Compiler:
                     state.variables[slots[1]] = item
                 if body(state, item) == "break":
                     break
+            state.typed = typed
             return otherwise(state, dot) if empty else None
 
         return run
@@ -160,6 +173,11 @@ class _Compiler:
             budget.depth -= 1
 
         return call
+
+
+def _is_typed(value: Any) -> bool:
+    """Whether Go knows the type of the items."""
+    return isinstance(value, TypedList) or (isinstance(value, TypedMap) and value.zero is not None)
 
 
 def _ignore(value: Any) -> None:

@@ -17,7 +17,7 @@ from renderers.helm.gotemplate.arguments import (
 )
 from renderers.helm.gotemplate.errors import FunctionError, TemplateError
 from renderers.helm.gotemplate.place import failure, failure_after
-from renderers.helm.gotemplate.state import State, Value
+from renderers.helm.gotemplate.state import DOT, NOTHING, State, Value
 from renderers.helm.gotemplate.values import (
     NIL_ITEM,
     Function,
@@ -29,6 +29,7 @@ from renderers.helm.gotemplate.values import (
 )
 from renderers.helm.gotemplate.work import CALL, size_of, sizer_of
 
+_INTERFACE: Final = "interface {}"
 _SHORT_CIRCUIT: Final = ("and", "or")
 _NO_METHODS: Final[Mapping[str, Function]] = {}
 TOO_DEEP: Final = "nested too deeply: templates call each other without end, or a value holds itself"
@@ -41,6 +42,7 @@ class Expressions:
     def __init__(self, parsed: nodes.Parsed, functions: Mapping[str, Function]) -> None:
         self._parsed = parsed
         self._functions = functions
+        self.items: frozenset[int] = NOTHING  # the variables, and DOT, that hold an item of what is gone over
 
     def error_at(self, node: nodes.Node) -> Error:
         """Makes errors of what goes wrong at the node."""
@@ -82,8 +84,6 @@ class Expressions:
             raise error(state, f"undefined variable: {name}")
 
         return undefined
-
-    # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _command(self, command: nodes.Command, final: Value | None, before: nodes.Node) -> Value:
         """`before` is what Go came to last."""
@@ -155,6 +155,7 @@ class Expressions:
         if args or final is not None:
             return self._method(node, start, names, args, final)
         error = self.error_after(node)
+        is_item = self._is_item(node)
         if len(names) == 1:
             name = names[0]
 
@@ -162,24 +163,38 @@ class Expressions:
                 value = start(state, dot)
                 if type(value) is dict:
                     return value.get(name)
-                return None if value is None else _field(state, value, name, error)
+                if value is None:
+                    return None
+                return _field(state, value, name, error, _INTERFACE if is_item(state) else "")
 
             return one
 
         return self._walk(node, start, names, None)
 
+    def _is_item(self, node: nodes.Node) -> Callable[[State], bool]:
+        """Whether the node begins with an item of what is gone over: Go takes it for an interface {}."""
+        match node:
+            case nodes.Field() | nodes.Chain(node=nodes.Dot()):
+                place = DOT
+            case nodes.Variable(slot=slot):
+                place = slot
+            case _:
+                return lambda state: False
+        return (lambda state: place not in state.typed) if place in self.items else lambda state: False
+
     def _walk(self, node: nodes.Node, start: Value, names: tuple[str, ...], nil: Any) -> Value:
         """The value that a chain of fields leads to; `nil` stands for one that is nil, but None for fields of nil."""
         error = self.error_after(node)
+        is_item = self._is_item(node)
 
         def walk(state: State, dot: Any) -> Any:
             value = start(state, dot)
             if value is None:
                 return None
-            kind = ""
+            kind = _INTERFACE if is_item(state) else ""
             for name in names:
                 value = value.get(name) if type(value) is dict else _field(state, value, name, error, kind)
-                kind = "interface {}"
+                kind = _INTERFACE
             return nil if value is None else value
 
         return walk
@@ -189,6 +204,7 @@ class Expressions:
     ) -> Value:
         error, late = self.error_at(node), self.error_after(node)
         *before, last = names
+        is_item = self._is_item(node)
         compiled: dict[int, Value] = {}
 
         def call(state: State, dot: Any) -> Any:
@@ -200,7 +216,7 @@ class Expressions:
             method = getattr(value, "methods", _NO_METHODS).get(last)
             if method is None:
                 if value is NIL_ITEM or not isinstance(value, GoObject | dict):
-                    _field(state, value, last, late)
+                    _field(state, value, last, late, _INTERFACE if before or is_item(state) else "")
                 raise error(f"{last} is not a method but has arguments")
             if id(method) not in compiled:
                 compiled[id(method)] = self._bound(node, last, method, args, final)
@@ -215,7 +231,7 @@ class Expressions:
         error = self.error_at(node)
         wrong = miscounted(name, method, len(args) + (final is not None))
         if wrong:
-            return raising(error, wrong, final)
+            return self._miscounted(node, wrong)
         given = self._arguments(node, method, args, final)
 
         def call(state: State, pair: Any) -> Any:
@@ -228,6 +244,14 @@ class Expressions:
                 raise error(f"error calling {name}: {caught}") from None
 
         return call
+
+    def _miscounted(self, node: nodes.Node, message: str) -> Value:
+        error = self.error_after(node)
+
+        def failing(state: State, dot: Any) -> Any:
+            raise error(state, message)
+
+        return failing
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -257,7 +281,7 @@ class Expressions:
                 meter.spend(CALL + sum(map(size, values)))
                 result = call(state, *values) if function.with_state else call(*values)
                 meter.spend(size(result))
-                return bounded(result, error)
+                return bounded(result)
             except (FunctionError, TemplateError) as caught:
                 raise error(f"error calling {name}: {caught}") from None
             except RecursionError:
@@ -319,7 +343,7 @@ def _of_one(
             meter.spend(CALL + size(value))
             result = call(value)
             meter.spend(size(result))
-            return bounded(result, error)
+            return bounded(result)
         except (FunctionError, TemplateError) as caught:
             raise error(f"error calling {name}: {caught}") from None
         except RecursionError:

@@ -45,6 +45,7 @@ def _escaped(code: str, quote: str) -> bytes:
 
 
 _INTEGER: Final = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)")
+_MOST_DIGITS: Final = 1000
 _UNDERSCORE: Final = re.compile(r"(?<![0-9a-fA-FxXbBoO])_|_(?![0-9a-fA-F])")
 
 
@@ -57,6 +58,8 @@ def number(text: str) -> int | float:
     if found:
         digits = found[1]
         base = {"x": 16, "b": 2, "o": 8}.get(digits[1:2].lower(), 8 if digits[0] == "0" and len(digits) > 1 else 10)
+        if len(digits) > _MOST_DIGITS:
+            raise ValueError(f"integer overflow: {quote(text)}")
         whole = int(digits[2:] if digits[1:2].isalpha() else digits, base)
         whole = -whole if plain[0] == "-" else whole
         if not -(2**63) <= whole < 2**64:

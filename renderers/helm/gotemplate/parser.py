@@ -28,6 +28,7 @@ class _Parser(TokenReader):
         self._ranges = 0
         self._depth = 0
         self._pending: set[int] = set()
+        self._slots_of: dict[str, list[int]] = {"$": [0]}
         self._full: set[str] = set()  # names of templates that are defined, and not empty
 
     def parse(self) -> list[nodes.Parsed]:
@@ -125,6 +126,8 @@ class _Parser(TokenReader):
                 otherwise, mark = self._items(pipe.at)
                 if mark.is_else:
                     raise self.error("expected end; found {{else}}")
+        for name in self._scopes[outer:]:
+            self._slots_of[name].pop()
         del self._scopes[outer:]
         self._pending = {slot for slot in self._pending if slot < outer}
         self._depth -= 1
@@ -163,8 +166,8 @@ class _Parser(TokenReader):
         return nodes.Call(at, name, pipe)
 
     def _inner(self, name: str, at: int, context: str) -> nodes.Parsed:
-        kept = self._scopes, self._slots, self._ranges, self._pending
-        self._scopes, self._slots, self._ranges, self._pending = ["$"], 1, 0, set()
+        kept = self._scopes, self._slots, self._ranges, self._pending, self._slots_of
+        self._scopes, self._slots, self._ranges, self._pending, self._slots_of = ["$"], 1, 0, set(), {"$": [0]}
         body, mark = self._items(at)
         if mark.is_else:
             raise self.error(f"unexpected {mark} in {context}")
@@ -173,7 +176,7 @@ class _Parser(TokenReader):
             if name in self._full:
                 raise self.error(f"template: multiple definition of template {quote(name)}")
             self._full.add(name)
-        self._scopes, self._slots, self._ranges, self._pending = kept
+        self._scopes, self._slots, self._ranges, self._pending, self._slots_of = kept
         return found
 
     # ── pipelines ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -219,8 +222,9 @@ class _Parser(TokenReader):
 
     def _declared(self, name: str) -> int:
         """A new slot, which has no value before the pipeline has one: `$x := f $x` still sees the one before."""
+        slot = len(self._scopes)
         self._scopes.append(name)
-        slot = len(self._scopes) - 1
+        self._slots_of.setdefault(name, []).append(slot)
         self._slots = max(self._slots, len(self._scopes))
         self._pending.add(slot)
         return slot
@@ -234,8 +238,8 @@ class _Parser(TokenReader):
 
     def _known(self, name: str) -> int:
         """The slot of the variable that was declared last of that name; -1 where there is none."""
-        slots = range(len(self._scopes) - 1, -1, -1)
-        return next((slot for slot in slots if self._scopes[slot] == name and slot not in self._pending), -1)
+        slots = reversed(self._slots_of.get(name, ()))
+        return next((slot for slot in slots if slot not in self._pending), -1)
 
     def _slot(self, variable: Token) -> int:
         """Its slot; -1 for one that is declared by the pipeline itself, which has no value yet."""

@@ -52,6 +52,7 @@ def sprintln(*values: Any) -> str:
 
 def sprintf(form: str, *values: Any) -> str:
     """fmt.Sprintf. Raises FunctionError where the text would be longer than any chart needs it."""
+    spend(1000)
     return _Printer(form, values).run()
 
 

@@ -7,7 +7,7 @@ from renderers.helm.gotemplate import numbers
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.quoting import can_be_backquoted, is_printable, quote, quote_rune
 from renderers.helm.gotemplate.state import MAX_TEXT
-from renderers.helm.gotemplate.values import Bytes, GoObject, Uint8, Uint64, as_bytes, as_text, type_of
+from renderers.helm.gotemplate.values import Bytes, GoObject, TypedList, Uint8, Uint64, as_bytes, as_text, type_of
 from renderers.helm.gotemplate.work import DEEP, spend
 
 _BASES: Final = {"d": "d", "v": "d", "b": "b", "o": "o", "O": "o", "x": "x", "X": "X"}
@@ -64,9 +64,13 @@ class Spec:
         if isinstance(value, Bytes):
             return self._bytes(value)
         if isinstance(value, GoObject):
+            if value.number is not None and self.verb in ("d", "b", "o", "O", "c", "U"):
+                return self._integer(value.number)
             has_text = self.verb in ("v", "s", "q", "x", "X", "plain")
             return self._string(value.go_print(self.verb)) if has_text else self._wrong(value)
-        spend(DEEP * len(value))
+        if self._is_syntax and isinstance(value, TypedList) and value.is_nil:
+            return f"{type_of(value)}(nil)"
+        spend(4 * DEEP * len(value))
         opening, between, closing = ("{", ", ", "}") if self._is_syntax else ("[", " ", "]")
         if isinstance(value, dict):
             head = type_of(value) if self._is_syntax else "map"

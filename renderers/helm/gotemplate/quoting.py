@@ -4,6 +4,7 @@ import unicodedata
 from typing import Final
 
 from renderers.helm.gotemplate.values import as_bytes, as_text
+from renderers.helm.gotemplate.work import spend
 
 _ESCAPES: Final = {
     "\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v", "\\": "\\\\",
@@ -14,6 +15,7 @@ def quote(text: str, ascii_only: bool = False) -> str:
     """strconv.Quote."""
     if text.isascii() and text.isprintable():
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    spend(64 * len(text))
     return '"' + "".join(_quoted(each, '"', ascii_only) for each in text) + '"'
 
 

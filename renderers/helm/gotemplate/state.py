@@ -13,6 +13,10 @@ MAX_STEPS: Final = 5_000_000
 MAX_DEPTH: Final = 1000
 
 
+DOT: Final = -1
+NOTHING: Final[frozenset[int]] = frozenset()
+
+
 class Budget:
     """What all executions of one render may use together."""
 
@@ -31,7 +35,7 @@ class Budget:
     def call(self) -> None:
         """One more template that is called."""
         try:
-            self.meter.spend(CALL)
+            self.meter.spend(8 * CALL)
         except FunctionError as error:
             raise TemplateError(str(error)) from None
 
@@ -39,13 +43,14 @@ class Budget:
 class State:
     """One execution of a template: its output, its variables (in slots), and the templates that it can call."""
 
-    __slots__ = ("budget", "decided", "out", "templates", "variables")
+    __slots__ = ("budget", "decided", "out", "templates", "typed", "variables")
 
     def __init__(self, templates: "Mapping[str, Any]", variables: list[Any], budget: Budget) -> None:
         self.templates = templates
         self.variables = variables
         self.budget = budget
         self.out: list[str] = []
+        self.typed: frozenset[int] = NOTHING  # slots of items of lists of one type, and DOT
         self.decided: dict[int, int] = {}  # which argument gave the value of each `and` and `or`
 
     def write(self, text: str) -> None:

@@ -33,9 +33,10 @@ class Uint8(int):
 class TypedList(list[Any]):
     """A list whose elements are of one type, such as []string."""
 
-    def __init__(self, element: str, items: Any = ()) -> None:
+    def __init__(self, element: str, items: Any = (), is_nil: bool = False) -> None:
         super().__init__(items)
         self.element = element
+        self.is_nil = is_nil  # the zero value, which JSON and YAML write as null
 
     @classmethod
     def of_text(cls, items: Any) -> "TypedList":
@@ -85,6 +86,7 @@ class GoObject:
     go_type = "struct {}"
     go_kind = "struct"
     methods: Mapping[str, Function] = {}
+    number: int | None = None
 
     def field(self, name: str) -> Any:
         """The field's value. Raises KeyError where there is none."""
@@ -157,6 +159,11 @@ _TYPES = {
 }
 
 
+def nil_list(element: str = "interface {}") -> TypedList:
+    """A nil slice."""
+    return TypedList(element, is_nil=True)
+
+
 def type_of(value: Any) -> str:
     """What `%T` prints."""
     kind = type(value)
@@ -224,6 +231,7 @@ _NAMES = {
     "list": "[]interface {}",
     "float": "float64",
     "time": "time.Time",
+    "duration": "time.Duration",
     "cert": "sprig.certificate",
     "algorithm": "sprig.HashAlgorithm",
 }
@@ -242,10 +250,12 @@ def fits(kind: str, value: Any) -> bool:
     exact = _EXACT.get(kind)
     if exact is not None:
         return type(value) is exact
+    if kind == "duration":
+        return False
     if kind == "map":
         return isinstance(value, dict) and (not isinstance(value, TypedMap) or value.zero is None)
     if kind == "list":
-        return isinstance(value, list) and not isinstance(value, TypedList)
+        return isinstance(value, list) and (not isinstance(value, TypedList) or value.element == "interface {}")
     return isinstance(value, GoObject) and value.go_type == _NAMES[kind]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from renderers.helm.gotemplate.errors import FunctionError
 
 MAX_WORK: Final = 256_000_000
-CALL: Final = 50
+CALL: Final = 250
 ITEM: Final = 32
 DEEP: Final = 160
 
@@ -77,6 +77,14 @@ _CHEAP: Final = frozenset(
     )
 )
 
+# Those that look at each character by itself, which takes longer and more room.
+_BY_CHARACTER: Final = {
+    **dict.fromkeys(("snakecase", "kebabcase", "camelcase", "title", "untitle", "swapcase", "initials", "shuffle"), 64),
+    **dict.fromkeys(("wrap", "wrapWith", "urlquery", "urlParse", "js", "html", "nospace", "semver"), 16),
+    **dict.fromkeys(("date", "dateInZone", "date_in_zone", "htmlDate", "htmlDateInZone", "toDate", "mustToDate"), 64),
+    **dict.fromkeys(("fromYaml", "fromYamlArray", "fromJson", "fromJsonArray", "fromToml", "mustFromJson"), 32),
+}
+
 
 def _text_size(value: Any) -> int:
     return len(value) if type(value) is str else 0
@@ -86,4 +94,6 @@ def sizer_of(name: str) -> Callable[[Any], int]:
     """How much work each argument, and the result, of a function is."""
     if name in _CHEAP:
         return lambda value: 0
+    if name in _BY_CHARACTER:
+        return lambda value: _BY_CHARACTER[name] * _text_size(value)
     return _text_size if name in ("include", "tpl") else size_of
