@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from gitops.model.errors import RenderError, SourceError
-from gitops.model.revision import Tree, within
+from gitops.model.revision import OF_ANOTHER, Tree, within
 from renderers.expressions import compiled
 
 
@@ -20,8 +20,8 @@ def files_below(
 ) -> Iterator[str]:
     """The files under `directory`, as paths relative to it, sorted; a link to a file counts as that file.
 
-    A submodule has none; RenderError when `wants` says of its path that it may hold what is wanted. Only what is
-    under the folder `below` is given, if that is named.
+    A folder of another repository (a submodule) has none; RenderError when `wants` says of its path that it may hold
+    what is wanted. Only what is under the folder `below` is given, if that is named.
     """
     for entry in tree.entries(within(directory, below) if below else directory):
         name = within(below, entry.name)
@@ -30,9 +30,9 @@ def files_below(
             continue
         if entry.kind == "directory" and recurse:
             yield from files_below(tree, directory, recurse, wants, name)
-        elif entry.kind == "submodule" and recurse and wants(name):
+        elif entry.kind in OF_ANOTHER and recurse and wants(name):
             raise RenderError(
-                f"{tree.shown(path)}: is a Git submodule, whose files are not read "
+                f"{tree.shown(path)}: is {OF_ANOTHER[entry.kind]}, whose files are not read "
                 f'(add "{name}/**" to plain.exclude, or render it from its own repository)'
             )
         elif entry.kind == "file" or (entry.kind == "link" and _leads_to_file(tree, path)):

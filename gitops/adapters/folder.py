@@ -2,8 +2,8 @@
 
 The tree of a folder is its Git work tree from the top, else the file system (a kustomization may name `../base`).
 Only what is asked for is read: no fifo, no device, nothing beyond the size bound, and nothing named `.git`, which no
-commit can hold and which may hold a remote's password. In a work
-tree a folder that is a repository of its own, or the empty place of one, is a submodule, as it is in a commit.
+commit can hold and which may hold a remote's password. In a work tree a submodule is one whether it is checked out or
+not, as in a commit; a folder that is a repository of its own and no submodule is read as little.
 
 Not here: commits (`git`).
 """
@@ -142,20 +142,23 @@ class WorkTreeFiles(FolderFiles):
 
     def node(self, path: str) -> Node | None:
         node = super().node(path)
-        is_one = node is not None and node.kind == "directory" and self._is_submodule(path)
-        return Node("submodule") if is_one else node
+        kind = self._kind(path) if node is not None and node.kind == "directory" else "directory"
+        return node if kind == "directory" else Node(kind)
 
     def entries(self, path: str) -> Iterable[Entry]:
         return [
-            Entry(name, "submodule" if kind == "directory" and self._is_submodule(within(path, name)) else kind)
+            Entry(name, self._kind(within(path, name)) if kind == "directory" else kind)
             for name, kind in super().entries(path)
         ]
 
-    def _is_submodule(self, path: str) -> bool:
+    def _kind(self, path: str) -> Kind:
+        """What a folder is: ours, or another repository's."""
         if not path:
-            return False
+            return "directory"
         full = place(self._root, path)
-        return os.path.lexists(full + b"/.git") or (path in self._submodules and not os.listdir(full))
+        if os.path.lexists(full + b"/.git"):
+            return "submodule" if path in self._submodules else "repository"
+        return "submodule" if path in self._submodules and not os.listdir(full) else "directory"
 
 
 def _is_git(path: str) -> bool:

@@ -60,11 +60,19 @@ def application_of(
         if not name and not Path(path).exists() and APPLICATION_NAME.fits(path):
             return None
         if not name:
-            raise ConfigError(f"{path}: give the Application a name with --name (it marks what is ours in the cluster)")
+            raise ConfigError(_without_name(path))
         app = folder_application(path, name, namespace or _home(settings))
         if not Path(path).exists():
             raise ConfigError(f"{path}: no such folder")
     return _with_options(app, revision, timeout)
+
+
+def _without_name(path: str) -> str:
+    """A folder may be called as an Application is, and then either may be meant."""
+    text = f"{path}: give the Application a name with --name (it marks what is ours in the cluster)"
+    if Path(path).exists() and "/" not in path and APPLICATION_NAME.fits(path):
+        text += f"; {path} is a folder here: the Application of that name on the cluster is NAMESPACE/{path}"
+    return text
 
 
 async def named_application(

@@ -1,6 +1,7 @@
 """`gitops audit list | verify`: who changed what, when and why; and the proof that nobody rewrote it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -13,7 +14,7 @@ from gitops.cli.escape import printable
 from gitops.cli.output import cut_table, output_option, print_data
 from gitops.cli.settings import Settings, run
 from gitops.config import parse_duration
-from gitops.model.app_name import fits
+from gitops.model.app_name import fits, nearest
 from gitops.model.audit import Anchor, AuditEvent, check_chain
 from gitops.model.errors import AuditError, ConfigError
 from gitops.model.revision import short
@@ -49,9 +50,12 @@ async def _list(settings: Settings, app: str, namespace: str, output: str, given
     since = _since(given["since"], datetime.now(UTC))
     events: list[AuditEvent] = []
     async with store_of(settings) as store:
-        for application, cluster in await store.chains():
-            if fits(application, "", app, namespace):
-                events += await store.events(application, cluster)
+        chains = await store.chains()
+        wanted_chains = [chain for chain in chains if fits(chain[0], "", app, namespace)]
+        if not wanted_chains and (app or namespace):
+            raise ConfigError(_none_of(app, namespace, chains, store.id))
+        for chain in wanted_chains:
+            events += await store.events(*chain)
     wanted = [one for one in events if one.at >= since and _is_wanted(one, given["actor"], given["facts"])]
     wanted = sorted(wanted, key=lambda one: (one.at, one.application, one.seq))[-given["limit"] or None :]
     if output != "table":
@@ -59,6 +63,13 @@ async def _list(settings: Settings, app: str, namespace: str, output: str, given
         return
     rows = [(one.at, one.actor, one.application, one.fact, short(one.revision), _detail(one)) for one in wanted]
     click.echo(cut_table(rows, ("AT", "WHO", "APPLICATION", "FACT", "REVISION", "DETAIL")))
+
+
+def _none_of(app: str, namespace: str, chains: Iterable[tuple[str, str]], store: str) -> str:
+    """That a store has no entry of what was asked for, with what may have been meant."""
+    of = f"of {app or 'an Application'}" + (f" in namespace {namespace}" if namespace else "")
+    meant = nearest(app, (application for application, _ in chains)) if app else ""
+    return f"this store ({store}) has no entry {of}{meant and f' ({meant})'}"
 
 
 def _is_wanted(event: AuditEvent, actor: str, facts: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
 from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
-from gitops.model.app_name import fits, several
+from gitops.model.app_name import fits, nearest, several
 from gitops.model.errors import ConfigError
 from gitops.model.revision import short
 
@@ -60,7 +60,8 @@ def _identity(app: str, namespace: str, places: set[tuple[str, str]]) -> str:
     """The one Application called `app` that has a release here."""
     found = {one: place for one, place in sorted(places) if fits(one, place, app, namespace)}
     if not found:
-        raise ConfigError(f"neither the cluster nor this store knows a release of {app}")
+        meant = nearest(app, (one for one, _ in places))
+        raise ConfigError(f"neither the cluster nor this store knows a release of {app}{meant and f' ({meant})'}")
     if len(found) > 1:
         raise several(app, found.items())
     return next(iter(found))

@@ -22,7 +22,9 @@ MAX_LINKS: Final = 40
 MAX_DEPTH: Final = 200
 
 _DIRTY: Final = "-dirty"
-Kind = Literal["file", "directory", "link", "submodule", "other"]
+Kind = Literal["file", "directory", "link", "submodule", "repository", "other"]
+# Folders of a work tree whose files are another repository's: one that this repository names, and one that it does not.
+OF_ANOTHER: Final = {"submodule": "a Git submodule", "repository": "a Git repository of its own"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ class Tree:
                 continue
             here = f"{real}/{part}" if real else part
             node = self._node(here)
-            if node is not None and node.kind == "submodule":
+            if node is not None and node.kind in OF_ANOTHER:
                 raise self._in_submodule(path, here, node)
             if node is None or (rest and node.kind not in ("directory", "link")):
                 return None
@@ -259,7 +261,7 @@ class Tree:
 
     def _in_submodule(self, path: str, submodule: str, node: Node) -> SourceError:
         self._reads[path] = self._reads[submodule] = f"submodule {node.id}"
-        why = "is a Git submodule, whose files are not read (name its own repository instead)"
+        why = f"is {OF_ANOTHER[node.kind]}, whose files are not read (name its own repository instead)"
         return SourceError(f"{self.shown(submodule)}: {why}")
 
     def _link_parts(self, path: str, here: str, node: Node) -> list[str]:
@@ -297,6 +299,7 @@ _WORDS: Final = {
     "directory": "directory",
     "link": "symbolic link",
     "submodule": "submodule",
+    "repository": "repository",
     "other": "fifo or device",
 }
 

@@ -1,11 +1,13 @@
 """Where Applications stand, read from the cluster alone: their inventory parents and the objects named there."""
 
+import contextlib
+
 from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID, Inventory, parent_key
 from gitops.engine.inventory_parent import read_parent
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, key_of
-from gitops.model.app_name import fits, several
-from gitops.model.errors import ApiError, ConfigError
+from gitops.model.app_name import fits, nearest, several
+from gitops.model.errors import ApiError, ClusterError, ConfigError
 from gitops.ports import Cluster, Store
 from gitops.sync.inventory_store import narrowed
 
@@ -22,8 +24,19 @@ async def find_applications(
         return await inventories(cluster, "", namespace)
     found = await find_application(cluster, name, namespace, store)
     if found is None:
-        raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
+        raise await unknown(cluster, name)
     return [found]
+
+
+async def unknown(cluster: Cluster, name: str) -> ConfigError:
+    """The error for a name that no Application has, with one that it may have been meant for."""
+    meant = ""
+    with contextlib.suppress(ClusterError):
+        found, _ = await read_inventories(cluster, "")
+        meant = nearest(name, (one.application for one in found))
+    return ConfigError(
+        f"no Application {name} on this cluster ({meant}{meant and ' '}gitops status lists what is there)"
+    )
 
 
 async def find_application(

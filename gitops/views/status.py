@@ -23,7 +23,7 @@ from gitops.model.result import Outcome
 from gitops.model.revision import short
 from gitops.ports import Cluster, Store
 from gitops.sync.context import SyncContext
-from gitops.sync.inventories import read_inventories
+from gitops.sync.inventories import read_inventories, unknown
 from gitops.sync.inventory_store import narrowed
 from gitops.sync.record_reader import unseen_since
 from gitops.sync.standing import Standing, application_in, standing_of
@@ -261,7 +261,7 @@ async def status_of(context: SyncContext, name: str, namespace: str = "") -> App
     """The one Application called `name`. Raises ConfigError when there is none, or several."""
     found = await all_statuses(context, name, namespace)
     if not found:
-        raise ConfigError(f"no Application {name} on this cluster (gitops status lists what is there)")
+        raise await unknown(context.cluster, name)
     whole = [one for one in found if not one.damage]
     if len(whole) == 1:  # anybody may write what nobody can read into a namespace of theirs
         return whole[0]

@@ -91,7 +91,30 @@ def test_an_application_is_diffed_and_synced_by_its_name(shop):
 def test_a_name_that_is_neither_a_folder_nor_an_application_says_so(shop):
     wrong = shop.gitops("diff", "shoop", "-n", shop.namespace)
     assert wrong.returncode == WRONG_INPUT
-    assert "shoop: there is no such folder, and no Application shoop on this cluster (gitops status" in wrong.stderr
+    assert "shoop: there is no such folder, and no Application shoop on this cluster (did you mean" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["history"], ["rollback", "-y"], ["delete", "-y"], ["audit", "list"], ["explain"]]
+)
+def test_a_mistyped_name_is_told_which_application_was_meant(shop, words):
+    shell = shop
+    for name in ("shoop", "gitops/shpo"):
+        wrong = shell.gitops(*words, name)
+        assert (wrong.returncode, wrong.stdout) == (WRONG_INPUT, ""), words
+        assert "did you mean gitops/shop" in wrong.stderr
+    assert shell.gitops("audit", "list", "zzz").returncode == WRONG_INPUT
+    none_fit = shell.gitops("audit", "list", "shop", "--fact", "none.*")
+    assert none_fit.returncode == DONE
+
+
+def test_a_folder_that_is_called_as_an_application_is_told_apart(shop):
+    shop.write("shop/a.yaml", as_json(config_map("a", a="1")))
+    for command in ("diff", "sync"):
+        either = shop.gitops(command, "shop")
+        assert either.returncode == WRONG_INPUT
+        assert "shop is a folder here: the Application of that name on the cluster is NAMESPACE/shop" in either.stderr
+    assert shop.gitops("diff", "gitops/shop", "-n", shop.namespace).returncode == DONE
 
 
 def test_what_going_back_would_change_is_shown_and_what_a_release_was(shop):

@@ -114,6 +114,15 @@ def test_a_path_in_a_submodule_is_an_error_that_names_it(repository: Repository,
         names(tree_of(repository), path)
 
 
+@pytest.mark.parametrize("path", ["m", "m/other", "m/other/there.yaml"])
+def test_a_repository_inside_a_work_tree_is_not_called_a_submodule(repository: Repository, path: str) -> None:
+    Repository(repository.path / "m" / "other").commit({"there.yaml": THERE})
+    told = r"^m/other: is a Git repository of its own, whose files are not read \("
+    with pytest.raises((RenderError, SourceError), match=told):
+        names(checked_out(repository), path, exclude="sub/")
+    assert names(checked_out(repository), exclude="sub/, other/") == ["here"]
+
+
 @pytest.mark.parametrize("resource", ["../m/sub", "../m/sub/base", "../m/sub/there.yaml", "link", "link/there.yaml"])
 def test_a_kustomization_that_refers_to_a_submodule_is_an_error_that_names_it(
     repository: Repository, tree_of: TreeOf, resource: str
