@@ -84,7 +84,10 @@ class ClusterError(GitopsError):
 
 
 class UnreachableError(ClusterError):
-    """No answer from the API server, none that an API server gives, or it refused our credentials (401)."""
+    """No answer from the API server, none that an API server gives, or it refused our credentials (401).
+
+    So it is where it, or a proxy before it, says that it cannot answer now: that tells nothing of any object.
+    """
 
 
 class AwayError(UnreachableError):

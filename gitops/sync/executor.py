@@ -48,6 +48,7 @@ _VERBS: dict[type, str] = {Create: "create", Update: "update", Recreate: "recrea
 class Progress:
     """What has been done so far; it is only ever added to."""
 
+    made: tuple[Changed, ...] = ()  # before the plan was begun: the namespace, which no step of the plan makes
     changed: list[Changed] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     healths: dict[ResourceKey, Health] = field(default_factory=dict)
@@ -70,7 +71,9 @@ class Execution:
         planned: PlannedSync,
         journal: AuditTrail,
         inventory: Inventory,
+        progress: Progress | None = None,
     ) -> None:
+        """What is done is added to `progress`."""
         at = planned.at
         self._request = request
         self._context = context
@@ -93,7 +96,7 @@ class Execution:
         self._writer = ObjectWriter(request, context, planned, inventory, self._deadline)
         self._places = asyncio.Semaphore(_PARALLEL)
         self._taken: list[tuple[Change, ApiError]] = []
-        self.progress = Progress()
+        self.progress = progress or Progress()
 
     async def run(self, unchanged: dict[ResourceKey, Body]) -> Progress:
         """Carry the plan out; `unchanged` are desired objects that are live as they should be, and must be healthy too.

@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from gitops.engine.inventory_parent import read_parent
 from gitops.engine.overtaken import overtaken_inventory
 from gitops.engine.plan import hooks_of
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.errors import ClusterError, LostClusterError, UnreachableError
+from gitops.model.errors import ApiError, ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import Health
 from gitops.model.plan import Create, Prune, RunHook
 from gitops.model.result import Changed, Failure, Outcome, SyncResult, told_failures
@@ -27,32 +27,48 @@ from gitops.sync.inventory_store import write_inventory
 from gitops.sync.namespace import make_namespace, namespace_exists
 from gitops.sync.settle import idle_hooks, settle
 
+_DONE_UNWRITTEN = "all was applied, but that cannot be recorded; sync again when it can be"
 _MOST_UNFINISHED = 20  # that there are any is what counts
 
 
 async def run_sync(request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail) -> SyncResult:
-    """SYNCED, FAILED or OVERTAKEN; whichever, all that was applied is in the inventory. Raises LostClusterError."""
-    plan = planned.plan
+    """SYNCED, FAILED or OVERTAKEN; whichever, all that was applied is in the inventory.
+
+    Raises LostClusterError where the cluster goes away in the middle, ClusterError where what is owned cannot be
+    written down. The audit log says so in each case.
+    """
     await context.store.save_rendered(planned.at.rendered)
     await _note_start(request, planned, journal)
-    made = await _make_namespace(context, planned, journal)
-    inventory = await _claim(request, context, planned, journal)
+    progress = Progress()
+    async with _told_when_cut_short(planned, journal, progress):
+        return await _run(request, context, planned, journal, progress)
+
+
+async def _run(
+    request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail, progress: Progress
+) -> SyncResult:
+    plan = planned.plan
+    progress.made = await _make_namespace(context, planned, journal)
+    with _about("nothing was changed, since what is to be owned cannot be recorded first"):
+        inventory = await _claim(request, context, planned, journal)
     unchanged, as_before = _untouched(request, planned)
-    execution = Execution(request, context, planned, journal, inventory)
-    progress = await _carried_out(execution, unchanged, context, planned, journal)
+    execution = Execution(request, context, planned, journal, inventory, progress)
+    await _carry_out(execution, unchanged, context, planned)
     if progress.has_waited and not progress.failures:
-        progress.failures += await _overtaken(request, context, inventory, plan.digest)
+        with _about(_DONE_UNWRITTEN):
+            progress.failures += await _overtaken(request, context, inventory, plan.digest)
     result = SyncResult(
         outcome=_outcome(progress),
         plan=plan,
-        changed=(*made, *progress.changed),
+        changed=(*progress.made, *progress.changed),
         failures=tuple(progress.failures),
         health=tuple(sorted(progress.healths.items())),
         message=told_failures((str(failure.key or ""), failure.reason) for failure in progress.failures)
         or _told_before(as_before),
     )
     if result.outcome is Outcome.SYNCED:
-        await settle(request, context, planned, inventory, progress, journal)
+        with _about(_DONE_UNWRITTEN):
+            await settle(request, context, planned, inventory, progress, journal)
     else:
         failures = [{"object": str(item.key or ""), "reason": item.reason} for item in result.failures]
         fact = "sync.overtaken" if result.outcome is Outcome.OVERTAKEN else "sync.failed"
@@ -74,31 +90,52 @@ async def _note_start(request: Request, planned: PlannedSync, journal: AuditTrai
     await journal.note("sync.started", sha, ref=ref, digest=plan.digest, source=planned.source, **said)
 
 
-async def _carried_out(
-    execution: Execution,
-    unchanged: dict[ResourceKey, Body],
-    context: SyncContext,
-    planned: PlannedSync,
-    journal: AuditTrail,
-) -> Progress:
-    """What was done and what went wrong, the sync-fail hooks with it. Raises LostClusterError."""
-    sha, progress = planned.plan.revision.sha, execution.progress
+@contextlib.asynccontextmanager
+async def _told_when_cut_short(planned: PlannedSync, journal: AuditTrail, progress: Progress) -> AsyncIterator[None]:
+    """Whatever ends a sync before its end is in the audit log, with what was done until then.
+
+    Raises LostClusterError for a cluster that goes away, once anything was asked of it.
+    """
+    sha = planned.plan.revision.sha
+    try:
+        yield
+    except ClusterError as exc:
+        await journal.note("sync.interrupted", sha, reason=str(exc), **_done_so_far(progress))
+        if not isinstance(exc, UnreachableError) or not (progress.made or progress.changed or progress.asked):
+            raise
+        if planned.at.options.back:
+            raise LostClusterError(f"{exc} (the next sync goes on with it)") from exc
+        raise LostClusterError(
+            f"{exc}; the sync was cut short and nothing was rolled back: sync again when the cluster answers"
+        ) from exc
+    except BaseException:
+        await journal.note("sync.interrupted", sha, **_done_so_far(progress))
+        raise
+
+
+@contextlib.contextmanager
+def _about(what: str) -> Iterator[None]:
+    """Say of an answer of the API server what it means for the sync."""
+    try:
+        yield
+    except ApiError as exc:
+        raise ApiError(exc.code, exc.reason, f"{what}: {exc}", exc.status) from exc
+
+
+async def _carry_out(
+    execution: Execution, unchanged: dict[ResourceKey, Body], context: SyncContext, planned: PlannedSync
+) -> None:
+    """Do what is planned, and the sync-fail hooks when that goes wrong. Raises UnreachableError."""
+    progress = execution.progress
     try:
         async with context.callbacks.beside(planned, progress.changed):
             await execution.run(unchanged)
         if progress.failures:
             await execution.run_fail_hooks()
-    except UnreachableError as exc:
-        await journal.note("sync.interrupted", sha, reason=str(exc), **_done_so_far(progress))
-        raise LostClusterError(
-            f"{exc}; the sync was cut short and nothing was rolled back: sync again when the cluster answers"
-        ) from exc
+    except UnreachableError:
+        raise
     except ClusterError as exc:
         progress.failures.append(Failure(None, str(exc)))
-    except BaseException:
-        await journal.note("sync.interrupted", sha, **_done_so_far(progress))
-        raise
-    return progress
 
 
 def _outcome(progress: Progress) -> Outcome:

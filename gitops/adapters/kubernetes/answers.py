@@ -64,6 +64,24 @@ def status_in(raw: bytes) -> Body:
         return {}
 
 
+# What the API server says where its own store does not answer it; other errors of code 500 are a webhook's, say.
+_STORE_AWAY = ("etcdserver:", "rpc error: code = Unavailable")
+# Groups behind an API server of their own, or whose objects a webhook may have to convert, have trouble of their own.
+_OWN_GROUPS = ("apps", "autoscaling", "batch", "policy")
+
+
+def is_away(path: str, code: int, raw: bytes) -> bool:
+    """Whether an error of code `code` says nothing but that the server (or a proxy before it) cannot answer now."""
+    if code == 500:
+        status = status_in(raw)
+        return not status or str(status.get("message", "")).startswith(_STORE_AWAY)
+    if code not in (429, 502, 503, 504):
+        return False
+    root, _, rest = path.lstrip("/").partition("/")
+    group = rest.partition("/")[0] if root == "apis" else ""
+    return not group or group in _OWN_GROUPS or (group.endswith(".k8s.io") and not group.endswith("metrics.k8s.io"))
+
+
 def status_of(body: Body) -> Body:
     """The same of a body that is decoded already."""
     if body.get("kind") != "Status":

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -124,7 +125,7 @@ class Http:
     ) -> Body:
         """The decoded answer. Raises ApiError for a Status, UnreachableError when nothing answers or for a 401.
 
-        So it does for an answer that is no JSON object. `once` for what may not be done twice: it is tried again only
+        So it does for an answer that is no JSON object, and where a server (or a proxy) says that it cannot answer. `once` for what may not be done twice: it is tried again only
         where an answer says that nothing was done.
         """
         data = None if body is None else _encoded(body)
@@ -177,7 +178,7 @@ class Http:
                 continue
             if code == 401 and attempt == 1:
                 continue
-            raise self._error(code, raw)
+            raise self._error(call.path, code, raw)
         raise UnreachableError(f"{self.server}: no answer after {_ATTEMPTS} attempts")
 
     @contextlib.asynccontextmanager
@@ -196,7 +197,8 @@ class Http:
                         self._refused(response)
                         continue
                     if response.status >= 400:
-                        raise self._error(response.status, await answers.read(response.content, answers.MOST_LOG))
+                        raw = await answers.read(response.content, answers.MOST_LOG)
+                        raise self._error(path, response.status, raw)
                     yield self._events(response.content)
                     return
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as exc:
@@ -295,13 +297,15 @@ class Http:
         except answers.NotAsAskedError as exc:
             raise self.not_as_asked(f"{exc} in a watch") from exc
 
-    def _error(self, code: int, raw: bytes) -> ApiError | UnreachableError:
+    def _error(self, path: str, code: int, raw: bytes) -> ApiError | UnreachableError:
         status = answers.status_in(raw)
-        message = status.get("message") or raw[:200].decode(errors="replace").strip() or f"HTTP {code}"
+        message = status.get("message") or " ".join(raw[:200].decode(errors="replace").split()) or f"HTTP {code}"
         if code < 400:
             return UnreachableError(f"{self.server} sends us elsewhere (HTTP {code}): is it a Kubernetes API?")
         if code == 401:
             return UnreachableError(f"{self.server} refused our credentials: {message}")
+        if answers.is_away(path, code, raw):
+            return UnreachableError(f"{self.server} does not work now (HTTP {code}): {message}")
         return ApiError(code, status.get("reason") or "", message, status)
 
 
@@ -335,10 +339,12 @@ def _delay(attempt: int, retry_after: float) -> float:
 
 
 def _seconds(text: str) -> float:
-    return min(float(text), 60.0) if text.replace(".", "", 1).isdigit() else 0.0
+    return min(float(text), 60.0) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else 0.0
 
 
 def _words(exc: Exception) -> str:
     if isinstance(exc, TimeoutError):
         return "no answer in time"
+    if isinstance(exc, aiohttp.ClientPayloadError):
+        return "the answer broke off"
     return str(exc) or type(exc).__name__

@@ -1,0 +1,164 @@
+"""An API server, or a proxy before it, that says it cannot answer now: that tells nothing of any object or commit."""
+
+import threading
+
+import pytest
+
+from gitops.adapters.kubernetes import http
+from gitops.model.errors import ApiError, LostClusterError, UnreachableError
+from gitops.model.result import Outcome
+from tests.hostile.proxy import Answer, as_json
+from tests.scenarios.world import config_map, deployment
+
+
+def status(code, reason, message, **headers):
+    body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason}
+    return as_json({**body, "message": message}, code)._replace(headers={"Content-Type": "application/json", **headers})
+
+
+TROUBLE = {
+    "a proxy": Answer(503, b"<html>\n<h1>no backend</h1>\n</html>", {"Content-Type": "text/html"}),
+    "its store": status(500, "InternalError", "etcdserver: request timed out"),
+    "its end": status(503, "ServiceUnavailable", "apiserver is shutting down"),
+    "its load": status(429, "TooManyRequests", "slow down", **{"Retry-After": "0"}),
+    "odd words": status(429, "TooManyRequests", "slow down", **{"Retry-After": "\u00b2"}),
+}
+everywhere = pytest.mark.parametrize("answer", TROUBLE.values(), ids=TROUBLE)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(http, "_FIRST_DELAY", 0.01)
+
+
+def facts(world):
+    return [event.fact for event in world.audit()]
+
+
+def is_write(method, path):
+    return method != "GET" and "dryRun" not in path
+
+
+class From:
+    """Spoils every answer from the first request on that is `of` this kind."""
+
+    def __init__(self, answer, of):
+        self._answer, self._of, self._is_on = answer, of, False
+
+    def __call__(self, method, path, true):
+        self._is_on = self._is_on or self._of(method, path)
+        return self._answer if self._is_on else None
+
+
+@everywhere
+def test_a_server_in_trouble_while_a_plan_is_made_changes_nothing_and_holds_nothing(world, proxy, answer):
+    world.commit(settings=config_map("settings"))
+    world.sync()
+    world.commit(settings=config_map("settings", a="2"))
+    proxy.spoil = From(answer, lambda method, path: "dryRun" in path)
+    with pytest.raises(UnreachableError, match="does not work now") as raised:
+        world.sync()
+    assert "\n" not in str(raised.value)
+    proxy.spoil = lambda method, path, true: None
+    assert facts(world)[-1] == "sync.finished"
+    assert world.sync().outcome is Outcome.SYNCED
+
+
+@everywhere
+def test_a_server_in_trouble_in_the_middle_of_a_sync_fails_no_commit(world, proxy, answer):
+    world.commit(web=deployment(), settings=config_map("settings"))
+    world.sync()
+    world.commit(web=deployment(image="nginx:1.27"), settings=config_map("settings", a="2"))
+    proxy.spoil = From(answer, lambda method, path: is_write(method, path) and "/deployments/" in path)
+    with pytest.raises(LostClusterError, match=r"does not work now.*nothing was rolled back: sync again when"):
+        world.sync()
+    proxy.spoil = lambda method, path, true: None
+    assert facts(world)[-1] == "sync.interrupted"
+    assert "rollback.started" not in facts(world)
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.inventory().quarantine is None
+    world.check_audit()
+
+
+def test_the_time_that_a_server_is_in_trouble_does_not_count_for_a_rollout(world, proxy):
+    world.commit(web=deployment())
+    world.sync()
+    slow = deployment(image="nginx:1.27")
+    slow["spec"]["minReadySeconds"] = 10  # two and a half seconds, here, for each of two Pods
+    world.commit(web=slow)
+    proxy.spoil = From(TROUBLE["a proxy"], lambda method, path: method == "GET" and "/deployments?" in path)
+    mending = threading.Timer(3.0, lambda: setattr(proxy, "spoil", lambda method, path, true: None))
+    mending.start()
+    result = world.sync(world.with_sync(timeout=4.0))
+    mending.join()
+    assert (result.outcome, result.message) == (Outcome.SYNCED, "")
+
+
+def test_an_error_of_one_object_is_no_trouble_of_the_server(world, proxy):
+    webhook = 'Internal error occurred: failed calling webhook "x.example.com": connection refused'
+    world.commit(web=deployment(), settings=config_map("settings"))
+    world.sync()
+    world.commit(settings=config_map("settings", a="2"))
+    refused = status(500, "InternalError", webhook)
+    proxy.spoil = lambda method, path, true: refused if "dryRun" in path else None
+    result = world.sync()
+    assert (result.outcome, "failed calling webhook" in result.message) == (Outcome.HELD, True)
+
+
+FORBIDDEN = status(
+    403, "Forbidden", 'configmaps "gitops-app" is forbidden: User "ada" cannot get resource "configmaps"'
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (FORBIDDEN, ApiError, r'all was applied, but that cannot be recorded; sync again when it can be: configmaps "'),
+        (TROUBLE["its store"], LostClusterError, "the sync was cut short"),
+    ],
+    ids=["a right that is gone", "trouble"],
+)
+def test_a_sync_that_cannot_record_what_it_did_says_so_and_the_next_one_does(world, proxy, answer, error, message):
+    world.commit(web=deployment())
+    world.sync()
+    world.commit(web=deployment(image="nginx:1.27"))
+    written = []
+
+    def spoil(method, path, true):
+        written.extend([path] if is_write(method, path) and "/deployments/" in path else [])
+        return answer if written and "/configmaps/gitops-app" in path else None
+
+    proxy.spoil = spoil
+    with pytest.raises(error, match=message):
+        world.sync()
+    proxy.spoil = lambda method, path, true: None
+    last = world.audit()[-1]
+    assert (last.fact, last.detail["changed"]) == (
+        "sync.interrupted",
+        [f"updated apps/Deployment {world.namespace}/web"],
+    )
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.inventory().healthy.digest == world.inventory().synced
+    world.check_audit()
+
+
+def test_a_sync_whose_inventory_may_not_be_written_changes_nothing_and_says_why(world, proxy):
+    world.commit(settings=config_map("settings"))
+    world.sync()
+    world.commit(settings=config_map("settings", a="2"))
+    proxy.spoil = lambda method, path, true: FORBIDDEN if is_write(method, path) and "gitops-app" in path else None
+    with pytest.raises(
+        ApiError, match=r"nothing was changed, since what is to be owned cannot be recorded first: conf"
+    ):
+        world.sync()
+    proxy.spoil = lambda method, path, true: None
+    assert facts(world)[-1] == "sync.interrupted"
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+    assert world.sync().outcome is Outcome.SYNCED
+
+
+def test_an_answer_that_breaks_off_is_told_in_plain_words(world, proxy):
+    world.commit(settings=config_map("settings"))
+    proxy.spoil = lambda method, path, true: Answer(200, b"{", {"Content-Length": "9"}, then=lambda: b"")
+    with pytest.raises(UnreachableError, match=r"^http://[\w.:]+: the answer broke off$"):
+        world.sync()
