@@ -54,7 +54,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     from gitops.cli.opening import outside_of
     from gitops.sync.context import as_account
     from gitops.sync.inventories import find_applications
-    from gitops.sync.planning import plan_rendered
+    from gitops.sync.planning import held_without_rights, plan_rendered
     from gitops.sync.reconcile import sync_planned
     from gitops.sync.releases import release_set
 
@@ -65,7 +65,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
         acting = as_account(context, request.app)
         revision = Revision(chosen.revision, chosen.ref)
         rendered = await release_set(request, acting, chosen.digest, revision)
-        planned = await plan_rendered(request, acting, rendered, inventory.source)
+        planned = held_without_rights(await plan_rendered(request, acting, rendered, inventory.source))
         if not _goes_on(planned, chosen, given):
             return
         with display:

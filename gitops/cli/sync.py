@@ -70,7 +70,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
     from gitops.cli.opening import outside_of
     from gitops.model.result import Outcome, SyncResult
     from gitops.sync.context import as_account
-    from gitops.sync.planning import plan_sync
+    from gitops.sync.planning import held_without_rights, plan_sync
     from gitops.sync.reconcile import sync_planned
 
     app = application_of(settings, *named, timeout=given["timeout"])
@@ -80,7 +80,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
         context = as_account(opened, app)
         request = await _request(context, app, given)
         with display:
-            planned = await plan_sync(request, context)
+            planned = held_without_rights(await plan_sync(request, context))
         if given["plan_file"]:
             _check_plan(given["plan_file"], planned)
         if not _goes_on(planned, given):

@@ -12,7 +12,7 @@ from gitops.model.errors import SourceError
 from gitops.model.result import Go, Outcome
 from gitops.sync.context import Request, SyncContext
 from gitops.sync.inventory_store import read_inventory
-from gitops.sync.planning import plan_rendered
+from gitops.sync.planning import held_without_rights, plan_rendered
 from gitops.sync.reconcile import sync_planned
 from gitops.sync.releases import synced_set
 from gitops.sync.rollback import finish_rollback
@@ -39,7 +39,7 @@ async def correct_synced(state: ApplicationState, request: Request, context: Syn
     except SourceError:
         return
     again = replace(request, options=PlanOptions(hooks=False), quarantine=inventory.quarantine, wait=False)
-    planned = await plan_rendered(again, context, rendered, inventory.source)
+    planned = held_without_rights(await plan_rendered(again, context, rendered, inventory.source))
     if not state.source.rendered:
         learn_health(state, planned)
     if not planned.plan.changes:

@@ -44,14 +44,14 @@ from gitops.ports import Clock, Cluster, Repositories, Store
 from gitops.sync.context import Callbacks, PlannedSync, Render, Request, SyncContext, as_account
 from gitops.sync.event_bus import EventBus
 from gitops.sync.inventory_store import read_inventory
-from gitops.sync.planning import plan_sync
+from gitops.sync.planning import held_without_rights, plan_sync
 from gitops.sync.reconcile import is_settled
 from gitops.sync.run_sync import keep_spec
 from gitops.sync.uninstall import uninstall_everywhere
 from renderers.result import Needs, Rendered
 
 log = structlog.get_logger()
-# How soon a hold is looked at again that time or another Application ends.
+# How soon a hold is looked at again that time, another Application or a right that is given ends.
 _SOON = 30.0
 _PASSING = {ObstacleKind.WINDOW, ObstacleKind.DEPENDENCY}
 # A cluster that is away is asked for more often than what is wrong is tried again: it comes back by itself.
@@ -201,7 +201,7 @@ async def _plan(run: _Pass) -> PlannedSync | None:
     """
     state, request, context = run.state, run.request, run.context
     try:
-        return await plan_sync(request, context)
+        return held_without_rights(await plan_sync(request, context))
     except (ManifestError, RenderError, SourceError, ConfigError):
         await run.deps.children.take_synced(state, request, context, await read_inventory(context, request.app))
         await run.correct_synced()
@@ -288,4 +288,5 @@ async def _rendered(
 def _until_looked_again(planned: PlannedSync) -> float | None:
     if not isinstance(planned.decision, Hold):
         return None
-    return _SOON if all(item.kind in _PASSING for item in planned.decision.obstacles) else LATER
+    is_passing = planned.forbidden or all(item.kind in _PASSING for item in planned.decision.obstacles)
+    return _SOON if is_passing else LATER

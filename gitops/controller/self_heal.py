@@ -24,7 +24,7 @@ from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.executor import Execution
 from gitops.sync.live_state import read_by_name
-from gitops.sync.planning import plan_rendered
+from gitops.sync.planning import held_without_rights, plan_rendered
 
 # Rollouts touch objects often: looking at what they touched takes a quarter of the time at most.
 _PAUSE_SECONDS, _PAUSE_SHARE = 0.1, 3.0
@@ -72,7 +72,7 @@ async def _put_back(
     if not keys or not await _look_changed(context, replace(planned, at=replace(planned.at, app=app, options=options))):
         return
     mend = replace(request, app=app, options=options, wait=False)
-    again = await plan_rendered(mend, context, planned.at.rendered, planned.source)
+    again = held_without_rights(await plan_rendered(mend, context, planned.at.rendered, planned.source))
     again = replace(again, plan=_at_once(again.plan))
     if not again.plan.changes or not isinstance(again.decision, Go):
         return

@@ -57,6 +57,7 @@ class DryRunResult:
     A refused update comes with the body that we expected, a create with none in any case. `forced` if conflicts were
     taken, `predicted` if the server would not be asked and the body is our own guess. `by_hand` if what people's tools
     own has to become ours first. `guess` is what we expected: a field that differs neither there is not set by us.
+    `forbidden` is what the server says of a right that we lack to write it.
     """
 
     body: Body | None = None
@@ -66,6 +67,7 @@ class DryRunResult:
     by_hand: bool = False
     preview: Body | None = None
     guess: Body | None = None
+    forbidden: str = ""
 
 
 @dataclass(frozen=True, slots=True)

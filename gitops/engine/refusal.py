@@ -56,6 +56,16 @@ def is_of_itself(error: ApiError) -> bool:
     return error.code in (400, 413, 422) or (error.code == 500 and "failed to create typed patch object" in str(error))
 
 
+_NO_RIGHT = re.compile(
+    r'\bcannot \w+ resource "|is forbidden: ?$|attempting to grant RBAC permissions not currently held'
+)
+
+
+def is_without_right(error: ApiError) -> bool:
+    """True when RBAC refused it: another admission (quotas, Pod Security) says 403 as well, but of the object."""
+    return error.code == 403 and _NO_RIGHT.search(str(error)) is not None
+
+
 def is_immutable(error: ApiError) -> bool:
     """True when nothing but immutable fields stands in the way: what is wrong besides would be refused anew."""
     texts = [cause.get("message", "") for cause in error.causes] or [str(error)]

@@ -60,6 +60,7 @@ class Failure:
     key: ResourceKey | None
     reason: str
     overtaken: bool = False  # somebody else has changed what the sync wants of it
+    forbidden: bool = False  # a right is missing, or was taken away
 
 
 _MOST_NAMED = 3

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from gitops.manifests.key import Body
-from gitops.sandbox.cluster import Cluster, User
+from gitops.sandbox.cluster import Cluster, User, Write
 from gitops.sandbox.statuses import ApiFailure, failure, forbidden, unauthorized
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
@@ -89,6 +89,14 @@ def authorize(cluster: Cluster, user: User, wanted: Attributes) -> None:
     """403 unless RBAC allows it."""
     if not authorized(cluster, user, wanted):
         raise _denied(user, wanted)
+
+
+def authorize_creation(cluster: Cluster, write: Write) -> None:
+    """403 for an apply that would make an object, without the right to create; the API server gives no reason then."""
+    group, plural = write.resource.group, write.resource.plural
+    wanted = Attributes("create", group, plural, namespace=write.namespace, name=write.name)
+    if not authorized(cluster, write.user, wanted):
+        raise forbidden(group, plural, write.name, "")
 
 
 def _denied(user: User, wanted: Attributes) -> ApiFailure:

@@ -14,6 +14,7 @@ from gitops.manifests.typed import TypedError
 from gitops.manifests.typed_validation import go_text, validate
 from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
 from gitops.sandbox import writes
+from gitops.sandbox.access import authorize_creation
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.decode import DecodeError, json_kind
 from gitops.sandbox.go_errors import go_json_error
@@ -163,6 +164,7 @@ def _apply(cluster: Cluster, write: Write, raw: bytes) -> tuple[Body, bool]:
         if uid := body["metadata"].get("uid"):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise conflict(resource.group, resource.plural, write.name, why)
+        authorize_creation(cluster, write)
         return writes.insert(cluster, write, body), True
     if outcome.body is live:
         return live, False

@@ -13,7 +13,7 @@ from gitops.engine.plan_input import PlanInput, PlanOptions
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
 from gitops.model.finding import Finding
-from gitops.model.plan import Plan
+from gitops.model.plan import Obstacle, Plan
 from gitops.model.release import Quarantine
 from gitops.model.result import Changed, Decision
 from gitops.model.revision import Tree
@@ -103,10 +103,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PlannedSync:
-    """The pipeline up to its decision; `source` names where the desired state came from, `findings` are policies'."""
+    """The pipeline up to its decision; `source` names where the desired state came from, `findings` are policies'.
+
+    `forbidden` is what nobody gave us the right to write: that is no obstacle for who only looks.
+    """
 
     at: PlanInput
     plan: Plan
     decision: Decision
     source: str
     findings: tuple[Finding, ...] = ()
+    forbidden: tuple[Obstacle, ...] = ()

@@ -14,7 +14,7 @@ from gitops.engine.order import is_crd, kinds_defined_by
 from gitops.engine.plan import Creation, DryRunRequest, DryRunResult, questions, without_hand_edits
 from gitops.engine.plan_input import PlanInput
 from gitops.engine.predict import conflicting_fields, predict
-from gitops.engine.refusal import bare_twin, changes_of, is_immutable, is_of_itself, is_taken
+from gitops.engine.refusal import bare_twin, changes_of, is_immutable, is_of_itself, is_taken, is_without_right
 from gitops.engine.takeover import is_at_another_version
 from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.model.errors import ApiError
@@ -96,11 +96,16 @@ async def dry_run_changes(cluster: Cluster, wanted: list[Creation]) -> Mapping[R
                 await cluster.apply(creation.key, creation.body, dry_run=True)
             except ApiError as exc:
                 is_lost = creation.is_first and exc.code == 404 and "namespaces" in str(exc)
-                return DryRunResult(error=exc) if is_lost or is_of_itself(exc) else DryRunResult(predicted=True)
+                return DryRunResult(error=exc) if is_lost or is_of_itself(exc) else _predicted(None, exc)
             return DryRunResult()
 
     answers = await asyncio.gather(*map(answer, wanted))
     return {creation.key: found for creation, found in zip(wanted, answers, strict=True)}
+
+
+def _predicted(body: Body | None, error: ApiError) -> DryRunResult:
+    """Our own guess, where the server would not say."""
+    return DryRunResult(body=body, predicted=True, forbidden=str(error) if is_without_right(error) else "")
 
 
 def _excused_by_definitions(
@@ -168,7 +173,7 @@ async def _answer(context: SyncContext, question: DryRunRequest, at: PlanInput, 
             if answer.error is None:
                 return replace(answer, forced=force)
         if exc.code == 403:
-            return DryRunResult(body=question.predicted, predicted=True)
+            return _predicted(question.predicted, exc)
         if not _is_excused(exc, question.excused):
             # A conflict with other automation stays one, whatever people have done beside it.
             mended = None if exc.code == 409 else await _answer_without_hands(cluster, question, at)
@@ -203,7 +208,7 @@ async def _dry_run_replaced(cluster: Cluster, question: DryRunRequest, live: Bod
     try:
         return DryRunResult(body=await cluster.dry_run_replace(question.key, live, body))
     except ApiError as exc:
-        return DryRunResult(body=body, predicted=True) if exc.code == 403 else DryRunResult(body=body, error=exc)
+        return _predicted(body, exc) if exc.code == 403 else DryRunResult(body=body, error=exc)
 
 
 async def _create_preview(cluster: Cluster, question: DryRunRequest) -> Body | None:

@@ -18,7 +18,7 @@ from gitops.engine.describe import described
 from gitops.engine.health import is_of_past_runs
 from gitops.engine.inventory import PART_OF, Inventory
 from gitops.engine.order import is_crd, is_namespace
-from gitops.engine.refusal import is_taken
+from gitops.engine.refusal import is_taken, is_without_right
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
 from gitops.manifests.secrets import scrubbed
 from gitops.model.errors import ApiError, ClusterError
@@ -342,10 +342,12 @@ class Execution:
             await self._cluster.delete(found, uid=pod["metadata"]["uid"])
 
     def _fail(self, change: Change, error: ClusterError) -> None:
+        forbidden = isinstance(error, ApiError) and is_without_right(error)
         if isinstance(change, Prune):
-            self._record(Failure(change.key, str(error)))
+            self._record(Failure(change.key, str(error), forbidden=forbidden))
         else:
-            self._record(Failure(change.key, f"{change.origin}: {scrubbed(str(error), change.body)}"))
+            reason = f"{change.origin}: {scrubbed(str(error), change.body)}"
+            self._record(Failure(change.key, reason, forbidden=forbidden))
 
     def _record(self, failure: Failure) -> None:
         self.progress.failures.append(failure)

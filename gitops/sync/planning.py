@@ -3,6 +3,7 @@
 A diff stops here, and so does a dry-run; a sync goes on in `gitops.sync.reconcile`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,13 +14,15 @@ from gitops.engine.describe import plan_id
 from gitops.engine.desired import rendered_set
 from gitops.engine.inventory import Inventory, handed_over
 from gitops.engine.order import is_namespace
-from gitops.engine.plan import creations, make_plan, selected
+from gitops.engine.plan import DryRunResult, creations, make_plan, selected
 from gitops.engine.plan_input import PlanInput
+from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application, PolicyOptions
 from gitops.model.errors import ConfigError, UnknownKindError
 from gitops.model.finding import Finding
-from gitops.model.plan import Obstacle, ObstacleKind
+from gitops.model.plan import Create, Obstacle, ObstacleKind, Plan, Prune
 from gitops.model.rendered import RenderedSet
+from gitops.model.result import Go, Hold
 from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.dry_run import answered, dry_run_changes
 from gitops.sync.inventories import inventories
@@ -29,6 +32,8 @@ from gitops.sync.live_state import live_state
 from gitops.sync.namespace import namespace_to_make
 from gitops.sync.relocation import relocation_obstacles
 from gitops.sync.standing import reason_unready
+
+_RBAC = "rbac.authorization.k8s.io"
 
 
 async def plan_sync(request: Request, context: SyncContext) -> PlannedSync:
@@ -103,7 +108,30 @@ async def plan_rendered(request: Request, context: SyncContext, rendered: Render
     more += await relocation_obstacles(context, app, source) if asks and not inventory.exists else ()
     more += await _unready(context, app) if asks and plan.changes else ()
     more = tuple(item for item in more if item.kind is ObstacleKind.POLICY or not options.confirms(item.reason))
-    return PlannedSync(at, plan, decide(at, plan, source, more), source, findings)
+    return PlannedSync(at, plan, decide(at, plan, source, more), source, findings, _forbidden(plan, answers))
+
+
+def held_without_rights(planned: PlannedSync) -> PlannedSync:
+    """What a sync does about a plan: what it has no right to write holds it, before anything is changed."""
+    is_held = isinstance(planned.decision, Go) and planned.forbidden
+    return replace(planned, decision=Hold(planned.forbidden)) if is_held else planned
+
+
+def _forbidden(plan: Plan, answers: Mapping[ResourceKey, DryRunResult]) -> tuple[Obstacle, ...]:
+    """The changes that RBAC refuses now, and that none of the others can bring the right for.
+
+    A Role of the same set may, or whoever gives rights in a namespace that it makes.
+    """
+    changes = {change.key: change for change in plan.changes if not isinstance(change, Prune)}
+    refused = {key: answers[key].forbidden for key in changes if key in answers and answers[key].forbidden}
+    grants = any(key.group == _RBAC and key not in refused for key in changes)
+    made = {key.name for key, change in changes.items() if is_namespace(key) and isinstance(change, Create)}
+    made |= {plan.makes.name} if plan.makes else set()
+    return tuple(
+        Obstacle(ObstacleKind.REFUSED, key, f"{changes[key].origin}: {key}: {reason}")
+        for key, reason in sorted(refused.items())
+        if key.namespace not in made and (key.group == _RBAC or not grants)
+    )
 
 
 async def _unready(context: SyncContext, app: Application) -> tuple[Obstacle, ...]:

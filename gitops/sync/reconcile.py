@@ -11,7 +11,7 @@ from gitops.sync import events
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.inventory_store import keep_anchor
-from gitops.sync.planning import plan_sync
+from gitops.sync.planning import held_without_rights, plan_sync
 from gitops.sync.rollback import finish_rollback, roll_back
 from gitops.sync.run_sync import keep_spec, run_sync
 from gitops.sync.settle import ended_sync
@@ -24,6 +24,7 @@ async def sync(request: Request, context: SyncContext) -> SyncResult:
 
 async def sync_planned(request: Request, context: SyncContext, planned: PlannedSync) -> SyncResult:
     """Do what was decided, and go back to the last healthy release when that fails."""
+    planned = held_without_rights(planned)
     context.emit(events.PlanMade(planned.plan))
     result = await _as_decided(request, context, planned)
     context.emit(events.Finished(result))

@@ -143,6 +143,8 @@ def _no_way_back(request: Request, failed: PlannedSync, result: SyncResult) -> s
         return "not rolled back: sync.rollback is never"
     if {failure.key for failure in result.failures} <= {prune.key for prune in failed.plan.prunes}:
         return "not rolled back: all that is desired is there and healthy, only deletions are left"
+    if all(failure.forbidden for failure in result.failures):
+        return "not rolled back: a right is missing, which says nothing of the revision; sync again when it is given"
     if healthy is None:
         return "not rolled back: no release has been healthy yet"
     if healthy.digest == failed.plan.digest:

@@ -157,6 +157,21 @@ def test_a_sync_whose_inventory_may_not_be_written_changes_nothing_and_says_why(
     assert world.sync().outcome is Outcome.SYNCED
 
 
+def test_a_right_that_is_taken_away_in_the_middle_fails_no_commit(world, proxy):
+    world.commit(web=deployment(), settings=config_map("settings"))
+    world.sync()
+    world.commit(web=deployment(image="nginx:1.27"), settings=config_map("settings", a="2"))
+    told = 'deployments.apps "web" is forbidden: User "ada" cannot patch resource "deployments" in API group "apps"'
+    refused = status(403, "Forbidden", told)
+    proxy.spoil = lambda method, path, true: refused if is_write(method, path) and "/deployments/" in path else None
+    result = world.sync()
+    assert result.outcome is Outcome.FAILED
+    assert f"{told} (not rolled back: a right is missing" in result.message
+    proxy.spoil = lambda method, path, true: None
+    assert (facts(world)[-1], world.inventory().quarantine) == ("sync.failed", None)
+    assert world.sync().outcome is Outcome.SYNCED
+
+
 def test_an_answer_that_breaks_off_is_told_in_plain_words(world, proxy):
     world.commit(settings=config_map("settings"))
     proxy.spoil = lambda method, path, true: Answer(200, b"{", {"Content-Length": "9"}, then=lambda: b"")

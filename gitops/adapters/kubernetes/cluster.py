@@ -183,10 +183,19 @@ class KubernetesCluster:
             stored = await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
             return self._checked(stored, key)
         except ApiError as exc:
+            if exc.code == 403 and str(exc).rstrip().endswith("is forbidden:"):
+                raise self._no_right_to_create(exc, key, info) from exc
             if exc.code != 404 or exc.status:
                 raise
             await self._check_gone(key, info.version)  # no Status: it is the path that is not there
             raise ApiError(404, "NotFound", f"{_not_served(key, body)} any more") from exc
+
+    def _no_right_to_create(self, error: ApiError, key: ResourceKey, info: KindInfo) -> ApiError:
+        """An apply that makes an object takes the right to create it; that it lacks, the API server does not say."""
+        who = f'User "{self.http.user}"' if self.http.user else "the user of these credentials"
+        scope = f'in the namespace "{key.namespace}"' if key.namespace else "at the cluster scope"
+        why = f'{who} cannot create resource "{info.plural}" in API group "{info.group}" {scope}'
+        return ApiError(error.code, error.reason, f"{str(error).rstrip()} {why}", error.status)
 
     async def dry_run_replace(self, key: ResourceKey, live: Body, body: Body) -> Body:
         info = await self._served(key, body)

@@ -91,6 +91,11 @@ class Http:
         return Http(self._connection, user=user, pool=self._pool)
 
     @property
+    def user(self) -> str:
+        """In whose name requests are made; "" for our own."""
+        return self._user
+
+    @property
     def server(self) -> str:
         return self._connection.server
 
@@ -125,8 +130,8 @@ class Http:
     ) -> Body:
         """The decoded answer. Raises ApiError for a Status, UnreachableError when nothing answers or for a 401.
 
-        So it does for an answer that is no JSON object, and where a server (or a proxy) says that it cannot answer. `once` for what may not be done twice: it is tried again only
-        where an answer says that nothing was done.
+        So it does for an answer that is no JSON object, and where a server (or a proxy) says that it cannot answer.
+        `once` for what may not be done twice: it is tried again only where an answer says that nothing was done.
         """
         data = None if body is None else _encoded(body)
         headers = {"Accept": accept, "Content-Type": content_type} if data else {"Accept": accept}
