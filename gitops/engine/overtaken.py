@@ -27,8 +27,8 @@ def overtaken_fields(
     """The fields that the sync wants otherwise than they are `live`, and that were as wanted in `applied`.
 
     `applied` is what the API server stored for us. What a webhook or an ignored manager makes of a field differed
-    there too. A scale (an autoscaler's) changes how many run, and not what; but what runs nothing any more, or holds
-    its rollout back, has not run what the sync brought.
+    there too. A scale (an autoscaler's, by whatever request) changes how many run, and not what; but what runs nothing
+    any more, or holds its rollout back, has not run what the sync brought.
     """
 
     def differing(body: Body) -> tuple[FieldChange, ...]:
@@ -37,9 +37,7 @@ def overtaken_fields(
 
     before = {(change.path, repr(change.live)) for change in differing(applied)}
     wanted = tuple(
-        change
-        for change in differing(live)
-        if (change.path, repr(change.live)) not in before and not _is_scale(change, live)
+        change for change in differing(live) if (change.path, repr(change.live)) not in before and not _is_scale(change)
     )
     return wanted or _stopping(applied, live)
 
@@ -63,12 +61,10 @@ def _stopping(applied: Body, live: Body) -> tuple[FieldChange, ...]:
     )
 
 
-def _is_scale(change: FieldChange, live: Body) -> bool:
-    if not isinstance(change.owner, Manager):
-        return False
-    entries = (live.get("metadata") or {}).get("managedFields") or []
-    scales = {entry.get("manager") for entry in entries if entry.get("subresource") == "scale"}
-    return change.path.endswith("spec.replicas") and change.owner.name in scales
+def _is_scale(change: FieldChange) -> bool:
+    """Another number of replicas, set by somebody else: autoscalers write it through `/scale`, or into the object."""
+    is_number = change.path.lstrip(".") == "spec.replicas"
+    return is_number and isinstance(change.owner, Manager) and change.owner.name != INSTANCE
 
 
 def overtaken_by(fields: Sequence[FieldChange]) -> str:

@@ -103,14 +103,19 @@ async def _told_when_cut_short(planned: PlannedSync, journal: AuditTrail, progre
         await journal.note("sync.interrupted", sha, reason=str(exc), **_done_so_far(progress))
         if not isinstance(exc, UnreachableError) or not (progress.made or progress.changed or progress.asked):
             raise
-        if planned.at.options.back:
-            raise LostClusterError(f"{exc} (the next sync goes on with it)") from exc
-        raise LostClusterError(
-            f"{exc}; the sync was cut short and nothing was rolled back: sync again when the cluster answers"
-        ) from exc
+        raise LostClusterError(f"{exc}{_how_to_go_on(planned)}") from exc
     except BaseException:
         await journal.note("sync.interrupted", sha, **_done_so_far(progress))
         raise
+
+
+def _how_to_go_on(planned: PlannedSync) -> str:
+    """What to do about a cluster that went away in the middle."""
+    if planned.at.options.back:
+        return " (the next sync goes on with it)"
+    if planned.at.options.leaving:
+        return "; the deletion was cut short: delete it again when the cluster answers"
+    return "; the sync was cut short and nothing was rolled back: sync again when the cluster answers"
 
 
 @contextlib.contextmanager

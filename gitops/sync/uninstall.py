@@ -3,13 +3,15 @@
 This is the pipeline with an explicitly empty RenderedSet; a sync whose source merely renders to nothing is held.
 """
 
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from gitops.engine.deletion import reason_to_stay
 from gitops.engine.desired import digest_of
 from gitops.engine.inventory import ANNOTATIONS, LABELS, Inventory, is_ours, is_owned_by, parent_key
 from gitops.manifests.key import ResourceKey
-from gitops.model.errors import ApiError, SourceError
+from gitops.model.errors import ApiError, ClusterError, LostClusterError, SourceError, UnreachableError
 from gitops.model.plan import Phase, Plan
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Failure, Hold, Outcome, SyncResult
@@ -30,7 +32,8 @@ _NOTHING = RenderedSet(Revision("", ""), (), digest_of(()))
 async def uninstall(request: Request, context: SyncContext, *, keep: bool) -> SyncResult:
     """Delete what the Application owns and forget it; with `keep` only forget it.
 
-    HELD by a guard; FAILED, with the inventory kept, while something does not go away in time.
+    HELD by a guard; FAILED, with the inventory kept, while something does not go away in time. Raises LostClusterError
+    where the cluster goes away in the middle.
     """
     app, context = request.app, as_account(context, request.app)
     parent = parent_key(app.name, app.destination.namespace)
@@ -43,9 +46,10 @@ async def uninstall(request: Request, context: SyncContext, *, keep: bool) -> Sy
         return replace(result, outcome=Outcome.HELD, message=reason)
     journal = AuditTrail(request, context, inventory)
     if keep:
-        failures = await _let_go(context, inventory)
+        async with _told_when_cut_short(journal):
+            failures = await _let_go(context, inventory)
     else:
-        result, inventory, failures = await _prune_all(request, context, inventory)
+        result, inventory, failures = await _prune_all(request, context, inventory, journal)
         if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
             return result
     if failures:
@@ -53,8 +57,22 @@ async def uninstall(request: Request, context: SyncContext, *, keep: bool) -> Sy
         reason = "; ".join(failure.reason for failure in failures)
         return replace(result, outcome=Outcome.FAILED, failures=tuple(failures), message=reason)
     await journal.note("application.deleted", "", kept=keep, objects=[str(key) for key in sorted(inventory.keys)])
-    await context.cluster.delete(parent)
+    async with _told_when_cut_short(journal):
+        await context.cluster.delete(parent)
     return replace(result, outcome=Outcome.SYNCED)
+
+
+@contextlib.asynccontextmanager
+async def _told_when_cut_short(journal: AuditTrail) -> AsyncIterator[None]:
+    """What ends a deletion once it was begun is in the audit log. Raises LostClusterError where the cluster is away."""
+    try:
+        yield
+    except ClusterError as exc:
+        await journal.note("delete.failed", "", left=[str(exc)])
+        if isinstance(exc, UnreachableError):
+            again = "the deletion was cut short: delete it again when the cluster answers"
+            raise LostClusterError(f"{exc}; {again}") from exc
+        raise
 
 
 async def planned_deletion(request: Request, context: SyncContext) -> PlannedSync:
@@ -69,7 +87,7 @@ def _going(request: Request) -> Request:
 
 
 async def _prune_all(
-    request: Request, context: SyncContext, inventory: Inventory
+    request: Request, context: SyncContext, inventory: Inventory, journal: AuditTrail
 ) -> tuple[SyncResult, Inventory, list[Failure]]:
     """Its hooks, then the prunes under the guards, then its other hooks: how that ended, and what is left."""
     result = SyncResult(Outcome.SYNCED, Plan(request.app.identity, _NOTHING.revision, _NOTHING.digest, ()))
@@ -84,7 +102,8 @@ async def _prune_all(
         planned = await plan_rendered(going, context, _NOTHING, inventory.source)
         if isinstance(planned.decision, Hold):
             return await sync_planned(going, context, planned), inventory, []
-        inventory, failures = await run_deletion_hooks(request, context, inventory, with_hooks, Phase.PRE_DELETE)
+        async with _told_when_cut_short(journal):
+            inventory, failures = await run_deletion_hooks(request, context, inventory, with_hooks, Phase.PRE_DELETE)
         if failures:
             return result, inventory, failures
     planned = await plan_rendered(going, context, _NOTHING, inventory.source)
@@ -92,10 +111,11 @@ async def _prune_all(
     if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
         return result, inventory, []
     pruned = [prune.key for prune in planned.plan.prunes]
-    failures = await _not_gone(request, context, pruned, inventory.application)
-    if with_hooks is not None and not failures:
-        inventory = await read_inventory(context, request.app)
-        _, failures = await run_deletion_hooks(request, context, inventory, with_hooks, Phase.POST_DELETE)
+    async with _told_when_cut_short(journal):
+        failures = await _not_gone(request, context, pruned, inventory.application)
+        if with_hooks is not None and not failures:
+            inventory = await read_inventory(context, request.app)
+            _, failures = await run_deletion_hooks(request, context, inventory, with_hooks, Phase.POST_DELETE)
     return result, inventory, failures
 
 

@@ -172,6 +172,31 @@ def test_a_right_that_is_taken_away_in_the_middle_fails_no_commit(world, proxy):
     assert world.sync().outcome is Outcome.SYNCED
 
 
+@pytest.mark.parametrize("where", ["/configmaps/settings", "/configmaps/gitops-app"])
+@pytest.mark.parametrize("act", ["deleted", "forgotten"])
+def test_a_deletion_that_is_cut_short_says_so_wherever_and_the_next_one_ends_it(world, proxy, act, where):
+    world.commit(settings=config_map("settings"))
+    world.sync()
+    words = ["delete", "gitops/app", "-n", world.namespace, *(["--keep"] if act == "forgotten" else [])]
+    is_reached = []
+
+    def spoil(method, path, true):  # what the request did is not known any more
+        is_it = method == "DELETE" or (method == "PATCH" and act == "forgotten")
+        is_reached.extend([path] if is_it and f"{where}?" in f"{path}?" else [])
+        return TROUBLE["a proxy"] if is_reached else None
+
+    proxy.spoil = spoil
+    cut = world.gitops(*words)
+    assert (cut.returncode, cut.stderr.count("Error:")) == (4, 1), cut.stderr
+    assert "the deletion was cut short: delete it again when the cluster answers" in cut.stderr
+    proxy.spoil = lambda method, path, true: None
+    assert facts(world)[-1] in ("delete.failed", "sync.interrupted")
+    again = world.gitops(*words)
+    assert again.returncode in ((0,) if where.endswith("settings") else (0, 2)), again.stderr
+    assert (world.get("ConfigMap", "settings") is None) is (act == "deleted")
+    assert world.get("ConfigMap", "gitops-app") is None
+
+
 def test_an_answer_that_breaks_off_is_told_in_plain_words(world, proxy):
     world.commit(settings=config_map("settings"))
     proxy.spoil = lambda method, path, true: Answer(200, b"{", {"Content-Length": "9"}, then=lambda: b"")

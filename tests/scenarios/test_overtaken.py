@@ -134,16 +134,17 @@ def test_what_others_add_beside_it_overtakes_no_sync(world, released, change):
     assert world.inventory().healthy.revision == sha
 
 
+@pytest.mark.parametrize("way", ["", "/scale"], ids=["into the object", "by /scale"])
 @pytest.mark.parametrize("ignored", [True, False])
-def test_an_autoscaler_overtakes_no_sync(world, released, ignored):
+def test_an_autoscaler_overtakes_no_sync(world, released, ignored, way):
     rule = IgnoreRule(kind="Deployment", jsonPointers=("/spec/replicas",))
     app = replace(world.app, ignoreDifferences=(rule,) if ignored else ())
     sha = world.commit(web=deployment(image="nginx:1.27", replicas=8))
     waiting = Waiting(world, app)
     waiting.until(lambda: image(world) == "nginx:1.27")
-    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web/scale"
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web{way}"
     patch = {"spec": {"replicas": 3}}
-    world.request("PATCH", path, patch, "kube-controller-manager", "application/merge-patch+json")
+    world.request("PATCH", path, patch, "keda", "application/merge-patch+json")
     assert waiting.end().outcome is Outcome.SYNCED
     assert world.inventory().healthy.revision == sha
 
