@@ -1,6 +1,7 @@
 """An API server, or a proxy before it, that says it cannot answer now: that tells nothing of any object or commit."""
 
 import threading
+from collections import Counter
 
 import pytest
 
@@ -195,6 +196,32 @@ def test_a_deletion_that_is_cut_short_says_so_wherever_and_the_next_one_ends_it(
     assert again.returncode in ((0,) if where.endswith("settings") else (0, 2)), again.stderr
     assert (world.get("ConfigMap", "settings") is None) is (act == "deleted")
     assert world.get("ConfigMap", "gitops-app") is None
+
+
+def test_an_apply_that_another_write_came_in_between_is_sent_again(world, proxy):
+    world.commit(web=deployment())
+    world.sync()
+    world.commit(web=deployment(image="nginx:1.27"))
+    told = 'Operation cannot be fulfilled on deployments.apps "web": the object has been modified; please apply your '
+    moved, sent = status(409, "Conflict", f"{told}changes to the latest version and try again"), Counter()
+
+    def spoil(method, path, true):
+        sent[path] += method == "PATCH" and "/deployments/web" in path
+        return moved if method == "PATCH" and 0 < sent[path] <= 2 else None
+
+    proxy.spoil = spoil
+    assert world.sync().outcome is Outcome.SYNCED
+    assert set(sent.values()) >= {3}
+
+
+def test_a_conflict_about_an_object_that_is_called_fluid_is_no_sign_that_it_is_gone(world, proxy):
+    world.commit(a=config_map("a"), fluid=config_map("fluid"))
+    world.sync()
+    world.commit(fluid=None)
+    refused = status(409, "Conflict", 'Operation cannot be fulfilled on configmaps "fluid": it is looked after')
+    proxy.spoil = lambda method, path, true: refused if method == "DELETE" else None
+    result = world.sync()
+    assert (result.outcome, "it is looked after" in result.message) == (Outcome.FAILED, True)
 
 
 def test_an_answer_that_breaks_off_is_told_in_plain_words(world, proxy):

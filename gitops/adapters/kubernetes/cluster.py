@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -24,6 +25,10 @@ _JSON_PATCH = "application/json-patch+json"
 _WRITABLE = ("annotations", "finalizers", "labels", "ownerReferences")
 # How many objects to ask for at once; fewer where those are too large.
 _PAGES = ("500", "50", "5", "1")
+# How often an apply is sent again that another write came in between, and the pause before that.
+_MOVED_TRIES, _MOVED_SECONDS = 5, 0.3
+# What a deletion with a uid is answered where another object has the name now.
+_OTHER_UID = re.compile(r"UID in (?:the )?precondition")
 _IDENTITY = ResourceKey("", "Namespace", "", "kube-system")
 _IDENTITY_SECONDS, _REFUSED_SECONDS = 5.0, 3600.0
 
@@ -180,8 +185,7 @@ class KubernetesCluster:
             query["dryRun"] = "All"
         path = _object(info, key)
         try:
-            stored = await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
-            return self._checked(stored, key)
+            return self._checked(await self._applied(path, query, body), key)
         except ApiError as exc:
             if exc.code == 403 and str(exc).rstrip().endswith("is forbidden:"):
                 raise self._no_right_to_create(exc, key, info) from exc
@@ -189,6 +193,18 @@ class KubernetesCluster:
                 raise
             await self._check_gone(key, info.version)  # no Status: it is the path that is not there
             raise ApiError(404, "NotFound", f"{_not_served(key, body)} any more") from exc
+
+    async def _applied(self, path: str, query: dict[str, str], body: Body) -> Body:
+        """Send an apply; again where another write came in between, which is no conflict about a field."""
+        for left in reversed(range(_MOVED_TRIES)):
+            try:
+                return await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
+            except ApiError as exc:
+                is_moved = exc.code == 409 and not exc.causes and not body["metadata"].get("resourceVersion")
+                if not left or not is_moved:
+                    raise
+            await asyncio.sleep(_MOVED_SECONDS)
+        raise AssertionError("the last try returns or raises")
 
     def _no_right_to_create(self, error: ApiError, key: ResourceKey, info: KindInfo) -> ApiError:
         """An apply that makes an object takes the right to create it; that it lacks, the API server does not say."""
@@ -261,7 +277,7 @@ class KubernetesCluster:
         except ApiError as exc:
             if exc.code == 404 and not exc.status:
                 await self._check_gone(key)
-            gone = exc.code == 404 or (uid and exc.code == 409 and "uid" in str(exc).lower())
+            gone = exc.code == 404 or (uid and exc.code == 409 and _OTHER_UID.search(str(exc)))
             if not gone:
                 raise
 
