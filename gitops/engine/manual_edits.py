@@ -20,6 +20,13 @@ def is_edit_by_hand(entry: Body) -> bool:
     return entry.get("operation") == "Update" and not entry.get("subresource") and is_by_hand(entry)
 
 
+def without_edits(live: Body) -> Body:
+    """`live` without a word of what people's tools have changed, through `/scale` too: a sync takes that back."""
+    entries = (live.get("metadata") or {}).get("managedFields") or []
+    left = [entry for entry in entries if not (entry.get("operation") == "Update" and is_by_hand(entry))]
+    return {**live, "metadata": {**live["metadata"], "managedFields": left}} if len(left) < len(entries) else live
+
+
 def hand_edits_only(error: ApiError, live: Body) -> bool:
     """True when every conflict is with a person's tool that updated (not applied) the field.
 

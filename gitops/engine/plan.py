@@ -13,7 +13,7 @@ from gitops.engine.deletion import holds_data, is_going, is_orphaning, leaves_po
 from gitops.engine.diff import is_same
 from gitops.engine.ignore import without_ignored
 from gitops.engine.inventory import foreign_owner, is_inventory, is_of_helm, is_owned_by, with_ownership
-from gitops.engine.manual_edits import is_edit_by_hand
+from gitops.engine.manual_edits import is_edit_by_hand, without_edits
 from gitops.engine.new_owners import holders_of, new_owners
 from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
 from gitops.engine.plan_input import BEING_DELETED, PlanInput, PlanOptions
@@ -75,7 +75,7 @@ class DryRunRequest:
     """A dry-run to be asked for; `body` is what would be applied, `predicted` what we expect to hear.
 
     `takes_over` when others' fields become ours before it; `excused` is the field that a server refuses until then.
-    `is_clear` when nobody else owns what it changes, once those are ours.
+    `is_clear` when nobody else owns what it changes, once those are ours; `takes_back` where people's tools still do.
     """
 
     key: ResourceKey
@@ -84,6 +84,7 @@ class DryRunRequest:
     takes_over: bool = False
     excused: str = ""
     is_clear: bool = False
+    takes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,11 @@ def questions(at: PlanInput, predict: Predict) -> list[DryRunRequest]:
         predicted = predict(before, body)
         if predicted is not before:
             excused = strategy_path(manifest.key) if old_options(body, live, manifest.key) else ""
-            is_clear = owners is not None and not conflicting_fields(before, body)
-            asked.append(DryRunRequest(manifest.key, body, predicted, owners is not None, excused, is_clear))
+            is_clear = owners is not None and not conflicting_fields(without_edits(before), body)
+            takes_back = is_clear and bool(conflicting_fields(before, body))
+            asked.append(
+                DryRunRequest(manifest.key, body, predicted, owners is not None, excused, is_clear, takes_back)
+            )
     return asked
 
 

@@ -171,7 +171,7 @@ async def _answer(context: SyncContext, question: DryRunRequest, at: PlanInput, 
         if question.takes_over and (exc.code in (422, 500) or (exc.code == 409 and question.is_clear)):
             answer = await _dry_run_replaced(cluster, question, at.live[question.key], question.predicted)
             if answer.error is None:
-                return replace(answer, forced=force)
+                return replace(answer, forced=force or question.takes_back)
         if exc.code == 403:
             return _predicted(question.predicted, exc)
         if not _is_excused(exc, question.excused):

@@ -40,6 +40,39 @@ def test_other_values_that_kubectl_applied_on_the_server_are_held_where_nothing_
     assert 'conflict with "kubectl"' in result.message
 
 
+SCALE_PATCH = {"spec": {"replicas": 5}}
+
+
+def scaled(world, manager, way="/scale"):
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web{way}"
+    world.request("PATCH", path, SCALE_PATCH, manager, "application/merge-patch+json")
+
+
+@pytest.mark.parametrize("way", ["/scale", ""], ids=["scaled", "edited"])
+def test_what_kubectl_applied_on_the_server_and_somebody_scaled_by_hand_is_taken_over(world, way):
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    apply_as(world, "kubectl", "apps/deployments/web", deployment(image="nginx:1.20", replicas=3))
+    scaled(world, "kubectl" if way else "kubectl-edit", way)
+    world.commit(web=deployment(image="nginx:1.26", replicas=2))
+    result = world.sync()
+    assert result.outcome is Outcome.SYNCED, result.message
+    spec = world.get("Deployment", "web", "apps")["spec"]
+    found = (spec["replicas"], spec["template"]["spec"]["containers"][0]["image"])
+    assert found == (2, "nginx:1.26")
+    assert managers(world, "Deployment", "web", "apps") == ["gitops", "kube-controller-manager"]
+    assert world.sync().outcome is Outcome.IN_SYNC
+
+
+def test_what_kubectl_applied_on_the_server_and_an_autoscaler_scales_is_held(world):
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    apply_as(world, "kubectl", "apps/deployments/web", deployment(image="nginx:1.20", replicas=3))
+    scaled(world, "keda")
+    world.commit(web=deployment(image="nginx:1.26", replicas=2))
+    result = world.sync()
+    assert result.outcome is Outcome.HELD
+    assert 'spec.replicas (conflict with "keda" with subresource "scale"' in result.message
+
+
 def pod_with(**container):
     body = deployment(replicas=1)
     spec = body["spec"]["template"]["spec"]
