@@ -56,6 +56,11 @@ class Progress:
     has_waited: bool = False  # for health, so that others had the time to change what was applied
 
     @property
+    def is_superseded(self) -> bool:
+        """Whether a person, or another sync, has said something else about the Application in the meantime."""
+        return any(failure.overtaken and failure.key is None for failure in self.failures)
+
+    @property
     def told(self) -> list[str]:
         """What was changed, as audit entries tell it."""
         return [f"{item.verb} {item.key}" for item in self.changed]
@@ -83,6 +88,7 @@ class Execution:
         self._waiting = context.callbacks.waiting
         self._journal = journal
         self._plan = planned.plan
+        self._alone_at = context.clock.monotonic()
         self._revision = planned.plan.revision.sha
         self._force = at.options.force_conflicts
         self._called = called_services(at.rendered.manifests)
@@ -114,7 +120,7 @@ class Execution:
                 unchanged = {}
             written: dict[ResourceKey, Body] = {}
             for step in wave:
-                if await self._is_held_up(step, written):
+                if await self._is_held_up(step, written) or await self._is_superseded_since():
                     return self.progress
                 written |= await self._step(step)
                 done = {item.key for item in self.progress.changed}
@@ -124,6 +130,21 @@ class Execution:
         await self._healthy(unchanged, of_plan=True)
         await self._check_still_applied()
         return self.progress
+
+    async def _is_superseded_since(self) -> bool:
+        """True when the step must not be begun, since another word came in between while the sync waited."""
+        if self._clock.monotonic() - self._alone_at <= _FRESH_SECONDS:
+            return False
+        self._alone_at = self._clock.monotonic()
+        return await self.is_superseded()
+
+    async def is_superseded(self) -> bool:
+        """Whether another word came in between, which is recorded: nothing of ours is wanted, or healthy, then."""
+        if not self.progress.is_superseded:
+            who = await self._still.other_word(self._request.app, self._plan.digest)
+            if who:
+                self._record(Failure(None, f"another word came in between: {who}", overtaken=True))
+        return self.progress.is_superseded
 
     async def _check_still_applied(self) -> None:
         """What became healthy, or never was waited for, may have been changed since: then the sync was overtaken.

@@ -9,8 +9,6 @@ from typing import Any
 from gitops.engine.annotations import hook_phases_of, ignores_health
 from gitops.engine.health import health_of
 from gitops.engine.inventory import BEGUN, HookRun, Inventory, LastHealthy, LastSync, claimed, with_ownership
-from gitops.engine.inventory_parent import read_parent
-from gitops.engine.overtaken import overtaken_inventory
 from gitops.engine.plan import hooks_of
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError, ClusterError, LostClusterError, UnreachableError
@@ -54,9 +52,6 @@ async def _run(
     unchanged, as_before = _untouched(request, planned)
     execution = Execution(request, context, planned, journal, inventory, progress)
     await _carry_out(execution, unchanged, context, planned)
-    if progress.has_waited and not progress.failures:
-        with _about(_DONE_UNWRITTEN):
-            progress.failures += await _overtaken(request, context, inventory, plan.digest)
     result = SyncResult(
         outcome=_outcome(progress),
         plan=plan,
@@ -130,31 +125,38 @@ def _about(what: str) -> Iterator[None]:
 async def _carry_out(
     execution: Execution, unchanged: dict[ResourceKey, Body], context: SyncContext, planned: PlannedSync
 ) -> None:
-    """Do what is planned, and the sync-fail hooks when that goes wrong. Raises UnreachableError."""
+    """Do what is planned, and the sync-fail hooks when that goes wrong. Raises ClusterError.
+
+    What goes wrong because another word came in between is no failure: that is looked at first.
+    """
     progress = execution.progress
     try:
         async with context.callbacks.beside(planned, progress.changed):
             await execution.run(unchanged)
-        if progress.failures:
-            await execution.run_fail_hooks()
     except UnreachableError:
         raise
     except ClusterError as exc:
         progress.failures.append(Failure(None, str(exc)))
+    if progress.failures:
+        with contextlib.suppress(ApiError):  # the failure itself is what matters
+            await execution.is_superseded()
+    elif progress.has_waited:
+        with _about(_DONE_UNWRITTEN):
+            await execution.is_superseded()
+    if progress.failures and not progress.is_superseded:
+        try:
+            await execution.run_fail_hooks()
+        except ApiError as exc:
+            progress.failures.append(Failure(None, str(exc)))
 
 
 def _outcome(progress: Progress) -> Outcome:
     """Somebody else's work is no failure of the revision, so there is nothing to go back from."""
     if not progress.failures:
         return Outcome.SYNCED
+    if progress.is_superseded:
+        return Outcome.OVERTAKEN
     return Outcome.OVERTAKEN if all(one.overtaken for one in progress.failures) else Outcome.FAILED
-
-
-async def _overtaken(request: Request, context: SyncContext, ours: Inventory, digest: str) -> list[Failure]:
-    """Another sync of the Application that came in between, whatever its objects look like: none of ours is healthy."""
-    now = read_parent(await context.cluster.get(ours.parent, fresh=True), request.app.identity, ours.parent)
-    who = overtaken_inventory(ours, digest, now) if now.exists else "the Application was deleted"
-    return [Failure(None, f"another word came in between: {who}", overtaken=True)] if who else []
 
 
 async def keep_spec(request: Request, context: SyncContext, planned: PlannedSync) -> None:

@@ -1,4 +1,7 @@
-"""What a sync has applied, or found as it should be, held against what is live while it waits and when it ends."""
+"""What a sync has applied, or found as it should be, held against what is live while it waits and when it ends.
+
+And whether it is still the last word about its Application: a person may have said another one meanwhile.
+"""
 
 from collections.abc import Mapping
 
@@ -6,10 +9,12 @@ from gitops.engine.annotations import hook_phases_of
 from gitops.engine.diff import is_same
 from gitops.engine.hooks import removes_itself
 from gitops.engine.inventory import Inventory
-from gitops.engine.overtaken import overtaken_by, overtaken_fields
+from gitops.engine.inventory_parent import read_parent
+from gitops.engine.overtaken import overtaken_by, overtaken_fields, overtaken_inventory
 from gitops.engine.plan_input import PlanInput
 from gitops.engine.predict import predict
 from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import Application
 from gitops.model.errors import ApiError
 from gitops.ports import Cluster
 from gitops.sync.live_state import live_state
@@ -24,6 +29,15 @@ class StillApplied:
         self._inventory = inventory
         self._manifests = {found.key: found for found in at.rendered.manifests if not hook_phases_of(found)}
         self._applied: dict[ResourceKey, Body] = {}
+
+    async def other_word(self, app: Application, digest: str) -> str:
+        """Another sync of the Application that came in between, in words, whatever its objects look like, or "".
+
+        Raises ClusterError.
+        """
+        parent = self._inventory.parent
+        now = read_parent(await self._cluster.get(parent, fresh=True), app.identity, parent)
+        return overtaken_inventory(self._inventory, digest, now) if now.exists else "the Application was deleted"
 
     def note(self, bodies: Mapping[ResourceKey, Body]) -> None:
         """These are as the sync wants them: as the API server stored them for us, or as they were found."""
