@@ -6,6 +6,7 @@ After each wave its objects must become healthy.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -136,7 +137,9 @@ class Execution:
         if self._clock.monotonic() - self._alone_at <= _FRESH_SECONDS:
             return False
         self._alone_at = self._clock.monotonic()
-        return await self.is_superseded()
+        with contextlib.suppress(ApiError):  # who may not read it any more is told so in the end
+            await self.is_superseded()
+        return self.progress.is_superseded
 
     async def is_superseded(self) -> bool:
         """Whether another word came in between, which is recorded: nothing of ours is wanted, or healthy, then."""

@@ -10,6 +10,8 @@ from gitops.engine.annotations import hook_phases_of, ignores_health
 from gitops.engine.health import health_of
 from gitops.engine.inventory import BEGUN, HookRun, Inventory, LastHealthy, LastSync, claimed, with_ownership
 from gitops.engine.plan import hooks_of
+from gitops.engine.refusal import is_without_right
+from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError, ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import Health
@@ -68,7 +70,9 @@ async def _run(
         failures = [{"object": str(item.key or ""), "reason": item.reason} for item in result.failures]
         fact = "sync.overtaken" if result.outcome is Outcome.OVERTAKEN else "sync.failed"
         await journal.note(fact, plan.revision.sha, changed=progress.told, failures=failures)
-        with contextlib.suppress(ClusterError):  # the failure itself is what matters; the next try ends it then
+        with contextlib.suppress(
+            ClusterError, ManifestError
+        ):  # the failure itself is what matters; the next try ends it then
             await _end_hooks(request, context, planned, inventory)
     return result
 
@@ -133,10 +137,8 @@ async def _carry_out(
     try:
         async with context.callbacks.beside(planned, progress.changed):
             await execution.run(unchanged)
-    except UnreachableError:
-        raise
-    except ClusterError as exc:
-        progress.failures.append(Failure(None, str(exc)))
+    except ApiError as exc:
+        progress.failures.append(Failure(None, str(exc), forbidden=is_without_right(exc)))
     if progress.failures:
         with contextlib.suppress(ApiError):  # the failure itself is what matters
             await execution.is_superseded()

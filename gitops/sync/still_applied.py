@@ -13,6 +13,7 @@ from gitops.engine.inventory_parent import read_parent
 from gitops.engine.overtaken import overtaken_by, overtaken_fields, overtaken_inventory
 from gitops.engine.plan_input import PlanInput
 from gitops.engine.predict import predict
+from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
 from gitops.model.errors import ApiError
@@ -36,7 +37,10 @@ class StillApplied:
         Raises ClusterError.
         """
         parent = self._inventory.parent
-        now = read_parent(await self._cluster.get(parent, fresh=True), app.identity, parent)
+        try:
+            now = read_parent(await self._cluster.get(parent, fresh=True), app.identity, parent)
+        except ManifestError as exc:
+            return f"its inventory cannot be read any more ({exc})"
         return overtaken_inventory(self._inventory, digest, now) if now.exists else "the Application was deleted"
 
     def note(self, bodies: Mapping[ResourceKey, Body]) -> None:

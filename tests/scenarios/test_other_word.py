@@ -87,3 +87,12 @@ def test_a_controllers_sync_gives_way_to_a_rollback_while_hooks_run(world, relea
         assert settings(world) == "2"
         quarantine = world.inventory().quarantine
         assert (quarantine.revision, bool(quarantine.by)) == (sha, True)
+
+
+def test_an_inventory_that_is_damaged_while_hooks_run_ends_the_sync_and_undoes_nothing(world, releases):
+    waiting, _ = begin(world)
+    world.edit("core/configmaps/gitops-app", {"data": {"healthy": "x"}})
+    result = waiting.end()
+    assert result.outcome is Outcome.OVERTAKEN
+    assert "its inventory cannot be read any more" in result.message
+    assert settings(world) == "2"

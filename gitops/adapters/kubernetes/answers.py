@@ -72,10 +72,10 @@ _OWN_GROUPS = ("apps", "autoscaling", "batch", "policy")
 
 def is_away(path: str, code: int, raw: bytes) -> bool:
     """Whether an error of code `code` says nothing but that the server (or a proxy before it) cannot answer now."""
-    if code == 500:
-        status = status_in(raw)
-        return not status or str(status.get("message", "")).startswith(_STORE_AWAY)
-    if code not in (429, 502, 503, 504):
+    status = status_in(raw)
+    if code == 500 and status:
+        return str(status.get("message", "")).startswith(_STORE_AWAY)
+    if code not in (429, 500, 502, 503, 504):
         return False
     root, _, rest = path.lstrip("/").partition("/")
     group = rest.partition("/")[0] if root == "apis" else ""
