@@ -51,6 +51,10 @@ def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Re
     )
     if isinstance(answer, Rendered) and not answer.manifests and answer.renderer not in ("kustomize", "helm"):
         raise RenderError(f"{spec.path}: nothing to render there (no manifest in any file that was read)")
+    if isinstance(answer, Rendered) and spec.patches:
+        from renderers.transforms.patches import with_patches
+
+        return with_patches(answer, spec.patches, context or Context())
     return answer
 
 

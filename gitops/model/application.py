@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
-from gitops.model.patterns import CHART, KEY, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
+from gitops.model.patterns import CHART, KEY, PATCH, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
 from gitops.model.source_name import is_oci, source_name, without_userinfo
 
 GROUP, KIND = "gitops.dev", "Application"
@@ -99,6 +99,27 @@ class HelmOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PatchTarget:
+    """Which objects a patch is for, as Kustomize has it: expressions for names, selectors for labels."""
+
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    labelSelector: str = ""
+    annotationSelector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A strategic merge patch, or a JSON 6902 patch, as text; without a target it names its object itself."""
+
+    patch: Annotated[str, PATCH]
+    target: PatchTarget = PatchTarget()
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """Where the credentials of a repository are found; never the credentials themselves."""
 
@@ -126,6 +147,7 @@ class SourceSpec:
     kustomize: KustomizeOptions = KustomizeOptions()
     template: TemplateOptions = field(default_factory=TemplateOptions)
     helm: HelmOptions = field(default_factory=HelmOptions)
+    patches: tuple[Patch, ...] = ()
     credentials: Credentials = Credentials()
 
     @property

@@ -55,6 +55,7 @@ def _how(source: SourceSpec) -> SourceSpec:
         kustomize=source.kustomize,
         template=TemplateOptions(valueFiles=source.template.valueFiles),
         helm=replace(source.helm, values={}, parameters=()),
+        patches=source.patches,
         credentials=replace(reached, proxy="" if "@" in reached.proxy else reached.proxy),
     )
 
