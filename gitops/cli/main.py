@@ -20,6 +20,7 @@ _COMMANDS = {
     "explain": ("gitops.cli.inspect", "explain", "Say why an Application is not healthy, down to the container."),
     "history": ("gitops.cli.history", "history", "List the healthy releases of an Application."),
     "rollback": ("gitops.cli.rollback", "rollback", "Go back to an earlier release."),
+    "test": ("gitops.cli.test", "test", "Run an Application's tests."),
     "suspend": ("gitops.cli.acts", "suspend", "Stop the controller from changing an Application."),
     "resume": ("gitops.cli.acts", "resume", "Let the controller run an Application again."),
     "approve": ("gitops.cli.acts", "approve", "Let the controller carry out one plan."),

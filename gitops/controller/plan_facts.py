@@ -7,7 +7,7 @@ import structlog
 
 from gitops.controller.pinned_source import PinnedSource
 from gitops.controller.state import ApplicationState
-from gitops.engine.annotations import ignores_health
+from gitops.engine.annotations import is_apart
 from gitops.engine.completed_jobs import has_ended
 from gitops.engine.health import health_of
 from gitops.engine.plan_input import PlanInput
@@ -55,7 +55,7 @@ def learn_health(state: ApplicationState, planned: PlannedSync) -> None:
     healths = {
         found.key: _when_gone(at, found) if found.key not in at.live else health_of(at.live[found.key], own)
         for found in at.rendered.manifests
-        if found.key in at.inventory.keys and not ignores_health(found.body)
+        if found.key in at.inventory.keys and not is_apart(found.body)
     }
     unhealthy = {key: health for key, health in healths.items() if not health.is_settled and key not in live.heard}
     live.unhealthy = unhealthy | {key: live.unhealthy[key] for key in live.heard & live.unhealthy.keys()}

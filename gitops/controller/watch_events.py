@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from gitops.controller.queue import Priority
 from gitops.controller.state import ApplicationIndex, ApplicationState
+from gitops.engine.annotations import is_apart
 from gitops.engine.health import health_of
 from gitops.engine.inventory import owner_of
 from gitops.manifests.key import Body, ResourceKey
@@ -44,7 +45,7 @@ class WatchEvents:
             if external_change:
                 state.live.edited.add(key)
                 state.live.was_edited.set()
-        health = None if body is None else health_of(body, state.app.health)
+        health = None if body is None or is_apart(body) else health_of(body, state.app.health)
         if health is None or health.is_settled:
             state.live.unhealthy.pop(key, None)
         else:

@@ -33,9 +33,11 @@ _PHASES = {
     "PreDelete": Phase.PRE_DELETE,
     "post-delete": Phase.POST_DELETE,
     "PostDelete": Phase.POST_DELETE,
+    "test": Phase.TEST,
+    "test-success": Phase.TEST,
 }
-# Helm's tests, and Argo CD's "Skip": such an object is not part of the desired state.
-_NEVER = {"skip", "Skip", "test", "test-success", "test-failure"}
+# Argo CD's "Skip", and a test of Helm 2 that has to fail: such an object is not part of the desired state.
+_NEVER = {"skip", "Skip", "test-failure"}
 # What Helm runs when a release is installed, and when it is upgraded: an object may ask for both.
 _OF_INSTALL = {"pre-install", "post-install", "crd-install"}
 _OF_UPGRADE = {"pre-upgrade", "post-upgrade"}
@@ -124,7 +126,7 @@ def hook_phases_of(manifest: Manifest, *, is_upgrade: bool | None = None) -> tup
         raise ManifestError(
             f"{manifest.origin}: metadata.annotations: unknown hook {unknown[0]!r} "
             "(write one of pre-sync, sync, post-sync, sync-fail, pre-rollback, post-rollback, pre-delete, "
-            "post-delete, skip)"
+            "post-delete, test, skip)"
         )
     others = frozenset[str]() if is_upgrade is None else _OF_INSTALL if is_upgrade else _OF_UPGRADE
     return tuple(sorted({_PHASES[word] for word in words if word in _PHASES and word not in others}))
@@ -136,7 +138,7 @@ def is_hook(body: Body) -> bool:
 
 
 def is_skipped(manifest: Manifest) -> bool:
-    """True for a hook of acts that a sync never makes (a Helm test), and for objects that ask to be left alone."""
+    """True for a hook that nothing ever runs, and for objects that ask to be left alone."""
     words = _hook_words(manifest.body)
     if words and all(word in _NEVER for word in words):
         return True
@@ -216,6 +218,12 @@ def adopts_from(body: Body) -> str:
 def ignores_health(body: Body) -> bool:
     annotations = annotations_of(body)
     return annotations.get(PREFIX + "health") == "ignore" or annotations.get(ARGO + "ignore-healthcheck") == "true"
+
+
+def is_apart(body: Body) -> bool:
+    """True when how the object is says nothing of its Application: it asks for that, or is the last run of a test."""
+    words = _hook_words(body)
+    return ignores_health(body) or (bool(words) and all(_PHASES.get(word) is Phase.TEST for word in words))
 
 
 def _sync_options(body: Body) -> set[str]:

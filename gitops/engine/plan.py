@@ -33,6 +33,7 @@ from gitops.model.errors import ApiError
 from gitops.model.plan import (
     OF_DELETION,
     OF_ROLLBACK,
+    OF_TESTS,
     Change,
     Create,
     FieldChange,
@@ -207,7 +208,7 @@ def hooks_of(at: PlanInput) -> list[RunHook]:
 
     Raises ManifestError for a hook that cannot be read.
     """
-    of_others = OF_DELETION if at.options.back else OF_DELETION | OF_ROLLBACK
+    of_others = OF_TESTS | OF_DELETION | (frozenset() if at.options.back else OF_ROLLBACK)
     return [hook for hook in all_hooks(at) if hook.phase not in of_others]
 
 

@@ -50,7 +50,7 @@ class FieldChange:
 
 
 class Phase(IntEnum):
-    """The parts of a sync, a rollback and a deletion; SYNC_FAIL is only carried out after a failure."""
+    """The parts of a sync, a rollback and a deletion; SYNC_FAIL comes after a failure alone, TEST when asked."""
 
     PRE_SYNC = 0
     SYNC = 1
@@ -61,6 +61,7 @@ class Phase(IntEnum):
     POST_ROLLBACK = 6
     PRE_DELETE = 7
     POST_DELETE = 8
+    TEST = 9
 
     @property
     def place(self) -> int:
@@ -70,6 +71,7 @@ class Phase(IntEnum):
 
 OF_ROLLBACK = frozenset({Phase.PRE_ROLLBACK, Phase.POST_ROLLBACK})
 OF_DELETION = frozenset({Phase.PRE_DELETE, Phase.POST_DELETE})
+OF_TESTS = frozenset({Phase.TEST})
 
 
 class HookDelete(StrEnum):

@@ -75,7 +75,7 @@ async def _with_release(
 
 
 async def _exact(request: Request, context: SyncContext, planned: PlannedSync, inventory: Inventory) -> Inventory:
-    """The inventory after all of a set was carried out: nothing of it is unfinished."""
+    """The inventory after all of a set was carried out: nothing of it is partially_applied."""
     at = planned.at
     leaves = any(leaves_something(hook) for hook in hooks_of(at))
     return replace(

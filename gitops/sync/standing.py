@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from gitops.engine.annotations import ignores_health
+from gitops.engine.annotations import is_apart
 from gitops.engine.health import health_of
 from gitops.engine.inventory import Inventory
 from gitops.engine.kstatus import kstatus_of
@@ -88,7 +88,7 @@ async def standing_of(cluster: Cluster, inventory: Inventory) -> Standing:
 def _member(key: ResourceKey, body: Body | None, own: tuple[HealthRule, ...]) -> Member:
     if body is None:
         return Member(key, MISSING, "NotFound")
-    return Member(key, HEALTHY if ignores_health(body) else health_of(body, own), kstatus_of(body).value)
+    return Member(key, HEALTHY if is_apart(body) else health_of(body, own), kstatus_of(body).value)
 
 
 async def reason_unready(cluster: Cluster, store: Store, application: str) -> str:

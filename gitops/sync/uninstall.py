@@ -16,9 +16,9 @@ from gitops.model.plan import Phase, Plan
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Failure, Hold, Outcome, SyncResult
 from gitops.model.revision import Revision
+from gitops.sync.act_hooks import deletion_set, run_hooks
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext, as_account
-from gitops.sync.deletion_hooks import deletion_set, run_deletion_hooks
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.live_state import read_by_name
 from gitops.sync.planning import plan_rendered
@@ -103,7 +103,7 @@ async def _prune_all(
         if isinstance(planned.decision, Hold):
             return await sync_planned(going, context, planned), inventory, []
         async with _told_when_cut_short(journal):
-            inventory, failures = await run_deletion_hooks(request, context, inventory, with_hooks, Phase.PRE_DELETE)
+            inventory, failures = await run_hooks(request, context, inventory, with_hooks, Phase.PRE_DELETE)
         if failures:
             return result, inventory, failures
     planned = await plan_rendered(going, context, _NOTHING, inventory.source)
@@ -115,7 +115,7 @@ async def _prune_all(
         failures = await _not_gone(request, context, pruned, inventory.application)
         if with_hooks is not None and not failures:
             inventory = await read_inventory(context, request.app)
-            _, failures = await run_deletion_hooks(request, context, inventory, with_hooks, Phase.POST_DELETE)
+            _, failures = await run_hooks(request, context, inventory, with_hooks, Phase.POST_DELETE)
     return result, inventory, failures
 
 

@@ -1,6 +1,6 @@
-"""The hooks of an Application's deletion: before what it owns goes, and after that is gone.
+"""Hooks of acts other than a sync: those of a deletion, before what is owned goes and after, and tests.
 
-They are of the set that was synced last, so this is only read where the inventory says that there are any.
+They are of the set that was synced last. A deletion reads that only where the inventory says that there are any.
 """
 
 import secrets
@@ -35,12 +35,12 @@ async def deletion_set(request: Request, context: SyncContext, inventory: Invent
         raise SourceError(f"its hooks for a deletion cannot be had: {exc}; --confirm deletes it without them") from exc
 
 
-async def run_deletion_hooks(
+async def run_hooks(
     request: Request, context: SyncContext, inventory: Inventory, rendered: RenderedSet, phase: Phase
 ) -> tuple[Inventory, list[Failure]]:
     """Run the hooks of `phase`, each to its end; the inventory as it is then, and what failed.
 
-    One that this deletion has run already, before it was killed, is not run again while its object is there. What
+    One that this act has run already, before it was killed, is not run again while its object is there. What
     POST_DELETE leaves is deleted: nobody owns it any more.
     """
     at = PlanInput(request.app, rendered, {}, inventory, PlanOptions())
