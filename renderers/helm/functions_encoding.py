@@ -95,11 +95,11 @@ def _from_json(text: str) -> Any:
         raise ValueError(json_error(text) or str(error)) from None
 
 
-_DEEP_KEY: Final = re2.compile(r"(?:[\w\"'-]+[ \t]*\.[ \t]*){100}")
+_DEEP_KEY: Final = re2.compile(rb"(?:[\w\"'-]+[ \t]*\.[ \t]*){100}")
 
 
 def _from_toml(text: str) -> dict[str, Any]:
-    if _DEEP_KEY.search(text):
+    if _DEEP_KEY.search(as_bytes(text)):
         return {"Error": "toml: a key has too many parts"}
     try:
         return dict(_plain(tomllib.loads(text)))
@@ -193,6 +193,7 @@ def _behind_lines(data: bytes, at: int) -> int:
 
 
 def _base32_decode(text: str) -> str:
+    text = text.replace("\r", "").replace("\n", "")
     try:
         return as_text(base64.b32decode(text))
     except (binascii.Error, ValueError):

@@ -75,18 +75,13 @@ def _slice(items: list[Any], *indices: Any) -> Any:
     return TypedList(items.element, found) if isinstance(items, TypedList) else found
 
 
-def _quotient(left: int, right: int) -> int:
-    quotient = abs(left) // abs(right)
-    return quotient if (left < 0) == (right < 0) else -quotient
-
-
 def _chunk(size: int, value: Any) -> TypedList:
     items = _listed(value, "Cannot chunk type {}")
-    chunks = _quotient(len(items) - 1, size) + 1 if size else -1  # as Go's arithmetic has it
-    if chunks < 0 or (size < 0 and not items):
+    chunks = (len(items) - 1) // size + 1 if size else -1  # as Go's arithmetic has it
+    if chunks < 0 or (size < 0 and (not items or (chunks == 1 and size == -1))):
         raise FunctionError("runtime error: makeslice: len out of range")
     if size < 0:
-        return TypedList("[]interface {}", [list(items)] if len(items) == 1 else [])
+        return TypedList("[]interface {}", [list(items)] if chunks == 1 else [])
     return TypedList("[]interface {}", [list(items[at : at + size]) for at in range(0, len(items), size)])
 
 

@@ -55,7 +55,8 @@ def to_float(value: Any) -> float:
     if type(value) is not str:
         return 0.0
     if _FLOAT.fullmatch(value):
-        return float(value)
+        read = float(value)
+        return read if math.isfinite(read) or not any(each in "0123456789" for each in value) else 0.0
     plain = value.replace("_", "")
     if "_" in value and (_UNDERSCORES.search(value) or not _FLOAT.fullmatch(plain)):
         return 0.0
@@ -86,7 +87,10 @@ def _product(*values: Any) -> Int64:
 
 
 def _exact(value: Any) -> Decimal:
-    return Decimal(repr(to_float(value)))
+    read = to_float(value)
+    if not math.isfinite(read):
+        raise FunctionError(f"Cannot create a Decimal from {sprint(read)}")
+    return Decimal(repr(read))
 
 
 def _decimal(operation: str, first: Any, others: tuple[Any, ...]) -> float:
@@ -122,11 +126,22 @@ def until_step(start: int, stop: int, step: int) -> TypedList:
 
 
 def _round(value: Any, places: int, *on: float) -> float:
-    power = math.pow(10, places)
+    power = _power_of_ten(places)
     digit = power * to_float(value)
-    fraction = math.modf(digit)[0]
-    rounded = math.ceil(digit) if fraction >= (on[0] if on else 0.5) else math.floor(digit)
-    return rounded / power
+    rounded = digit
+    if math.isfinite(digit):
+        fraction = math.modf(digit)[0]
+        rounded = float(math.ceil(digit) if fraction >= (on[0] if on else 0.5) else math.floor(digit))
+    if power:
+        return rounded / power
+    return math.nan if math.isnan(rounded) or not rounded else math.copysign(math.inf, rounded)
+
+
+def _power_of_ten(places: int) -> float:
+    try:
+        return math.pow(10, places)
+    except OverflowError:
+        return math.inf
 
 
 def _whole(rounding: Any) -> Any:

@@ -49,6 +49,7 @@ def _or_panic(call: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+_FROM_NO_TEXT: Final = re.compile("^[^\udc80-\udcff]*")
 _ANY_BYTE: Final = re.compile(r"^(?:[^\\]|\\[^CQ])*\\C", re.DOTALL)
 
 
@@ -63,6 +64,8 @@ def _compiled(expression: str) -> Any:
         told = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
         code, _, part = told.partition(": ")
         part = "" if code == "trailing \\" else part or expression
+        if code == "invalid UTF-8":
+            part = _FROM_NO_TEXT.sub("", expression)
         raise FunctionError(f"error parsing regexp: {_GO_WORDS.get(code, code)}: `{part}`") from None
 
 

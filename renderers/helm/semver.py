@@ -240,11 +240,11 @@ _CHECKS: Final[dict[str, Callable[[Version, _Constraint], bool]]] = {
 def _constraints(text: str) -> tuple[tuple[_Constraint, ...], ...]:
     if len(text) > _MOST:
         raise FunctionError("improper constraint: it is too long")
-    for found in list(_RANGE.finditer(text)):
+    for found in list(_RANGE.finditer(text)) if text.isascii() else ():
         text = text.replace(found[0], f">= {found[1]}, <= {found[11]} ", 1)
     alternatives = []
     for part in text.split("||"):
-        if not _VALID.fullmatch(part):
+        if not part.isascii() or not _VALID.fullmatch(part):
             raise FunctionError(f"improper constraint: {part}")
         rules = []
         for found in _FIND.finditer(part):

@@ -7,6 +7,7 @@ from renderers.helm.gotemplate import nodes
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.expressions import TOO_DEEP, Expressions
 from renderers.helm.gotemplate.printf import print_value
+from renderers.helm.gotemplate.quoting import quote
 from renderers.helm.gotemplate.state import DOT, MAX_DEPTH, Budget, State, Step, Value
 from renderers.helm.gotemplate.values import NIL_ITEM, Function, TypedList, TypedMap, is_true
 
@@ -160,7 +161,7 @@ class _Compiler:
         def call(state: State, dot: Any) -> None:
             found = state.templates.get(name)
             if found is None:
-                raise error(f'template "{name}" not defined')
+                raise error(f"template {quote(name)} not defined")
             budget = state.budget
             if budget.depth >= MAX_DEPTH:
                 raise error(f"exceeded maximum template depth ({MAX_DEPTH})")

@@ -16,22 +16,20 @@ from renderers.helm.gotemplate.arguments import (
     raising,
 )
 from renderers.helm.gotemplate.errors import FunctionError, TemplateError
+from renderers.helm.gotemplate.fields import NO_METHODS, field_of, holds_any
 from renderers.helm.gotemplate.place import failure, failure_after
 from renderers.helm.gotemplate.state import DOT, NOTHING, State, Value
 from renderers.helm.gotemplate.values import (
     NIL_ITEM,
     Function,
     GoObject,
-    TypedMap,
     go_name,
     is_true,
-    type_of,
 )
 from renderers.helm.gotemplate.work import CALL, size_of, sizer_of
 
 _INTERFACE: Final = "interface {}"
 _SHORT_CIRCUIT: Final = ("and", "or")
-_NO_METHODS: Final[Mapping[str, Function]] = {}
 TOO_DEEP: Final = "nested too deeply: templates call each other without end, or a value holds itself"
 Values = Callable[[State, Any], list[Any]]
 
@@ -165,7 +163,7 @@ class Expressions:
                     return value.get(name)
                 if value is None:
                     return None
-                return _field(state, value, name, error, _INTERFACE if is_item(state) else "")
+                return field_of(state, value, name, error, _INTERFACE if is_item(state) else "")
 
             return one
 
@@ -193,8 +191,11 @@ class Expressions:
                 return None
             kind = _INTERFACE if is_item(state) else ""
             for name in names:
-                value = value.get(name) if type(value) is dict else _field(state, value, name, error, kind)
-                kind = _INTERFACE
+                if type(value) is dict:
+                    value, kind = value.get(name), _INTERFACE
+                    continue
+                holder, value = value, field_of(state, value, name, error, kind)
+                kind = _INTERFACE if holds_any(holder) else ""
             return nil if value is None else value
 
         return walk
@@ -212,11 +213,11 @@ class Expressions:
             if value is None:
                 return None
             for name in before:
-                value = _field(state, value, name, late)
-            method = getattr(value, "methods", _NO_METHODS).get(last)
+                value = field_of(state, value, name, late)
+            method = getattr(value, "methods", NO_METHODS).get(last)
             if method is None:
                 if value is NIL_ITEM or not isinstance(value, GoObject | dict):
-                    _field(state, value, last, late, _INTERFACE if before or is_item(state) else "")
+                    field_of(state, value, last, late, _INTERFACE if before or is_item(state) else "")
                 raise error(f"{last} is not a method but has arguments")
             if id(method) not in compiled:
                 compiled[id(method)] = self._bound(node, last, method, args, final)
@@ -367,33 +368,3 @@ def _logic(command: int, given: list[Value], stops: bool, final: Value | None) -
         return piped if final else value
 
     return logic
-
-
-def _field(state: State, value: Any, name: str, error: LateError, kind: str = "") -> Any:
-    """One field of a value that is no plain map; `kind` is its type in messages, where it is not its own."""
-    if type(value) is dict:
-        return value.get(name)
-    if value is None or value is NIL_ITEM:
-        raise error(state, f"nil pointer evaluating interface {{}}.{name}")
-    method = getattr(value, "methods", _NO_METHODS).get(name)
-    if method is not None:
-        return _called(state, value, name, method, error)
-    if isinstance(value, GoObject):
-        try:
-            return value.field(name)
-        except KeyError:
-            raise error(state, f"can't evaluate field {name} in type {type_of(value)}") from None
-    if isinstance(value, TypedMap):
-        return value.get(name, value.zero)
-    if isinstance(value, dict):
-        return value.get(name)
-    raise error(state, f"can't evaluate field {name} in type {kind or type_of(value)}")
-
-
-def _called(state: State, value: Any, name: str, method: Function, error: LateError) -> Any:
-    if method.parameters:
-        raise error(state, f"wrong number of args for {name}: want {len(method.parameters)} got 0")
-    try:
-        return method.call(value)
-    except FunctionError as caught:
-        raise error(state, f"error calling {name}: {caught}") from None

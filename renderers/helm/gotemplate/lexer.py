@@ -64,7 +64,7 @@ def tokens_of(text: str) -> tuple[list[Token], list[int]]:
             tokens.append(Token("text", piece, begin))
         if text.startswith("/*", inside):
             at, trim = _after_comment(text, inside, tokens)
-            end = text.find("*/", inside)
+            end = text.find("*/", inside + 2)
             uncounted += [number for number in range(inside, end) if text[number] == "\n"]
         else:
             tokens.append(Token("{{", "{{", start))
@@ -80,7 +80,7 @@ def _failed(tokens: list[Token], message: str, at: int) -> int:
 
 
 def _after_comment(text: str, at: int, tokens: list[Token]) -> tuple[int, bool]:
-    end = text.find("*/", at)
+    end = text.find("*/", at + 2)
     if end < 0:
         return _failed(tokens, "unclosed comment", at), False
     end += 2
@@ -166,5 +166,6 @@ def _unexpected(text: str, at: int) -> str:
 
 
 def _shown(character: str) -> str:
-    """A character as %#U writes it."""
+    """A character as %#U writes it; a byte that is no UTF-8 is U+FFFD."""
+    character = "\ufffd" if "\udc80" <= character <= "\udcff" else character
     return f"U+{ord(character):04X}" + (f" '{character}'" if is_printable(character) else "")

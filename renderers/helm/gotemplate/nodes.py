@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from renderers.helm.gotemplate.quoting import quote
+
 
 @dataclass(slots=True)
 class Node:
@@ -129,7 +131,7 @@ class Call(Node):
 
     def __str__(self) -> str:
         given = f" {self.pipe}" if self.pipe else ""
-        return f'{{{{template "{self.name}"{given}}}}}'
+        return f"{{{{template {quote(self.name)}{given}}}}}"
 
 
 @dataclass(slots=True)

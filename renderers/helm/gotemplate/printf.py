@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from renderers.helm.gotemplate import numbers
 from renderers.helm.gotemplate.printf_verbs import Room, Spec
+from renderers.helm.gotemplate.quoting import as_valid_text
 from renderers.helm.gotemplate.values import GoObject, type_of
 from renderers.helm.gotemplate.work import DEEP, spend
 
@@ -97,7 +98,7 @@ class _Printer:
             self._index()
         if self._at >= len(self._form):
             return told + "%!(NOVERB)"
-        verb = self._form[self._at]
+        verb = as_valid_text(self._form[self._at])
         self._at += 1
         if verb == "%":
             return told + "%"
