@@ -67,7 +67,6 @@ def test_what_asks_to_be_left_out_of_health_is_so_when_an_event_tells_of_it_too(
     sha = world.commit(ill=ignored, settings=config_map("settings"))
     with Running(world) as running:
         running.until_synced(sha)
-        world.edit("apps/deployments/ill", {"metadata": {"labels": {"touched": "yes"}}}, manager="kubectl-edit")
         running.until(lambda: world.get("Deployment", "ill", "apps")["status"].get("unavailableReplicas"))
         time.sleep(0.5)
         assert running.tracked().health.word.value == "Healthy"
