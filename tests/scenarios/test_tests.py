@@ -68,6 +68,7 @@ def test_what_asks_to_be_left_out_of_health_is_so_when_an_event_tells_of_it_too(
     with Running(world) as running:
         running.until_synced(sha)
         running.until(lambda: world.get("Deployment", "ill", "apps")["status"].get("unavailableReplicas"))
+        world.edit("apps/deployments/ill/status", {"status": {"collisionCount": 1}}, manager="kube-controller-manager")
         time.sleep(0.5)
         assert running.tracked().health.word.value == "Healthy"
 
