@@ -285,7 +285,7 @@ class _Reader:
         return seconds
 
     def _name(self, hint: Any, pattern: NamePattern, value: Any, field: tuple[str | int, ...]) -> str:
-        text: str = self._typed(hint, value, field)
+        text: str = self._typed(hint, value, field, max(pattern.longest, MOST_TEXT))
         if pattern.fits(text):
             return text
         try:
@@ -306,7 +306,7 @@ class _Reader:
             raise self._error(field, f"expected at most {MOST_ITEMS} items, got {len(value)}")
         return tuple(self._value(hint, item, (*field, index), ("", place[1])) for index, item in enumerate(value))
 
-    def _typed(self, hint: Any, value: Any, field: tuple[str | int, ...]) -> Any:
+    def _typed(self, hint: Any, value: Any, field: tuple[str | int, ...], most: int = MOST_TEXT) -> Any:
         if hint is int and isinstance(value, float) and value.is_integer():  # an API server takes 5.0 for 5
             value = int(value)
         fits = isinstance(value, (int, float)) if hint is float else isinstance(value, hint)
@@ -315,8 +315,8 @@ class _Reader:
         if hint in (int, float) and not 0 <= value <= MOST_NUMBER:
             words = f"at most {MOST_NUMBER:,}" if value > 0 else "0 or more"
             raise self._error(field, f"expected {words}, got {value}")
-        if hint is str and len(value) > MOST_TEXT:
-            raise self._error(field, f"expected at most {MOST_TEXT} characters, got {len(value)}")
+        if hint is str and len(value) > most:
+            raise self._error(field, f"expected at most {most} characters, got {len(value)}")
         return value
 
     def _line(self, field: tuple[str | int, ...]) -> int:

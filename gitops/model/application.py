@@ -29,13 +29,17 @@ class PlainOptions:
 
 @dataclass(frozen=True, slots=True)
 class KustomizeOptions:
-    """What is added on top of the kustomization, and whose rules hold: those of Kustomize 5.5, or 5.8."""
+    """What is added on top of the kustomization, and whose rules hold: those of Kustomize 5.5, or 5.8.
+
+    With `enableHelm` its `helmCharts` are rendered.
+    """
 
     images: tuple[str, ...] = ()
     namePrefix: str = ""
     nameSuffix: str = ""
     components: tuple[str, ...] = ()
     version: Literal["5.5", "5.8"] = "5.8"
+    enableHelm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

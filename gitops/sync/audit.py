@@ -16,6 +16,7 @@ from gitops.sync.context import Request, SyncContext
 
 log = Log()
 T = TypeVar("T")
+_ENDS = {"sync.finished", "sync.failed", "sync.overtaken", "sync.interrupted"}
 _LEVELS = {
     "sync.failed": logging.WARNING,
     "sync.overtaken": logging.WARNING,
@@ -39,12 +40,14 @@ class AuditTrail:
         self._actor = request.actor
         self._after = inventory.anchor
         self._head: Anchor | None = inventory.anchor
+        self._last = ""
 
     async def note(self, fact: str, revision: str, **detail: Any) -> None:
         """Commit an entry before anything that depends on it. Raises StoreError."""
         entry = Fact(self._application, self._cluster, self._actor, self.now(), fact, revision, detail)
         event, cancelled = await _to_its_end(self._store.append(entry, self._after))
         self._head = Anchor(self._store.id, event.seq, event.hash)
+        self._last = fact
         self._noted()
         line = {"application": self._application, "revision": short(revision), "seq": event.seq, **_told(detail)}
         log.at(_LEVELS.get(fact, logging.INFO), fact, **line)
@@ -54,6 +57,11 @@ class AuditTrail:
     def now(self) -> str:
         """RFC 3339 in UTC, to the millisecond."""
         return self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    @property
+    def says_how_it_ended(self) -> bool:
+        """Whether the newest entry says how a sync ended: what happens after it is no longer that sync's story."""
+        return self._last in _ENDS
 
     @property
     def head(self) -> Anchor | None:

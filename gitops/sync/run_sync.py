@@ -99,12 +99,14 @@ async def _told_when_cut_short(planned: PlannedSync, journal: AuditTrail, progre
     try:
         yield
     except ClusterError as exc:
-        await journal.note("sync.interrupted", sha, reason=str(exc), **_done_so_far(progress))
+        if not journal.says_how_it_ended:
+            await journal.note("sync.interrupted", sha, reason=str(exc), **_done_so_far(progress))
         if not isinstance(exc, UnreachableError) or not (progress.made or progress.changed or progress.asked):
             raise
         raise LostClusterError(f"{exc}{_how_to_go_on(planned)}") from exc
     except BaseException:
-        await journal.note("sync.interrupted", sha, **_done_so_far(progress))
+        if not journal.says_how_it_ended:
+            await journal.note("sync.interrupted", sha, **_done_so_far(progress))
         raise
 
 

@@ -30,6 +30,7 @@ from renderers.kustomize.resources import Resources
 from renderers.kustomize.schema import BUILT_IN, VERSION, Schemas, custom, version_error
 
 if TYPE_CHECKING:
+    from renderers.kustomize.charts import Inflate
     from renderers.kustomize.variables import Variable
 
 LOCAL: Final = "config.kubernetes.io/local-config"
@@ -66,7 +67,7 @@ class Gathered:
 class Session:
     """What all kustomizations of one build share: the schemas, which the first `openapi` field chooses."""
 
-    def __init__(self, helm: bool, version: str) -> None:
+    def __init__(self, helm: "Inflate | None", version: str) -> None:
         self.helm = helm
         self.is_old = version == "5.5"
         self.schemas: Schemas = BUILT_IN
@@ -88,13 +89,15 @@ class Session:
             self._chosen = True
 
 
-def build(loader: Loader, enable_helm: bool, overlay: dict[str, Any], version: str) -> tuple[Resources, Kustomization]:
+def build(
+    loader: Loader, helm: "Inflate | None", overlay: dict[str, Any], version: str
+) -> tuple[Resources, Kustomization]:
     """The resources of a kustomization, before they are sorted and cleaned of notes, and the kustomization.
 
-    `overlay` holds fields of a kustomization that would have this one as its only resource; `version` is whose rules
-    hold: 5.5, or 5.8.
+    `helm` renders charts, None where that is not allowed. `overlay` holds fields of a kustomization that would have
+    this one as its only resource; `version` is whose rules hold: 5.5, or 5.8.
     """
-    session = Session(enable_helm, version)
+    session = Session(helm, version)
     top = read_kustomization(loader)
     session.choose_schemas(top.openapi, loader)
     origin = Origin() if top.build_metadata else None
@@ -122,7 +125,16 @@ def build(loader: Loader, enable_helm: bool, overlay: dict[str, Any], version: s
 class _Target:
     """One kustomization under way."""
 
-    def __init__(self, session: Session, loader: Loader, kustomization: Kustomization, origin: Origin | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        loader: Loader,
+        kustomization: Kustomization,
+        origin: Origin | None,
+        namespace: str = "",
+    ) -> None:
+        """`namespace` is the one that the kustomization which led here puts things into."""
+        self._namespace = kustomization.fields.get("namespace") or namespace
         self._session = session
         self._loader = loader
         self._file = kustomization
@@ -203,7 +215,7 @@ class _Target:
             raise RenderError(f"{loader.name(kustomization.name)}: {where} takes a {kind}, not a {kustomization.kind}")
         self._session.choose_schemas(kustomization.openapi, loader)
         origin = self._origin.below(path) if self._origin is not None else None
-        _Target(self._session, loader, kustomization, origin).gather(into)
+        _Target(self._session, loader, kustomization, origin, self._namespace).gather(into)
         return into
 
     # ── generators ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -224,7 +236,7 @@ class _Target:
                 except RenderError as error:
                     raise RenderError(f"{name}: {arguments.get('name', '')}: {error}") from error
         if file.items("helmCharts") or file.items("helmChartInflationGenerator"):
-            raise RenderError(_HELM if self._session.helm else _NO_HELM)
+            self._inflate(resources)
         for plugin in self._plugins(file.texts("generators")):
             from renderers.kustomize.plugins import generator_of
 
@@ -232,6 +244,32 @@ class _Target:
             made = generate()
             annotate_new(made, origin_of_plugin(plugin) if self._origin is not None else None)
             resources.absorb_all(made)
+
+    def _inflate(self, resources: Resources) -> None:
+        """The charts of `helmCharts`, in order."""
+        file, helm = self._file, self._session.helm
+        if helm is None:
+            raise RenderError(_NO_HELM)
+        if file.items("helmChartInflationGenerator"):
+            raise RenderError("helmChartInflationGenerator: is of old; write the chart under helmCharts")
+        for chart in file.items("helmCharts"):
+            try:
+                of_58 = {"namespace": self._namespace, **{k: v for k, v in chart.items() if v}}
+                output = helm(
+                    chart if self._session.is_old else of_58, file.fields.get("helmGlobals") or {}, self._loader
+                )
+                hooks = () if chart.get("skipHooks") else output.hooks
+                for part in (*output.crds, *output.manifests, *hooks):
+                    found = [
+                        Resource(node, Place(part.path, line))
+                        for node, line in placed_objects(part.text.encode("utf-8", "surrogateescape"))
+                    ]
+                    for resource in found:
+                        resource.is_of_helm = not self._session.is_old
+                    annotate_new(found, self._built_in("HelmChartInflationGenerator"))
+                    resources.absorb_all(found)
+            except GitopsError as error:
+                raise RenderError(f"helmCharts: {chart.get('name', '')}: {error}") from error
 
     def _plugins(self, entries: Iterable[str]) -> list[Resource]:
         """Objects that configure plug-ins: inline, in files, or from a kustomization of them."""
@@ -353,4 +391,3 @@ def _one_image(image: dict[str, str], config: Config) -> Transform:
 
 
 _NO_HELM: Final = "helmCharts: charts are inflated only where Helm is enabled (--enable-helm)"
-_HELM: Final = "helmCharts: charts cannot be inflated yet"

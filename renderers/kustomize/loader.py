@@ -10,17 +10,17 @@ from typing import Final, NamedTuple
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, is_inside, join
 from renderers.kustomize.remote import RepositoryPath, is_http, is_http_file, parse_remote
-from renderers.result import REMOTE_FILE, Remote
+from renderers.result import REMOTE_FILE, Needs, Remote
 
 FILES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
-class RemoteNeeded(Exception):
-    """The build cannot go on without this repository."""
+class Needed(Exception):
+    """The build cannot go on without this."""
 
-    def __init__(self, remote: Remote) -> None:
-        super().__init__(remote.url)
-        self.remote = remote
+    def __init__(self, needs: Needs) -> None:
+        super().__init__(str(needs))
+        self.needs = needs
 
 
 class Loader(NamedTuple):
@@ -71,7 +71,7 @@ class Loader(NamedTuple):
         return name if self.repository else self.tree.shown(join("", name) or name)
 
     def enter(self, path: str) -> "Loader":
-        """A loader for a folder or a remote repository; raises RenderError, or RemoteNeeded."""
+        """A loader for a folder or a remote repository; raises RenderError, or Needed."""
         if not path:
             raise RenderError("an empty path names no folder")
         if is_http_file(path):

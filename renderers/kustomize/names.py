@@ -66,7 +66,7 @@ def set_namespace(
     change = _NamespaceChange(namespace, specs, subjects or "defaultOnly", unset_only)
     taken = Counter(resource.current.key for resource in resources.items if not resource.is_empty)
     for resource in resources.items:
-        if resource.is_empty:
+        if resource.is_empty or resource.is_of_helm:
             continue
         taken[resource.current.key] -= 1
         resource.store_previous_id()

@@ -1,5 +1,6 @@
 """The Kustomize renderer: a path in a tree in, manifests out, as `kubectl kustomize` prints them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from gitops.manifests.key import Body, ResourceKey, group_of
@@ -10,7 +11,7 @@ from renderers.kustomize.build import build
 from renderers.kustomize.config import FieldSpec
 from renderers.kustomize.images import split_image
 from renderers.kustomize.labels import add_entries
-from renderers.kustomize.loader import Loader, RemoteNeeded
+from renderers.kustomize.loader import Loader, Needed
 from renderers.kustomize.nodes import value_of
 from renderers.kustomize.order import sort_resources
 from renderers.kustomize.origins import remove_origins
@@ -19,6 +20,8 @@ from renderers.result import Context, Needs, Remote, Rendered
 
 if TYPE_CHECKING:
     from gitops.model.application import KustomizeOptions, SourceSpec
+    from renderers.helm.template import Output
+    from renderers.kustomize.charts import Inflate
 
 _MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "kustomize-(devel)"}
 
@@ -37,13 +40,13 @@ def render_folder(
     """The same for a normalised path, with or without the options of an Application."""
     try:
         objects = _objects(tree, path, context, options)
-    except RemoteNeeded as needed:
-        return Needs((needed.remote,))
+    except Needed as needed:
+        return needed.needs
     return Rendered("kustomize", tuple(Manifest(_key(body), body, origin) for body, origin in objects))
 
 
 def render_bodies(tree: Tree, path: str, context: Context) -> list[Body]:
-    """The objects in their order; raises RemoteNeeded too."""
+    """The objects in their order; raises Needed too."""
     return [body for body, _ in _objects(tree, path, context, None)]
 
 
@@ -53,7 +56,7 @@ def _objects(tree: Tree, path: str, context: Context, options: "KustomizeOptions
     def remote_tree(remote: Remote) -> Tree:
         found = context.remotes.get(remote)
         if found is None:
-            raise RemoteNeeded(remote)
+            raise Needed(Needs((remote,)))
         return found
 
     root = tree.real(path)
@@ -61,7 +64,8 @@ def _objects(tree: Tree, path: str, context: Context, options: "KustomizeOptions
         raise RenderError(f"{path or '.'}: expected a directory with a kustomization")
     loader = Loader(tree, root, context.load_restrictor == "root", remote_tree, absolute=tree.is_file_system)
     version = options.version if options is not None else context.kustomize_version
-    resources, top = build(loader, context.enable_helm, _overlay(options), version)
+    with_helm = context.enable_helm or (options is not None and options.enableHelm)
+    resources, top = build(loader, _inflate(context) if with_helm else None, _overlay(options), version)
     resources.items = sort_resources(resources.items, top.fields.get("sortOptions"))
     resources.append_all(_taken(resources))
     metadata = top.build_metadata
@@ -78,6 +82,17 @@ def _objects(tree: Tree, path: str, context: Context, options: "KustomizeOptions
         except RenderError as error:
             raise RenderError(f"{resource.current}: {error}") from error
     return found
+
+
+def _inflate(context: Context) -> "Inflate":
+    """What renders charts; none of it is imported where there are none."""
+
+    def inflated(chart: Mapping[str, Any], globals: Mapping[str, Any], loader: Loader) -> "Output":
+        from renderers.kustomize.charts import inflate
+
+        return inflate(context, chart, globals, loader)
+
+    return inflated
 
 
 def _taken(resources: Resources) -> list[Any]:

@@ -59,7 +59,7 @@ ALL_NOTES: Final = (
 class Resource:
     """A mutable resource; `node` is replaced when a patch deletes or rebuilds the object."""
 
-    __slots__ = ("node", "origin", "variables")
+    __slots__ = ("is_of_helm", "node", "origin", "variables")
 
     def __init__(self, node: Map, origin: Origin | None = None) -> None:
         self.node = node
@@ -67,11 +67,14 @@ class Resource:
         self.origin = origin
         # Names of the vars that take their value from here.
         self.variables: list[str] = []
+        # Whether a chart of `helmCharts` brought it: then its namespace is the chart's business (Kustomize 5.8).
+        self.is_of_helm = False
 
     def copy(self) -> "Resource":
         """A distinct one."""
         result = Resource(copy_map(self.node), self.origin)
         result.variables = list(self.variables)
+        result.is_of_helm = self.is_of_helm
         return result
 
     # ── what it is called ────────────────────────────────────────────────────────────────────────────────────────

@@ -62,7 +62,7 @@ def trees(repository, tmp_path):
 def test_no_odd_name_is_left_out(repository, tmp_path, renderer):
     for tree, path in trees(repository, tmp_path).values():
         app = Application("a", source=SourceSpec(path=path, renderer=renderer))
-        manifests = render(tree, app)
+        manifests = render(tree, app).manifests
         assert sorted(found.key.name for found in manifests) == sorted(f"c{number}" for number in range(len(ODD)))
         shown_names = {found.origin.path for found in manifests}
         assert {name.removeprefix("app/") for name in shown_names} == set(ODD.values())
@@ -79,7 +79,7 @@ def test_templates_of_odd_names_are_filled_in_beside_others(tmp_path):
             file.write(json.dumps(config_map("{{ app.name }}" + f"-{number}")))
     made.commit({})
     for tree, path in trees(made, tmp_path).values():
-        found = render(tree, Application("a", source=SourceSpec(path=path, renderer="template")))
+        found = render(tree, Application("a", source=SourceSpec(path=path, renderer="template"))).manifests
         assert len(found) == len(ODD)
 
 
@@ -88,7 +88,7 @@ def test_a_kustomization_beside_odd_names_is_built(repository, tmp_path):
     repository.commit({"app/plain.yaml": json.dumps(config_map("p")), "app/base/b.yaml": json.dumps(config_map("b"))})
     repository.commit({"app/base/kustomization.yaml": "resources: [b.yaml]\n"})
     for tree, path in trees(repository, tmp_path).values():
-        manifests = render(tree, Application("a", source=SourceSpec(path=path)))
+        manifests = render(tree, Application("a", source=SourceSpec(path=path))).manifests
         assert sorted(found.key.name for found in manifests) == ["x-b", "x-p"]
 
 

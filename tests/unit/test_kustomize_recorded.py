@@ -20,7 +20,7 @@ from gitops.adapters.folder import folder_tree
 from gitops.manifests.errors import GitopsError
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.revision import Tree
-from renderers.kustomize.loader import RemoteNeeded
+from renderers.kustomize.loader import Needed
 from renderers.kustomize.render import render_bodies
 from renderers.result import Context
 from tests.soak import IS_SHARE, examples
@@ -61,7 +61,7 @@ def built(tree: Tree, path: str, flags: list[str], version: Version = "5.5") -> 
     context = Context(load_restrictor=restrictor, kustomize_version=version)
     try:
         return write_manifests(render_bodies(tree, path, context)).encode()
-    except (GitopsError, RemoteNeeded):
+    except (GitopsError, Needed):
         return None
 
 
