@@ -50,9 +50,9 @@ DRAWS = [
     "encryptAES `k` `text`",
     "genPrivateKey `ecdsa` | b64enc",
     "genPrivateKey `ed25519` | b64enc",
-    "(genCA `ca` 10).Cert | b64enc",
-    "(genSelfSignedCert `x` (list `10.0.0.1`) (list `a.b`) 10).Key | b64enc",
-    "genSignedCert `x` nil nil 10 (genCA `ca` 10) | toJson | b64enc",
+    "genSelfSignedCertWithKey `x` (list `10.0.0.1`) (list `a.b`) 10 (genPrivateKey `ecdsa`) | toJson | b64enc",
+    "genSignedCertWithKey `x` nil nil 10 (genCAWithKey `ca` 10 (genPrivateKey `ecdsa`)) (genPrivateKey `ed25519`) "
+    "| toJson | b64enc",
     "now | date `2006-01-02T15:04:05Z07:00`",
     "date `2006-01-02` `` | quote",
 ]
