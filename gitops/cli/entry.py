@@ -53,7 +53,8 @@ def read_plain_render(arguments: list[str]) -> PlainRender | None:
             return None
         else:
             path = word
-    if not path or restrictor not in _RESTRICTORS or os.path.exists(os.path.join(path, "Chart.yaml")):
+    is_chart = path.startswith("oci://") or os.path.exists(os.path.join(path, "Chart.yaml"))
+    if not path or restrictor not in _RESTRICTORS or is_chart:
         return None  # a chart's manifests are printed as Helm prints them
     return PlainRender(path, _RESTRICTORS[restrictor], enable_helm)
 

@@ -11,7 +11,6 @@ from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
 from gitops.cli.output import cut_table, output_option, print_data
 from gitops.cli.settings import Settings, run
-from gitops.model.revision import short
 
 if TYPE_CHECKING:
     from gitops.views.status import ApplicationStatus
@@ -76,9 +75,9 @@ _HEADS = ("APPLICATION", "NAMESPACE", "APPLIED", "SYNC", "HEALTH", "WANTED", "HE
 
 
 def _row(one: "ApplicationStatus") -> tuple[str, ...]:
-    applied = short(one.applied) if one.applied else _never(one)
+    applied = one.named(one.applied) if one.applied else _never(one)
     sync = one.sync if one.record else "-"
-    wanted, healthy = short(one.wanted) or "-", short(one.healthy) or "-"
+    wanted, healthy = one.named(one.wanted) or "-", one.named(one.healthy) or "-"
     return (
         one.application,
         one.namespace,
@@ -130,10 +129,10 @@ def _print_one(told: "ApplicationStatus") -> None:
     click.echo(printable(f"in namespace {told.namespace}{source}{_dash(told.note)}"))
     seen = f", as the controller saw it at {record.at}" if record and record.at else ""
     facts = [
-        ("applied", short(told.applied) or _never(told)),
-        ("wanted", f"{short(told.wanted)}{seen}" if told.wanted else ""),
-        ("last healthy", short(told.healthy)),
-        ("last sync", f"{short(told.last.revision)} {_last(told)}" if told.last else ""),
+        ("applied", told.named(told.applied) or _never(told)),
+        ("wanted", f"{told.named(told.wanted)}{seen}" if told.wanted else ""),
+        ("last healthy", told.named(told.healthy)),
+        ("last sync", f"{told.named(told.last.revision)} {_last(told)}" if told.last else ""),
     ]
     for name, value in facts:
         if value:

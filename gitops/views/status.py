@@ -20,7 +20,7 @@ from gitops.model.health import MISSING, Health, HealthWord
 from gitops.model.operator_command import SUSPENDED
 from gitops.model.record import RECORD, Record, record_in
 from gitops.model.result import Outcome
-from gitops.model.revision import short
+from gitops.model.revision import Revision, short
 from gitops.ports import Cluster, Store
 from gitops.sync.context import SyncContext
 from gitops.sync.inventories import read_inventories, unknown
@@ -84,6 +84,15 @@ class ApplicationStatus:
         has_tried = last is not None and last.outcome in (Outcome.SYNCED.value, Outcome.FAILED.value)
         is_later = last is not None and (last.outcome == Outcome.FAILED.value and bool(inventory.partially_applied))
         return last.revision if last and (is_later or (has_tried and not found)) else found
+
+    def named(self, revision: str) -> str:
+        """A revision for people: a chart's by its version too, where the cluster remembers that."""
+        inventory = self.standing.inventory if self.standing else None
+        if inventory is None or '"chart"' not in inventory.spec:
+            return short(revision)
+        known = (*((inventory.healthy,) if inventory.healthy else ()), *inventory.releases)
+        ref = next((one.ref for one in known if one.revision == revision), "")
+        return str(Revision(revision, ref)) if revision else ""
 
     @property
     def wanted(self) -> str:

@@ -258,7 +258,17 @@ def test_a_chart_of_a_repository_is_rendered_by_its_name(
     by_registry = world.gitops("render", f"{registry.address}/charts/redis", "--set", "greeting=hi")
     assert 'version: "1.0.0"' in by_repository.stdout
     assert 'version: "1.1.0"' in by_registry.stdout
+    assert 'version: "1.1.0"' in world.gitops("render", f"{registry.address}/charts/redis").stdout
     assert world.gitops("render", ".", "--version", "1").returncode == 2
+
+
+def test_the_version_of_a_chart_is_told_wherever_its_revision_is(world: World, charts: ChartRepository) -> None:
+    charts.add("redis", "1.0.0")
+    world.sync(of_chart(world, charts.url))
+    for command in ("status", "history"):
+        done = world.gitops(command, "app", "-n", world.namespace)
+        assert "1.0.0@" in done.stdout, done.stdout
+    assert "1.0.0@" in world.gitops("status").stdout
 
 
 def test_packed_files_of_a_registry_are_synced_as_a_folder_is(world: World, registry: OciRegistry) -> None:
