@@ -4,7 +4,7 @@ import io
 import tarfile
 from typing import Final
 
-from gitops.bounds import MIB, unzipped
+from gitops.bounds import MIB, shown_size, unzipped
 from gitops.model.errors import SourceError
 from gitops.model.revision import normalise
 from renderers.helm.chart_archive import unpack
@@ -22,17 +22,20 @@ def unpacked(data: bytes, where: str, *, strip: bool) -> dict[str, bytes]:
     if strip:
         return dict(unpack(data, where))
     found: dict[str, bytes] = {}
+    size = 0
     try:
         with tarfile.open(fileobj=io.BytesIO(unzipped(data, MOST_UNPACKED)), mode="r:") as archive:
             for member in archive:
                 if member.isdir():
                     continue
-                if not member.isreg():
+                path = normalise(member.name)
+                if not member.isreg() or not path:
                     raise SourceError(f"{where}: {member.name[:200]}: is neither a file nor a folder, and not unpacked")
+                size += member.size  # a sparse file is larger than what stands for it in the archive
+                if size > MOST_UNPACKED or len(found) >= MOST_FILES:
+                    raise SourceError(f"{where}: holds more than {MOST_FILES:,} files, or {shown_size(MOST_UNPACKED)}")
                 reader = archive.extractfile(member)
-                found[normalise(member.name)] = reader.read() if reader else b""
-                if len(found) > MOST_FILES:
-                    raise SourceError(f"{where}: holds more than {MOST_FILES:,} files")
+                found[path] = reader.read() if reader else b""
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise SourceError(f"{where}: is no packed folder: {error}") from None
     return found

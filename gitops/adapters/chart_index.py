@@ -107,8 +107,11 @@ class ChartIndex:
 def _archive_url(repository: str, url: str) -> str:
     """As Helm resolves it: below the repository, whose query it takes where it has none."""
     base = urlsplit(repository)
-    joined = urljoin(base._replace(path=base.path.rstrip("/") + "/", query="").geturl(), url)
-    parts = urlsplit(joined)
+    try:
+        joined = urljoin(base._replace(path=base.path.rstrip("/") + "/", query="").geturl(), url)
+        parts = urlsplit(joined)
+    except ValueError:  # which is said when it is asked for
+        return url
     return parts._replace(query=base.query).geturl() if not parts.query and parts.netloc == base.netloc else joined
 
 

@@ -19,7 +19,7 @@ from gitops.adapters.chart_index import ChartIndex, ChartVersion
 from gitops.adapters.credentials import Secret
 from gitops.adapters.http_get import HttpReader, Reach, Way, basic, origin
 from gitops.adapters.kept_files import KeptFiles
-from gitops.adapters.oci_registry import CHART_LAYER, OciRepository
+from gitops.adapters.oci_registry import CHART_LAYER, OciRepository, home_of
 from gitops.adapters.remote_files import RemoteFiles
 from gitops.bounds import MIB
 from gitops.model.application import Application, SourceSpec
@@ -148,23 +148,27 @@ class Charts:
 
     def _read(self, spec: SourceSpec, url: str, most: int) -> bytes:
         """A file of the repository; where that lies elsewhere, without the credentials."""
-        user, password = self._secret.login_at(urlsplit(url).netloc)
-        own = f"Bearer {self._secret.token}" if self._secret.token and not self._secret.username else ""
-        own = own or (basic(user, password) if password else "")
-        is_at_home = origin(url) == origin(without_userinfo(spec.repoURL))
-        return RemoteFiles(self._cache / "http", self._reader(spec)).read(url, most, own if is_at_home else "")
+        home = without_userinfo(spec.repoURL)
+        own = self._authorization(home) if origin(url) == origin(home) else ""
+        return RemoteFiles(self._cache / "http", self._reader(spec, home)).read(url, most, own)
+
+    def _authorization(self, home: str) -> str:
+        if self._secret.token and not self._secret.username:
+            return f"Bearer {self._secret.token}"
+        user, password = self._secret.login_at(urlsplit(home).netloc)
+        return basic(user, password) if password else ""
 
     def _oci(self, spec: SourceSpec) -> OciRepository:
         address = without_userinfo(spec.repoURL).rstrip("/") + (f"/{spec.chart}" if spec.chart else "")
         if address not in self._registries:
             login = self._secret.login_at(urlsplit(address).netloc)
-            self._registries[address] = OciRepository(address, self._reader(spec), *login)
+            self._registries[address] = OciRepository(address, self._reader(spec, home_of(address)), *login)
         return self._registries[address]
 
-    def _reader(self, spec: SourceSpec) -> HttpReader:
+    def _reader(self, spec: SourceSpec, home: str) -> HttpReader:
         pem = "\n".join(filter(None, (self._secret.certificate, self._secret.key)))
         found = spec.credentials
-        return HttpReader(self._reach, Way(found.caFile, self._secret.ca, pem, found.proxy))
+        return HttpReader(self._reach, Way(found.caFile, self._secret.ca, pem, found.proxy, home))
 
 
 def _revision(repository: OciRepository | ChartIndex, chart: str, target: str) -> Revision | None:

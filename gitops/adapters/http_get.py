@@ -13,15 +13,17 @@ import os
 import socket
 import ssl
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Final, Literal
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
+from gitops.adapters.addresses import refused
+from gitops.adapters.timed_socket import TimedSocket
 from gitops.bounds import shown_size
 from gitops.model.errors import HostUnreachableError, SourceError
+from gitops.model.source_name import without_userinfo
 
 Reach = Literal["public", "network", "anywhere"]
 
@@ -29,18 +31,23 @@ _SECONDS: Final = 30.0
 _MOST_SECONDS: Final = 60.0
 _MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
-_MOST_URL: Final = 2048
+# What a store of objects signs, with a token of its own in the query, is long.
+_MOST_URL: Final = 8192
 _PORTS: Final = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a server is reached: `ca` and `certificate` are PEM texts (the latter with its key), `ca_file` a path."""
+    """How a server is reached: `ca` and `certificate` are PEM texts (the latter with its key), `ca_file` a path.
+
+    The certificate is shown to the server of the URL `home` alone.
+    """
 
     ca_file: str = ""
     ca: str = ""
     certificate: str = field(default="", repr=False)
     proxy: str = field(default="", repr=False)
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class HttpReader:
         """`context` stands in for what `way` says of TLS."""
         self._reach = reach
         self._way = way or Way()
-        self._context = context
+        self._contexts = {} if context is None else {True: context, False: context}  # with the certificate or without
 
     def get(
         self,
@@ -81,7 +88,7 @@ class HttpReader:
             answer = self._once(place, {**sent, **own}, most, method)
             if answer.status not in _REDIRECTS or not answer.headers.get("Location"):
                 return _checked(answer)
-            place = urljoin(place, answer.headers["Location"])
+            place = _joined(place, answer.headers["Location"])
         raise SourceError(f"{shown_url(url)}: more than {_MOST_REDIRECTS} redirects")
 
     def _once(self, url: str, headers: dict[str, str], most: int, method: str) -> Answer:
@@ -113,9 +120,9 @@ class HttpReader:
             parts = urlsplit(url)
             host, user, _ = parts.hostname or "", parts.username, parts.port
         except ValueError as error:
-            raise SourceError(f"{url[:200]}: is no URL ({error})") from error
+            raise SourceError(f"{shown_url(url)}: is no URL ({error})") from error
         if len(url) > _MOST_URL or not host or any(letter <= " " or letter >= "\x7f" for letter in url):
-            raise SourceError(f"{url[:200]}: is no URL that is read")
+            raise SourceError(f"{shown_url(url)}: is no URL that is read")
         if user is not None:
             raise SourceError(f"{shown_url(url)}: a user in a URL is not sent (make the file public, or commit a copy)")
         if parts.scheme not in (("https",) if self._reach == "public" else ("https", "http")):
@@ -133,32 +140,37 @@ class HttpReader:
             if scheme == "https":
                 _tunnel(connected, host, port, _proxy_authorization(proxy))
         if scheme == "https":
-            connected = self._tls().wrap_socket(connected, server_hostname=host)
+            is_home = (scheme, host, port) == origin(self._way.home)
+            connected = self._tls(is_home).wrap_socket(connected, server_hostname=host)
         connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
         connection.default_port = _PORTS[scheme]  # so that Host is written as others do
-        connection.sock = connected
+        connection.sock = TimedSocket(connected, _SECONDS, _MOST_SECONDS)
         return connection
 
     def _connected(self, host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         for entry in found:
-            why = _refused(ipaddress.ip_address(entry[4][0]), self._reach)
+            why = refused(ipaddress.ip_address(entry[4][0]), self._reach)
             if why:
                 raise ValueError(f"{host} {why}")
         return socket.create_connection((str(found[0][4][0]), int(found[0][4][1])), timeout=_SECONDS)
 
-    def _tls(self) -> ssl.SSLContext:
-        if self._context is None:
-            self._context = ssl.create_default_context(cafile=self._way.ca_file or None, cadata=self._way.ca or None)
-            if self._way.certificate:
-                _load_certificate(self._context, self._way.certificate)
-        return self._context
+    def _tls(self, is_home: bool) -> ssl.SSLContext:
+        if is_home not in self._contexts:
+            found = ssl.create_default_context(cafile=self._way.ca_file or None, cadata=self._way.ca or None)
+            if self._way.certificate and is_home:
+                _load_certificate(found, self._way.certificate)
+            self._contexts[is_home] = found
+        return self._contexts[is_home]
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """The server that a URL leads to: scheme, host and port."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    """The server that a URL leads to: scheme, host and port; none where it leads nowhere."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return "", "", 0
 
 
 def basic(username: str, password: str) -> str:
@@ -168,19 +180,20 @@ def basic(username: str, password: str) -> str:
 
 def shown_url(url: str) -> str:
     """A URL for people: without a user, and without a query, which may hold a token."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return without_userinfo(url.partition("?")[0])[:200]
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"[:200]
 
 
-def _refused(address: ipaddress.IPv4Address | ipaddress.IPv6Address, reach: Reach) -> str:
-    """Why an address is not read from, or ""."""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if reach == "public" and not address.is_global:
-        return "is not a public address"
-    own = address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
-    return "is an address of the controller's own machine" if reach == "network" and own else ""
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads. Raises SourceError for one that leads nowhere."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise SourceError(f"{shown_url(url)}: redirects to what is no URL ({error})") from error
 
 
 def _checked(answer: Answer) -> Answer:
@@ -190,16 +203,14 @@ def _checked(answer: Answer) -> Answer:
 
 
 def _read(answer: http.client.HTTPResponse, most: int) -> bytes:
-    """What the server sends, up to one byte too many, and for no longer than a minute in all."""
-    deadline, found, size = time.monotonic() + _MOST_SECONDS, [], 0
+    """What the server sends, up to one byte too many."""
+    found, size = [], 0
     while size <= most:
         part = answer.read1(65536)
         if not part:
             break
         found.append(part)
         size += len(part)
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"it takes more than {_MOST_SECONDS:.0f} s")
     if size <= most and answer.length:
         raise http.client.IncompleteRead(b"", answer.length)
     return b"".join(found)
@@ -209,7 +220,7 @@ def _tunnel(connected: socket.socket, host: str, port: int, headers: Mapping[str
     """Have a proxy connect us to a host. Raises OSError where it does not."""
     lines = [f"CONNECT {host}:{port} HTTP/1.1", f"Host: {host}:{port}", *(f"{k}: {v}" for k, v in headers.items())]
     connected.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-    answer = http.client.HTTPResponse(connected, method="CONNECT")
+    answer = http.client.HTTPResponse(TimedSocket(connected, _SECONDS, _SECONDS), method="CONNECT")  # type: ignore[arg-type]
     answer.begin()
     if answer.status != 200:
         raise OSError(f"the proxy answered {answer.status}")

@@ -6,12 +6,14 @@ asked once for each repository. Docker Hub counts no HEAD, so that is how a tag 
 
 import hashlib
 import re
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from gitops.adapters.chart_versions import chosen_version, closest
-from gitops.adapters.http_get import Answer, HttpReader, basic, shown_url
+from gitops.adapters.http_get import Answer, HttpReader, basic, origin, shown_url
 from gitops.bounds import MIB, parsed_map
 from gitops.model.errors import SourceError
 
@@ -28,12 +30,14 @@ _INDEXES: Final = (
 )
 _MOST_MANIFEST: Final = 4 * MIB
 _MOST_TAGS, _MOST_PAGES = 100_000, 200
+_MOST_TOKEN: Final = 65536
+_LIST_SECONDS: Final = 60.0
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _CHALLENGE: Final = re.compile(r'([a-z]+)="([^"]*)"')
 _NEXT: Final = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 _HUB: Final = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
-_LOOPBACK: Final = re.compile(r"localhost|127\.[0-9.]+|\[::1\]")
+_LOOPBACK: Final = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class OciRepository:
         self.name = parts.path.strip("/")
         if parts.scheme != "oci" or not host or not self.name:
             raise SourceError(f"{address[:200]}: expected oci://REGISTRY/REPOSITORY")
-        self._scheme = scheme = "http" if _LOOPBACK.fullmatch(parts.hostname or "") else "https"
-        self._base = f"{scheme}://{_HUB.get(host, host)}/v2/{quote(self.name)}"
+        self._scheme = urlsplit(home_of(address)).scheme
+        self._base = f"{home_of(address)}/v2/{quote(self.name)}"
         self._address = f"oci://{host}/{self.name}"
         self._reader = reader
         self._basic = basic(username, password) if password else ""
@@ -83,17 +87,31 @@ class OciRepository:
     def versions(self) -> frozenset[str]:
         """All tags; a `_` stands for the `+` that a tag may not have."""
         url, found = f"{self._base}/tags/list?n=1000", set[str]()
-        for _ in range(_MOST_PAGES):
+        deadline = time.monotonic() + _LIST_SECONDS
+        for page in range(_MOST_PAGES):
             answer = self._get(url, "application/json", _MOST_MANIFEST)
-            if answer.status == 404:
+            if answer.status == 404 and page == 0:
                 return frozenset()
             tags = _json(answer).get("tags")
-            found |= {tag.replace("_", "+") for tag in tags or () if isinstance(tag, str)}
+            found |= {tag.replace("_", "+") for tag in tags if _is_tag(tag)} if isinstance(tags, list) else set()
             more = _NEXT.search(answer.headers.get("Link") or "")
-            if more is None or len(found) > _MOST_TAGS:
+            if more is None:
+                return frozenset(found)
+            url = self._next_page(url, more[1])
+            if len(found) > _MOST_TAGS or time.monotonic() > deadline:
                 break
-            url = urljoin(url, more[1])
-        return frozenset(found)
+        raise SourceError(
+            f"{self._address}: has too many tags to list them all ({len(found):,} were read); name one of them, or a "
+            "digest, in place of a range"
+        )
+
+    def _next_page(self, url: str, link: str) -> str:
+        """Where a list goes on: at the same server, whatever scheme a proxy in front of it makes of that."""
+        with suppress(ValueError):
+            found, own = urlsplit(urljoin(url, link)), urlsplit(self._base)
+            if found.hostname == own.hostname:
+                return found._replace(scheme=own.scheme, netloc=own.netloc).geturl()
+        raise SourceError(f"{self._address}: the registry's list of tags goes on at another server, which is not asked")
 
     def has(self, digest: str) -> bool:
         """Whether there is a manifest of this digest (hex)."""
@@ -115,8 +133,9 @@ class OciRepository:
         manifest = _json(answer)
         if manifest.get("mediaType") in _INDEXES:
             raise SourceError(f"{self._address}: is an index of images, and no chart or artifact")
-        found = [layer for layer in manifest.get("layers") or () if isinstance(layer, dict)]
-        return tuple(self._layer(layer) for layer in found)
+        layers = manifest.get("layers")
+        found = layers if isinstance(layers, list) else []
+        return tuple(self._layer(layer) for layer in found if isinstance(layer, dict))
 
     def content(self, layer: Layer, most: int) -> bytes:
         """The bytes of a layer."""
@@ -163,7 +182,8 @@ class OciRepository:
     def _get(self, url: str, accept: str, most: int, method: str = "GET") -> Answer:
         headers = {"Accept": accept}
         answer = self._reader.get(url, headers, authorization=self._authorization, most=most, method=method)
-        if answer.status == 401 and self._authenticate(answer.headers.get("WWW-Authenticate") or ""):
+        is_own = origin(answer.url) == origin(url)  # and not one that it redirects to, which is told no secret
+        if answer.status == 401 and is_own and self._authenticate(answer.headers.get("WWW-Authenticate") or ""):
             answer = self._reader.get(url, headers, authorization=self._authorization, most=most, method=method)
         if answer.status in (401, 403):
             why = "refuses the credentials" if self._basic else "wants credentials: name them in credentials.secretRef"
@@ -189,8 +209,19 @@ class OciRepository:
         return self._authorization != before
 
 
+def home_of(address: str) -> str:
+    """The URL of the registry that an `oci://` address names."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{'http' if _LOOPBACK.fullmatch(parts.hostname or '') else 'https'}://{_HUB.get(host, host)}"
+
+
+def _is_tag(tag: object) -> bool:
+    return isinstance(tag, str) and _TAG.fullmatch(tag) is not None
+
+
 def _is_token(text: str) -> bool:
-    return text.isascii() and text.isprintable() and " " not in text
+    return len(text) <= _MOST_TOKEN and text.isascii() and text.isprintable() and " " not in text
 
 
 def _json(answer: Answer) -> dict[str, Any]:

@@ -13,13 +13,14 @@ MAX_UNPACKED: Final = 100 * 1024 * 1024
 MAX_FILE: Final = 16 * 1024 * 1024
 MAX_FILES: Final = 10_000
 _DRIVE: Final = re.compile(r"[a-zA-Z]:/")
+_TOO_LARGE: Final = f"the chart is larger than {MAX_UNPACKED // 2**20} MiB when unpacked"
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 def unpack(data: bytes, where: str) -> list[tuple[str, bytes]]:
     """Name and content of each file, in the archive's order. Raises RenderError."""
     found: list[tuple[str, bytes]] = []
-    total = 0
+    total = size = 0
     try:
         with tarfile.open(fileobj=io.BytesIO(_unzipped(data, where)), mode="r:") as archive:
             for member in archive:
@@ -30,8 +31,11 @@ def unpack(data: bytes, where: str) -> list[tuple[str, bytes]]:
                     found.append((name, b""))
                     continue
                 total += 1
+                size += member.size  # a sparse file is larger than what stands for it in the archive
                 if total > MAX_FILES or member.size > MAX_FILE:
                     raise RenderError(f"{where}: the archive has too many files, or one of more than 16 MiB")
+                if size > MAX_UNPACKED:
+                    raise RenderError(f"{where}: {_TOO_LARGE}")
                 reader = archive.extractfile(member)
                 found.append((name, (reader.read() if reader else b"").removeprefix(_BOM)))
     except (tarfile.TarError, EOFError, ValueError) as error:
@@ -48,7 +52,7 @@ def _unzipped(data: bytes, where: str) -> bytes:
     except zlib.error as error:
         raise RenderError(f"{where}: is no packed chart: {error}") from None
     if unpacker.unconsumed_tail:
-        raise RenderError(f"{where}: the chart is larger than {MAX_UNPACKED // 2**20} MiB when unpacked")
+        raise RenderError(f"{where}: {_TOO_LARGE}")
     return unpacked
 
 

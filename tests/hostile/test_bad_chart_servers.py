@@ -1,0 +1,253 @@
+"""Chart repositories and registries that lie, wander off or never end: one clear error, and no secret for another."""
+
+import contextlib
+import gzip
+import io
+import ipaddress
+import socket
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gitops.adapters import http_get, oci_registry
+from gitops.adapters.addresses import refused
+from gitops.adapters.archive import unpacked
+from gitops.adapters.charts import Charts
+from gitops.adapters.credentials import Secret
+from gitops.adapters.http_get import HttpReader, Way
+from gitops.model.application import SourceSpec
+from gitops.model.errors import GitopsError, HostUnreachableError, SourceError
+from tests.chart_servers import FILES_LAYER, ChartRepository, OciRegistry, running
+
+TAGS = "/v2/charts/redis/tags/list"
+OWN = Secret(username="u", password="hunter2")
+
+
+@pytest.fixture
+def repository() -> Iterator[ChartRepository]:
+    server = ChartRepository()
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def registry() -> Iterator[OciRegistry]:
+    server = OciRegistry()
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[ChartRepository]:
+    server = ChartRepository()
+    with running(server):
+        yield server
+
+
+def redis(url: str, target: str = "") -> SourceSpec:
+    return SourceSpec(url, target, chart="redis")
+
+
+# ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["Basic", "Bearer"])
+def test_a_registry_that_redirects_lets_no_other_server_ask_for_the_credentials(
+    registry: OciRegistry, elsewhere: ChartRepository, tmp_path: Path, kind: str
+) -> None:
+    registry.files[TAGS] = (302, {"Location": f"{elsewhere.url}/bait"}, b"")
+    asks = {"WWW-Authenticate": f'{kind} realm="{elsewhere.url}/token"'}
+    elsewhere.files["/bait"] = (401, asks, b"")
+    elsewhere.files["/token"] = (200, {}, b'{"token": "x"}')
+    with pytest.raises(SourceError, match="the registry refuses the credentials"):
+        Charts(tmp_path, "anywhere", OWN).resolve(redis(f"{registry.address}/charts"), "1.x")
+    assert elsewhere.asked == [("/bait", "")]
+
+
+def test_a_list_of_tags_goes_on_at_its_own_server_alone(
+    registry: OciRegistry, elsewhere: ChartRepository, tmp_path: Path
+) -> None:
+    other = elsewhere.url.replace("127.0.0.1", "localhost")
+    registry.files[TAGS] = (200, {"Link": f'<{other}/next>; rel="next"'}, b'{"tags": ["1.0.0"]}')
+    with pytest.raises(SourceError, match="goes on at another server"):
+        Charts(tmp_path, "anywhere", OWN).resolve(redis(f"{registry.address}/charts"), "1.x")
+    assert elsewhere.asked == []
+
+
+def test_a_client_certificate_is_shown_to_the_repository_alone(repository: ChartRepository, tmp_path: Path) -> None:
+    """Whom else it would be shown to could act on it; that it cannot be used is said by whoever would show it."""
+    way = Way(certificate="none that can be used", home="https://charts.example.com")
+    others = HttpReader("anywhere", way)
+    with pytest.raises(HostUnreachableError, match="cannot be read"):
+        others.get(repository.url.replace("http:", "https:"), most=1)  # which speaks no TLS
+    own = HttpReader("anywhere", replace(way, home=repository.url.replace("http:", "https:")))
+    with pytest.raises(SourceError, match="the client certificate of the credentials cannot be used"):
+        own.get(repository.url.replace("http:", "https:"), most=1)
+
+
+# ── what is no answer ────────────────────────────────────────────────────────────────────────────────────────────────
+
+ODD = [b"null", b"[]", b"5", b'{"tags": 5}', b'{"tags": {"a": 1}}', b'{"tags": "1.0.0"}', b"<html>", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("body", ODD)
+def test_tags_that_make_no_sense_are_an_error_of_their_own(registry: OciRegistry, tmp_path: Path, body: bytes) -> None:
+    registry.files[TAGS] = (200, {}, body)
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1"):
+        Charts(tmp_path, "anywhere").resolve(redis(f"{registry.address}/charts"), "1.x")
+
+
+@pytest.mark.parametrize("body", [b'{"layers": 5}', b'{"layers": true}', b'{"layers": "x"}'])
+def test_layers_that_make_no_sense_are_an_error_of_their_own(
+    registry: OciRegistry, tmp_path: Path, body: bytes
+) -> None:
+    digest = oci_registry.hashlib.sha256(body).hexdigest()
+    registry.files[f"/v2/charts/redis/manifests/sha256:{digest}"] = (200, {}, body)
+    charts, spec = Charts(tmp_path, "anywhere"), redis(f"{registry.address}/charts")
+    with pytest.raises(SourceError, match="holds neither a chart nor packed files"):
+        charts.tree(spec, charts.resolve(spec, f"sha256:{digest}"))
+
+
+@pytest.mark.parametrize(
+    "place", ["https://[", "https://h:99999/x", "https://u:hunter2@h:99999/x", "//[::", "ftp://h/x"]
+)
+def test_a_way_that_leads_nowhere_is_an_error_that_tells_no_secret(
+    repository: ChartRepository, tmp_path: Path, place: str
+) -> None:
+    repository.add("moved", "1.0.0")
+    repository.files["/moved-1.0.0.tgz"] = (302, {"Location": place}, b"")
+    repository.add("redis", "1.0.0", urls=[place])
+    charts = Charts(tmp_path, "anywhere", Secret(username="u", password="p"))
+    for name in ("moved", "redis"):
+        spec = SourceSpec(repository.url, chart=name)
+        with pytest.raises(SourceError) as caught:
+            charts.tree(spec, charts.resolve(spec, ""))
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_list_of_tags_without_end_is_no_list(
+    registry: OciRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The highest of those that were read may not be the highest that there is."""
+    monkeypatch.setattr(oci_registry, "_MOST_PAGES", 5)
+    registry.files[TAGS] = (200, {"Link": f'<{TAGS}>; rel="next"'}, b'{"tags": ["1.0.0"]}')
+    with pytest.raises(SourceError, match="has too many tags to list them all"):
+        Charts(tmp_path, "anywhere").resolve(redis(f"{registry.address}/charts"), "1.x")
+
+
+# ── what never ends ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextlib.contextmanager
+def speaking(first: bytes, again: bytes, pause: float) -> Iterator[str]:
+    """A server that says `first`, and `again` for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def speak() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connected = server.accept()[0]
+                    connected.sendall(first)
+                    while True:
+                        connected.sendall(again)
+                        time.sleep(pause)
+
+        threading.Thread(target=speak, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "a head that trickles": (b"HTTP/1.1 200 OK\r\nX: ", b"y", 0.05),
+    "a line that trickles": (b"", b"H", 0.05),
+    "never the answer itself": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01),
+    "a body that trickles": (b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b"y", 0.05),
+    "the size of a chunk that trickles": (CHUNKED, b"0", 0.05),
+    "trailers without end": (CHUNKED + b"0\r\n", b"A: b\r\n", 0.01),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_answer_ends_in_time_however_slowly_it_comes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(http_get, "_MOST_SECONDS", 1.0)
+    with speaking(*ENDLESS[name]) as url:
+        begun = time.monotonic()
+        with pytest.raises(HostUnreachableError, match=r"it takes more than 1 s|timed out"):
+            HttpReader("anywhere").get(url, most=100_000)
+        assert time.monotonic() - begun < 5
+
+
+# ── archives ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sparse(size: int, count: int) -> bytes:
+    """A small archive whose files are large when they are unpacked."""
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for number in range(count):
+            member = tarfile.TarInfo(f"redis/{number}")
+            member.pax_headers = {
+                "GNU.sparse.major": "1",
+                "GNU.sparse.minor": "0",
+                "GNU.sparse.realsize": str(size),
+                "GNU.sparse.name": f"redis/{number}",
+            }
+            member.size = 512
+            archive.addfile(member, io.BytesIO(b"0\n".ljust(512, b"\0")))
+    return gzip.compress(inner.getvalue())
+
+
+@pytest.mark.parametrize(("size", "count"), [(1 << 50, 1), (16 << 20, 40)])
+@pytest.mark.parametrize("is_chart", [True, False])
+def test_files_that_are_mostly_holes_are_no_way_to_fill_the_memory(size: int, count: int, is_chart: bool) -> None:
+    with pytest.raises(GitopsError, match=r"256 MiB|16 MiB|100 MiB"):
+        unpacked(sparse(size, count), "redis.tgz", strip=is_chart)
+
+
+def test_a_file_that_is_the_folder_itself_is_refused(registry: OciRegistry, tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("./."), io.BytesIO())
+    registry.push("files", "1", gzip.compress(inner.getvalue()), FILES_LAYER)
+    charts, spec = Charts(tmp_path, "anywhere"), SourceSpec(f"{registry.address}/files", "1")
+    with pytest.raises(SourceError, match="is neither a file nor a folder"):
+        charts.tree(spec, charts.resolve(spec, "1"))
+
+
+# ── addresses ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OF_THE_MACHINE = [
+    "127.0.0.1",
+    "0.0.0.0",
+    "169.254.169.254",
+    "224.0.0.1",
+    "::1",
+    "::",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "fe80::1",
+    "64:ff9b::a9fe:a9fe",
+    "2002:7f00:1::",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+    "100.100.100.200",
+    "168.63.129.16",
+]
+
+
+@pytest.mark.parametrize("address", OF_THE_MACHINE)
+def test_no_form_of_an_address_leads_to_the_machine_or_its_metadata(address: str) -> None:
+    for reach in ("public", "network"):
+        assert refused(ipaddress.ip_address(address), reach)
+    assert not refused(ipaddress.ip_address(address), "anywhere")
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5", "64:ff9b::a00:5", "2002:a00:5::", "fd12::1", "100.64.0.1"])
+def test_what_is_public_is_so_in_all_its_forms(address: str) -> None:
+    assert refused(ipaddress.ip_address(address), "public")
+    assert not refused(ipaddress.ip_address(address), "network")
