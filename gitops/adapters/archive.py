@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import threading
 from typing import Final
 
 from gitops.bounds import MIB, shown_size, unzipped
@@ -9,8 +10,10 @@ from gitops.model.errors import SourceError
 from gitops.model.revision import normalise
 from renderers.helm.chart_archive import unpack
 
-MOST_UNPACKED: Final = 256 * MIB
+MOST_UNPACKED: Final = 100 * MIB
 MOST_FILES: Final = 20_000
+# Many that are unpacked at once would be much memory at once.
+_ONE_AT_A_TIME: Final = threading.Lock()
 
 
 def unpacked(data: bytes, where: str, *, strip: bool) -> dict[str, bytes]:
@@ -19,8 +22,11 @@ def unpacked(data: bytes, where: str, *, strip: bool) -> dict[str, bytes]:
     Links and devices are refused where files are read as they are; a chart has none, as Helm reads it. Raises
     SourceError, and RenderError for what is no packed chart.
     """
-    if strip:
-        return dict(unpack(data, where))
+    with _ONE_AT_A_TIME:
+        return dict(unpack(data, where)) if strip else _files(data, where)
+
+
+def _files(data: bytes, where: str) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     size = 0
     try:

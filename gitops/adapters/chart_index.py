@@ -6,12 +6,15 @@ block of lines of its own, which is found without parsing the others; an index o
 
 import hashlib
 import re
+import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from gitops.adapters.chart_versions import chosen_version, closest
+from gitops.bounds import MIB, shown_size
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.errors import SourceError
@@ -20,8 +23,17 @@ _ENTRIES: Final = re.compile(rb"^entries:[ \t]*\r?$", re.MULTILINE)
 # The next key beside a chart's, or the end of `entries`: a line that is indented by two blanks at most, and no item.
 _BLOCK_END: Final = re.compile(rb"^(?:  [^ \-#\r\n]|[^ #\r\n])", re.MULTILINE)
 _TOP_LEVEL: Final = re.compile(rb"^[^ #\r\n]", re.MULTILINE)
+# A line under `entries` that Helm would not write: no chart's key, no item, no part of one.
+_ODD_LINE: Final = re.compile(
+    rb"^(?: ?[^ \r\n#]|  (?! |#|\r?$|-[ \r\n]|[A-Za-z0-9][A-Za-z0-9._-]*:[ \t]*\r?$))", re.MULTILINE
+)
 _NOT_PLAIN: Final = re.compile(rb"[&*][A-Za-z0-9_]+[ \t]*\r?$", re.MULTILINE)
 _DIGEST: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_MOST_PARSED: Final = 16 * MIB
+_MOST_VERSIONS: Final = 20_000
+# What is large costs memory and a processor while it is parsed, which all others want too.
+_LARGE: Final = MIB
+_ONE_AT_A_TIME: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +90,20 @@ class ChartIndex:
 
     def _items(self, chart: str) -> list[Any]:
         block = _block(self._data, chart)
-        if block is not None:
-            value = load_all(block, "index.yaml")[0].value
-            items = value.get(chart)
-        else:
-            documents = load_all(self._data, "index.yaml")
-            whole = documents[0].value if documents else None
-            entries = whole.get("entries") if isinstance(whole, dict) else None
-            if not isinstance(entries, dict):
-                raise SourceError(f"{self._url}/index.yaml: is not the index of a chart repository")
-            items = entries.get(chart)
+        text = self._data if block is None else block
+        if block == b"":
+            return []
+        if len(text) > _MOST_PARSED:
+            raise SourceError(f"the index of {self._url} says more of {chart} than the {shown_size(_MOST_PARSED)} read")
+        with _ONE_AT_A_TIME if len(text) > _LARGE else nullcontext():
+            documents = load_all(text, "index.yaml")
+        whole = documents[0].value if documents else None
+        entries = whole.get("entries") if block is None and isinstance(whole, dict) else whole
+        if not isinstance(entries, dict):
+            raise SourceError(f"{self._url}/index.yaml: is not the index of a chart repository")
+        items = entries.get(chart)
+        if isinstance(items, list) and len(items) > _MOST_VERSIONS:
+            raise SourceError(f"the index of {self._url} has more than {_MOST_VERSIONS:,} versions of {chart}")
         return items if isinstance(items, list) else []
 
     def _version(self, item: dict[str, Any]) -> ChartVersion | None:
@@ -116,9 +132,9 @@ def _archive_url(repository: str, url: str) -> str:
 
 
 def _block(data: bytes, chart: str) -> bytes | None:
-    """The lines of one chart, as a document of their own; None where the index has another form.
+    """The lines of one chart, as a document of their own; b"" where it is not there, None for an index of another form.
 
-    A chart that is not there has no lines, and so the whole has to be parsed to know it.
+    What it would cost to parse the others is not paid, whether the chart is there or not.
     """
     entries = _ENTRIES.search(data)
     if entries is None:
@@ -126,8 +142,10 @@ def _block(data: bytes, chart: str) -> bytes | None:
     name = re.escape(chart.encode())
     key = re.compile(rb"^  (?:" + name + rb'|"' + name + rb"\"|'" + name + rb"'):[ \t]*\r?$", re.MULTILINE)
     found = key.search(data, entries.end())
-    if found is None or _TOP_LEVEL.search(data, entries.end(), found.start()):
-        return None
-    end = _BLOCK_END.search(data, found.end())
-    block = data[found.start() : end.start() if end else len(data)]
+    top = _TOP_LEVEL.search(data, entries.end())
+    end = top.start() if top else len(data)
+    if found is None or found.start() > end:
+        return None if _ODD_LINE.search(data, entries.end(), end) else b""
+    after = _BLOCK_END.search(data, found.end())
+    block = data[found.start() : after.start() if after else len(data)]
     return None if _NOT_PLAIN.search(block) else block

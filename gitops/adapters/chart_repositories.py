@@ -10,12 +10,14 @@ from typing import TypeVar
 from gitops.adapters.charts import ChartRefs, Charts
 from gitops.adapters.credentials import Secret, read_secret
 from gitops.adapters.http_get import Reach
+from gitops.bounds import MIB
 from gitops.model.application import Application
 from gitops.model.revision import Revision, Tree
 
 _THREADS = 256
 # A chart's files are in memory.
-_TREES_KEPT = 16
+_TREES_KEPT, _MOST_BYTES_KEPT = 16, 128 * MIB
+_READERS_KEPT = 4096
 T = TypeVar("T")
 
 
@@ -36,7 +38,7 @@ class ChartRepositories:
         self._is_trusted = is_trusted
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="charts")
         self._charts: dict[str, tuple[Secret, Charts]] = {}  # by the way that a repository is read
-        self._trees: OrderedDict[tuple[str, str], Tree] = OrderedDict()
+        self._trees: OrderedDict[tuple[str, str], tuple[Tree, int]] = OrderedDict()
 
     def name_of(self, app: Application) -> str:
         """Of an index all versions are seen at once; so are all who want the same one of a chart."""
@@ -47,12 +49,18 @@ class ChartRepositories:
 
     async def tree(self, app: Application, revision: Revision) -> Tree:
         place = (f"{self._way(app)} {app.source.chart}", revision.sha)
-        if place not in self._trees:
-            self._trees[place] = await self._in_thread(lambda: self._reader(app).tree(app.source, revision))
+        found = self._trees.get(place)
+        if found is None:
+            found = await self._in_thread(lambda: self._reader(app).tree_and_size(app.source, revision))
+        self._trees[place] = found
         self._trees.move_to_end(place)
-        if len(self._trees) > _TREES_KEPT:
-            self._trees.popitem(last=False)
-        return self._trees[place].fresh()
+        self._make_place()
+        return found[0].fresh()
+
+    def _make_place(self) -> None:
+        size = sum(each for _, each in self._trees.values())
+        while self._trees and (len(self._trees) > _TREES_KEPT or size > _MOST_BYTES_KEPT):
+            size -= self._trees.popitem(last=False)[1][1]
 
     async def in_history(self, app: Application, revision: Revision, sha: str) -> bool:
         if revision.sha == sha:
@@ -86,6 +94,8 @@ class ChartRepositories:
         if known is None or known[0] != secret:
             reach: Reach = "anywhere" if self._is_trusted(app) else "network"
             known = self._charts[way] = (secret, Charts(self._cache / "charts", reach, secret))
+            for oldest in list(self._charts)[:-_READERS_KEPT]:
+                self._charts.pop(oldest, None)
         return known[1]
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

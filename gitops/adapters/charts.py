@@ -102,11 +102,16 @@ class Charts:
 
     def tree(self, spec: SourceSpec, revision: Revision) -> Tree:
         """The files of a revision: a chart's own folder is the root. Raises SourceError."""
+        return self.tree_and_size(spec, revision)[0]
+
+    def tree_and_size(self, spec: SourceSpec, revision: Revision) -> tuple[Tree, int]:
+        """The same, and how many bytes of memory it takes."""
         data, is_chart = self._archive(spec, revision)
         label = f"{spec.chart or spec.name.rpartition('/')[2]}-{revision.ref}" if revision.ref else spec.name
-        tree = Tree.of_files(unpacked(data, label, strip=is_chart))
+        files = unpacked(data, label, strip=is_chart)
+        tree = Tree.of_files(files)
         tree.label = label
-        return tree
+        return tree, sum(map(len, files.values()))
 
     def _archive(self, spec: SourceSpec, revision: Revision) -> tuple[bytes, bool]:
         """The archive, and whether it is a chart's, whose files are below one folder."""

@@ -22,11 +22,16 @@ def one_by_one(app: Application) -> tuple[Application, ...]:
     return tuple(app.with_sources((source,)) for source in app.all_sources)
 
 
+def folders_of(app: Application) -> tuple[str, ...]:
+    """The folder of each source in the tree of all; "" for one that is alone."""
+    return _folders(app.sources) if app.sources else ("",)
+
+
 def placed(app: Application) -> tuple[SourceSpec, ...]:
     """The sources that are rendered, with their paths as they are in the tree of all. Raises SourceError."""
     if not app.sources:
         return (app.source,)
-    folders = zip(app.sources, _folders(app.sources), strict=True)
+    folders = zip(app.sources, folders_of(app), strict=True)
     found = [replace(one, path=within(folder, normalise(one.path))) for one, folder in folders if one.is_rendered]
     if not found:
         raise SourceError(

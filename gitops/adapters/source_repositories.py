@@ -7,6 +7,7 @@ from gitops.adapters.repositories import GitRepositories
 from gitops.adapters.several import (
     SeveralRefs,
     changed_in,
+    folders_of,
     one_by_one,
     parts_of,
     placed,
@@ -26,7 +27,9 @@ class SourceRepositories:
         self._charts = charts
 
     def name_of(self, app: Application) -> str:
-        return " + ".join(self._of(one).name_of(one) for one in one_by_one(app))
+        """Who calls a source by another `ref` finds its files in another folder, and so has a look of its own."""
+        found = zip(folders_of(app), one_by_one(app), strict=True)
+        return " + ".join(f"{folder} {self._of(one).name_of(one)}".lstrip() for folder, one in found)
 
     async def look(self, app: Application) -> Refs:
         found = [await self._of(one).look(one) for one in one_by_one(app)]

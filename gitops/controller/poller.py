@@ -153,9 +153,11 @@ class Poller:
         name = self._names.get(state.identity, "")
         found = self._known.get(name)
         self.remove(state)
-        if found is None or any(found.app.source.address == other.app.source.address for other in self._known.values()):
+        used = {source.address for other in self._known.values() for source in other.app.all_sources}
+        left = tuple(source for source in found.app.all_sources if source.address not in used) if found else ()
+        if found is None or not left:
             return
-        task = asyncio.create_task(self._forget(found.app), name="forget")
+        task = asyncio.create_task(self._forget(found.app.with_sources(left)), name="forget")
         self._forgetting.add(task)
         task.add_done_callback(self._forgetting.discard)
 

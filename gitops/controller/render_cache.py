@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from gitops.manifests.manifest import Manifest
 from gitops.model.application import Application
 from gitops.model.revision import Tree
 from gitops.sync.context import Render
@@ -90,7 +89,7 @@ class RenderCache:
             answer = self._render(mine.tree, mine.app, live=mine.live)
             if isinstance(answer, Rendered):
                 until = time.monotonic() + _OTHERS_SECONDS if mine.tree.names_others else math.inf
-                known = _Known(mine.app, mine.tree.reads, mine.live, answer, until, _size(answer.manifests))
+                known = _Known(mine.app, mine.tree.reads, mine.live, answer, until, _size(answer, mine.live))
                 self._remember(mine.app.identity, known)
         except BaseException as exc:
             self._ended(mine)
@@ -127,8 +126,10 @@ class RenderCache:
                 self._size -= oldest.size
 
 
-def _size(manifests: tuple[Manifest, ...]) -> int:
-    return sum(len(json.dumps(manifest.body)) for manifest in manifests)
+def _size(answer: Rendered, live: Live) -> int:
+    """What is kept of a render: what it gave, and the objects of the cluster that it read for that."""
+    kept = [manifest.body for manifest in answer.manifests] + list(live.objects.values())
+    return sum(len(json.dumps(body)) for body in kept)
 
 
 def _inputs(app: Application) -> object:

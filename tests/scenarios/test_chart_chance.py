@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from gitops.model.application import ValuesFrom
+from gitops.controller.render_cache import RenderCache
+from gitops.model.application import Application, ValuesFrom
 from gitops.model.errors import RenderError
 from gitops.model.result import Outcome
+from gitops.model.revision import Tree
+from renderers.result import Live, Look, Rendered
 from tests.scenarios.running import Running
 from tests.scenarios.test_charts import chart, with_helm
 from tests.scenarios.world import World, config_map
@@ -172,3 +175,16 @@ def test_a_lookup_that_leads_to_ever_more_lookups_ends(world: World) -> None:
     )
     chart(world, **{"templates/endless": endless})
     assert world.sync().outcome is Outcome.SYNCED  # all are asked for at once
+
+
+def test_what_a_render_read_of_the_cluster_counts_as_memory_too() -> None:
+    """A hundred renders that each read all Secrets of a cluster are a hundred copies of them."""
+    look = Look("v1", "Secret", "", "")
+    live = Live({look: {"items": [{"data": {"a": "x" * 1000}} for _ in range(100)]}})
+    answers = [Rendered("helm", (), ())] * 20
+    cache = RenderCache(lambda tree, app, live: answers.pop(), most=250_000)
+    apps = [Application(f"app{number}") for number in range(4)]
+    tree = Tree.of_files({})
+    for app in apps:
+        cache(tree, app, live=live)
+    assert [cache.reads_cluster(app.identity) for app in apps] == [False, False, True, True]

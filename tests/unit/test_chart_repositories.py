@@ -123,6 +123,13 @@ def test_an_index_of_any_form_gives_the_versions_of_a_chart(data: bytes) -> None
     }
 
 
+@pytest.mark.parametrize("chart", ["mongodb", "note", "not an entry", "generated", "serverInfo"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_an_index_that_has_not_a_chart_has_no_version_of_it(chart: str, end: bytes) -> None:
+    data = HELMS_FORM.replace(b"\n", end)
+    assert ChartIndex("https://charts.example.com/stable", data).versions(chart) == {}
+
+
 @pytest.mark.parametrize("data", [b"", b"[]", b"entries: 5", b"<html>", b"entries:\n  redis: {", b"\xff\xfe\x00"])
 def test_an_index_that_is_none_is_an_error_of_its_own(data: bytes) -> None:
     with pytest.raises(SourceError, match=r"charts\.example\.com"):

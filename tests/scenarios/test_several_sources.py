@@ -1,0 +1,88 @@
+"""Applications that share some of their sources, in a controller: each follows its own, and loses none of another's."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitops.model.application import Application, HelmOptions, SourceSpec
+from tests.chart_servers import ChartRepository, running
+from tests.scenarios.running import Running
+from tests.scenarios.world import World, config_map
+
+
+@pytest.fixture
+def charts() -> Iterator[ChartRepository]:
+    server = ChartRepository()
+    with running(server):
+        yield server
+
+
+def data(world: World, name: str) -> dict[str, str]:
+    found = world.get("ConfigMap", name)
+    return found["data"] if found else {}
+
+
+def with_values(world: World, url: str, name: str, ref: str) -> Application:
+    """A chart with values of the world's repository, which it calls `ref`."""
+    chart = SourceSpec(url, "1.x", chart="redis", helm=HelmOptions(valueFiles=(f"${ref}/values.yaml",)))
+    values = SourceSpec(world.app.source.repoURL, "main", ref=ref)
+    app = replace(world.app, name=name, sync=replace(world.app.sync, automated=True), interval=0.3)
+    return app.with_sources((chart, values))
+
+
+def test_those_who_call_a_source_differently_both_follow_it(world: World, charts: ChartRepository) -> None:
+    charts.add("redis", "1.0.0")
+    world.commit(values="greeting: one\n")
+    names = {"one": "values", "two": "config"}
+    with Running(world, *(with_values(world, charts.url, *each) for each in names.items())) as controller:
+        controller.until(lambda: all(data(world, f"{name}-redis").get("text") == "one" for name in names))
+        world.commit(values="greeting: two\n")
+        controller.until(lambda: all(data(world, f"{name}-redis").get("text") == "two" for name in names))
+
+
+def test_a_source_that_another_application_has_too_stays_when_one_goes(world: World, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    world.commit(**{"settings": config_map("settings", a="1")})
+    shutil.copytree(world.repository, other)
+    own = replace(world.app, sync=replace(world.app.sync, automated=True), interval=0.3)
+    both = replace(own, name="both").with_sources(
+        (SourceSpec(f"file://{other}", "main"), replace(own.source, ref="values"))
+    )
+    mirrors = world.folder / "cache" / "mirrors"
+
+    def there() -> dict[str, int]:
+        return {place.name: place.stat().st_ino for place in mirrors.glob("*.git")}
+
+    with Running(world, own) as controller:
+        controller.until(lambda: len(there()) == 1)
+        mine = there()
+        controller.call(lambda: controller.put_trusted(both))
+        controller.until(lambda: len(there()) == 2)
+        controller.until(lambda: controller.tracked("gitops/both").sync == "Synced")
+        controller.call(lambda: controller.controller.registry.drop("test", "gitops/both"))
+        controller.until(lambda: len(there()) < 2)
+        time.sleep(0.5)
+        assert there().items() >= mine.items()
+        controller.call(lambda: controller.put_trusted(both))
+        controller.until(lambda: len(there()) == 2)
+        controller.until(lambda: controller.tracked("gitops/both").sync == "Synced")
+        for identity in (own.identity, both.identity):
+            controller.call(lambda identity=identity: controller.controller.registry.drop("test", identity))
+        controller.until(lambda: not there())
+
+
+def test_an_application_goes_from_one_source_to_several_and_back(world: World, charts: ChartRepository) -> None:
+    charts.add("redis", "1.0.0")
+    world.commit(values="greeting: one\n")
+    several: Any = with_values(world, charts.url, "app", "values")
+    one = several.with_sources((replace(several.source, helm=HelmOptions()),))
+    with Running(world, one) as controller:
+        controller.until(lambda: data(world, "app-redis").get("text") == "hello")
+        for app, text in ((several, "one"), (one, "hello"), (several, "one")):
+            controller.call(lambda app=app: controller.put_trusted(app))
+            controller.until(lambda text=text: data(world, "app-redis").get("text") == text)
