@@ -50,11 +50,13 @@ def revision_of(parts: Sequence[Revision]) -> Revision:
 def parts_of(app: Application, revision: Revision) -> tuple[Revision, ...]:
     """The revision of each source. Raises SourceError for one of other sources than it has now."""
     count = len(app.all_sources)
-    if count == 1:
-        return (revision,)
     shas, refs = revision.sha.split(_BETWEEN), revision.ref.split(_BETWEEN)
     if len(shas) != count:
-        raise SourceError(f"{app.identity}: revision {revision} is of {len(shas)} sources, and it has {count} now")
+        raise SourceError(
+            f"{app.identity}: revision {revision} is of another number of sources ({len(shas)}, and it has {count} now)"
+        )
+    if count == 1:
+        return (revision,)
     named = refs if len(refs) == count else [""] * count
     return tuple(Revision(sha, ref) for sha, ref in zip(shas, named, strict=True))
 

@@ -16,7 +16,7 @@ from gitops.cli.settings import Settings, run
 from gitops.model.audit import AuditEvent
 from gitops.model.errors import ConfigError, HeldError
 from gitops.model.release import BY_HAND, Quarantine, Release
-from gitops.model.revision import Revision, short
+from gitops.model.revision import Revision, is_called, short
 
 if TYPE_CHECKING:
     from gitops.engine.inventory import Inventory
@@ -162,7 +162,7 @@ def _chosen(releases: list[Release], number: int | None, revision: str, present:
             raise ConfigError(f"{application} has no release {number} (known: {known})")
         return found
     if revision:
-        commits = {one.revision for one in releases if one.revision.startswith(revision)}
+        commits = {one.revision for one in releases if is_called(one.revision, revision)}
         if len(revision) < _SHORTEST or len(commits) != 1:
             known = ", ".join(dict.fromkeys(short(one.revision) for one in releases)) or "none"
             raise ConfigError(f"--revision {revision}: names no single release of {application} (known: {known})")

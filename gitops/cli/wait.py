@@ -14,7 +14,7 @@ from gitops.model.revision import short
 
 _EVERY_SECONDS = 1.0
 _REMIND_SECONDS = 30.0
-_SHA = re.compile(r"[0-9a-f]{7,64}")
+_SHA = re.compile(r"[0-9a-f]{7,64}(?:\+[0-9a-f]{7,64})*")
 
 
 @click.command()
@@ -38,7 +38,8 @@ async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout:
 
     if not _SHA.fullmatch(sha):
         raise ConfigError(
-            f"--revision {sha}: write a commit's SHA, or at least its first 7 digits (git rev-parse HEAD)"
+            f"--revision {sha}: write a commit's SHA, or at least its first 7 digits (git rev-parse HEAD); of several "
+            "sources, that of one, or of each with + between"
         )
     seconds = seconds_of(timeout)
     before: Arrival | None = None

@@ -54,6 +54,14 @@ def short(sha: str) -> str:
     return f"{parts}{_DIRTY}" if sha.endswith(_DIRTY) else parts
 
 
+def is_called(sha: str, start: str) -> bool:
+    """Whether a person who writes `start` means `sha`: its first letters; of several sources, of one or each."""
+    parts, starts = sha.split("+"), start.split("+")
+    if len(starts) == 1:
+        return any(part.startswith(start) for part in parts)
+    return len(parts) == len(starts) and all(map(str.startswith, parts, starts))
+
+
 class Entry(NamedTuple):
     """One name in a directory; `kind` is "link" for a symbolic link and "other" for a fifo or device."""
 

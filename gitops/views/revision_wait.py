@@ -13,7 +13,7 @@ from gitops.model.audit import AuditEvent
 from gitops.model.errors import ApiError
 from gitops.model.record import Record
 from gitops.model.result import Outcome, told_failures
-from gitops.model.revision import short
+from gitops.model.revision import is_called, short
 from gitops.ports import Cluster
 from gitops.sync.context import SyncContext
 from gitops.sync.inventories import find_application
@@ -78,7 +78,7 @@ def _is(record: Any, sha: str) -> bool:
 
 
 def _starts(revision: Any, sha: str) -> bool:
-    return isinstance(revision, str) and revision.startswith(sha)
+    return isinstance(revision, str) and is_called(revision, sha)
 
 
 def _is_ready_at(status: dict[str, Any], sha: str) -> bool:

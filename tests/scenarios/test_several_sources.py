@@ -86,3 +86,37 @@ def test_an_application_goes_from_one_source_to_several_and_back(world: World, c
         for app, text in ((several, "one"), (one, "hello"), (several, "one")):
             controller.call(lambda app=app: controller.put_trusted(app))
             controller.until(lambda text=text: data(world, "app-redis").get("text") == text)
+
+
+def test_a_revision_of_several_sources_is_named_by_one_of_theirs_or_by_all(
+    world: World, charts: ChartRepository
+) -> None:
+    charts.add("redis", "1.0.0+build.1")
+    first = world.commit(values="greeting: one\n")
+    app = with_values(world, charts.url, "app", "values")
+    world.sync(app)
+    before = world.inventory().healthy.revision
+    second = world.commit(values="greeting: two\n")
+    world.sync(app)
+    digest = before.partition("+")[0]
+    for named in (second, second[:12], f"{digest[:12]}+{second[:12]}", world.inventory().healthy.revision):
+        done = world.gitops("wait", "app", "--revision", named, "--timeout", "5s")
+        assert done.returncode == 0, done.stderr
+    for named in (first, f"{second[:12]}+{digest[:12]}", f"{digest[:12]}+{second[:12]}+{second[:12]}"):
+        assert world.gitops("wait", "app", "--revision", named, "--timeout", "0s").returncode == 4
+    assert world.gitops("rollback", "app", "--revision", f"{digest[:12]}+{first[:12]}").returncode == 0
+    assert data(world, "app-redis")["text"] == "one"
+    assert world.gitops("rollback", "app", "--revision", second).returncode == 0
+    assert data(world, "app-redis")["text"] == "two"
+
+
+def test_a_release_of_other_sources_that_is_lost_says_so(world: World, charts: ChartRepository, tmp_path: Path) -> None:
+    charts.add("redis", "1.0.0")
+    world.commit(values="greeting: one\n")
+    app = with_values(world, charts.url, "app", "values")
+    world.sync(app)
+    world.sync(app.with_sources((replace(app.source, helm=HelmOptions()),)))
+    world.state = tmp_path / "another"
+    done = world.gitops("rollback", "app", "--confirm")
+    assert done.returncode == 2
+    assert "is of another number of sources (2, and it has 1 now)" in done.stderr
