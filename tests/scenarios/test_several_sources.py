@@ -1,6 +1,5 @@
 """Applications that share some of their sources, in a controller: each follows its own, and loses none of another's."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -45,13 +44,14 @@ def test_those_who_call_a_source_differently_both_follow_it(world: World, charts
         controller.until(lambda: all(data(world, f"{name}-redis").get("text") == "two" for name in names))
 
 
-def test_a_source_that_another_application_has_too_stays_when_one_goes(world: World, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    world.commit(**{"settings": config_map("settings", a="1")})
-    shutil.copytree(world.repository, other)
+def test_a_source_that_another_application_has_too_stays_when_one_goes(world: World) -> None:
+    world.commit(settings=config_map("settings", a="1"))
+    (world.folder / "other").mkdir()
+    other = World(world.folder / "other", world.kubeconfig.read_text(), f"{world.namespace}-other")
+    other.commit(web=config_map("web"))
     own = replace(world.app, sync=replace(world.app.sync, automated=True), interval=0.3)
-    both = replace(own, name="both").with_sources(
-        (SourceSpec(f"file://{other}", "main"), replace(own.source, ref="values"))
+    both = replace(other.app, name="both", sync=own.sync, interval=0.3).with_sources(
+        (other.app.source, SourceSpec(own.source.repoURL, "main", ref="values"))
     )
     mirrors = world.folder / "cache" / "mirrors"
 
