@@ -9,7 +9,8 @@ what a sync does. The time stands still too, as long as the chart and its values
 import base64
 import binascii
 import hashlib
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from gitops.manifests.key import Body, ResourceKey, group_of
 from gitops.manifests.manifest import Manifest, Origin
@@ -21,6 +22,8 @@ from renderers.result import Live, Look, Needs, Rendered
 
 _ROUNDS = 16
 _SEED_BYTES = 32
+_FIRST: Final = datetime(2020, 1, 1, tzinfo=UTC)
+_CLOCKS_DIFFER: Final = timedelta(days=1)
 _TIME = "rendered-at"  # what our store calls the time at which the present inputs were rendered first
 
 
@@ -54,9 +57,11 @@ async def _found_out(context: SyncContext, needs: Needs, live: Live, seed: "_See
 async def _looked_up(context: SyncContext, look: Look) -> Body | None:
     """The object, or the list of all; None where there is none, or the cluster knows no such kind."""
     group, version = group_of(look.api_version), look.api_version.rpartition("/")[2]
+    info = (await context.cluster.kinds()).find(group, look.kind, version)
+    namespace = "" if info is not None and not info.namespaced else look.namespace  # which Helm leaves out there too
     if look.name:
-        return await context.cluster.get(ResourceKey(group, look.kind, look.namespace, look.name), version)
-    found = await context.cluster.list(group, look.kind, look.namespace, version=version)
+        return await context.cluster.get(ResourceKey(group, look.kind, namespace, look.name), version)
+    found = await context.cluster.list(group, look.kind, namespace, version=version)
     head = {"apiVersion": look.api_version, "kind": f"{look.kind}List", "metadata": {}}
     return {**head, "items": list(found.items)}
 
@@ -92,12 +97,13 @@ class _Seed:
         assert self._data is not None
         inputs = hashlib.sha256(repr((sorted(tree.reads.items()), self._app.all_sources)).encode()).hexdigest()
         store, identity = self._context.store, self._app.identity
+        now = self._context.clock.now().astimezone(UTC)
         at = self._live.get("at", "") if self._live.get("inputs") == inputs else ""
-        if not at:
+        if not _is_past(at, now):
             known, _, when = (await store.setting(identity, _TIME) or "").partition(" ")
             at = when if known == inputs else ""
-        if not at:
-            at = self._context.clock.now().astimezone(UTC).isoformat(timespec="seconds")
+        if not _is_past(at, now):
+            at = now.isoformat(timespec="seconds")
             await store.set_setting(identity, _TIME, f"{inputs} {at}")
         self._data |= {"at": at, "inputs": inputs}
         return at
@@ -120,6 +126,14 @@ class _Seed:
     @property
     def _key(self) -> ResourceKey:
         return ResourceKey("", "Secret", self._app.destination.namespace, f"gitops-{self._app.name}-seed")
+
+
+def _is_past(at: str, now: datetime) -> bool:
+    """Whether a text that anybody may have edited is a moment at which something may have been rendered."""
+    try:
+        return _FIRST <= datetime.fromisoformat(at).astimezone(UTC) <= now + _CLOCKS_DIFFER and at.endswith("+00:00")
+    except (ValueError, OverflowError):
+        return False
 
 
 def _decoded(body: Body | None) -> dict[str, str]:

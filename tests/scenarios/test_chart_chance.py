@@ -188,3 +188,21 @@ def test_what_a_render_read_of_the_cluster_counts_as_memory_too() -> None:
     for app in apps:
         cache(tree, app, live=live)
     assert [cache.reads_cluster(app.identity) for app in apps] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("at", ["nonsense", "2020", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:00", "9999-12-31"])
+def test_a_time_that_somebody_wrote_over_is_found_anew(world: World, at: str) -> None:
+    chart(world, **{"templates/drawn": DRAWN})
+    world.sync()
+    first = drawn(world)
+    told = base64.b64encode(at.encode()).decode()
+    world.edit("core/secrets/gitops-app-seed", {"data": {"at": told}}, manager="kubectl-edit")
+    assert world.sync().outcome is Outcome.SYNCED
+    assert (drawn(world), seed(world)["at"] == at) == (first, False)
+
+
+def test_a_namespace_counts_for_nothing_where_a_kind_has_none(world: World) -> None:
+    look = 'lookup "v1" "Namespace" "default" "default"'
+    chart(world, **{"templates/copy": config_map("copy", seen=f"{{{{ ({look}).metadata.name }}}}")})
+    assert world.sync().outcome is Outcome.SYNCED
+    assert world.get("ConfigMap", "copy")["data"] == {"seen": "default"}
