@@ -42,12 +42,12 @@ def _order(version: Version) -> tuple[tuple[int, int, int], bool]:
 def _version(text: str) -> Version | None:
     try:
         return parse_version(text)
-    except FunctionError:
+    except (FunctionError, UnicodeError):
         return None
 
 
 def _fits(constraint: str, version: Version) -> bool:
     try:
         return allows(constraint, version)
-    except FunctionError:
+    except (FunctionError, UnicodeError):
         return False

@@ -140,7 +140,7 @@ class Charts:
         return data, True
 
     def _index(self, spec: SourceSpec) -> ChartIndex:
-        address = without_userinfo(spec.repoURL).rstrip("/")
+        address = _address(spec)
         parts = urlsplit(address)
         known = self._versions.get(address)
         if known is not None and spec.chart in known.charts and time.monotonic() < known.fresh_until:
@@ -164,7 +164,7 @@ class Charts:
         return basic(user, password) if password else ""
 
     def _oci(self, spec: SourceSpec) -> OciRepository:
-        address = without_userinfo(spec.repoURL).rstrip("/") + (f"/{spec.chart}" if spec.chart else "")
+        address = _address(spec) + (f"/{spec.chart}" if spec.chart else "")
         if address not in self._registries:
             login = self._secret.login_at(urlsplit(address).netloc)
             self._registries[address] = OciRepository(address, self._reader(spec, home_of(address)), *login)
@@ -174,6 +174,16 @@ class Charts:
         pem = "\n".join(filter(None, (self._secret.certificate, self._secret.key)))
         found = spec.credentials
         return HttpReader(self._reach, Way(found.caFile, self._secret.ca, pem, found.proxy, home))
+
+
+def _address(spec: SourceSpec) -> str:
+    """Where its repository is, whoever reads it. Raises SourceError for what is no address."""
+    address = without_userinfo(spec.repoURL).rstrip("/")
+    try:
+        urlsplit(address)
+    except ValueError as error:
+        raise SourceError(f"{address[:200]}: is no URL ({error})") from error
+    return address
 
 
 def _revision(repository: OciRepository | ChartIndex, chart: str, target: str) -> Revision | None:

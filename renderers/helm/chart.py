@@ -142,8 +142,8 @@ def read_metadata(documents: list[tuple[str, Any]]) -> Metadata:
 
     Raises RenderError.
     """
-    fields: dict[str, Any] = {}
     where = documents[0][0]
+    fields = _read_fields({}, where)
     for where_now, data in documents:
         if data is None:
             continue

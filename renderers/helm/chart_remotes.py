@@ -5,7 +5,6 @@ What comes from a repository is fetched by the caller (`Needs`).
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from gitops.manifests.errors import ManifestError
 from gitops.model.errors import RenderError
@@ -66,7 +65,7 @@ def _beside(
 
 
 def _remote(chart: Chart, wanted: Dependency, locked: str) -> Remote:
-    if urlsplit(wanted.repository).scheme not in ("https", "http", "oci"):
+    if wanted.repository.partition("://")[0].lower() not in ("https", "http", "oci"):
         raise RenderError(
             f"{chart.label}: dependency {wanted.name}: {wanted.repository} is known to a person's helm only; write the "
             "repository's https:// or oci:// address in Chart.yaml, or commit charts/"

@@ -5,7 +5,10 @@ import contextlib
 import gzip
 import io
 import ipaddress
+import os
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -299,3 +302,55 @@ def test_no_form_of_an_address_leads_to_the_machine_or_its_metadata(address: str
 def test_what_is_public_is_so_in_all_its_forms(address: str) -> None:
     assert refused(ipaddress.ip_address(address), "public")
     assert not refused(ipaddress.ip_address(address), "network")
+
+
+# ── what a person types ──────────────────────────────────────────────────────────────────────────────────────────────
+
+DEPENDS = (
+    "apiVersion: v2\nname: redis\nversion: 1.0.0\ndependencies: [{name: x, version: '1', repository: 'https://['}]\n"
+)
+
+
+@pytest.mark.parametrize("chart", ["null", "", "# nothing", DEPENDS])
+def test_a_chart_that_makes_no_sense_is_one_line(repository: ChartRepository, tmp_path: Path, chart: str) -> None:
+    repository.add("redis", "1.0.0", {"Chart.yaml": chart})
+    assert _complaint(tmp_path, "redis", "--repo", repository.url)
+
+
+@pytest.mark.parametrize("version", ["\udcff", "^\udcff", "a" * 5000])
+def test_a_version_of_any_letters_is_none_that_is_there(
+    repository: ChartRepository, tmp_path: Path, version: str
+) -> None:
+    repository.add("redis", "1.0.0")
+    assert "has no version" in _complaint(tmp_path, "redis", "--repo", repository.url, "--version", version)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://[", "http://[::", "https://u:hunter2@[/x", "https://u:hunter2@127.0.0.1:1"]
+)
+def test_an_address_that_leads_nowhere_is_said_without_its_password(tmp_path: Path, address: str) -> None:
+    said = _complaint(tmp_path, "redis", "--repo", address)
+    assert "is no URL" in said or "cannot be read" in said
+    assert "hunter2" not in said
+    assert "hunter2" not in _complaint(tmp_path, address.replace("https:", "oci:").replace("http:", "oci:"))
+
+
+def test_the_newest_chart_of_a_registry_is_rendered_by_its_address_alone(registry: OciRegistry, tmp_path: Path) -> None:
+    registry.add_chart("charts/redis", "1.0.0")
+    done = _gitops(tmp_path, f"{registry.address}/charts/redis")
+    assert (done.returncode, b'version: "1.0.0"' in done.stdout) == (0, True)
+
+
+def _complaint(folder: Path, *arguments: str) -> str:
+    """The one line that a render ends with."""
+    done = _gitops(folder, *arguments)
+    said = done.stderr.decode()
+    assert (done.returncode, said.count("\n")) == (2, 1), said
+    return said
+
+
+def _gitops(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    code = "import sys; from gitops.cli.entry import main; sys.exit(main())"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder)}
+    command = [sys.executable, "-c", code, "render", *arguments]
+    return subprocess.run(command, capture_output=True, env=environment, timeout=30, check=False)
