@@ -25,10 +25,10 @@ def parse_operations(text: str, where: str, is_old: bool) -> Operations:
     if not text:
         raise RenderError(f"{where}: the patch is empty")
     if text[0] == "[":
-        import json
+        from gitops.bounds import parsed
 
         try:
-            value: Any = json.loads(text)
+            value: Any = parsed(text)
         except ValueError as error:
             raise RenderError(f"{where}: not JSON: {error}") from error
     else:

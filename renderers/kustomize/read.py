@@ -309,10 +309,9 @@ class _Composer:
         return result
 
     def _complex_key(self, event: Any) -> Scalar:
-        line = event.start_mark.line + 1
-        key = self._node(event)
+        key = self._node(event) if type(event) is AliasEvent else None  # keys within keys are not gone into
         if not isinstance(key, Scalar):
-            raise RenderError(f"line {line}: a key must be text (quote it)")
+            raise RenderError(f"line {event.start_mark.line + 1}: a key must be text (quote it)")
         return key
 
     def _merge(self, result: Map, merged: Node) -> None:

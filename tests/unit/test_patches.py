@@ -61,3 +61,12 @@ def test_a_patch_may_take_an_object_away() -> None:
 def test_a_patch_that_cannot_be_applied_is_named(patch: Patch, why: str) -> None:
     with pytest.raises(RenderError, match=why):
         patched(patch)
+
+
+@pytest.mark.parametrize(
+    "patch", ["[" * 5000, "{" * 5000, "? " * 5000, '[{"op":"add","value":' + "[" * 3000 + "]" * 3000 + "}]"]
+)
+def test_a_patch_that_is_nested_without_end_is_an_error_of_its_own(patch: str) -> None:
+    tree = Tree.of_files({"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"})
+    with pytest.raises(RenderError, match=r"source\.patches: an inline patch"):
+        render(tree, SourceSpec("https://x/r", patches=(Patch(patch, PatchTarget(kind="ConfigMap")),)))
