@@ -8,6 +8,7 @@ from pathlib import Path
 from gitops.bounds import MIB
 
 _HEAD = 64
+_MOST_FILES = 10_000
 
 
 class KeptFiles:
@@ -28,13 +29,17 @@ class KeptFiles:
         return None
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep `data`, in place of what was kept under that name."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Keep `data`, in place of what was kept under that name; where the disk takes nothing, nothing is kept."""
         place = self._place(name)
         fresh = place.with_name(f"{place.name}.{os.getpid()}.{id(data)}")
-        fresh.write_bytes(_digest(data).encode() + data)
-        fresh.replace(place)
-        self._make_place()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh.write_bytes(_digest(data).encode() + data)
+            fresh.replace(place)
+            self._make_place()
+        except OSError:
+            with suppress(OSError):
+                fresh.unlink()
 
     def _make_place(self) -> None:
         found = []
@@ -43,9 +48,9 @@ class KeptFiles:
                 facts = place.stat()
                 found.append((facts.st_mtime, facts.st_size, place))
         size = 0
-        for _, each, place in sorted(found, reverse=True):
+        for number, (_, each, place) in enumerate(sorted(found, reverse=True), 1):
             size += each
-            if size > self._most:
+            if size > self._most or number > _MOST_FILES:
                 place.unlink(missing_ok=True)
 
     def _place(self, name: str) -> Path:

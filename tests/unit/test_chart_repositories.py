@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitops.adapters import charts as charts_module
+from gitops.adapters import kept_files
 from gitops.adapters.archive import unpacked
 from gitops.adapters.chart_index import ChartIndex
 from gitops.adapters.chart_versions import chosen_version
@@ -345,6 +346,21 @@ def test_the_oldest_of_what_is_kept_makes_place(tmp_path: Path) -> None:
         os.utime(place, (number, number))
     kept.put("d", b"d" * 100)
     assert [name for name in "abcd" if kept.get(name)] == ["c", "d"]
+
+
+def test_where_nothing_can_be_kept_charts_are_read_all_the_same(repository: ChartRepository, tmp_path: Path) -> None:
+    (tmp_path / "charts").write_text("a file, where a folder is wanted")
+    repository.add("redis", "1.0.0")
+    charts = Charts(tmp_path / "charts", "anywhere")
+    assert charts.tree(redis(repository.url), charts.resolve(redis(repository.url), "")).kind("Chart.yaml") == "file"
+
+
+def test_many_small_files_make_place_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_files, "_MOST_FILES", 3)
+    kept = KeptFiles(tmp_path)
+    for number in range(10):
+        kept.put(str(number), b"")
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_kept_file_that_is_damaged_is_not_there(tmp_path: Path) -> None:
