@@ -82,6 +82,8 @@ class HttpReader:
 
         Raises SourceError, which names the URL without its query; HostUnreachableError where the server cannot be had.
         """
+        if not (authorization.isascii() and authorization.isprintable()):  # which http.client would show
+            raise SourceError(f"{shown_url(url)}: the credentials hold a line break, or a letter for no header")
         sent, place = dict(headers or {}), url
         for _ in range(_MOST_REDIRECTS + 1):
             own = {"Authorization": authorization} if authorization and origin(place) == origin(url) else {}
@@ -157,7 +159,7 @@ class HttpReader:
 
     def _tls(self, is_home: bool) -> ssl.SSLContext:
         if is_home not in self._contexts:
-            found = ssl.create_default_context(cafile=self._way.ca_file or None, cadata=self._way.ca or None)
+            found = _trusting(self._way)
             if self._way.certificate and is_home:
                 _load_certificate(found, self._way.certificate)
             self._contexts[is_home] = found
@@ -230,6 +232,15 @@ def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:
     if not proxy.username:
         return {}
     return {"Proxy-Authorization": basic(unquote(proxy.username), unquote(proxy.password or ""))}
+
+
+def _trusting(way: Way) -> ssl.SSLContext:
+    """TLS that believes in the way's own authorities, where it has some. Raises SourceError."""
+    try:
+        return ssl.create_default_context(cafile=way.ca_file or None, cadata=way.ca or None)
+    except (OSError, TypeError, ValueError) as error:
+        named = f"the file {way.ca_file}" if way.ca_file else "the ca of the credentials"
+        raise SourceError(f"{named} cannot be used (expected certificates in PEM)") from error
 
 
 def _load_certificate(context: ssl.SSLContext, pem: str) -> None:

@@ -85,6 +85,23 @@ def test_a_list_of_tags_goes_on_at_its_own_server_alone(
     assert elsewhere.asked == []
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\nX: y", "\u20ac", "\x00"])
+def test_a_token_that_no_header_may_hold_is_not_in_the_error(
+    repository: ChartRepository, tmp_path: Path, end: str
+) -> None:
+    repository.add("redis", "1.0.0")
+    with pytest.raises(SourceError, match="the credentials hold a line break") as caught:
+        Charts(tmp_path, "anywhere", Secret(token=f"hunter2{end}")).resolve(redis(repository.url), "")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("way", [Way(ca="nonsense"), Way(ca="\u20ac"), Way(ca_file="/nowhere"), Way(ca="\x00")])
+def test_an_authority_that_cannot_be_read_is_the_fault_of_who_names_it(repository: ChartRepository, way: Way) -> None:
+    with pytest.raises(SourceError, match="cannot be used") as caught:
+        HttpReader("anywhere", way).get(repository.url.replace("http:", "https:"), most=1)
+    assert not isinstance(caught.value, HostUnreachableError)
+
+
 def test_a_client_certificate_is_shown_to_the_repository_alone(repository: ChartRepository, tmp_path: Path) -> None:
     """Whom else it would be shown to could act on it; that it cannot be used is said by whoever would show it."""
     way = Way(certificate="none that can be used", home="https://charts.example.com")
