@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from gitops.manifests.manifest import Manifest
+from gitops.manifests.key import Body, ResourceKey
+from gitops.manifests.manifest import Manifest, Origin
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Patch
 from gitops.model.errors import GitopsError, RenderError
@@ -13,37 +14,42 @@ from renderers.kustomize.render import render_folder
 from renderers.result import Context, Rendered
 
 _FIELD = "source.patches"
+_MOVED = Origin("an object that a patch called otherwise", 0)
 
 
 def with_patches(rendered: Rendered, patches: Sequence[Patch], context: Context) -> Rendered:
-    """What was rendered, patched in order; an object without a name (a hook's, made anew each time) stays as it is.
+    """What was rendered, patched in order; what no patch changes stays as it is, to the last digit of a number.
 
-    Raises RenderError for a patch that cannot be read, or that fits nothing.
+    So do lists of objects, and an object without a name (a hook's, made anew each time). Raises RenderError for a patch
+    that cannot be read, or that fits nothing.
     """
-    named = [manifest for manifest in rendered.manifests if manifest.key.name]
-    kustomization = {"resources": ["rendered.yaml"], "patches": [_written(patch) for patch in patches]}
-    files = {
-        "kustomization.yaml": write_manifests([kustomization]),
-        "rendered.yaml": write_manifests(manifest.body for manifest in named),
-    }
-    tree = Tree.of_files(files)
     for number, patch in enumerate(patches):
         if not patch.patch.strip():
             raise RenderError(f"{_FIELD}[{number}].patch: is empty")
+    named = {one.key: one for one in rendered.manifests if one.key.name and not one.key.kind.endswith("List")}
+    text = write_manifests(manifest.body for manifest in named.values())
     try:
-        answer = render_folder(tree, "", context)
+        as_read = _built(text, (), context)
+        patched = _built(text, patches, context)
     except GitopsError as error:
         raise RenderError(f"{_FIELD}: {error}") from error
-    assert isinstance(answer, Rendered)  # nothing remote is named
-    origins = {manifest.key: manifest.origin for manifest in named}
-    patched = {manifest.key: manifest.body for manifest in answer.manifests}
-    found = [
-        Manifest(one.key, patched.get(one.key, one.body), one.origin)
-        for one in rendered.manifests
-        if one.key in patched or not one.key.name
-    ]
-    found += [one for one in answer.manifests if one.key not in origins]  # moved to another namespace or name
+    found: list[Manifest] = []
+    for one in rendered.manifests:
+        if one.key not in named or (one.key in patched and patched[one.key] == as_read.get(one.key)):
+            found.append(one)
+        elif one.key in patched:
+            found.append(Manifest(one.key, patched[one.key], one.origin))
+    found += [Manifest(key, body, _MOVED) for key, body in patched.items() if key not in named]
     return rendered._replace(manifests=tuple(found))
+
+
+def _built(text: str, patches: Sequence[Patch], context: Context) -> dict[ResourceKey, Body]:
+    """What Kustomize makes of objects and patches; it reads numbers in a way of its own."""
+    kustomization = {"resources": ["rendered.yaml"], "patches": [_written(patch) for patch in patches]}
+    files = {"kustomization.yaml": write_manifests([kustomization]), "rendered.yaml": text}
+    answer = render_folder(Tree.of_files(files), "", context)
+    assert isinstance(answer, Rendered)  # nothing remote is named
+    return {manifest.key: manifest.body for manifest in answer.manifests}
 
 
 def _written(patch: Patch) -> dict[str, Any]:

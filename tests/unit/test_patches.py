@@ -43,6 +43,16 @@ def test_patches_are_applied_in_order_to_a_chart_too() -> None:
     assert found == {"a": ({"x": "3"}, "c/templates/x.yaml")}
 
 
+def test_what_no_patch_changes_keeps_each_digit() -> None:
+    numbers = "apiVersion: v1\nkind: X\nmetadata: {name: num}\na: 1.0\nb: 9223372036854775808\nc: 1e3\n"
+    source = SourceSpec(patches=(Patch(SET, PatchTarget(name="a")),))
+    plain, patched_too = (render(Tree.of_files({**FILES, "n.yaml": numbers}), spec) for spec in (SourceSpec(), source))
+    assert isinstance(plain, Rendered)
+    assert isinstance(patched_too, Rendered)
+    assert plain.manifests[-1] == patched_too.manifests[-1]
+    assert plain.manifests[0] != patched_too.manifests[0]
+
+
 def test_a_patch_may_take_an_object_away() -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n$patch: delete\n"
     assert sorted(patched(Patch(text))) == ["", "a"]
