@@ -165,7 +165,7 @@ class Poller:
         try:
             await self._repositories.forget(app)
         except (GitopsError, OSError) as exc:  # what is left goes in time
-            log.warning("mirror.not-removed", repository=app.source.address, error=str(exc))
+            log.warning("mirror.not-removed", repository=app.address, error=str(exc))
 
     def wake(self, state: ApplicationState) -> None:
         """Look at the repository of this Application now."""
@@ -194,7 +194,7 @@ class Poller:
             try:
                 self._scheduler.remove_job(name)
             except JobLookupError:
-                log.debug("poll.already-gone", repository=found.app.source.address)
+                log.debug("poll.already-gone", repository=found.app.address)
 
     def _schedule(self, name: str, known: _Repository) -> None:
         """Look now, and at every interval from then on."""
@@ -233,7 +233,7 @@ class Poller:
             return  # the controller ends; the scheduler would call it an error
         except Exception as exc:
             # A fault of ours, or an address that nobody expected: its own Applications are told, the others go on.
-            log.exception("poll.crashed", repository=known.app.source.address)
+            log.exception("poll.crashed", repository=known.app.address)
             self._look_failed(name, known, exc, "a fault in the controller; see its log")
         finally:
             known.is_looked_at = False
@@ -261,7 +261,7 @@ class Poller:
                 for state in members:
                     self._on_look(state, state.source.look_error)
         if known.error:
-            log.info("poll.works-again", repository=known.app.source.address)
+            log.info("poll.works-again", repository=known.app.address)
             known.error = ""
 
     def _wait(self, known: _Repository) -> float:
@@ -297,7 +297,7 @@ class Poller:
     def _tell(self, known: _Repository, error: str, wait: float) -> None:
         if error != known.error:
             known.error = error
-            log.warning("poll.failed", repository=known.app.source.address, error=error, again_in=wait)
+            log.warning("poll.failed", repository=known.app.address, error=error, again_in=wait)
         for state in self._members(known):
             self._on_look(state, error)
 
@@ -355,7 +355,7 @@ class Poller:
     async def _move(self, app: Application, old: str, revision: Revision, members: list[ApplicationState]) -> None:
         tree = await self._repositories.tree(app, revision)
         changed = await self._repositories.changed(app, old, revision.sha) if old else None
-        seen = {"repository": app.source.address, "ref": revision.ref, "revision": revision.sha}
+        seen = {"repository": app.address, "ref": revision.ref, "revision": revision.sha}
         log.info("commit.seen", **seen, applications=len(members))
         for state in members:
             if _may_differ(state, old, changed, tree):

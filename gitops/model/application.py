@@ -321,6 +321,11 @@ class Application:
         return replace(self, source=sources[0], sources=sources if len(sources) > 1 else ())
 
     @property
+    def address(self) -> str:
+        """The addresses of its repositories, as they may be told."""
+        return BETWEEN_NAMES.join(source.address for source in self.all_sources)
+
+    @property
     def source_name(self) -> str:
         """What names all of its sources, in their order."""
         return BETWEEN_NAMES.join(source.name for source in self.all_sources)

@@ -126,7 +126,9 @@ def with_values(world: World, url: str, *others: SourceSpec) -> Application:
     return app.with_sources((app.source, values, *others))
 
 
-def test_values_of_another_source_are_followed_as_the_chart_is(world: World, charts: ChartRepository) -> None:
+def test_values_of_another_source_are_followed_as_the_chart_is(
+    world: World, charts: ChartRepository, lines: list[dict[str, Any]]
+) -> None:
     charts.add("redis", "1.0.0")
     (world.repository / "envs").mkdir()
     first = world.commit(**{"envs/prod": "greeting: one\n"})
@@ -141,6 +143,7 @@ def test_values_of_another_source_are_followed_as_the_chart_is(world: World, cha
         sha = world.commit(**{"envs/other": "greeting: nobody reads this\n"})
         controller.until(lambda: controller.tracked().source.observed_revision.sha.endswith(sha))
         assert controller.controller.renders.misses == misses
+    assert of(lines, "commit.seen")[0]["repository"] == f"{charts.url} + {world.app.source.repoURL}"
     inventory = world.inventory()
     assert inventory.source == f"{charts.url}//redis + {world.app.source.repoURL}"
     assert first not in inventory.healthy.revision
