@@ -14,7 +14,8 @@ from gitops.manifests.manifest import Manifest
 from gitops.manifests.yaml import read_manifests
 from gitops.model.application import HelmOptions, SourceSpec
 from gitops.model.errors import RenderError, SourceError
-from gitops.model.revision import Tree, join, normalise
+from gitops.model.revision import Tree, join, normalise, within
+from renderers.files import files_below, matcher
 from renderers.helm.chart_load import load_folder, read_values
 from renderers.helm.chart_remotes import add_missing
 from renderers.helm.chart_values import merge_maps
@@ -28,6 +29,7 @@ from renderers.helm.template import Output, Request, template
 from renderers.helm.values_from import add_from_cluster
 from renderers.result import Context, Needs, Rendered
 
+_GLOB: Final = "*?["
 RELEASE_NAME: Final = "release-name"
 NAMESPACE: Final = "default"
 
@@ -80,11 +82,9 @@ def _request(options: HelmOptions, context: Context, values: dict[str, Any]) -> 
 def _values_of(tree: Tree, path: str, options: HelmOptions, context: Context) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in options.valueFiles:
-        file = _inside(tree, path, name)
-        if options.ignoreMissingValueFiles and tree.kind(file) is None:
-            continue
-        tree.check_at_home(file)
-        values = merge_maps(values, read_values(tree.read(file), tree.shown(file)))
+        for file in _files_of(tree, _inside(tree, path, name), missing=options.ignoreMissingValueFiles):
+            tree.check_at_home(file)
+            values = merge_maps(values, read_values(tree.read(file), tree.shown(file)))
     values = merge_maps(add_from_cluster(values, options.valuesFrom, context), floats(options.values))
     if not options.parameters and not options.fileParameters:
         return values
@@ -95,6 +95,25 @@ def _values_of(tree: Tree, path: str, options: HelmOptions, context: Context) ->
     for one in options.fileParameters:
         set_file(f"{one.name}={escaped(one.path)}", values, _reader(tree, path))
     return values
+
+
+def _files_of(tree: Tree, name: str, *, missing: bool) -> list[str]:
+    """The file of that name or, where it is a glob, all that it fits, in the order of their names.
+
+    None where none is there and that is allowed (`missing`). Raises SourceError for a glob that fits nothing.
+    """
+    parts = name.split("/")
+    fixed = next((number for number, part in enumerate(parts) if any(mark in part for mark in _GLOB)), len(parts))
+    if fixed == len(parts) or tree.kind(name) == "file":
+        return [] if missing and tree.kind(name) is None else [name]
+    folder, glob = "/".join(parts[:fixed]), "/".join(parts[fixed:])
+    is_there = tree.kind(folder) == "directory"
+    fits = matcher(glob.replace(",", "?"))
+    found = [within(folder, one) for one in files_below(tree, folder, recurse="/" in glob)] if is_there else []
+    found = sorted(file for file in found if fits(file.removeprefix(f"{folder}/") if folder else file))
+    if not found and not missing:
+        raise SourceError(f"{tree.shown(name)}: fits no file (ignoreMissingValueFiles takes that for none)")
+    return found
 
 
 def _inside(tree: Tree, path: str, name: str) -> str:

@@ -1,0 +1,62 @@
+"""Files of values by their names and by globs: in the order of their names, and none is left out in silence."""
+
+import pytest
+
+from gitops.model.application import HelmOptions
+from gitops.model.errors import RenderError, SourceError
+from gitops.model.revision import Tree
+from renderers.helm.render import render_output
+from renderers.helm.template import Output
+from renderers.result import Context
+
+FILES = {
+    "c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n",
+    "c/templates/x.yaml": "seen: {{ .Values.seen }}\nall: {{ keys .Values | sortAlpha | join `,` }}\n",
+    "c/values.yaml": "seen: own\n",
+    "c/a.yaml": "seen: a\na: 1\n",
+    "c/envs/b.yaml": "seen: b\nb: 1\n",
+    "c/envs/c.yml": "seen: c\nc: 1\n",
+    "c/envs/deep/d.yaml": "seen: d\nd: 1\n",
+    "c/envs/[x].yaml": "seen: x\nx: 1\n",
+    "shared/e.yaml": "seen: e\ne: 1\n",
+    "$values/envs/f.yaml": "seen: f\nf: 1\n",
+}
+
+
+def text(*names: str, missing: bool = False) -> str:
+    options = HelmOptions(valueFiles=names, ignoreMissingValueFiles=missing)
+    answer = render_output(Tree.of_files(FILES), "c", options, Context())
+    assert isinstance(answer, Output)
+    return " ".join(
+        line.partition(": ")[2] for line in answer.text.split("\n") if ": " in line and "Source" not in line
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "seen"),
+    [
+        (("a.yaml",), "a a,seen"),
+        (("*.yaml",), "own a,apiVersion,name,seen,version"),
+        (("envs/*.yaml",), "b b,seen,x"),
+        (("envs/*",), "c b,c,seen,x"),
+        (("envs/**/*.yaml",), "d b,d,seen,x"),
+        (("envs/*/d.yaml", "a.yaml"), "a a,d,seen"),
+        (("envs/[x].yaml",), "x seen,x"),
+        (("../shared/?.yaml",), "e e,seen"),
+        (("$values/envs/*.yaml",), "f f,seen"),
+    ],
+)
+def test_a_glob_gives_its_files_in_order(names: tuple[str, ...], seen: str) -> None:
+    assert text(*names) == seen
+
+
+@pytest.mark.parametrize("name", ["none.yaml", "none/*.yaml", "envs/*.json", "$values/*/g.yaml"])
+def test_what_is_missing_is_named_unless_it_may_be(name: str) -> None:
+    assert text(name, missing=True) == "own seen"
+    with pytest.raises((SourceError, RenderError), match=r"none|json|g\.yaml"):
+        text(name)
+
+
+def test_no_glob_leads_out_of_the_source() -> None:
+    with pytest.raises(SourceError, match="leads out of"):
+        text("../../*.yaml")
