@@ -85,7 +85,8 @@ class ValuesFrom:
 class HelmOptions:
     """How a chart is rendered. The release is called as the Application; `valuesFrom` comes after the files of
     `valueFiles` (relative to the chart), then `values`, `parameters` and `fileParameters`. `kubeVersion` and
-    `apiVersions` are what the chart is told of the cluster.
+    `apiVersions` are what the chart is told of the cluster. Of `crds/` what is not there is made (`Create`), or all is
+    kept as the chart has it (`CreateReplace`).
     """
 
     releaseName: str = ""
@@ -96,6 +97,7 @@ class HelmOptions:
     parameters: tuple[HelmParameter, ...] = ()
     fileParameters: tuple[HelmFileParameter, ...] = ()
     skipCRDs: bool = False
+    crds: Literal["Create", "CreateReplace", "Skip"] = "CreateReplace"
     skipTests: bool = False
     skipSchemaValidation: bool = False
     apiVersions: tuple[str, ...] = ()

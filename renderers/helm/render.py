@@ -42,10 +42,19 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered | Needs:
     output = render_output(tree, normalise(spec.path), spec.helm, context)
     if isinstance(output, Needs):
         return output
-    manifests: list[Manifest] = []
-    for part in (*output.crds, *output.manifests, *output.hooks):
-        manifests.extend(read_manifests(as_bytes(part.text), part.path))
-    return Rendered("helm", tuple(manifests), output.chance)
+    definitions = [one for part in output.crds for one in read_manifests(as_bytes(part.text), part.path)]
+    if spec.helm.crds == "Create":
+        definitions = [_if_absent(one) for one in definitions]
+    parts = (*output.manifests, *output.hooks)
+    others = [one for part in parts for one in read_manifests(as_bytes(part.text), part.path)]
+    return Rendered("helm", (*definitions, *others), output.chance)
+
+
+def _if_absent(manifest: Manifest) -> Manifest:
+    """The same, made where it is not there and left alone where it is."""
+    metadata = manifest.body["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), "gitops.dev/apply": "if-absent"}
+    return replace(manifest, body={**manifest.body, "metadata": {**metadata, "annotations": annotations}})
 
 
 def render_output(
@@ -73,7 +82,7 @@ def _request(options: HelmOptions, context: Context, values: dict[str, Any]) -> 
         values,
         kube_version=options.kubeVersion,
         api_versions=options.apiVersions,
-        include_crds=not options.skipCRDs,
+        include_crds=not (options.skipCRDs or options.crds == "Skip"),
         skip_tests=options.skipTests,
         skip_schema=options.skipSchemaValidation,
     )
