@@ -98,7 +98,7 @@ class Execution:
         self._diagnostics = Diagnostics(
             context.cluster, [*(found.body for found in at.rendered.manifests), *at.live.values()]
         )
-        self._still = StillApplied(context.cluster, at, inventory)
+        self._still = StillApplied(context.cluster, at, inventory, (one.key for one in planned.plan.prunes))
         self._deadline = Deadline(context.clock, request.app.sync.timeout)
         self._writer = ObjectWriter(request, context, planned, inventory, self._deadline)
         self._places = asyncio.Semaphore(_PARALLEL)

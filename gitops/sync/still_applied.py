@@ -3,13 +3,14 @@
 And whether it is still the last word about its Application: a person may have said another one meanwhile.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gitops.engine.annotations import hook_phases_of
 from gitops.engine.diff import is_same
 from gitops.engine.hooks import removes_itself
 from gitops.engine.inventory import Inventory
 from gitops.engine.inventory_parent import read_parent
+from gitops.engine.order import is_namespace
 from gitops.engine.overtaken import overtaken_by, overtaken_fields, overtaken_inventory
 from gitops.engine.plan_input import PlanInput
 from gitops.engine.predict import predict
@@ -24,7 +25,9 @@ from gitops.sync.live_state import live_state
 class StillApplied:
     """Who has changed the objects of one sync since it applied them; hooks are not compared: each runs once."""
 
-    def __init__(self, cluster: Cluster, at: PlanInput, inventory: Inventory) -> None:
+    def __init__(self, cluster: Cluster, at: PlanInput, inventory: Inventory, pruned: Iterable[ResourceKey]) -> None:
+        """`pruned` is what the sync itself deletes; a Namespace takes the inventory in it along."""
+        self._loses_inventory = any(is_namespace(key) and key.name == inventory.parent.namespace for key in pruned)
         self._cluster = cluster
         self._at = at
         self._inventory = inventory
@@ -41,7 +44,9 @@ class StillApplied:
             now = read_parent(await self._cluster.get(parent, fresh=True), app.identity, parent)
         except ManifestError as exc:
             return f"its inventory cannot be read any more ({exc})"
-        return overtaken_inventory(self._inventory, digest, now) if now.exists else "the Application was deleted"
+        if now.exists:
+            return overtaken_inventory(self._inventory, digest, now)
+        return "" if self._loses_inventory else "the Application was deleted"
 
     def note(self, bodies: Mapping[ResourceKey, Body]) -> None:
         """These are as the sync wants them: as the API server stored them for us, or as they were found."""

@@ -195,6 +195,22 @@ def test_a_namespace_that_leaves_git_takes_its_inventory_along_without_an_error(
     assert world.get("Namespace", world.namespace, namespace="") is None
 
 
+def test_a_namespace_that_goes_slowly_with_the_inventory_in_it_is_nobody_elses_word(world):
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": world.namespace}}
+    elsewhere = config_map(f"b-{world.namespace}")
+    elsewhere["metadata"]["namespace"] = "default"
+    world.commit(space=space, a=config_map("a"))
+    world.sync()
+    path = f"/api/v1/namespaces/{world.namespace}/configmaps"
+    held = config_map("held")
+    world.request("POST", path, {**held, "metadata": {**held["metadata"], "finalizers": ["example.com/held"]}})
+    world.commit(space=None, a=None, b=elsewhere)
+    result = world.sync(world.with_sync(timeout=2.0), confirm=True)
+    assert "does not go away" in result.message
+    assert "another word" not in result.message
+    world.request("PATCH", f"{path}/held", {"metadata": {"finalizers": None}}, kind="application/merge-patch+json")
+
+
 def test_a_source_of_which_only_a_hook_is_left_deletes_nothing_by_itself(world):
     notify = {"notify": job("notify", **{"gitops.dev/hook": "post-sync"})}
     world.commit(a=config_map("a"), b=config_map("b"), **notify)

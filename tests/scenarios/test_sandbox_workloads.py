@@ -1,5 +1,7 @@
 """Simulated workloads beyond the recorded ones: claims, order, budgets of time, autoscaling, addresses, collection."""
 
+import contextlib
+
 import pytest
 
 from tests.scenarios.api import MERGE, Api, config_map, deployment
@@ -153,6 +155,7 @@ def test_a_service_leads_to_its_ready_pods_and_gets_an_outside_address(api, plac
     api.until(CORE.format(place) + "/endpoints/web", lambda status, _: status == 404)
 
 
+@contextlib.contextmanager
 def api_service(api, place, **service):
     """The path of an APIService for a group of this test's own, served by this Service (none: by the API itself)."""
     spec = {"group": f"{place}.example.com", "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 10}
@@ -160,7 +163,8 @@ def api_service(api, place, **service):
     path = f"/apis/apiregistration.k8s.io/v1/apiservices/v1.{place}.example.com"
     body = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "spec": spec}
     assert api.apply(path, {**body, "metadata": {"name": path.rpartition("/")[2]}})[0] == 201
-    return path
+    yield path
+    api("DELETE", path)  # while a group is not served, no namespace of any test goes
 
 
 def available(status, reason, message):
@@ -172,25 +176,29 @@ def available(status, reason, message):
 
 
 def test_an_api_that_the_cluster_serves_itself_is_available_at_once(api, place):
-    api.until(api_service(api, place), available("True", "Local", "Local APIServices are always available"))
+    with api_service(api, place) as path:
+        api.until(path, available("True", "Local", "Local APIServices are always available"))
 
 
 def test_an_aggregated_api_is_available_while_a_ready_pod_is_behind_its_service(api, place):
-    path = api_service(api, place, name="web", port=8443)
-    told = f'service/web in "{place}"'
-    api.until(path, available("False", "ServiceNotFound", f"{told} is not present"))
-    services, workloads = CORE.format(place) + "/services", APPS.format(place) + "/deployments/web"
-    web = {"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": [{"name": "api", "port": 443}]}}
-    api.create(services, web)
-    api.until(path, available("False", "ServicePortError", f"{told} is not listening on port 8443"))
-    ports = {"spec": {"ports": [{"name": "api", "port": 8443}]}}
-    api("PATCH", services + "/web", ports, type=MERGE)
-    missing = f'endpoints for {told} have no addresses with port name "api"'
-    api.until(path, available("False", "MissingEndpoints", missing))
-    api.apply(workloads, deployment("web", replicas=1))
-    api.until(path, available("True", "Passed", "all checks passed"))
-    api.apply(workloads, deployment("web", replicas=0))
-    api.until(path, available("False", "MissingEndpoints", missing))
+    with api_service(api, place, name="web", port=8443) as path:
+        told = f'service/web in "{place}"'
+        api.until(path, available("False", "ServiceNotFound", f"{told} is not present"))
+        services, workloads = CORE.format(place) + "/services", APPS.format(place) + "/deployments/web"
+        web = {
+            "metadata": {"name": "web"},
+            "spec": {"selector": {"app": "web"}, "ports": [{"name": "api", "port": 443}]},
+        }
+        api.create(services, web)
+        api.until(path, available("False", "ServicePortError", f"{told} is not listening on port 8443"))
+        ports = {"spec": {"ports": [{"name": "api", "port": 8443}]}}
+        api("PATCH", services + "/web", ports, type=MERGE)
+        missing = f'endpoints for {told} have no addresses with port name "api"'
+        api.until(path, available("False", "MissingEndpoints", missing))
+        api.apply(workloads, deployment("web", replicas=1))
+        api.until(path, available("True", "Passed", "all checks passed"))
+        api.apply(workloads, deployment("web", replicas=0))
+        api.until(path, available("False", "MissingEndpoints", missing))
 
 
 def test_what_an_owner_leaves_behind_is_collected(api, place):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.engine.annotations import is_skipped, may_recreate, prune_word_of
+from gitops.engine.annotations import hook_phases_of, is_skipped, may_recreate, prune_word_of
 from gitops.engine.order import places, rank_of
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import key_of
@@ -80,7 +80,8 @@ def test_an_unknown_hook_is_an_error_that_lists_the_known_ones():
 
 
 def test_hooks_of_acts_that_a_sync_never_makes_are_left_out():
-    assert is_skipped(manifest("Pod", **{"helm.sh/hook": "test"}))
+    assert is_skipped(manifest("Pod", **{"helm.sh/hook": "test-failure"}))
+    assert hook_phases_of(manifest("Pod", **{"helm.sh/hook": "test"})) == (Phase.TEST,)
     assert is_skipped(manifest("Pod", **{"argocd.argoproj.io/hook": "Skip"}))
     assert not is_skipped(manifest("Pod", **{"helm.sh/hook": "test,post-install"}))
 
