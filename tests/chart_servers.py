@@ -14,11 +14,14 @@ import tarfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 import yaml
+
+Server = TypeVar("Server", bound=http.server.ThreadingHTTPServer)
 
 CHART = {
     "Chart.yaml": "apiVersion: v2\nname: {name}\nversion: {version}\n",
@@ -122,6 +125,18 @@ def running(server: http.server.ThreadingHTTPServer) -> Iterator[None]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def served(kind: Callable[[], Server]) -> Callable[[], Iterator[Server]]:
+    """A fixture: a server of this kind for each test."""
+
+    @pytest.fixture
+    def server() -> Iterator[Server]:
+        made = kind()
+        with running(made):
+            yield made
+
+    return server
 
 
 def basic(user: str, password: str) -> str:

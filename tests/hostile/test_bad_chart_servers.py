@@ -28,31 +28,15 @@ from gitops.adapters.credentials import Secret
 from gitops.adapters.http_get import HttpReader, Way
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import GitopsError, HostUnreachableError, SourceError
-from tests.chart_servers import FILES_LAYER, ChartRepository, OciRegistry, running
+from tests.chart_servers import FILES_LAYER, ChartRepository, OciRegistry, served
 
 TAGS = "/v2/charts/redis/tags/list"
 OWN = Secret(username="u", password="hunter2")
 
 
-@pytest.fixture
-def repository() -> Iterator[ChartRepository]:
-    server = ChartRepository()
-    with running(server):
-        yield server
-
-
-@pytest.fixture
-def registry() -> Iterator[OciRegistry]:
-    server = OciRegistry()
-    with running(server):
-        yield server
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[ChartRepository]:
-    server = ChartRepository()
-    with running(server):
-        yield server
+repository = served(ChartRepository)
+registry = served(OciRegistry)
+elsewhere = served(ChartRepository)
 
 
 def redis(url: str, target: str = "") -> SourceSpec:

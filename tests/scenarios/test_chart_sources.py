@@ -1,6 +1,5 @@
 """Charts of repositories and registries, delivered by a command and by a controller, also with values of Git."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,24 +8,13 @@ import pytest
 from gitops.model.application import Application, HelmOptions, SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.result import Outcome
-from tests.chart_servers import ChartRepository, OciRegistry, basic, packed, running
+from tests.chart_servers import ChartRepository, OciRegistry, basic, packed, served
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_rollback import DONE, by_hand
 from tests.scenarios.world import World, config_map
 
-
-@pytest.fixture
-def charts() -> Iterator[ChartRepository]:
-    server = ChartRepository()
-    with running(server):
-        yield server
-
-
-@pytest.fixture
-def registry() -> Iterator[OciRegistry]:
-    server = OciRegistry()
-    with running(server):
-        yield server
+charts = served(ChartRepository)
+registry = served(OciRegistry)
 
 
 def of_chart(world: World, url: str, target: str = "", **options: Any) -> Application:

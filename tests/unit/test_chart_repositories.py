@@ -1,7 +1,6 @@
 """Charts of repositories and registries: which version is meant, whose credentials go where, and what is believed."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,21 +25,11 @@ from tests.chart_servers import (
     packed,
     push_to,
     running,
+    served,
 )
 
-
-@pytest.fixture
-def repository() -> Iterator[ChartRepository]:
-    server = ChartRepository()
-    with running(server):
-        yield server
-
-
-@pytest.fixture
-def registry() -> Iterator[OciRegistry]:
-    server = OciRegistry()
-    with running(server):
-        yield server
+repository = served(ChartRepository)
+registry = served(OciRegistry)
 
 
 @pytest.fixture
