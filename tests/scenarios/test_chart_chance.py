@@ -73,6 +73,31 @@ def test_a_plan_before_the_first_sync_is_what_that_does(world: World) -> None:
     assert len(seed(world)["seed"]) == 64
 
 
+def test_whoever_syncs_first_draws_for_all(world: World, tmp_path: Any) -> None:
+    """Two runners with keys of their own: what the one planned before the other's sync is not what it does after it."""
+    chart(world, **{"templates/drawn": DRAWN})
+    mine = world.state
+    world.plan()
+    world.state = tmp_path / "another"
+    assert world.sync().outcome is Outcome.SYNCED
+    first = drawn(world)["data"]["password"]
+    world.state = mine
+    world.sync()
+    assert drawn(world)["data"]["password"] == first
+
+
+def test_a_way_back_from_the_first_draw_and_forth_again_draws_the_same(world: World) -> None:
+    chart(world)
+    world.sync()
+    chart(world, **{"templates/drawn": DRAWN})
+    world.sync()
+    first = drawn(world)["data"]["password"]
+    assert world.gitops("rollback", "app", "-n", world.namespace, "--prune", "--yes").returncode == 0
+    assert (drawn(world), world.get("Secret", "gitops-app-seed")) == ({}, None)
+    world.sync(confirm=True)
+    assert drawn(world)["data"]["password"] == first
+
+
 def test_a_chart_that_draws_nothing_has_no_seed(world: World) -> None:
     chart(world)
     world.sync()
