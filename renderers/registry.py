@@ -44,6 +44,11 @@ def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Re
     ManifestError when a file is no manifest.
     """
     path = normalise(spec.path)
+    as_flux = spec.kustomize.rules == "flux"
+    if spec.ignore or as_flux:
+        from renderers.ignored import without_ignored
+
+        tree = without_ignored(tree, spec.ignore, as_flux=as_flux)
     if tree.kind(path) is None:
         raise SourceError(f"{spec.path}: no such path in the source")
     answer = _renderer(spec.renderer if spec.renderer != "auto" else renderer_for(tree, path))(

@@ -361,7 +361,8 @@ def _refused(at: PlanInput, manifest: Manifest, live: Body, answer: DryRunResult
         return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {scrubbed(str(error), manifest.body)}")
     changes = refusal.changes_by_recreation(live, answer.body or live, answer.preview)
     reason = refusal.immutable_reason(error, refusal.frozen_fields(error, changes))
-    if not (annotations.may_recreate(manifest.body) or (at.options.back and annotations.may_recreate(live))):
+    asked = at.app.sync.recreate or annotations.may_recreate(manifest.body)
+    if not (asked or (at.options.back and annotations.may_recreate(live))):
         way_out = (
             "give the object another name, or annotate it gitops.dev/recreate: enabled to have it deleted and created"
         )

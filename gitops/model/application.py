@@ -28,10 +28,33 @@ class PlainOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PatchTarget:
+    """Which objects a patch is for, as Kustomize has it: expressions for names, selectors for labels."""
+
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+    labelSelector: str = ""
+    annotationSelector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A strategic merge patch, or a JSON 6902 patch, as text; without a target it names its object itself."""
+
+    patch: Annotated[str, PATCH]
+    target: PatchTarget = PatchTarget()
+
+
+@dataclass(frozen=True, slots=True)
 class KustomizeOptions:
     """What is added on top of the kustomization, and whose rules hold: those of Kustomize 5.5, or 5.8.
 
-    With `enableHelm` its `helmCharts` are rendered.
+    With `enableHelm` its `helmCharts` are rendered. With `rules: flux` it is built as Flux builds a path: files may lie
+    anywhere in the repository, a folder without a kustomization gets one of all manifests below it, and what stands
+    here is written into the kustomization. An image without a new name is `NAME=*:TAG`.
     """
 
     images: tuple[str, ...] = ()
@@ -40,6 +63,11 @@ class KustomizeOptions:
     components: tuple[str, ...] = ()
     version: Literal["5.5", "5.8"] = "5.8"
     enableHelm: bool = False
+    namespace: Annotated[str, LABEL_NAME] = ""
+    patches: tuple[Patch, ...] = ()
+    ignoreMissingComponents: bool = False
+    buildMetadata: tuple[Literal["originAnnotations", "transformerAnnotations"], ...] = ()
+    rules: Literal["kustomize", "flux"] = "kustomize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +99,8 @@ class HelmFileParameter:
 class ValuesFrom:
     """Values that a ConfigMap or Secret of the cluster holds, in the Application's namespace: a YAML map under `key`.
 
-    With `targetPath` they are one value, as `--set targetPath=VALUE` gives it. One that is `optional` may be missing.
+    With `targetPath` they are one value: `typed` as `--set` types a plain word (true, 3), `text`, or all that `--set`
+    makes of it (`set`: commas part values; what is in quotes is text). One that is `optional` may be missing.
     """
 
     kind: Literal["ConfigMap", "Secret"]
@@ -79,6 +108,7 @@ class ValuesFrom:
     key: Annotated[str, KEY] = "values.yaml"
     targetPath: str = ""
     optional: bool = False
+    targetValue: Literal["typed", "text", "set"] = "typed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +135,6 @@ class HelmOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchTarget:
-    """Which objects a patch is for, as Kustomize has it: expressions for names, selectors for labels."""
-
-    group: str = ""
-    version: str = ""
-    kind: str = ""
-    name: str = ""
-    namespace: str = ""
-    labelSelector: str = ""
-    annotationSelector: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """A strategic merge patch, or a JSON 6902 patch, as text; without a target it names its object itself."""
-
-    patch: Annotated[str, PATCH]
-    target: PatchTarget = PatchTarget()
-
-
-@dataclass(frozen=True, slots=True)
 class Credentials:
     """Where the credentials of a repository are found; never the credentials themselves."""
 
@@ -140,7 +149,7 @@ class SourceSpec:
 
     With `chart` the repository is one of charts (https, or oci), and `targetRevision` a version, a range of versions or
     a digest. An `oci` repository without it holds packed files. What other sources call `$ref/PATH` is a file of the
-    source that has this `ref`.
+    source that has this `ref`. `ignore` are lines as in .gitignore: files that are taken as if they were not there.
     """
 
     repoURL: Annotated[str, REPOSITORY] = ""
@@ -155,6 +164,7 @@ class SourceSpec:
     helm: HelmOptions = field(default_factory=HelmOptions)
     patches: tuple[Patch, ...] = ()
     credentials: Credentials = Credentials()
+    ignore: Annotated[str, PATCH] = ""
 
     @property
     def address(self) -> str:
@@ -209,9 +219,31 @@ class PruneLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """An object whose health is waited for, the Application's own or not; "" is the Application's namespace."""
+
+    kind: str
+    name: str
+    apiVersion: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Whose health a sync waits for: all of its objects', those of `checks`, or nobody's.
+
+    `checks` are waited for in any case but the last.
+    """
+
+    objects: Literal["all", "listed", "none"] = "all"
+    checks: tuple[HealthCheck, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SyncOptions:
     """How the plan is carried out; `timeout` is how long the objects have to become healthy.
 
+    With `recreate` an object is deleted and made anew where a field of it cannot be changed.
     `takeOverKubectl` moves the fields that `kubectl apply` owns to us, so that removing them from Git removes them.
     `strict` makes fields drift that people added by hand in objects that we own.
     """
@@ -228,6 +260,8 @@ class SyncOptions:
     retry: Retry = Retry()
     pruneLimit: PruneLimit = PruneLimit()
     serviceAccount: Annotated[str, SUBDOMAIN_NAME] = ""
+    wait: Wait = Wait()
+    recreate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ After each wave its objects must become healthy.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from typing import Any, assert_never
 
 from gitops.engine.annotations import ignores_health, may_lack_kind
+from gitops.engine.awaited import checked_keys, is_awaited
 from gitops.engine.backends import called_services
 from gitops.engine.describe import described
 from gitops.engine.health import is_of_past_runs
@@ -23,15 +23,16 @@ from gitops.engine.refusal import is_taken, is_without_right
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
 from gitops.manifests.secrets import scrubbed
 from gitops.model.errors import ApiError, ClusterError
-from gitops.model.health import Health
 from gitops.model.plan import Change, Create, Phase, Prune, Recreate, RunHook, Step, Update
 from gitops.model.result import Changed, Failure
 from gitops.sync import events
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.diagnostics import Diagnostics
+from gitops.sync.health_checks import come
 from gitops.sync.health_wait import HealthWait
 from gitops.sync.object_writer import Deadline, ObjectWriter
+from gitops.sync.progress import Progress
 from gitops.sync.still_applied import StillApplied
 from gitops.sync.webhook_backends import without_endpoint
 
@@ -41,30 +42,7 @@ _FAIL_HOOK_SECONDS = 60.0
 _FRESH_SECONDS = 1.0
 _BACK_TRIES = 6  # a second between them
 
-
 _VERBS: dict[type, str] = {Create: "create", Update: "update", Recreate: "recreate", Prune: "prune", RunHook: "hook"}
-
-
-@dataclass(slots=True)
-class Progress:
-    """What has been done so far; it is only ever added to."""
-
-    made: tuple[Changed, ...] = ()  # before the plan was begun: the namespace, which no step of the plan makes
-    changed: list[Changed] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    healths: dict[ResourceKey, Health] = field(default_factory=dict)
-    asked: dict[ResourceKey, str] = field(default_factory=dict)  # writes that are not answered yet, and their verbs
-    has_waited: bool = False  # for health, so that others had the time to change what was applied
-
-    @property
-    def is_superseded(self) -> bool:
-        """Whether a person, or another sync, has said something else about the Application in the meantime."""
-        return any(failure.overtaken and failure.key is None for failure in self.failures)
-
-    @property
-    def told(self) -> list[str]:
-        """What was changed, as audit entries tell it."""
-        return [f"{item.verb} {item.key}" for item in self.changed]
 
 
 class Execution:
@@ -129,6 +107,7 @@ class Execution:
             await self._healthy(written)
         await self._gone(pruned if self._request.wait else [])
         await self._healthy(unchanged, of_plan=True)
+        await self._checks_pass()
         await self._check_still_applied()
         return self.progress
 
@@ -330,13 +309,30 @@ class Execution:
         since, by what this sync did, say, must show.
         """
         watched = {key: body for key, body in live.items() if not (ignores_health(body) or is_of_past_runs(key))}
-        if not watched or not (self._request.wait or always):
-            return
+        if not always:
+            app, waits = self._request.app, self._request.wait
+            watched = {key: body for key, body in watched.items() if waits and is_awaited(app, key)}
+        if watched:
+            await self._until_healthy(watched, self._labels, to_end=to_end, of_plan=of_plan)
+
+    async def _checks_pass(self) -> None:
+        """Wait for the objects of others that the Application's health checks name, until the deadline."""
+        wanted = checked_keys(self._request.app, await self._cluster.kinds()) if self._request.wait else []
+        others = [key for key in wanted if key not in self.progress.healths and not self.progress.failures]
+        found, missing = await come(self._cluster, self._clock, others, lambda: self._deadline.is_over, self._waiting)
+        for key in missing:
+            self._record(Failure(key, f"sync.wait.checks: {key} is not there, and did not come in time"))
+        if found and not missing:
+            await self._until_healthy(found, "")
+
+    async def _until_healthy(
+        self, watched: dict[ResourceKey, Body], labels: str, *, to_end: bool = False, of_plan: bool = False
+    ) -> None:
         left = self._deadline.left
         waiting = HealthWait(
             self._context,
             self._request.app,
-            self._labels,
+            labels,
             self._diagnostics,
             self._free,
             to_end=to_end,

@@ -21,10 +21,11 @@ from gitops.model.spec import spec_text
 from gitops.sync import events
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
-from gitops.sync.executor import Execution, Progress
+from gitops.sync.executor import Execution
 from gitops.sync.hook_cleanup import clean_up_hooks
 from gitops.sync.inventory_store import write_inventory
 from gitops.sync.namespace import make_namespace, namespace_exists
+from gitops.sync.progress import Progress
 from gitops.sync.settle import idle_hooks, settle
 
 _DONE_UNWRITTEN = "all was applied, but that cannot be recorded; sync again when it can be"

@@ -16,10 +16,10 @@ from gitops.model.result import Outcome
 from gitops.model.revision import Revision
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
-from gitops.sync.executor import Progress
 from gitops.sync.hook_cleanup import clean_up_hooks
 from gitops.sync.inventory_store import write_inventory
 from gitops.sync.live_state import read_by_name
+from gitops.sync.progress import Progress
 from gitops.sync.releases import known_releases, remembered
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from gitops.engine.annotations import is_apart
+from gitops.engine.awaited import is_awaited
 from gitops.engine.health import health_of
 from gitops.engine.inventory import Inventory
 from gitops.engine.kstatus import kstatus_of
@@ -102,5 +103,7 @@ async def reason_unready(cluster: Cluster, store: Store, application: str) -> st
         return f"its revision {short(found.revision)} " + (f"was rolled back by {found.by}" if found.by else "failed")
     if inventory.healthy is None or inventory.healthy.digest != inventory.synced:
         return "its last sync has not become healthy"
-    health = (await standing_of(cluster, inventory)).health
+    app = application_in(inventory)
+    members = (await standing_of(cluster, inventory)).objects
+    health = worst(member.health for member in members if is_awaited(app, member.key))
     return "" if health.is_settled else f"it is {health.word.value}: {health.message}"

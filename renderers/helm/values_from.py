@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from gitops.model.application import ValuesFrom
 from gitops.model.errors import RenderError
@@ -11,8 +12,11 @@ from renderers.helm.chart_load import read_values
 from renderers.helm.chart_values import merge_maps
 from renderers.helm.circumstances import current
 from renderers.helm.functions_dicts import deep_copy
-from renderers.helm.set_values import escaped, set_typed
+from renderers.helm.set_values import escaped, set_text, set_typed
 from renderers.result import Context, Look
+
+_QUOTES: Final = "'\""
+_SPECIAL: Final = re.compile(r"[\\,\[\]{}]")
 
 
 def add_from_cluster(values: dict[str, Any], wanted: Sequence[ValuesFrom], context: Context) -> dict[str, Any]:
@@ -40,11 +44,26 @@ def _added(values: dict[str, Any], data: bytes, one: ValuesFrom, where: str) -> 
         if not one.targetPath:
             return merge_maps(values, read_values(data, where))
         values = deep_copy(values)
-        set_typed(f"{one.targetPath}={escaped(data.decode('utf-8', 'surrogateescape'))}", values)
+        _set(values, one, data.decode("utf-8", "surrogateescape"))
     except RenderError:
         wanted = f"cannot be set as {one.targetPath}" if one.targetPath else "is no YAML map of values"
         raise RenderError(f"{where}: what its key {one.key} holds {wanted}") from None
     return values
+
+
+def _set(values: dict[str, Any], one: ValuesFrom, text: str) -> None:
+    if one.targetValue == "text":
+        set_text(f"{one.targetPath}={_SPECIAL.sub(_escape, text)}", values)
+    elif one.targetValue == "typed":
+        set_typed(f"{one.targetPath}={escaped(text)}", values)
+    elif any(text.startswith(quote) and text.endswith(quote) for quote in _QUOTES):
+        set_text(f"{one.targetPath}={text.strip(_QUOTES)}", values)
+    else:
+        set_typed(f"{one.targetPath}={text}", values)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return "\\" + found.group()
 
 
 def _data(body: dict[str, Any], kind: str, key: str) -> bytes | None:

@@ -90,15 +90,14 @@ class Session:
 
 
 def build(
-    loader: Loader, helm: "Inflate | None", overlay: dict[str, Any], version: str
-) -> tuple[Resources, Kustomization]:
-    """The resources of a kustomization, before they are sorted and cleaned of notes, and the kustomization.
+    loader: Loader, top: Kustomization, helm: "Inflate | None", overlay: dict[str, Any], version: str
+) -> Resources:
+    """The resources of the kustomization `top`, before they are sorted and cleaned of notes.
 
     `helm` renders charts, None where that is not allowed. `overlay` holds fields of a kustomization that would have
     this one as its only resource; `version` is whose rules hold: 5.5, or 5.8.
     """
     session = Session(helm, version)
-    top = read_kustomization(loader)
     session.choose_schemas(top.openapi, loader)
     origin = Origin() if top.build_metadata else None
     gathered = Gathered()
@@ -119,7 +118,7 @@ def build(
     resources.items = [
         each for each in resources.items if not each.is_empty and each.annotations.get(LOCAL, "false") == "false"
     ]
-    return resources, top
+    return resources
 
 
 class _Target:

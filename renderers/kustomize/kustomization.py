@@ -50,13 +50,15 @@ class Kustomization(NamedTuple):
         return found
 
 
-def read_kustomization(loader: Loader) -> Kustomization:
+def read_kustomization(loader: Loader, *, may_be_empty: bool = False) -> Kustomization:
     """The kustomization of a folder; raises RenderError when it is missing, empty, or wrong."""
     name, data = loader.kustomization()
     where = loader.name(name)
     value = load_yaml(data, where)
     fields = decode(value if value is not None else {}, KUSTOMIZATION, where)
-    if not any(_is_set(found) for key, found in fields.items() if key not in ("apiVersion", "kind")):
+    if not may_be_empty and not any(
+        _is_set(found) for key, found in fields.items() if key not in ("apiVersion", "kind")
+    ):
         raise RenderError(f"{where}: the kustomization is empty (name some resources)")
     fields["resources"] = [*fields.get("resources", ()), *fields.pop("bases", ())]
     fields["images"] = [*fields.get("images", ()), *fields.pop("imageTags", ())]

@@ -1,6 +1,7 @@
 """The Kustomize renderer: a path in a tree in, manifests out, as `kubectl kustomize` prints them."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from gitops.manifests.key import Body, ResourceKey, group_of
@@ -10,6 +11,7 @@ from gitops.model.revision import Tree, normalise
 from renderers.kustomize.build import build
 from renderers.kustomize.config import FieldSpec
 from renderers.kustomize.images import split_image
+from renderers.kustomize.kustomization import read_kustomization
 from renderers.kustomize.labels import add_entries
 from renderers.kustomize.loader import Loader, Needed
 from renderers.kustomize.nodes import value_of
@@ -19,7 +21,7 @@ from renderers.kustomize.resources import Resources
 from renderers.result import Context, Needs, Remote, Rendered
 
 if TYPE_CHECKING:
-    from gitops.model.application import KustomizeOptions, SourceSpec
+    from gitops.model.application import KustomizeOptions, Patch, SourceSpec
     from renderers.helm.template import Output
     from renderers.kustomize.charts import Inflate
 
@@ -62,10 +64,19 @@ def _objects(tree: Tree, path: str, context: Context, options: "KustomizeOptions
     root = tree.real(path)
     if root is None or tree.kind(path) != "directory":
         raise RenderError(f"{path or '.'}: expected a directory with a kustomization")
-    loader = Loader(tree, root, context.load_restrictor == "root", remote_tree, absolute=tree.is_file_system)
+    as_flux = options is not None and options.rules == "flux"
+    restricted = context.load_restrictor == "root" and not as_flux
+    loader = Loader(tree, root, restricted, remote_tree, absolute=tree.is_file_system)
     version = options.version if options is not None else context.kustomize_version
     with_helm = context.enable_helm or (options is not None and options.enableHelm)
-    resources, top = build(loader, _inflate(context) if with_helm else None, _overlay(options), version)
+    overlay = _overlay(options)
+    if as_flux and options is not None:
+        from renderers.kustomize.flux import flux_kustomization
+
+        top, overlay = flux_kustomization(loader, overlay, options), {}
+    else:
+        top = read_kustomization(loader)
+    resources = build(loader, top, _inflate(context) if with_helm else None, overlay, version)
     resources.items = sort_resources(resources.items, top.fields.get("sortOptions"))
     resources.append_all(_taken(resources))
     metadata = top.build_metadata
@@ -109,16 +120,25 @@ def _overlay(options: "KustomizeOptions | None") -> dict[str, Any]:
         "namePrefix": options.namePrefix,
         "nameSuffix": options.nameSuffix,
         "images": [_image(text) for text in options.images],
+        "namespace": options.namespace,
+        "patches": [written(patch) for patch in options.patches],
         "components": list(options.components),
     }
     return {name: value for name, value in fields.items() if value}
 
 
 def _image(text: str) -> dict[str, str]:
-    """`shop=registry.example.com/shop:1.2` or `shop:1.2` as an item of `images`."""
+    """`shop=registry.example.com/shop:1.2` or `shop:1.2` as an item of `images`; `shop=*:1.2` keeps the name."""
     name, equals, new = text.partition("=")
     new_name, tag, digest = split_image(new if equals else text)
-    return {"name": name if equals else new_name, "newName": new_name, "newTag": tag, "digest": digest}
+    kept = "" if new_name == "*" else new_name
+    return {"name": name if equals else new_name, "newName": kept, "newTag": tag, "digest": digest}
+
+
+def written(patch: "Patch") -> dict[str, Any]:
+    """A patch as an item of a kustomization's `patches`."""
+    target = {name: value for name, value in asdict(patch.target).items() if value}
+    return {"patch": patch.patch, **({"target": target} if target else {})}
 
 
 def _key(body: Body) -> ResourceKey:

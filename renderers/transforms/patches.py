@@ -1,8 +1,6 @@
 """Patches of an Application on top of what a renderer made, whichever that was: as a kustomization's `patches`."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest, Origin
@@ -10,7 +8,7 @@ from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Patch
 from gitops.model.errors import GitopsError, RenderError
 from gitops.model.revision import Tree
-from renderers.kustomize.render import render_folder
+from renderers.kustomize.render import render_folder, written
 from renderers.result import Context, Rendered
 
 _FIELD = "source.patches"
@@ -45,13 +43,8 @@ def with_patches(rendered: Rendered, patches: Sequence[Patch], context: Context)
 
 def _built(text: str, patches: Sequence[Patch], context: Context) -> dict[ResourceKey, Body]:
     """What Kustomize makes of objects and patches; it reads numbers in a way of its own."""
-    kustomization = {"resources": ["rendered.yaml"], "patches": [_written(patch) for patch in patches]}
+    kustomization = {"resources": ["rendered.yaml"], "patches": [written(patch) for patch in patches]}
     files = {"kustomization.yaml": write_manifests([kustomization]), "rendered.yaml": text}
     answer = render_folder(Tree.of_files(files), "", context)
     assert isinstance(answer, Rendered)  # nothing remote is named
     return {manifest.key: manifest.body for manifest in answer.manifests}
-
-
-def _written(patch: Patch) -> dict[str, Any]:
-    target = {name: value for name, value in asdict(patch.target).items() if value}
-    return {"patch": patch.patch, **({"target": target} if target else {})}

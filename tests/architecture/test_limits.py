@@ -15,6 +15,12 @@ EXCEPTIONS = {
     ("fields of a class", "gitops/model/application.py:HelmOptions"): (
         "one field for each option that Helm and Argo CD have, under the names that people write in their Applications"
     ),
+    ("fields of a class", "gitops/model/application.py:SourceSpec"): (
+        "one field for each word that may stand under `source`, where people of every other tool look for them"
+    ),
+    ("fields of a class", "gitops/model/application.py:SyncOptions"): (
+        "one field for each word that may stand under `sync`; grouping them would move those that people have written"
+    ),
     ("fields of a class", "gitops/model/record.py:Record"): (
         "its JSON is a flat object that other versions read and write; one field for each name in it"
     ),

@@ -355,3 +355,36 @@ def test_the_controller_stops_in_time_although_a_fetch_and_a_render_hang(shell):
     assert process.wait(20) == 0
     assert time.monotonic() - began < 10
     listener.close()
+
+
+def test_objects_of_flux_are_read_and_written_as_applications(shell):
+    shell.write(
+        "clusters/apps.yaml",
+        """\
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: flux-system}
+spec: {interval: 10m, path: ./apps, prune: true, sourceRef: {kind: GitRepository, name: repo}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: repo, namespace: flux-system}
+spec: {interval: 1m, url: https://git.example/team/repo, ref: {branch: main}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: odd, namespace: flux-system}
+spec: {interval: 10m, prune: true, sourceRef: {kind: Bucket, name: repo}}
+""",
+    )
+    shell.write("clusters/chart.yaml", "{{ if .Values.x }}\n")
+    found = shell.gitops("import", "flux", "clusters", "--out", "made")
+    assert found.returncode == 1
+    assert "spec.sourceRef.kind: files come from a GitRepository or an OCIRepository" in found.stdout
+    assert "3 objects of Flux: 1 Applications, 1 refused" in found.stderr
+    assert "left out: chart.yaml:1: " in found.stderr
+    assert "targetRevision: main" in (shell.folder / "made/flux-system/apps.yaml").read_text()
+    again = shell.gitops("import", "flux", "clusters", "--out", "made")
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    data = json.loads(shell.gitops("import", "flux", "clusters", "-o", "json").stdout)
+    assert {(one["name"], one["outcome"]) for one in data} == {("apps", "run"), ("repo", "run"), ("odd", "refused")}

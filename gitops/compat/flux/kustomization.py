@@ -1,0 +1,190 @@
+"""Flux's Kustomization as an Application: a path of a repository, built and applied as kustomize-controller does."""
+
+from typing import Any, Final
+
+from gitops.compat.fields import Fields, refusals
+from gitops.compat.flux.answer import Answer, refused
+from gitops.compat.flux.objects import FluxObjects, Ref, ref_of
+from gitops.compat.flux.shared import (
+    ALWAYS,
+    NAMESPACE,
+    common_metadata,
+    depends_on,
+    duration,
+    health_rules,
+    ignored,
+    images,
+    patches,
+    remote_cluster,
+    retry,
+)
+from gitops.compat.flux.sources import FluxSource, find_source
+from gitops.manifests.key import Body
+
+_LEAST_TIMEOUT: Final = 30.0
+
+
+def read_kustomization(body: Body, objects: FluxObjects) -> Answer:
+    """The Application, unless a field is refused or its source is not known."""
+    told: dict[str, str] = {}
+    ref = ref_of(body)
+    spec = Fields(body["spec"] if isinstance(body.get("spec"), dict) else {}, "spec", told)
+    namespace = ref.namespace or NAMESPACE
+    wanted = _source_ref(spec, namespace)
+    made, prunes = _spec(spec, namespace)
+    spec.end()
+    if refusals(told):
+        return refused(ref, told)
+    source = find_source(objects, *wanted)
+    if source is None:
+        return Answer(ref, told, missing=wanted, prunes=prunes)
+    if source.layer or refusals(source.told):
+        why = refusals(source.told) or ["its layerSelector takes a chart, not files"]
+        spec.refuse("sourceRef", f"{source.ref}: {'; '.join(why)}")
+        return refused(ref, told)
+    _take_source(made, source)
+    metadata: dict[str, Any] = {"name": ref.name, "namespace": namespace}
+    application = {"apiVersion": "gitops.dev/v1alpha1", "kind": "Application", "metadata": metadata, "spec": made}
+    return Answer(ref, told, application, secrets_in=source.namespace or namespace, prunes=prunes)
+
+
+def _take_source(made: dict[str, Any], source: FluxSource) -> None:
+    made["source"] = {**source.spec, **made["source"]}
+    made["interval"] = duration(max(source.interval, 1.0))
+    if source.suspended:
+        made["sync"]["automated"] = False
+
+
+def _source_ref(spec: Fields, namespace: str) -> Ref:
+    part = spec.part("sourceRef")
+    if part is None:
+        spec.missing("sourceRef")
+        return Ref("GitRepository", namespace, "")
+    kind, name, space = part.text("kind"), part.text("name"), part.text("namespace", namespace)
+    if kind not in ("GitRepository", "OCIRepository"):
+        part.refuse("kind", f"files come from a GitRepository or an OCIRepository, not from a {kind[:100]}")
+    for each, text in (("kind", kind), ("name", name)):
+        if not text:
+            part.missing(each)
+    part.note("apiVersion", "every version of the kind is read")
+    part.end()
+    return Ref(kind, space, name)
+
+
+def _spec(spec: Fields, namespace: str) -> tuple[dict[str, Any], bool]:
+    """The Application's spec without what its source says, and whether its objects go when it does."""
+    interval = spec.seconds("interval", "10m")
+    source: dict[str, Any] = {"renderer": "kustomize", "path": _path(spec)}
+    kustomize: dict[str, Any] = {
+        "rules": "flux",
+        "namespace": spec.text("targetNamespace"),
+        "namePrefix": spec.text("namePrefix"),
+        "nameSuffix": spec.text("nameSuffix"),
+        "patches": patches(spec),
+        "images": images(spec),
+        "components": spec.texts("components"),
+        "ignoreMissingComponents": spec.flag("ignoreMissingComponents"),
+        "buildMetadata": spec.texts("buildMetadata"),
+    }
+    source["kustomize"] = {name: value for name, value in kustomize.items() if value}
+    for name, value in (
+        ("decryption", _decryption(spec)),
+        ("postBuild", _post_build(spec)),
+        ("commonMetadata", common_metadata(spec)),
+    ):
+        if value:
+            source[name] = value
+    sync = _sync(spec, namespace, interval)
+    prunes = _prunes(spec, sync["prune"])
+    made: dict[str, Any] = {"source": source, "destination": {"namespace": namespace}, "sync": sync}
+    for name, found in (
+        ("dependsOn", depends_on(spec, namespace)),
+        ("ignoreDifferences", ignored(spec, "ignore")),
+        ("health", health_rules(spec)),
+    ):
+        if found:
+            made[name] = found
+    spec.note("validation", "every object is tried by the API server before it is written")
+    remote_cluster(spec)
+    return made, prunes
+
+
+def _path(spec: Fields) -> str:
+    path = spec.text("path").strip("/")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        spec.refuse("path", "leads out of the repository")
+    return "/".join(parts) or "."
+
+
+def _sync(spec: Fields, namespace: str, interval: float) -> dict[str, Any]:
+    timeout = spec.seconds("timeout") or interval - _LEAST_TIMEOUT
+    again = spec.seconds("retryInterval") or interval
+    return {
+        "automated": not spec.flag("suspend"),
+        "prune": spec.flag("prune"),
+        "drift": "correct",
+        "conflicts": "force",
+        "createNamespace": True,
+        "recreate": spec.flag("force"),
+        "timeout": duration(max(timeout, _LEAST_TIMEOUT)),
+        "rollback": "never",
+        "retry": retry(again, ALWAYS),
+        "wait": _wait(spec, namespace),
+        **_account(spec),
+    }
+
+
+def _account(spec: Fields) -> dict[str, str]:
+    found = spec.text("serviceAccountName")
+    return {"serviceAccount": found} if found else {}
+
+
+def _wait(spec: Fields, namespace: str) -> dict[str, Any]:
+    """All objects, or those that are named; of a Kustomization that says neither nothing is waited for."""
+    checks: list[dict[str, str]] = []
+    for item in spec.items("healthChecks"):
+        check = {name: item.text(name) for name in ("apiVersion", "kind", "name", "namespace")}
+        item.end()
+        checks.append({name: text for name, text in check.items() if text})
+    if spec.flag("wait"):
+        return {"objects": "all"}
+    return {"objects": "listed", "checks": checks} if checks else {"objects": "none"}
+
+
+def _prunes(spec: Fields, prune: bool) -> bool:
+    policy = spec.choice("deletionPolicy", "MirrorPrune", "Delete", "WaitForTermination", "Orphan")
+    return policy in ("Delete", "WaitForTermination") or (policy == "MirrorPrune" and prune)
+
+
+def _decryption(spec: Fields) -> dict[str, str]:
+    part = spec.part("decryption")
+    if part is None:
+        return {}
+    provider = part.choice("provider", "sops")
+    part.refuse("serviceAccountName", "the identities of clouds are not used; put keys into the Secret of secretRef")
+    secret = part.part("secretRef")
+    name = secret.text("name") if secret is not None else ""
+    if secret is not None:
+        secret.end()
+    part.end()
+    return {"provider": provider, **({"secretRef": name} if name else {})}
+
+
+def _post_build(spec: Fields) -> dict[str, Any]:
+    part = spec.part("postBuild")
+    if part is None:
+        return {}
+    strategy = part.choice("substituteStrategy", "WithVariables", "Always")
+    found: dict[str, Any] = {"substitute": part.free("substitute")}
+    references: list[dict[str, Any]] = []
+    for item in part.items("substituteFrom"):
+        reference: dict[str, Any] = {"kind": item.choice("kind", "ConfigMap", "Secret"), "name": item.text("name")}
+        if item.flag("optional"):
+            reference["optional"] = True
+        item.end()
+        references.append(reference)
+    part.end()
+    found["substituteFrom"] = references
+    found["always"] = strategy == "Always"
+    return {name: value for name, value in found.items() if value}

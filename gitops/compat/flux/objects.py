@@ -1,0 +1,79 @@
+"""The objects of Flux that are known, found by kind, namespace and name."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from gitops.manifests.key import Body, group_of
+
+GROUPS: Final = {
+    "kustomize.toolkit.fluxcd.io": ("Kustomization",),
+    "helm.toolkit.fluxcd.io": ("HelmRelease",),
+    "source.toolkit.fluxcd.io": (
+        "GitRepository",
+        "OCIRepository",
+        "HelmRepository",
+        "HelmChart",
+        "Bucket",
+        "ExternalArtifact",
+    ),
+    "notification.toolkit.fluxcd.io": ("Receiver", "Alert", "Provider"),
+    "image.toolkit.fluxcd.io": ("ImageRepository", "ImagePolicy", "ImageUpdateAutomation"),
+}
+GROUP_OF: Final = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
+# Those that an Application of ours is made of.
+DELIVERED: Final = ("Kustomization", "HelmRelease")
+# Those that one may be made of besides.
+SOURCES: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "Bucket", "ExternalArtifact")
+
+
+class Ref(NamedTuple):
+    """What names an object of Flux; an object in a file may leave its namespace to whoever applies it ("")."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def is_of_flux(body: Any) -> bool:
+    """Whether it is an object of one of Flux's kinds, with a name."""
+    if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict):
+        return False
+    kind, version, name = body.get("kind"), body.get("apiVersion"), body["metadata"].get("name")
+    return (
+        isinstance(version, str)
+        and isinstance(name, str)
+        and bool(name)
+        and kind in GROUPS.get(group_of(version), ())
+        and isinstance(body["metadata"].get("namespace") or "", str)
+    )
+
+
+def ref_of(body: Body) -> Ref:
+    """The name of an object for which `is_of_flux` holds."""
+    return Ref(body["kind"], body["metadata"].get("namespace") or "", body["metadata"]["name"])
+
+
+class FluxObjects:
+    """Objects of Flux by their names; what is no object of Flux is left out."""
+
+    def __init__(self, bodies: Iterable[Body] = ()) -> None:
+        self._bodies: dict[Ref, Body] = {}
+        for body in bodies:
+            self.put(body)
+
+    def put(self, body: Body) -> None:
+        if is_of_flux(body):
+            self._bodies[ref_of(body)] = body
+
+    def drop(self, ref: Ref) -> None:
+        self._bodies.pop(ref, None)
+
+    def __iter__(self) -> Iterator[Body]:
+        return iter(list(self._bodies.values()))
+
+    def find(self, kind: str, namespace: str, name: str) -> Body | None:
+        """The object of that name; one whose file does not say its namespace may be meant too."""
+        return self._bodies.get(Ref(kind, namespace, name)) or self._bodies.get(Ref(kind, "", name))

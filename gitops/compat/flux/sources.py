@@ -1,0 +1,177 @@
+"""Flux's sources as sources of ours: which repository, at which revision, read with which credentials.
+
+What is read of a source goes into every Application that is made from it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gitops.compat.fields import Fields
+from gitops.compat.flux.objects import FluxObjects, Ref, ref_of
+from gitops.manifests.key import Body
+
+CHART_LAYER: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+_PACKED_LAYERS: Final = ("application/vnd.cncf.flux.content.v1.tar+gzip", "application/vnd.oci.image.layer.v1.tar+gzip")
+_CLOUD: Final = "the identities of clouds are not used; name a Secret with credentials in secretRef"
+_TIMEOUT: Final = "what is read from a remote has limits of its own"
+_VERIFY: Final = "signatures are not checked, so what has to be signed is not run"
+
+
+@dataclass(frozen=True, slots=True)
+class FluxSource:
+    """`spec` are fields of our `source`; `interval` is in seconds; `namespace` is where the Secret is."""
+
+    ref: Ref
+    spec: dict[str, Any]
+    interval: float = 60.0
+    namespace: str = ""
+    suspended: bool = False
+    layer: str = ""  # of an OCIRepository that gives a layer as it is
+    told: dict[str, str] = field(default_factory=dict)
+
+
+def read_source(body: Body) -> FluxSource:
+    """Any source; what its fields became is in `told`."""
+    told: dict[str, str] = {}
+    ref = ref_of(body)
+    spec = Fields(body["spec"] if isinstance(body.get("spec"), dict) else {}, "spec", told)
+    if ref.kind in ("Bucket", "ExternalArtifact"):
+        told["spec"] = f"refused: gitops reads no {ref.kind}; use a GitRepository or an OCIRepository"
+        return FluxSource(ref, {}, told=told)
+    interval = spec.seconds("interval", "1m")
+    suspended = spec.flag("suspend")
+    spec.note("timeout", _TIMEOUT)
+    made, layer = {"GitRepository": _git, "OCIRepository": _oci, "HelmRepository": _helm}[ref.kind](spec)
+    credentials = _credentials(spec)
+    if credentials:
+        made["credentials"] = credentials
+    spec.end()
+    return FluxSource(ref, made, interval, ref.namespace, suspended, layer, told)
+
+
+def find_source(objects: FluxObjects, kind: str, namespace: str, name: str) -> FluxSource | None:
+    """The source of that name, None where it is not known."""
+    body = objects.find(kind, namespace, name)
+    return read_source(body) if body is not None else None
+
+
+def _git(spec: Fields) -> tuple[dict[str, Any], str]:
+    made: dict[str, Any] = {"repoURL": spec.text("url"), "targetRevision": _git_revision(spec)}
+    if not made["repoURL"]:
+        spec.missing("url")
+    _ignore(spec, made)
+    if spec.choice("provider", "generic", "azure", "aws", "gcp", "github") != "generic":
+        spec.refuse("provider", _CLOUD)
+    for name, why in (
+        ("include", "files of another repository are not put into this one; give them to the Application as a source"),
+        ("verify", _VERIFY),
+        ("serviceAccountName", _CLOUD),
+    ):
+        spec.refuse(name, why)
+    if spec.flag("recurseSubmodules"):
+        spec.refuse("recurseSubmodules", "files of submodules are not read; render them from their own repository")
+    spec.note("sparseCheckout", "only what is rendered is read of a repository, whatever it holds")
+    spec.note("gitImplementation", "there is one, and it has no limits of either")
+    _access(spec)
+    return made, ""
+
+
+def _git_revision(spec: Fields) -> str:
+    """As source-controller: commit, name, semver, tag, branch; the first that is there, or the branch master."""
+    ref = spec.part("ref")
+    if ref is None:
+        return "master"
+    found = {name: ref.text(name) for name in ("commit", "name", "semver", "tag", "branch")}
+    ref.end()
+    taken = next((name for name, text in found.items() if text), "")
+    for name, text in found.items():
+        if text and name != taken:
+            ref.note(name, f"{taken} comes first")
+    return found.get(taken, "master")
+
+
+def _oci(spec: Fields) -> tuple[dict[str, Any], str]:
+    made: dict[str, Any] = {"repoURL": spec.text("url"), "targetRevision": _oci_revision(spec)}
+    if not made["repoURL"].startswith("oci://"):
+        spec.refuse("url", "expected oci://HOST/PATH")
+    _ignore(spec, made)
+    layer = _layer(spec)
+    _registry(spec)
+    spec.refuse("verify", _VERIFY)
+    return made, layer
+
+
+def _oci_revision(spec: Fields) -> str:
+    """As source-controller: digest, semver, tag; the first that is there, or the tag latest."""
+    ref = spec.part("ref")
+    if ref is None:
+        return "latest"
+    ref.refuse("semverFilter", "tags cannot be filtered by an expression; write a range that only the right ones fit")
+    found = {name: ref.text(name) for name in ("digest", "semver", "tag")}
+    ref.end()
+    taken = next((name for name, text in found.items() if text), "")
+    for name, text in found.items():
+        if text and name != taken:
+            ref.note(name, f"{taken} comes first")
+    return found.get(taken, "latest")
+
+
+def _layer(spec: Fields) -> str:
+    """The media type of a layer that is taken as it is, "" for one whose files are."""
+    selector = spec.part("layerSelector")
+    if selector is None:
+        return ""
+    media, operation = selector.text("mediaType"), selector.choice("operation", "extract", "copy")
+    selector.end()
+    if operation == "copy" and media != CHART_LAYER:
+        selector.refuse("mediaType", f"of layers that are taken as they are, only charts are read ({CHART_LAYER})")
+    elif operation == "extract" and media and media not in (*_PACKED_LAYERS, CHART_LAYER):
+        selector.refuse("mediaType", f"expected one of {', '.join((*_PACKED_LAYERS, CHART_LAYER))}")
+    return media if media == CHART_LAYER else ""
+
+
+def _helm(spec: Fields) -> tuple[dict[str, Any], str]:
+    url = spec.text("url")
+    kind = spec.choice("type", "default", "oci")
+    if not url.startswith(("oci://",) if kind == "oci" else ("https://", "http://")):
+        spec.refuse("url", "expected oci://HOST/PATH" if kind == "oci" else "expected https://HOST/PATH")
+    if spec.flag("passCredentials"):
+        spec.refuse("passCredentials", "credentials go to the repository's own server only")
+    _registry(spec)
+    _access(spec)
+    return {"repoURL": url}, ""
+
+
+def _registry(spec: Fields) -> None:
+    if spec.choice("provider", "generic", "aws", "azure", "gcp") != "generic":
+        spec.refuse("provider", _CLOUD)
+    if spec.flag("insecure"):
+        spec.refuse("insecure", "registries are read over TLS only")
+    spec.refuse("serviceAccountName", "pull secrets of an account are not used; name the Secret in secretRef")
+
+
+def _access(spec: Fields) -> None:
+    spec.note("accessFrom", "Flux does not act on it either")
+
+
+def _ignore(spec: Fields, made: dict[str, Any]) -> None:
+    if "ignore" in spec:
+        made["ignore"] = spec.text("ignore")
+
+
+def _credentials(spec: Fields) -> dict[str, str]:
+    spec.refuse("proxySecretRef", "a proxy is named in credentials.proxy, not in a Secret")
+    names = {name: _local_name(spec, name) for name in ("secretRef", "certSecretRef")}
+    given = [name for name, text in names.items() if text]
+    if len(given) > 1:
+        spec.refuse("certSecretRef", "put the certificates into the Secret of secretRef")
+    return {"secretRef": names[given[0]]} if given else {}
+
+
+def _local_name(spec: Fields, name: str) -> str:
+    part = spec.part(name)
+    if part is None:
+        return ""
+    found = part.text("name")
+    part.end()
+    return found

@@ -1,0 +1,331 @@
+"""Flux's objects as Applications: what becomes of each field, and that none is left out in silence."""
+
+from typing import Any
+
+import pytest
+
+from gitops.compat.flux.answer import Answer
+from gitops.compat.flux.objects import FluxObjects
+from gitops.compat.flux.reading import read
+from gitops.config import application_of
+from gitops.model.application import Application
+
+VERSIONS = {
+    "Kustomization": "kustomize.toolkit.fluxcd.io/v1",
+    "HelmRelease": "helm.toolkit.fluxcd.io/v2",
+    "Receiver": "notification.toolkit.fluxcd.io/v1",
+    "ImagePolicy": "image.toolkit.fluxcd.io/v1",
+}
+
+
+def body(kind: str, name: str, spec: dict[str, Any], namespace: str = "flux-system") -> dict[str, Any]:
+    version = VERSIONS.get(kind, "source.toolkit.fluxcd.io/v1")
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+GIT = body(
+    "GitRepository", "repo", {"url": "https://git.example/team/repo", "interval": "2m", "ref": {"branch": "main"}}
+)
+CHARTS = body("HelmRepository", "charts", {"url": "https://charts.example", "interval": "1h"})
+OCI = body(
+    "OCIRepository",
+    "app",
+    {
+        "url": "oci://registry.example/charts/app-template",
+        "interval": "15m",
+        "ref": {"tag": "4.6.2"},
+        "layerSelector": {"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "operation": "copy"},
+    },
+)
+MINIMAL = {"interval": "10m", "sourceRef": {"kind": "GitRepository", "name": "repo"}, "prune": True}
+
+
+def answer(kind: str, spec: dict[str, Any], *sources: dict[str, Any], name: str = "apps", **metadata: Any) -> Answer:
+    made = body(kind, name, spec, **metadata)
+    return read(made, FluxObjects([*(sources or (GIT, CHARTS, OCI)), made]))
+
+
+def application(kind: str, spec: dict[str, Any], *sources: dict[str, Any], **metadata: Any) -> Application:
+    found = answer(kind, spec, *sources, **metadata)
+    assert found.reasons == ()
+    assert found.application is not None
+    return application_of(found.application)
+
+
+def release(**spec: Any) -> Application:
+    chart = {"spec": {"chart": "web", "version": "1.x", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}}
+    return application("HelmRelease", {"interval": "10m", "chart": chart, **spec})
+
+
+def test_a_kustomization_is_a_path_built_and_kept_as_flux_does() -> None:
+    app = application("Kustomization", {**MINIMAL, "path": "./clusters/prod", "timeout": "3m", "retryInterval": "1m"})
+    source = app.source
+    assert (app.identity, app.destination.namespace) == ("flux-system/apps", "flux-system")
+    assert (source.repoURL, source.targetRevision, source.path) == (
+        "https://git.example/team/repo",
+        "main",
+        "clusters/prod",
+    )
+    assert (source.renderer, source.kustomize.rules) == ("kustomize", "flux")
+    sync = app.sync
+    assert (sync.automated, sync.prune, sync.drift, sync.conflicts, sync.rollback) == (
+        True,
+        True,
+        "correct",
+        "force",
+        "never",
+    )
+    assert (sync.timeout, sync.retry.backoff.duration, sync.wait.objects, app.interval) == (180.0, 60.0, "none", 120.0)
+
+
+def test_time_that_is_not_said_is_what_flux_takes() -> None:
+    assert application("Kustomization", MINIMAL).sync.timeout == 570.0
+    assert application("Kustomization", {**MINIMAL, "interval": "40s"}).sync.timeout == 30.0
+    assert application("Kustomization", {**MINIMAL, "interval": "1m0s"}).sync.retry.backoff.duration == 60.0
+
+
+def test_what_is_waited_for_is_all_or_what_is_named() -> None:
+    checks = [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "namespace": "shop"}]
+    listed = application("Kustomization", {**MINIMAL, "healthChecks": checks}).sync.wait
+    assert (listed.objects, listed.checks[0].name) == ("listed", "web")
+    assert application("Kustomization", {**MINIMAL, "wait": True, "healthChecks": checks}).sync.wait.objects == "all"
+
+
+def test_options_of_a_kustomization_are_options_of_ours() -> None:
+    spec = {
+        **MINIMAL,
+        "targetNamespace": "shop",
+        "namePrefix": "a-",
+        "components": ["../part"],
+        "images": [{"name": "web", "newTag": "2"}, {"name": "db", "newName": "mine/db", "digest": "sha256:abc"}],
+        "patches": [{"patch": "- {op: remove, path: /spec/replicas}", "target": {"kind": "Deployment"}}],
+        "dependsOn": [{"name": "infra"}, {"name": "db", "namespace": "data"}],
+        "force": True,
+        "suspend": True,
+        "serviceAccountName": "team",
+        "ignore": [{"paths": ["/spec/replicas"], "target": {"kind": "Deployment", "name": "web"}}],
+        "healthCheckExprs": [
+            {"apiVersion": "x.example/v1", "kind": "Thing", "current": "status.ok", "failed": "status.bad"}
+        ],
+    }
+    app = application("Kustomization", spec)
+    kustomize = app.source.kustomize
+    assert (kustomize.namespace, kustomize.namePrefix, kustomize.components) == ("shop", "a-", ("../part",))
+    assert kustomize.images == ("web=*:2", "db=mine/db@sha256:abc")
+    assert kustomize.patches[0].target.kind == "Deployment"
+    assert app.dependsOn == ("flux-system/infra", "data/db")
+    assert (app.sync.recreate, app.sync.automated, app.sync.serviceAccount) == (True, False, "team")
+    assert app.ignoreDifferences[0].jsonPointers == ("/spec/replicas",)
+    assert (app.health[0].group, app.health[0].healthy, app.health[0].degraded) == (
+        "x.example",
+        "status.ok",
+        "status.bad",
+    )
+
+
+@pytest.mark.parametrize(
+    ("ref", "revision"),
+    [
+        (None, "master"),
+        ({"branch": "main"}, "main"),
+        ({"branch": "main", "tag": "v1"}, "v1"),
+        ({"tag": "v1", "semver": "1.x"}, "1.x"),
+        ({"semver": "1.x", "name": "refs/pull/1/head"}, "refs/pull/1/head"),
+        ({"commit": "a" * 40, "branch": "main"}, "a" * 40),
+    ],
+)
+def test_of_the_words_for_a_revision_the_first_that_flux_takes_counts(ref: Any, revision: str) -> None:
+    git = body(
+        "GitRepository", "repo", {"url": "https://git.example/r", "interval": "1m", **({"ref": ref} if ref else {})}
+    )
+    assert application("Kustomization", MINIMAL, git).source.targetRevision == revision
+
+
+def test_a_source_may_lie_in_another_namespace_and_its_secret_with_it() -> None:
+    git = body(
+        "GitRepository", "repo", {**GIT["spec"], "secretRef": {"name": "key"}, "ignore": "/*\n!/apps\n"}, "sources"
+    )
+    spec = {**MINIMAL, "sourceRef": {"kind": "GitRepository", "name": "repo", "namespace": "sources"}}
+    found = answer("Kustomization", spec, git)
+    assert found.application is not None
+    app = application_of(found.application)
+    assert (found.secrets_in, app.source.credentials.secretRef, app.source.ignore) == ("sources", "key", "/*\n!/apps\n")
+
+
+def test_a_source_that_is_not_known_is_named_and_no_reason_to_refuse() -> None:
+    found = answer("Kustomization", {**MINIMAL, "sourceRef": {"kind": "GitRepository", "name": "other"}})
+    assert (found.outcome, found.application, str(found.missing)) == ("run", None, "GitRepository flux-system/other")
+
+
+def test_what_keeps_a_source_from_being_read_keeps_back_who_needs_it_and_nobody_else() -> None:
+    signed = body("GitRepository", "signed", {**GIT["spec"], "verify": {"mode": "HEAD", "secretRef": {"name": "keys"}}})
+    spec = {**MINIMAL, "sourceRef": {"kind": "GitRepository", "name": "signed"}}
+    found = answer("Kustomization", spec, signed, GIT)
+    assert found.outcome == "refused"
+    assert found.reasons[0].startswith("spec.sourceRef: GitRepository flux-system/signed: spec.verify: signatures")
+    assert answer("Kustomization", MINIMAL, signed, GIT).outcome == "run"
+
+
+# ── HelmRelease ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_release_of_a_chart_repository() -> None:
+    app = release(values={"a": 1}, targetNamespace="shop", install={"createNamespace": True})
+    source = app.source
+    assert (app.identity, app.destination.namespace) == ("flux-system/apps-helm", "shop")
+    assert (source.repoURL, source.chart, source.targetRevision) == ("https://charts.example", "web", "1.x")
+    assert (source.helm.releaseName, source.helm.values, app.sync.createNamespace) == ("shop-apps", {"a": 1}, True)
+    assert (app.sync.wait.objects, app.sync.timeout, app.sync.drift, app.sync.prune) == ("all", 300.0, "ignore", True)
+
+
+def test_a_chart_that_an_ocirepository_gives() -> None:
+    spec = {"interval": "1h", "chartRef": {"kind": "OCIRepository", "name": "app"}}
+    source = application("HelmRelease", spec).source
+    assert (source.repoURL, source.chart, source.targetRevision) == (
+        "oci://registry.example/charts",
+        "app-template",
+        "4.6.2",
+    )
+
+
+def test_a_chart_in_a_git_repository_with_files_of_values() -> None:
+    chart = {
+        "chart": "./charts/web",
+        "sourceRef": {"kind": "GitRepository", "name": "repo"},
+        "valuesFiles": ["./charts/web/values-prod.yaml", "values/all.yaml"],
+    }
+    source = application("HelmRelease", {"interval": "1h", "chart": {"spec": chart}}).source
+    assert (source.chart, source.path) == ("", "charts/web")
+    assert source.helm.valueFiles == ("values-prod.yaml", "../../values/all.yaml")
+
+
+@pytest.mark.parametrize(
+    ("install", "upgrade", "crds"),
+    [
+        ({}, {}, "Create"),
+        ({"crds": "CreateReplace"}, {"crds": "CreateReplace"}, "CreateReplace"),
+        ({}, {"crds": "CreateReplace"}, "CreateReplace"),
+        ({"crds": "Skip"}, {"crds": "Skip"}, "Skip"),
+        ({"skipCRDs": True}, {}, "Skip"),
+        ({"crds": "Skip"}, {"crds": "Create"}, "Create"),
+    ],
+)
+def test_definitions_of_a_chart(install: dict[str, Any], upgrade: dict[str, Any], crds: str) -> None:
+    assert release(install=install, upgrade=upgrade).source.helm.crds == crds
+
+
+@pytest.mark.parametrize(
+    ("spec", "rollback", "tries"),
+    [
+        ({}, "never", 0),
+        ({"upgrade": {"remediation": {"retries": 3}}}, "onFailure", 3),
+        ({"upgrade": {"remediation": {"retries": 3, "strategy": "rollback"}}}, "onFailure", 3),
+        ({"upgrade": {"remediation": {"retries": 0, "remediateLastFailure": True}}}, "onFailure", 0),
+        (
+            {"install": {"remediation": {"retries": -1}}, "upgrade": {"remediation": {"retries": 3}}},
+            "onFailure",
+            1000000,
+        ),
+        ({"install": {"remediation": {"retries": 5}}}, "never", 5),
+        ({"install": {"strategy": {"name": "RetryOnFailure", "retryInterval": "2m"}}}, "never", 1000000),
+    ],
+)
+def test_what_a_failure_leads_to(spec: dict[str, Any], rollback: str, tries: int) -> None:
+    sync = release(**spec).sync
+    assert (sync.rollback, sync.retry.limit) == (rollback, tries)
+
+
+def test_values_from_the_cluster() -> None:
+    wanted = [
+        {"kind": "ConfigMap", "name": "all"},
+        {"kind": "Secret", "name": "one", "valuesKey": "password", "targetPath": "db.password", "optional": True},
+        {"kind": "Secret", "name": "text", "valuesKey": "x", "targetPath": "a", "literal": True},
+    ]
+    first, second, third = release(valuesFrom=wanted).source.helm.valuesFrom
+    assert (first.kind, first.key, first.targetPath) == ("ConfigMap", "values.yaml", "")
+    assert (second.key, second.targetPath, second.optional, second.targetValue) == (
+        "password",
+        "db.password",
+        True,
+        "set",
+    )
+    assert third.targetValue == "text"
+
+
+def test_tests_and_hooks_are_run_or_not_as_it_says() -> None:
+    assert release(test={"enable": True}).source.patches[0].target.annotationSelector == "helm.sh/hook=test"
+    none = release(install={"disableHooks": True}, upgrade={"disableHooks": True}).source.patches
+    assert "$patch: delete" in none[0].patch
+    chart = {"spec": {"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}}
+    found = answer("HelmRelease", {"interval": "1m", "chart": chart, "install": {"disableHooks": True}})
+    assert found.reasons[0].startswith("spec.install.disableHooks: hooks are run at the install and at the upgrade")
+
+
+def test_a_name_that_helm_would_not_take_is_shortened_as_flux_does() -> None:
+    name = release(releaseName="x" * 60).source.helm.releaseName
+    assert (len(name), name[:41]) == (53, "x" * 40 + "-")
+
+
+@pytest.mark.parametrize(
+    ("drift", "mode"), [(None, "ignore"), ({"mode": "warn"}, "report"), ({"mode": "enabled"}, "correct")]
+)
+def test_drift_of_a_release(drift: Any, mode: str) -> None:
+    assert release(**({"driftDetection": drift} if drift else {})).sync.drift == mode
+
+
+# ── nothing in silence ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "path"),
+    [
+        ("Kustomization", {**MINIMAL, "nonsense": 1}, "spec.nonsense"),
+        ("Kustomization", {**MINIMAL, "postBuild": {"substitutes": {}}}, "spec.postBuild.substitutes"),
+        ("Kustomization", {**MINIMAL, "dependsOn": [{"name": "a", "readyExpr": "true"}]}, "spec.dependsOn[].readyExpr"),
+        ("Kustomization", {**MINIMAL, "dependsOn": [{"nam": "a"}]}, "spec.dependsOn[].nam"),
+        ("Kustomization", {**MINIMAL, "kubeConfig": {"secretRef": {"name": "x"}}}, "spec.kubeConfig"),
+        ("Kustomization", {**MINIMAL, "path": "../up"}, "spec.path"),
+        ("Kustomization", {**MINIMAL, "path": 3}, "spec.path"),
+        ("Kustomization", {**MINIMAL, "timeout": "soon"}, "spec.timeout"),
+        ("Kustomization", {**MINIMAL, "prune": "yes"}, "spec.prune"),
+        ("Kustomization", {**MINIMAL, "sourceRef": {"kind": "Bucket", "name": "b"}}, "spec.sourceRef.kind"),
+        ("Kustomization", {"interval": "1m", "prune": True}, "spec.sourceRef"),
+        ("Kustomization", {**MINIMAL, "components": [{}]}, "spec.components"),
+        ("Kustomization", {**MINIMAL, "patches": ["x"]}, "spec.patches"),
+        ("Kustomization", {**MINIMAL, "deletionPolicy": "Keep"}, "spec.deletionPolicy"),
+        ("HelmRelease", {"interval": "1m"}, "spec.chart"),
+        ("HelmRelease", {"interval": "1m", "version": "1"}, "spec.version"),
+        ("HelmRelease", {"interval": "1m", "upgrade": {"preserveValues": True}}, "spec.upgrade.preserveValues"),
+        ("HelmRelease", {"interval": "1m", "install": {"forceful": True}}, "spec.install.forceful"),
+        ("GitRepository", {"url": "https://x.example/r", "interval": "1m", "branch": "main"}, "spec.branch"),
+        ("GitRepository", {"url": "https://x.example/r", "interval": "1m", "provider": "github"}, "spec.provider"),
+        ("OCIRepository", {"url": "https://x.example/r", "interval": "1m"}, "spec.url"),
+        (
+            "OCIRepository",
+            {"url": "oci://x.example/r", "interval": "1m", "verify": {"provider": "cosign"}},
+            "spec.verify",
+        ),
+        ("HelmRepository", {"url": "https://x.example", "interval": "1m", "type": "odd"}, "spec.type"),
+        ("Bucket", {"bucketName": "x"}, "spec"),
+        ("ImagePolicy", {"imageRepositoryRef": {"name": "x"}}, "spec"),
+        ("Receiver", {"type": "github", "magic": True}, "spec.magic"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_with_its_path(kind: str, spec: dict[str, Any], path: str) -> None:
+    found = answer(kind, spec)
+    assert found.outcome == "refused"
+    assert path in [reason.partition(": ")[0] for reason in found.reasons]
+    assert found.told[path].startswith("refused: ")
+
+
+def test_a_field_that_changes_nothing_is_told_with_the_reason() -> None:
+    chart = {"spec": {"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}}
+    told = answer("HelmRelease", {"interval": "1m", "chart": chart, "maxHistory": 3}).told
+    assert told["spec.maxHistory"].startswith("noted: releases are kept in the records of gitops")
+    assert told["spec.chart.spec.chart"] == "used"
+
+
+def test_an_object_of_strangers_types_is_refused_and_stops_nobody() -> None:
+    for spec in (None, [], "x", {"sourceRef": []}, {"interval": 5}, {"sourceRef": {"kind": 1}}):
+        found = answer("Kustomization", spec)  # type: ignore[arg-type]
+        assert found.outcome == "refused"
