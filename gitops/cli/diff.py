@@ -36,12 +36,24 @@ if TYPE_CHECKING:
 def diff(settings: Settings, /, path: str, file: str, name: str, namespace: str, revision: str, **given: Any) -> None:
     """Show what a sync would change, field by field, with who set the live value.
 
-    It is about PATH, the Application in -f APP, or the one on the cluster that is called PATH.
+    It is about PATH, the Application in -f APP, or the one on the cluster that is called PATH. -f may name a file or a
+    folder with objects of Flux: then it is about all that they deliver.
 
     Exit codes: 0 no difference, 1 differences, 2 wrong input, 3 a sync would be held, 4 the API server would refuse
     some of it, 6 cluster unreachable.
     """
-    run(settings, _diff(settings, (path, file, name, namespace, revision), given))
+    run(settings, _diff_or_tree(settings, (path, file, name, namespace, revision), given))
+
+
+async def _diff_or_tree(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
+    path, file, name, _, revision = named
+    if file and not path:
+        from gitops.cli.flux_commands import diff_tree, tree_of
+
+        delivery = tree_of(file, {**given, "name": name, "revision": revision})
+        if delivery is not None:
+            await diff_tree(settings, delivery, given)
+    await _diff(settings, named, given)
 
 
 async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
@@ -67,7 +79,7 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     if record is not None and record.plan and record.plan == plan.id:
         approve = f"gitops approve {app.identity} --plan {plan.id[:12]}"
         click.echo(printable(f"this plan waits for a word: {approve}"), err=True)
-    sys.exit(_exit_of(planned))
+    sys.exit(exit_of(planned))
 
 
 async def _plan_of_release(request: "Request", context: "SyncContext", number: int) -> "PlannedSync":
@@ -84,7 +96,7 @@ async def _plan_of_release(request: "Request", context: "SyncContext", number: i
     return await plan_rendered(back, context, rendered, inventory.source)
 
 
-def _exit_of(planned: "PlannedSync") -> int:
+def exit_of(planned: "PlannedSync") -> int:
     from gitops.model.result import Hold
 
     if not isinstance(planned.decision, Hold):

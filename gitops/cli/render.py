@@ -70,6 +70,13 @@ def render(settings: Settings, /, path: str, files: tuple[str, ...], revision: s
             _warn(made.chance)
             return
         file = files[0] if files else ""
+        delivery = _delivery(path, file, revision, given) if chart is None else None
+        if delivery is not None:
+            from gitops.cli.flux_commands import render_tree
+
+            bodies, code = render_tree(delivery)
+            _print(bodies, output)
+            sys.exit(code)
         if len(files) > 1 and chart is None:
             raise ConfigError("-f: name one file that holds an Application")
         if file and click.get_current_context().get_parameter_source("kustomize_version") is not _DEFAULT:
@@ -91,6 +98,15 @@ def render(settings: Settings, /, path: str, files: tuple[str, ...], revision: s
         fail(exc)
     finally:
         gc.enable()
+
+
+def _delivery(path: str, file: str, revision: str, given: dict[str, Any]) -> Any:
+    """What -f names, where that is objects of Flux."""
+    if not file or path:
+        return None
+    from gitops.cli.flux_commands import tree_of
+
+    return tree_of(file, {"revision": revision, "release": given["release"]})
 
 
 _DEFAULT = click.core.ParameterSource.DEFAULT

@@ -59,10 +59,23 @@ _CODES = {
 def sync(settings: Settings, /, path: str, file: str, name: str, namespace: str, revision: str, **given: Any) -> None:
     """Make the cluster follow PATH, the Application in -f APP, or the one on the cluster that is called PATH.
 
+    -f may name a file or a folder with objects of Flux: then it is all that they deliver.
+
     Exit codes: 0 done, 2 wrong input (nothing changed), 3 held (nothing changed), 4 failed (or refused by the API
     server before anything was changed), 5 failed and rolled back, 6 cluster unreachable.
     """
-    run(settings, _sync(settings, (path, file, name, namespace, revision), given))
+    run(settings, _sync_or_tree(settings, (path, file, name, namespace, revision), given))
+
+
+async def _sync_or_tree(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
+    path, file, name, _, revision = named
+    if file and not path:
+        from gitops.cli.flux_commands import sync_tree, tree_of
+
+        delivery = tree_of(file, {**given, "name": name, "revision": revision})
+        if delivery is not None:
+            await sync_tree(settings, delivery, given)
+    await _sync(settings, named, given)
 
 
 async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given: dict[str, Any]) -> None:
@@ -153,12 +166,17 @@ def _goes_on(planned: Any, given: dict[str, Any]) -> bool:
 
 
 def _say(app: Application, planned: Any, result: Any, output: str) -> int:
-    """How it ended; the code to leave with."""
-    from gitops.model.result import Hold, Outcome
-
+    """How it ended, also on stdout for programs; the code to leave with."""
     if output != "table":
         print_data(result_data(result), output)
-    elif isinstance(planned.decision, Hold):
+    return end_of(app, planned, result, output)
+
+
+def end_of(app: Application, planned: Any, result: Any, output: str) -> int:
+    """How it ended, on stderr; the code to leave with."""
+    from gitops.model.result import Hold, Outcome
+
+    if output == "table" and isinstance(planned.decision, Hold):
         print_hold(planned.decision)
     for finding in planned.findings:
         if finding.severity == "warning":

@@ -102,7 +102,7 @@ class AppOfApps:
         rendered: RenderedSet | None = None,
     ) -> None:
         """Have the roster know the children of what was synced last, whatever is desired now (`rendered`, if known)."""
-        if not context.takes_children or not inventory.synced or self._taken.get(parent.identity) == inventory.synced:
+        if not context.child_kinds or not inventory.synced or self._taken.get(parent.identity) == inventory.synced:
             return
         try:
             if rendered is None or rendered.digest != inventory.synced:

@@ -31,7 +31,7 @@ async def sync_with_children(
 ) -> float | None:
     """Carry the plan out and take in the Applications of what was synced; seconds until the next try, or None."""
     rendered = planned.at.rendered
-    if not context.takes_children:
+    if not context.child_kinds:
         return await _carry_out(state, request, context, planned, is_drift=is_drift)
     if children.would_all_go(state, rendered) and not request.options.confirm:
         state.last = state.last.held_by(

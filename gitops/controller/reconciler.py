@@ -155,7 +155,7 @@ async def _pass(
         state.last = state.last.held_by(state.spec_error)
         return None
     if (await deps.cluster.kinds()).find(GROUP, KIND) is None:
-        run = replace(run, context=replace(run.context, takes_children=True))
+        run = replace(run, context=replace(run.context, child_kinds=frozenset({(GROUP, KIND)})))
     planned = await _plan(run)
     if planned is None:
         return None

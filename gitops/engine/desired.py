@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,6 @@ from gitops.manifests.manifest import Manifest
 from gitops.manifests.names import bad_segment
 from gitops.manifests.nulls import without_nulls
 from gitops.manifests.secrets import is_secret, with_data_only
-from gitops.model.application import GROUP, KIND
 from gitops.model.errors import AwayError, UnknownKindError
 from gitops.model.kinds import KindInfo, Kinds
 from gitops.model.rendered import RenderedSet
@@ -35,13 +34,13 @@ def rendered_set(
     kinds: Kinds,
     namespace: str,
     *,
-    apart: bool = False,
+    apart: Collection[tuple[str, str]] = (),
     is_new: bool = True,
 ) -> RenderedSet:
     """Make the desired state of what a renderer gave; `namespace` is where objects go that name none.
 
-    With `apart`, Applications are put aside as `children` where the cluster does not serve that kind. What is not
-    `is_new` was released before: it may hold slips of which only new ones are told.
+    Objects of the kinds `apart` (group and kind) are put aside as `children` where the cluster does not serve those.
+    What is not `is_new` was released before: it may hold slips of which only new ones are told.
 
     Raises ManifestError, with file and line, for a kind that the cluster does not serve and no definition in the set
     adds, for two manifests of one identity, for `generateName` on anything but a hook, and for a name or a namespace
@@ -49,9 +48,10 @@ def rendered_set(
     """
     everything = tuple(manifests)
     children: tuple[Body, ...] = ()
-    if apart and kinds.find(GROUP, KIND) is None:
-        children = tuple(found.body for found in everything if _is_application(found))
-        everything = tuple(found for found in everything if not _is_application(found))
+    aside = {kind for kind in apart if kinds.find(*kind) is None}
+    if aside:
+        children = tuple(found.body for found in everything if (found.key.group, found.key.kind) in aside)
+        everything = tuple(found for found in everything if (found.key.group, found.key.kind) not in aside)
     for manifest in everything if is_new else ():
         check_words(manifest)
         _check_inventory(manifest)
@@ -81,10 +81,6 @@ def _check_inventory(manifest: Manifest) -> None:
             f"{manifest.origin}: ConfigMap {manifest.key.name}: is the inventory of an Application, as the cluster "
             "keeps it; remove it from the source"
         )
-
-
-def _is_application(manifest: Manifest) -> bool:
-    return (manifest.key.group, manifest.key.kind) == (GROUP, KIND)
 
 
 def digest_of(bodies: Iterable[Body]) -> str:

@@ -59,7 +59,8 @@ class SyncContext:
     emit: Callable[[events.Event], None] = lambda _: None
     # The cluster with our own rights, where `cluster` has a service account's: for a word on other Applications.
     everyone: Cluster | None = None
-    takes_children: bool = False  # True where Applications inside an Application can be taken in
+    # What can be taken in that an Application brings and the cluster does not know (group, kind): other Applications.
+    child_kinds: frozenset[tuple[str, str]] = frozenset()
     asks_around: bool = True  # False where a look at the whole cluster for each Application would be too much
     callbacks: Callbacks = Callbacks()
 

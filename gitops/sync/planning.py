@@ -65,7 +65,7 @@ async def render_source(request: Request, context: SyncContext, sha: str = "") -
         checkout.read_revision,
         manifests,
         namespace=namespace,
-        apart=context.takes_children,
+        apart=context.child_kinds,
         is_new=not sha,
     )
     try:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from gitops.compat.flux.answer import Answer
-from gitops.compat.flux.objects import FluxObjects
+from gitops.compat.flux.objects import FluxObjects, Ref
 from gitops.compat.flux.reading import read
+from gitops.compat.flux.tree import FluxTree
 from gitops.config import application_of
 from gitops.model.application import Application
 
@@ -329,3 +330,76 @@ def test_an_object_of_strangers_types_is_refused_and_stops_nobody() -> None:
     for spec in (None, [], "x", {"sourceRef": []}, {"interval": 5}, {"sourceRef": {"kind": 1}}):
         found = answer("Kustomization", spec)  # type: ignore[arg-type]
         assert found.outcome == "refused"
+
+
+# ── the tree ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def kustomization(name: str, **spec: Any) -> dict[str, Any]:
+    return body("Kustomization", name, {**MINIMAL, **spec})
+
+
+def due(tree: FluxTree) -> list[str]:
+    return [found.ref.name for found in tree.due()]
+
+
+def end(tree: FluxTree, name: str, *brought: dict[str, Any], well: bool = True, kind: str = "Kustomization") -> None:
+    tree.done(Ref(kind, "flux-system", name), well=well, brought=brought)
+
+
+def test_who_depends_on_another_comes_after_it() -> None:
+    tree = FluxTree([GIT, kustomization("apps", dependsOn=[{"name": "infra"}]), kustomization("infra")])
+    assert due(tree) == ["infra"]
+    assert due(tree) == []
+    end(tree, "infra")
+    assert due(tree) == ["apps"]
+
+
+def test_who_waits_for_its_objects_is_ready_when_its_children_are() -> None:
+    child = body("HelmRelease", "db", {"interval": "1h", "chartRef": {"kind": "OCIRepository", "name": "app"}})
+    infra = kustomization("infra", wait=True)
+    tree = FluxTree([GIT, OCI, infra, kustomization("apps", dependsOn=[{"name": "infra"}])])
+    assert due(tree) == ["infra"]
+    end(tree, "infra", child)
+    assert due(tree) == ["db"]
+    end(tree, "db", kind="HelmRelease")
+    assert due(tree) == ["apps"]
+
+
+def test_who_does_not_wait_is_ready_before_its_children_but_for_those_that_it_names() -> None:
+    child = body("HelmRelease", "db", {"interval": "1h", "chartRef": {"kind": "OCIRepository", "name": "app"}})
+    checks = [
+        {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "name": "db", "namespace": "flux-system"}
+    ]
+    for spec, names in (({}, ["apps", "db"]), ({"healthChecks": checks}, ["db"])):
+        tree = FluxTree(
+            [GIT, OCI, kustomization("infra", **spec), kustomization("apps", dependsOn=[{"name": "infra"}])]
+        )
+        due(tree)
+        end(tree, "infra", child)
+        assert sorted(due(tree)) == names
+
+
+def test_what_a_failure_holds_up_is_told() -> None:
+    tree = FluxTree([GIT, kustomization("apps", dependsOn=[{"name": "infra"}]), kustomization("infra")])
+    due(tree)
+    end(tree, "infra", well=False)
+    assert due(tree) == []
+    assert list(tree.left().values()) == ["depends on flux-system/infra"]
+
+
+def test_a_source_may_come_later_and_one_that_never_comes_is_told() -> None:
+    release = body("HelmRelease", "db", {"interval": "1h", "chartRef": {"kind": "OCIRepository", "name": "app"}})
+    tree = FluxTree([GIT, kustomization("all"), release])
+    assert due(tree) == ["all"]
+    assert list(tree.left().values()) == ["needs OCIRepository flux-system/app, which is not among the objects"]
+    end(tree, "all", OCI, kustomization("all"))
+    assert due(tree) == ["db"]
+
+
+def test_one_that_is_refused_is_told_once_and_holds_up_those_that_depend_on_it_alone() -> None:
+    bad = kustomization("bad", kubeConfig={"secretRef": {"name": "x"}})
+    tree = FluxTree([GIT, bad, kustomization("good"), kustomization("after", dependsOn=[{"name": "bad"}])])
+    found = tree.due()
+    assert [(one.ref.name, one.outcome) for one in found] == [("bad", "refused"), ("good", "run")]
+    assert list(tree.left()) == [Ref("Kustomization", "flux-system", "after")]

@@ -11,6 +11,7 @@ from gitops.compat.flux.objects import FluxObjects, Ref, ref_of
 from gitops.manifests.key import Body
 
 CHART_LAYER: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+SOURCE_VERSION: Final = "source.toolkit.fluxcd.io/v1"
 _PACKED_LAYERS: Final = ("application/vnd.cncf.flux.content.v1.tar+gzip", "application/vnd.oci.image.layer.v1.tar+gzip")
 _CLOUD: Final = "the identities of clouds are not used; name a Secret with credentials in secretRef"
 _TIMEOUT: Final = "what is read from a remote has limits of its own"

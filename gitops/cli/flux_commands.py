@@ -1,0 +1,176 @@
+"""`gitops sync|diff|render -f` over the tree of what objects of Flux deliver: one Application after another."""
+
+import sys
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+
+from gitops.cli import settings as exits
+from gitops.cli.application import plan_options, seconds_of
+from gitops.cli.escape import printable, printable_lines
+from gitops.cli.flux import CHILD_KINDS, Delivery, Ended, brought_by, delivery_of, walk, worst
+from gitops.cli.output import plan_data, print_data, print_hold, print_plan, result_data, summary
+from gitops.cli.settings import Settings, exit_code
+from gitops.compat.flux.answer import Answer
+from gitops.manifests.errors import GitopsError
+from gitops.model.application import Application
+from gitops.model.errors import ConfigError
+from gitops.model.result import Hold, Outcome
+from gitops.sync.context import Request, SyncContext, as_account
+
+_OF_ONE = ("name", "plan_file", "resources", "out", "release", "revision")
+
+
+def tree_of(file: str, given: dict[str, Any]) -> Delivery | None:
+    """What -f names, where that is objects of Flux. Raises ConfigError for options that are for one Application."""
+    delivery = delivery_of(file) if file else None
+    if delivery is not None:
+        for name in _OF_ONE:
+            if given.get(name):
+                option = {"plan_file": "plan", "resources": "resource"}.get(name, name)
+                raise ConfigError(f"--{option}: is for one Application, and {file} delivers a tree of them")
+    return delivery
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What the commands have in common."""
+
+    settings: Settings
+    delivery: Delivery
+    given: dict[str, Any]
+    data: list[dict[str, Any]]
+
+    def application(self, answer: Answer) -> Application:
+        app = self.delivery.application(answer)
+        if self.given.get("timeout"):
+            app = replace(app, sync=replace(app.sync, timeout=seconds_of(self.given["timeout"])))
+        return app
+
+    def request(self, app: Application) -> Request:
+        from gitops.config import actor
+
+        return Request(app, actor(), plan_options(self.given), wait=not self.given.get("no_wait"))
+
+    def failed(self, answer: Answer, error: GitopsError) -> Ended:
+        click.echo(click.style("failed: ", fg="red", bold=True) + printable_lines(f"{answer.ref}: {error}"), err=True)
+        self.data.append({"application": str(answer.ref), "error": str(error)})
+        return Ended(False, exit_code(error))
+
+    def leave(self, codes: list[int]) -> None:
+        if self.given["output"] != "table":
+            print_data(self.data, self.given["output"])
+        sys.exit(worst(codes))
+
+
+async def sync_tree(settings: Settings, delivery: Delivery, given: dict[str, Any]) -> None:
+    """Sync each, the ones that others depend on first; a failure keeps back those that depend on it, no others."""
+    from gitops.cli.opening import outside_of
+
+    run = _Walk(settings, delivery, given, [])
+    async with outside_of(settings) as opened:
+        context = replace(opened, child_kinds=CHILD_KINDS)
+
+        async def act(answer: Answer) -> Ended:
+            try:
+                return await _sync(run, answer, context)
+            except GitopsError as exc:
+                return run.failed(answer, exc)
+
+        codes = await walk(delivery, act)
+    run.leave(codes)
+
+
+async def _sync(run: _Walk, answer: Answer, opened: SyncContext) -> Ended:
+    from gitops.cli.sync import end_of
+    from gitops.model.result import SyncResult
+    from gitops.sync.planning import held_without_rights, plan_sync
+    from gitops.sync.reconcile import sync_planned
+
+    app = run.application(answer)
+    context, request = as_account(opened, app), run.request(app)
+    planned = held_without_rights(await plan_sync(request, context))
+    if run.given["dry_run"]:
+        result = SyncResult(Outcome.PLANNED, planned.plan, message=summary(planned.plan))
+        if run.given["output"] == "table":
+            print_plan(planned.plan)
+    else:
+        result = await sync_planned(request, context, planned)
+    code = end_of(app, planned, result, run.given["output"])
+    run.data.append(result_data(result))
+    well = result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC, Outcome.PLANNED)
+    return Ended(well, code, brought_by(planned.at.rendered) if well else ())
+
+
+async def diff_tree(settings: Settings, delivery: Delivery, given: dict[str, Any]) -> None:
+    """Plan each as the cluster is now; what needs what another one brings is told as it is."""
+    from gitops.cli.opening import outside_of
+    from gitops.sync.planning import plan_sync
+
+    run = _Walk(settings, delivery, given, [])
+    if given["output"] not in ("table", "json", "yaml"):
+        raise ConfigError(f"-o {given['output']}: is for one Application; of a tree, table, json or yaml is printed")
+    async with outside_of(settings) as opened:
+        context = replace(opened, child_kinds=CHILD_KINDS)
+        changing: set[str] = set()
+
+        async def act(answer: Answer) -> Ended:
+            try:
+                app = run.application(answer)
+                planned = await plan_sync(run.request(app), as_account(context, app))
+            except GitopsError as exc:
+                return run.failed(answer, exc)
+            code, before = _show(run, app, planned), sorted(changing.intersection(app.dependsOn))
+            if code != exits.DONE:
+                changing.add(app.identity)
+            if before and code in (exits.HELD, exits.FAILED):
+                click.echo(
+                    f"{app.identity} comes after {', '.join(before)}: what that brings is not there yet", err=True
+                )
+                code = exits.DIFFERENT
+            return Ended(True, code, brought_by(planned.at.rendered))
+
+        codes = await walk(delivery, act)
+    run.leave(codes)
+
+
+def _show(run: _Walk, app: Application, planned: Any) -> int:
+    from gitops.cli.diff import exit_of
+
+    run.data.append(plan_data(planned.plan, planned.decision))
+    if run.given["output"] == "table":
+        print_plan(planned.plan)
+        if isinstance(planned.decision, Hold):
+            print_hold(planned.decision)
+    click.echo(printable(f"{app.identity} {planned.plan.revision}: {summary(planned.plan)}"), err=True)
+    return exit_of(planned)
+
+
+def render_tree(delivery: Delivery) -> tuple[list[dict[str, Any]], int]:
+    """The objects of all, without a cluster; and the exit code, after what cannot be rendered was told."""
+    import asyncio
+
+    from gitops.bootstrap import open_source
+    from gitops.cli.opening import secret_of
+    from gitops.compat.flux.objects import is_of_flux
+    from gitops.config import cache_folder
+    from gitops.rendering import render_alone
+
+    bodies: list[dict[str, Any]] = []
+    source = open_source(cache_folder(), secret_of)
+    run = _Walk(Settings(), delivery, {}, [])
+
+    async def act(answer: Answer) -> Ended:
+        try:
+            app = run.application(answer)
+            checkout = await source.checkout(app)
+            found = await asyncio.to_thread(render_alone, checkout.tree, app.with_sources(checkout.sources))
+        except GitopsError as exc:
+            return run.failed(answer, exc)
+        made = [manifest.body for manifest in found.manifests]
+        bodies.extend(body for body in made if not is_of_flux(body))
+        return Ended(True, exits.DONE, tuple(body for body in made if is_of_flux(body)))
+
+    codes = asyncio.run(walk(delivery, act))
+    return bodies, worst(codes)
