@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
 from gitops.model.errors import ConfigError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gitops.controller.app import Controller
     from gitops.controller.cluster_worker import Connect
     from gitops.controller.registry import Registration
+    from gitops.controller.state import ApplicationState
+    from gitops.controller.status_writer import StatusWriter
     from gitops.controller.trust import Trust
     from gitops.manifests.key import Body
     from gitops.model.application import Application
@@ -143,6 +145,7 @@ class Settings:
     watch_namespace: str = ""
     files: tuple[Path, ...] = ()
     resources: bool = True
+    flux: Literal["", "all", "own"] = ""  # whether Flux's objects are run, and of which namespaces they name sources
     local_repositories: bool = False
     contexts: bool = False
     require_account: bool = False
@@ -205,8 +208,8 @@ def _repositories(settings: Settings, trust: "Trust") -> "Repositories":
 
     cache, limits = settings.environment.cache, settings.mirrors
     return SourceRepositories(
-        GitRepositories(cache, trust.secret, trust.is_trusted, limits),
-        ChartRepositories(cache, trust.secret, trust.is_trusted),
+        GitRepositories(cache, trust.secret, trust.is_trusted, limits, trust.secrets_in),
+        ChartRepositories(cache, trust.secret, trust.is_trusted, trust.secrets_in),
     )
 
 
@@ -246,7 +249,7 @@ def _parts(
     read = read_resource if settings.local_repositories else local_refused(read_resource)
     read = account_required(read) if settings.require_account else read
     controller.children.read = read
-    if settings.resources:
+    if settings.resources or settings.flux:
         parts += _resources(settings, controller, home, read)
     if settings.listen:
         from gitops.server.app import serve
@@ -286,13 +289,46 @@ def _leases(settings: Settings, controller: "Controller", home: "Cluster") -> Aw
 def _resources(
     settings: Settings, controller: "Controller", home: "Cluster", read: "Callable[[Body], Application]"
 ) -> list[Part]:
-    """Applications from custom resources, whose status is written."""
+    """Applications from custom resources, ours and Flux's, whose status is written."""
     from gitops.controller.crd_source import CustomResources
     from gitops.controller.status_writer import StatusWriter
+    from gitops.model.application import KIND
 
     clock = controller.clock
     writer = StatusWriter(home, controller, clock)
     controller.on_status = writer.changed
-    resources = CustomResources(home, clock, settings.watch_namespace, read, controller.registry, writer.wrong)
-    controller.resources = resources
-    return [("applications", resources.run()), ("statuses", writer.run())]
+    parts: list[Part] = [("statuses", writer.run())]
+    if settings.resources:
+        own = CustomResources(home, clock, settings.watch_namespace, read, controller.registry, writer.wrong)
+        controller.resources.add(KIND, own)
+        parts.append(("applications", own.run()))
+    if settings.flux:
+        parts += _flux(settings, controller, home, read, writer)
+    return parts
+
+
+def _flux(
+    settings: Settings,
+    controller: "Controller",
+    home: "Cluster",
+    read: "Callable[[Body], Application]",
+    writer: "StatusWriter",
+) -> list[Part]:
+    """Applications from the custom resources of Flux."""
+    from gitops.compat.flux.objects import DELIVERED
+    from gitops.controller.flux_source import FluxResources, FluxSettings
+    from gitops.controller.flux_status import flux_status, refused_status, source_status
+
+    found = FluxSettings(settings.watch_namespace, settings.flux == "all")
+    flux = FluxResources(home, controller.clock, found, read, controller.registry)
+    flux.wrong = lambda key, generation, reason: writer.told_of(key, refused_status(key.kind, generation, reason))
+    flux.source_read = lambda key, generation, reason: writer.told_of(key, source_status(generation, reason))
+    flux.asked = controller.look_again
+
+    def status_as(kind: str, state: "ApplicationState", generation: int) -> "Body":
+        return flux_status(kind, state, generation, flux.requested_at(state.identity))
+
+    for kind in DELIVERED:
+        controller.resources.add(kind, flux)
+        writer.formats[kind] = partial(status_as, kind)
+    return flux.followers()

@@ -210,6 +210,10 @@ class Cluster(Protocol):
         """Take labels and annotations of these names off, whoever owns them."""
         ...
 
+    async def merge(self, key: ResourceKey, change: Body) -> None:
+        """A JSON merge patch, as a manager of its own: an apply does not take it back."""
+        ...
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         """Write managedFields, if the object is still at `version`; ApiError 409 if not."""
         ...

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class ChartRepositories:
-    """`cache` is the folder of what was fetched; `secrets` and `is_trusted` are as `GitRepositories` has them.
+    """`cache` is the folder of what was fetched; the rest is as `GitRepositories` has it.
 
     Who is not the operator reads from no address of the controller's own machine.
     """
@@ -32,8 +32,10 @@ class ChartRepositories:
         cache: Path,
         secrets: Callable[[Application, str], str],
         is_trusted: Callable[[Application], bool],
+        secrets_in: Callable[[Application], str] = lambda app: app.namespace,
     ) -> None:
         self._cache = cache
+        self._secrets_in = secrets_in
         self._secrets = secrets
         self._is_trusted = is_trusted
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="charts")
@@ -82,7 +84,7 @@ class ChartRepositories:
         """What is read in one way, with one set of credentials."""
         found = app.source.credentials
         trusted = " as the operator" if self._is_trusted(app) else ""
-        own = f" {app.namespace}/{found.secretRef}" if found.secretRef else ""
+        own = f" {self._secrets_in(app)}/{found.secretRef}" if found.secretRef else ""
         return f"{app.source.repoURL}{own}{trusted} {found.proxy} {found.caFile}"
 
     def _reader(self, app: Application) -> Charts:

@@ -54,7 +54,8 @@ class GitRefs:
 class GitRepositories:
     """`cache` is the folder of the mirrors; `secrets` gives, in a thread, what a secretRef of an Application means.
 
-    `is_trusted` tells whose Applications are the operator's own: those may use the ssh keys of the account we run as.
+    `secrets_in` is the namespace where that Secret is. `is_trusted` tells whose Applications are the operator's own:
+    those may use the ssh keys of the account we run as.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class GitRepositories:
         secrets: Callable[[Application, str], str],
         is_trusted: Callable[[Application], bool],
         limits: MirrorLimits = PLAIN_LIMITS,
+        secrets_in: Callable[[Application], str] = lambda app: app.namespace,
     ) -> None:
         self._cache = cache
+        self._secrets_in = secrets_in
         self._limits = limits
         self._secrets = secrets
         self._is_trusted = is_trusted
@@ -77,7 +80,7 @@ class GitRepositories:
     def name_of(self, app: Application) -> str:
         """What is read in one way: a Secret is its namespace's own, the operator's credentials are nobody else's."""
         found = app.source.credentials
-        own = f" {app.namespace}/{found.secretRef}" if found.secretRef else ""
+        own = f" {self._secrets_in(app)}/{found.secretRef}" if found.secretRef else ""
         if (is_ssh(app.source.repoURL) or found.secretRef) and self._is_trusted(app):
             own += " as the operator"
         way = f" by {found.proxy} {found.caFile}" if found.proxy or found.caFile else ""

@@ -29,6 +29,7 @@ _COMMANDS = {
     "audit": ("gitops.cli.audit", "audit", "List or verify the audit log."),
     "policy": ("gitops.cli.policy", "policy", "Check manifests against policies; no cluster needed."),
     "import": ("gitops.cli.import_", "import_", "Make Applications of another tool's objects."),
+    "takeover": ("gitops.cli.takeover", "takeover", "Take over what another tool delivers in a cluster."),
     "sandbox": ("gitops.cli.sandbox", "sandbox", "Run an embedded Kubernetes cluster."),
     "demo": ("gitops.cli.demo", "demo", "Watch a push become a rollout, a drift undone, a bad commit rolled back."),
     "completion": ("gitops.cli.completion", "completion", "Print what makes a shell complete gitops' commands."),

@@ -15,6 +15,7 @@ from gitops.cli.settings import Settings, fail, run_controller
 
 if TYPE_CHECKING:
     from gitops.bootstrap import Settings as Start
+    from gitops.bounds import MirrorLimits
 
 _THREADS = 64
 
@@ -29,6 +30,12 @@ _THREADS = 64
     help="Applications in a file, or in all *.yaml of a folder; may be said again. Changes are seen.",
 )
 @click.option("--applications/--no-applications", default=True, help="Whether to run custom resources of the cluster.")
+@click.option(
+    "--compat", type=click.Choice(["flux"]), default=None, help="Run the custom resources of another tool as well."
+)
+@click.option(
+    "--no-cross-namespace-refs", is_flag=True, help="Let Flux's resources name sources of their own namespace only."
+)
 @click.option(
     "--local-repositories", is_flag=True, help="Let custom resources name file:// repositories of this machine."
 )
@@ -64,6 +71,8 @@ def run(
     settings: Settings,
     files: tuple[str, ...],
     applications: bool,
+    compat: str | None,
+    no_cross_namespace_refs: bool,
     local_repositories: bool,
     contexts: bool,
     require_service_account: bool,
@@ -77,28 +86,33 @@ def run(
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
     from gitops.bootstrap import Settings as Start
     from gitops.cli.opening import environment_of
-    from gitops.config import mirror_limits
-    from gitops.model.errors import ConfigError
 
     here = own_namespace()
-    try:
-        limits = mirror_limits(repository_size, repositories_size)
-    except ConfigError as exc:
-        fail(exc)
     start = Start(
         environment_of(settings),
         namespace=namespace or here or "gitops",
         watch_namespace=watch_namespace,
         files=tuple(Path(file) for file in files),
         resources=applications,
+        flux=("own" if no_cross_namespace_refs else "all") if compat else "",
         local_repositories=local_repositories,
         contexts=contexts,
         require_account=require_service_account,
         leases=bool(here or settings.store) if leases is None else leases,
         listen=listen or (":8080" if here else ""),
-        mirrors=limits,
+        mirrors=_limits(repository_size, repositories_size),
     )
     run_controller(settings, _run(start))
+
+
+def _limits(each: str, total: str) -> "MirrorLimits":
+    from gitops.config import mirror_limits
+    from gitops.model.errors import ConfigError
+
+    try:
+        return mirror_limits(each, total)
+    except ConfigError as exc:
+        fail(exc)
 
 
 def own_namespace() -> str:

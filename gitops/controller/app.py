@@ -19,8 +19,8 @@ from gitops.controller.app_of_apps import AppOfApps
 from gitops.controller.cluster_worker import ClusterWorker, Connect, Connected
 from gitops.controller.clusters import ClusterWorkers
 from gitops.controller.commands import OperatorCommands, command_result
-from gitops.controller.crd_source import CustomResources
 from gitops.controller.event_log import log_event
+from gitops.controller.frontends import Frontends
 from gitops.controller.metrics import PassMetrics
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
@@ -76,7 +76,7 @@ class Controller:
         self.children = AppOfApps(self.registry, self._take_over)
         self.on_status: Callable[[ApplicationState], None] = lambda _: None
         self.cluster_refused: Callable[[Application], str] = lambda _: ""
-        self.resources: CustomResources | None = None
+        self.resources = Frontends(self.registry)
         self._parts = TaskSupervisor()
         self._events = WatchEvents(self.index, self._wake, self._tell)
         self.workers = ClusterWorkers(
@@ -157,11 +157,15 @@ class Controller:
 
     async def _left(self, state: ApplicationState) -> None:
         await self.commands.forget(state.identity)
-        if self.resources is not None:
-            await self.resources.let_finish(state.identity)
+        await self.resources.let_finish(state.identity)
 
     async def _reason_to_stay(self, state: ApplicationState) -> str:
-        return await self.resources.reason_to_stay(state.identity) if self.resources is not None else ""
+        return await self.resources.reason_to_stay(state.identity)
+
+    async def look_again(self, identity: str) -> None:
+        """Have the source looked at, and a pass made, as a person's `refresh` does."""
+        at = self.clock.now().isoformat(timespec="seconds")
+        await self.store.request(identity, REFRESH, {}, "its custom resource", at)
 
     def _gone(self, identity: str) -> None:
         state = self.index.get(identity)

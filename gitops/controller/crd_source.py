@@ -1,25 +1,20 @@
 """A controller's Applications that are custom resources, in the cluster where it is at home."""
 
-import asyncio
 import contextlib
-import random
 from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from gitops.controller.registry import ApplicationRegistry, Registration
-from gitops.logs import Trouble
+from gitops.controller.resource_follower import Heard, ResourceFollower
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import GROUP, KIND, Application
-from gitops.model.errors import ApiError, ClusterError, ConfigError
+from gitops.model.errors import ApiError, ConfigError
 from gitops.ports import Clock, Cluster
 
 log = structlog.get_logger()
 FINALIZER = "gitops.dev/prune"
-# A kind that is not served yet is looked for again after this long: its CRD may come.
-_AGAIN_SECONDS = 30.0
-_FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 30.0
 _CLUSTER = "the cluster"
 # Stands for a source that is not read any more.
 _NOWHERE = "https://nowhere.invalid/"
@@ -42,13 +37,16 @@ class CustomResources:
         wrong: Callable[[ResourceKey, int, str], None],
     ) -> None:
         self._cluster = cluster
-        self._clock = clock
-        self._namespace = namespace
         self._read = read
         self._registry = registry
         self._wrong = wrong
-        self._trouble = Trouble(log, "applications.unreachable", "applications.reachable")
-        self._pause = _FIRST_SECONDS
+        self._follower = ResourceFollower(
+            cluster,
+            clock,
+            (GROUP, KIND),
+            namespace,
+            Heard(self._listed, self._changed, self._gone),
+        )
 
     async def let_finish(self, identity: str) -> None:
         """Take our finalizer off the custom resource, if it is one, whose objects are gone. Raises ClusterError."""
@@ -80,43 +78,16 @@ class CustomResources:
         return entry.key if entry is not None else None
 
     async def run(self) -> None:
-        while True:
-            pause = 1.0
-            try:
-                if (await self._cluster.kinds()).find(GROUP, KIND) is None:
-                    pause = _AGAIN_SECONDS
-                    await self._clock.sleep(pause)
-                    await self._cluster.kinds(refresh=True)
-                    continue
-                await self._follow()
-            except ApiError as exc:
-                if exc.code == 403 and not self._namespace:
-                    log.warning("applications.forbidden", error=str(exc))
-                pause = _AGAIN_SECONDS if exc.code in (403, 404) else 1.0
-            except ClusterError as exc:
-                self._trouble.is_there(exc)
-                self._pause = pause = min(self._pause * 1.5, _LONGEST_SECONDS)
-            await self._clock.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+        await self._follower.run()
 
-    async def _follow(self) -> None:
-        identity = await self._cluster.identity()
-        listing = await self._cluster.list(GROUP, KIND, self._namespace)
-        self._trouble.is_over()
-        self._pause = _FIRST_SECONDS
-        present = {self._took(body) for body in listing.items}
-        self._registry.keep_only(_CLUSTER, present)
-        version = listing.version
-        while True:
-            async with self._cluster.watch(GROUP, KIND, self._namespace, version) as events:
-                async for event in events:
-                    version = event.body["metadata"]["resourceVersion"]
-                    if event.type == "DELETED":
-                        self._registry.drop(_CLUSTER, _identity(event.body))
-                    elif event.type != "BOOKMARK":
-                        self._took(event.body)
-            await asyncio.sleep(0.2)
-            if await self._cluster.has_gone_back(GROUP, KIND, self._namespace, version, identity):
-                return  # and list again
+    def _listed(self, bodies: list[Body]) -> None:
+        self._registry.keep_only(_CLUSTER, {self._took(body) for body in bodies})
+
+    def _gone(self, body: Body) -> None:
+        self._registry.drop(_CLUSTER, _identity(body))
+
+    def _changed(self, body: Body) -> None:
+        self._took(body)
 
     def _took(self, body: Body) -> str:
         metadata = body["metadata"]

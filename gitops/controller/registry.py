@@ -34,6 +34,7 @@ class Registration:
     wrong: str = ""
     parent: str = ""
     uid: str = ""  # of the custom resource
+    secrets_in: str = ""  # the namespace of its credentials, where that is not its own
 
 
 class ApplicationRegistry:

@@ -4,20 +4,24 @@ Only what changed is written, at most every half second for one Application, and
 """
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from gitops.controller.app import Controller
+from gitops.controller.registry import Registration
 from gitops.controller.state import ApplicationState
 from gitops.engine.states import Response
 from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import GROUP
 from gitops.model.errors import ApiError, ClusterError
 from gitops.model.health import HealthWord
 from gitops.model.revision import short
 from gitops.ports import Clock, Cluster
 
 log = structlog.get_logger()
+Format = Callable[[ApplicationState, int], Body]
 _EVERY_SECONDS = 0.5
 _MOST_TEXT = 1024
 _OUTCOMES = {
@@ -37,8 +41,10 @@ class StatusWriter:
         self._controller = controller
         self._clock = clock
         self._due: set[str] = set()
-        self._wrong: dict[str, tuple[ResourceKey, int, str]] = {}
-        self._written: dict[str, Body] = {}
+        self._wrong: dict[ResourceKey, Body] = {}
+        self.formats: dict[str, Format] = {}  # by kind; else that of our own kind
+        self._written: dict[ResourceKey, Body] = {}
+        self._keys: dict[str, ResourceKey] = {}
         self._told: dict[str, tuple[str, str]] = {}
 
     def changed(self, state: ApplicationState) -> None:
@@ -46,31 +52,47 @@ class StatusWriter:
 
     def wrong(self, key: ResourceKey, generation: int, reason: str) -> None:
         """A custom resource whose spec cannot be read."""
-        self._wrong[f"{key.namespace}/{key.name}"] = (key, generation, reason)
+        self.told_of(key, _unreadable(generation, reason))
+
+    def told_of(self, key: ResourceKey, status: Body) -> None:
+        """What a custom resource is told that no Application stands for."""
+        self._wrong[key] = status
 
     async def run(self) -> None:
         while True:
             await self._clock.sleep(_EVERY_SECONDS)
             wrong, self._wrong = self._wrong, {}
-            for identity, (key, generation, reason) in wrong.items():
-                if not await self._write(identity, key, _unreadable(generation, reason)):
-                    self._wrong.setdefault(identity, (key, generation, reason))
+            for key, status in wrong.items():
+                if not await self._write(key, status):
+                    self._wrong.setdefault(key, status)
             due, self._due = self._due, set()
             for identity in sorted(due):
                 state, entry = self._controller.index.get(identity), self._controller.registry.entry(identity)
                 is_ours = self._controller.runs(identity)
                 if state is None or entry is None or entry.key is None or entry.wrong or not is_ours:
-                    self._written.pop(identity, None)
-                    self._told.pop(identity, None)
+                    self._forget(identity)
                     continue
-                status = status_of(state, entry.generation, suspended=self._controller.commands.is_suspended(identity))
-                if await self._write(identity, entry.key, status):
+                self._keys[identity] = entry.key
+                if await self._write(entry.key, self._status(state, entry)):
                     await self._tell(state, entry.key, entry.uid)
                 else:
                     self._due.add(identity)
 
-    async def _write(self, identity: str, key: ResourceKey, status: Body) -> bool:
-        before = self._written.get(identity, {})
+    def _forget(self, identity: str) -> None:
+        key = self._keys.pop(identity, None)
+        if key is not None:
+            self._written.pop(key, None)
+        self._told.pop(identity, None)
+
+    def _status(self, state: ApplicationState, entry: Registration) -> Body:
+        own = self.formats.get(entry.key.kind) if entry.key is not None else None
+        if own is not None:
+            return own(state, entry.generation)
+        is_suspended = self._controller.commands.is_suspended(state.identity)
+        return status_of(state, entry.generation, suspended=is_suspended)
+
+    async def _write(self, key: ResourceKey, status: Body) -> bool:
+        before = self._written.get(key, {})
         if _timeless(before) == _timeless(status):
             return True
         _keep_times(before, status, self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z"))
@@ -79,11 +101,11 @@ class StatusWriter:
         except ApiError as exc:
             if exc.code == 404:  # it is gone; its deletion will be seen
                 return True
-            log.warning("status.refused", application=identity, error=str(exc))
+            log.warning("status.refused", application=f"{key.namespace}/{key.name}", kind=key.kind, error=str(exc))
             return exc.code in (403, 422)
         except ClusterError:
             return False
-        self._written[identity] = status
+        self._written[key] = status
         return True
 
     async def _tell(self, state: ApplicationState, key: ResourceKey, uid: str) -> None:
@@ -99,7 +121,7 @@ class StatusWriter:
             "kind": "Event",
             "metadata": {"generateName": f"{key.name}-", "namespace": key.namespace},
             "involvedObject": {
-                "apiVersion": "gitops.dev/v1alpha1",
+                "apiVersion": "gitops.dev/v1alpha1" if key.group == GROUP else f"{key.group}/v1",
                 "kind": key.kind,
                 "namespace": key.namespace,
                 "name": key.name,

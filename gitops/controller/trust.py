@@ -43,7 +43,12 @@ class Trust:
     def secret(self, app: Application, reference: str) -> str:
         """The text of a secretRef: what the operator did not write has only its own namespace's Secrets."""
         own = self._environment(reference) if self.is_trusted(app) else ""
-        return own or self._secrets.credentials(app.namespace, reference)
+        return own or self._secrets.credentials(self.secrets_in(app), reference)
+
+    def secrets_in(self, app: Application) -> str:
+        """The namespace of its Secrets with credentials."""
+        entry = self._entry(app.identity)
+        return entry.secrets_in if entry is not None and entry.secrets_in else app.namespace
 
     def cluster_refused(self, app: Application) -> str:
         """Why it may not go to the cluster that it names, or ""."""

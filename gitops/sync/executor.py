@@ -310,15 +310,22 @@ class Execution:
         """
         watched = {key: body for key, body in live.items() if not (ignores_health(body) or is_of_past_runs(key))}
         if not always:
-            app, waits = self._request.app, self._request.wait
-            watched = {key: body for key, body in watched.items() if waits and is_awaited(app, key)}
+            app, waits, others = self._request.app, self._request.wait, self._context.child_kinds
+            watched = {
+                key: body
+                for key, body in watched.items()
+                if waits and is_awaited(app, key) and (key.group, key.kind) not in others  # those are followed apart
+            }
         if watched:
             await self._until_healthy(watched, self._labels, to_end=to_end, of_plan=of_plan)
 
     async def _checks_pass(self) -> None:
         """Wait for the objects of others that the Application's health checks name, until the deadline."""
         wanted = checked_keys(self._request.app, await self._cluster.kinds()) if self._request.wait else []
-        others = [key for key in wanted if key not in self.progress.healths and not self.progress.failures]
+        apart = {kind for _, kind in self._context.child_kinds}
+        others = [key for key in wanted if key not in self.progress.healths and key.kind not in apart]
+        if self.progress.failures:
+            return
         found, missing = await come(self._cluster, self._clock, others, lambda: self._deadline.is_over, self._waiting)
         for key in missing:
             self._record(Failure(key, f"sync.wait.checks: {key} is not there, and did not come in time"))

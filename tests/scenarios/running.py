@@ -31,6 +31,7 @@ class Running:
         require_account=False,
         environment=None,
         contexts=False,
+        flux="",
         **sync,
     ):
         automatic = {"automated": True, "drift": "correct", **sync}
@@ -43,6 +44,7 @@ class Running:
         self._local = local_repositories
         self._require_account = require_account
         self._contexts = contexts
+        self._flux = flux
         self._state = state or world.state
         self._started = threading.Event()
         self.failure = None
@@ -87,6 +89,7 @@ class Running:
             require_account=self._require_account,
             contexts=self._contexts,
             leases=bool(self._leases),
+            flux=self._flux,
         )
         async with open_controller(
             settings,
@@ -95,7 +98,7 @@ class Running:
             secrets=lambda name: self._environment.get(name, ""),
         ) as (controller, parts):
             self.controller = controller
-            for app in () if self._resources else self.apps:
+            for app in () if self._resources or self._flux else self.apps:
                 controller.registry.put("test", Registration(app, trusted=True))
             self._loop.call_soon(self._started.set)
             await controller.run(parts, self._stop)

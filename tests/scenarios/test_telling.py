@@ -130,7 +130,10 @@ def test_what_holds_very_many_objects_is_told_in_a_short_line(world, lines):
 
 
 def test_a_cluster_that_is_away_is_told_once_and_once_that_it_is_back(world, way, lines, monkeypatch):
-    for module in ("gitops.controller.crd_source._FIRST_SECONDS", "gitops.adapters.kubernetes.registry._AGAIN_SECONDS"):
+    for module in (
+        "gitops.controller.resource_follower._FIRST_SECONDS",
+        "gitops.adapters.kubernetes.registry._AGAIN_SECONDS",
+    ):
         monkeypatch.setattr(module, 0.3)
     make_kind(world)
     sha = world.commit(settings=config_map("settings"))

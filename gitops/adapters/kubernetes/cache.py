@@ -119,6 +119,9 @@ class CachedCluster:
     async def remove_marks(self, key: ResourceKey, labels: Sequence[str], annotations: Sequence[str]) -> None:
         await self._cluster.remove_marks(key, labels, annotations)
 
+    async def merge(self, key: ResourceKey, change: Body) -> None:
+        await self._cluster.merge(key, change)
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         await self._cluster.replace_owners(key, owners, version)
 

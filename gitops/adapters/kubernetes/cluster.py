@@ -241,6 +241,10 @@ class KubernetesCluster:
             "PATCH", path, query=query, body={"metadata": metadata}, content_type="application/merge-patch+json"
         )
 
+    async def merge(self, key: ResourceKey, change: Body) -> None:
+        path, query = await self._known_path(key), {"fieldManager": f"{FIELD_MANAGER}-takeover"}
+        await self.http.request("PATCH", path, query=query, body=change, content_type="application/merge-patch+json")
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         await self._replace(key, "managedFields", list(owners), version)
 
@@ -249,7 +253,7 @@ class KubernetesCluster:
 
     async def _replace(self, key: ResourceKey, field: str, value: Any, version: str) -> None:
         patch: list[Body] = [
-            {"op": "replace", "path": f"/metadata/{field}", "value": value},
+            {"op": "add", "path": f"/metadata/{field}", "value": value},  # in place of what is there
             {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
         ]
         await self.http.request("PATCH", await self._known_path(key), body=patch, content_type=_JSON_PATCH)

@@ -16,6 +16,7 @@ from gitops.compat.flux.shared import (
     health_rules,
     ignored,
     images,
+    is_suspended,
     patches,
     remote_cluster,
 )
@@ -42,7 +43,9 @@ def read_helm_release(body: Body, objects: FluxObjects) -> Answer:
     spec = Fields(body["spec"] if isinstance(body.get("spec"), dict) else {}, "spec", told)
     namespace = ref.namespace or NAMESPACE
     chart = _Chart.read(spec, namespace, objects)
+    suspended = is_suspended(spec, body)
     made, prunes = _spec(spec, ref, namespace)
+    made["sync"]["automated"] = not suspended
     spec.end()
     if refusals(told):
         return refused(ref, told)
@@ -196,7 +199,7 @@ def _spec(spec: Fields, ref: Ref, namespace: str) -> tuple[dict[str, Any], bool]
         if value:
             source[name] = value
     mode, rules = _drift(spec)
-    sync = {**actions.sync(spec.seconds("timeout", "5m")), "automated": not spec.flag("suspend"), "drift": mode}
+    sync = {**actions.sync(spec.seconds("timeout", "5m")), "drift": mode}
     account = spec.text("serviceAccountName")
     made: dict[str, Any] = {
         "source": source,

@@ -14,6 +14,7 @@ from gitops.compat.flux.shared import (
     health_rules,
     ignored,
     images,
+    is_suspended,
     patches,
     remote_cluster,
     retry,
@@ -31,7 +32,9 @@ def read_kustomization(body: Body, objects: FluxObjects) -> Answer:
     spec = Fields(body["spec"] if isinstance(body.get("spec"), dict) else {}, "spec", told)
     namespace = ref.namespace or NAMESPACE
     wanted = _source_ref(spec, namespace)
+    suspended = is_suspended(spec, body)
     made, prunes = _spec(spec, namespace)
+    made["sync"]["automated"] = not suspended
     spec.end()
     if refusals(told):
         return refused(ref, told)
@@ -121,7 +124,6 @@ def _sync(spec: Fields, namespace: str, interval: float) -> dict[str, Any]:
     timeout = spec.seconds("timeout") or interval - _LEAST_TIMEOUT
     again = spec.seconds("retryInterval") or interval
     return {
-        "automated": not spec.flag("suspend"),
         "prune": spec.flag("prune"),
         "drift": "correct",
         "conflicts": "force",

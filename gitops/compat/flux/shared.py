@@ -5,9 +5,11 @@ import re
 from typing import Any, Final
 
 from gitops.compat.fields import Fields
-from gitops.manifests.key import group_of
+from gitops.manifests.key import Body, group_of
 
 NAMESPACE: Final = "default"  # of an object that does not say it, as kubectl has it
+# On an object of Flux that is suspended because it is ours now.
+TAKEN_OVER: Final = "gitops.dev/taken-over"
 ALWAYS: Final = 1_000_000  # tries
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._-]*")
 REMOTE: Final = "register the cluster by a Secret (gitops.dev/secret-type: cluster) and write an Application for it"
@@ -17,6 +19,12 @@ def duration(found: float) -> str:
     """Seconds as an Application has them."""
     whole = int(found)
     return f"{whole // 60}m" if whole and whole % 60 == 0 else f"{max(found, 0.001):g}s"
+
+
+def is_suspended(spec: Fields, body: Body) -> bool:
+    """Whether nobody is to deliver it: what was taken over is suspended for Flux alone."""
+    suspended = spec.flag("suspend")
+    return suspended and TAKEN_OVER not in (body["metadata"].get("annotations") or {})
 
 
 def depends_on(spec: Fields, namespace: str, suffix: str = "") -> list[str]:

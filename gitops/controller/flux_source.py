@@ -1,0 +1,271 @@
+"""A controller's Applications that are Flux's custom resources: Kustomizations and HelmReleases with their sources.
+
+What each comes to is a pure question (`gitops.compat.flux`); here its answers are kept as the objects change. A source
+that changes has those looked at again that asked for it, no others.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import structlog
+
+from gitops.compat.flux.answer import Answer
+from gitops.compat.flux.objects import DELIVERED, GROUP_OF, FluxObjects, Ref, is_of_flux, ref_of
+from gitops.compat.flux.reading import read
+from gitops.compat.flux.tree import application_name
+from gitops.controller.crd_source import FINALIZER
+from gitops.controller.registry import ApplicationRegistry, Registration
+from gitops.controller.resource_follower import Heard, ResourceFollower
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import Application
+from gitops.model.errors import ApiError, ClusterError, ConfigError
+from gitops.ports import Clock, Cluster
+
+log = structlog.get_logger()
+FLUX_FINALIZER: Final = "finalizers.fluxcd.io"
+REQUESTED: Final = "reconcile.fluxcd.io/requestedAt"
+_SOURCE = "Flux's objects in the cluster"
+_KINDS: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", *DELIVERED)
+_FINALIZER_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FluxSettings:
+    """`cross_namespace`: whether a source of another namespace may be named."""
+
+    namespace: str = ""
+    cross_namespace: bool = True
+
+
+class FluxResources:
+    """Keeps a registry at what Flux's objects of the cluster say.
+
+    `wrong` is told of one that cannot be run with the reason, `source_read` of each source and why it cannot be used
+    (""), `asked` of an Application that somebody wants looked at again, in Flux's way.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        settings: FluxSettings,
+        read_body: Callable[[Body], Application],
+        registry: ApplicationRegistry,
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._settings = settings
+        self._read = read_body
+        self._registry = registry
+        self.wrong: Callable[[ResourceKey, int, str], None] = lambda key, generation, reason: None
+        self.source_read: Callable[[ResourceKey, int, str], None] = lambda key, generation, reason: None
+        self.asked: Callable[[str], Awaitable[None]] = _nobody
+        self._objects = FluxObjects()
+        self._askers: dict[Ref, set[Ref]] = {}  # a source → who was made with a look at it
+        self._unlisted = set(_KINDS)
+        self._finalizers: dict[ResourceKey, tuple[list[str], str]] = {}
+        self._requested: dict[Ref, str] = {}
+        self._due: list[str] = []
+
+    def requested_at(self, identity: str) -> str:
+        """What was last asked for in Flux's way, which its status repeats."""
+        entry = self._registry.entry(identity)
+        return self._requested.get(_ref(entry.key), "") if entry is not None and entry.key is not None else ""
+
+    def followers(self) -> list[tuple[str, Awaitable[None]]]:
+        """What has to run, with names."""
+        parts: list[tuple[str, Awaitable[None]]] = [("flux finalizers", self._keep_finalizers())]
+        for kind in _KINDS:
+            listed = partial(self._listed, kind)
+            heard = Heard(listed, self._changed, self._gone, partial(listed, []))
+            group = (GROUP_OF[kind], kind)
+            follower = ResourceFollower(self._cluster, self._clock, group, self._settings.namespace, heard)
+            parts.append((f"flux {kind}", follower.run()))
+        return parts
+
+    async def let_finish(self, identity: str) -> None:
+        """Take the finalizers off the object of an Application whose objects are gone. Raises ClusterError."""
+        entry = self._registry.entry(identity)
+        if entry is not None and entry.key is not None:
+            body = await self._cluster.get(entry.key)
+            if body is not None and body["metadata"].get("deletionTimestamp"):
+                await self._replace_finalizers(entry.key, body, [])
+
+    async def reason_to_stay(self, identity: str) -> str:
+        """Why what a deleted one owns stays for now: it goes since its kind does. "" for no reason.
+
+        `flux uninstall` deletes the definitions, and means what was deployed no harm. Raises ClusterError.
+        """
+        entry = self._registry.entry(identity)
+        if entry is None or entry.key is None:
+            return ""
+        plural = f"{entry.key.kind.lower()}s.{entry.key.group}"
+        definition = await self._cluster.get(
+            ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", plural)
+        )
+        if definition is None or not definition["metadata"].get("deletionTimestamp"):
+            return ""
+        return f"its deletion waits: every {entry.key.kind} is being deleted, since {plural} is"
+
+    # ── objects come, change and go ──────────────────────────────────────────────────────────────────────────────
+
+    def _listed(self, kind: str, bodies: list[Body]) -> None:
+        present = {ref_of(body) for body in bodies if is_of_flux(body)}
+        for body in list(self._objects):
+            if body["kind"] == kind and ref_of(body) not in present:
+                self._objects.drop(ref_of(body))
+        for body in bodies:
+            self._objects.put(body)
+        self._unlisted.discard(kind)
+        if not self._unlisted:
+            self._take_all()
+
+    def _changed(self, body: Body) -> None:
+        if not is_of_flux(body):
+            return
+        ref = ref_of(body)
+        self._objects.put(body)
+        if not self._unlisted:
+            self._take(ref)
+
+    def _gone(self, body: Body) -> None:
+        if not is_of_flux(body):
+            return
+        ref = ref_of(body)
+        self._objects.drop(ref)
+        self._requested.pop(ref, None)
+        if ref.kind in DELIVERED:
+            self._registry.drop(_SOURCE, application_name(ref))
+        elif not self._unlisted:
+            self._take_askers(ref)
+
+    def _take_all(self) -> None:
+        for body in list(self._objects):
+            if body["kind"] not in DELIVERED:
+                self._tell_source(body)
+        present = {self._take_one(body) for body in list(self._objects) if body["kind"] in DELIVERED}
+        self._registry.keep_only(_SOURCE, present)
+
+    def _take(self, ref: Ref) -> None:
+        body = self._objects.find(*ref)
+        if body is None:
+            return
+        if ref.kind in DELIVERED:
+            self._take_one(body)
+        else:
+            self._tell_source(body)
+            self._take_askers(ref)
+
+    def _take_askers(self, source: Ref) -> None:
+        for ref in sorted(self._askers.get(source, ())):
+            body = self._objects.find(*ref)
+            if body is not None:
+                self._take_one(body)
+
+    # ── what one comes to ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take_one(self, body: Body) -> str:
+        """Have the registry know it; its Application's identity."""
+        ref, metadata = ref_of(body), body["metadata"]
+        identity, key = application_name(ref), _key(ref)
+        generation, finalizers = int(metadata.get("generation") or 0), metadata.get("finalizers") or []
+        leaving = bool(metadata.get("deletionTimestamp"))
+        try:
+            app, answer = self._application(body)
+        except ConfigError as exc:
+            self.wrong(key, generation, str(exc))
+            self._registry.spoil(_SOURCE, identity, str(exc))
+            return identity
+        if leaving and (FINALIZER not in finalizers or not answer.prunes):
+            self._finalizers[key] = ([], metadata.get("resourceVersion") or "")
+            self._registry.drop(_SOURCE, identity)
+            return identity
+        if not leaving and (FINALIZER in finalizers) != answer.prunes:
+            kept = [name for name in finalizers if name != FINALIZER]
+            self._finalizers[key] = (kept + [FINALIZER] * answer.prunes, metadata.get("resourceVersion") or "")
+        uid, secrets_in = str(metadata.get("uid") or ""), answer.secrets_in
+        holder = self._registry.put(
+            _SOURCE, Registration(app, key, generation, leaving, uid=uid, secrets_in=secrets_in)
+        )
+        if holder != _SOURCE:
+            self.wrong(key, generation, f"an Application of this name comes from {holder}; take it out there")
+        self._note_request(ref, identity, metadata)
+        return identity
+
+    def _application(self, body: Body) -> tuple[Application, Answer]:
+        """Raises ConfigError with why it cannot be run."""
+        seen = _Seen(self._objects, self._askers, ref_of(body))
+        answer = read(body, seen)
+        if answer.reasons:
+            raise ConfigError("; ".join(answer.reasons))
+        if not self._settings.cross_namespace and seen.is_abroad:
+            raise ConfigError("sources of other namespaces may not be named here (--no-cross-namespace-refs)")
+        if answer.missing is not None:
+            raise ConfigError(f"{answer.missing} is not there")
+        assert answer.application is not None
+        return self._read(answer.application), answer
+
+    def _tell_source(self, body: Body) -> None:
+        answer = read(body, self._objects)
+        self.source_read(_key(answer.ref), int(body["metadata"].get("generation") or 0), "; ".join(answer.reasons))
+
+    def _note_request(self, ref: Ref, identity: str, metadata: Body) -> None:
+        asked = str((metadata.get("annotations") or {}).get(REQUESTED) or "")[:100]
+        known = self._requested.get(ref)
+        self._requested[ref] = asked
+        if asked and known is not None and known != asked:
+            self._due.append(identity)
+
+    # ── finalizers ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _keep_finalizers(self) -> None:
+        """Ours is on what prunes when it is deleted; and who was asked to look again does."""
+        while True:
+            await self._clock.sleep(_FINALIZER_SECONDS)
+            due, self._due = self._due, []
+            for identity in due:
+                await self.asked(identity)
+            for key, (finalizers, version) in list(self._finalizers.items()):
+                try:
+                    await self._cluster.replace_finalizers(key, finalizers, version)
+                except ApiError as exc:
+                    if exc.code not in (404, 409):
+                        log.warning("finalizer.refused", object=str(key), error=str(exc))
+                        continue  # without the right to it: the next try may have that
+                except ClusterError:
+                    break
+                if self._finalizers.get(key) == (finalizers, version):  # after a conflict the next event brings it
+                    del self._finalizers[key]
+
+    async def _replace_finalizers(self, key: ResourceKey, body: Body, finalizers: list[str]) -> None:
+        await self._cluster.replace_finalizers(key, finalizers, body["metadata"]["resourceVersion"])
+
+
+class _Seen(FluxObjects):
+    """Objects that note who asked for which."""
+
+    def __init__(self, objects: FluxObjects, askers: dict[Ref, set[Ref]], asker: Ref) -> None:
+        super().__init__()
+        self._objects = objects
+        self._askers = askers
+        self._asker = asker
+        self.is_abroad = False
+
+    def find(self, kind: str, namespace: str, name: str) -> Body | None:
+        self._askers.setdefault(Ref(kind, namespace, name), set()).add(self._asker)
+        self.is_abroad = self.is_abroad or namespace != self._asker.namespace
+        return self._objects.find(kind, namespace, name)
+
+
+async def _nobody(_: str) -> None:
+    """Until somebody wants to hear."""
+
+
+def _key(ref: Ref) -> ResourceKey:
+    return ResourceKey(GROUP_OF[ref.kind], ref.kind, ref.namespace, ref.name)
+
+
+def _ref(key: ResourceKey) -> Ref:
+    return Ref(key.kind, key.namespace, key.name)

@@ -1,0 +1,64 @@
+"""What Flux's custom resources are told of themselves: conditions as Flux's own controllers write them.
+
+So `flux get`, `kubectl wait` and whoever waits for a Kustomization go on working.
+"""
+
+from typing import Final
+
+from gitops.controller.state import ApplicationState
+from gitops.engine.states import Response
+from gitops.manifests.key import Body
+from gitops.model.revision import short
+
+_MOST_TEXT: Final = 1024
+_FAILED: Final = {"Kustomization": "ReconciliationFailed", "HelmRelease": "UpgradeFailed"}
+_DONE: Final = {"Kustomization": "ReconciliationSucceeded", "HelmRelease": "UpgradeSucceeded"}
+
+
+def flux_status(kind: str, state: ApplicationState, generation: int, requested_at: str) -> Body:
+    """The status of a Kustomization or a HelmRelease; times of conditions are filled in when it is written."""
+    is_synced = state.sync == "Synced" and state.last.response is not Response.HELD and not state.problem
+    is_busy = state.schedule.task is not None or state.last.response is None
+    found = state.source.observed_revision
+    revision = f"{found.ref}@{_digest(found.sha)}" if found is not None and found.ref else found.sha if found else ""
+    message = (state.problem or state.last.message or f"Applied revision: {revision}")[:_MOST_TEXT]
+    word = "True" if is_synced and not is_busy else "Unknown" if is_busy and not state.problem else "False"
+    reason = _DONE[kind] if word == "True" else "Progressing" if word == "Unknown" else _FAILED[kind]
+    conditions = [_condition("Ready", word, reason, message, generation)]
+    if word == "Unknown":
+        conditions.append(_condition("Reconciling", "True", "Progressing", message, generation))
+    if kind == "HelmRelease" and word != "Unknown":
+        conditions.append(_condition("Released", word, reason, message, generation))
+    status: Body = {"observedGeneration": generation, "conditions": conditions}
+    if revision:
+        status["lastAttemptedRevision"] = revision
+    if revision and word == "True" and kind == "Kustomization":
+        status["lastAppliedRevision"] = revision
+    if requested_at:
+        status["lastHandledReconcileAt"] = requested_at
+    return status
+
+
+def refused_status(kind: str, generation: int, reason: str) -> Body:
+    """The status of one that cannot be run, with the reason."""
+    text = reason[:_MOST_TEXT]
+    ready = _condition("Ready", "False", _FAILED.get(kind, "Refused"), text, generation)
+    return {"observedGeneration": generation, "conditions": [ready, {**ready, "type": "Stalled", "status": "True"}]}
+
+
+def source_status(generation: int, reason: str) -> Body:
+    """The status of a source: it is read together with the Applications that name it."""
+    if reason:
+        return refused_status("", generation, reason)
+    text = "read by gitops for each Application that names it"
+    conditions = [_condition(name, "True", "Succeeded", text, generation) for name in ("Ready", "ArtifactInStorage")]
+    return {"observedGeneration": generation, "conditions": conditions}
+
+
+def _digest(sha: str) -> str:
+    """Flux's form of a commit."""
+    return f"sha1:{sha}" if len(sha) == 40 else short(sha)
+
+
+def _condition(name: str, word: str, reason: str, message: str, generation: int) -> Body:
+    return {"type": name, "status": word, "reason": reason, "message": message, "observedGeneration": generation}

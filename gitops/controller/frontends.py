@@ -1,0 +1,41 @@
+"""The custom resources that Applications come from, each kind with whoever reads it."""
+
+from typing import Protocol
+
+from gitops.controller.registry import ApplicationRegistry
+
+
+class ResourceFrontend(Protocol):
+    """Whoever makes Applications of a kind of custom resource."""
+
+    async def let_finish(self, identity: str) -> None:
+        """Let the resource of an Application go, whose objects are gone. Raises ClusterError."""
+        ...
+
+    async def reason_to_stay(self, identity: str) -> str:
+        """Why what a deleted Application owns stays for now, "" for no reason. Raises ClusterError."""
+        ...
+
+
+class Frontends:
+    """By the kind of the custom resource that an Application comes from; one from a file has none."""
+
+    def __init__(self, registry: ApplicationRegistry) -> None:
+        self._registry = registry
+        self._by_kind: dict[str, ResourceFrontend] = {}
+
+    def add(self, kind: str, frontend: ResourceFrontend) -> None:
+        self._by_kind[kind] = frontend
+
+    async def let_finish(self, identity: str) -> None:
+        found = self._of(identity)
+        if found is not None:
+            await found.let_finish(identity)
+
+    async def reason_to_stay(self, identity: str) -> str:
+        found = self._of(identity)
+        return await found.reason_to_stay(identity) if found is not None else ""
+
+    def _of(self, identity: str) -> ResourceFrontend | None:
+        entry = self._registry.entry(identity)
+        return self._by_kind.get(entry.key.kind) if entry is not None and entry.key is not None else None

@@ -1,0 +1,111 @@
+"""`gitops takeover flux`: what Flux left in a cluster becomes ours, and goes back, and nothing that runs is touched."""
+
+import pytest
+
+from tests.scenarios.running import Running
+from tests.scenarios.test_flux_controller import Flux
+from tests.scenarios.world import config_map, deployment
+
+TAKEN = "gitops.dev/taken-over"
+
+
+@pytest.fixture
+def flux(world):
+    """A Kustomization with its objects, as kustomize-controller leaves them."""
+    flux = Flux(world)
+    objects = [deployment("web"), config_map("settings", a="1")]
+    flux.write(**{"apps/all": objects})
+    flux.make(flux.source(), flux.kustomization("apps"))
+    labels = {
+        "kustomize.toolkit.fluxcd.io/name": "apps",
+        "kustomize.toolkit.fluxcd.io/namespace": world.namespace,
+    }
+    for body, path in zip(objects, ("/apis/apps/v1/%s/deployments/web", "/api/v1/%s/configmaps/settings"), strict=True):
+        names = {**body["metadata"], "labels": labels, "namespace": world.namespace}
+        place = path % f"namespaces/{world.namespace}"
+        owned = {**body, "metadata": names}
+        world.request("PATCH", place, owned, "kustomize-controller", "application/apply-patch+yaml", force="true")
+    return flux
+
+
+def settled(world) -> dict:
+    """The Deployment, once its Pods are there."""
+    for _ in range(200):
+        web = world.get("Deployment", "web", "apps")
+        if web.get("status", {}).get("readyReplicas") == 2:
+            return web
+    raise AssertionError(web)
+
+
+def test_a_dry_run_shows_that_only_marks_change_and_changes_nothing(world, flux):
+    before = settled(world)
+    done = world.gitops("takeover", "flux", "-n", world.namespace, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert f"Kustomization {world.namespace}/apps: marks of ownership on 2 objects" in done.stdout
+    assert (
+        world.get("Deployment", "web", "apps")["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+    )
+    assert TAKEN not in (flux.get("Kustomization", "apps")["metadata"].get("annotations") or {})
+
+
+def pods(world) -> set[str]:
+    found = world.request("GET", f"/api/v1/namespaces/{world.namespace}/pods")["items"]
+    return {pod["metadata"]["uid"] for pod in found}
+
+
+def test_a_takeover_restarts_nothing_and_a_controller_goes_on(world, flux):
+    before = settled(world)
+    running_before = pods(world)
+    done = world.gitops("takeover", "flux", "-n", world.namespace, "-y")
+    assert done.returncode == 0, done.stderr
+    after = world.get("Deployment", "web", "apps")
+    assert (after["spec"], after["metadata"]["uid"]) == (before["spec"], before["metadata"]["uid"])
+    assert pods(world) == running_before
+    assert not [name for name in after["metadata"]["labels"] if "fluxcd" in name]
+    assert {entry["manager"] for entry in after["metadata"]["managedFields"] if "subresource" not in entry} >= {
+        "gitops"
+    }
+    found = flux.get("Kustomization", "apps")
+    assert (found["spec"]["suspend"], TAKEN in found["metadata"]["annotations"]) == (True, True)
+    told = world.gitops("audit", "list", f"{world.namespace}/apps").stdout
+    assert "flux.suspended" in told
+    flux.write(**{"apps/all": [deployment("web"), config_map("settings", a="2")]})
+    with Running(world, flux="all") as running:
+        running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
+        assert pods(world) == running_before
+
+
+def test_what_was_taken_over_goes_back(world, flux):
+    before = settled(world)
+    world.gitops("takeover", "flux", "-n", world.namespace, "-y")
+    done = world.gitops("takeover", "flux", "-n", world.namespace, "--undo")
+    assert done.returncode == 0, done.stderr
+    found = flux.get("Kustomization", "apps")
+    assert not found["spec"].get("suspend")
+    assert TAKEN not in (found["metadata"].get("annotations") or {})
+    after = world.get("Deployment", "web", "apps")
+    assert after["spec"] == before["spec"]
+    assert "gitops.dev/tracking" not in (after["metadata"].get("annotations") or {})
+    assert world.get("ConfigMap", "gitops-apps") is None
+
+
+def test_where_more_than_marks_would_change_it_is_shown_and_left_alone(world, flux):
+    settled(world)
+    flux.write(**{"apps/all": [deployment("web", replicas=3), config_map("settings", a="1"), config_map("new")]})
+    done = world.gitops("takeover", "flux", "-n", world.namespace, "-y")
+    assert done.returncode == 3
+    assert "spec.replicas" in done.stdout
+    assert "ConfigMap" in done.stdout
+    assert not flux.get("Kustomization", "apps")["spec"].get("suspend")
+    assert world.gitops("takeover", "flux", "-n", world.namespace, "-y", "--changes").returncode == 0
+    assert world.get("Deployment", "web", "apps")["spec"]["replicas"] == 3
+
+
+def test_what_cannot_be_run_stays_with_flux(world, flux):
+    settled(world)
+    flux.make(flux.kustomization("odd", kubeConfig={"secretRef": {"name": "x"}}))
+    done = world.gitops("takeover", "flux", "-n", world.namespace, "-y")
+    assert done.returncode == 2
+    assert f"refused: Kustomization {world.namespace}/odd: spec.kubeConfig" in done.stderr
+    assert flux.get("Kustomization", "apps")["spec"]["suspend"] is True
+    assert not flux.get("Kustomization", "odd")["spec"].get("suspend")
