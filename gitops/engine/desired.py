@@ -39,7 +39,8 @@ def rendered_set(
 ) -> RenderedSet:
     """Make the desired state of what a renderer gave; `namespace` is where objects go that name none.
 
-    Objects of the kinds `apart` (group and kind) are put aside as `children` where the cluster does not serve those.
+    Objects of the kinds `apart` (group and kind) are put aside as `children` where the cluster does not serve
+    those, nor will.
     What is not `is_new` was released before: it may hold slips of which only new ones are told.
 
     Raises ManifestError, with file and line, for a kind that the cluster does not serve and no definition in the set
@@ -48,7 +49,9 @@ def rendered_set(
     """
     everything = tuple(manifests)
     children: tuple[Body, ...] = ()
-    aside = {kind for kind in apart if kinds.find(*kind) is None}
+    aside = {kind for kind in apart if kinds.find(*kind) is None} if apart else set()
+    if aside:
+        aside -= {(info.group, info.kind) for manifest in everything for info in kinds_defined_by(manifest)}
     if aside:
         children = tuple(found.body for found in everything if (found.key.group, found.key.kind) in aside)
         everything = tuple(found for found in everything if (found.key.group, found.key.kind) not in aside)

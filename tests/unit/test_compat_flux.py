@@ -9,7 +9,10 @@ from gitops.compat.flux.objects import FluxObjects, Ref
 from gitops.compat.flux.reading import read
 from gitops.compat.flux.tree import FluxTree
 from gitops.config import application_of
+from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application
+from gitops.model.revision import Tree
+from renderers.registry import Rendered, render
 
 VERSIONS = {
     "Kustomization": "kustomize.toolkit.fluxcd.io/v1",
@@ -165,6 +168,21 @@ def test_what_keeps_a_source_from_being_read_keeps_back_who_needs_it_and_nobody_
     assert found.outcome == "refused"
     assert found.reasons[0].startswith("spec.sourceRef: GitRepository flux-system/signed: spec.verify: signatures")
     assert answer("Kustomization", MINIMAL, signed, GIT).outcome == "run"
+
+
+def test_flux_itself_is_not_delivered() -> None:
+    spec = {**MINIMAL, "path": "./clusters/prod", "sourceRef": {"kind": "GitRepository", "name": "flux-system"}}
+    git = body("GitRepository", "flux-system", GIT["spec"])
+    app = application("Kustomization", spec, git, name="flux-system")
+    labels = {"app.kubernetes.io/part-of": "flux", "app.kubernetes.io/component": "source-controller"}
+    objects = [
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "source-controller", "labels": labels}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "source-controller", "labels": labels}},
+    ]
+    made = render(Tree.of_files({"clusters/prod/all.yaml": write_manifests(objects)}), app.source)
+    assert isinstance(made, Rendered)
+    assert sorted(str(one.key) for one in made.manifests) == ["Service source-controller", "apps/Deployment web"]
 
 
 # ── HelmRelease ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -24,6 +24,17 @@ from gitops.manifests.key import Body
 
 _LEAST_TIMEOUT: Final = 30.0
 
+# Flux's own controllers would do again what is done here.
+_WITHOUT_FLUX: Final = {
+    "patch": "$patch: delete\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: controller}\n",
+    "target": {
+        "kind": "Deployment",
+        "labelSelector": "app.kubernetes.io/part-of=flux,app.kubernetes.io/component in (source-controller,"
+        "kustomize-controller,helm-controller,notification-controller,image-reflector-controller,"
+        "image-automation-controller,source-watcher)",
+    },
+}
+
 
 def read_kustomization(body: Body, objects: FluxObjects) -> Answer:
     """The Application, unless a field is refused or its source is not known."""
@@ -46,6 +57,9 @@ def read_kustomization(body: Body, objects: FluxObjects) -> Answer:
         spec.refuse("sourceRef", f"{source.ref}: {'; '.join(why)}")
         return refused(ref, told)
     _take_source(made, source)
+    if wanted[1:] == ref[1:]:  # as `flux bootstrap` calls the Kustomization that delivers Flux itself
+        kustomize = made["source"]["kustomize"]
+        kustomize["patches"] = [*kustomize.get("patches", ()), _WITHOUT_FLUX]
     metadata: dict[str, Any] = {"name": ref.name, "namespace": namespace}
     application = {"apiVersion": "gitops.dev/v1alpha1", "kind": "Application", "metadata": metadata, "spec": made}
     return Answer(ref, told, application, secrets_in=source.namespace or namespace, prunes=prunes)
