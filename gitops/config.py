@@ -8,7 +8,6 @@ import dataclasses
 import difflib
 import os
 import re
-import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -268,8 +267,8 @@ class _Reader:
             return self._choice(typing.get_args(hint), value, field)
         if origin is tuple:
             return self._list(typing.get_args(hint)[0], value, field, place)
-        if origin is dict or isinstance(hint, types.GenericAlias):
-            return self._typed(dict, value, field)
+        if origin is dict:
+            return self._map(typing.get_args(hint)[1], value, field)
         return self._typed(hint, value, field)
 
     def _duration(self, value: Any, field: tuple[str | int, ...]) -> float:
@@ -305,6 +304,14 @@ class _Reader:
         if len(value) > MOST_ITEMS:
             raise self._error(field, f"expected at most {MOST_ITEMS} items, got {len(value)}")
         return tuple(self._value(hint, item, (*field, index), ("", place[1])) for index, item in enumerate(value))
+
+    def _map(self, hint: Any, value: Any, field: tuple[str | int, ...]) -> dict[str, Any]:
+        found: dict[str, Any] = self._typed(dict, value, field)
+        if hint is Any:
+            return found
+        if len(found) > MOST_ITEMS:
+            raise self._error(field, f"expected at most {MOST_ITEMS} entries, got {len(found)}")
+        return {name: self._value(hint, item, (*field, name), ("", "")) for name, item in found.items()}
 
     def _typed(self, hint: Any, value: Any, field: tuple[str | int, ...], most: int = MOST_TEXT) -> Any:
         if hint is int and isinstance(value, float) and value.is_integer():  # an API server takes 5.0 for 5
@@ -382,13 +389,8 @@ def actor() -> str:
     import getpass
     import socket
 
-    for name in (
-        "GITHUB_ACTOR",
-        "GITLAB_USER_LOGIN",
-        "BUILD_REQUESTEDFOR",
-        "CIRCLE_USERNAME",
-        "BUILDKITE_BUILD_CREATOR",
-    ):
+    names = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_REQUESTEDFOR", "CIRCLE_USERNAME", "BUILDKITE_BUILD_CREATOR")
+    for name in names:
         if os.environ.get(name):
             return f"{os.environ[name]} ({name.partition('_')[0].lower()})"
     try:

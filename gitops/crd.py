@@ -159,6 +159,9 @@ def _value(hint: Any, place: tuple[str, str]) -> Schema:
         return {"type": "string", "enum": list(typing.get_args(hint))}
     if origin is tuple:
         return {"type": "array", "maxItems": MOST_ITEMS, "items": _value(typing.get_args(hint)[0], ("", ""))}
+    if origin is dict and typing.get_args(hint)[1] is not Any:
+        items = _value(typing.get_args(hint)[1], ("", ""))
+        return {"type": "object", "maxProperties": MOST_ITEMS, "additionalProperties": items}
     if origin is dict:
         return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     if hint is str:

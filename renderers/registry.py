@@ -11,7 +11,7 @@ An Application may name a renderer instead; names that are not built in are look
 group `gitops.renderers`, each a function like `render` below. Only the renderer that is used is imported.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Context", "Needs", "Rendered", "render", "render_path", "renderer_for"]
 
 Renderer = Callable[[Tree, "SourceSpec", Context], Rendered | Needs]
+Transform = Callable[[Rendered, "SourceSpec", Context], Rendered | Needs]
 
 KUSTOMIZATION_FILES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -51,16 +52,31 @@ def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Re
         tree = without_ignored(tree, spec.ignore, as_flux=as_flux)
     if tree.kind(path) is None:
         raise SourceError(f"{spec.path}: no such path in the source")
-    answer = _renderer(spec.renderer if spec.renderer != "auto" else renderer_for(tree, path))(
-        tree, spec, context or Context()
-    )
+    context = context or Context()
+    answer = _renderer(spec.renderer if spec.renderer != "auto" else renderer_for(tree, path))(tree, spec, context)
     if isinstance(answer, Rendered) and not answer.manifests and answer.renderer not in ("kustomize", "helm"):
         raise RenderError(f"{spec.path}: nothing to render there (no manifest in any file that was read)")
-    if isinstance(answer, Rendered) and spec.patches:
+    for transform in _transforms(spec):
+        if isinstance(answer, Needs):
+            return answer
+        answer = transform(answer, spec, context)
+    return answer
+
+
+def _transforms(spec: "SourceSpec") -> "Iterator[Transform]":
+    """What changes the manifests of any renderer, in order; what an Application does not use is not imported."""
+    if spec.patches:
         from renderers.transforms.patches import with_patches
 
-        return with_patches(answer, spec.patches, context or Context())
-    return answer
+        yield lambda rendered, spec, context: with_patches(rendered, spec.patches, context)
+    if spec.postBuild.is_used:
+        from renderers.transforms.substitution import with_substitution
+
+        yield lambda rendered, spec, context: with_substitution(rendered, spec.postBuild, context)
+    if spec.commonMetadata.labels or spec.commonMetadata.annotations:
+        from renderers.transforms.common_metadata import with_common_metadata
+
+        yield lambda rendered, spec, context: with_common_metadata(rendered, spec.commonMetadata)
 
 
 def render_path(tree: Tree, path: str, context: Context) -> Rendered | Needs:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
-from gitops.model.patterns import CHART, KEY, PATCH, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
+from gitops.model.patterns import CHART, KEY, PATCH, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VALUE, VERSION
 from gitops.model.source_name import is_oci, source_name, without_userinfo
 
 GROUP, KIND = "gitops.dev", "Application"
@@ -135,6 +135,44 @@ class HelmOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class SubstituteFrom:
+    """Variables that a ConfigMap or Secret of the cluster holds, in the Application's namespace: each key is one.
+
+    One that is `optional` may be missing.
+    """
+
+    kind: Literal["ConfigMap", "Secret"]
+    name: Annotated[str, SUBDOMAIN_NAME]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PostBuild:
+    """Variables such as `${cluster}` in what was rendered: `substitute` is stronger than `substituteFrom`.
+
+    With `strict` one without a value and a default is an error, else it is empty. `WithVariables` leaves all as it is
+    where no variable is given at all.
+    """
+
+    substitute: dict[str, Annotated[str, VALUE]] = field(default_factory=dict)
+    substituteFrom: tuple[SubstituteFrom, ...] = ()
+    substituteStrategy: Literal["WithVariables", "Always"] = "WithVariables"
+    strict: bool = True
+
+    @property
+    def is_used(self) -> bool:
+        return bool(self.substitute or self.substituteFrom) or self.substituteStrategy == "Always"
+
+
+@dataclass(frozen=True, slots=True)
+class CommonMetadata:
+    """Labels and annotations that every object gets, in place of its own of the same name."""
+
+    labels: dict[str, Annotated[str, VALUE]] = field(default_factory=dict)
+    annotations: dict[str, Annotated[str, VALUE]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """Where the credentials of a repository are found; never the credentials themselves."""
 
@@ -163,6 +201,8 @@ class SourceSpec:
     template: TemplateOptions = field(default_factory=TemplateOptions)
     helm: HelmOptions = field(default_factory=HelmOptions)
     patches: tuple[Patch, ...] = ()
+    postBuild: PostBuild = field(default_factory=PostBuild)
+    commonMetadata: CommonMetadata = field(default_factory=CommonMetadata)
     credentials: Credentials = Credentials()
     ignore: Annotated[str, PATCH] = ""
 

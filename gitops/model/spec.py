@@ -56,6 +56,8 @@ def _how(source: SourceSpec) -> SourceSpec:
         template=TemplateOptions(valueFiles=source.template.valueFiles),
         helm=replace(source.helm, values={}, parameters=()),
         patches=source.patches,
+        postBuild=replace(source.postBuild, substitute={}),
+        commonMetadata=source.commonMetadata,
         credentials=replace(reached, proxy="" if "@" in reached.proxy else reached.proxy),
     )
 
@@ -77,6 +79,8 @@ def _typed(hint: Any, value: Any) -> Any:
         return hint(**{name: _typed(hints[name], item) for name, item in said.items()})
     if origin is tuple and isinstance(value, list):
         return tuple(_typed(inner[0], item) for item in value)
+    if origin is dict and isinstance(value, dict) and inner[1] is not Any:
+        return {name: _typed(inner[1], item) for name, item in value.items()}
     if origin is typing.Annotated and (value == "" or inner[1].fits(_typed(inner[0], value))):  # "" is not set
         return value
     if origin is typing.Literal and isinstance(value, str) and value in inner:

@@ -19,6 +19,9 @@ from gitops.config import read_application
 from gitops.engine.states import TRANSITIONS
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec
+from gitops.model.revision import Tree
+from renderers.registry import render
+from renderers.result import Context, Live, Look
 from tests.scenarios.world import config_map
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,6 +179,23 @@ def test_the_application_of_the_reference_is_read_with_the_defaults_that_it_show
 def test_the_reference_shows_every_field_of_an_application():
     shown = yaml.safe_load(REFERENCE[1])["spec"]
     assert list(missing_fields(Application, {"name": "", "namespace": "", **shown}, ("spec",))) == []
+
+
+def test_the_variables_of_the_reference_give_what_it_says(tmp_path):
+    section = (ROOT / "docs/reference.md").read_text().partition("## Variables and common metadata")[2]
+    example = re.search(r"```yaml\n(.*?)```", section, re.S)[1]
+    source = yaml.safe_load(example) | {"repoURL": "https://git.example.com/shop.git"}
+    spec = {"source": source, "destination": {"namespace": "shop"}}
+    head = {"apiVersion": "gitops.dev/v1alpha1", "kind": "Application", "metadata": {"name": "shop"}}
+    (tmp_path / "app.yaml").write_text(write_manifests([head | {"spec": spec}]))
+    app = read_application(tmp_path / "app.yaml")
+    quoted = config_map("a", cluster="${cluster}", text="${quote}${port}${quote}", escaped="$${port}", port="${port}")
+    held = {"ConfigMap": {"data": {"port": "5", "cluster": "dev"}}, "Secret": None}
+    looks = [Look("v1", one.kind, "gitops", one.name) for one in app.source.postBuild.substituteFrom]
+    live = Live({look: held[look.kind] for look in looks})
+    answer = render(Tree.of_files({"a.yaml": write_manifests([quoted])}), app.source, Context(home="gitops", live=live))
+    assert answer.manifests[0].body["metadata"]["labels"] == {"team": "shop"}
+    assert answer.manifests[0].body["data"] == {"cluster": "prod", "text": "5", "escaped": "${port}", "port": 5}
 
 
 def missing_fields(kind, shown, place):

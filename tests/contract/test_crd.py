@@ -70,6 +70,8 @@ def unusual(schema, name=""):
         return _CHECKED[name]
     kind = schema["type"]
     if kind == "object":
+        if "additionalProperties" in schema:
+            return {"a": unusual(schema["additionalProperties"])}
         properties = schema.get("properties")
         return {key: unusual(one, key) for key, one in properties.items()} if properties else {"a": {"b": [1, None]}}
     if kind == "array":

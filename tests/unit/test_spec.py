@@ -1,18 +1,23 @@
 """An Application's spec as it is kept in the cluster."""
 
+from dataclasses import replace
+
 import pytest
 
 from gitops.model.application import (
     Application,
     Backoff,
+    CommonMetadata,
     Credentials,
     HealthRule,
     IgnoreRule,
     PolicyOptions,
     PolicyScope,
+    PostBuild,
     PruneLimit,
     Retry,
     SourceSpec,
+    SubstituteFrom,
     SyncOptions,
     TemplateOptions,
     Window,
@@ -51,6 +56,15 @@ def test_what_may_be_secret_is_not_written():
     assert "hunter2" not in spec_text(Application("shop", source=source))
 
 
+def test_variables_come_back_without_values_that_may_be_secret():
+    build = PostBuild({"password": "hunter2"}, (SubstituteFrom("Secret", "passwords"),), strict=False)
+    source = SourceSpec(postBuild=build, commonMetadata=CommonMetadata({"team": "shop"}))
+    text = spec_text(Application("shop", source=source))
+    assert "hunter2" not in text
+    found = with_spec(Application("shop"), text).source
+    assert found == replace(source, postBuild=replace(build, substitute={}))
+
+
 def test_fields_of_a_newer_version_are_left():
     text = '{"sync": {"prune": true, "magic": 1}, "moons": 2}'
     assert with_spec(Application("shop"), text).sync == SyncOptions(prune=True)
@@ -71,6 +85,8 @@ def test_fields_of_a_newer_version_are_left():
         '{"dependsOn": "database"}',
         '{"health": [{"kind": null}]}',
         '{"windows": [{}]}',
+        '{"source": {"commonMetadata": {"labels": {"a": 1}}}}',
+        '{"source": {"commonMetadata": {"labels": ["a"]}}}',
         "[" * 100_000,
     ],
 )
