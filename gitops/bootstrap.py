@@ -1,8 +1,8 @@
 """Joins ports and adapters: the only module that knows both. What a caller does not use is not imported."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from gitops.controller.status_writer import StatusWriter
     from gitops.controller.trust import Trust
     from gitops.manifests.key import Body
-    from gitops.model.application import Application
+    from gitops.model.application import Application, SourceSpec
     from gitops.ports import Cluster, Repositories, Source, Store
+    from gitops.rendering import Decryptors
     from gitops.sync import events
     from gitops.sync.context import SyncContext
+    from renderers.result import Decrypt
 
 # What runs beside a controller's own work, by a name for the log.
 Part = tuple[str, Awaitable[None]]
@@ -60,6 +62,31 @@ def home_namespace(kubeconfig: str, context: str) -> str:
     return named(kubeconfig, context)
 
 
+def own_decryptors(
+    variables: Mapping[str, str],
+    secrets: Callable[[str], str],
+    entries: "Callable[[str, str], Mapping[str, bytes] | None]" = lambda _, __: None,
+) -> "Decryptors":
+    """What decrypts for a person's own command; `entries` reads a Secret of the cluster, where one is at hand."""
+    return _decryptors(variables, secrets, entries, lambda _: True)
+
+
+def _decryptors(
+    variables: Mapping[str, str],
+    secrets: Callable[[str], str],
+    entries: "Callable[[str, str], Mapping[str, bytes] | None]",
+    is_trusted: "Callable[[Application], bool]",
+) -> "Decryptors":
+    def decryptor(app: "Application", source: "SourceSpec") -> "Decrypt":
+        from gitops.adapters.sops.decryptor import SopsDecryptor
+        from gitops.adapters.sops.keys import KeyFinder
+
+        finder = KeyFinder(variables, secrets, entries, is_trusted)
+        return SopsDecryptor(lambda: finder.keys(app, source))
+
+    return decryptor
+
+
 @contextlib.asynccontextmanager
 async def open_store(state: Path, key: str, url: str = "") -> AsyncIterator["Store"]:
     """The PostgreSQL database `url`, or without one the store in the state folder; closed at the end.
@@ -91,7 +118,10 @@ async def _open_postgresql(url: str, key: str) -> "Store":
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where the cluster, our records and our cache are, the key of our records, and as which version we write."""
+    """Where the cluster, our records and our cache are, the key of our records, and as which version we write.
+
+    `variables` are the environment's own: keys that decrypt are among them.
+    """
 
     kubeconfig: str = ""
     context: str = ""
@@ -100,6 +130,7 @@ class Environment:
     key: str = ""
     store_url: str = ""
     version: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @contextlib.asynccontextmanager
@@ -118,7 +149,8 @@ async def open_outside(
 ) -> AsyncIterator["SyncContext"]:
     """Everything that a pass reaches out to, closed at the end."""
     from gitops.adapters.clock import SystemClock
-    from gitops.rendering import render
+    from gitops.adapters.kubernetes.secret_reader import SecretReader
+    from gitops.rendering import Access, render
     from gitops.sync.context import SyncContext
 
     async with (
@@ -127,7 +159,13 @@ async def open_outside(
     ):
         yield SyncContext(
             source=open_source(environment.cache, secrets),
-            render=partial(render, as_account=True),
+            render=partial(
+                render,
+                access=Access(
+                    as_account=True,
+                    decryptors=own_decryptors(environment.variables, secrets, SecretReader(cluster).entries),
+                ),
+            ),
             cluster=cluster,
             store=store,
             clock=SystemClock(),
@@ -173,7 +211,7 @@ async def open_controller(
     from gitops.controller.app import Controller
     from gitops.controller.render_cache import RenderCache
     from gitops.controller.trust import Trust
-    from gitops.rendering import render
+    from gitops.rendering import Access, render
 
     def reconnect(name: str) -> None:
         controller.workers.reconnect(name)
@@ -186,11 +224,13 @@ async def open_controller(
         registry = Registry(home, settings.namespace, reconnect)
         trust = Trust(entry, registry, secrets, contexts=settings.contexts)
         with contextlib.closing(RenderWorkers()) as workers:
+            decryptors = _decryptors(environment.variables, secrets, registry.reader.entries, trust.is_trusted)
+            renders = partial(render, by=workers.render, access=Access(limits=settings.mirrors, decryptors=decryptors))
             async with open_store(environment.state, environment.key, environment.store_url) as store:
                 controller = Controller(
                     connect=_connector(environment, registry),
                     repositories=_repositories(settings, trust),
-                    renders=RenderCache(partial(render, by=workers.render, limits=settings.mirrors)),
+                    renders=RenderCache(renders, is_trusted=trust.is_trusted),
                     store=store,
                     clock=SystemClock(),
                     version=environment.version,

@@ -1,6 +1,7 @@
 """Joins renderers with whoever fetches what a render needs besides its source. What is not used is not imported."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -12,9 +13,26 @@ if TYPE_CHECKING:
     from gitops.model.application import Application, HelmOptions, SourceSpec
     from renderers.helm.template import Output
     from renderers.registry import Renderer as Renders
-    from renderers.result import Context, Live, Needs, Remote, Rendered
+    from renderers.result import Context, Decrypt, Live, Needs, Remote, Rendered
+
+    # What opens what is encrypted in one source of an Application.
+    Decryptors = Callable[[Application, SourceSpec], Decrypt]
 
 Done = TypeVar("Done")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a render may use of the outside.
+
+    With `as_account`, which is for a person's own commands, remote bases may be read with the ssh keys of the account
+    that we run as; `limits` are those of their mirrors. `decryptors` open what is encrypted, for sources that ask for
+    it.
+    """
+
+    as_account: bool = False
+    limits: MirrorLimits | None = None
+    decryptors: "Decryptors | None" = None
 
 
 def render(
@@ -22,16 +40,14 @@ def render(
     app: "Application",
     context: "Context | None" = None,
     *,
-    as_account: bool = False,
     live: "Live | None" = None,
     by: "Renders | None" = None,
-    limits: MirrorLimits | None = None,
+    access: Access = Access(),
 ) -> "Rendered | Needs":
     """What the sources hold, each by the renderer that it asks for or that is detected; `by` renders somewhere else.
 
     Or what has to be known of the cluster first, where `live` is what is known of it so far.
-    Of `context` count `load_restrictor` and `enable_helm`. With `as_account`, which is for a person's own commands,
-    remote bases may be read with the ssh keys of the account that we run as.
+    Of `context` count `load_restrictor` and `enable_helm`.
     """
     from renderers.registry import render as here
     from renderers.result import Context, Needs, Rendered
@@ -40,8 +56,11 @@ def render(
     context = (context or Context())._replace(
         name=app.name, namespace=app.destination.namespace, home=app.namespace, live=live
     )
-    attempts = [partial(_attempt, renders, tree, source, context) for source in app.all_sources]
-    answers = [_complete(tree, attempt, as_account, limits) for attempt in attempts]
+    attempts = [
+        partial(_attempt, renders, tree, source, context._replace(decrypt=_decrypt_of(app, source, access.decryptors)))
+        for source in app.all_sources
+    ]
+    answers = [_complete(tree, attempt, access.as_account, access.limits) for attempt in attempts]
     needs = [answer for answer in answers if isinstance(answer, Needs)]
     if needs:
         looks = tuple(dict.fromkeys(look for need in needs for look in need.looks))
@@ -52,9 +71,15 @@ def render(
     return Rendered(found[0].renderer, manifests, chance)
 
 
-def render_alone(tree: Tree, app: "Application", context: "Context | None" = None) -> "Rendered":
+def render_alone(
+    tree: Tree, app: "Application", context: "Context | None" = None, decryptors: "Decryptors | None" = None
+) -> "Rendered":
     """The same for a person's own command, without a cluster."""
-    return _without_cluster(render(tree, app, context, as_account=True))
+    return _without_cluster(render(tree, app, context, access=Access(as_account=True, decryptors=decryptors)))
+
+
+def _decrypt_of(app: "Application", source: "SourceSpec", decryptors: "Decryptors | None") -> "Decrypt | None":
+    return decryptors(app, source) if decryptors is not None and source.decryption.is_wanted else None
 
 
 def _attempt(

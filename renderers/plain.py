@@ -11,6 +11,7 @@ from gitops.manifests.yaml import read_manifests
 from gitops.model.application import PlainOptions, SourceSpec
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree, normalise, within
+from renderers.decryption import opened
 from renderers.files import files_below, matcher, may_hold
 from renderers.result import Context, Rendered
 
@@ -24,7 +25,7 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
     """
     path = normalise(spec.path)
     if tree.kind(path) == "file":
-        return Rendered("plain", read_file(tree, path))
+        return Rendered("plain", read_file(tree, path, context))
     taken = select(list(files_below(tree, path, spec.plain.recurse, wanted_of(spec.plain))), spec.plain)
     if not taken:
         raise RenderError(
@@ -32,14 +33,15 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
         )
     manifests: list[Manifest] = []
     for name in taken:
-        manifests.extend(read_file(tree, within(path, name)))
+        manifests.extend(read_file(tree, within(path, name), context))
     return Rendered("plain", tuple(manifests))
 
 
-def read_file(tree: Tree, path: str) -> tuple[Manifest, ...]:
-    """The manifests of one file."""
+def read_file(tree: Tree, path: str, context: Context) -> tuple[Manifest, ...]:
+    """The manifests of one file, decrypted where the Application asks for that."""
     tree.check_at_home(path)
-    return read_manifests(tree.read(path), tree.shown(path))
+    name = tree.shown(path)
+    return read_manifests(opened(context.decrypt, tree.read(path), name, "manifests"), name)
 
 
 def select(names: list[str], options: PlainOptions) -> list[str]:

@@ -56,19 +56,23 @@ def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Re
     answer = _renderer(spec.renderer if spec.renderer != "auto" else renderer_for(tree, path))(tree, spec, context)
     if isinstance(answer, Rendered) and not answer.manifests and answer.renderer not in ("kustomize", "helm"):
         raise RenderError(f"{spec.path}: nothing to render there (no manifest in any file that was read)")
-    for transform in _transforms(spec):
+    for transform in _transforms(spec, context):
         if isinstance(answer, Needs):
             return answer
         answer = transform(answer, spec, context)
     return answer
 
 
-def _transforms(spec: "SourceSpec") -> "Iterator[Transform]":
+def _transforms(spec: "SourceSpec", context: Context) -> "Iterator[Transform]":
     """What changes the manifests of any renderer, in order; what an Application does not use is not imported."""
     if spec.patches:
         from renderers.transforms.patches import with_patches
 
         yield lambda rendered, spec, context: with_patches(rendered, spec.patches, context)
+    if context.decrypt is not None:
+        from renderers.transforms.decryption import with_decryption
+
+        yield lambda rendered, spec, context: with_decryption(rendered, context.decrypt)
     if spec.postBuild.is_used:
         from renderers.transforms.substitution import with_substitution
 

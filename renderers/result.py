@@ -1,6 +1,6 @@
 """What goes into a render besides files, and what comes out of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
@@ -45,13 +45,27 @@ class Live(NamedTuple):
     at: str = ""
 
 
+class Encrypted(NamedTuple):
+    """What SOPS encrypted: a whole `file`; one of `manifests`, where a mark is left of what was; or a rendered `object`
+    (JSON), of which nobody knows any more whether it is whole. `name` is for messages, and tells the format.
+    """
+
+    name: str
+    data: bytes
+    form: Literal["file", "manifests", "object"] = "file"
+
+
+# Gives it in the clear. Whoever renders holds no key: it asks.
+Decrypt = Callable[[Encrypted], bytes]
+
+
 class Context(NamedTuple):
     """What a render is told besides its source.
 
     `name` and `namespace` are the Application's destination, `home` is the namespace that it lives in; `remotes` and
     `live` hold what earlier answers `Needs` asked for (`live` None: there is no cluster at hand). `load_restrictor` and
     `enable_helm` mean what they mean to `kubectl kustomize`; `kustomize_version` is whose rules hold where no
-    Application says it.
+    Application says it. `decrypt` is there where the Application asks for decryption.
     """
 
     name: str = ""
@@ -62,6 +76,7 @@ class Context(NamedTuple):
     kustomize_version: Literal["5.5", "5.8"] = "5.8"
     home: str = ""
     live: Live | None = None
+    decrypt: Decrypt | None = None
 
 
 class Rendered(NamedTuple):

@@ -21,9 +21,10 @@ from gitops.manifests.yaml import load_all, named, read_manifests
 from gitops.model.application import SourceSpec
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, join, normalise, within
+from renderers.decryption import opened_values
 from renderers.files import files_below
 from renderers.plain import read_file, select, wanted_of
-from renderers.result import Context, Rendered
+from renderers.result import Context, Decrypt, Rendered
 
 SECONDS: Final = 30.0
 
@@ -47,7 +48,7 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
     plain = [name for name in select(names, spec.plain) if name not in value_files]
     if not templates and not plain:
         raise RenderError(f"{tree.shown(path)}: nothing to render there (no .yaml.j2 file)")
-    values = values_of(tree, folder, spec)
+    values = values_of(tree, folder, spec, context.decrypt)
     app = {"name": context.name, "namespace": context.namespace}
     filled = _fill_in(tree, [_inside(folder, name) for name in templates], values, app)
     manifests: list[Manifest] = []
@@ -55,12 +56,14 @@ def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
         file = _inside(folder, name)
         text = filled.get(file)
         manifests.extend(
-            read_file(tree, file) if text is None else read_manifests(text.encode(), f"{tree.shown(file)} (filled in)")
+            read_file(tree, file, context)
+            if text is None
+            else read_manifests(text.encode(), f"{tree.shown(file)} (filled in)")
         )
     return Rendered("template", tuple(manifests))
 
 
-def values_of(tree: Tree, folder: str, spec: SourceSpec) -> dict[str, Any]:
+def values_of(tree: Tree, folder: str, spec: SourceSpec, decrypt: Decrypt | None = None) -> dict[str, Any]:
     """All values, merged."""
     values: dict[str, Any] = {}
     files = [_inside(folder, name) for name in spec.template.valueFiles]
@@ -69,7 +72,7 @@ def values_of(tree: Tree, folder: str, spec: SourceSpec) -> dict[str, Any]:
         files.insert(0, default)
     for file in files:
         tree.check_at_home(file)
-        for document in load_all(tree.read(file), file):
+        for document in load_all(opened_values(decrypt, tree.read(file), tree.shown(file)), file):
             if not isinstance(document.value, dict):
                 raise ManifestError(
                     f"{tree.shown(file)}:{document.line}: expected a map of values, got {named(document.value)}"

@@ -5,6 +5,7 @@ thing would slow, and in the end kill, what all others depend on; here it wastes
 
     in   (pickle)  Job
     out  (JSON)    {"ask": "node" | "entries" | "read", "tree": number, "path": path}, any number of times, each
+    out  (JSON)    {"ask": "decrypt", "name": file, "data": base64, "form": form}, answered by bytes, or by Refused
     in   (pickle)  answered by what `gitops.model.revision.Files` gives, or by Refused
     out  (JSON)    {"manifests": …}, {"needs": …}, {"error": class, "text": …} or {"fault": traceback}, with "reads"
 
@@ -12,6 +13,7 @@ What comes in is from the one who started us, and trusted; what goes out is not,
 this process through the other one only. Who starts it: `gitops.adapters.render_workers`.
 """
 
+import base64
 import contextlib
 import json
 import pickle
@@ -27,7 +29,7 @@ from gitops.manifests.manifest import Manifest
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Entry, Node, Tree
 from renderers.registry import render
-from renderers.result import Context, Live, Needs, Remote
+from renderers.result import Context, Encrypted, Live, Needs, Remote
 
 if TYPE_CHECKING:
     from gitops.model.application import SourceSpec
@@ -48,6 +50,7 @@ class Job(NamedTuple):
     trees: tuple[tuple[str, str], ...]
     home: str
     live: Live | None
+    decrypts: bool = False
 
 
 class Refused(NamedTuple):
@@ -111,9 +114,21 @@ def _answer(job: Job, other: Connection) -> dict[str, Any]:
         job.enable_helm,
         home=job.home,
         live=job.live,
+        decrypt=(lambda what: _decrypted(other, what)) if job.decrypts else None,
     )
     answer = _rendered(tree, job.spec, context)
     return {**answer, "reads": dict(tree.reads), "follows_links": tree.follows_links}
+
+
+def _decrypted(other: Connection, what: Encrypted) -> bytes:
+    """What the other process makes of it, which has the keys."""
+    data = base64.b64encode(what.data).decode()
+    _say(other, {"ask": "decrypt", "name": what.name, "data": data, "form": what.form})
+    answer = _heard(other)
+    if isinstance(answer, Refused):
+        raise RenderError(answer.text)
+    plain: bytes = answer
+    return plain
 
 
 def _rendered(tree: Tree, spec: "SourceSpec", context: Context) -> dict[str, Any]:

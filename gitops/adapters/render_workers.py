@@ -5,6 +5,7 @@ takes too long is killed; one that needs too much memory says so, and when all t
 killed: a kernel that is left to choose may end the whole container. How many run at a time is up to who calls.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -27,7 +28,7 @@ from gitops.manifests.manifest import Manifest, Origin
 from gitops.model.application import SourceSpec
 from gitops.model.errors import ConfigError, RenderError, SourceError
 from gitops.model.revision import Node, Tree
-from renderers.result import Context, Look, Needs, Remote, Rendered
+from renderers.result import Context, Decrypt, Encrypted, Look, Needs, Remote, Rendered
 from renderers.worker import ANSWER_BYTES, Job, Refused
 
 SECONDS: Final = 30.0
@@ -39,6 +40,8 @@ _CHECK_SECONDS: Final = 0.2
 # What takes longer than this is in less of a hurry than all the rest.
 _LONG_SECONDS, _NICE = 2.0, 10
 _MOST_IDLE: Final = 2
+# What a worker asks for: files of these trees, and what opens what is encrypted in them.
+_Given = tuple[tuple[Tree, ...], Decrypt | None]
 _ERRORS: Final = {error.__name__: error for error in (ConfigError, ManifestError, RenderError, SourceError)}
 
 
@@ -153,10 +156,11 @@ class _Worker:
             tuple((each.label, each.home) for each in trees),
             context.home,
             context.live,
+            context.decrypt is not None,
         )
         self.is_well = False
         began = time.monotonic()
-        message, failure = self._converse(job, trees, began + seconds, is_too_much)
+        message, failure = self._converse(job, (trees, context.decrypt), began + seconds, is_too_much)
         self.is_well = time.monotonic() < began + _LONG_SECONDS
         tree.learn(message["reads"], follows_links=message["follows_links"])
         match message:
@@ -171,7 +175,7 @@ class _Worker:
         return Rendered(message["renderer"], manifests, tuple(message["chance"]))
 
     def _converse(
-        self, job: Job, trees: tuple[Tree, ...], deadline: float, is_too_much: Callable[[], bool]
+        self, job: Job, given: _Given, deadline: float, is_too_much: Callable[[], bool]
     ) -> tuple[dict[str, Any], GitopsError | None]:
         """The last message, and why the last question without an answer had none."""
         nodes: dict[tuple[int, str], Node | None] = {}
@@ -194,7 +198,7 @@ class _Worker:
                 if "ask" not in message:
                     return message, failure
                 try:
-                    self._tell(_answer(trees, nodes, message["ask"], message["tree"], message["path"]))
+                    self._tell(_answer(given, nodes, message))
                 except GitopsError as error:
                     failure = error
                     self._tell(Refused(str(error)))
@@ -219,11 +223,14 @@ class _Worker:
         self._other.close()
 
 
-def _answer(
-    trees: tuple[Tree, ...], nodes: dict[tuple[int, str], Node | None], question: str, number: int, path: str
-) -> object:
+def _answer(given: _Given, nodes: dict[tuple[int, str], Node | None], message: dict[str, Any]) -> object:
+    trees, decrypt = given
+    if message["ask"] == "decrypt":
+        assert decrypt is not None
+        return decrypt(Encrypted(message["name"], base64.b64decode(message["data"]), message["form"]))
+    number, path = message["tree"], message["path"]
     files = trees[number].files
-    match question:
+    match message["ask"]:
         case "node":
             found = nodes[number, path] = files.node(path)
             return found

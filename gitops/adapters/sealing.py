@@ -5,16 +5,19 @@ AES-256-GCM with a key of this store's own, kept in a file that only its owner m
 
 import base64
 import hmac
+import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from gitops.manifests.key import Body
+from gitops.manifests.secrets import is_hidden, is_secret
 from gitops.model.errors import ConfigError, StoreError
 
 _MARK = "gitops.dev/sealed:"
 _FIELDS = ("data", "stringData")
+_NOT_SEALED = ("apiVersion", "kind", "metadata")
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 
@@ -37,15 +40,24 @@ class Sealer:
         return hmac.digest(self._load(), b"gitops.dev/seal:" + text.encode(), "sha256").hex()
 
     def sealed(self, body: Body) -> Body:
-        """`body` with a Secret's values encrypted; any other kind as it is."""
+        """`body` with hidden values encrypted: a Secret's each, of another kind each field; any other as it is."""
+        if is_hidden(body) and not is_secret(body):
+            return {
+                name: value if name in _NOT_SEALED else self._seal(json.dumps(value)) for name, value in body.items()
+            }
         return self._each_value(body, self._seal)
 
     def opened(self, body: Body) -> Body:
         """The reverse of `sealed`. Raises StoreError when the key is not the one it was sealed with."""
+        if is_hidden(body) and not is_secret(body):
+            return {name: self._opened_field(value) for name, value in body.items()}
         return self._each_value(body, self._open)
 
+    def _opened_field(self, value: Any) -> Any:
+        return json.loads(self._open(value)) if isinstance(value, str) and value.startswith(_MARK) else value
+
     def _each_value(self, body: Body, change: Any) -> Body:
-        if body.get("kind") != "Secret" or body.get("apiVersion") != "v1":
+        if not is_secret(body):
             return body
         values = {
             field: {name: change(value) for name, value in body[field].items()}

@@ -41,6 +41,7 @@ def environment_of(settings: Settings) -> Environment:
         key=os.environ.get("GITOPS_KEY", ""),
         store_url=settings.store,
         version=own_version(),
+        variables=dict(os.environ),
     )
 
 

@@ -1,6 +1,7 @@
 """`gitops render`: the desired state on stdout; imports no more than that needs."""
 
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -155,13 +156,16 @@ def _rendered(path: str, file: str, revision: str, unrestricted: bool, enable_he
             enable_helm=enable_helm,
             kustomize_version=version,
         )
+    from gitops.bootstrap import own_decryptors
     from gitops.cli.application import at_revision
+    from gitops.cli.opening import secret_of
     from renderers.result import Context
 
     app = _application(file, path, version)
     checkout = _checkout(at_revision(app, revision) if revision else app)
     app = app.with_sources(checkout.sources)
-    return render_alone(checkout.tree, app, Context(load_restrictor=load_restrictor, enable_helm=enable_helm))
+    context = Context(load_restrictor=load_restrictor, enable_helm=enable_helm)
+    return render_alone(checkout.tree, app, context, own_decryptors(dict(os.environ), secret_of))
 
 
 def _application(file: str, path: str, version: Any) -> Any:

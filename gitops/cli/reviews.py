@@ -92,7 +92,7 @@ def _shown(body: Body, other: Body, side: str) -> Body:
         return {}
     metadata = {name: value for name, value in body["metadata"].items() if name not in _NOT_SHOWN}
     plain = {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}
-    found: Body = _marked(veiled(plain), veiled(other) if other else {}, side)
+    found: Body = _marked(veiled(plain, other), veiled(other, plain) if other else {}, side)
     return found
 
 

@@ -12,7 +12,7 @@ from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.state import ApplicationState
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import Body
-from gitops.model.application import Application
+from gitops.model.application import Application, Decryption
 from gitops.model.errors import ConfigError, SourceError
 from gitops.model.rendered import RenderedSet
 from gitops.sync.context import Request, SyncContext
@@ -87,7 +87,8 @@ class AppOfApps:
         again = self._registry.given_by(source) & {app.identity for app in apps} if before is None else frozenset()
         for app in apps:
             own, given = ({(one.repoURL, one.credentials) for one in each.all_sources} for each in (app, parent.app))
-            trusted = entry is not None and entry.trusted and own <= given
+            keys, known = ({one.decryption for one in each.all_sources} for each in (app, parent.app))
+            trusted = entry is not None and entry.trusted and own <= given and keys <= known | {Decryption()}
             self._registry.put(source, Registration(app, trusted=trusted, parent=parent.identity))
         self._registry.keep_only(source, {app.identity for app in apps})
         for identity in sorted(again):

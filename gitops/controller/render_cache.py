@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ _OTHERS_SECONDS = 1800.0
 
 class _Known(NamedTuple):
     app: Application
+    is_trusted: bool
     reads: Mapping[str, str | None]
     live: Live
     answer: Rendered
@@ -49,11 +50,16 @@ class RenderCache:
     """A `Render` that remembers the last ones, up to so many bytes in all; called in threads.
 
     A render that is under way already (whoever wanted it first may have been cancelled) is waited for, not begun anew.
+    `is_trusted` tells whose Applications are the operator's own: what was decrypted with the operator's keys is for no
+    other Application that comes by the same name.
     """
 
-    def __init__(self, render: Render, most: int = _MOST_BYTES) -> None:
+    def __init__(
+        self, render: Render, most: int = _MOST_BYTES, is_trusted: Callable[[Application], bool] = lambda _: False
+    ) -> None:
         self._render = render
         self._most = most
+        self._is_trusted = is_trusted
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._under_way: dict[str, _UnderWay] = {}
         self._size = 0
@@ -66,6 +72,7 @@ class RenderCache:
             known = self._known.get(app.identity)
         # What renders is the source, and the names that templates may use.
         is_known = known is not None and _inputs(known.app) == _inputs(app) and time.monotonic() < known.until
+        is_known = is_known and known is not None and known.is_trusted == self._is_trusted(app)
         if known is not None and is_known and tree.answers_alike(known.reads):
             needs = known.needs(live)
             if needs is not None:
@@ -86,10 +93,13 @@ class RenderCache:
     def _rendered(self, mine: _UnderWay) -> Rendered | Needs:
         self.misses += 1
         try:
+            is_trusted = self._is_trusted(mine.app)
             answer = self._render(mine.tree, mine.app, live=mine.live)
             if isinstance(answer, Rendered):
                 until = time.monotonic() + _OTHERS_SECONDS if mine.tree.names_others else math.inf
-                known = _Known(mine.app, mine.tree.reads, mine.live, answer, until, _size(answer, mine.live))
+                known = _Known(
+                    mine.app, is_trusted, mine.tree.reads, mine.live, answer, until, _size(answer, mine.live)
+                )
                 self._remember(mine.app.identity, known)
         except BaseException as exc:
             self._ended(mine)

@@ -62,6 +62,7 @@ _WORDS: dict[str, set[str] | None] = {
     "recreate": {"enabled", "disabled"},
     "apply": {"if-absent", "ignore"},
     "health": {"ignore"},
+    "values": {"hidden"},
 }
 
 

@@ -15,7 +15,7 @@ from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.names import bad_segment
 from gitops.manifests.nulls import without_nulls
-from gitops.manifests.secrets import is_secret, with_data_only
+from gitops.manifests.secrets import is_hidden, is_secret, with_data_only
 from gitops.model.errors import AwayError, UnknownKindError
 from gitops.model.kinds import KindInfo, Kinds
 from gitops.model.rendered import RenderedSet
@@ -100,12 +100,13 @@ def digest_of(bodies: Iterable[Body]) -> str:
 
 
 def _guarded(body: Body) -> Body:
-    if not is_secret(body):
+    if not is_hidden(body):
         return body
-    values = _canonical([body.get("data"), body.get("stringData")])
+    fields = ("data", "stringData") if is_secret(body) else sorted(body.keys() - {"apiVersion", "kind", "metadata"})
+    values = _canonical([body.get(field) for field in fields])
     identity = _canonical([body["metadata"].get("namespace"), body["metadata"].get("name")])
     derived = hashlib.pbkdf2_hmac("sha256", values, identity, _DERIVATION_ROUNDS).hex()
-    return {**{name: value for name, value in body.items() if name != "stringData"}, "data": derived}
+    return {**{name: value for name, value in body.items() if name not in fields}, "data": derived}
 
 
 def _canonical(value: Any) -> bytes:

@@ -60,7 +60,7 @@ def changes_between(live: Body, desired: Body) -> tuple[FieldChange, ...]:
         for entry in (live.get("metadata") or {}).get("managedFields") or []
         if not entry.get("subresource") or entry.get("subresource") == "scale"
     ]
-    found = _compare("", veiled(_comparable(live)), veiled(_comparable(desired)), claims)
+    found = _compare("", veiled(_comparable(live), desired), veiled(_comparable(desired), live), claims)
     return tuple(sorted(found, key=lambda change: _PLACE.sub(_padded, change.path)))
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops.manifests.errors import ManifestError
@@ -28,19 +28,20 @@ def check_encrypted(manifest: Manifest) -> None:
     body = manifest.body
     sops = body.get("sops")
     if isinstance(sops, dict) and ("mac" in sops or "lastmodified" in sops):
+        whom = recipients_of(sops)
         raise ManifestError(
-            f"{manifest.origin}: {manifest.key.kind} {manifest.key.name}: is encrypted by SOPS{_for(sops)}, and cannot "
-            "be decrypted here; have it decrypted before (sops -d), or make the object by other means"
+            f"{manifest.origin}: {manifest.key.kind} {manifest.key.name}: is encrypted by SOPS{whom}, and cannot be "
+            "decrypted here: set source.decryption, have it decrypted before (sops -d), or make the object otherwise"
         )
     found = next((name for name, text in _values(body) if _MARK in text), None)
     if found is not None:
         raise ManifestError(
             f"{manifest.origin}: {manifest.key.kind} {manifest.key.name}: {found}: holds what SOPS encrypted, and "
-            "cannot be decrypted here; decrypt the file before it is taken in (sops -d)"
+            "cannot be decrypted here: set source.decryption, or decrypt the file before it is taken in (sops -d)"
         )
 
 
-def _for(sops: Body) -> str:
+def recipients_of(sops: Mapping[str, Any]) -> str:
     """Who can decrypt it, in words, as far as it says."""
     groups = [sops, *(one for one in _list(sops.get("key_groups")) if isinstance(one, dict))]
     entries = [

@@ -10,6 +10,8 @@ from gitops.manifests.key import Body
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 HIDDEN = "(hidden)"
+# On an object of another kind than Secret: what it holds is one, since it was encrypted where it came from.
+HIDDEN_VALUES = "gitops.dev/values"
 _VALUES = ("data", "stringData")
 _NO_VALUES = ("apiVersion", "kind", "metadata", "type", "immutable", "status")
 # Shorter values are words like "true", which would make holes in every message.
@@ -32,6 +34,12 @@ def is_secret(body: Body) -> bool:
     return body.get("kind") == "Secret" and body.get("apiVersion") == "v1"
 
 
+def is_hidden(body: Body) -> bool:
+    """Whether its values must not be seen: a Secret's, and what was encrypted in an object of another kind."""
+    annotations = (body.get("metadata") or {}).get("annotations")
+    return is_secret(body) or (isinstance(annotations, dict) and annotations.get(HIDDEN_VALUES) == "hidden")
+
+
 def with_data_only(body: Body) -> Body:
     """A Secret with its `stringData` in its `data`, as the API server keeps it; any other body as it is.
 
@@ -49,10 +57,10 @@ def with_data_only(body: Body) -> Body:
 
 
 def values_of(body: Body) -> set[str]:
-    """The values of a Secret, encoded and decoded, that are long enough to be told from other text; {} of others."""
+    """The hidden values, encoded and decoded, that are long enough to be told from other text; {} where none is."""
     found: set[str] = set()
-    if is_secret(body):
-        for name in _VALUES:
+    if is_hidden(body):
+        for name in _VALUES if is_secret(body) else body.keys() - _NO_VALUES:
             for value in _leaves(body.get(name)):
                 decoded = _decoded(value)
                 # Of a value of several lines each: a log may show one, or all with something in between.
@@ -70,8 +78,8 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def scrubbed(text: str, body: Body) -> str:
-    """What the API server says about `body`, without the values of a Secret, which it may quote."""
-    if not is_secret(body):
+    """What the API server says about `body`, without its hidden values, which it may quote."""
+    if not is_hidden(body):
         return text
     for value in sorted(values_of(body), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
@@ -85,9 +93,12 @@ def _decoded(text: str) -> str:
         return ""
 
 
-def veiled(body: Body) -> Body:
-    """`body` with each value of a Secret, and each copy of one, replaced by a Hidden; other kinds as they are."""
-    if not is_secret(body):
+def veiled(body: Body, other: Body | None = None) -> Body:
+    """`body` with each hidden value, and each copy of one, replaced by a Hidden; what hides nothing as it is.
+
+    What is hidden in `other`, the same object at another time, is hidden in both.
+    """
+    if not is_hidden(body) and (other is None or not is_hidden(other)):
         return body
     hidden = {
         name: value if name in _NO_VALUES else _veiled_values(value) for name, value in body.items()

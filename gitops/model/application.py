@@ -182,6 +182,22 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Decryption:
+    """How what is encrypted in a source is decrypted: with the keys in a Secret of the Application's namespace.
+
+    Without a `secretRef` the keys are those of the environment, for the operator's own Applications.
+    """
+
+    provider: Literal["", "sops"] = ""
+    secretRef: Annotated[str, SUBDOMAIN_NAME] = ""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is decrypted: with a `secretRef` alone too, since there is one provider."""
+        return bool(self.provider or self.secretRef)
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """A repository, a revision in it, a path in that, and the renderer's options.
 
@@ -203,6 +219,7 @@ class SourceSpec:
     patches: tuple[Patch, ...] = ()
     postBuild: PostBuild = field(default_factory=PostBuild)
     commonMetadata: CommonMetadata = field(default_factory=CommonMetadata)
+    decryption: Decryption = Decryption()
     credentials: Credentials = Credentials()
     ignore: Annotated[str, PATCH] = ""
 

@@ -58,6 +58,7 @@ def _how(source: SourceSpec) -> SourceSpec:
         patches=source.patches,
         postBuild=replace(source.postBuild, substitute={}),
         commonMetadata=source.commonMetadata,
+        decryption=source.decryption,
         credentials=replace(reached, proxy="" if "@" in reached.proxy else reached.proxy),
     )
 

@@ -15,6 +15,7 @@ from gitops.manifests.yaml import read_manifests
 from gitops.model.application import HelmOptions, SourceSpec
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, join, normalise, within
+from renderers.decryption import opened_values
 from renderers.files import files_below, matcher
 from renderers.helm.chart_load import load_folder, read_values
 from renderers.helm.chart_remotes import add_missing
@@ -27,7 +28,7 @@ from renderers.helm.gotemplate.values import as_bytes, as_text
 from renderers.helm.set_values import escaped, set_file, set_text, set_typed
 from renderers.helm.template import Output, Request, template
 from renderers.helm.values_from import add_from_cluster
-from renderers.result import Context, Needs, Rendered
+from renderers.result import Context, Decrypt, Needs, Rendered
 
 _GLOB: Final = "*?["
 RELEASE_NAME: Final = "release-name"
@@ -93,7 +94,8 @@ def _values_of(tree: Tree, path: str, options: HelmOptions, context: Context) ->
     for name in options.valueFiles:
         for file in _files_of(tree, _inside(tree, path, name), missing=options.ignoreMissingValueFiles):
             tree.check_at_home(file)
-            values = merge_maps(values, read_values(tree.read(file), tree.shown(file)))
+            name = tree.shown(file)
+            values = merge_maps(values, read_values(opened_values(context.decrypt, tree.read(file), name), name))
     values = merge_maps(add_from_cluster(values, options.valuesFrom, context), floats(options.values))
     if not options.parameters and not options.fileParameters:
         return values
@@ -102,7 +104,7 @@ def _values_of(tree: Tree, path: str, options: HelmOptions, context: Context) ->
         setting = set_text if parameter.forceString else set_typed
         setting(f"{parameter.name}={escaped(parameter.value)}", values)
     for one in options.fileParameters:
-        set_file(f"{one.name}={escaped(one.path)}", values, _reader(tree, path))
+        set_file(f"{one.name}={escaped(one.path)}", values, _reader(tree, path, context.decrypt))
     return values
 
 
@@ -135,11 +137,11 @@ def _inside(tree: Tree, path: str, name: str) -> str:
     return file
 
 
-def _reader(tree: Tree, path: str) -> Callable[[str], str]:
+def _reader(tree: Tree, path: str, decrypt: Decrypt | None) -> Callable[[str], str]:
     def read(name: str) -> str:
         file = _inside(tree, path, name)
         tree.check_at_home(file)
-        return as_text(tree.read(file))
+        return as_text(opened_values(decrypt, tree.read(file), tree.shown(file)))
 
     return read
 

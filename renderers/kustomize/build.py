@@ -169,7 +169,7 @@ class _Target:
                 self._gather_base(into, path, problem)
 
     def _gather_file(self, into: Gathered, path: str) -> None:
-        found = self._read(self._loader.load(path), path)
+        found = self._read(self._loader.load_manifests(path), path)
         if self._origin is not None:
             annotate_all(found, self._origin.below(path))
         Resources().append_all(found)
@@ -220,10 +220,10 @@ class _Target:
     # ── generators ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _generate(self, resources: Resources) -> None:
-        file, load = self._file, self._loader.load
-        for name, make, kind in (
-            ("configMapGenerator", make_config_map, "ConfigMapGenerator"),
-            ("secretGenerator", make_secret, "SecretGenerator"),
+        file, loader = self._file, self._loader
+        for name, make, kind, load in (
+            ("configMapGenerator", make_config_map, "ConfigMapGenerator", loader.load),
+            ("secretGenerator", make_secret, "SecretGenerator", loader.load_secret),
         ):
             for arguments in file.items(name):
                 options = merge_options(arguments.get("options"), file.fields.get("generatorOptions"))
@@ -304,7 +304,8 @@ class _Target:
         return found
 
     def _built_in_transformers(self, config: Config) -> list[tuple[str, list[Transform]]]:
-        file, load, schemas, is_old = self._file, self._loader.load, self._session.schemas, self._session.is_old
+        file, load = self._file, self._loader.load_manifests
+        schemas, is_old = self._session.schemas, self._session.is_old
         return [
             ("PatchStrategicMergeTransformer", self._strategic_merges()),
             ("PatchTransformer", [Patch(item, load, schemas, is_old).apply for item in file.items("patches")]),
@@ -324,7 +325,8 @@ class _Target:
         return [JsonPatch(item, load, is_old).apply for item in self._file.items("patchesJson6902")]
 
     def _strategic_merges(self) -> list[Transform]:
-        paths, load, schemas = self._file.texts("patchesStrategicMerge"), self._loader.load, self._session.schemas
+        paths, schemas = self._file.texts("patchesStrategicMerge"), self._session.schemas
+        load = self._loader.load_manifests
         return [lambda resources: apply_strategic_merges(resources, paths, load, schemas)] if paths else []
 
     def _named(self, name: str, function: Callable[..., None], specs: Any) -> list[Transform]:

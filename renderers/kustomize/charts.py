@@ -58,7 +58,7 @@ def _chart(chart: Mapping[str, Any], globals: Mapping[str, Any], loader: Loader)
     else:
         raise RenderError(f"there is no chart at {loader.name(place)}, and no repo to have it from")
     if chart.get("valuesFile"):
-        return tree, path, loader.load(chart["valuesFile"])
+        return tree, path, loader.load_secret(chart["valuesFile"])
     own = f"{path}/values.yaml" if path else "values.yaml"
     return tree, path, tree.read(own) if tree.kind(own) == "file" else b""
 
@@ -73,7 +73,7 @@ def _values(chart: Mapping[str, Any], loader: Loader, file: bytes) -> dict[str, 
         values = {"override": _merged(values, inline), "merge": _merged(inline, values), "replace": inline}[how]
     for name in chart.get("additionalValuesFiles") or ():
         try:
-            values = merge_maps(values, read_values(loader.load(name), name))
+            values = merge_maps(values, read_values(loader.load_secret(name), name))
         except SourceError as error:
             raise RenderError(f"additionalValuesFiles: {error}") from error
     return values

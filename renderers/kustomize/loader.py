@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, is_inside, join
+from renderers.decryption import opened
 from renderers.kustomize.remote import RepositoryPath, is_http, is_http_file, parse_remote
-from renderers.result import REMOTE_FILE, Needs, Remote
+from renderers.result import REMOTE_FILE, Decrypt, Needs, Remote
 
 FILES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -26,7 +27,8 @@ class Needed(Exception):
 class Loader(NamedTuple):
     """Reads files relative to `root`, a folder of `tree` with every link followed.
 
-    `visited` are the folders and repositories that led here; `repository` names the remote one that this is in.
+    `visited` are the folders and repositories that led here; `repository` names the remote one that this is in; what is
+    encrypted, `decrypt` opens.
     """
 
     tree: Tree
@@ -36,6 +38,15 @@ class Loader(NamedTuple):
     absolute: bool = False
     visited: tuple[tuple[str, str], ...] = ()
     repository: str = ""
+    decrypt: Decrypt | None = None
+
+    def load_secret(self, path: str) -> bytes:
+        """A file's content, decrypted where the Application asks for that: values, or what goes into a Secret."""
+        return opened(self.decrypt, self.load(path), self.name(path))
+
+    def load_manifests(self, path: str) -> bytes:
+        """The same of objects or a patch, with a mark left of what was encrypted."""
+        return opened(self.decrypt, self.load(path), self.name(path), "manifests")
 
     def load(self, path: str) -> bytes:
         """A file's content; raises RenderError or SourceError."""

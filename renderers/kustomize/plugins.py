@@ -163,7 +163,7 @@ _PATCH_OPTIONS: Final = {"allowNameChange": FLAG, "allowKindChange": FLAG}
 
 
 def _patch(value: Any, loader: Loader, schemas: Schemas, is_old: bool = False) -> Transform:
-    return Patch(_decoded(value, {**PATCH, "options": _PATCH_OPTIONS}), loader.load, schemas, is_old).apply
+    return Patch(_decoded(value, {**PATCH, "options": _PATCH_OPTIONS}), loader.load_manifests, schemas, is_old).apply
 
 
 def _json_patch(value: Any, loader: Loader, schemas: Schemas, is_old: bool = False) -> Transform:
@@ -180,7 +180,7 @@ def _strategic_merge(value: Any, loader: Loader, schemas: Schemas) -> Transform:
 
     def transform(resources: Resources) -> None:
         if paths:
-            apply_strategic_merges(resources, paths, loader.load, schemas)
+            apply_strategic_merges(resources, paths, loader.load_manifests, schemas)
         for patch in patches:
             merge_into(resources, [resources.target_of(patch.original)], patch, schemas)
 
@@ -282,7 +282,7 @@ def _config_map(value: Any, loader: Loader) -> Generate:
 
 def _secret(value: Any, loader: Loader) -> Generate:
     decoded = _arguments(value, SECRET)
-    return lambda: [make_secret(decoded, merge_options(decoded.get("options"), None), loader.load)]
+    return lambda: [make_secret(decoded, merge_options(decoded.get("options"), None), loader.load_secret)]
 
 
 def _iam_policy(value: Any, loader: Loader) -> Generate:

@@ -65,8 +65,8 @@ def _objects(tree: Tree, path: str, context: Context, options: "KustomizeOptions
     if root is None or tree.kind(path) != "directory":
         raise RenderError(f"{path or '.'}: expected a directory with a kustomization")
     as_flux = options is not None and options.rules == "flux"
-    restricted = context.load_restrictor == "root" and not as_flux
-    loader = Loader(tree, root, restricted, remote_tree, absolute=tree.is_file_system)
+    restricted, absolute = context.load_restrictor == "root" and not as_flux, tree.is_file_system
+    loader = Loader(tree, root, restricted, remote_tree, absolute=absolute, decrypt=context.decrypt)
     version = options.version if options is not None else context.kustomize_version
     with_helm = context.enable_helm or (options is not None and options.enableHelm)
     overlay = _overlay(options)

@@ -22,7 +22,7 @@ from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, Destination, SourceSpec, SyncOptions
 from gitops.model.audit import check_chain
 from gitops.model.errors import ApiError, ClusterError
-from gitops.rendering import render
+from gitops.rendering import Access, render
 from gitops.sync.context import Request, SyncContext
 from gitops.sync.inventories import find_applications
 from gitops.sync.planning import plan_sync
@@ -157,7 +157,13 @@ class World:
             source = Sources(self.folder / "cache", lambda name: self.secrets.get(name, ""), as_account=True)
             self.events = []
             context = SyncContext(
-                source, partial(render, as_account=True), cluster, store, SystemClock(), "test", self.events.append
+                source,
+                partial(render, access=Access(as_account=True)),
+                cluster,
+                store,
+                SystemClock(),
+                "test",
+                self.events.append,
             )
             try:
                 return await work(context)

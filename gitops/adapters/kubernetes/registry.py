@@ -8,15 +8,15 @@ import structlog
 
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.adapters.kubernetes.registered import SELECTORS, cluster_name, connection_of, credentials_text
+from gitops.adapters.kubernetes.secret_reader import SecretReader
 from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.errors import ApiError, ClusterError, SourceError
+from gitops.model.errors import ApiError, ClusterError
 from gitops.ports import Cluster
 
 log = structlog.get_logger()
 _AGAIN_SECONDS, _LONGEST_SECONDS = 5.0, 30.0
 _REFUSED_SECONDS = 300.0
-_LOOKUP_SECONDS = 20.0
 
 
 class Registry:
@@ -29,7 +29,7 @@ class Registry:
         self._secrets: dict[ResourceKey, Body] = {}
         self._trouble = Trouble(log, "clusters.unreachable", "clusters.reachable")
         self._pause = _AGAIN_SECONDS
-        self._loop = asyncio.get_running_loop()
+        self.reader = SecretReader(home)
 
     def connection(self, name: str) -> Connection | None:
         """How the registered cluster `name` is reached; None when there is none. Raises ConfigError."""
@@ -42,13 +42,7 @@ class Registry:
 
     def credentials(self, namespace: str, reference: str) -> str:
         """What a secretRef in `namespace` stands for; "" where there is no such Secret. Call it in a thread."""
-        key = ResourceKey("", "Secret", namespace, reference)
-        asked = asyncio.run_coroutine_threadsafe(self._home.get(key), self._loop)
-        try:
-            secret = asked.result(_LOOKUP_SECONDS)
-        except TimeoutError as exc:
-            asked.cancel()
-            raise SourceError(f"Secret {namespace}/{reference}: the cluster does not answer") from exc
+        secret = self.reader.read(namespace, reference)
         return credentials_text(secret) if secret is not None else ""
 
     async def run(self) -> None:
