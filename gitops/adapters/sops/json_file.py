@@ -1,11 +1,13 @@
 """JSON that SOPS encrypted: a file, an object that was rendered, or any bytes in an envelope of JSON."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
 from gitops.adapters.sops.metadata import Metadata, is_metadata, read_metadata
 from gitops.adapters.sops.values import Time, Walk
+from gitops.manifests.yaml_scalars import as_json_number
 from gitops.model.errors import RenderError
 
 _BLOCK: Final = "sops"
@@ -66,6 +68,8 @@ def _walked(walk: Walk, path: tuple[str, ...], value: Any, name: str, depth: int
     if isinstance(value, list):
         return [_walked(walk, path, item, name, depth + 1) for item in value]
     plain = walk.leaf(path, value)
+    if isinstance(plain, float) and math.isfinite(plain):
+        return as_json_number(plain)
     return str(plain) if isinstance(plain, Time) else plain
 
 

@@ -92,7 +92,7 @@ def keys_of_text(text: str, source: str, variables: Mapping[str, str] | None) ->
     """Keys of age or PGP as they are written, or a map of entries as a Secret has them (YAML)."""
     if text.lstrip().startswith(_PGP_BEGINS):
         return Keys(source, pgp=(text,), variables=variables)
-    if "AGE-" in text.partition("\n")[0] or text.lstrip().startswith(("#", "-----BEGIN")):
+    if text.lstrip().startswith(("AGE-", "#", "-----BEGIN")):
         return Keys(source, age=(text,), variables=variables)
     entries = _map_of(text, source)
     return keys_of_entries({name: value.encode() for name, value in entries.items()}, source, variables)
