@@ -30,6 +30,7 @@ class Running:
         local_repositories=True,
         require_account=False,
         environment=None,
+        variables=None,
         contexts=False,
         flux="",
         **sync,
@@ -41,6 +42,7 @@ class Running:
         self._leases = leases
         self._resources = resources
         self._environment = environment or {}
+        self._variables = variables or {}
         self._local = local_repositories
         self._require_account = require_account
         self._contexts = contexts
@@ -80,7 +82,11 @@ class Running:
         world = self._world
         settings = Settings(
             Environment(
-                kubeconfig=str(world.kubeconfig), state=self._state, cache=world.folder / "cache", version="test"
+                kubeconfig=str(world.kubeconfig),
+                state=self._state,
+                cache=world.folder / "cache",
+                version="test",
+                variables=self._variables,
             ),
             namespace=self._leases or world.namespace,
             watch_namespace=world.namespace,
