@@ -36,7 +36,8 @@ def is_secret(body: Body) -> bool:
 
 def is_hidden(body: Body) -> bool:
     """Whether its values must not be seen: a Secret's, and what was encrypted in an object of another kind."""
-    annotations = (body.get("metadata") or {}).get("annotations")
+    metadata = body.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     return is_secret(body) or (isinstance(annotations, dict) and annotations.get(HIDDEN_VALUES) == "hidden")
 
 

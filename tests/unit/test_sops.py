@@ -110,6 +110,19 @@ def test_keys_of_pgp_decrypt_and_leave_nothing_behind(name, age, tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_gpg
+def test_a_person_has_the_keyring_of_the_account(tmp_path):
+    places = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GNUPGHOME": str(tmp_path / "ring")}
+    (tmp_path / "ring").mkdir(mode=0o700)
+    try:
+        subprocess.run(["gpg", "--batch", "--quiet", "--import", DATA / "test.asc"], env=places, check=True)
+        found = SopsDecryptor(lambda: keys_of_environment(places))
+        plain = found(Encrypted("s.yaml", (DATA / "of-pgp.yaml").read_bytes()))
+        assert values(plain) == values((DATA / "secret.plain.yaml").read_bytes())
+    finally:
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=places, check=False)
+
+
 def test_what_no_key_is_for_names_the_file_and_who_could():
     with pytest.raises(
         RenderError, match=r"^secret.yaml: .* for age age1.*, and no key of Secret team/keys can"
@@ -247,6 +260,17 @@ def test_what_was_changed_or_made_up_is_one_error_without_a_value(data, word):
     with pytest.raises(RenderError, match=word) as told:
         opened("secret.yaml", data=data)
     assert "cAnary" not in str(told.value)
+
+
+def test_what_is_encrypted_is_bounded_in_values_and_in_all(monkeypatch):
+    monkeypatch.setattr("gitops.adapters.sops.values.MOST_VALUES", 5)
+    with pytest.raises(RenderError, match="holds more than 5 values"):
+        opened("values.yaml")
+    found, env = decryptor("one.agekey"), Encrypted("app.env", (DATA / "app.env").read_bytes())
+    monkeypatch.setattr("gitops.adapters.sops.decryptor._MOST_IN_ALL", 2 * len(env.data) - 1)
+    found(env)
+    with pytest.raises(RenderError, match="are encrypted in all"):
+        found(env)
 
 
 def test_a_value_of_another_file_does_not_fit():

@@ -15,6 +15,8 @@ from gitops.model.errors import RenderError
 from renderers.result import Encrypted
 
 MOST_BYTES: Final = 5 * 1024 * 1024
+# What all files of one render may have: they are read in this process, which others wait for.
+_MOST_IN_ALL: Final = 32 * 1024 * 1024
 # What programs may need for all files of one render.
 _MOST_SECONDS: Final = 60.0
 _KEY_BYTES: Final = 32
@@ -44,6 +46,7 @@ class SopsDecryptor:
         self._keys: Keys | None = None
         self._found: dict[Recipient, bytes | None] = {}
         self._seconds = 0.0
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def __call__(self, what: Encrypted) -> bytes:
@@ -55,6 +58,9 @@ class SopsDecryptor:
         if len(what.data) > MOST_BYTES:
             raise RenderError(f"{what.name}: is encrypted, and longer than the {MOST_BYTES // 2**20} MiB that are read")
         with self._lock:
+            self._bytes += len(what.data)
+            if self._bytes > _MOST_IN_ALL:
+                raise RenderError(f"{what.name}: more than {_MOST_IN_ALL // 2**20} MiB are encrypted in all (split it)")
             kind = _kind_of(what)
             try:
                 plain = self._opened(what, kind)

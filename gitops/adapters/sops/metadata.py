@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from gitops.model.errors import RenderError
@@ -84,17 +85,17 @@ def _group(block: Any, wrong: RenderError) -> tuple[Recipient, ...]:
     return tuple(found)
 
 
-def is_encrypted_at(metadata: Metadata, path: tuple[str, ...], looks_encrypted: bool) -> bool:
-    """Whether the file's rule says that the value at `path` is encrypted.
+def encrypted_paths(metadata: Metadata) -> Callable[[tuple[str, ...], bool], bool]:
+    """Whether the file's rule says that the value at a path is encrypted, given whether it looks so.
 
     Which comments stand before a value is not known here: where they decide, a value is what it looks like, and the
     MAC tells whether that is right.
     """
     if metadata.rule.endswith("comment_regex"):
-        return looks_encrypted
-    fits = _fits(metadata)
-    is_named = any(fits(part) for part in path)
-    return is_named if metadata.rule.startswith("encrypted") else not is_named
+        return lambda _, looks_encrypted: looks_encrypted
+    fits = cache(_fits(metadata))
+    names_encrypted = metadata.rule.startswith("encrypted")
+    return lambda path, _: any(map(fits, path)) == names_encrypted
 
 
 def _fits(metadata: Metadata) -> Callable[[str], bool]:

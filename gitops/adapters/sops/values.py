@@ -13,7 +13,7 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
-from gitops.adapters.sops.metadata import Metadata, is_encrypted_at
+from gitops.adapters.sops.metadata import Metadata, encrypted_paths
 from gitops.model.errors import RenderError
 
 _VALUE: Final = re.compile(
@@ -25,6 +25,7 @@ _TRUE: Final = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE: Final = {"0", "f", "F", "false", "FALSE", "False"}
 _LONGEST_NUMBER: Final = 400
 _IV_BYTES: Final = range(8, 129)
+MOST_VALUES: Final = 100_000
 
 
 class Time(str):
@@ -114,6 +115,8 @@ class Walk:
 
     def __init__(self, metadata: Metadata, key: bytes, name: str) -> None:
         self._metadata = metadata
+        self._is_encrypted = encrypted_paths(metadata)
+        self._left = MOST_VALUES
         self._cipher = Cipher(key)
         self._name = name
         self._mac = hashlib.sha512(_ONLY_ENCRYPTED if metadata.mac_of_encrypted_only else b"")
@@ -122,7 +125,10 @@ class Walk:
         """The value at `path` in the clear. Raises RenderError, which says nothing of what it holds."""
         if value is None:
             return None
-        is_secret = is_encrypted_at(self._metadata, path, is_encrypted(value))
+        self._left -= 1
+        if self._left < 0:
+            raise RenderError(f"{self._name}: holds more than {MOST_VALUES:,} values (split it)")
+        is_secret = self._is_encrypted(path, is_encrypted(value))
         if is_secret:
             if not isinstance(value, str):
                 raise self._error(path, "is not encrypted, though the file's rules say that it is")
