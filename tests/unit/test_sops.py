@@ -5,6 +5,7 @@ Files in tests/data/sops were made by the real program; where that is installed,
 
 import json
 import os
+import random
 import re
 import subprocess
 from pathlib import Path
@@ -289,6 +290,36 @@ def test_a_file_of_any_format_that_was_changed_is_told(name):
             opened(name, data=data[:cut])
         except RenderError:
             continue
+
+
+def test_no_damage_is_more_than_an_error_and_none_tells_a_value():
+    chance = random.Random(1)
+    words = [
+        b"\n- ",
+        b"{",
+        b"[[",
+        b"&a ",
+        b"*a",
+        b"? ",
+        b"!!int ",
+        b"\n---\n",
+        b"sops: ",
+        b"__list_0",
+        b'"',
+        b"\x00",
+        b"\xff",
+    ]
+    names = ["secret.yaml", "two.yaml", "config.json", "app.env", "app.ini", "blob.bin", "groups.yaml"]
+    for _ in range(300):
+        name = chance.choice(names)
+        data = bytearray((DATA / name).read_bytes())
+        for _ in range(chance.randint(1, 3)):
+            at, end = (chance.randrange(len(data)) for _ in range(2))
+            data[at : at + chance.randint(0, 60)] = chance.choice([*words, data[end : end + 50]])
+        try:
+            opened(name, data=bytes(data), form=chance.choice(["file", "manifests", "object"]))
+        except RenderError as error:
+            assert "cAnary" not in str(error)
 
 
 def test_a_file_that_only_speaks_of_sops_is_left_as_it_is():

@@ -16,7 +16,7 @@ from renderers.result import Encrypted
 
 MOST_BYTES: Final = 5 * 1024 * 1024
 # What all files of one render may have: they are read in this process, which others wait for.
-_MOST_IN_ALL: Final = 32 * 1024 * 1024
+_MOST_IN_ALL: Final = 16 * 1024 * 1024
 # What programs may need for all files of one render.
 _MOST_SECONDS: Final = 60.0
 _KEY_BYTES: Final = 32

@@ -110,6 +110,10 @@ def float_text(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def too_many(name: str) -> RenderError:
+    return RenderError(f"{name}: is encrypted, and holds more than {MOST_VALUES:,} values (split it)")
+
+
 class Walk:
     """Goes along the values of one file, in their order: decrypts them, and at the end knows whether all is whole."""
 
@@ -127,7 +131,7 @@ class Walk:
             return None
         self._left -= 1
         if self._left < 0:
-            raise RenderError(f"{self._name}: holds more than {MOST_VALUES:,} values (split it)")
+            raise too_many(self._name)
         is_secret = self._is_encrypted(path, is_encrypted(value))
         if is_secret:
             if not isinstance(value, str):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from gitops.adapters.sops.metadata import Metadata, is_metadata, read_metadata
-from gitops.adapters.sops.values import Walk, is_encrypted
+from gitops.adapters.sops.values import MOST_VALUES, Walk, is_encrypted, too_many
 from gitops.manifests.libyaml import (
     AliasEvent,
     CParser,
@@ -124,6 +124,8 @@ def _gather(parser: Any, event: Any, path: tuple[str, ...], leaves: list[_Leaf],
     if len(path) > _MOST_DEPTH or isinstance(event, AliasEvent):
         raise _by_hand(name)
     if isinstance(event, ScalarEvent):
+        if len(leaves) >= MOST_VALUES:
+            raise too_many(name)
         leaves.append(_Leaf(path, _at(event.start_mark), _at(event.end_mark), _scalar(event)))
     elif isinstance(event, MappingStartEvent):
         while isinstance(key := parser.get_event(), ScalarEvent):
