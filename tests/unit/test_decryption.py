@@ -9,16 +9,17 @@ from gitops.adapters.render_workers import RenderWorkers
 from gitops.adapters.sealing import Sealer
 from gitops.adapters.sops.decryptor import SopsDecryptor
 from gitops.adapters.sops.keys import Keys
+from gitops.controller.render_cache import RenderCache
 from gitops.engine.desired import digest_of
 from gitops.engine.diff import changes_between
 from gitops.engine.encrypted import check_encrypted
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.secrets import scrubbed
-from gitops.model.application import Decryption, HelmOptions, SourceSpec, TemplateOptions
+from gitops.model.application import Application, Decryption, HelmOptions, SourceSpec, TemplateOptions
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree
 from renderers.registry import render
-from renderers.result import Context
+from renderers.result import Context, Live, Rendered
 
 DATA = Path(__file__).parent.parent / "data/sops"
 SOPS = Decryption("sops", "keys")
@@ -186,3 +187,18 @@ def test_it_is_sealed_where_it_is_stored(tmp_path):
 def test_its_digest_is_not_one_that_passwords_can_be_tried_by_fast():
     assert digest_of([config("a")]) != digest_of([config("b")])
     assert digest_of([config("a")]) == digest_of([config("a")])
+
+
+def test_what_the_operators_keys_decrypted_is_for_no_other_application_of_that_name():
+    trusted, renders = {"is": True}, []
+
+    def counted(tree, app, *, live):
+        renders.append(trusted["is"])
+        return Rendered("plain", ())
+
+    cache = RenderCache(counted, is_trusted=lambda _: trusted["is"])
+    tree, app = Tree.of_files({}), Application("a")
+    for is_trusted in (True, True, False, False):
+        trusted["is"] = is_trusted
+        cache(tree, app, live=Live())
+    assert renders == [True, False]
