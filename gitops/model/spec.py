@@ -59,6 +59,7 @@ def _how(source: SourceSpec) -> SourceSpec:
         postBuild=replace(source.postBuild, substitute={}),
         commonMetadata=source.commonMetadata,
         decryption=source.decryption,
+        ignore=source.ignore,
         credentials=replace(reached, proxy="" if "@" in reached.proxy else reached.proxy),
     )
 

@@ -201,6 +201,5 @@ def _post_build(spec: Fields) -> dict[str, Any]:
         item.end()
         references.append(reference)
     part.end()
-    found["substituteFrom"] = references
-    found["always"] = strategy == "Always"
-    return {name: value for name, value in found.items() if value}
+    found |= {"substituteFrom": references, "substituteStrategy": strategy, "strict": False}
+    return {name: value for name, value in found.items() if value or name == "strict"}
