@@ -177,12 +177,19 @@ async def walk(delivery: Delivery, act: Callable[[Answer], Awaitable[Ended]]) ->
             return await act(answer)
 
     while True:
+        comes_more = False
         for answer in delivery.tree.due():
             if answer.reasons:
                 codes.append(_refuse(answer.ref, answer.reasons))
+            elif not (answer.application or {})["spec"]["sync"]["automated"]:
+                click.echo(printable(f"{answer.ref}: is suspended, and left alone"), err=True)
+                delivery.tree.done(answer.ref, well=True)  # as in Flux: what was ready stays so
+                comes_more = True
             else:
                 running[asyncio.create_task(placed(answer))] = answer.ref
         _tell(delivery.told)
+        if comes_more:
+            continue
         if not running:
             break
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
