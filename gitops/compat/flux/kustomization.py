@@ -201,5 +201,5 @@ def _post_build(spec: Fields) -> dict[str, Any]:
         item.end()
         references.append(reference)
     part.end()
-    found |= {"substituteFrom": references, "substituteStrategy": strategy, "strict": False}
-    return {name: value for name, value in found.items() if value or name == "strict"}
+    found |= {"substituteFrom": references, "substituteStrategy": strategy}
+    return {name: value for name, value in found.items() if value}
