@@ -12,9 +12,10 @@ from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.state import ApplicationState
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import Body
-from gitops.model.application import Application, Decryption
+from gitops.model.application import Application
 from gitops.model.errors import ConfigError, SourceError
 from gitops.model.rendered import RenderedSet
+from gitops.model.transforms import Decryption
 from gitops.sync.context import Request, SyncContext
 from gitops.sync.releases import synced_set
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gitops.manifests.manifest import Manifest
-from gitops.model.application import CommonMetadata
+from gitops.model.transforms import CommonMetadata
 from renderers.result import Rendered
 
 

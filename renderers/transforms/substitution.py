@@ -16,8 +16,8 @@ from gitops.manifests.key import Body, key_of
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.yaml_documents import Composer, YamlProblem
 from gitops.manifests.yaml_write import write_document
-from gitops.model.application import PostBuild, SubstituteFrom
 from gitops.model.errors import RenderError
+from gitops.model.transforms import PostBuild, SubstituteFrom
 from renderers.result import Context, Look, Needs, Rendered
 from renderers.transforms.envsubst.expand import expand
 from renderers.transforms.envsubst.parse import BadExpressionError

@@ -14,7 +14,7 @@ import pytest
 
 from gitops.manifests.yaml_documents import load_all
 from gitops.manifests.yaml_write import write_manifests
-from gitops.model.application import Decryption
+from gitops.model.transforms import Decryption
 from tests.hostile.test_canaries import forms, stored
 from tests.scenarios.running import Running
 from tests.scenarios.test_controller import custom_resource, make_kind, resources, standing

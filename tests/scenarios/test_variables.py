@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from gitops.model.application import Application, CommonMetadata, PostBuild, SubstituteFrom
+from gitops.model.application import Application
 from gitops.model.errors import RenderError
 from gitops.model.result import Outcome
+from gitops.model.transforms import CommonMetadata, PostBuild, SubstituteFrom
 from tests.scenarios.running import Running
 from tests.scenarios.world import World, config_map
 

@@ -15,9 +15,10 @@ from gitops.engine.diff import changes_between
 from gitops.engine.encrypted import check_encrypted
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.secrets import scrubbed
-from gitops.model.application import Application, Decryption, HelmOptions, SourceSpec, TemplateOptions
+from gitops.model.application import Application, HelmOptions, SourceSpec, TemplateOptions
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree
+from gitops.model.transforms import Decryption
 from renderers.registry import render
 from renderers.result import Context, Live, Rendered
 

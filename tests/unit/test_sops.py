@@ -18,8 +18,9 @@ from gitops.adapters.sops.decryptor import MOST_BYTES, SopsDecryptor
 from gitops.adapters.sops.keys import KeyFinder, Keys, keys_of_entries, keys_of_environment, keys_of_text
 from gitops.adapters.sops.shamir import combined
 from gitops.manifests.yaml_documents import load_all
-from gitops.model.application import Application, Decryption, SourceSpec
+from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import ConfigError, RenderError
+from gitops.model.transforms import Decryption
 from renderers.result import Encrypted
 
 DATA = Path(__file__).parent.parent / "data/sops"

@@ -7,23 +7,21 @@ import pytest
 from gitops.model.application import (
     Application,
     Backoff,
-    CommonMetadata,
     Credentials,
     HealthRule,
     IgnoreRule,
     PolicyOptions,
     PolicyScope,
-    PostBuild,
     PruneLimit,
     Retry,
     SourceSpec,
-    SubstituteFrom,
     SyncOptions,
     TemplateOptions,
     Window,
 )
 from gitops.model.errors import ConfigError
 from gitops.model.spec import spec_text, with_spec
+from gitops.model.transforms import CommonMetadata, PostBuild, SubstituteFrom
 
 APP = Application(
     "shop",

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from gitops.model.application import CommonMetadata, Patch, PatchTarget, PostBuild, SourceSpec, SubstituteFrom
+from gitops.model.application import Patch, PatchTarget, SourceSpec
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree
+from gitops.model.transforms import CommonMetadata, PostBuild, SubstituteFrom
 from renderers.registry import render
 from renderers.result import Context, Live, Look, Needs, Rendered
 
