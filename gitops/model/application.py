@@ -166,7 +166,7 @@ class SourceSpec:
     patches: tuple[Patch, ...] = ()
     postBuild: PostBuild = field(default_factory=PostBuild)
     commonMetadata: CommonMetadata = field(default_factory=CommonMetadata)
-    decryption: Decryption = Decryption()
+    decryption: Decryption = field(default_factory=Decryption)
     credentials: Credentials = Credentials()
     ignore: Annotated[str, PATCH] = ""
 
