@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops.cli import settings as exits
-from gitops.cli.settings import fail
+from gitops.cli.settings import Settings, fail, run
 from gitops.model.errors import ConfigError, GitopsError
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def import_() -> None:
 
 
 @import_.command()
-@click.argument("folder")
+@click.argument("folder", required=False, default="")
+@click.option("--cluster", is_flag=True, help="Read the objects of the cluster instead of FOLDER.")
 @click.option("--out", default="", metavar="DIR", help="Write each Application to DIR/NAMESPACE/NAME.yaml.")
 @click.option(
     "-o",
@@ -30,13 +31,16 @@ def import_() -> None:
     show_default=True,
     help="yaml prints the Applications.",
 )
-def flux(folder: str, out: str, output: str) -> None:
-    """Read the objects of Flux below FOLDER, and say what became of each of their fields.
+@click.pass_obj
+def flux(settings: Settings, folder: str, cluster: bool, out: str, output: str) -> None:
+    """Read the objects of Flux below FOLDER, or in the cluster, and say what became of each of their fields.
 
-    Exit codes: 0 all can be run, 1 some cannot, 2 wrong input.
+    Exit codes: 0 all can be run, 1 some cannot, 2 wrong input, 6 cluster unreachable.
     """
+    if bool(folder) == cluster:
+        fail(ConfigError("name what to read: a FOLDER, or --cluster"))
     try:
-        found, left_out = _read(folder)
+        found, left_out = (run(settings, _of_cluster(settings)), []) if cluster else _read(folder)
         written = _write(Path(out), found) if out else 0
     except GitopsError as exc:
         fail(exc)
@@ -59,6 +63,19 @@ def _read(folder: str) -> "tuple[list[Found], list[str]]":
 
     objects, left_out = objects_below(*folder_tree(folder))
     return found_in(objects), left_out
+
+
+async def _of_cluster(settings: Settings) -> "list[Found]":
+    from gitops.bootstrap import open_cluster
+    from gitops.compat.flux.objects import GROUP_OF
+    from gitops.compat.found import found_in
+
+    cluster = open_cluster(settings.kubeconfig, settings.context)
+    try:
+        bodies = [body for kind, group in GROUP_OF.items() for body in (await cluster.list(group, kind, "")).items]
+    finally:
+        await cluster.close()
+    return found_in([(f"{body['kind']} in the cluster", body) for body in bodies])
 
 
 def _write(folder: Path, found: "list[Found]") -> int:

@@ -83,6 +83,13 @@ class Fields:
             self.told[self._path(name)] = USED
         return None if found is None else Fields(found, self._path(name), self.told)
 
+    def parts(self, name: str) -> "Iterator[Fields]":
+        """A map with fields of its own, or a list of such; `end` each."""
+        if isinstance(self._value.get(name), list):
+            yield from self.items(name)
+        elif (found := self.part(name)) is not None:
+            yield found
+
     def items(self, name: str) -> "Iterator[Fields]":
         """A list of maps with fields of their own; `end` each."""
         found = self._take(name, list, "a list", told=False) or []

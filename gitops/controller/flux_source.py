@@ -138,7 +138,7 @@ class FluxResources:
         self._requested.pop(ref, None)
         if ref.kind in DELIVERED:
             self._registry.drop(_SOURCE, application_name(ref))
-        elif not self._unlisted:
+        if not self._unlisted:
             self._take_askers(ref)
 
     def _take_all(self) -> None:
@@ -156,7 +156,7 @@ class FluxResources:
             self._take_one(body)
         else:
             self._tell_source(body)
-            self._take_askers(ref)
+        self._take_askers(ref)
 
     def _take_askers(self, source: Ref) -> None:
         for ref in sorted(self._askers.get(source, ())):

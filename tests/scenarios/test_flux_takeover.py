@@ -1,5 +1,7 @@
 """`gitops takeover flux`: what Flux left in a cluster becomes ours, and goes back, and nothing that runs is touched."""
 
+import json
+
 import pytest
 
 from tests.scenarios.running import Running
@@ -109,3 +111,69 @@ def test_what_cannot_be_run_stays_with_flux(world, flux):
     assert f"refused: Kustomization {world.namespace}/odd: spec.kubeConfig" in done.stderr
     assert flux.get("Kustomization", "apps")["spec"]["suspend"] is True
     assert not flux.get("Kustomization", "odd")["spec"].get("suspend")
+
+
+def test_what_the_cluster_holds_can_be_imported(world, flux):
+    done = world.gitops("import", "flux", "--cluster", "-o", "json")
+    found = [one for one in json.loads(done.stdout) if one["namespace"] == world.namespace]
+    assert {(one["kind"], one["name"], one["outcome"]) for one in found} == {
+        ("Kustomization", "apps", "run"),
+        ("GitRepository", "repo", "run"),
+    }
+    assert world.gitops("import", "flux").returncode == 2
+
+
+# ── Helm ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CHART = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    "chart/templates/web.yaml": (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-web\n"
+        "  labels: {app.kubernetes.io/managed-by: {{ .Release.Service }}}\ndata: {greeting: {{ .Values.greeting }}}\n"
+    ),
+    "chart/templates/hook.yaml": (
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations: {helm.sh/hook: post-upgrade}\n"
+        "spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: busybox}]}}}\n"
+    ),
+}
+
+
+def test_a_release_of_helm_controller_is_taken_over_without_a_hook_and_goes_on(world):
+    flux = Flux(world)
+    for name, text in CHART.items():
+        (world.repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (world.repository / name).write_text(text)
+    world.commit()
+    chart = {"chart": "./chart", "sourceRef": {"kind": "GitRepository", "name": "repo"}}
+    wanted = [{"kind": "ConfigMap", "name": "settings", "valuesKey": "greeting", "targetPath": "greeting"}]
+    place = f"/api/v1/namespaces/{world.namespace}/configmaps"
+    world.request("POST", place, {**config_map("settings", greeting="hello")})
+    flux.make(
+        flux.source(),
+        flux.body("HelmRelease", "web", {"interval": "1h", "chart": {"spec": chart}, "valuesFrom": wanted}),
+    )
+    metadata = {
+        "name": "web-web",
+        "labels": {
+            "app.kubernetes.io/managed-by": "Helm",
+            "helm.toolkit.fluxcd.io/name": "web",
+            "helm.toolkit.fluxcd.io/namespace": world.namespace,
+        },
+        "annotations": {"meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": world.namespace},
+    }
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"greeting": "hello"}}
+    world.request("POST", place, body, "helm-controller")
+    done = world.gitops("takeover", "flux", "-n", world.namespace, "-y")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert world.get("ConfigMap", "web-web")["data"] == {"greeting": "hello"}
+    assert world.get("Job", "migrate", "batch") is None
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("HelmRelease", "web")[0] == "True")
+        conditions = {item["type"] for item in flux.get("HelmRelease", "web")["status"]["conditions"]}
+        assert conditions >= {"Ready", "Released"}
+        (world.repository / "chart/templates/web.yaml").write_text(
+            CHART["chart/templates/web.yaml"].replace("data: {", "data: {more: a, ")
+        )
+        world.commit()
+        running.until(lambda: world.get("ConfigMap", "web-web")["data"].get("more") == "a")
+        running.until(lambda: world.get("Job", "migrate", "batch") is not None)

@@ -47,6 +47,9 @@ def read_helm_release(body: Body, objects: FluxObjects) -> Answer:
     made, prunes = _spec(spec, ref, namespace)
     made["sync"]["automated"] = not suspended
     spec.end()
+    if objects.find("Kustomization", ref.namespace, ref.name + SUFFIX) is not None:
+        name = ref.name + SUFFIX
+        return refused(ref, told, f"metadata.name: its Application is {name} here, as that of the Kustomization {name}")
     if refusals(told):
         return refused(ref, told)
     if chart.missing is not None:

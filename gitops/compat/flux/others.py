@@ -10,39 +10,25 @@ from gitops.manifests.key import Body
 _LATER: Final = "it is read; gitops sends no notification yet"
 _NO_HOOK: Final = "it is read; gitops looks at its sources by itself and takes no webhook yet"
 _IMAGES: Final = "gitops writes no image tags to Git; Renovate does, for every kind of file"
-_NOTED: Final = {
-    "Receiver": (_NO_HOOK, ("type", "interval", "events", "resources", "secretRef", "suspend", "resourceFilter")),
-    "Alert": (
-        _LATER,
-        (
-            "providerRef",
-            "eventSeverity",
-            "eventSources",
-            "eventMetadata",
-            "inclusionList",
-            "exclusionList",
-            "summary",
-            "suspend",
-        ),
-    ),
-    "Provider": (
-        _LATER,
-        (
-            "type",
-            "address",
-            "channel",
-            "username",
-            "interval",
-            "timeout",
-            "secretRef",
-            "certSecretRef",
-            "proxy",
-            "proxySecretRef",
-            "serviceAccountName",
-            "commitStatusExpr",
-            "suspend",
-        ),
-    ),
+_LOCAL: Final = ("name",)
+_OBJECT: Final = ("apiVersion", "kind", "name", "namespace", "matchLabels", "filter")
+# The fields of a kind: those that hold fields of their own with the names of these, the others with none.
+_FIELDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "Receiver": {
+        **dict.fromkeys(("type", "interval", "events", "suspend", "resourceFilter", "resourceFilters"), ()),
+        "resources": _OBJECT,
+        "secretRef": _LOCAL,
+    },
+    "Alert": {
+        **dict.fromkeys(("eventSeverity", "eventMetadata", "inclusionList", "exclusionList", "summary", "suspend"), ()),
+        "providerRef": _LOCAL,
+        "eventSources": _OBJECT,
+    },
+    "Provider": {
+        **dict.fromkeys(("type", "address", "channel", "username", "interval", "timeout", "proxy", "suspend"), ()),
+        **dict.fromkeys(("serviceAccountName", "commitStatusExpr"), ()),
+        **dict.fromkeys(("secretRef", "certSecretRef", "proxySecretRef"), _LOCAL),
+    },
 }
 
 
@@ -54,8 +40,13 @@ def read_other(body: Body) -> Answer:
         told["spec"] = f"refused: {_IMAGES}"
         return refused(ref, told)
     spec = Fields(body["spec"] if isinstance(body.get("spec"), dict) else {}, "spec", told)
-    why, known = _NOTED[ref.kind]
-    for name in known:
-        spec.note(name, why)
+    why = _NO_HOOK if ref.kind == "Receiver" else _LATER
+    for name, inner in _FIELDS[ref.kind].items():
+        for part in spec.parts(name) if inner else ():
+            for each in inner:
+                part.note(each, why)
+            part.end()
+        if not inner:
+            spec.note(name, why)
     spec.end()
     return refused(ref, told)
