@@ -19,12 +19,13 @@ from gitops.controller.app_of_apps import AppOfApps
 from gitops.controller.cluster_worker import ClusterWorker, Connect, Connected
 from gitops.controller.clusters import ClusterWorkers
 from gitops.controller.commands import OperatorCommands, command_result
+from gitops.controller.dependencies import behind
 from gitops.controller.event_log import log_event
 from gitops.controller.frontends import Frontends
 from gitops.controller.metrics import PassMetrics
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
-from gitops.controller.reconciler import Leaving, ReconcilerDeps
+from gitops.controller.reconciler import Leaving, ReconcilerDeps, Relatives
 from gitops.controller.record_writer import RecordWriter, record_of
 from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.render_cache import RenderCache
@@ -294,7 +295,7 @@ class Controller:
             self._version,
             self.replica.actor,
             Leaving(self._left, self._reason_to_stay),
-            self.children,
+            Relatives(self.children, partial(behind, self.index)),
             self.tally.noted,
             self.bus,
         )

@@ -13,6 +13,7 @@ import structlog
 
 from gitops.controller.app_of_apps import AppOfApps
 from gitops.controller.automatic_sync import LATER, sync_with_children
+from gitops.controller.dependencies import held_behind
 from gitops.controller.drift_correction import correct_synced
 from gitops.controller.drift_reports import note_drift, note_drift_held
 from gitops.controller.limiter import TenantLimiter
@@ -70,6 +71,16 @@ class Leaving:
 
 
 @dataclass(frozen=True, slots=True)
+class Relatives:
+    """What one Application has to do with others."""
+
+    # The Applications that Applications hold, where the cluster does not know that kind itself.
+    children: AppOfApps
+    # Which other Application it has to wait for; "" for none.
+    behind: Callable[[ApplicationState], str] = lambda _: ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReconcilerDeps:
     """What passes on one cluster work with."""
 
@@ -81,8 +92,7 @@ class ReconcilerDeps:
     version: str
     actor: str  # who the audit log says it was, where nobody asked for a pass
     leaving: Leaving
-    # The Applications that Applications hold, where the cluster does not know that kind itself.
-    children: AppOfApps
+    relatives: Relatives
     noted: Callable[[], None] = lambda: None
     bus: EventBus = field(default_factory=EventBus)
     rendering: TenantLimiter = field(default_factory=lambda: TenantLimiter(_RENDERS_EACH))
@@ -201,9 +211,12 @@ async def _plan(run: _Pass) -> PlannedSync | None:
     """
     state, request, context = run.state, run.request, run.context
     try:
-        return held_without_rights(await plan_sync(request, context))
+        planned = held_without_rights(await plan_sync(request, context))
+        return held_behind(planned, run.deps.relatives.behind(state), request.options)
     except (ManifestError, RenderError, SourceError, ConfigError):
-        await run.deps.children.take_synced(state, request, context, await read_inventory(context, request.app))
+        await run.deps.relatives.children.take_synced(
+            state, request, context, await read_inventory(context, request.app)
+        )
         await run.correct_synced()
         if state.source.observed_revision is None:  # why, its look says
             return None
@@ -229,12 +242,15 @@ async def _respond(run: _Pass, planned: PlannedSync) -> float | None:
         note_response(state, planned, response)
         is_approved = response is Response.SYNC and override.approved
         state.schedule.approved_set = planned.plan.digest if is_approved else ""
-    await deps.children.take_synced(state, request, context, inventory, planned.at.rendered)
+    children = deps.relatives.children
+    await children.take_synced(state, request, context, inventory, planned.at.rendered)
     if is_given_up:
         return None
     match response:
         case Response.SYNC:
-            return await sync_with_children(state, request, context, planned, deps.children, is_drift=is_drift)
+            return await sync_with_children(
+                state, request, context, planned, deps.relatives.children, is_drift=is_drift
+            )
         case Response.SETTLED:
             state.schedule.failures = 0
             await keep_spec(replace(request, app=state.app), context, planned)

@@ -169,3 +169,17 @@ def test_sources_of_other_namespaces_may_be_forbidden(world, flux):
     with Running(world, flux="own") as running:
         running.until(lambda: flux.ready("Kustomization", "apps")[0] == "False")
         assert "--no-cross-namespace-refs" in flux.ready("Kustomization", "apps")[1]
+
+
+def test_who_depends_on_another_comes_after_it_at_every_commit(world, flux):
+    apps = flux.kustomization("apps", dependsOn=[{"name": "infra"}])
+    flux.write(**{"infra/web": deployment("web"), "apps/settings": config_map("settings", a="1")})
+    flux.make(flux.source(), flux.kustomization("infra"), apps)
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        flux.write(**{"infra/web": deployment("web", image="broken"), "apps/settings": config_map("settings", a="2")})
+        running.until(lambda: "not been synced to" in flux.ready("Kustomization", "apps")[1])
+        assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+        flux.write(**{"infra/web": deployment("web", image="nginx:1.27")})
+        running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
+        assert world.get("Deployment", "web", "apps")["status"]["readyReplicas"] == 2
