@@ -214,9 +214,8 @@ async def _plan(run: _Pass) -> PlannedSync | None:
         planned = held_without_rights(await plan_sync(request, context))
         return held_behind(planned, run.deps.relatives.behind(state), request.options)
     except (ManifestError, RenderError, SourceError, ConfigError):
-        await run.deps.relatives.children.take_synced(
-            state, request, context, await read_inventory(context, request.app)
-        )
+        inventory = await read_inventory(context, request.app)
+        await run.deps.relatives.children.take_synced(state, request, context, inventory)
         await run.correct_synced()
         if state.source.observed_revision is None:  # why, its look says
             return None
@@ -248,9 +247,7 @@ async def _respond(run: _Pass, planned: PlannedSync) -> float | None:
         return None
     match response:
         case Response.SYNC:
-            return await sync_with_children(
-                state, request, context, planned, deps.relatives.children, is_drift=is_drift
-            )
+            return await sync_with_children(state, request, context, planned, children, is_drift=is_drift)
         case Response.SETTLED:
             state.schedule.failures = 0
             await keep_spec(replace(request, app=state.app), context, planned)
