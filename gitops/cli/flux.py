@@ -5,7 +5,6 @@ on disk.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,11 +25,11 @@ from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, Credentials, KustomizeOptions, SourceSpec
 from gitops.model.errors import ConfigError
 from gitops.model.revision import Tree, normalise
+from gitops.model.source_name import are_same
 
 CHILD_KINDS: Final = frozenset((group, kind) for group, kinds in GROUPS.items() for kind in kinds)
 _AT_ONCE: Final = 8
 _NOWHERE: Final = "https://here.invalid/repository"
-_ADDRESS: Final = re.compile(r"(?:\w+://)?(?:[^/@]*@)?([^/:]+)(?::\d+)?[:/]+(.*?)(?:\.git)?/?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Delivery:
         except ConfigError as exc:
             raise ConfigError(f"{answer.ref}: {exc}") from exc
         source = app.source
-        if source.chart or not _is_same(source.repoURL, self.origin):
+        if source.chart or not are_same(source.repoURL, self.origin):
             return app
         path = str(self.top / normalise(source.path))
         here = replace(source, repoURL="", targetRevision="", path=path, credentials=Credentials())
@@ -118,13 +117,6 @@ def _own_address(bodies: list[Body]) -> str:
 def _stand_in(ref: Ref, origin: str) -> Body:
     metadata = {"name": ref.name, "namespace": ref.namespace}
     return {"apiVersion": SOURCE_VERSION, "kind": ref.kind, "metadata": metadata, "spec": {"url": origin}}
-
-
-def _is_same(one: str, other: str) -> bool:
-    """Whether two addresses are of one repository, by https or by ssh."""
-    found = [_ADDRESS.fullmatch(address) for address in (one, other)]
-    names = [(match.group(1).lower(), match.group(2)) if match else None for match in found]
-    return names[0] is not None and names[0] == names[1]
 
 
 def _of_file(path: Path) -> list[Body]:

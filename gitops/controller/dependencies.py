@@ -23,7 +23,7 @@ def behind(index: ApplicationIndex, state: ApplicationState) -> str:
         other = index.get(name)
         if other is None or not other.app.sync.automated or _reads(other) != _reads(state):
             continue
-        is_planned = other.source.equivalent_revision == seen.sha
+        is_planned = other.source.equivalent_revision == seen.sha and other.source.answered == other.source.rendered
         if not is_planned or other.last.response in _UNDER_WAY:
             return f"{state.identity} depends on {name}: it has not been synced to {short(seen.sha)} yet"
     return ""

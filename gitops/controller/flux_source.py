@@ -27,7 +27,7 @@ log = structlog.get_logger()
 FLUX_FINALIZER: Final = "finalizers.fluxcd.io"
 REQUESTED: Final = "reconcile.fluxcd.io/requestedAt"
 _SOURCE = "Flux's objects in the cluster"
-_KINDS: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", *DELIVERED)
+_KINDS: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "Receiver", *DELIVERED)
 _FINALIZER_SECONDS = 1.0
 
 
@@ -43,7 +43,7 @@ class FluxResources:
     """Keeps a registry at what Flux's objects of the cluster say.
 
     `wrong` is told of one that cannot be run with the reason, `source_read` of each source and why it cannot be used
-    (""), `asked` of an Application that somebody wants looked at again, in Flux's way.
+    (""), `receivers` of all Receivers, `asked` of an Application that somebody wants looked at again, in Flux's way.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class FluxResources:
         self._read = read_body
         self._registry = registry
         self.wrong: Callable[[ResourceKey, int, str], None] = lambda key, generation, reason: None
+        self.receivers: Callable[[list[Body]], None] = lambda bodies: None
         self.source_read: Callable[[ResourceKey, int, str], None] = lambda key, generation, reason: None
         self.asked: Callable[[str], Awaitable[None]] = _nobody
         self._objects = FluxObjects()
@@ -84,6 +85,15 @@ class FluxResources:
             follower = ResourceFollower(self._cluster, self._clock, group, self._settings.namespace, heard)
             parts.append((f"flux {kind}", follower.run()))
         return parts
+
+    def made_from(self, ref: Ref) -> set[str]:
+        """The Applications that an object is, or is a source of; its name `*` is that of all in its namespace."""
+        refs = [ref] if ref.name != "*" else [each for each in map(ref_of, self._objects) if each[:2] == ref[:2]]
+        found: set[str] = set()
+        for each in refs:
+            askers = {each} if each.kind in DELIVERED else self._askers.get(each, set())
+            found |= {application_name(asker) for asker in askers if asker.kind in DELIVERED}
+        return found
 
     async def let_finish(self, identity: str) -> None:
         """Take the finalizers off the object of an Application whose objects are gone. Raises ClusterError."""
@@ -138,6 +148,8 @@ class FluxResources:
         self._requested.pop(ref, None)
         if ref.kind in DELIVERED:
             self._registry.drop(_SOURCE, application_name(ref))
+        if ref.kind == "Receiver":
+            self._tell_source(body)
         if not self._unlisted:
             self._take_askers(ref)
 
@@ -208,6 +220,9 @@ class FluxResources:
         return self._read(answer.application), answer
 
     def _tell_source(self, body: Body) -> None:
+        if body["kind"] == "Receiver":
+            self.receivers([each for each in self._objects if each["kind"] == "Receiver"])
+            return
         answer = read(body, self._objects)
         self.source_read(_key(answer.ref), int(body["metadata"].get("generation") or 0), "; ".join(answer.reasons))
 

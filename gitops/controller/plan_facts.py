@@ -70,7 +70,9 @@ def note_response(state: ApplicationState, planned: PlannedSync, response: Respo
     before = state.last
     if before.response is Response.HELD and response is Response.SETTLED:
         log.info("application.well-again", application=state.identity)
-    plain = replace(before, response=response, waits_for_others=False, pending=len(planned.plan.changes))
+    pending = len(planned.plan.changes)
+    state.source.answered = state.source.rendered
+    plain = replace(before, response=response, waits_for_others=False, pending=pending)
     state.last = replace(plain, **_waiting(state, planned, response))
     if state.last.message != before.message and state.last.message:
         tell = log.warning if response is Response.HELD else log.info

@@ -30,6 +30,7 @@ class SourceState:
 
     observed_revision: Revision | None = None
     rendered: str = ""
+    answered: str = ""  # as `rendered`, of the last plan that something was done about
     equivalent_revision: str = ""
     reads: Mapping[str, str | None] | None = None
     follows_links: bool = False

@@ -2,6 +2,7 @@
 
 import re
 
+_ADDRESS = re.compile(r"(?:\w+://)?(?:[^/@]*@)?([^/:]+)(?::\d+)?[:/]+(.*?)(?:\.git)?/?", re.ASCII)
 _USERINFO = re.compile(r"^(\w+://)[^/@]*@")
 
 
@@ -25,3 +26,10 @@ def is_oci(address: str) -> bool:
 
 def without_userinfo(address: str) -> str:
     return _USERINFO.sub(r"\1", address)
+
+
+def are_same(one: str, other: str) -> bool:
+    """Whether two addresses are of one repository, by https or by ssh, with `.git` at the end or without."""
+    found = [_ADDRESS.fullmatch(address) for address in (one, other)]
+    names = [(match.group(1).lower(), match.group(2)) if match else None for match in found]
+    return names[0] is not None and names[0] == names[1]

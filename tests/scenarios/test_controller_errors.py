@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gitops.adapters.clock import SystemClock
-from gitops.adapters.kubernetes import http, registry
+from gitops.adapters.kubernetes import http, secret_reader
 from gitops.adapters.kubernetes import informers as watches
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.connection import connect
@@ -87,7 +87,7 @@ def test_a_cluster_that_says_nothing_is_not_waited_for_by_the_next_who_asks(worl
 
 
 def test_a_secret_is_not_looked_up_for_ever(world, monkeypatch):
-    monkeypatch.setattr(registry, "_LOOKUP_SECONDS", 0.3)
+    monkeypatch.setattr(secret_reader, "_SECONDS", 0.3)
 
     async def look():
         cluster = silent(world, port)
