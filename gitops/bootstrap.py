@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from gitops.controller.app import Controller
     from gitops.controller.cluster_worker import Connect
     from gitops.controller.registry import Registration
-    from gitops.controller.state import ApplicationState
-    from gitops.controller.status_writer import StatusWriter
     from gitops.controller.trust import Trust
     from gitops.manifests.key import Body
     from gitops.model.application import Application, SourceSpec
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from renderers.result import Decrypt
 
 # What runs beside a controller's own work, by a name for the log.
+Entries = Callable[[str, str], dict[str, bytes] | None]  # what the entries of a Secret (namespace, name) hold
 Part = tuple[str, Awaitable[None]]
 
 
@@ -213,15 +212,12 @@ async def open_controller(
     from gitops.controller.trust import Trust
     from gitops.rendering import Access, render
 
-    def reconnect(name: str) -> None:
-        controller.workers.reconnect(name)
-
     def entry(identity: str) -> "Registration | None":
         return controller.registry.entry(identity)
 
     environment = settings.environment
     async with _home_of(environment) as home:
-        registry = Registry(home, settings.namespace, reconnect)
+        registry = Registry(home, settings.namespace, lambda name: controller.workers.reconnect(name))
         trust = Trust(entry, registry, secrets, contexts=settings.contexts)
         with contextlib.closing(RenderWorkers()) as workers:
             decryptors = _decryptors(environment.variables, secrets, registry.reader.entries, trust.is_trusted)
@@ -236,8 +232,9 @@ async def open_controller(
                     version=environment.version,
                 )
                 controller.cluster_refused = trust.cluster_refused
-                parts = _parts(settings, controller, home, read_files, read_resource)
-                yield controller, [("clusters", registry.run()), *parts]
+                parts = [("clusters", registry.run()), *_files(settings, controller, read_files)]
+                parts += _parts(settings, controller, home, read_resource, registry.reader.entries)
+                yield controller, [*parts, *_http(settings, controller, secrets)]
 
 
 def _repositories(settings: Settings, trust: "Trust") -> "Repositories":
@@ -277,25 +274,30 @@ def _parts(
     settings: Settings,
     controller: "Controller",
     home: "Cluster",
-    read_files: "Callable[[Path], list[Application]]",
     read_resource: "Callable[[Body], Application]",
+    entries: "Entries",
 ) -> list[Part]:
-    """Sources of Applications, Leases, statuses, the HTTP server: what the settings ask for."""
+    """Leases, custom resources and their statuses: what the settings ask for."""
     from gitops.controller.registry import account_required, local_refused
 
-    parts = _files(settings, controller, read_files)
+    parts: list[Part] = []
     if settings.leases:
         parts.append(("leases", _leases(settings, controller, home)))
     read = read_resource if settings.local_repositories else local_refused(read_resource)
     read = account_required(read) if settings.require_account else read
     controller.children.read = read
     if settings.resources or settings.flux:
-        parts += _resources(settings, controller, home, read)
-    if settings.listen:
-        from gitops.server.app import serve
-
-        parts.append(("http", serve(controller, settings.listen)))
+        parts += _resources(settings, controller, home, read, entries)
     return parts
+
+
+def _http(settings: Settings, controller: "Controller", secrets: Callable[[str], str]) -> list[Part]:
+    if not settings.listen:
+        return []
+    from gitops.server.app import serve
+    from gitops.server.webhooks.routes import Webhooks
+
+    return [("http", serve(controller, settings.listen, Webhooks(controller, secrets)))]
 
 
 def _files(
@@ -327,7 +329,11 @@ def _leases(settings: Settings, controller: "Controller", home: "Cluster") -> Aw
 
 
 def _resources(
-    settings: Settings, controller: "Controller", home: "Cluster", read: "Callable[[Body], Application]"
+    settings: Settings,
+    controller: "Controller",
+    home: "Cluster",
+    read: "Callable[[Body], Application]",
+    entries: "Entries",
 ) -> list[Part]:
     """Applications from custom resources, ours and Flux's, whose status is written."""
     from gitops.controller.crd_source import CustomResources
@@ -343,32 +349,9 @@ def _resources(
         controller.resources.add(KIND, own)
         parts.append(("applications", own.run()))
     if settings.flux:
-        parts += _flux(settings, controller, home, read, writer)
+        from gitops.controller.flux import flux_parts
+        from gitops.controller.flux_source import FluxResources, FluxSettings
+
+        found = FluxSettings(settings.watch_namespace, settings.flux == "all")
+        parts += flux_parts(FluxResources(home, clock, found, read, controller.registry), controller, writer, entries)
     return parts
-
-
-def _flux(
-    settings: Settings,
-    controller: "Controller",
-    home: "Cluster",
-    read: "Callable[[Body], Application]",
-    writer: "StatusWriter",
-) -> list[Part]:
-    """Applications from the custom resources of Flux."""
-    from gitops.compat.flux.objects import DELIVERED
-    from gitops.controller.flux_source import FluxResources, FluxSettings
-    from gitops.controller.flux_status import flux_status, refused_status, source_status
-
-    found = FluxSettings(settings.watch_namespace, settings.flux == "all")
-    flux = FluxResources(home, controller.clock, found, read, controller.registry)
-    flux.wrong = lambda key, generation, reason: writer.told_of(key, refused_status(key.kind, generation, reason))
-    flux.source_read = lambda key, generation, reason: writer.told_of(key, source_status(generation, reason))
-    flux.asked = controller.look_again
-
-    def status_as(kind: str, state: "ApplicationState", generation: int) -> "Body":
-        return flux_status(kind, state, generation, flux.requested_at(state.identity))
-
-    for kind in DELIVERED:
-        controller.resources.add(kind, flux)
-        writer.formats[kind] = partial(status_as, kind)
-    return flux.followers()

@@ -72,7 +72,7 @@ class FluxReceivers:
                 await self._read_all()
             await self._clock.sleep(1.0)
 
-    async def find(self, path: str) -> Receiver | None:
+    def find(self, path: str) -> Receiver | None:
         return self._paths.get(path)
 
     async def _read_all(self) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from gitops.controller.flux_receivers import FluxReceivers
 from gitops.controller.registry import ApplicationRegistry
 
 
@@ -23,6 +24,7 @@ class Frontends:
     def __init__(self, registry: ApplicationRegistry) -> None:
         self._registry = registry
         self._by_kind: dict[str, ResourceFrontend] = {}
+        self.receivers: FluxReceivers | None = None
 
     def add(self, kind: str, frontend: ResourceFrontend) -> None:
         self._by_kind[kind] = frontend

@@ -12,17 +12,18 @@ from gitops.controller.app import Controller
 from gitops.model.errors import ConfigError
 from gitops.server.doors import BACKLOG, Doors, most_connections, watched
 from gitops.server.metrics import Numbers
+from gitops.server.webhooks.routes import Webhooks
 
 log = structlog.get_logger()
 _METRICS_SHARE = 0.1
 
 
-async def serve(controller: Controller, listen: str) -> None:
+async def serve(controller: Controller, listen: str, hooks: Webhooks) -> None:
     """Serve until cancelled on `listen` (HOST:PORT, ":8080" for every address). Raises ConfigError."""
     host, _, port = listen.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
         raise ConfigError(f"--listen: expected HOST:PORT, got {listen!r}")
-    runner = web.AppRunner(application(controller))
+    runner = web.AppRunner(application(controller, hooks))
     await runner.setup()
     assert runner.server is not None
     doors = Doors(runner.server, most_connections())
@@ -41,7 +42,7 @@ async def serve(controller: Controller, listen: str) -> None:
         await runner.cleanup()
 
 
-def application(controller: Controller) -> web.Application:
+def application(controller: Controller, hooks: Webhooks) -> web.Application:
     """The routes."""
     registry = CollectorRegistry()
     registry.register(Numbers(controller))
@@ -65,4 +66,5 @@ def application(controller: Controller) -> web.Application:
 
     app = web.Application(middlewares=[watched])
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    app.add_routes(hooks.routes())
     return app

@@ -33,6 +33,7 @@ class Running:
         variables=None,
         contexts=False,
         flux="",
+        listen="",
         **sync,
     ):
         automatic = {"automated": True, "drift": "correct", **sync}
@@ -47,6 +48,7 @@ class Running:
         self._require_account = require_account
         self._contexts = contexts
         self._flux = flux
+        self._listen = listen
         self._state = state or world.state
         self._started = threading.Event()
         self.failure = None
@@ -96,6 +98,7 @@ class Running:
             contexts=self._contexts,
             leases=bool(self._leases),
             flux=self._flux,
+            listen=self._listen,
         )
         async with open_controller(
             settings,

@@ -8,7 +8,9 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from shutil import which
 
@@ -106,17 +108,18 @@ def test_keys_of_age_and_of_ssh_decrypt(name, age):
 @pytest.mark.parametrize(
     ("name", "age"), [("of-pgp.yaml", []), ("of-several.yaml", []), ("groups.yaml", ["two.agekey"])]
 )
-def test_keys_of_pgp_decrypt_and_leave_nothing_behind(name, age, tmp_path, monkeypatch):
-    monkeypatch.setattr("gitops.adapters.sops.pgp._MEMORY", str(tmp_path))
-    plain = decryptor(*age, pgp=["test.asc"])(Encrypted(name, (DATA / name).read_bytes()))
-    assert values(plain) == values((DATA / "secret.plain.yaml").read_bytes())
-    assert list(tmp_path.iterdir()) == []
+def test_keys_of_pgp_decrypt_and_leave_nothing_behind(name, age, monkeypatch):
+    with tempfile.TemporaryDirectory() as folder:  # the path of a socket is short
+        monkeypatch.setattr("gitops.adapters.sops.pgp._MEMORY", folder)
+        plain = decryptor(*age, pgp=["test.asc"])(Encrypted(name, (DATA / name).read_bytes()))
+        assert values(plain) == values((DATA / "secret.plain.yaml").read_bytes())
+        assert os.listdir(folder) == []
 
 
 @needs_gpg
 def test_a_person_has_the_keyring_of_the_account(tmp_path):
-    places = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GNUPGHOME": str(tmp_path / "ring")}
-    (tmp_path / "ring").mkdir(mode=0o700)
+    ring = tempfile.mkdtemp(prefix="ring")
+    places = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GNUPGHOME": ring}
     try:
         subprocess.run(["gpg", "--batch", "--quiet", "--import", DATA / "test.asc"], env=places, check=True)
         found = SopsDecryptor(lambda: keys_of_environment(places))
@@ -124,6 +127,7 @@ def test_a_person_has_the_keyring_of_the_account(tmp_path):
         assert values(plain) == values((DATA / "secret.plain.yaml").read_bytes())
     finally:
         subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=places, check=False)
+        shutil.rmtree(ring, ignore_errors=True)
 
 
 def test_what_no_key_is_for_names_the_file_and_who_could():

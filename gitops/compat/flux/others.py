@@ -8,7 +8,7 @@ from gitops.compat.flux.objects import GROUPS, ref_of
 from gitops.manifests.key import Body
 
 _LATER: Final = "it is read; gitops sends no notification yet"
-_NO_HOOK: Final = "it is read; gitops looks at its sources by itself and takes no webhook yet"
+_HOOK: Final = "`gitops run --compat flux --listen` serves its path, and what it names is looked at"
 _IMAGES: Final = "gitops writes no image tags to Git; Renovate does, for every kind of file"
 _LOCAL: Final = ("name",)
 _OBJECT: Final = ("apiVersion", "kind", "name", "namespace", "matchLabels", "filter")
@@ -40,7 +40,7 @@ def read_other(body: Body) -> Answer:
         told["spec"] = f"refused: {_IMAGES}"
         return refused(ref, told)
     spec = Fields(body["spec"] if isinstance(body.get("spec"), dict) else {}, "spec", told)
-    why = _NO_HOOK if ref.kind == "Receiver" else _LATER
+    why = _HOOK if ref.kind == "Receiver" else _LATER
     for name, inner in _FIELDS[ref.kind].items():
         for part in spec.parts(name) if inner else ():
             for each in inner:

@@ -7,7 +7,7 @@ again is answered and does nothing, and a burst of them is one look.
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gitops.bounds import parsed
 from gitops.controller.app import Controller
-from gitops.controller.flux_receivers import UNSIGNED, Receiver
+from gitops.controller.flux_receivers import UNSIGNED
 from gitops.model.source_name import are_same
 from gitops.server.webhooks.pushes import Push, push_of
 from gitops.server.webhooks.signatures import KINDS, is_signed
@@ -24,20 +24,14 @@ log = structlog.get_logger()
 _MOST_BYTES: Final = 5 * 1024 * 1024
 _SEEN: Final = 4096
 _OFF: Final = "webhooks are off here: set GITOPS_SECRET_WEBHOOK to the secret that the host signs with\n"
-Find = Callable[[str], "Awaitable[Receiver | None]"]
-
-
-async def _no_receiver(_: str) -> Receiver | None:
-    return None
 
 
 class Webhooks:
-    """`secrets` gives the text of a secret of the operator's, "" for none; `receivers` finds one by its path."""
+    """`secrets` gives the text of a secret of the operator's, "" for none; a Flux Receiver has its own."""
 
-    def __init__(self, controller: Controller, secrets: Callable[[str], str], receivers: Find = _no_receiver) -> None:
+    def __init__(self, controller: Controller, secrets: Callable[[str], str]) -> None:
         self._controller = controller
         self._secrets = secrets
-        self._receivers = receivers
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     def routes(self) -> list[web.RouteDef]:
@@ -65,7 +59,8 @@ class Webhooks:
 
     async def _hook(self, request: web.Request) -> web.Response:
         """A path that only who knows the secret can know; most kinds sign all the same."""
-        receiver = await self._receivers(request.match_info["path"][:128])
+        receivers = self._controller.resources.receivers
+        receiver = receivers.find(request.match_info["path"]) if receivers is not None else None
         if receiver is None:
             return web.Response(status=404, text="no such receiver\n")
         body = await _body(request)

@@ -1,0 +1,45 @@
+"""Joins what runs Flux's custom resources: their reading, their statuses, and their Receivers."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from gitops.compat.flux.objects import DELIVERED
+from gitops.controller.app import Controller
+from gitops.controller.flux_receivers import FluxReceivers
+from gitops.controller.flux_source import FluxResources
+from gitops.controller.flux_status import flux_status, refused_status, source_status
+from gitops.controller.state import ApplicationState
+from gitops.controller.status_writer import StatusWriter
+from gitops.manifests.key import Body
+
+
+def flux_parts(
+    flux: FluxResources,
+    controller: Controller,
+    writer: StatusWriter,
+    entries: Callable[[str, str], dict[str, bytes] | None],
+) -> list[tuple[str, Awaitable[None]]]:
+    """What has to run, with names; `entries` gives, in a thread, what the entries of a Secret hold."""
+
+    def status_as(kind: str, state: ApplicationState, generation: int) -> Body:
+        return flux_status(kind, state, generation, flux.requested_at(state.identity))
+
+    def token(namespace: str, name: str) -> str:
+        return (entries(namespace, name) or {}).get("token", b"").decode("utf-8", "replace").strip()
+
+    def wake(identity: str) -> bool:
+        state = controller.index.get(identity)
+        if state is not None:
+            controller.poller.wake(state)
+        return state is not None
+
+    flux.wrong = lambda key, generation, reason: writer.told_of(key, refused_status(key.kind, generation, reason))
+    flux.source_read = lambda key, generation, reason: writer.told_of(key, source_status(generation, reason))
+    flux.asked = controller.look_again
+    for kind in DELIVERED:
+        controller.resources.add(kind, flux)
+        writer.formats[kind] = partial(status_as, kind)
+    receivers = FluxReceivers(flux, controller.clock, token, wake, writer.told_of)
+    flux.receivers = receivers.put
+    controller.resources.receivers = receivers
+    return [*flux.followers(), ("flux receivers", receivers.run())]
