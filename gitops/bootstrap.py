@@ -217,7 +217,7 @@ async def open_controller(
 
     environment = settings.environment
     async with _home_of(environment) as home:
-        registry = Registry(home, settings.namespace, lambda name: controller.workers.reconnect(name))
+        registry = Registry(home, settings.namespace, lambda name: controller.workers.reconnect(name))  # noqa: PLW0108
         trust = Trust(entry, registry, secrets, contexts=settings.contexts)
         with contextlib.closing(RenderWorkers()) as workers:
             decryptors = _decryptors(environment.variables, secrets, registry.reader.entries, trust.is_trusted)
