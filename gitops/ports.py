@@ -253,6 +253,22 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which audit entries are wanted; an empty field asks for nothing.
+
+    `actor` is a part of a name in any case, `fact` a fact or the beginning of one with a `*`, `since` RFC 3339 in UTC.
+    `before` is (at, application, cluster, seq) of the entry that the answer goes on after.
+    """
+
+    application: str = ""
+    actor: str = ""
+    fact: str = ""
+    since: str = ""
+    before: tuple[str, str, str, int] | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorRequest:
     """An act that a person asked for through the store; `at` is RFC 3339 in UTC."""
 
@@ -294,6 +310,10 @@ class Store(Protocol):
 
     async def events(self, application: str, cluster: str) -> list[AuditEvent]:
         """One chain in order."""
+        ...
+
+    async def entries(self, wanted: EntryFilter) -> list[AuditEvent]:
+        """Entries of all chains, the newest first, so many at most."""
         ...
 
     async def known_equal(self, digests: frozenset[str], since: int) -> frozenset[str]:

@@ -25,7 +25,7 @@ from gitops.model.reading import read_row
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import Fact, OperatorRequest
+from gitops.ports import EntryFilter, Fact, OperatorRequest
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -39,6 +39,7 @@ SCHEMA = (
     seq INTEGER NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL, application TEXT NOT NULL, cluster TEXT NOT NULL,
     fact TEXT NOT NULL, revision TEXT NOT NULL, detail TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL,
     PRIMARY KEY (application, cluster, seq))""",
+    "CREATE INDEX IF NOT EXISTS audit_by_time ON audit (at, application, cluster, seq)",
     """CREATE TABLE IF NOT EXISTS requests (
     number INTEGER PRIMARY KEY AUTOINCREMENT, application TEXT NOT NULL, verb TEXT NOT NULL, detail TEXT NOT NULL,
     actor TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT)""",
@@ -93,6 +94,12 @@ class SqlStore(ABC):
     async def events(self, application: str, cluster: str) -> list[AuditEvent]:
         sql = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE application = ? AND cluster = ? ORDER BY seq"
         return [_event(row) for row in await self._rows(sql, application, cluster)]
+
+    async def entries(self, wanted: EntryFilter) -> list[AuditEvent]:
+        where, values = _conditions(wanted)
+        order = "at DESC, application DESC, cluster DESC, seq DESC"
+        sql = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE {where} ORDER BY {order} LIMIT ?"
+        return [_event(row) for row in await self._rows(sql, *values, wanted.limit)]
 
     async def known_equal(self, digests: frozenset[str], since: int) -> frozenset[str]:
         known: set[str] = set()
@@ -208,6 +215,28 @@ def _append(fact: Fact, after: Anchor | None) -> Script[AuditEvent]:
     row = [_canonical(value) if isinstance(value, dict) else value for value in astuple(event)]
     yield f"INSERT INTO audit ({_AUDIT_COLUMNS}) VALUES ({_marks(row)})", row
     return event
+
+
+def _conditions(wanted: EntryFilter) -> tuple[str, list[object]]:
+    """What follows WHERE, and the values for it."""
+    conditions: list[tuple[str, list[object]]] = [("1 = 1", [])]
+    if wanted.application:
+        conditions.append(("application = ?", [wanted.application]))
+    if wanted.actor:
+        conditions.append(("lower(actor) LIKE ? ESCAPE '!'", [f"%{_literally(wanted.actor.lower())}%"]))
+    if wanted.fact:
+        begins = wanted.fact.removesuffix("*")
+        conditions.append(("fact LIKE ? ESCAPE '!'", [_literally(begins) + "%" * (begins != wanted.fact)]))
+    if wanted.since:
+        conditions.append(("at >= ?", [wanted.since]))
+    if wanted.before:
+        conditions.append(("(at, application, cluster, seq) < (?, ?, ?, ?)", list(wanted.before)))
+    return " AND ".join(text for text, _ in conditions), [value for _, values in conditions for value in values]
+
+
+def _literally(text: str) -> str:
+    """Text in a pattern of LIKE, standing for itself."""
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def _add_release(release: Release) -> Script[Release]:

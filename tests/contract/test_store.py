@@ -20,7 +20,7 @@ from gitops.model.errors import AuditError, ConfigError, StoreError
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import Fact, OperatorRequest
+from gitops.ports import EntryFilter, Fact, OperatorRequest
 from tests.postgresql import PASSWORD, QUOTED
 
 FACT = Fact("gitops/shop", "cluster", "ada", "2026-01-01T00:00:00Z", "step.started", "abc", {"changes": ["ü"]})
@@ -116,6 +116,46 @@ def test_the_chains_of_one_application_are_those_of_every_cluster_it_was_on(plac
     own, every = with_store(place, chains)
     assert own == [("gitops/shop", "cluster"), ("gitops/shop", "other")]
     assert every == [("gitops/other", "cluster"), *own]
+
+
+def test_entries_of_all_chains_are_given_newest_first_page_by_page(place):
+    async def work(store):
+        for number in range(6):
+            at, application = f"2026-01-01T00:00:0{number // 2}Z", f"gitops/app-{number % 2}"
+            await store.append(replace(FACT, application=application, at=at), None)
+        first = await store.entries(EntryFilter(limit=4))
+        last = first[-1]
+        before = (last.at, last.application, last.cluster, last.seq)
+        return first, await store.entries(EntryFilter(limit=4, before=before))
+
+    first, second = with_store(place, work)
+    names = [(event.at[-2:-1], event.application[-1]) for event in (*first, *second)]
+    assert names == [("2", "1"), ("2", "0"), ("1", "1"), ("1", "0"), ("0", "1"), ("0", "0")]
+
+
+def test_entries_are_chosen_by_application_actor_fact_and_time(place):
+    others = [
+        replace(FACT, application="gitops/other"),
+        replace(FACT, actor="Grace_%!"),
+        replace(FACT, name="sync.failed"),
+        replace(FACT, at="2025-01-01T00:00:00Z"),
+    ]
+
+    async def work(store):
+        for fact in others:
+            await store.append(fact, None)
+        wanted = [
+            EntryFilter(application="gitops/other"),
+            EntryFilter(actor="grace_%!"),
+            EntryFilter(actor="%"),
+            EntryFilter(fact="sync.*"),
+            EntryFilter(fact="sync.%"),
+            EntryFilter(since="2026-01-01T00:00:00Z", limit=2),
+        ]
+        return [await store.entries(one) for one in wanted]
+
+    found = with_store(place, work)
+    assert [len(events) for events in found] == [1, 1, 1, 1, 0, 2]
 
 
 def append_ten(place, number, start):
