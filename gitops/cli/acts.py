@@ -1,7 +1,7 @@
 """`gitops suspend, resume, approve, refresh`: what a person tells a controller, through the store it shares."""
 
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -10,6 +10,9 @@ from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gitops.sync.operator_acts import Operator
 
 _WAIT_SECONDS = 30.0
 _PING_SECONDS = 5.0  # a controller looks every second
@@ -22,7 +25,7 @@ _PING_SECONDS = 5.0  # a controller looks every second
 @click.pass_obj
 def suspend(settings: Settings, app: str, namespace: str, reason: str) -> None:
     """Stop the controller from changing APP until it is resumed; it goes on watching, and `gitops sync` still works."""
-    run(settings, _set(settings, (app, namespace), "suspended", "suspend", reason))
+    run(settings, _set(settings, (app, namespace), "suspend", reason))
 
 
 @click.command()
@@ -32,7 +35,7 @@ def suspend(settings: Settings, app: str, namespace: str, reason: str) -> None:
 @click.pass_obj
 def resume(settings: Settings, app: str, namespace: str, reason: str) -> None:
     """Let the controller run APP again."""
-    run(settings, _set(settings, (app, namespace), "suspended", "resume", reason))
+    run(settings, _set(settings, (app, namespace), "resume", reason))
 
 
 @click.command()
@@ -43,7 +46,7 @@ def resume(settings: Settings, app: str, namespace: str, reason: str) -> None:
 @click.pass_obj
 def approve(settings: Settings, app: str, namespace: str, digest: str, reason: str) -> None:
     """Let the controller sync APP to the plan that DIGEST names, and to no other."""
-    run(settings, _set(settings, (app, namespace), "approved", "approve", reason, digest))
+    run(settings, _set(settings, (app, namespace), "approve", reason, digest))
 
 
 @click.command()
@@ -61,20 +64,23 @@ def refresh(settings: Settings, app: str, namespace: str, also: bool, confirm: b
     run(settings, _refresh(settings, (app, namespace), also=also, confirm=confirm))
 
 
-async def _set(settings: Settings, app: tuple[str, str], name: str, verb: str, reason: str, digest: str = "") -> None:
+async def _set(settings: Settings, app: tuple[str, str], verb: str, reason: str, digest: str = "") -> None:
     from gitops.cli.opening import outside_of
-    from gitops.config import actor
+    from gitops.sync.operator_acts import check_waits
+    from gitops.sync.record_reader import stored_record
 
     async with outside_of(settings) as context:
         await _check_known(context, *app)
-        identity, note = await _journal(context, *app)
+        operator = await _operator(context, *app)
+        identity = operator.application
         if verb == "approve":
-            await _check_waits(context, identity, digest)
-        by = f"by {actor()}" + (f" because {reason}" if reason else "")
-        value = {"suspend": by, "resume": None, "approve": digest}[verb]
-        detail = {**({"plan": digest} if digest else {}), **({"reason": reason} if reason else {})}
-        await note(f"application.{_PAST[verb]}", "", **detail)
-        await context.store.set_setting(identity, name, value)
+            record = await stored_record(context.store, identity)
+            check_waits(identity, record.plan if record else "", digest)
+            await operator.approve(digest, reason)
+        elif verb == "suspend":
+            await operator.suspend(reason)
+        else:
+            await operator.resume(reason)
         click.echo(printable(f"{identity}: {_PAST[verb]}"), err=True)
         if not await is_run(context, identity):
             alone = "no controller that shares this store runs it now; the word stands for when one does"
@@ -92,29 +98,14 @@ async def _check_known(context: Any, app: str, namespace: str) -> None:
         raise ConfigError(f"neither this cluster nor this store knows an Application {app} (gitops status lists them)")
 
 
-async def _check_waits(context: Any, identity: str, digest: str) -> None:
-    """Raise ConfigError unless the plan that the digest begins is the one that waits."""
-    from gitops.sync.record_reader import stored_record
-
-    record = await stored_record(context.store, identity)
-    waits = record.plan if record else ""
-    if not waits:
-        raise ConfigError(f"{identity}: no plan of it waits for an approval (gitops status {identity})")
-    if len(digest) < 12 or not waits.startswith(digest):
-        raise ConfigError(f"--plan {digest}: the plan of {identity} that waits is {waits[:12]}")
-
-
 _PAST = {"suspend": "suspended", "resume": "resumed", "approve": "approved"}
 
 
-async def _journal(context: Any, app: str, namespace: str) -> tuple[str, Any]:
-    """The identity that APP names, and what notes a fact in its audit chain."""
+async def _operator(context: Any, app: str, namespace: str) -> "Operator":
+    """Us, acting on the Application that APP names."""
     from gitops.config import actor
     from gitops.engine.inventory import Inventory, parent_key
-    from gitops.model.application import Application
-    from gitops.sync.audit import AuditTrail
-    from gitops.sync.context import Request
-    from gitops.sync.inventory_store import keep_anchor
+    from gitops.sync.operator_acts import Operator
     from gitops.views.status import status_of
 
     space, _, name = app.rpartition("/")
@@ -126,27 +117,17 @@ async def _journal(context: Any, app: str, namespace: str) -> tuple[str, Any]:
         if not space:
             raise
         inventory = Inventory(app, parent_key(name, space))
-    journal = AuditTrail(Request(Application(name, space or "gitops"), actor()), context, inventory)
-
-    async def note(fact: str, revision: str, **detail: Any) -> None:
-        await journal.note(fact, revision, **detail)
-        await keep_anchor(context, inventory.parent, inventory.application, journal.head)
-
-    return inventory.application, note
+    return Operator(actor(), context, inventory)
 
 
 async def _refresh(settings: Settings, app: tuple[str, str], *, also: bool, confirm: bool) -> None:
     from gitops.cli.opening import outside_of
-    from gitops.config import actor
     from gitops.model.operator_command import answer_in
 
     async with outside_of(settings) as context:
-        identity, note = await _journal(context, *app)
-        at = context.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        verb = "sync" if also else "refresh"
-        if also:
-            await note("sync.requested", "", confirmed=confirm)
-        number = await context.store.request(identity, verb, {"confirm": confirm}, actor(), at)
+        operator = await _operator(context, *app)
+        identity = operator.application
+        number = await operator.ask("sync" if also else "refresh", confirm=confirm)
         deadline = context.clock.monotonic() + _WAIT_SECONDS
         while (answer := await context.store.outcome(number)) is None:
             if context.clock.monotonic() > deadline:

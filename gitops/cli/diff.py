@@ -86,14 +86,12 @@ async def _plan_of_release(request: "Request", context: "SyncContext", number: i
     """What going back to a release would change. Raises ConfigError for one that is not known."""
     from dataclasses import replace
 
-    from gitops.model.revision import Revision
-    from gitops.sync.planning import plan_rendered
-    from gitops.sync.releases import release_of, release_set
+    from gitops.sync.release_choice import plan_way_back
+    from gitops.sync.releases import release_of
 
     inventory, release = await release_of(request, context, number)
-    rendered = await release_set(request, context, release.digest, Revision(release.revision, release.ref))
     back = replace(request, options=replace(request.options, back=True))
-    return await plan_rendered(back, context, rendered, inventory.source)
+    return await plan_way_back(back, context, release, inventory.source)
 
 
 def exit_of(planned: "PlannedSync") -> int:

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,10 +12,9 @@ from gitops.cli.confirm import is_terminal, wants_to
 from gitops.cli.escape import printable
 from gitops.cli.output import output_option
 from gitops.cli.settings import Settings, run
-from gitops.model.audit import AuditEvent
-from gitops.model.errors import ConfigError, HeldError
-from gitops.model.release import BY_HAND, Quarantine, Release
-from gitops.model.revision import Revision, is_called, short
+from gitops.model.errors import HeldError
+from gitops.model.release import Release
+from gitops.model.revision import short
 
 if TYPE_CHECKING:
     from gitops.engine.inventory import Inventory
@@ -54,18 +52,16 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     from gitops.cli.opening import outside_of
     from gitops.sync.context import as_account
     from gitops.sync.inventories import find_applications
-    from gitops.sync.planning import held_without_rights, plan_rendered
+    from gitops.sync.planning import held_without_rights
     from gitops.sync.reconcile import sync_planned
-    from gitops.sync.releases import release_set
+    from gitops.sync.release_choice import plan_way_back
 
     display = Display()
     async with outside_of(settings, display.emit) as context:
         (inventory,) = await find_applications(context.cluster, app, namespace, context.store)
         request, chosen = await _asked_for(context, inventory, number, given)
         acting = as_account(context, request.app)
-        revision = Revision(chosen.revision, chosen.ref)
-        rendered = await release_set(request, acting, chosen.digest, revision)
-        planned = held_without_rights(await plan_rendered(request, acting, rendered, inventory.source))
+        planned = held_without_rights(await plan_way_back(request, acting, chosen, inventory.source))
         if not _goes_on(planned, chosen, given):
             return
         with display:
@@ -81,26 +77,16 @@ async def _asked_for(
     from gitops.config import actor
     from gitops.engine.plan_input import PlanOptions
     from gitops.sync.context import Request
-    from gitops.sync.releases import known_releases, stored_set
+    from gitops.sync.release_choice import way_back
+    from gitops.sync.releases import stored_set
 
-    stored = await context.store.releases(inventory.application, context.cluster.name)
-    releases = known_releases(stored, inventory, context.cluster.name)
-    failed = _failed(await context.store.events(inventory.application, context.cluster.name))
-    if failed and inventory.healthy and inventory.healthy.at > failed.at:  # another store knows of a newer sync
-        failed = None
-    present = str(failed.detail.get("digest")) if failed else inventory.synced
-    chosen = _chosen(releases, number, given["revision"], present, inventory.application)
+    way = await way_back(context, inventory, actor(), number, given["revision"])
+    chosen = way.release
     app, doubt = await recorded_application(context, inventory, given["file"])
     if given["timeout"]:
         app = replace(app, sync=replace(app.sync, timeout=seconds_of(given["timeout"])))
-    left = failed or next((one for one in releases if one.digest == present), None)
-    at = context.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    before = inventory.quarantine
-    also = {before.digest, *before.also} - {present, chosen.digest} if before else set()
-    reason = BY_HAND + actor()
-    quarantine = Quarantine(left.revision if left else "", present, reason, at, also=tuple(sorted(also)))
     options = PlanOptions(prune=given["prune"], confirm=given["confirm"], hooks=given["hooks"], back=True)
-    request = Request(app, actor(), options, quarantine=quarantine, believes_inventory=given["confirm"])
+    request = Request(app, actor(), options, quarantine=way.quarantine, believes_inventory=given["confirm"])
     if doubt and not given["confirm"] and await stored_set(request, context, chosen.digest) is None:
         raise HeldError(f"{inventory.application}: {doubt}; --confirm renders it from there all the same")
     return request, chosen
@@ -139,38 +125,3 @@ def _say(result: "SyncResult", planned: "PlannedSync", chosen: Release, output: 
     codes = {Outcome.HELD: exits.HELD, Outcome.ROLLED_BACK: exits.ROLLED_BACK}
     is_done = result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC)
     sys.exit(exits.DONE if is_done else codes.get(result.outcome, exits.FAILED))
-
-
-def _failed(events: list[AuditEvent]) -> AuditEvent | None:
-    """The start of the last sync, where that did not come to its end: what it brought is what is there now."""
-    found = None
-    for before, event in pairwise([None, *events]):
-        if event is not None and event.fact == "sync.finished":
-            found = None
-        elif event is not None and event.fact == "sync.started" and not (before and before.fact == "rollback.started"):
-            found = event
-    return found
-
-
-def _chosen(releases: list[Release], number: int | None, revision: str, present: str, application: str) -> Release:
-    if number is not None and revision:
-        raise ConfigError("give a release's number or --revision, not both")
-    if number is not None:
-        found = next((one for one in releases if one.number == number), None)
-        if found is None:
-            known = ", ".join(str(one.number) for one in releases) or "none"
-            raise ConfigError(f"{application} has no release {number} (known: {known})")
-        return found
-    if revision:
-        commits = {one.revision for one in releases if is_called(one.revision, revision)}
-        if len(revision) < _SHORTEST or len(commits) != 1:
-            known = ", ".join(dict.fromkeys(short(one.revision) for one in releases)) or "none"
-            raise ConfigError(f"--revision {revision}: names no single release of {application} (known: {known})")
-        return next(one for one in releases if one.revision in commits)
-    earlier = next((one for one in releases if one.digest != present), None)
-    if earlier is None:
-        raise ConfigError(f"{application} has no earlier release to go back to")
-    return earlier
-
-
-_SHORTEST = 4  # characters of a commit's name, as Git has it

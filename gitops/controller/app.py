@@ -36,7 +36,7 @@ from gitops.controller.watch_events import WatchEvents
 from gitops.logs import Trouble
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError, LostStoreError
-from gitops.model.operator_command import PING, REFRESH, SYNC
+from gitops.model.operator_command import PING, REFRESH, ROLLBACK, SYNC
 from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -205,6 +205,7 @@ class Controller:
         """A commit that may change what is desired; where it will be synced, a pass for an older one has no point."""
         state.source.observed_revision, state.times.pushed_at = revision, self.clock.monotonic()
         state.schedule.correlation = secrets.token_hex(4)
+        self.records.changed(state.identity)
         state.schedule.begin_anew()
         state.drift.corrections, state.drift.loops = [], ()
         if state.schedule.refresh_request is not None:
@@ -374,7 +375,7 @@ class Controller:
         state = self.index.get(asked.application)
         if state is None or not self.runs(asked.application):
             return False
-        if asked.verb not in (SYNC, REFRESH):  # a ping, or a word of a newer version
+        if asked.verb not in (SYNC, REFRESH, ROLLBACK):  # a ping, or a word of a newer version
             self._answer(asked, Outcome.IN_SYNC if asked.verb == PING else Outcome.FAILED, f"{asked.verb} is heard")
             return True
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
@@ -385,6 +386,11 @@ class Controller:
                 other, Outcome.FAILED, f"{asked.actor} asked for a {asked.verb} meanwhile, which is done instead"
             )
         state.schedule.operator_request, state.schedule.refresh_request = None, asked
+        if asked.verb == ROLLBACK:  # to what was released, whatever the repository holds now
+            state.schedule.operator_request, state.schedule.refresh_request = asked, None
+            state.schedule.cancel(f"{asked.actor} goes back to a release")
+            self._wake(state, Priority.PERSON)
+            return True
         self.renders.forget(asked.application)
         self.poller.wake(state)
         return True

@@ -20,6 +20,7 @@ from gitops.controller.limiter import TenantLimiter
 from gitops.controller.pinned_source import PinnedSource
 from gitops.controller.plan_facts import forget_error, learn_plan, note_response
 from gitops.controller.record_writer import recall_failures
+from gitops.controller.requested_rollback import roll_back_as_asked
 from gitops.controller.state import ApplicationState
 from gitops.engine.drift import without_drift_loops
 from gitops.engine.plan_input import PlanOptions
@@ -38,7 +39,7 @@ from gitops.model.errors import (
     UnknownKindError,
     UnreachableError,
 )
-from gitops.model.operator_command import SUSPENDED
+from gitops.model.operator_command import ROLLBACK, SUSPENDED
 from gitops.model.plan import ObstacleKind
 from gitops.model.result import Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
@@ -164,6 +165,9 @@ async def _pass(
     if state.spec_error:
         state.last = state.last.held_by(state.spec_error)
         return None
+    asked = state.schedule.operator_request
+    if asked is not None and asked.verb == ROLLBACK:
+        return await roll_back_as_asked(state, asked, run.request, run.context)
     if (await deps.cluster.kinds()).find(GROUP, KIND) is None:
         run = replace(run, context=replace(run.context, child_kinds=frozenset({(GROUP, KIND)})))
     planned = await _plan(run)

@@ -44,9 +44,13 @@ class RecordWriter:
         self.wrong_files: dict[str, str] = {}  # path → what is wrong with it
         self._wrong_written: dict[str, str] = {}
         self._shown = float("-inf")  # monotonic
+        self.on_change: Callable[[str], None] = lambda _: (
+            None
+        )  # hears of each Application that may be other than it was
 
     def changed(self, identity: str) -> None:
         self._due.add(identity)
+        self.on_change(identity)
 
     def forget(self, identity: str) -> None:
         """Another replica may have written it meanwhile."""

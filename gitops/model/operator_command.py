@@ -1,6 +1,7 @@
 """What people tell a controller through the store: overrides that stand, and requests that are answered.
 
-An override is a setting of the Application (`SUSPENDED`, `APPROVED`), a request has a verb (`SYNC`, `REFRESH`, `PING`).
+An override is a setting of the Application (`SUSPENDED`, `APPROVED`), a request has a verb (`SYNC`, `REFRESH`,
+`ROLLBACK`, `PING`).
 """
 
 import json
@@ -11,6 +12,7 @@ from gitops.model.result import Outcome
 
 SUSPENDED, APPROVED = "suspended", "approved"
 REFRESH, SYNC = "refresh", "sync"
+ROLLBACK = "rollback"  # to a release, by the plan that was shown
 PING = "ping"  # the controller that runs the Application answers at once
 
 
