@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
 from gitops.model.errors import ConfigError
+from gitops.server.listening import NOWHERE, Listening
 
 if TYPE_CHECKING:
     from gitops.adapters.kubernetes.registry import Registry
@@ -187,7 +188,7 @@ class Settings:
     contexts: bool = False
     require_account: bool = False
     leases: bool = False
-    listen: str = ""
+    listening: Listening = NOWHERE
     mirrors: MirrorLimits = PLAIN_LIMITS
 
 
@@ -292,12 +293,13 @@ def _parts(
 
 
 def _http(settings: Settings, controller: "Controller", secrets: Callable[[str], str]) -> list[Part]:
-    if not settings.listen:
+    if not settings.listening.address:
         return []
     from gitops.server.app import serve
     from gitops.server.webhooks.routes import Webhooks
 
-    return [("http", serve(controller, settings.listen, Webhooks(controller, secrets)))]
+    hooks = Webhooks(controller, secrets)
+    return [("http", serve(controller, settings.listening, settings.environment.version, hooks))]
 
 
 def _files(

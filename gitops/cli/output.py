@@ -10,10 +10,12 @@ import orjson
 
 from gitops.cli.escape import printable, printable_lines
 from gitops.cli.field_lines import field_lines
-from gitops.engine.describe import described
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.plan import Change, Create, ObstacleKind, Plan, Prune, Recreate, RunHook, Update
-from gitops.model.result import Decision, Hold, SyncResult
+from gitops.model.result import Hold, SyncResult
+from gitops.views.plan_data import plan_data
+
+__all__ = ["plan_data"]
 
 _NARROWEST = 60
 output_option = click.option(
@@ -45,31 +47,6 @@ def cut_table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...]) -> str:
         return text
     width = max(shutil.get_terminal_size().columns, _NARROWEST)
     return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in text.splitlines())
-
-
-def plan_data(plan: Plan, decision: Decision) -> dict[str, Any]:
-    """A plan as JSON values; `held` are the reasons alone, `obstacles` the same with their kinds and objects."""
-    obstacles = decision.obstacles if isinstance(decision, Hold) else ()
-    return {
-        "application": plan.application,
-        "revision": plan.revision.sha,
-        "ref": plan.revision.ref,
-        "digest": plan.digest,
-        "id": plan.id,
-        "decision": type(decision).__name__,
-        "makes": [str(plan.makes)] if plan.makes else [],
-        "steps": [
-            {"phase": step.phase.name.lower(), "wave": step.wave, "changes": [described(item) for item in step.changes]}
-            for step in plan.steps
-        ],
-        "kept": [{"object": str(kept.key), "reason": kept.reason} for kept in plan.kept],
-        "held": [item.reason for item in obstacles],
-        "obstacles": [
-            {"kind": item.kind.value, "object": str(item.key) if item.key else "", "reason": item.reason}
-            for item in obstacles
-        ],
-        "note": plan.predicted,
-    }
 
 
 def result_data(result: SyncResult) -> dict[str, Any]:

@@ -52,7 +52,16 @@ _THREADS = 64
     "--listen",
     default="",
     metavar="HOST:PORT",
-    help="Serve /healthz, /readyz and /metrics here (default: :8080 in a cluster, else nowhere).",
+    help="Serve the page, the API, /healthz, /readyz and /metrics here (default: :8080 in a cluster, else nowhere).",
+)
+@click.option(
+    "--tokens",
+    default="",
+    metavar="FILE",
+    help="Who may read and act over HTTP: what `gitops token` wrote. Without it nobody acts.",
+)
+@click.option(
+    "--anyone-reads", is_flag=True, help="Let anyone read the page and the API (default: who is on this machine)."
 )
 @click.option(
     "--repository-size",
@@ -80,12 +89,15 @@ def run(
     watch_namespace: str,
     leases: bool | None,
     listen: str,
+    tokens: str,
+    anyone_reads: bool,
     repository_size: str,
     repositories_size: str,
 ) -> None:
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
     from gitops.bootstrap import Settings as Start
     from gitops.cli.opening import environment_of
+    from gitops.server.listening import Listening
 
     here = own_namespace()
     start = Start(
@@ -99,7 +111,9 @@ def run(
         contexts=contexts,
         require_account=require_service_account,
         leases=bool(here or settings.store) if leases is None else leases,
-        listen=listen or (":8080" if here else ""),
+        listening=Listening(
+            listen or (":8080" if here else ""), Path(tokens) if tokens else None, anyone_reads=anyone_reads
+        ),
         mirrors=_limits(repository_size, repositories_size),
     )
     run_controller(settings, _run(start))

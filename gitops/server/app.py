@@ -1,7 +1,8 @@
-"""The controller's HTTP: whether it lives, whether it is ready, and its numbers for Prometheus."""
+"""The controller's HTTP: probes, numbers for Prometheus, the API and the page."""
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import structlog
 from aiohttp import web
@@ -10,20 +11,36 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gitops.controller.app import Controller
 from gitops.model.errors import ConfigError
+from gitops.server.api.operations import Served
+from gitops.server.api.routes import routes
+from gitops.server.api.stream import Streams
+from gitops.server.auth.access import Access, is_loopback
+from gitops.server.auth.tokens import TokenFile
 from gitops.server.doors import BACKLOG, Doors, most_connections, watched
+from gitops.server.listening import Listening
 from gitops.server.metrics import Numbers
+from gitops.server.overview import Overview
+from gitops.server.pages import application as application_page
+from gitops.server.pages import applications, audit
+from gitops.server.pages.render import Renderer
+from gitops.server.pages.routes import Pages, static_routes
+from gitops.server.proofs import Proofs
+from gitops.server.shield import add_headers, shield
 from gitops.server.webhooks.routes import Webhooks
 
 log = structlog.get_logger()
 _METRICS_SHARE = 0.1
+_PLANS = 4
+_MOST_BODY = 64 * 1024
 
 
-async def serve(controller: Controller, listen: str, hooks: Webhooks) -> None:
-    """Serve until cancelled on `listen` (HOST:PORT, ":8080" for every address). Raises ConfigError."""
-    host, _, port = listen.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"--listen: expected HOST:PORT, got {listen!r}")
-    runner = web.AppRunner(application(controller, hooks))
+async def serve(controller: Controller, listening: Listening, version: str, hooks: Webhooks) -> None:
+    """Serve until cancelled. Raises ConfigError where it cannot listen, or a file of tokens cannot be read."""
+    host, port = listening.place()
+    streams: list[Streams] = []
+    app = application(controller, access_of(controller, listening), version, streams.append)
+    app.add_routes(hooks.routes())
+    runner = web.AppRunner(app)
     await runner.setup()
     assert runner.server is not None
     doors = Doors(runner.server, most_connections())
@@ -31,19 +48,52 @@ async def serve(controller: Controller, listen: str, hooks: Webhooks) -> None:
     try:
         try:
             loop = asyncio.get_running_loop()
-            server = await loop.create_server(doors.make, host.strip("[]") or None, int(port), backlog=BACKLOG)
+            server = await loop.create_server(doors.make, host or None, port, backlog=BACKLOG)
         except OSError as exc:
-            raise ConfigError(f"--listen {listen}: {exc.strerror}") from exc
-        log.info("http.listening", address=listen)
+            raise ConfigError(f"--listen {listening.address}: {exc.strerror}") from exc
+        at = server.sockets[0].getsockname()
+        log.info("http.listening", address=listening.address, port=at[1])
         await asyncio.Event().wait()
     finally:
         if server is not None:
             server.close()
+        for stream in streams:
+            await stream.close()
         await runner.cleanup()
 
 
-def application(controller: Controller, hooks: Webhooks) -> web.Application:
-    """The routes."""
+def access_of(controller: Controller, listening: Listening) -> Access:
+    """Who may read and act: without tokens only who is on this machine reads, unless anyone may. Raises ConfigError."""
+    tokens = None if listening.tokens is None else TokenFile(listening.tokens)
+    if tokens is not None:
+        tokens.check()
+    only_here = tokens is None and not listening.anyone_reads and is_loopback(listening.place()[0])
+    return Access(tokens, controller.clock.now, listening.anyone_reads or only_here, only_here)
+
+
+def application(
+    controller: Controller, access: Access, version: str, opened: Callable[[Streams], None] = lambda _: None
+) -> web.Application:
+    """The routes: probes and numbers for everyone who gets at us, the API and the page for who may read.
+
+    `opened` is given what keeps the streams.
+    """
+    overview = Overview(controller)
+    served = Served(overview, access, Proofs(overview), asyncio.Semaphore(_PLANS))
+    pages = Pages(served, Renderer(controller.clock.now, version))
+    streams = Streams(overview)
+    opened(streams)
+    app = web.Application(middlewares=[watched, shield(pages.error)], client_max_size=_MOST_BODY)
+    app.on_response_prepare.append(add_headers)
+    app.add_routes(_probes(controller))
+    app.add_routes(routes(served, streams, version))
+    app.add_routes(static_routes())
+    for add in (applications.routes, application_page.routes, audit.routes, audit.session_routes):
+        app.add_routes(add(pages))
+    return app
+
+
+def _probes(controller: Controller) -> list[web.RouteDef]:
     registry = CollectorRegistry()
     registry.register(Numbers(controller))
 
@@ -64,7 +114,4 @@ def application(controller: Controller, hooks: Webhooks) -> web.Application:
             good_until = time.monotonic() + (time.monotonic() - began) / _METRICS_SHARE
         return web.Response(body=last, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    app = web.Application(middlewares=[watched])
-    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
-    app.add_routes(hooks.routes())
-    return app
+    return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)]

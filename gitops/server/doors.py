@@ -122,6 +122,10 @@ class _Guarded(RequestHandler):
         self._doors.is_answered(self)
         self._wait(ANSWER_SECONDS)
 
+    def goes_on(self) -> None:
+        """Another part of a long answer was taken."""
+        self._wait(ANSWER_SECONDS)
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
@@ -154,3 +158,10 @@ async def watched(request: web.Request, handler: Callable[[web.Request], Any]) -
         protocol.begins()
     answer: web.StreamResponse = await handler(request)
     return answer
+
+
+def goes_on(request: web.Request) -> None:
+    """Tells the connection that the client has taken what was sent so far: the rest may take as long again."""
+    protocol = request.protocol
+    if isinstance(protocol, _Guarded):
+        protocol.goes_on()

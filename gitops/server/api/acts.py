@@ -1,0 +1,114 @@
+"""What the API does for an operator, in the same words as the command line: recorded, then told to the controller."""
+
+from typing import Any, Final
+
+from gitops.controller.preview import context_of
+from gitops.controller.state import ApplicationState
+from gitops.model.operator_command import REFRESH, ROLLBACK, SYNC, answer_in
+from gitops.server.api.operations import Call, Operation
+from gitops.server.api.parameters import Parameter, flag, text
+from gitops.server.problems import Problem
+from gitops.sync.inventory_store import read_inventory
+from gitops.sync.operator_acts import Operator, check_waits
+
+REASON: Final = text("reason", "Why; it is recorded in the audit log.", most=500)
+_CONFIRM: Final = flag("confirm", "Carry out what a guard holds, as it was told.")
+
+
+async def _operator(call: Call) -> tuple[Operator, ApplicationState]:
+    """The person, acting on the Application. Raises Problem where its cluster cannot be reached."""
+    overview = call.served.overview
+    state = overview.state(call.application)
+    deps = overview.deps(state)
+    context = context_of(state, deps)
+    return Operator(call.person.name, context, await read_inventory(context, state.app)), state
+
+
+async def _asked(call: Call, verb: str, **detail: Any) -> dict[str, Any]:
+    operator, state = await _operator(call)
+    number = await operator.ask(verb, call["reason"] or "", **detail)
+    return {"application": state.identity, "act": verb, "by": operator.name, "request": number}
+
+
+def _done(call: Call, act: str) -> dict[str, Any]:
+    return {"application": call.application, "act": act, "by": call.person.name, "request": None}
+
+
+async def sync(call: Call) -> dict[str, Any]:
+    return await _asked(call, SYNC, confirm=call["confirm"])
+
+
+async def refresh(call: Call) -> dict[str, Any]:
+    return await _asked(call, REFRESH, confirm=False)
+
+
+async def suspend(call: Call) -> dict[str, Any]:
+    operator, _ = await _operator(call)
+    await operator.suspend(call["reason"] or "")
+    return _done(call, "suspend")
+
+
+async def resume(call: Call) -> dict[str, Any]:
+    operator, _ = await _operator(call)
+    await operator.resume(call["reason"] or "")
+    return _done(call, "resume")
+
+
+async def approve(call: Call) -> dict[str, Any]:
+    operator, state = await _operator(call)
+    row = call.served.overview.row(state.identity)
+    check_waits(state.identity, row.record.plan if row else "", call["plan"])
+    await operator.approve(call["plan"], call["reason"] or "")
+    return _done(call, "approve")
+
+
+async def rollback(call: Call) -> dict[str, Any]:
+    detail = {"release": call["release"], "plan": call["plan"], "prune": call["prune"], "confirm": call["confirm"]}
+    return await _asked(call, ROLLBACK, **detail)
+
+
+async def get_request(call: Call) -> dict[str, Any]:
+    """How an act ended that a controller was asked for; `outcome` is null while it is open."""
+    text_of = await call.served.overview.controller.store.outcome(call["number"])
+    if text_of is None:
+        return {"request": call["number"], "outcome": None, "message": ""}
+    outcome, message = answer_in(text_of)
+    return {"request": call["number"], "outcome": outcome.value, "message": message}
+
+
+def _act(act: str, about: str, carry_out: Any, *body: Parameter, status: int = 200) -> Operation:
+    path = f"/applications/{{namespace}}/{{name}}/{act}"
+    return Operation(act, path, about, "Done", carry_out, body=(*body, REASON), status=status)
+
+
+OPERATIONS: Final = (
+    _act(SYNC, "Sync it now, though it is not automated or is suspended.", sync, _CONFIRM, status=202),
+    _act(REFRESH, "Look at its repository and its cluster now.", refresh, status=202),
+    _act("suspend", "Have the controller change nothing of it until it is resumed.", suspend),
+    _act("resume", "Let the controller go on.", resume),
+    _act(
+        "approve",
+        "Let the controller carry out the plan that waits, and no other.",
+        approve,
+        text("plan", "The plan's id, or its first 12 digits at least.", required=True, least=12, most=64),
+    ),
+    _act(
+        ROLLBACK,
+        "Go back to a release, by the plan that was shown.",
+        rollback,
+        Parameter("release", "The release's number.", {"type": "integer", "minimum": 1, "maximum": 10**9}, True),
+        text("plan", "The id of the plan that planRollback gave.", required=True, least=64, most=64),
+        flag("prune", "Also delete what that release did not have."),
+        _CONFIRM,
+        status=202,
+    ),
+    Operation("getRequest", "/requests/{number}", "How an act ended that was asked for.", "Request", get_request),
+)
+
+
+def known_act(name: str) -> Operation:
+    """The act that a page's form names. Raises Problem for none."""
+    found = next((one for one in OPERATIONS if one.id == name and one.body is not None), None)
+    if found is None:
+        raise Problem(404, "No such act", f"there is no act {name[:40]}")
+    return found

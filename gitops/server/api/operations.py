@@ -1,0 +1,59 @@
+"""What an operation of the API is: its way, its parameters, what it answers, and who may call it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gitops.server.api.parameters import Parameter
+from gitops.server.auth.access import Access, Person
+from gitops.server.overview import Overview
+from gitops.server.proofs import Proofs
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What every request is answered from; of `plans` so many are made at once, whoever asks."""
+
+    overview: Overview
+    access: Access
+    proofs: Proofs
+    plans: asyncio.Semaphore
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, understood: who asks, and the values of the parameters; `application` is "" where none is named."""
+
+    served: Served
+    person: Person
+    application: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`path` is below /api/v1, with {namespace}, {name} and {number}; `answer` names a schema of `schemas`.
+
+    `body` are the members that a POST takes; whoever calls it is an operator then.
+    """
+
+    id: str
+    path: str
+    about: str
+    answer: str
+    carry_out: Callable[[Call], Awaitable[Any]]
+    query: tuple[Parameter, ...] = ()
+    body: tuple[Parameter, ...] | None = None
+    status: int = 200
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.body is None else "POST"
+
+    @property
+    def is_of_application(self) -> bool:
+        return "{name}" in self.path

@@ -1,0 +1,90 @@
+"""The API's operations as routes: each request is understood, allowed, carried out and answered in one way."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from gitops.server.api import acts, applications, audit
+from gitops.server.api.openapi import NAMES, PREFIX, document
+from gitops.server.api.operations import Call, Operation, Served
+from gitops.server.api.parameters import read_body, read_query
+from gitops.server.api.stream import Streams
+from gitops.server.problems import Problem
+
+OPERATIONS: Final = (*applications.OPERATIONS, *acts.OPERATIONS, *audit.OPERATIONS)
+
+
+def routes(served: Served, streams: Streams, version: str) -> list[web.RouteDef]:
+    """All routes of the API, its document included."""
+    described = orjson.dumps(document(OPERATIONS, version), option=orjson.OPT_INDENT_2)
+
+    async def openapi(_: web.Request) -> web.Response:
+        return web.Response(body=described, content_type="application/json")
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        served.access.person(request)
+        return await streams.serve(request)
+
+    found = [web.route(one.method, _pattern(one), _handler(served, one)) for one in OPERATIONS]
+    return [*found, web.get(f"{PREFIX}/stream", stream), web.get("/openapi.json", openapi)]
+
+
+def _pattern(operation: Operation) -> str:
+    path = PREFIX + operation.path
+    for name, pattern in NAMES.items():
+        path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
+    return path
+
+
+def _handler(served: Served, operation: Operation) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        call = await _understood(served, operation, request)
+        return answered(request, await operation.carry_out(call), operation.status)
+
+    return handle
+
+
+async def _understood(served: Served, operation: Operation, request: web.Request) -> Call:
+    """Who asks for what. Raises Problem for what may not be, or cannot be understood."""
+    person = served.access.person(request)
+    values = read_query(operation.query, _single(request))
+    if operation.body is not None:
+        person = served.access.actor(request, person)
+        values |= read_body(operation.body, await _json(request))
+    if "number" in request.match_info:
+        values["number"] = int(request.match_info["number"])
+    application = ""
+    if operation.is_of_application:
+        application = f"{request.match_info['namespace']}/{request.match_info['name']}"
+    return Call(served, person, application, values)
+
+
+def _single(request: web.Request) -> dict[str, str]:
+    """A query whose parameters are each given once. Raises Problem."""
+    given = dict(request.query)
+    if len(given) != len(request.query):
+        raise Problem(400, "Not understood", "a parameter is given twice; write several words with commas")
+    return given
+
+
+async def _json(request: web.Request) -> Any:
+    if request.content_type != "application/json":
+        raise Problem(415, "Not JSON", "send the body as application/json")
+    try:
+        return orjson.loads(await request.read())
+    except orjson.JSONDecodeError as exc:
+        raise Problem(400, "Not understood", f"the body is not JSON: {exc}") from None
+
+
+def answered(request: web.Request, data: Any, status: int = 200) -> web.Response:
+    """The answer, with what names its content: who has it already is told so, and sent nothing."""
+    body = orjson.dumps(data, default=str)
+    headers = {"Cache-Control": "no-cache", "Vary": "Authorization, Cookie"}
+    if request.method in ("GET", "HEAD"):
+        headers["ETag"] = tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        if tag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)

@@ -1,0 +1,153 @@
+"""The shapes of the API's answers, as JSON Schema of OpenAPI 3.1; tests hold every answer against them."""
+
+from typing import Any, Final
+
+from gitops.model.health import HealthWord
+from gitops.views.listing import SYNC_WORDS
+
+Schema = dict[str, Any]
+TEXT: Final[Schema] = {"type": "string"}
+_FLAG: Final[Schema] = {"type": "boolean"}
+_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+_COUNTS: Final[Schema] = {"type": "object", "additionalProperties": _COUNT}
+_HEALTH: Final[Schema] = {"type": "string", "enum": [word.value for word in HealthWord]}
+_ANY: Final[Schema] = {}
+
+
+def _object(**members: Schema) -> Schema:
+    """All members are there, and no others."""
+    return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+
+
+def _open(**members: Schema) -> Schema:
+    """Any of these members may be missing."""
+    return {"type": "object", "properties": members, "additionalProperties": False}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_ROW: Final[dict[str, Schema]] = {
+    **dict.fromkeys(("application", "namespace", "cluster", "source", "targetRevision", "revision"), TEXT),
+    "sync": {"type": "string", "enum": list(SYNC_WORDS)},
+    "health": _HEALTH,
+    **dict.fromkeys(("message", "note", "plan", "progress", "syncedAt"), TEXT),
+    **dict.fromkeys(("problem", "suspended", "automated"), _FLAG),
+    "pending": _COUNT,
+    "drift": _list(TEXT),
+}
+_CHANGE: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "change": {"type": "string", "enum": ["create", "update", "recreate", "prune", "hook"]},
+        "object": TEXT,
+        "reason": TEXT,
+        "uid": TEXT,
+        "moreFields": _COUNT,
+        "fields": _list(_ref("FieldChange")),
+    },
+    "required": ["change", "object"],
+    "additionalProperties": False,
+}
+_PLAN: Final[dict[str, Schema]] = {
+    **dict.fromkeys(("application", "revision", "ref", "digest", "id", "note"), TEXT),
+    "decision": {"type": "string", "enum": ["Go", "Hold", "InSync"]},
+    "makes": _list(TEXT),
+    "steps": _list(_object(phase=TEXT, wave={"type": "integer"}, changes=_list(_ref("Change")))),
+    "kept": _list(_object(object=TEXT, reason=TEXT)),
+    "held": _list(TEXT),
+    "obstacles": _list(_object(kind=TEXT, object=TEXT, reason=TEXT)),
+    "changes": _COUNT,
+    "more": _COUNT,
+}
+_PAST: Final[Schema] = _object(**dict.fromkeys(("revision", "ref", "digest", "at"), TEXT))
+_INVENTORY: Final[Schema] = _object(
+    objects=_COUNT,
+    lastSync=_or_null(_object(**dict.fromkeys(("revision", "ref", "at", "actor", "outcome"), TEXT))),
+    lastHealthy=_or_null(_PAST),
+    quarantine=_or_null(_object(**dict.fromkeys(("revision", "reason", "at"), TEXT))),
+)
+_NODE: Final[Schema] = _object(
+    **dict.fromkeys(("object", "group", "kind", "namespace", "name", "kstatus", "message"), TEXT),
+    health=_HEALTH,
+    problem=_FLAG,
+)
+_RELEASE: Final[Schema] = _object(
+    number={"type": "integer"},
+    **dict.fromkeys(
+        ("application", "cluster", "revision", "ref", "digest", "health", "at", "actor", "namespace", "source"), TEXT
+    ),
+)
+_ATTEMPT: Final[Schema] = _object(
+    **dict.fromkeys(("kind", "revision", "ref", "digest", "actor", "startedAt", "endedAt", "outcome", "reason"), TEXT),
+    release=_or_null({"type": "integer"}),
+)
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    "Problem": _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT),
+    "ApplicationRow": _object(**_ROW),
+    "ApplicationList": _object(
+        items=_list(_ref("ApplicationRow")),
+        total=_COUNT,
+        known=_COUNT,
+        offset=_COUNT,
+        limit=_COUNT,
+        counts=_object(health=_COUNTS, sync=_COUNTS, only=_COUNTS),
+    ),
+    "Application": _object(
+        **_ROW,
+        ref=TEXT,
+        held=_list(TEXT),
+        failures=_COUNT,
+        changedAt=TEXT,
+        options=_object(automated=_FLAG, prune=_FLAG, drift=TEXT, serviceAccount=TEXT),
+        dependsOn=_list(TEXT),
+        **{"pass": _FLAG},
+    ),
+    "Resources": _object(
+        application=TEXT,
+        health=_HEALTH,
+        total=_COUNT,
+        more=_COUNT,
+        counts=_COUNTS,
+        kinds=_list(_object(kind=TEXT, group=TEXT, objects=_list(_NODE))),
+        inventory=_INVENTORY,
+    ),
+    "History": _object(releases=_list(_RELEASE), attempts=_list(_ATTEMPT)),
+    "FieldChange": {
+        **_open(path=TEXT, live=_ANY, desired=_ANY, owner=_object(manager=TEXT, operation=TEXT, time=TEXT)),
+        "required": ["path"],
+        "description": "A side where the field is absent has no entry; values of Secrets are hidden.",
+    },
+    "Change": _CHANGE,
+    "Drift": _object(application=TEXT, drift=_list(_ref("Change")), underWay=TEXT, recorded=_or_null(_ref("Entry"))),
+    "Plan": _object(**_PLAN, waits=_FLAG),
+    "RollbackPlan": _object(**_PLAN, release={"type": "integer"}),
+    "Entry": _object(
+        seq={"type": "integer"},
+        **dict.fromkeys(("at", "actor", "application", "cluster", "fact", "revision", "hash"), TEXT),
+        detail={"type": "object"},
+    ),
+    "Entries": _object(items=_list(_ref("Entry")), next=_or_null(TEXT)),
+    "Proof": _object(
+        at=TEXT,
+        whole=_FLAG,
+        **dict.fromkeys(("chains", "entries", "anchored", "wrong"), _COUNT),
+        notes=_list(TEXT),
+        items=_list(
+            _object(application=TEXT, cluster=TEXT, entries=_COUNT, anchored=_or_null(_COUNT), whole=_FLAG, wrong=TEXT)
+        ),
+    ),
+    "Done": _object(application=TEXT, act=TEXT, by=TEXT, request=_or_null({"type": "integer"})),
+    "Request": _object(request={"type": "integer"}, outcome=_or_null(TEXT), message=TEXT),
+    "Person": _object(name=TEXT, scope={"type": "string", "enum": ["viewer", "operator"]}, mayAct=_FLAG),
+}

@@ -1,0 +1,96 @@
+"""Server-sent events: what changed, as it changes, from where the client was cut off.
+
+    id: EPOCH-NUMBER
+    event: application | gone | reset
+    data: a row of the list | {"application": …} | {}
+
+Changes that come close together are sent as one. Who does not take what is sent is disconnected, as on every connection
+(`gitops.server.doors`); streams are only some of the connections, so that others find place.
+"""
+
+import asyncio
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from gitops.server.doors import goes_on, most_connections
+from gitops.server.overview import Overview
+from gitops.server.problems import Problem
+from gitops.views.listing import row_data
+
+_TOGETHER_SECONDS: Final = 0.1
+_BEAT_SECONDS: Final = 10.0
+# Beyond so many, it is less to read everything again.
+_MOST_AT_ONCE: Final = 200
+_LONGEST_SECONDS: Final = 3600.0  # then the client comes again, with a token that may have ended meanwhile
+
+
+class Streams:
+    """The open streams; at most a half of all connections."""
+
+    def __init__(self, overview: Overview) -> None:
+        self._overview = overview
+        self._most = most_connections() // 2
+        self._open: set[asyncio.Task[object]] = set()
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Send what changes until the client leaves. Raises Problem where there is no place."""
+        task = asyncio.current_task()
+        if len(self._open) >= self._most or task is None:
+            raise Problem(503, "Too many streams", "as many are open as may be; try again later", Retry_After="30")
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+        self._open.add(task)
+        try:
+            await response.prepare(request)
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                await self._send(request, response)
+        except (TimeoutError, ConnectionError):
+            pass
+        finally:
+            self._open.discard(task)
+        return response
+
+    async def close(self) -> None:
+        """End all of them: a server that stops waits for nobody."""
+        for task in list(self._open):
+            task.cancel()
+
+    async def _send(self, request: web.Request, response: web.StreamResponse) -> None:
+        feed = self._overview.feed
+        given = request.headers.get("Last-Event-ID", "")
+        number = feed.number_in(given) if given else feed.number
+        if number is None:
+            await _write(request, response, _event(feed.id, "reset", {}))
+            number = feed.number
+        else:
+            await _write(request, response, f"retry: 2000\nid: {given or feed.id}\n\n".encode())
+        while True:
+            if not await feed.after(number, _BEAT_SECONDS):
+                await self._overview.rows()  # what other replicas told meanwhile
+                await _write(request, response, b": \n\n")
+                continue
+            await asyncio.sleep(_TOGETHER_SECONDS)
+            changed, at, number = feed.since(number), feed.id, feed.number
+            if len(changed) > _MOST_AT_ONCE:
+                await _write(request, response, _event(at, "reset", {}))
+                continue
+            await _write(request, response, b"".join(self._told(identity, at) for identity in changed))
+
+    def _told(self, identity: str, at: str) -> bytes:
+        row = self._overview.row(identity)
+        if row is None:
+            return _event(at, "gone", {"application": identity})
+        return _event(at, "application", row_data(row))
+
+
+async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    await response.write(data)
+    goes_on(request)
+
+
+def _event(at: str, name: str, data: object) -> bytes:
+    """JSON has no line break in it, so nothing that is told can begin a field of its own."""
+    return f"id: {at}\nevent: {name}\ndata: ".encode() + orjson.dumps(data) + b"\n\n"

@@ -1,0 +1,134 @@
+"""What the page and the API read of one controller: rows that are kept current, and the way to one Application.
+
+A row is made anew only after something was told of its Application. Of those that another replica runs, what that one
+told the store counts.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from gitops.controller.app import Controller
+from gitops.controller.reconciler import ReconcilerDeps
+from gitops.controller.record_writer import record_of
+from gitops.controller.state import ApplicationState
+from gitops.model.record import RECORD, Record, record_in
+from gitops.server.changes import ChangeFeed
+from gitops.server.problems import Problem
+from gitops.sync import events
+from gitops.views.listing import Row, searchable
+
+_OTHERS_SECONDS: Final = 2.0
+_AT_ONCE: Final = 500
+
+
+class Overview:
+    """`feed` numbers what changes; `rows` are all Applications that this replica knows of."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.controller = controller
+        self.feed = ChangeFeed()
+        self._rows: dict[str, Row] = {}
+        self._stale: dict[str, None] = dict.fromkeys(state.identity for state in controller.index)
+        self._progress: dict[str, str] = {}
+        self._others: Mapping[str, Record] = {}
+        self._others_read = float("-inf")
+        controller.records.on_change = self._changed
+        controller.bus.subscribe(self._on_event)
+
+    async def rows(self) -> list[Row]:
+        """All of them as they are now. Raises StoreError where another replica's cannot be read."""
+        await self._read_others()
+        for count, identity in enumerate(list(self._stale), 1):
+            self._renew(identity)
+            if count % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return list(self._rows.values())
+
+    def row(self, identity: str) -> Row | None:
+        """One of them as it is now."""
+        self._renew(identity)
+        return self._rows.get(identity)
+
+    def state(self, identity: str) -> ApplicationState:
+        """What the controller knows of the Application. Raises Problem for one that it does not know."""
+        state = self.controller.index.get(identity)
+        if state is None:
+            raise Problem(404, "No such Application", f"this controller knows no Application {identity}")
+        return state
+
+    def deps(self, state: ApplicationState) -> ReconcilerDeps:
+        """What reaches the Application's cluster. Raises Problem while that cannot be reached."""
+        worker = self.controller.workers.get(state.cluster)
+        refused = self.controller.cluster_refused(state.app)
+        if worker is None or refused:
+            why = refused or state.problem or "its cluster has not been reached yet; try again in a moment"
+            raise Problem(503, "Its cluster cannot be reached", why, Retry_After="5")
+        return worker.deps
+
+    async def _read_others(self) -> None:
+        """Take in what other replicas have told since, if there are any that run some of the Applications."""
+        if time.monotonic() - self._others_read < _OTHERS_SECONDS:
+            return
+        self._others_read = time.monotonic()
+        others = [state.identity for state in self.controller.index if not self.controller.runs(state.identity)]
+        if not others:
+            return
+        told = {name: record_in(text) for name, text in (await self.controller.store.settings(RECORD)).items()}
+        before, self._others = self._others, told
+        for identity in others:
+            if before.get(identity) != told.get(identity):
+                self._changed(identity)
+
+    def _changed(self, identity: str) -> None:
+        self._stale[identity] = None
+        self.feed.note(identity)
+
+    def _on_event(self, identity: str, event: events.Event) -> None:
+        match event:
+            case events.StepStarted(step):
+                self._progress[identity] = f"{step.phase.name.lower().replace('_', '-')}, wave {step.wave}"
+            case events.RollingBack():
+                self._progress[identity] = "rolling back"
+            case events.Finished() | events.Held():
+                self._progress.pop(identity, None)
+            case _:
+                return
+        self._changed(identity)
+
+    def _renew(self, identity: str) -> None:
+        if identity not in self._stale:
+            return
+        del self._stale[identity]
+        state = self.controller.index.get(identity)
+        if state is None:
+            self._rows.pop(identity, None)
+            self._progress.pop(identity, None)
+        else:
+            self._rows[identity] = self._row_of(state)
+
+    def _row_of(self, state: ApplicationState) -> Row:
+        controller, identity, app = self.controller, state.identity, state.app
+        if controller.runs(identity):
+            is_resource = (entry := controller.registry.entry(identity)) is not None and entry.key is not None
+            is_suspended = controller.commands.is_suspended(identity)
+            record = record_of(state, is_resource=is_resource, suspended=is_suspended)
+            message = state.health.message
+        else:
+            record, message = self._others.get(identity) or Record(reason="another replica runs it"), ""
+        unhealthy = [str(key) for key in list(state.live.unhealthy)[:20]]
+        words = (identity, app.source_name, record.namespace, record.cluster, record.head, record.ref, record.reason)
+        return Row(
+            application=identity,
+            source=app.source_name,
+            target=", ".join(source.targetRevision for source in app.all_sources),
+            record=record,
+            message=message,
+            pending=state.last.pending if record.sync == "OutOfSync" else 0,
+            drift=state.last.drift,
+            progress=self._progress.get(identity, "") if state.schedule.task is not None else "",
+            synced_at=state.times.synced_at,
+            automated=app.sync.automated,
+            text=searchable((*words, record.problem, message, *unhealthy)),
+        )

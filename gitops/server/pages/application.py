@@ -1,0 +1,130 @@
+"""One Application: where its newest commit is, what waits, what it owns, what was done; and the acts of an operator."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from aiohttp import web
+
+from gitops.model.errors import GitopsError
+from gitops.server.api import acts, applications
+from gitops.server.api.operations import Call
+from gitops.server.api.parameters import read_body
+from gitops.server.pages.render import way
+from gitops.server.pages.routes import ONE, Pages, part
+from gitops.server.pages.shown import changes_of, folded, grouped, is_only_drift, pipeline, told_detail
+from gitops.server.problems import Problem, problem_of
+
+_BY_ID: Final = {one.id: one for one in applications.OPERATIONS}
+_FEW: Final[Mapping[str, Any]] = {"fact": None, "before": None, "limit": 30}
+_SAID: Final = {
+    "sync": "A sync was asked for.",
+    "refresh": "The controller looks at its repository and its cluster.",
+    "suspend": "It is suspended: the controller changes nothing of it.",
+    "resume": "The controller goes on with it.",
+    "approve": "The plan is approved: the controller carries it out.",
+    "rollback": "The rollback was asked for.",
+}
+
+
+def routes(pages: Pages) -> list[web.RouteDef]:
+    async def diff(request: web.Request) -> web.Response:
+        call = pages.call(request)
+        return await _plan_page(pages, call, "diff.html", applications.get_diff(call))
+
+    async def rollback(request: web.Request) -> web.Response:
+        call = pages.call(request, _BY_ID["planRollback"])
+        back = applications.get_rollback(call)
+        return await _plan_page(pages, call, "rollback.html", back, release=call["release"], prune=call["prune"])
+
+    return [
+        web.get(ONE, _application(pages)),
+        web.get(f"{ONE}/diff", diff),
+        web.get(f"{ONE}/rollback", rollback),
+        web.post(f"{ONE}/acts/{{act:[a-z]+}}", _act(pages)),
+    ]
+
+
+def _application(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def application(request: web.Request) -> web.Response:
+        call = pages.call(request)
+        app = await applications.get_application(call)
+        tree = await part(applications.get_resources(call))
+        return pages.show(
+            "application.html",
+            call,
+            "applications",
+            app=app,
+            stages=pipeline(app, tree.get("inventory")),
+            tree=tree,
+            history=await part(applications.get_history(call)),
+            drift=await part(_recorded_drift(call)),
+            events=await part(applications.get_events(replace(call, values=_FEW))),
+            told=told_detail,
+            folded=folded,
+            only_drift=is_only_drift(app),
+            said=_SAID.get(request.query.get("said", ""), ""),
+        )
+
+    return application
+
+
+async def _plan_page(
+    pages: Pages, call: Call, name: str, making: Coroutine[Any, Any, dict[str, Any]], **values: Any
+) -> web.Response:
+    """The page of a plan; why there is none stands in its place."""
+    try:
+        app = await applications.get_application(call)
+    except Problem:
+        making.close()
+        raise
+    plan = await part(making)
+    groups = [] if plan["error"] else grouped(changes_of(plan))
+    return pages.show(name, call, "applications", app=app, plan=plan, groups=groups, **values)
+
+
+async def _recorded_drift(call: Call) -> dict[str, Any]:
+    """What drifted and stands, as it was recorded with its author; the live comparison has an address of its own."""
+    row = call.served.overview.row(call.application)
+    recorded = await applications.told_drift(call) if row is not None and row.drift else None
+    changes = recorded["detail"].get("changes") if recorded else None
+    return {"entry": recorded, "groups": grouped(_known(changes)), "words": list(row.drift) if row else []}
+
+
+def _known(changes: Any) -> list[dict[str, Any]]:
+    """The changes of an entry, which anybody may have written who can write to the store."""
+    listed = changes if isinstance(changes, list) else []
+    maps = [one for one in listed if isinstance(one, dict) and "change" in one and "object" in one]
+    return [
+        {**one, "fields": [row for row in one.get("fields") or () if isinstance(row, dict) and "path" in row]}
+        for one in maps
+    ]
+
+
+def _act(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def act(request: web.Request) -> web.Response:
+        call = pages.call(request)
+        operation = acts.known_act(request.match_info["act"])
+        person = call.served.access.actor(request, call.person)
+        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        values = read_body(operation.body or (), _typed(form))
+        try:
+            await operation.carry_out(replace(call, person=person, values=values))
+        except GitopsError as exc:
+            raise problem_of(exc) from exc
+        raise web.HTTPSeeOther(f"{way(call.application)}?said={operation.id}")
+
+    return act
+
+
+def _typed(form: dict[str, str]) -> dict[str, Any]:
+    """A form's fields as the members of a body: it has text only."""
+    found: dict[str, Any] = {name: value for name, value in form.items() if value}
+    for name in ("confirm", "prune"):
+        if name in found:
+            found[name] = found[name] in ("true", "on")
+    if "release" in found:
+        if not (found["release"].isascii() and found["release"].isdigit() and len(found["release"]) < 10):
+            raise Problem(400, "Not understood", "release: expected a whole number")
+        found["release"] = int(found["release"])
+    return found

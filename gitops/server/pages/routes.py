@@ -1,0 +1,99 @@
+"""The pages: each is an address of its own, made from what the API's own functions give."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from gitops.model.errors import GitopsError
+from gitops.server.api.openapi import NAMES
+from gitops.server.api.operations import Call, Operation, Served
+from gitops.server.api.parameters import read_query
+from gitops.server.auth.access import COOKIE, Person
+from gitops.server.pages.render import Renderer
+from gitops.server.pages.render import error_page as render_error
+from gitops.server.problems import Problem, problem_of
+
+_STATIC: Final = Path(__file__).parents[1] / "static"
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+ONE: Final = f"/applications/{{namespace:{NAMES['namespace']}}}/{{name:{NAMES['name']}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What every page is made with."""
+
+    served: Served
+    renderer: Renderer
+
+    def call(self, request: web.Request, operation: Operation | None = None, **values: Any) -> Call:
+        """The call of an operation that a page's address stands for. Raises Problem."""
+        person = self.served.access.person(request)
+        read = read_query(operation.query, given(request)) if operation else {}
+        names = request.match_info
+        application = f"{names['namespace']}/{names['name']}" if "name" in names else ""
+        return Call(self.served, person, application, {**read, **values})
+
+    def shared(self, person: Person | None, place: str = "") -> dict[str, Any]:
+        """What the frame of every page shows: where we are, and who looks."""
+        return {
+            "place": place,
+            "person": person,
+            "may_act": person is not None and bool(person.name) and person.may_act,
+            "has_tokens": self.served.access.tokens is not None,
+            "live": person is not None,
+        }
+
+    def show(self, name: str, call: Call, place: str, **values: Any) -> web.Response:
+        return self.renderer.page(name, **self.shared(call.person, place), **values)
+
+    def error(self, request: web.Request, problem: Problem) -> web.Response:
+        """A problem as a page; who may not read is asked to sign in."""
+        person: Person | None = None
+        try:
+            person = self.served.access.person(request)
+        except Problem:
+            pass
+        return render_error(self.renderer, problem, self.shared(person))
+
+
+def given(request: web.Request) -> dict[str, str]:
+    """The query of a page: a form sends each of its fields, also the empty ones, and several of one name."""
+    found: dict[str, str] = {}
+    for name, value in request.query.items():
+        if value and name not in ("said", "verify"):
+            found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+async def part(work: Awaitable[dict[str, Any]]) -> Mapping[str, Any]:
+    """One part of a page; what cannot be had is told in its place, and the rest of the page is there."""
+    try:
+        return {**await work, "error": ""}
+    except Problem as exc:
+        return {"error": f"{exc.title}: {exc.detail}"}
+    except GitopsError as exc:
+        return {"error": f"{problem_of(exc).title}: {exc}"}
+
+
+def static_routes() -> list[web.RouteDef]:
+    """Our own few files, read once."""
+    return [web.get(f"/static/{path.name}", _file(path)) for path in sorted(_STATIC.iterdir()) if path.suffix in _TYPES]
+
+
+def _file(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
+    body, kind = path.read_bytes(), _TYPES[path.suffix]
+
+    async def handle(_: web.Request) -> web.Response:
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+
+    return handle
+
+
+def set_cookie(response: web.Response, request: web.Request, token: str, seconds: int) -> None:
+    """The browser keeps the token, shows it to no script, and sends it from no other site's page."""
+    is_secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="Strict", secure=is_secure, path="/")

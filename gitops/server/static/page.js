@@ -1,0 +1,161 @@
+// Keeps a page as the controller has it: everything is there without this script, only not by itself.
+"use strict";
+
+const AGAIN = 10000;   // until a stream that was refused is asked for again
+const TOGETHER = 150;  // changes that come close together are one look
+const PAUSE = 1000;    // between two looks
+
+// ── times: "3 minutes ago" stays true ─────────────────────────────────────────────────────────────────────────────
+const UNITS = [[60, "second"], [60, "minute"], [24, "hour"], [365, "day"]];
+
+function relative(seconds) {
+  let left = Math.abs(seconds);
+  if (left < 5) return "just now";
+  for (const [size, unit] of UNITS) {
+    if (left < size || unit === "day") {
+      const count = Math.floor(left);
+      const words = `${count} ${unit}${count === 1 ? "" : "s"}`;
+      return seconds > 0 ? `${words} ago` : `in ${words}`;
+    }
+    left /= size;
+  }
+}
+
+function tell(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const words = relative((Date.now() - Date.parse(time.dateTime)) / 1000);
+    if (words && time.textContent !== words) time.textContent = words;
+  }
+}
+
+// ── parts of a page that are taken from a newer one ───────────────────────────────────────────────────────────────
+function bare(node) {
+  const copy = node.cloneNode(true);
+  for (const time of copy.querySelectorAll("time")) time.textContent = "";
+  for (const details of copy.querySelectorAll("details")) details.open = false;
+  return copy.outerHTML;
+}
+
+const served = new Map(); // part → how it was served, without what moves by itself
+
+function replace(old, now) {
+  const open = new Map([...old.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  const way = focused && (focused.id || focused.getAttribute("href"));
+  for (const details of now.querySelectorAll("details[id]")) {
+    if (open.has(details.id)) details.open = open.get(details.id);
+  }
+  old.replaceWith(now);
+  if (way) {
+    const again = [...now.querySelectorAll("a, summary, button, input")].find((one) => (one.id || one.getAttribute("href")) === way);
+    if (again) again.focus();
+  }
+}
+
+async function load(root) {
+  for (const place of root.querySelectorAll("[data-load]")) {
+    const answer = await fetch(place.dataset.load, { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const found = page.getElementById(place.dataset.pick);
+    if (found && place.isConnected) place.replaceChildren(found);
+  }
+}
+
+let looking = false, again = false, last = 0;
+
+async function look() {
+  if (looking) { again = true; return; }
+  if (document.querySelector(".act[open]")) { again = true; setTimeout(look, PAUSE); return; } // somebody writes there
+  looking = true; again = false; last = Date.now();
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const names = new Set();
+    for (const now of page.querySelectorAll("[data-part]")) {
+      const name = now.dataset.part, old = document.querySelector(`[data-part="${name}"]`);
+      names.add(name);
+      const text = bare(now);
+      if (!old) { location.reload(); return; } // a part that was not there before
+      if (served.get(name) === text) continue;
+      served.set(name, text);
+      replace(old, now);
+      await load(now);
+      tell(now);
+    }
+    for (const old of document.querySelectorAll("[data-part]")) {
+      if (!names.has(old.dataset.part)) old.remove();
+    }
+    document.title = page.title;
+  } catch {
+    // The connection is away: the stream says so, and we look again when it is back.
+  } finally {
+    looking = false;
+    if (again) setTimeout(look, PAUSE);
+  }
+}
+
+let timer = 0;
+function soon() {
+  clearTimeout(timer);
+  timer = setTimeout(look, Math.max(TOGETHER, last + PAUSE - Date.now()));
+}
+
+// ── the stream ────────────────────────────────────────────────────────────────────────────────────────────────────
+const pulse = document.getElementById("pulse"), pulseText = document.getElementById("pulse-text");
+let wasOff = false;
+
+function say(text, off) {
+  if (!pulse) return;
+  pulse.hidden = false;
+  pulse.classList.toggle("off", off);
+  if (pulseText.textContent !== text) pulseText.textContent = text;
+  wasOff = off;
+}
+
+function concerns(event) {
+  const one = document.querySelector("[data-application]");
+  if (!one || event.type === "reset") return true;
+  return JSON.parse(event.data).application === one.dataset.application;
+}
+
+function follow() {
+  const stream = new EventSource("/api/v1/stream");
+  stream.onopen = () => { if (wasOff) soon(); say("live", false); };
+  stream.onerror = () => {
+    say("not connected", true);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN);
+  };
+  for (const name of ["application", "gone", "reset"]) {
+    stream.addEventListener(name, (event) => { if (concerns(event)) soon(); });
+  }
+  addEventListener("pagehide", () => stream.close());
+}
+
+// ── filters that need no button, and a key for the search ─────────────────────────────────────────────────────────
+for (const form of document.querySelectorAll("[data-filter]")) {
+  form.addEventListener("change", () => form.requestSubmit());
+  form.addEventListener("submit", () => {
+    for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
+  });
+}
+addEventListener("keydown", (event) => {
+  const search = document.querySelector('input[type="search"]');
+  const writes = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.tagName);
+  if (event.key === "/" && search && !writes) { event.preventDefault(); search.focus(); }
+  if (event.key === "Escape") {
+    for (const act of document.querySelectorAll(".act[open]")) { act.open = false; act.querySelector("summary").focus(); }
+  }
+});
+addEventListener("click", (event) => {
+  for (const act of document.querySelectorAll(".act[open]")) if (!act.contains(event.target)) act.open = false;
+});
+
+for (const part of document.querySelectorAll("[data-part]")) served.set(part.dataset.part, bare(part));
+tell(document);
+setInterval(() => tell(document), 5000);
+load(document);
+if (document.body.hasAttribute("data-live")) {
+  follow();
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+}

@@ -1,0 +1,83 @@
+"""What was tried and how it ended: releases, and each sync and rollback of an Application from its audit entries."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any, Final
+
+from gitops.model.audit import AuditEvent
+from gitops.model.release import Release
+from gitops.views.plan_data import cut
+
+_ENDS: Final = {
+    "sync.finished": "synced",
+    "sync.failed": "failed",
+    "sync.overtaken": "overtaken",
+    "sync.interrupted": "interrupted",
+    "rollback.failed": "failed",
+}
+
+
+def attempts_in(events: Iterable[AuditEvent]) -> list[dict[str, Any]]:
+    """Each sync and rollback, the newest first; `events` are one chain's in order, and may begin in the middle.
+
+    A rollback is a sync to the release that it goes back to, which `rollback.started` announces.
+    """
+    found: list[dict[str, Any]] = []
+    reason = ""
+    for event in events:
+        if event.fact == "rollback.started":
+            reason = str(event.detail.get("reason") or "")
+        elif event.fact == "sync.started":
+            found.append(_begun(event, reason))
+            reason = ""
+        elif event.fact in _ENDS and found and found[-1]["outcome"] == "under way":
+            found[-1] |= {"outcome": _ENDS[event.fact], "endedAt": event.at, "reason": _reason(event, found[-1])}
+    return found[::-1]
+
+
+def _begun(event: AuditEvent, rolled_back_for: str) -> dict[str, Any]:
+    return {
+        "kind": "rollback" if rolled_back_for else "sync",
+        "revision": event.revision,
+        "ref": str(event.detail.get("ref") or ""),
+        "digest": str(event.detail.get("digest") or ""),
+        "actor": event.actor,
+        "startedAt": event.at,
+        "endedAt": "",
+        "outcome": "under way",
+        "reason": rolled_back_for,
+    }
+
+
+def _reason(event: AuditEvent, attempt: dict[str, Any]) -> str:
+    failures = event.detail.get("failures")
+    told = str(event.detail.get("reason") or "")
+    if not told and isinstance(failures, list):
+        told = "; ".join(f"{one.get('object')}: {one.get('reason')}" for one in failures[:5] if isinstance(one, dict))
+    return str(cut(told or attempt["reason"]))
+
+
+def history_data(releases: Iterable[Release], events: Iterable[AuditEvent]) -> dict[str, Any]:
+    """Releases and attempts as JSON values; an attempt that became a release has its number."""
+    known = [asdict(release) for release in releases]
+    numbers = {(one["revision"], one["digest"]): one["number"] for one in reversed(known)}
+    attempts = [
+        {**one, "release": numbers.get((one["revision"], one["digest"])) if one["outcome"] == "synced" else None}
+        for one in attempts_in(events)
+    ]
+    return {"releases": known, "attempts": attempts}
+
+
+def entry_data(event: AuditEvent) -> dict[str, Any]:
+    """An audit entry as JSON values, within the bounds of a page."""
+    return {
+        "seq": event.seq,
+        "at": event.at,
+        "actor": event.actor,
+        "application": event.application,
+        "cluster": event.cluster,
+        "fact": event.fact,
+        "revision": event.revision,
+        "detail": cut(event.detail),
+        "hash": event.hash,
+    }

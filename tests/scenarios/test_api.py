@@ -1,0 +1,234 @@
+"""The API over HTTP, on a running controller: what it tells is true and as its document says, acts are carried out."""
+
+import time
+
+import jsonschema_rs
+import pytest
+
+from tests.scenarios.http import DOCUMENT, Stream, Web, check
+from tests.scenarios.running import Running
+from tests.scenarios.test_controller import application
+from tests.scenarios.world import config_map, deployment
+
+ONE = "/applications/gitops/app"
+
+
+@pytest.fixture
+def running(world):
+    world.sha = world.commit(settings=config_map("settings", a="1"), web=deployment("web"))
+    with Running(world) as found:
+        found.until_synced(world.sha)
+        yield found
+
+
+@pytest.fixture
+def web(running, tmp_path):
+    with Web(running, tmp_path) as found:
+        yield found
+
+
+def test_the_document_is_openapi_that_resolves(web):
+    served = web.ask("/openapi.json").json
+    assert served["openapi"] == "3.1.0"
+    assert served["paths"].keys() == DOCUMENT["paths"].keys()
+    for schema in DOCUMENT["components"]["schemas"].values():
+        jsonschema_rs.validator_for({**schema, "components": DOCUMENT["components"]})
+
+
+def test_every_reading_operation_answers_as_the_document_says(web):
+    paths = [path for path, operations in DOCUMENT["paths"].items() if "get" in operations and "stream" not in path]
+    for path in paths:
+        plain = path.removeprefix("/api/v1").replace("{namespace}", "gitops").replace("{name}", "app")
+        answer = web.ask(f"/api/v1{plain.replace('{number}', '1')}", token=web.tokens["grace"])
+        check(answer, "GET", plain.replace("{number}", "1"))
+        # There is one release only, so no way back.
+        assert answer.status == (409 if plain.endswith("rollback") else 200), answer.text
+
+
+def test_a_list_tells_how_each_application_stands(web, world):
+    (one,) = web.get("/applications")["items"]
+    assert (one["application"], one["sync"], one["health"]) == ("gitops/app", "Synced", "Healthy")
+    assert (one["revision"], one["problem"], one["pending"]) == (world.sha, False, 0)
+
+
+def test_a_list_is_searched_filtered_sorted_and_paged_on_the_server(web, world, running):
+    for name in ("bread", "butter"):
+        running.call(lambda name=name: running.put_trusted(application(world, name, targetRevision="main")))
+    # Both want what belongs to another: they are held, which is a problem.
+    running.until(lambda: web.get("/applications?only=problems")["total"] == 2)
+    names = lambda query: [one["application"] for one in web.get(f"/applications?{query}")["items"]]  # noqa: E731
+    assert names("sort=-name&limit=2") == ["gitops/butter", "gitops/bread"]
+    assert names("sort=name&offset=2") == ["gitops/butter"]
+    assert names("q=BUTT%20gitops") == ["gitops/butter"]
+    assert names("health=Degraded,Suspended") == []
+    assert names("only=problems&sort=name") == ["gitops/bread", "gitops/butter"]
+    assert [one["application"] for one in web.get("/applications")["items"]][-1] == "gitops/app"
+    assert web.get("/applications?q=app&health=Degraded")["counts"]["health"]["Healthy"] == 1
+
+
+def test_the_tree_names_each_object_with_its_health(web):
+    tree = web.get(f"{ONE}/resources")
+    named = {node["object"]: node["health"] for kind in tree["kinds"] for node in kind["objects"]}
+    assert {name.split("/")[-1]: health for name, health in named.items()} == {"settings": "Healthy", "web": "Healthy"}
+    assert tree["inventory"]["lastSync"]["outcome"] == "synced"
+
+
+def test_the_history_has_releases_and_what_was_tried(web, world, running):
+    second = world.commit(settings=config_map("settings", a="2"))
+    running.until_synced(second)
+    history = web.get(f"{ONE}/history")
+    assert [(one["revision"], one["release"], one["outcome"]) for one in history["attempts"]] == [
+        (second, 2, "synced"),
+        (world.sha, 1, "synced"),
+    ]
+    assert [one["number"] for one in history["releases"]] == [2, 1]
+
+
+def test_the_plan_that_waits_says_who_owns_each_field_and_is_approved_by_its_id(world, tmp_path):
+    first = world.commit(settings=config_map("settings", a="1"))
+    world.sync()
+    with Running(world, automated=False, drift="report") as running, Web(running, tmp_path) as web:
+        running.until_synced(first)
+        second = world.commit(settings=config_map("settings", a="2"))
+        running.until(lambda: web.get(ONE)["plan"])
+        plan = web.get(f"{ONE}/diff")
+        (change,) = [change for step in plan["steps"] for change in step["changes"]]
+        (changed,) = change["fields"]
+        assert (changed["path"], changed["live"], changed["desired"]) == ("data.a", "1", "2")
+        assert (changed["owner"]["manager"], plan["waits"]) == ("gitops", True)
+        assert web.post(f"{ONE}/approve", plan="0" * 64).status == 409
+        done = web.post(f"{ONE}/approve", plan=plan["id"], reason="looked at it")
+        assert (done.status, done.json["by"]) == (200, "ada")
+        running.until_synced(second)
+        entry = next(one for one in web.get(f"{ONE}/events")["items"] if one["fact"] == "application.approved")
+        assert (entry["actor"], entry["detail"]["reason"]) == ("ada", "looked at it")
+
+
+def test_drift_is_told_with_who_did_it(world, tmp_path):
+    sha = world.commit(settings=config_map("settings", a="1"))
+    with Running(world, drift="report") as running, Web(running, tmp_path) as web:
+        running.until_synced(sha)
+        path = f"/api/v1/namespaces/{world.namespace}/configmaps/settings"
+        world.request("PATCH", path, {"data": {"a": "5"}}, "kubectl-edit", "application/merge-patch+json")
+        running.until(lambda: web.get(ONE)["drift"])
+        drift = web.get(f"{ONE}/drift")
+        (field,) = drift["drift"][0]["fields"]
+        assert (field["owner"]["manager"], drift["recorded"]["fact"]) == ("kubectl-edit", "drift.detected")
+        assert [one["application"] for one in web.get("/applications?only=drifted")["items"]] == ["gitops/app"]
+
+
+def test_a_suspension_is_recorded_with_its_person_and_reason_and_is_lifted(web, running):
+    assert web.post(f"{ONE}/suspend", reason="the night").json["act"] == "suspend"
+    running.until(lambda: web.get(ONE)["suspended"])
+    assert web.post(f"{ONE}/resume").status == 200
+    running.until(lambda: not web.get(ONE)["suspended"])
+    facts = [(one["fact"], one["actor"], one["detail"].get("reason")) for one in web.get("/audit?fact=app*")["items"]]
+    assert facts == [("application.resumed", "ada", None), ("application.suspended", "ada", "the night")]
+
+
+def test_a_sync_and_a_refresh_are_carried_out_and_answered(web, running):
+    for act in ("sync", "refresh"):
+        asked = web.post(f"{ONE}/{act}", reason="to see")
+        assert asked.status == 202
+        number = asked.json["request"]
+        running.until(lambda number=number: web.get(f"/requests/{number}")["outcome"])
+        assert web.get(f"/requests/{number}")["outcome"] == "in-sync"
+
+
+def test_a_rollback_goes_by_the_plan_that_was_shown_and_by_no_other(web, world, running):
+    second = world.commit(settings=config_map("settings", a="2"))
+    running.until_synced(second)
+    plan = web.get(f"{ONE}/rollback?release=1")
+    (change,) = [change for step in plan["steps"] for change in step["changes"]]
+    assert (change["fields"][0]["desired"], plan["release"]) == ("1", 1)
+
+    other = web.post(f"{ONE}/rollback", release=1, plan="0" * 64).json["request"]
+    running.until(lambda: web.get(f"/requests/{other}")["outcome"])
+    assert web.get(f"/requests/{other}")["outcome"] == "held"
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "2"}
+
+    asked = web.post(f"{ONE}/rollback", release=1, plan=plan["id"], reason="2 is wrong").json["request"]
+    running.until(lambda: web.get(f"/requests/{asked}")["outcome"])
+    assert web.get(f"/requests/{asked}")["outcome"] == "synced", web.get(f"/requests/{asked}")
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+    quarantine = web.get(f"{ONE}/resources")["inventory"]["quarantine"]
+    assert (quarantine["revision"], quarantine["reason"]) == (second, "rolled back by ada")
+    time.sleep(1)  # some looks at the repository later it is still so
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+    world.check_audit()
+
+
+def test_the_proof_is_whole_until_somebody_changes_an_entry(web, world):
+    proof = web.get("/audit/verify?application=gitops/app")
+    assert (proof["whole"], proof["anchored"]) == (True, 1)
+    import sqlite3
+
+    with sqlite3.connect(world.state / "gitops.db") as database:
+        database.execute("UPDATE audit SET actor = 'mallory' WHERE seq = 1")
+    proof = web.get("/audit/verify")
+    assert (proof["whole"], proof["wrong"]) == (False, 1)
+    assert "was changed after it was written" in proof["items"][0]["wrong"]
+
+
+def test_audit_entries_come_page_by_page(web):
+    first = web.get("/audit?limit=2")
+    rest = web.get(f"/audit?limit=200&before={first['next']}".replace("|", "%7C").replace("+", "%2B"))
+    seqs = [one["seq"] for one in (*first["items"], *rest["items"])]
+    assert seqs == sorted(seqs, reverse=True)
+    assert (seqs[-1], rest["next"]) == (1, None)
+
+
+def test_who_has_an_answer_already_is_sent_none(web):
+    answer = web.ask("/api/v1/applications", token=web.tokens["ada"])
+    again = web.ask("/api/v1/applications", token=web.tokens["ada"], If_None_Match=answer.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_what_is_not_understood_is_a_problem_that_names_it(web):
+    for query, why in {
+        "limit=0": "limit: expected 1 to 500",
+        "limit=x": "limit: expected a whole number",
+        "health=Well": "health: expected one of",
+        "colour=red": "colour: there is no such parameter",
+        "q=a&q=b": "given twice",
+        f"q={'x' * 300}": "q: expected 0 to 200 characters",
+        "sort=shoe": "sort: expected one of",
+    }.items():
+        answer = web.ask(f"/api/v1/applications?{query}", token=web.tokens["ada"])
+        check(answer, "GET", "/applications")
+        assert (answer.status, answer.json["detail"][: len(why)] == why or why in answer.json["detail"]) == (400, True)
+    nobody = web.ask("/api/v1/applications/gitops/nobody", token=web.tokens["ada"])
+    assert (nobody.status, nobody.json["detail"]) == (404, "this controller knows no Application gitops/nobody")
+
+
+def test_bodies_that_are_not_understood_change_nothing(web):
+    token = web.tokens["ada"]
+    path = f"/api/v1{ONE}/suspend"
+    assert web.ask(path, "POST", b"{", token).status == 400
+    assert web.ask(path, "POST", b"[]", token).status == 400
+    assert web.ask(path, "POST", {"why": "x"}, token).status == 400
+    assert web.ask(path, "POST", {"reason": 5}, token).status == 400
+    assert web.ask(path, "POST", b"{}", token, Content_Type="text/plain").status == 415
+    assert web.ask(path, "POST", b" " * 100_000, token).status == 413
+    assert not web.get(ONE)["suspended"]
+
+
+def test_the_stream_tells_a_commit_soon_and_goes_on_where_it_was_cut_off(web, world, running):
+    stream = Stream(web, web.tokens["grace"])
+    running.until(lambda: stream.last)
+    sha = world.commit(settings=config_map("settings", a="2"))
+    told = lambda found: any(  # noqa: E731
+        name == "application" and data["revision"] == sha and data["sync"] == "Synced" for name, data, _ in found.events
+    )
+    running.until(lambda: told(stream))
+    stream.close()
+    third = world.commit(settings=config_map("settings", a="3"))
+    running.until_synced(third)
+    again = Stream(web, web.tokens["grace"], last=stream.last)
+    running.until(lambda: again.events)
+    assert {name for name, _, _ in again.events} == {"application"}
+    lost = Stream(web, web.tokens["grace"], last="ffffffff-3")
+    running.until(lambda: lost.events)
+    assert lost.events[0][0] == "reset"
+    for one in (again, lost):
+        one.close()
