@@ -7,6 +7,7 @@ logs meanwhile. Only the commits and the hand edit are made from here.
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,7 @@ def demo(settings: Settings, keep: bool) -> None:
     finally:
         if keep:
             click.echo(f"\nkept: export KUBECONFIG={folder}/kubeconfig GITOPS_STATE={folder}/state")
+            click.echo(f"the page: {story.address}")
         else:
             story.clean_up()
 
@@ -77,6 +79,7 @@ class Story:
         self._began = time.monotonic()
         self._controller: subprocess.Popen[bytes] | None = None
         self._log = folder / "controller.log"
+        self.address = f"http://127.0.0.1:{free_port()}"
         self._read = 0
 
     def tell(self) -> None:
@@ -129,10 +132,13 @@ class Story:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start_controller(self) -> None:
-        click.echo(click.style("$ gitops run -f shop.yaml &", bold=True))
-        command = self._command("--log-format=json", "run", "-f", "shop.yaml")
+        click.echo(click.style("$ gitops run -f shop.yaml --listen 127.0.0.1:… --tokens tokens &", bold=True))
+        token = self._output("token", "you", "--scope", "operator", "--tokens", str(self._folder / "tokens")).strip()
+        page = ["--listen", self.address.removeprefix("http://"), "--tokens", "tokens", "--anyone-reads"]
+        command = self._command("--log-format=json", "run", "-f", "shop.yaml", *page)
         with self._log.open("wb") as log:
             self._controller = subprocess.Popen(command, env=self._environment, cwd=self._folder, stderr=log)
+        click.echo(f"watch it in a browser: {self.address} (to act, sign in with {token})")
 
     def _until(self, event: str) -> None:
         """Show what the controller logs until it tells of `event`."""
@@ -232,6 +238,13 @@ class Story:
 
     def _say(self, text: str) -> None:
         click.echo("\n" + click.style(text, fg="cyan", bold=True))
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
 
 
 def sample_repository() -> Path:

@@ -17,6 +17,7 @@ from gitops.server.api.routes import OPERATIONS
 from gitops.server.app import serve
 from gitops.server.auth.tokens import Scope, new_token
 from gitops.server.listening import Listening
+from gitops.server.webhooks.routes import Webhooks
 
 DOCUMENT = json.loads(json.dumps(document(OPERATIONS, "test")))
 
@@ -67,7 +68,8 @@ class Web:
             self.port = free.getsockname()[1]
         listening = Listening(f"{self.host}:{self.port}", file if self.with_tokens else None, self.anyone_reads)
         loop = self.running._loop
-        self._task = asyncio.run_coroutine_threadsafe(serve(self.running.controller, listening, "test"), loop)
+        hooks = Webhooks(self.running.controller, lambda _: "")
+        self._task = asyncio.run_coroutine_threadsafe(serve(self.running.controller, listening, "test", hooks), loop)
         self.running.until(self._answers)
         return self
 

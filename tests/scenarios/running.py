@@ -10,6 +10,7 @@ from dataclasses import replace
 from gitops.bootstrap import Environment, Settings, open_controller
 from gitops.config import application_of, read_applications
 from gitops.controller.registry import Registration
+from gitops.server.listening import Listening
 
 
 def of(lines, event):
@@ -98,7 +99,7 @@ class Running:
             contexts=self._contexts,
             leases=bool(self._leases),
             flux=self._flux,
-            listen=self._listen,
+            listening=Listening(self._listen),
         )
         async with open_controller(
             settings,

@@ -1,0 +1,62 @@
+"""Lists of Applications: what is searched, filtered, sorted and counted, and what counts as a problem."""
+
+from gitops.model.record import Record
+from gitops.views.listing import Query, Row, listed, searchable
+
+
+def row(name, health="Healthy", sync="Synced", **more):
+    known = {field: more.pop(field) for field in ("reason", "problem", "plan", "suspended", "cluster") if field in more}
+    record = Record(namespace="shop", health=health, sync=sync, **known)
+    return Row(
+        f"gitops/{name}", "https://git", "main", record, text=searchable((f"gitops/{name}", "https://git")), **more
+    )
+
+
+def names(rows, **query):
+    return [one.application.partition("/")[2] for one in listed(rows, Query(**query)).rows]
+
+
+def test_what_needs_a_person_is_on_top_the_worst_first():
+    rows = [
+        row("well"),
+        row("moves", "Progressing"),
+        row("waits", "Missing", "OutOfSync", plan="abc", reason="1 change waits"),
+        row("degraded", "Degraded"),
+        row("unreadable", "Unknown", "Unknown", problem="no such repository"),
+        row("drifted", sync="OutOfSync", drift=("spec.replicas",), reason="drifted: spec.replicas"),
+    ]
+    assert names(rows) == ["unreadable", "degraded", "drifted", "waits", "moves", "well"]
+
+
+def test_what_is_suspended_or_under_way_or_waits_is_no_problem():
+    rows = [
+        row("suspended", "Degraded", "OutOfSync", suspended=True, reason="suspended"),
+        row("syncing", "Degraded", "OutOfSync", progress="sync, wave 0", reason="it failed before"),
+        row("waiting", "Missing", "OutOfSync", plan="abc"),
+    ]
+    assert names(rows, only=("problems",)) == []
+
+
+def test_all_words_of_a_search_have_to_be_there_in_any_case():
+    rows = [row("Shop"), row("shoe"), row("bread")]
+    assert names(rows, text="SHO GIT") == ["Shop", "shoe"]
+    assert names(rows, text="sho nowhere") == []
+
+
+def test_counts_are_of_what_the_search_finds_whatever_else_is_filtered():
+    found = listed([row("a", "Degraded"), row("b"), row("c")], Query(health=("Degraded",)))
+    assert (found.total, found.known, found.counts["health"]["Healthy"]) == (1, 3, 2)
+
+
+def test_a_page_is_cut_out_of_the_whole_order():
+    rows = [row(name) for name in "dbca"]
+    assert names(rows, sort="name", offset=1, limit=2) == ["b", "c"]
+    assert names(rows, sort="-name", limit=1) == ["d"]
+    assert names(rows, offset=100) == []
+
+
+def test_a_place_is_where_it_lives_or_goes_and_on_which_cluster():
+    rows = [row("a", cluster="far"), row("b")]
+    assert names(rows, namespace="gitops") == names(rows, namespace="shop") == ["a", "b"]
+    assert names(rows, namespace="other") == []
+    assert names(rows, cluster="far") == ["a"]

@@ -1,0 +1,65 @@
+"""Tokens: what a line of the file says, and that nothing else lets anybody in."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gitops.model.errors import ConfigError
+from gitops.server.auth.tokens import Scope, TokenFile, new_token, read_tokens
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_new_token_is_found_by_its_line_which_does_not_hold_it(tmp_path):
+    token, line = new_token("ada", Scope.OPERATOR, NOW + timedelta(days=1))
+    (tmp_path / "tokens").write_text(f"# ours\n\n{line}\n")
+    found = TokenFile(tmp_path / "tokens").find(token, NOW)
+    assert (found.name, found.scope, token in line) == ("ada", Scope.OPERATOR, False)
+
+
+def test_a_token_ends_when_it_expires(tmp_path):
+    token, line = new_token("ada", Scope.VIEWER, NOW)
+    (tmp_path / "tokens").write_text(line)
+    assert TokenFile(tmp_path / "tokens").find(token, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("ada operator never", "expected NAME SCOPE EXPIRES"),
+        ("ada admin never sha256:" + "a" * 64, "the scope is viewer or operator"),
+        ("ada viewer never gitops_abc", "not the token itself"),
+        ("ada viewer 2026-01-01T00:00:00 sha256:" + "a" * 64, "no time zone"),
+        ("ada viewer soon sha256:" + "a" * 64, "soon"),
+        ("<b> viewer never sha256:" + "a" * 64, "the name"),
+    ],
+)
+def test_a_wrong_line_lets_nobody_in_and_is_named(line, why):
+    found, wrong = read_tokens(f"\n{line}\n")
+    assert (found, len(wrong)) == ({}, 1)
+    assert wrong[0].startswith("line 2: ")
+    assert why in wrong[0]
+
+
+def test_one_wrong_line_shuts_nobody_else_out():
+    _, line = new_token("ada", Scope.VIEWER, None)
+    found, wrong = read_tokens(f"nonsense\n{line}\n")
+    assert ([one.name for one in found.values()], len(wrong)) == (["ada"], 1)
+
+
+def test_a_file_that_cannot_be_read_any_more_lets_nobody_in(tmp_path):
+    token, line = new_token("ada", Scope.VIEWER, None)
+    path = tmp_path / "tokens"
+    path.write_text(line)
+    file = TokenFile(path)
+    assert file.find(token, NOW)
+    path.unlink()
+    assert file.find(token, NOW) is None
+    with pytest.raises(ConfigError, match="No such file"):
+        file.check()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\nb operator never", "<script>", "x" * 64])
+def test_a_name_that_would_make_another_line_is_refused(name):
+    with pytest.raises(ConfigError, match="expected a name"):
+        new_token(name, Scope.VIEWER, None)
