@@ -163,11 +163,6 @@ class Controller:
     async def _reason_to_stay(self, state: ApplicationState) -> str:
         return await self.resources.reason_to_stay(state.identity)
 
-    async def look_again(self, identity: str) -> None:
-        """Have the source looked at, and a pass made, as a person's `refresh` does."""
-        at = self.clock.now().isoformat(timespec="seconds")
-        await self.store.request(identity, REFRESH, {}, "its custom resource", at)
-
     def _gone(self, identity: str) -> None:
         state = self.index.get(identity)
         if state is None:

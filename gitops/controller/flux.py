@@ -11,6 +11,7 @@ from gitops.controller.flux_status import flux_status, refused_status, source_st
 from gitops.controller.state import ApplicationState
 from gitops.controller.status_writer import StatusWriter
 from gitops.manifests.key import Body
+from gitops.model.operator_command import REFRESH
 
 
 def flux_parts(
@@ -33,9 +34,14 @@ def flux_parts(
             controller.poller.wake(state)
         return state is not None
 
+    async def look_again(identity: str) -> None:
+        """As a person's `refresh` does."""
+        at = controller.clock.now().isoformat(timespec="seconds")
+        await controller.store.request(identity, REFRESH, {}, "its custom resource", at)
+
     flux.wrong = lambda key, generation, reason: writer.told_of(key, refused_status(key.kind, generation, reason))
     flux.source_read = lambda key, generation, reason: writer.told_of(key, source_status(generation, reason))
-    flux.asked = controller.look_again
+    flux.asked = look_again
     for kind in DELIVERED:
         controller.resources.add(kind, flux)
         writer.formats[kind] = partial(status_as, kind)
