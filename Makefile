@@ -8,7 +8,7 @@ MEMORY := $(shell grep -qs ' /dev/shm [^ ]* [^ ]*noexec' /proc/mounts || \
 PYTEST := PYTHONDONTWRITEBYTECODE= PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest
 READY := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q gitops renderers policies
 
-.PHONY: setup demo test quick check format crd bench soak faults lock clean
+.PHONY: setup demo test quick check format browser crd bench soak faults lock clean
 
 setup: .venv/.installed
 
@@ -58,6 +58,10 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# What the tests of the page in a real browser need besides Debian's chromium; without it they are skipped.
+browser: setup
+	$(BIN)/python -m pip install --quiet playwright
 
 crd: setup
 	$(BIN)/python -m gitops.crd > deploy/base/crd.yaml

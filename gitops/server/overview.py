@@ -17,10 +17,11 @@ from gitops.model.record import RECORD, Record, record_in
 from gitops.server.changes import ChangeFeed
 from gitops.server.problems import Problem
 from gitops.sync import events
-from gitops.views.listing import Row, searchable
+from gitops.views.listing import Listed, Query, Row, listed, searchable
 
 _OTHERS_SECONDS: Final = 2.0
 _AT_ONCE: Final = 500
+_MOST_LISTED: Final = 64
 
 
 class Overview:
@@ -34,6 +35,8 @@ class Overview:
         self._progress: dict[str, str] = {}
         self._others: Mapping[str, Record] = {}
         self._others_read = float("-inf")
+        self._listed: dict[Query, Listed] = {}
+        self._listed_at = -1  # the feed's number that these are of
         controller.records.on_change = self._changed
         controller.bus.subscribe(self._on_event)
 
@@ -45,6 +48,16 @@ class Overview:
             if count % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return list(self._rows.values())
+
+    async def listed(self, query: Query) -> Listed:
+        """The page of a list; many who look at the same one cost no more than one. Raises StoreError."""
+        rows = await self.rows()
+        if self._listed_at != self.feed.number or len(self._listed) >= _MOST_LISTED:
+            self._listed, self._listed_at = {}, self.feed.number
+        found = self._listed.get(query)
+        if found is None:
+            found = self._listed[query] = listed(rows, query)
+        return found
 
     def row(self, identity: str) -> Row | None:
         """One of them as it is now."""

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 
+from gitops.cli.token import token
 from gitops.model.errors import ConfigError
 from gitops.server.auth.tokens import Scope, TokenFile, new_token, read_tokens
 
@@ -11,16 +13,16 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_a_new_token_is_found_by_its_line_which_does_not_hold_it(tmp_path):
-    token, line = new_token("ada", Scope.OPERATOR, NOW + timedelta(days=1))
+    made, line = new_token("ada", Scope.OPERATOR, NOW + timedelta(days=1))
     (tmp_path / "tokens").write_text(f"# ours\n\n{line}\n")
-    found = TokenFile(tmp_path / "tokens").find(token, NOW)
-    assert (found.name, found.scope, token in line) == ("ada", Scope.OPERATOR, False)
+    found = TokenFile(tmp_path / "tokens").find(made, NOW)
+    assert (found.name, found.scope, made in line) == ("ada", Scope.OPERATOR, False)
 
 
 def test_a_token_ends_when_it_expires(tmp_path):
-    token, line = new_token("ada", Scope.VIEWER, NOW)
+    made, line = new_token("ada", Scope.VIEWER, NOW)
     (tmp_path / "tokens").write_text(line)
-    assert TokenFile(tmp_path / "tokens").find(token, NOW) is None
+    assert TokenFile(tmp_path / "tokens").find(made, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -48,13 +50,13 @@ def test_one_wrong_line_shuts_nobody_else_out():
 
 
 def test_a_file_that_cannot_be_read_any_more_lets_nobody_in(tmp_path):
-    token, line = new_token("ada", Scope.VIEWER, None)
+    made, line = new_token("ada", Scope.VIEWER, None)
     path = tmp_path / "tokens"
     path.write_text(line)
     file = TokenFile(path)
-    assert file.find(token, NOW)
+    assert file.find(made, NOW)
     path.unlink()
-    assert file.find(token, NOW) is None
+    assert file.find(made, NOW) is None
     with pytest.raises(ConfigError, match="No such file"):
         file.check()
 
@@ -63,3 +65,22 @@ def test_a_file_that_cannot_be_read_any_more_lets_nobody_in(tmp_path):
 def test_a_name_that_would_make_another_line_is_refused(name):
     with pytest.raises(ConfigError, match="expected a name"):
         new_token(name, Scope.VIEWER, None)
+
+
+def test_the_command_prints_the_token_alone_and_adds_its_line_for_nobody_else_to_read(tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text("# ours")
+    for name in ("ada", "grace"):
+        done = CliRunner().invoke(token, [name, "--scope", "operator", "--expires", "30d", "--tokens", str(path)])
+        assert done.exit_code == 0
+        found = TokenFile(path).find(done.stdout.strip(), datetime.now(UTC))
+        assert (found.name, found.scope) == (name, Scope.OPERATOR)
+    other = tmp_path / "other"
+    CliRunner().invoke(token, ["ada", "--tokens", str(other)])
+    assert other.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("expires", ["soon", "0d", "99999d", "-3d", "3h"])
+def test_the_command_refuses_a_time_that_is_none(expires, tmp_path):
+    done = CliRunner().invoke(token, ["ada", "--expires", expires, "--tokens", str(tmp_path / "tokens")])
+    assert (done.exit_code, (tmp_path / "tokens").exists()) == (2, False)

@@ -18,7 +18,7 @@ from gitops.sync.releases import known_releases
 from gitops.sync.standing import standing_of
 from gitops.views.explain import drift_of
 from gitops.views.history import entry_data, history_data
-from gitops.views.listing import ONLY, SORTS, SYNC_WORDS, Query, listed, row_data
+from gitops.views.listing import ONLY, SORTS, SYNC_WORDS, Query, row_data
 from gitops.views.plan_data import MOST_CHANGES, bounded_plan_data, cut
 from gitops.views.resources import inventory_facts, resource_tree
 
@@ -57,7 +57,7 @@ def query_of(values: dict[str, Any]) -> Query:
 
 async def list_applications(call: Call) -> dict[str, Any]:
     query = query_of(dict(call.values))
-    found = listed(await call.served.overview.rows(), query)
+    found = await call.served.overview.listed(query)
     return {
         "items": [row_data(row) for row in found.rows],
         "total": found.total,

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gitops.server.api.applications import OPERATIONS, query_of
 from gitops.server.pages.routes import Pages, given
-from gitops.views.listing import Query, Row, listed
+from gitops.views.listing import Query, Row
 
 _LIST: Final = OPERATIONS[0]
 _PER_PAGE: Final = 50
@@ -29,7 +29,7 @@ def routes(pages: Pages) -> list[web.RouteDef]:
     async def applications(request: web.Request) -> web.Response:
         call = pages.call(request, _LIST)
         query = query_of({**call.values, "limit": _PER_PAGE})
-        found = listed(await call.served.overview.rows(), query)
+        found = await call.served.overview.listed(query)
         asked = {name: value for name, value in given(request).items() if name not in ("offset", "limit")}
         return pages.show(
             "applications.html",

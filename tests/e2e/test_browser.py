@@ -1,0 +1,161 @@
+"""The page in a real browser: Debian's chromium, driven by Playwright. Skipped where either is not there."""
+
+import itertools
+import shutil
+
+import pytest
+
+from tests.scenarios.http import Web
+from tests.scenarios.running import Running
+from tests.scenarios.world import World, config_map, deployment, forget
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: apt-get install chromium"),
+]
+ONE = "/applications/gitops/app"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def world(sandbox, tmp_path):
+    made = World(tmp_path, sandbox.kubeconfig(), f"browser-{next(_numbers)}")
+    yield made
+    forget(sandbox, made.namespace)
+
+
+class Browser:
+    """A page that fails the test when the browser complains: a script that fails, something that the policy forbids."""
+
+    def __init__(self, chromium, web, **options):
+        self.context = chromium.new_context(base_url=f"http://127.0.0.1:{web.port}", **options)
+        self.context.set_default_timeout(15_000)
+        self.page = self.context.new_page()
+        self.complaints, self.elsewhere = [], []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._heard)
+        self.page.on("request", self._asked)
+        self._here = f"http://127.0.0.1:{web.port}/"
+
+    def _heard(self, message):
+        if message.type in ("error", "warning") and "401" not in message.text:
+            self.complaints.append(message.text)
+
+    def _asked(self, request):
+        if not request.url.startswith(self._here):
+            self.elsewhere.append(request.url)
+
+    def sign_in(self, token):
+        self.page.goto("/signin")
+        self.page.get_by_label("Token").fill(token)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url("**/applications")
+
+    def see(self, text):
+        playwright.expect(self.page.locator("main")).to_contain_text(text, timeout=15_000)
+
+    def close(self):
+        self.context.close()
+        assert (self.complaints, self.elsewhere) == ([], [])
+
+
+@pytest.fixture
+def browsing(chromium, world, tmp_path):
+    opened = []
+    world.sha = world.commit(settings=config_map("settings", a="1"), web=deployment("web"))
+    with Running(world) as running, Web(running, tmp_path, anyone_reads=True) as web:
+        running.until_synced(world.sha)
+
+        def browse(**options):
+            opened.append(Browser(chromium, web, **options))
+            return opened[-1]
+
+        browse.web, browse.running = web, running
+        yield browse
+        for one in opened:
+            one.close()
+
+
+def test_a_push_appears_without_a_reload(browsing, world):
+    browser = browsing()
+    browser.page.goto(ONE)
+    browser.see(world.sha[:12])
+    browser.page.evaluate("window.untouched = true")
+    second = world.commit(settings=config_map("settings", a="2"))
+    browser.see(second[:12])
+    browser.see("release 2")
+    assert browser.page.evaluate("window.untouched") is True
+
+
+def test_a_rollback_is_clicked_through_with_its_plan_first(browsing, world):
+    browsing.running.until_synced(world.commit(settings=config_map("settings", a="2")))
+    browser = browsing()
+    browser.sign_in(browsing.web.tokens["ada"])
+    browser.page.goto(ONE)
+    browser.page.get_by_role("link", name="Roll back to it…").click()
+    browser.see("Roll back to release 1")
+    browser.see("data.a")
+    browser.page.get_by_label("Reason").fill("2 is wrong")
+    browser.page.get_by_role("button", name="Roll back by this plan").click()
+    browser.see("The rollback was asked for.")
+    browsing.running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "1"})
+    browser.see("rolled back by ada")
+
+
+def test_by_keyboard_alone_one_suspends_with_a_reason(browsing):
+    browser = browsing()
+    browser.sign_in(browsing.web.tokens["ada"])
+    browser.page.keyboard.press("/")
+    browser.page.keyboard.type("app")
+    browser.page.keyboard.press("Enter")
+    browser.page.wait_for_url("**/applications?q=app**")
+    browser.page.goto(ONE)
+    for _ in range(40):
+        browser.page.keyboard.press("Tab")
+        if browser.page.evaluate("document.activeElement.textContent.trim()") == "Suspend":
+            break
+    browser.page.keyboard.press("Enter")
+    browser.page.keyboard.press("Tab")
+    browser.page.keyboard.type("the night")
+    browser.page.keyboard.press("Enter")
+    browser.see("It is suspended")
+    browser.see("application.suspended")
+    assert browsing.web.get("/audit?fact=application.*")["items"][0]["detail"]["reason"] == "the night"
+
+
+def test_who_may_not_act_sees_no_button_for_it(browsing):
+    browser = browsing()
+    browser.page.goto(ONE)
+    browser.see("as an operator to act")
+    browser.sign_in(browsing.web.tokens["grace"])
+    browser.page.goto(ONE)
+    browser.see("grace may look")
+    assert browser.page.locator("form[action*='/acts/']").count() == 0
+
+
+def test_without_javascript_all_is_readable(browsing, world):
+    browser = browsing(java_script_enabled=False)
+    browser.page.goto("/applications")
+    browser.page.get_by_role("link", name="gitops/app").click()
+    browser.see(world.sha[:12])
+    browser.see("sync.finished")
+    browser.page.get_by_role("link", name="Verify that nobody changed them").click()
+    browser.see("Whole.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(browsing, scheme):
+    browser = browsing(viewport={"width": 360, "height": 640}, color_scheme=scheme)
+    for path in ("/applications", ONE, f"{ONE}/diff", "/audit", "/signin"):
+        browser.page.goto(path)
+        assert browser.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
