@@ -4,7 +4,7 @@ import pytest
 
 from gitops.model.audit import AuditEvent
 from gitops.server.pages.render import relative
-from gitops.server.pages.shown import folded, grouped
+from gitops.server.pages.shown import folded, grouped, repeated
 from gitops.views.history import attempts_in
 from gitops.views.plan_data import cut
 
@@ -45,6 +45,12 @@ def test_equal_changes_of_many_objects_are_shown_once_and_what_destroys_first():
 def test_entries_of_steps_are_folded_where_they_follow_each_other():
     entries = [{"fact": fact} for fact in ("sync.finished", "step.finished", "step.started", "sync.started")]
     assert [(is_step, len(some)) for is_step, some in folded(entries)] == [(False, 1), (True, 2), (False, 1)]
+
+
+def test_attempts_that_end_alike_one_after_another_are_one():
+    one = {"kind": "sync", "revision": "a", "outcome": "failed", "reason": "x", "actor": "ada"}
+    found = repeated([one, one, {**one, "outcome": "synced"}, one])
+    assert [(attempt["outcome"], count) for attempt, count in found] == [("failed", 2), ("synced", 1), ("failed", 1)]
 
 
 def event(fact, revision="r", **detail):

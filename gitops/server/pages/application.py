@@ -12,7 +12,7 @@ from gitops.server.api.operations import Call
 from gitops.server.api.parameters import read_body
 from gitops.server.pages.render import way
 from gitops.server.pages.routes import ONE, Pages, part
-from gitops.server.pages.shown import changes_of, folded, grouped, is_only_drift, pipeline, told_detail
+from gitops.server.pages.shown import changes_of, folded, grouped, is_only_drift, pipeline, repeated, told_detail
 from gitops.server.problems import Problem, problem_of
 
 _BY_ID: Final = {one.id: one for one in applications.OPERATIONS}
@@ -62,6 +62,7 @@ def _application(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response
             events=await part(applications.get_events(replace(call, values=_FEW))),
             told=told_detail,
             folded=folded,
+            repeated=repeated,
             only_drift=is_only_drift(app),
             said=_SAID.get(request.query.get("said", ""), ""),
         )

@@ -144,5 +144,15 @@ def folded(entries: Iterable[Mapping[str, Any]]) -> list[tuple[bool, list[Mappin
     return [(is_step, list(some)) for is_step, some in groupby(entries, key=lambda one: _is_step(one["fact"]))]
 
 
+def repeated(attempts: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
+    """Attempts, newest first, those that ended alike one after another as one: (the newest of them, how many)."""
+    alike = ("kind", "revision", "outcome", "reason", "actor")
+    found = []
+    for _, some in groupby(attempts, key=lambda one: [one[name] for name in alike]):
+        listed = list(some)
+        found.append((listed[0], len(listed)))
+    return found
+
+
 def _is_step(fact: str) -> bool:
     return fact.startswith("step.")
