@@ -14,6 +14,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from gitops.model.errors import StoreError
 from gitops.server.doors import goes_on, most_connections
 from gitops.server.overview import Overview
 from gitops.server.problems import Problem
@@ -47,8 +48,8 @@ class Streams:
             await response.prepare(request)
             async with asyncio.timeout(_LONGEST_SECONDS):
                 await self._send(request, response)
-        except (TimeoutError, ConnectionError):
-            pass
+        except (TimeoutError, ConnectionError, StoreError):
+            pass  # the client comes again, and goes on where it was
         finally:
             self._open.discard(task)
         return response

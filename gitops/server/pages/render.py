@@ -1,5 +1,6 @@
 """Makes HTML of templates: whatever is put in is text, times are relative with the exact one to see."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from gitops.model.revision import short
 from gitops.server.problems import Problem
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+STATIC: Final = Path(__file__).parents[1] / "static"
 _STEPS: Final = ((60, "second"), (60, "minute"), (24, "hour"), (365, "day"))
 _MOST_VALUE: Final = 600
 
@@ -28,7 +30,7 @@ class Renderer:
         # Autoescape is on for all: a template here makes HTML and nothing else.
         self._env = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
         self._env.lstrip_blocks = True
-        self._env.globals |= {"version": version}
+        self._env.globals |= {"version": version, "look": _look()}
         self._env.filters |= {"ago": self._ago, "short": short, "value": shown_value, "query": urlencode, "way": way}
 
     def page(self, name: str, status: int = 200, **values: Any) -> web.Response:
@@ -49,6 +51,12 @@ class Renderer:
         except (ValueError, OverflowError, TypeError):
             return Markup("<span>{}</span>").format(at)
         return Markup('<time datetime="{}" title="{}">{}</time>').format(at, exact, words)
+
+
+def _look() -> str:
+    """What names our style and script as they are: a browser keeps those of another version no longer."""
+    parts = [path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()]
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()[:12]
 
 
 def relative(seconds: float) -> str:

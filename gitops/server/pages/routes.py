@@ -12,11 +12,10 @@ from gitops.server.api.openapi import NAMES
 from gitops.server.api.operations import Call, Operation, Served
 from gitops.server.api.parameters import read_query
 from gitops.server.auth.access import COOKIE, Person
-from gitops.server.pages.render import Renderer
+from gitops.server.pages.render import STATIC, Renderer
 from gitops.server.pages.render import error_page as render_error
 from gitops.server.problems import Problem, problem_of
 
-_STATIC: Final = Path(__file__).parents[1] / "static"
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 ONE: Final = f"/applications/{{namespace:{NAMES['namespace']}}}/{{name:{NAMES['name']}}}"
 
@@ -80,7 +79,7 @@ async def part(work: Awaitable[dict[str, Any]]) -> Mapping[str, Any]:
 
 def static_routes() -> list[web.RouteDef]:
     """Our own few files, read once."""
-    return [web.get(f"/static/{path.name}", _file(path)) for path in sorted(_STATIC.iterdir()) if path.suffix in _TYPES]
+    return [web.get(f"/static/{path.name}", _file(path)) for path in sorted(STATIC.iterdir()) if path.suffix in _TYPES]
 
 
 def _file(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
