@@ -233,9 +233,9 @@ async def open_controller(
                     version=environment.version,
                 )
                 controller.cluster_refused = trust.cluster_refused
-                parts = [("clusters", registry.run()), *_files(settings, controller, read_files)]
+                parts = _files(settings, controller, read_files)
                 parts += _parts(settings, controller, home, read_resource, registry.reader.entries)
-                yield controller, [*parts, *_http(settings, controller, secrets)]
+                yield controller, [("clusters", registry.run()), *parts, *_http(settings, controller, secrets)]
 
 
 def _repositories(settings: Settings, trust: "Trust") -> "Repositories":
