@@ -22,7 +22,9 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="module")
 def chromium():
     with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = started.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
         yield found
         found.close()
 
@@ -65,6 +67,7 @@ class Browser:
         playwright.expect(self.page.locator("main")).to_contain_text(text, timeout=15_000)
 
     def close(self):
+        self.page.goto("about:blank")  # its requests have ended before the context does
         self.context.close()
         assert (self.complaints, self.elsewhere) == ([], [])
 
