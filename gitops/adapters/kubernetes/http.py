@@ -114,7 +114,7 @@ class Http:
 
     @property
     def counts(self) -> Counter[tuple[str, int]]:
-        """(method, HTTP status) → how many answers."""
+        """(method, or "PATCH dry-run", HTTP status) → how many answers."""
         return self._pool.counts
 
     async def request(
@@ -273,7 +273,7 @@ class Http:
             self._pool.writes += 1
         else:
             self._pool.reads += 1
-        self._pool.counts[call.method, code] += 1
+        self._pool.counts[f"{call.method} dry-run" if call.is_dry_run else call.method, code] += 1
         log.debug(
             "kubernetes.request",
             method=call.method,
