@@ -1,16 +1,16 @@
 """Joins renderers with whoever fetches what a render needs besides its source. What is not used is not imported."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from gitops.bounds import MirrorLimits
 from gitops.model.errors import SourceError
 from gitops.model.revision import Tree
 
 if TYPE_CHECKING:
-    from gitops.model.application import Application, HelmOptions, SourceSpec
+    from gitops.bounds import MirrorLimits
+    from gitops.model.application import Application, SourceSpec
+    from gitops.model.helm_options import HelmOptions
     from renderers.helm.template import Output
     from renderers.registry import Renderer as Renders
     from renderers.result import Context, Decrypt, Live, Needs, Remote, Rendered
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 Done = TypeVar("Done")
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """What a render may use of the outside.
 
     With `as_account`, which is for a person's own commands, remote bases may be read with the ssh keys of the account
@@ -31,8 +30,11 @@ class Access:
     """
 
     as_account: bool = False
-    limits: MirrorLimits | None = None
+    limits: "MirrorLimits | None" = None
     decryptors: "Decryptors | None" = None
+
+
+_ALONE = Access()
 
 
 def render(
@@ -42,7 +44,7 @@ def render(
     *,
     live: "Live | None" = None,
     by: "Renders | None" = None,
-    access: Access = Access(),
+    access: Access = _ALONE,
 ) -> "Rendered | Needs":
     """What the sources hold, each by the renderer that it asks for or that is detected; `by` renders somewhere else.
 
@@ -129,7 +131,7 @@ def _complete(
     tree: Tree,
     attempt: "Callable[[dict[Remote, Tree]], Done | Needs]",
     as_account: bool,
-    limits: MirrorLimits | None = None,
+    limits: "MirrorLimits | None" = None,
 ) -> "Done | Needs":
     """Render, fetch what is asked for, and render again, until only what a cluster can tell is asked for."""
     from renderers.result import Needs
@@ -144,7 +146,7 @@ def _complete(
             remotes[remote] = _fetch(remote, as_account, limits)
 
 
-def _fetch(remote: "Remote", as_account: bool, limits: MirrorLimits | None) -> Tree:
+def _fetch(remote: "Remote", as_account: bool, limits: "MirrorLimits | None") -> Tree:
     """The files of another repository that a kustomization names; it is read without credentials of its own.
 
     What was read with an account's keys is kept apart: a commit that a mirror has is given without asking the remote.

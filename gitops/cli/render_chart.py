@@ -1,11 +1,11 @@
-"""`gitops render CHART`: the options that `helm template` has, and the chart rendered with them."""
+"""`gitops render CHART`: its options for the option parser, and which chart is meant."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gitops.cli.chart_request import CHART_OPTIONS, ChartRequest
 from gitops.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,75 +13,20 @@ if TYPE_CHECKING:
     from gitops.model.revision import Tree
     from renderers.helm.template import Output
 
-_OPTIONS = (
-    click.option("--repo", default="", metavar="URL", help="Helm: the repository of the chart that PATH names."),
-    click.option("--version", "chart_version", default="", metavar="V", help="Helm: of that, or of an oci:// PATH."),
-    click.option("--release-name", default="", metavar="NAME", help="Helm: what the release is called."),
-    click.option("--values", "values", multiple=True, metavar="FILE", help="Helm: a file of values."),
-    click.option("--set", "set_", multiple=True, metavar="K=V", help="Helm: values: a.b=x,c={1,2},d[0]=y."),
-    click.option("--set-string", multiple=True, metavar="K=V", help="Helm: values that stay text."),
-    click.option("--set-json", multiple=True, metavar="K=JSON", help="Helm: a value in JSON."),
-    click.option("--set-file", multiple=True, metavar="K=FILE", help="Helm: a value that a file holds."),
-    click.option("--kube-version", default="", metavar="V", help="Helm: the cluster's version."),
-    click.option("--api-versions", multiple=True, metavar="A", help="Helm: more API versions of the cluster."),
-    click.option("--include-crds", is_flag=True, help="Helm: print custom resource definitions too."),
-    click.option("--skip-tests", is_flag=True, help="Helm: leave out hooks that are tests."),
-    click.option("--skip-schema-validation", is_flag=True, help="Helm: do not check values against their schema."),
-)
-_NAMES = (
-    "repo", "chart_version", "release_name", "values", "set_", "set_string", "set_json", "set_file", "kube_version",
-    "api_versions", "include_crds", "skip_tests", "skip_schema_validation",
-)  # fmt: skip
-
 
 def chart_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of charts to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
+    for option in reversed(CHART_OPTIONS):
+        words, told = [option.name, option.key], f"Helm: {option.help}"
+        if option.form == "flag":
+            command = click.option(*words, is_flag=True, help=told)(command)
+        else:
+            several = option.form == "values"
+            default = () if several else ""
+            command = click.option(*words, multiple=several, default=default, metavar=option.metavar, help=told)(
+                command
+            )
     return command
-
-
-class ChartRequest(NamedTuple):
-    """A chart in a folder, and what it is to be rendered with."""
-
-    tree: "Tree"
-    path: str
-    files: tuple[str, ...]
-    given: dict[str, Any]
-
-    def output(self) -> "Output":
-        """What `helm template` prints."""
-        from gitops.model.application import HelmOptions
-        from gitops.rendering import render_chart
-        from renderers.helm.render import check_release_name
-
-        given = self.given
-        if given["release_name"]:
-            check_release_name(given["release_name"])
-        options = HelmOptions(
-            releaseName=given["release_name"],
-            skipCRDs=not given["include_crds"],
-            skipTests=given["skip_tests"],
-            skipSchemaValidation=given["skip_schema_validation"],
-            apiVersions=tuple(one for names in given["api_versions"] for one in names.split(",")),
-            kubeVersion=given["kube_version"],
-        )
-        return render_chart(self.tree, self.path, options, given["namespace"], self._values())
-
-    def _values(self) -> dict[str, Any]:
-        from renderers.helm.chart_load import read_values
-        from renderers.helm.chart_values import merge_maps
-        from renderers.helm.set_values import set_file, set_json, set_text, set_typed
-
-        values: dict[str, Any] = {}
-        for file in (*self.files, *self.given["values"]):
-            values = merge_maps(values, read_values(_read(file), file))
-        for name, setting in (("set_json", set_json), ("set_", set_typed), ("set_string", set_text)):
-            for text in self.given[name]:
-                setting(text, values)
-        for text in self.given["set_file"]:
-            set_file(text, values, lambda file: _read(file).decode("utf-8", "surrogateescape"))
-        return values
 
 
 def chart_manifests(output: "Output") -> "list[Manifest]":
@@ -105,19 +50,12 @@ def _fetched(path: str, repository: str, version: str) -> "Tree":
     return asyncio.run(open_source(cache_folder(), secret_of).checkout(Application("", source=spec))).tree
 
 
-def _read(file: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
-
-
 def chart_request(path: str, files: tuple[str, ...], revision: str, given: dict[str, Any]) -> ChartRequest | None:
     """The chart at PATH, where there is one and no revision of it is asked for. Raises ConfigError.
 
     Options of charts are refused where there is none.
     """
-    set_options = [name for name in _NAMES if given[name]]
+    set_options = [option.name for option in CHART_OPTIONS if given[option.key]]
     if path and (given["repo"] or path.startswith("oci://")):
         return ChartRequest(_fetched(path, given["repo"], given["chart_version"]), "", files, given)
     if given["chart_version"]:
@@ -130,6 +68,7 @@ def chart_request(path: str, files: tuple[str, ...], revision: str, given: dict[
         if renderer_for(tree, inside) == "helm":
             return ChartRequest(tree, inside, files, given)
     if set_options:
-        option = "--" + set_options[0].rstrip("_").replace("_", "-")
-        raise ConfigError(f"{option} is for the PATH of a Helm chart; an Application says it in spec.source.helm")
+        raise ConfigError(
+            f"{set_options[0]} is for the PATH of a Helm chart; an Application says it in spec.source.helm"
+        )
     return None

@@ -4,14 +4,13 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-import re2
-
 from gitops.model.errors import RenderError
 from renderers.helm.functions_regex import quiet_options
 from renderers.helm.gotemplate.values import as_bytes
 
 _MOST_RULES: Final = 2000
 _DEFAULT: Final = "templates/.?*"
+_ONE_STAR: Final = re.compile(r"([^*?\[\\]*)(\??\*)([^*?\[\\]*)", re.DOTALL)
 
 
 class _Rule(NamedTuple):
@@ -52,13 +51,29 @@ def _rule(text: str, where: str) -> _Rule:
     text = text.removeprefix("!") if negated else text
     folders_only = text.endswith("/")
     text = text.removesuffix("/") if folders_only else text
-    expression = glob_expression(text.removeprefix("/"), where)
-    is_path = "/" in text
+    matches = _matcher(text.removeprefix("/"), where)
+    if "/" in text:
+        return _Rule(matches, negated, folders_only)
+    return _Rule(lambda path: matches(path.rpartition("/")[2]), negated, folders_only)
 
-    def fits(path: str) -> bool:
-        return expression.fullmatch(as_bytes(path if is_path else path.rpartition("/")[2])) is not None
 
-    return _Rule(fits, negated, folders_only)
+def _matcher(glob: str, where: str) -> Callable[[str], bool]:
+    """Whether a path fits the glob. Nearly all are plain, or have one `*`: those need no expression."""
+    if not any(mark in glob for mark in "*?[\\"):
+        return glob.__eq__
+    simple = _ONE_STAR.fullmatch(glob)
+    if simple is None:
+        expression = glob_expression(glob, where)
+        return lambda path: expression.fullmatch(as_bytes(path)) is not None
+    start, wild, end = simple.groups()
+    least = len(start) + len(end) + len(wild) - 1
+
+    def matches(path: str) -> bool:
+        if len(path) < least or not path.startswith(start) or not path.endswith(end):
+            return False
+        return "/" not in path[len(start) : len(path) - len(end)]
+
+    return matches
 
 
 def glob_expression(glob: str, where: str) -> Any:
@@ -87,6 +102,8 @@ def glob_expression(glob: str, where: str) -> Any:
         else:
             pieces.append(re.escape(each))
         at += 1
+    import re2
+
     try:
         return re2.compile(as_bytes("(?s:" + "".join(pieces) + ")"), options=quiet_options())
     except re2.error:

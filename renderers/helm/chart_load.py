@@ -8,7 +8,6 @@ from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree, within
 from renderers.helm.chart import Chart, File, read_metadata
-from renderers.helm.chart_archive import unpack
 from renderers.helm.chart_ignore import Ignored
 from renderers.helm.encoders import floats
 
@@ -141,6 +140,8 @@ def _subchart(name: str, files: list[File], label: str, depth: int) -> Chart | N
     if os.path.splitext(name)[1] == ".tgz":
         if files[0].name != name:
             raise RenderError(f"{where}: error unpacking subchart: expected {name}, got {files[0].name}")
+        from renderers.helm.chart_archive import unpack
+
         unpacked = [File(path, lambda data=data: data) for path, data in unpack(files[0].read(), where)]  # type: ignore[misc]
         return load_files(unpacked, where, depth + 1)
     inner = [File(file.name.split("/", 1)[1], file.read) for file in files if "/" in file.name]

@@ -8,7 +8,6 @@ open, so that the caller can find it out and render again (`needs`).
 One render at a time has circumstances in a thread: `with circumstances(live) as found`.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,8 @@ class Stream:
     def take(self, count: int) -> bytes:
         if self._name is None:
             return os.urandom(count)
+        import hashlib
+
         found = [self._rest]
         size = len(self._rest)
         while size < count:
@@ -81,6 +82,8 @@ class Circumstances:
             self._wants_seed = True
             self.chance[function] = None
             return Stream(None)
+        import hashlib
+
         return Stream(hashlib.sha256(b"\0".join((seed, *map(_text, (*place, str(number)))))).digest())
 
     def now(self, function: str = "now") -> datetime:

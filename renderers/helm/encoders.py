@@ -12,9 +12,9 @@ from gitops.manifests.yaml_write import key_text, leaf_text, sorted_keys, write_
 from renderers.helm.gotemplate import numbers
 from renderers.helm.gotemplate.quoting import as_valid_text
 from renderers.helm.gotemplate.values import GoObject, NilMap, TypedList, as_bytes
-from renderers.helm.gotemplate.work import DEEP, deep_size_of, spend
+from renderers.helm.gotemplate.work import deep_size_of, spend
 
-_MAX_DEPTH: Final = 200
+MAX_DEPTH: Final = 200
 
 
 class EncodeError(Exception):
@@ -23,7 +23,7 @@ class EncodeError(Exception):
 
 # ── JSON ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _PLAIN: Final = re.compile(r'[^\x00-\x1f"\\\u2028\u2029\udc80-\udcff]*')
 _TO_ESCAPE: Final = re.compile(r'[\x00-\x1f"\\\u2028\u2029\udc80-\udcff]')
 _TO_ESCAPE_HTML: Final = re.compile(r'[\x00-\x1f"\\\u2028\u2029<>&\udc80-\udcff]')
@@ -32,7 +32,7 @@ _TO_ESCAPE_HTML: Final = re.compile(r'[\x00-\x1f"\\\u2028\u2029<>&\udc80-\udcff]
 def _escaped(found: re.Match[str]) -> str:
     if found[0] >= "\udc80":
         return "\\ufffd"  # a byte that is no UTF-8
-    return _ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
+    return ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
 
 
 def json_string(text: str, html: bool = True) -> str:
@@ -42,7 +42,7 @@ def json_string(text: str, html: bool = True) -> str:
 
 def to_json(value: Any, html: bool = True, depth: int = 0) -> str:
     """json.Marshal. Raises EncodeError."""
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise EncodeError("json: unsupported value: it is nested too deeply")
     spend(deep_size_of(value))
     if isinstance(value, NilMap):
@@ -80,7 +80,7 @@ def to_pretty_json(value: Any, margin: str = "") -> str:
     """json.MarshalIndent with two spaces."""
     inner = margin + "  "
     spend(deep_size_of(value) + len(margin))
-    if len(margin) > 2 * _MAX_DEPTH:
+    if len(margin) > 2 * MAX_DEPTH:
         raise EncodeError("json: unsupported value: it is nested too deeply")
     if isinstance(value, dict) and value:
         pairs = (f"{inner}{json_string(key)}: {to_pretty_json(value[key], inner)}" for key in sorted(value))
@@ -161,7 +161,7 @@ def _yaml_ready(value: Any, depth: int) -> Any:
         return _yaml_number(value)
     if isinstance(value, int):
         return int(value)
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         raise EncodeError("json: unsupported value: it is nested too deeply")
     spend(deep_size_of(value))
     if isinstance(value, dict):
@@ -246,7 +246,7 @@ _NEVER_FOLDED: Final = -(10**9)
 def _pretty(head: str, value: Any, indent: int, lines: list[str]) -> None:
     """`head` is what stands on the line so far: a margin and a `- ` or a `key:`."""
     value = as_data(value)
-    if indent > 2 * _MAX_DEPTH:
+    if indent > 2 * MAX_DEPTH:
         raise EncodeError("yaml: it is nested too deeply")
     spend(deep_size_of(value) + indent)
     margin = " " * indent
@@ -271,80 +271,3 @@ def _pretty(head: str, value: Any, indent: int, lines: list[str]) -> None:
     else:
         text = numbers.format_g(value) if isinstance(value, float) else _pretty_leaf(value, indent)
         lines.append(f"{head}{' ' if head.endswith(':') else ''}{text}\n")
-
-
-# ── TOML ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def to_toml(value: Any) -> str:
-    """toml.Encode: scalars of a table first, then its tables. Raises EncodeError."""
-    if not isinstance(value, dict):
-        if _is_tables(value):
-            raise EncodeError("toml: top-level values must be Go maps or structs")
-        return _toml_value(value)
-    lines: list[str] = []
-    _toml_table(value, (), lines)
-    return "".join(lines).removeprefix("\n")
-
-
-def _toml_table(table: dict[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
-    if len(path) > _MAX_DEPTH:
-        raise EncodeError("toml: it is nested too deeply")
-    spend(DEEP * len(table) + len(path))
-    margin = "  " * len(path)
-    inner = [key for key in sorted(table) if isinstance(table[key], dict) or _is_tables(table[key])]
-    for key in sorted(table):
-        if key not in inner and table[key] is not None:
-            lines.append(f"{margin}{_toml_key(key)} = {_toml_value(table[key])}\n")
-    for key in inner:
-        name = ".".join(map(_toml_key, (*path, key)))
-        items = table[key] if isinstance(table[key], list) else [table[key]]
-        opening, closing = ("[[", "]]") if isinstance(table[key], list) else ("[", "]")
-        for item in items:
-            if len(path) == 0 or isinstance(table[key], list):
-                lines.append("\n")
-            lines.append(f"{margin}{opening}{name}{closing}\n")
-            _toml_table(item, (*path, key), lines)
-
-
-def _is_tables(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
-
-
-def _toml_key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else _toml_string(key)
-
-
-def _toml_string(text: str) -> str:
-    return '"' + re.sub(r'[\x00-\x1f"\\\x7f]', _toml_escaped, text) + '"'
-
-
-def _toml_escaped(found: re.Match[str]) -> str:
-    return _ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
-
-
-def _toml_value(value: Any) -> str:
-    spend(deep_size_of(value))
-    match value:
-        case None:
-            raise EncodeError("toml: cannot encode array with nil element")
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return _toml_string(value)
-        case int():
-            return str(int(value))
-        case float():
-            if math.isnan(value) or math.isinf(value):
-                return str(value)
-            text = numbers.positional(*numbers.digits_of(value))
-            return text if "." in text else text + ".0"
-        case list():
-            return "[" + ", ".join(map(_toml_value, value)) + "]"
-        case dict():
-            return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(value[k])}" for k in sorted(value)) + "}"
-    if isinstance(value, GoObject) and value.go_type == "time.Time":
-        return str(as_data(value))
-    return _toml_value(as_data(value))

@@ -4,8 +4,6 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-import re2
-
 from renderers.helm.functions_regex import quiet_options
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import as_bytes
@@ -24,6 +22,8 @@ def glob_matcher(pattern: str) -> Callable[[str], bool]:
     """
     if len(pattern) > _LONGEST:
         raise FunctionError(f"a glob of more than {_LONGEST} characters is refused")
+    import re2
+
     try:
         expression = re2.compile(as_bytes("(?s:" + _expression(pattern) + ")"), options=quiet_options())
     except (_BadGlob, re2.error):

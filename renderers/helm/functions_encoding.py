@@ -1,24 +1,16 @@
-"""Functions that encode and decode: JSON, YAML, TOML, base64, base32 and digests."""
+"""Functions that encode and decode: JSON, YAML, base64, base32 and digests."""
 
 import base64
 import binascii
-import hashlib
 import re
-import tomllib
 import zlib
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
 from typing import Any, Final
-
-import re2
 
 from renderers.helm import encoders
 from renderers.helm.encoders import EncodeError
-from renderers.helm.go_time import LOCAL, Zone, now_of
 from renderers.helm.gotemplate.errors import FunctionError
-from renderers.helm.gotemplate.values import Function, Int64, NilMap, as_bytes, as_text, function, nil_list
-from renderers.helm.json_errors import json_error
-from renderers.helm.time_object import Time
+from renderers.helm.gotemplate.values import Function, NilMap, as_bytes, as_text, function, nil_list
 
 
 def _or_nothing(encode: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -92,54 +84,18 @@ def _from_json(text: str) -> Any:
     try:
         return encoders.from_json(text)
     except ValueError as error:
+        from renderers.helm.json_errors import json_error
+
         raise ValueError(json_error(text) or str(error)) from None
 
 
-_DEEP_KEY: Final = re2.compile(rb"(?:[\w\"'-]+[ \t]*\.[ \t]*){100}")
-
-
-def _from_toml(text: str) -> dict[str, Any]:
-    if _DEEP_KEY.search(as_bytes(text)):
-        return {"Error": "toml: a key has too many parts"}
-    try:
-        return dict(_plain(tomllib.loads(text)))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        return {"Error": f"toml: {error}"}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list():
-            return [_plain(item) for item in value]
-        case bool():
-            return value
-        case int():
-            return Int64(value)
-        case datetime():
-            offset = value.utcoffset()
-            if offset is None:
-                return Time(now_of(value.replace(tzinfo=UTC)).within(Zone("datetime-local")))
-            return Time(now_of(value).within(Zone("", int(offset.total_seconds())) if offset else LOCAL))
-        case date():
-            return Time(now_of(datetime(value.year, value.month, value.day, tzinfo=UTC)).within(Zone("date-local")))
-        case time():
-            return value.isoformat()
-    return value
-
-
-def _to_toml(value: Any) -> str:
-    if value is None:
-        raise FunctionError("reflect: call of reflect.Value.Type on zero Value")
-    try:
-        return encoders.to_toml(value)
-    except EncodeError as error:
-        return str(error)
-
-
 def _digest(name: str) -> Callable[[str], str]:
-    return lambda text: hashlib.new(name, as_bytes(text), usedforsecurity=False).hexdigest()
+    def digest(text: str) -> str:
+        import hashlib
+
+        return hashlib.new(name, as_bytes(text), usedforsecurity=False).hexdigest()
+
+    return digest
 
 
 def base64_encode(text: str) -> str:
@@ -209,7 +165,6 @@ ENCODING: Final[dict[str, Function]] = {
     "b64enc": function("string", base64_encode),
     "fromJson": function("string", lambda text: _map_of(_from_json, text)),
     "fromJsonArray": function("string", lambda text: _list_of(_from_json, text)),
-    "fromToml": function("string", _from_toml),
     "fromYaml": function("string", from_yaml_map),
     "fromYamlArray": function("string", lambda text: _list_of(encoders.from_yaml, text, _DECODING)),
     "mustFromJson": function("string", _or_fail(_from_json)),
@@ -222,7 +177,6 @@ ENCODING: Final[dict[str, Function]] = {
     "toJson": function("any", _or_nothing(encoders.to_json)),
     "toPrettyJson": function("any", _or_nothing(encoders.to_pretty_json)),
     "toRawJson": function("any", _or_fail(_raw_json)),
-    "toToml": function("any", _to_toml),
     "toYaml": function("any", _or_nothing(encoders.to_yaml)),
     "toYamlPretty": function("any", _or_nothing(encoders.to_yaml_pretty)),
 }

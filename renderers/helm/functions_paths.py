@@ -1,13 +1,9 @@
-"""Functions of paths and URLs, as sprig 3 has them."""
+"""Functions of paths, as sprig 3 has them."""
 
 import posixpath
-from typing import Any, Final
+from typing import Final
 
-from renderers.helm.go_url import Url, parse_url
-from renderers.helm.gotemplate.errors import FunctionError
-from renderers.helm.gotemplate.values import Function, function, kind_of
-
-_PARTS: Final = ("scheme", "host", "path", "query", "opaque", "fragment", "userinfo")
+from renderers.helm.gotemplate.values import Function, function
 
 
 def _base(path: str) -> str:
@@ -31,29 +27,6 @@ def _ext(path: str) -> str:
     return name[name.rfind(".") :] if "." in name else ""
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        found = parse_url(text)
-    except ValueError as error:
-        raise FunctionError(f"unable to parse url: {error}") from None
-    return {name: getattr(found, name) for name in (*_PARTS, "hostname")}
-
-
-def _joined(parts: dict[str, Any]) -> str:
-    texts: dict[str, str] = {}
-    for name in _PARTS:
-        value = parts.get(name, "")
-        if not isinstance(value, str):
-            raise FunctionError(f"unable to parse {name} key, must be of type string, but {kind_of(value)} found")
-        texts[name] = value
-    if texts["userinfo"]:
-        try:
-            texts["userinfo"] = parse_url(f"proto://{texts['userinfo']}@host").userinfo
-        except ValueError as error:
-            raise FunctionError(f"unable to parse userinfo in dict: {error}") from None
-    return str(Url(**texts))
-
-
 PATHS: Final[dict[str, Function]] = {
     "base": function("string", _base),
     "clean": function("string", clean),
@@ -65,6 +38,4 @@ PATHS: Final[dict[str, Function]] = {
     "osDir": function("string", _dir),
     "osExt": function("string", _ext),
     "osIsAbs": function("string", lambda path: path.startswith("/")),
-    "urlJoin": function("map", _joined),
-    "urlParse": function("string", _parsed),
 }

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-import re2
-
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.quoting import can_be_backquoted, quote
 from renderers.helm.gotemplate.values import Function, TypedList, as_bytes, as_text, function, nil_list
@@ -18,6 +16,8 @@ _NO_LIMIT: Final = 1 << 62
 
 def quiet_options() -> Any:
     """Options of RE2: within bounds, and with nothing written beside."""
+    import re2
+
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_MEMORY
@@ -57,6 +57,8 @@ _ANY_BYTE: Final = re.compile(r"^(?:[^\\]|\\[^CQ])*\\C", re.DOTALL)
 def _compiled(expression: str) -> Any:
     if _ANY_BYTE.search(expression):
         raise FunctionError("error parsing regexp: invalid escape sequence: `\\C`")
+    import re2
+
     try:
         return re2.compile(as_bytes(expression), options=quiet_options())
     except re2.error as error:

@@ -8,11 +8,10 @@ like others; the engine runs them by their annotations.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.yaml import read_manifests
-from gitops.model.application import HelmOptions, SourceSpec
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, join, normalise, within
 from renderers.decryption import opened_values
@@ -30,12 +29,16 @@ from renderers.helm.template import Output, Request, template
 from renderers.helm.values_from import add_from_cluster
 from renderers.result import Context, Decrypt, Needs, Rendered
 
+if TYPE_CHECKING:
+    from gitops.model.application import SourceSpec
+    from gitops.model.helm_options import HelmOptions
+
 _GLOB: Final = "*?["
 RELEASE_NAME: Final = "release-name"
 NAMESPACE: Final = "default"
 
 
-def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered | Needs:
+def render(tree: Tree, spec: "SourceSpec", context: Context) -> Rendered | Needs:
     """The manifests of the chart at `spec.path`: its custom resource definitions, the others, and its hooks.
 
     Raises RenderError, SourceError, and ManifestError when what a template gives is no manifest.
@@ -59,7 +62,7 @@ def _if_absent(manifest: Manifest) -> Manifest:
 
 
 def render_output(
-    tree: Tree, path: str, options: HelmOptions, context: Context, given: dict[str, Any] | None = None
+    tree: Tree, path: str, options: "HelmOptions", context: Context, given: dict[str, Any] | None = None
 ) -> Output | Needs:
     """What `helm template` would print of the chart; `given` are values stronger than all of `options`."""
     chart = load_folder(tree, path)
@@ -76,7 +79,7 @@ def render_output(
         return found.needs or replace(output, chance=tuple(found.chance))
 
 
-def _request(options: HelmOptions, context: Context, values: dict[str, Any]) -> Request:
+def _request(options: "HelmOptions", context: Context, values: dict[str, Any]) -> Request:
     release = Release(options.releaseName or context.name or RELEASE_NAME, context.namespace or NAMESPACE)
     return Request(
         release,
@@ -89,7 +92,7 @@ def _request(options: HelmOptions, context: Context, values: dict[str, Any]) -> 
     )
 
 
-def _values_of(tree: Tree, path: str, options: HelmOptions, context: Context) -> dict[str, Any]:
+def _values_of(tree: Tree, path: str, options: "HelmOptions", context: Context) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in options.valueFiles:
         for file in _files_of(tree, _inside(tree, path, name), missing=options.ignoreMissingValueFiles):

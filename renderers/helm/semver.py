@@ -2,10 +2,8 @@
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
-
-import re2
 
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.values import Function, GoObject, Uint64, function
@@ -14,11 +12,19 @@ _PRERELEASE: Final = r"(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+
 _VERSION: Final = re.compile(r"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?" + _PRERELEASE, re.ASCII)
 _PATTERN: Final = r"v?([0-9|x|X|\*]+)(\.[0-9|x|X|\*]+)?(\.[0-9|x|X|\*]+)?" + _PRERELEASE
 _OPERATORS: Final = r"=||!=|>|<|>=|=>|<=|=<|~|~>|\^"
-_ONE: Final = re2.compile(rf"\s*({_OPERATORS})\s*({_PATTERN})\s*")
-_FIND: Final = re2.compile(rf"({_OPERATORS})\s*({_PATTERN})")
-_RANGE: Final = re2.compile(rf"\s*({_PATTERN})\s+-\s+({_PATTERN})\s*")
-_VALID: Final = re2.compile(rf"(\s*({_OPERATORS})\s*({_PATTERN})\s*)((?:\s+|,\s*)({_OPERATORS})\s*({_PATTERN})\s*)*")
+_ONE: Final = rf"\s*({_OPERATORS})\s*({_PATTERN})\s*"
+_FIND: Final = rf"({_OPERATORS})\s*({_PATTERN})"
+_RANGE: Final = rf"\s*({_PATTERN})\s+-\s+({_PATTERN})\s*"
+_VALID: Final = rf"(\s*({_OPERATORS})\s*({_PATTERN})\s*)((?:\s+|,\s*)({_OPERATORS})\s*({_PATTERN})\s*)*"
 _MOST: Final = 4096
+
+
+@cache
+def _linear(expression: str) -> Any:
+    """An expression whose time grows with the text alone; loaded when the first range is read."""
+    import re2
+
+    return re2.compile(expression)
 
 
 class Version(GoObject):
@@ -240,15 +246,15 @@ _CHECKS: Final[dict[str, Callable[[Version, _Constraint], bool]]] = {
 def _constraints(text: str) -> tuple[tuple[_Constraint, ...], ...]:
     if len(text) > _MOST:
         raise FunctionError("improper constraint: it is too long")
-    for found in list(_RANGE.finditer(text)) if text.isascii() else ():
+    for found in list(_linear(_RANGE).finditer(text)) if text.isascii() else ():
         text = text.replace(found[0], f">= {found[1]}, <= {found[11]} ", 1)
     alternatives = []
     for part in text.split("||"):
-        if not part.isascii() or not _VALID.fullmatch(part):
+        if not part.isascii() or not _linear(_VALID).fullmatch(part):
             raise FunctionError(f"improper constraint: {part}")
         rules = []
-        for found in _FIND.finditer(part):
-            one = _ONE.fullmatch(found[0])
+        for found in _linear(_FIND).finditer(part):
+            one = _linear(_ONE).fullmatch(found[0])
             if one is None:
                 raise FunctionError(f"improper constraint: {found[0]}")
             rules.append(_Constraint(one[1] or "", (one[3] or "", one[4] or "", one[5] or "", one[6] or "")))

@@ -4,9 +4,8 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from gitops.model.application import ValuesFrom
 from gitops.model.errors import RenderError
 from renderers.helm.chart_load import read_values
 from renderers.helm.chart_values import merge_maps
@@ -15,11 +14,14 @@ from renderers.helm.functions_dicts import deep_copy
 from renderers.helm.set_values import escaped, set_text, set_typed
 from renderers.result import Context, Look
 
+if TYPE_CHECKING:
+    from gitops.model.helm_options import ValuesFrom
+
 _QUOTES: Final = "'\""
 _SPECIAL: Final = re.compile(r"[\\,\[\]{}]")
 
 
-def add_from_cluster(values: dict[str, Any], wanted: Sequence[ValuesFrom], context: Context) -> dict[str, Any]:
+def add_from_cluster(values: dict[str, Any], wanted: "Sequence[ValuesFrom]", context: Context) -> dict[str, Any]:
     """`values`, and what each of `wanted` adds to them, the later the stronger.
 
     Raises RenderError where one is missing, or holds something else; and for a render without a cluster.
@@ -39,7 +41,7 @@ def add_from_cluster(values: dict[str, Any], wanted: Sequence[ValuesFrom], conte
     return values
 
 
-def _added(values: dict[str, Any], data: bytes, one: ValuesFrom, where: str) -> dict[str, Any]:
+def _added(values: dict[str, Any], data: bytes, one: "ValuesFrom", where: str) -> dict[str, Any]:
     try:
         if not one.targetPath:
             return merge_maps(values, read_values(data, where))
@@ -51,7 +53,7 @@ def _added(values: dict[str, Any], data: bytes, one: ValuesFrom, where: str) -> 
     return values
 
 
-def _set(values: dict[str, Any], one: ValuesFrom, text: str) -> None:
+def _set(values: dict[str, Any], one: "ValuesFrom", text: str) -> None:
     if one.targetValue == "text":
         set_text(f"{one.targetPath}={_SPECIAL.sub(_escape, text)}", values)
     elif one.targetValue == "typed":

@@ -8,8 +8,8 @@ and a version are named, else it comes from that repository (`Needs`). Its value
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from gitops.model.application import HelmOptions
 from gitops.model.errors import RenderError, SourceError
+from gitops.model.helm_options import HelmOptions
 from gitops.model.revision import Tree, join
 from renderers.helm.chart_load import read_values
 from renderers.helm.chart_values import merge_maps

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from gitops.controller.render_cache import RenderCache
-from gitops.model.application import Application, ValuesFrom
+from gitops.model.application import Application
 from gitops.model.errors import RenderError
+from gitops.model.helm_options import ValuesFrom
 from gitops.model.result import Outcome
 from gitops.model.revision import Tree
 from renderers.result import Live, Look, Rendered

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.model.application import HelmOptions
+from gitops.model.helm_options import HelmOptions
 from tests.scenarios.test_charts import chart, with_helm
 from tests.scenarios.world import World
 

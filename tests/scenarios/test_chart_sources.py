@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from gitops.model.application import Application, HelmOptions, SourceSpec
+from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
+from gitops.model.helm_options import HelmOptions
 from gitops.model.result import Outcome
 from tests.chart_servers import ChartRepository, OciRegistry, basic, packed, served
 from tests.scenarios.running import Running, of

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gitops.manifests.errors import GitopsError
-from gitops.model.application import HelmOptions
+from gitops.model.helm_options import HelmOptions
 from gitops.model.result import Outcome
 from tests.scenarios.running import Running
 from tests.scenarios.test_controller import application

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gitops.model.application import Application, HelmOptions, SourceSpec
+from gitops.model.application import Application, SourceSpec
+from gitops.model.helm_options import HelmOptions
 from tests.chart_servers import ChartRepository, running
 from tests.scenarios.running import Running
 from tests.scenarios.world import World, config_map

@@ -15,8 +15,9 @@ from gitops.engine.diff import changes_between
 from gitops.engine.encrypted import check_encrypted
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.secrets import scrubbed
-from gitops.model.application import Application, HelmOptions, SourceSpec, TemplateOptions
+from gitops.model.application import Application, SourceSpec, TemplateOptions
 from gitops.model.errors import RenderError, SourceError
+from gitops.model.helm_options import HelmOptions
 from gitops.model.revision import Tree
 from gitops.model.transforms import Decryption
 from renderers.registry import render

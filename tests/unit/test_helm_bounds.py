@@ -9,8 +9,8 @@ import tarfile
 import pytest
 
 from gitops.manifests.errors import GitopsError
-from gitops.model.application import HelmFileParameter, HelmOptions
 from gitops.model.errors import RenderError
+from gitops.model.helm_options import HelmFileParameter, HelmOptions
 from gitops.model.revision import Tree
 from renderers.helm.chart_archive import unpack
 from renderers.helm.render import render_output

@@ -8,7 +8,7 @@ import pytest
 
 from gitops.adapters.folder import folder_tree
 from gitops.manifests.errors import GitopsError
-from gitops.model.application import HelmOptions
+from gitops.model.helm_options import HelmOptions
 from renderers.helm.chart_load import read_values
 from renderers.helm.render import render_output
 from renderers.result import Context

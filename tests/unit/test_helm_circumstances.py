@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from gitops.model.application import HelmOptions, ValuesFrom
 from gitops.model.errors import RenderError
+from gitops.model.helm_options import HelmOptions, ValuesFrom
 from gitops.model.revision import Tree
 from renderers.helm.circumstances import Stream, circumstances
 from renderers.helm.render import render_output

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gitops.model.application import HelmOptions
 from gitops.model.errors import RenderError, SourceError
+from gitops.model.helm_options import HelmOptions
 from gitops.model.revision import Tree
 from renderers.helm.render import render_output
 from renderers.helm.template import Output

@@ -1,7 +1,6 @@
 """The functions that every Go template has: comparison, logic, indexing, printing and escaping."""
 
 import re
-import urllib.parse
 from typing import Any, Final
 
 from renderers.helm.gotemplate.errors import FunctionError
@@ -182,7 +181,9 @@ def _js(*values: Any) -> str:
 
 
 def _urlquery(*values: Any) -> str:
-    return urllib.parse.quote_plus(as_bytes(_text(*values)), safe="~").replace("%7E", "~")
+    from urllib.parse import quote_plus
+
+    return quote_plus(as_bytes(_text(*values)), safe="~").replace("%7E", "~")
 
 
 def _call(told: str, function: Any, *_: Any) -> Any:

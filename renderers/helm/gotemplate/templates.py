@@ -1,6 +1,6 @@
 """A set of templates that can call each other."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,30 @@ from renderers.helm.gotemplate.work import metered
 
 
 class FunctionTable(dict[str, Function]):
-    """The functions that templates may call; compared by identity, so that what was compiled with one is kept."""
+    """The functions that templates may call; compared by identity, so that what was compiled with one is kept.
+
+    Some are loaded once they are looked up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._later: dict[str, Callable[[], Mapping[str, Function]]] = {}
+
+    def add_later(self, names: Iterable[str], load: Callable[[], Mapping[str, Function]]) -> None:
+        """Have `load` give all of these when the first of them is looked up."""
+        self._later.update(dict.fromkeys(names, load))
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._later
+
+    def __missing__(self, name: str) -> Function:
+        self.update(self._later[name]())
+        return self[name]
+
+    def load_all(self) -> None:
+        """Look all of them up."""
+        for name in self._later:
+            self[name]
 
     def __hash__(self) -> int:  # type: ignore[override]
         return id(self)
