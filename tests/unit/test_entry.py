@@ -99,8 +99,9 @@ def chart(folder: Path, template: str) -> str:
 def test_a_chart_is_rendered_alike_on_both_ways_whatever_is_asked(tmp_path: Path, options: list[str]) -> None:
     (tmp_path / "values.yaml").write_text("a: 5\n")
     (tmp_path / "chart").mkdir()
-    text = 'kind: A\nrelease: {{ toJson .Release }}\nvalues: {{ toJson .Values }}\nhas: {{ .Capabilities.APIVersions.Has "a/v1" }}\n'
-    path = chart(tmp_path / "chart", text + "version: {{ .Capabilities.KubeVersion }}\n")
+    text = "kind: A\nrelease: {{ toJson .Release }}\nvalues: {{ toJson .Values }}\n"
+    text += "has: {{ .Capabilities.APIVersions.Has `a/v1` }}\nversion: {{ .Capabilities.KubeVersion }}\n"
+    path = chart(tmp_path / "chart", text)
     given = [word.replace("FILE", str(tmp_path / "values.yaml")) for word in options]
     code, printed, told = run("entry", "render", path, *given)
     assert (code, printed, told) == run("main", "render", path, *given)

@@ -35,6 +35,7 @@ _SPACES: Final = " \t\r\n"
 _SPACE_OR_NOT: Final = (" ", "\t", "\r", "\n")
 _NUMBER: Final = re.compile(r"[+-][0-9_]*\.?[0-9_]*(?:[eE][+-]?[0-9_]*)?i?")
 _NAMES: Final = frozenset(("field", "variable", "word"))
+_QUOTED: Final = frozenset(("string", "raw", "char"))
 
 
 def tokens_of(text: str) -> tuple[list[Token], list[int]]:
@@ -106,7 +107,12 @@ def _action(text: str, at: int, tokens: list[Token]) -> int:
             return at + 2
         kind, end = found.lastgroup, found.end()
         value = found[0]
-        if kind == "space":
+        if kind in _NAMES:
+            if text[end : end + 1] not in _ENDS_WORD:
+                wrong = _wrong_token(text, str(kind), at, end)
+                if wrong:
+                    return _failed(tokens, wrong, at)
+        elif kind == "space":
             if text.startswith("-}}", end):  # the last one belongs to the delimiter
                 if end - at > 1:
                     add(Token("space", value[:-1], at))
@@ -114,7 +120,7 @@ def _action(text: str, at: int, tokens: list[Token]) -> int:
                     return _failed(tokens, "unclosed left paren", end - 1)
                 add(Token("}}", text[end - 1 : end + 3], end - 1))
                 return end + 3
-        else:
+        elif kind not in _QUOTED:
             wrong = _wrong_token(text, str(kind), at, end)
             if wrong:
                 return _failed(tokens, wrong, at)

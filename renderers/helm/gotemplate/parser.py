@@ -265,10 +265,10 @@ class _Parser(TokenReader):
             args.append(operand)
             token = self.peek()
             if token.kind == "space":
-                self.take()
-                if self.peek().kind in _OPERANDS:
-                    continue
+                self.next += 1
                 token = self.peek()
+                if token.kind in _OPERANDS:
+                    continue
             if token.kind == "|":
                 self.take()  # nothing need follow it
             elif token.kind not in ("}}", ")"):
@@ -280,9 +280,9 @@ class _Parser(TokenReader):
 
     def _operand(self) -> nodes.Node | None:
         node = self._term()
-        if node is None or self.peek().kind != "field":
+        if node is None or (ahead := self.peek()).kind != "field":
             return node
-        at = self.peek().at
+        at = ahead.at
         names: list[str] = []
         while self.peek().kind == "field":
             names.append(self.take().text[1:])
@@ -297,18 +297,19 @@ class _Parser(TokenReader):
 
     def _term(self) -> nodes.Node | None:
         token = self.peek()
-        if token.kind not in _OPERANDS:
+        kind = token.kind
+        if kind not in _OPERANDS:
             return None
-        self.take()
-        match token.kind:
+        self.next += 1
+        match kind:
+            case "field":
+                return nodes.Field(token.at, (token.text[1:],))
             case "word":
                 return self._word(token)
             case ".":
                 return nodes.Dot(token.at)
             case "variable":
                 return nodes.Variable(token.at, token.text, (), self._slot(token))
-            case "field":
-                return nodes.Field(token.at, (token.text[1:],))
             case "(":
                 return self._parenthesised(token)
         try:

@@ -21,23 +21,32 @@ class TokenReader:
         self.next = 0
         self.action_at = -1
         self._tokens, self._uncounted = tokens_of(text)
+        self._last = len(self._tokens) - 1
         self._seen = 0
 
     def peek(self) -> Token:
         """The token that comes next."""
-        self._seen = max(self._seen, self.next)
-        return self._tokens[self.next]
+        at = self.next
+        if at > self._seen:
+            self._seen = at
+        return self._tokens[at]
 
     def take(self) -> Token:
         """The token that comes next, and go on."""
-        token = self.peek()
-        self.next += token.kind not in ("eof", "error")
+        at = self.next
+        if at > self._seen:
+            self._seen = at
+        token = self._tokens[at]
+        if at < self._last:  # nothing stands behind the end, or an error
+            self.next = at + 1
         return token
 
     def skip_space(self) -> Token:
         """The token that comes next, but space."""
-        if self.peek().kind == "space":
-            self.next += 1
+        token = self.peek()
+        if token.kind != "space":
+            return token
+        self.next += 1
         return self.peek()
 
     def take_word(self) -> Token:
