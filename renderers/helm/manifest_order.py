@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from gitops.model.errors import RenderError
@@ -24,6 +25,7 @@ _EVENTS: Final = frozenset(
 _SPACE: Final = " \t\n\v\f\r\x85\xa0"
 _SEPARATING: Final = " \t\n\f\r"
 _SPACES: Final = re.compile(r"[ \t\n\f\r]*")
+_MOST_KEPT: Final = 50_000
 _MOST_DOCUMENTS: Final = 100_000
 
 
@@ -83,11 +85,29 @@ def _rank(part: Part) -> tuple[int, str]:
     return (len(_ORDER), part.kind) if known is None else (known, "")
 
 
+# Of documents that were read: kind and events by digest, so that a render reads only those that have changed.
+_READ: Final[dict[bytes, tuple[str, tuple[str, ...] | None]]] = {}
+
+
 def _part(path: str, text: str) -> Part | None:
+    """What a document is; None for a hook of events that Helm does not know. Raises RenderError."""
+    data = as_bytes(text)
+    digest = sha256(data).digest()
+    known = _READ.get(digest)
+    if known is None:
+        known = _kind_and_events(path, data)
+        if len(_READ) >= _MOST_KEPT:
+            _READ.clear()
+        _READ[digest] = known
+    kind, events = known
+    return None if events is None else Part(path, text, kind, events)
+
+
+def _kind_and_events(path: str, data: bytes) -> tuple[str, tuple[str, ...] | None]:
     where = f"YAML parse error on {path}"
-    value = read_yaml(as_bytes(text), where)
+    value = read_yaml(data, where)
     if value is None:
-        return Part(path, text, "")
+        return "", ()
     if not isinstance(value, dict):
         found = "a list" if isinstance(value, list) else "a scalar"
         raise RenderError(f"{where}: expected a Kubernetes object, got {found}")
@@ -95,9 +115,9 @@ def _part(path: str, text: str) -> Part | None:
     kind = as_text(value.get("kind"), f"{where}: kind")
     hooks = _annotations(value.get("metadata"), where).get(HOOK)
     if hooks is None:
-        return Part(path, text, kind)
+        return kind, ()
     events = tuple(event.strip().lower() for event in hooks.split(","))
-    return Part(path, text, kind, events) if all(event in _EVENTS for event in events) else None
+    return kind, (events if all(event in _EVENTS for event in events) else None)
 
 
 def _annotations(metadata: Any, where: str) -> dict[str, str]:

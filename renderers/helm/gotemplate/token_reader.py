@@ -27,14 +27,14 @@ class TokenReader:
     def peek(self) -> Token:
         """The token that comes next."""
         at = self.next
-        if at > self._seen:
+        if at > self._seen:  # noqa: PLR1730 -- max takes twice as long, and this runs for each token
             self._seen = at
         return self._tokens[at]
 
     def take(self) -> Token:
         """The token that comes next, and go on."""
         at = self.next
-        if at > self._seen:
+        if at > self._seen:  # noqa: PLR1730 -- max takes twice as long, and this runs for each token
             self._seen = at
         token = self._tokens[at]
         if at < self._last:  # nothing stands behind the end, or an error
