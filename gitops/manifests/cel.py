@@ -19,6 +19,8 @@ _SETS = re2.compile(r"\bsets" + _GAP + r"\." + _GAP + "(contains|equivalent|inte
 _LOOP = re2.compile(r"\b(filter|all|exists|exists_one)" + _CALLED)
 _TEXT = re2.compile(r"""(?s)[rRbB]?(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""")
 _NAME = re2.compile(r"\w+")
+# What the library of Google's Go programs says, which Kubernetes' servers have.
+_GO_WORDS = {"divide by zero": "division by zero", "modulus by zero": "modulus by zero"}
 _MOST_LOOPS = 4
 # A loop may compare all that it is given, 10,000 times over.
 _MOST_BYTES = 16 * 1024
@@ -86,6 +88,39 @@ def is_beyond(expression: str) -> bool:
     return is_lacking(_TEXT.sub("''", expression))
 
 
+_LITERAL = r"""('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")"""
+_MATCHED = re2.compile(r"\.matches\(\s*" + _LITERAL)
+_FORMATTED = re2.compile(_LITERAL + r"\.format(\()")
+_CLAUSE = re2.compile(r"%(?:\.\d+)?(.)")
+
+
+def wrong_literal(expression: str) -> str | None:
+    """What Kubernetes' compiler says of literals: a regular expression, or a format, that cannot be read."""
+    for found in _MATCHED.finditer(expression):
+        try:
+            re2.compile(found[1][1:-1], options=_quiet())
+        except re2.error:
+            return _told(expression, found.start(1), "invalid matches argument")
+    for found in _FORMATTED.finditer(expression):
+        for clause in _CLAUSE.finditer(found[1]):
+            if clause[1] not in "sdfebxXo%":
+                what = f'could not parse formatting clause: unrecognized formatting clause "{clause[1]}"'
+                return _told(expression, found.start(2), what)
+    return None
+
+
+def _told(expression: str, at: int, what: str) -> str:
+    line = expression.count("\n", 0, at)
+    column = at - (expression.rfind("\n", 0, at) + 1)
+    return f"ERROR: <input>:{line + 1}:{column + 1}: {what}\n | {expression.splitlines()[line]}\n | {'.' * column}^"
+
+
+def _quiet() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
 @functools.lru_cache(maxsize=1024)
 def compiled(expression: str, names: tuple[str, ...]) -> Any:
     """The compiled expression over variables of these names; CelError when it is not an expression."""
@@ -128,17 +163,23 @@ def _in_brackets(code: str, start: int) -> str:
 def _short(error: object) -> str:
     text = str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
     missing = re2.fullmatch(r'NOT_FOUND: Key not found in map : "(.*)"', text)
-    return f"no such key: {missing[1]}" if missing else text.strip()
+    if missing:
+        return f"no such key: {missing[1]}"
+    text = text.strip().removeprefix("UNKNOWN: ")
+    converted = re2.fullmatch(r"cannot convert (\w+) to (\w+)", text)
+    return (
+        f"type conversion error from '{converted[1]}' to '{converted[2]}'" if converted else _GO_WORDS.get(text, text)
+    )
 
 
 @functools.lru_cache(maxsize=64)
 def _environment(names: tuple[str, ...]) -> Any:
     from cel_expr_python import cel
-    from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
+    from cel_expr_python.ext import ext_math, ext_optional, ext_strings
 
     from gitops.manifests.cel_functions import declared
 
-    extensions = [module() for module in _constructors(ext_strings, ext_math, ext_encoders, ext_optional, ext_bindings)]
+    extensions = [module() for module in _constructors(ext_strings, ext_math, ext_optional)]
     return cel.NewEnv(variables=dict.fromkeys(names, cel.Type.DYN), extensions=extensions, functions=declared(cel))
 
 

@@ -4,10 +4,12 @@ Quantities, URLs, addresses and networks are maps here, since the library lets n
 own. What a library of ours and Kubernetes' share a name for cannot be declared a second time: `is_lacking` tells of it.
 """
 
+import functools
 import ipaddress
 import operator
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
@@ -17,10 +19,13 @@ import re2
 from gitops.manifests.quantity import QuantityError, parse
 
 _LACKING = re2.compile(
-    r"\bformat\.\w+\(|\.(indexOf|lastIndexOf)\(|\b(transformList|transformMap|transformMapEntry|semver|isSemver)\("
+    r"\bformat\.\w+\(|\.(indexOf|lastIndexOf)\(|\b(transformList|transformMap|transformMapEntry)\("
     r"|\b(all|exists|exists_one|existsOne)\(\s*\w+\s*,\s*\w+\s*,|\bstring\(.*\b(ip|cidr)\("
 )
 _LARGEST = 2**63
+
+# Whether the user of a request may do what an expression asks of `authorizer`, while one is evaluated.
+AUTHORIZE: ContextVar[Callable[[dict[str, str]], bool]] = ContextVar("authorize")
 
 # By name, each overload: its result, its parameters, whether it is called as `value.name()`, and what runs.
 _Table = dict[str, list[tuple[Any, ...]]]
@@ -33,7 +38,8 @@ def is_lacking(code: str) -> bool:
 
 def declared(cel: Any) -> list[Any]:
     """All of them, as the library `cel` takes them."""
-    table = {**_of_lists(cel.Type), **_of_quantities(cel.Type), **_of_addresses(cel.Type)}
+    parts = (_of_lists, _of_quantities, _of_versions, _of_addresses, _of_authorizer)
+    table = {name: overloads for part in parts for name, overloads in part(cel.Type).items()}
     return [
         cel.FunctionDecl(name, [_overload(cel, f"k8s_{name}_{place}", one) for place, one in enumerate(overloads)])
         for name, overloads in table.items()
@@ -47,7 +53,7 @@ def _of_lists(kinds: Any) -> _Table:
         "find": [_of(text, _find, text, text)],
         "findAll": [_of(kinds.List(text), _find_all, text, text)],
         "isSorted": [_of(truth, lambda found: found == sorted(found), items)],
-        "sum": [_of(dyn, sum, items)],
+        "sum": [_of(dyn, lambda found: functools.reduce(operator.add, found) if found else 0, items)],
         "min": [_of(dyn, min, items)],
         "max": [_of(dyn, max, items)],
         "sets.contains": [_plain(truth, _contains, items, items)],
@@ -67,11 +73,45 @@ def _of_quantities(kinds: Any) -> _Table:
         "isInteger": [_of(truth, lambda found: _is_integer(_number(found)), value)],
         "asInteger": [_of(number, _as_integer, value)],
         "asApproximateFloat": [_of(kinds.DOUBLE, lambda found: float(_number(found)), value)],
-        "compareTo": [_of(number, lambda a, b: _compared(_number(a), _number(b)), value, value)],
-        "isGreaterThan": [_of(truth, lambda a, b: _number(a) > _number(b), value, value)],
-        "isLessThan": [_of(truth, lambda a, b: _number(a) < _number(b), value, value)],
+        "compareTo": [_of(number, lambda a, b: _compared(_rank(a), _rank(b)), value, value)],
+        "isGreaterThan": [_of(truth, lambda a, b: _rank(a) > _rank(b), value, value)],
+        "isLessThan": [_of(truth, lambda a, b: _rank(a) < _rank(b), value, value)],
         "add": [_of(value, _reckoned(operator.add), value, other) for other in (value, number)],
         "sub": [_of(value, _reckoned(operator.sub), value, other) for other in (value, number)],
+    }
+
+
+def _of_versions(kinds: Any) -> _Table:
+    text, truth, number = kinds.STRING, kinds.BOOL, kinds.INT
+    value = kinds.Map(text, kinds.DYN)
+    read, normal = _reads(_version), _reads(lambda found: _version(_normal(found)))
+    return {
+        "isSemver": [
+            _plain(truth, read, text),
+            _plain(truth, lambda found, loose: normal(found) if loose else read(found), text, truth),
+        ],
+        "semver": [
+            _plain(value, _semver, text),
+            _plain(value, lambda found, loose: _semver(_normal(found) if loose else found), text, truth),
+        ],
+        **{
+            name: [_of(number, lambda found, place=place: _version(found["semver"])[0][place], value)]
+            for place, name in enumerate(("major", "minor", "patch"))
+        },
+    }
+
+
+def _of_authorizer(kinds: Any) -> _Table:
+    """`authorizer` of admission policies: what is asked is gathered in a map, and `check` asks it."""
+    text, truth = kinds.STRING, kinds.BOOL
+    value = kinds.Map(text, kinds.DYN)
+    parts = ("path", "group", "resource", "subresource", "namespace", "name")
+    return {
+        **{name: [_of(value, lambda asked, found, name=name: {**asked, name: found}, value, text)] for name in parts},
+        "check": [_of(value, lambda asked, verb: {"allowed": AUTHORIZE.get()({**asked, "verb": verb})}, value, text)],
+        "allowed": [_of(truth, lambda decision: decision["allowed"], value)],
+        "errored": [_of(truth, lambda decision: False, value)],
+        "reason": [_of(text, lambda decision: "", value)],
     }
 
 
@@ -150,6 +190,11 @@ def _number(value: dict[str, str] | int) -> Fraction:
     return Fraction(value) if isinstance(value, int) else Fraction(value["quantity"])
 
 
+def _rank(value: dict[str, str]) -> Any:
+    """What a quantity or a version is compared by."""
+    return _version(value["semver"]) if "semver" in value else _number(value)
+
+
 def _reckoned(act: Callable[[Fraction, Fraction], Fraction]) -> Callable[[Any, Any], dict[str, str]]:
     return lambda one, other: _quantity(act(_number(one), _number(other)))
 
@@ -167,6 +212,39 @@ def _as_integer(value: dict[str, str]) -> int:
     if not _is_integer(number):
         raise QuantityError("cannot convert value to integer")
     return int(number)
+
+
+# --- versions -----------------------------------------------------------------------------------------------------
+
+_SEMVER = re.compile(
+    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(?:-((?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?"
+    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?",
+    re.ASCII,
+)
+_Version = tuple[tuple[int, int, int], bool, tuple[tuple[bool, int, str], ...]]
+
+
+def _version(value: str) -> _Version:
+    """A version of SemVer 2.0 as it is compared: without what is before a release it is the later one."""
+    found = _SEMVER.fullmatch(value)
+    if found is None:
+        raise ValueError(f"invalid semantic version: {value}")
+    parts = (found[4] or "").split(".") if found[4] else ()
+    before = tuple((not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts)
+    return (int(found[1]), int(found[2]), int(found[3])), not before, before
+
+
+def _semver(value: str) -> dict[str, str]:
+    _version(value)
+    return {"semver": value}
+
+
+def _normal(value: str) -> str:
+    """Without a v in front and zeros that lead, and with the numbers that are left out."""
+    head, mark, rest = re.fullmatch(r"v?([^-+]*)([-+]?)(.*)", value, re.DOTALL).groups()  # type: ignore[union-attr]
+    numbers = [part.lstrip("0") or "0" if part.isdecimal() else part for part in head.split(".")]
+    return ".".join([*numbers, "0", "0"][: max(3, len(numbers))]) + mark + rest
 
 
 # --- URLs ---------------------------------------------------------------------------------------------------------

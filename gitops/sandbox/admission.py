@@ -1,12 +1,12 @@
 """The admission steps of a plain API server that change or refuse objects, in their order.
 
 Namespace life cycle, limit ranges, pod priority and tolerations, the default storage class, the growth of claims, Pod
-Security, quotas. Webhooks and admission policies are not simulated.
+Security, admission policies, quotas. Webhooks are not simulated.
 """
 
 from gitops.manifests.key import Body
 from gitops.manifests.quantity import parse
-from gitops.sandbox import podsecurity, quotas
+from gitops.sandbox import podsecurity, policies, quotas
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.statuses import failure, forbidden, invalid, invalid_object, not_found
 
@@ -48,11 +48,13 @@ def admit_create(cluster: Cluster, write: Write, body: Body) -> None:
 def validate_create(cluster: Cluster, write: Write, body: Body) -> None:
     """Raises where an admission plug-in refuses a new object that is valid in itself."""
     _pod_security(cluster, write, body)
+    policies.admit(cluster, write, "CREATE", body, None)
     quotas.admit(cluster, write, body)
 
 
 def validate_update(cluster: Cluster, write: Write, body: Body, old: Body) -> None:
     """Raises where an admission plug-in refuses a change that is valid in itself."""
+    policies.admit(cluster, write, "UPDATE", body, old)
     if write.subresource:
         return
     match (write.resource.group, write.resource.plural):
@@ -232,6 +234,11 @@ def _storage_class(cluster: Cluster, body: Body) -> None:
 
 
 _KEPT_NAMESPACES = ("default", "kube-system", "kube-public")
+
+
+def validate_delete(cluster: Cluster, write: Write, old: Body) -> None:
+    """Raises where an admission plug-in refuses a deletion."""
+    policies.admit(cluster, write, "DELETE", None, old)
 
 
 def admit_delete(write: Write) -> None:

@@ -32,6 +32,7 @@ def delete(cluster: Cluster, write: Write, options: Body) -> Body:
     admission.admit_delete(write)
     stored = cluster.get(write.resource, write.namespace, write.name)
     _check_preconditions(write.resource, stored.body, options.get("preconditions") or {})
+    admission.validate_delete(cluster, write, stored.body)
     match (write.resource.group, write.resource.plural):
         case ("", "namespaces"):
             return _mark_namespace(cluster, write, stored)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from gitops.manifests.key import Body
 from gitops.sandbox.resources import Resource
 from gitops.sandbox.statuses import FieldError
-from gitops.sandbox.validation import core, definitions, pods, service, services, workloads
+from gitops.sandbox.validation import core, definitions, pods, policies, service, services, workloads
 from gitops.sandbox.validation.custom import validate_custom
 from gitops.sandbox.validation.metadata import (
     NAME_RULES,
@@ -49,6 +49,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("coordination.k8s.io", "leases"): services.lease,
     ("discovery.k8s.io", "endpointslices"): services.endpoint_slice,
     ("apiextensions.k8s.io", "customresourcedefinitions"): definitions.definition,
+    ("admissionregistration.k8s.io", "validatingadmissionpolicies"): policies.policy,
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"): policies.binding,
 }
 
 
