@@ -13,7 +13,7 @@ from gitops.sandbox.statuses import ApiFailure, failure, forbidden, unauthorized
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 _MASTERS = "system:masters"
-_RBAC = "rbac.authorization.k8s.io"
+RBAC = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +121,13 @@ def authorized(cluster: Cluster, user: User, wanted: Attributes) -> bool:
 
 def rules_for(cluster: Cluster, user: User, namespace: str) -> Iterator[Body]:
     """Every rule that applies to a user, cluster-wide and in one namespace."""
-    for stored in cluster.storage.objects((_RBAC, "clusterrolebindings")):
+    for stored in cluster.storage.objects((RBAC, "clusterrolebindings")):
         if _binds(stored.body, user, ""):
-            yield from _role_rules(cluster, stored.body["roleRef"], "")
+            yield from rules_of_role(cluster, stored.body["roleRef"], "") or ()
     if namespace:
-        for stored in cluster.storage.objects((_RBAC, "rolebindings"), namespace):
+        for stored in cluster.storage.objects((RBAC, "rolebindings"), namespace):
             if _binds(stored.body, user, namespace):
-                yield from _role_rules(cluster, stored.body["roleRef"], namespace)
+                yield from rules_of_role(cluster, stored.body["roleRef"], namespace) or ()
 
 
 def _binds(binding: Body, user: User, namespace: str) -> bool:
@@ -146,10 +146,11 @@ def _binds(binding: Body, user: User, namespace: str) -> bool:
     return False
 
 
-def _role_rules(cluster: Cluster, reference: Body, namespace: str) -> Iterable[Body]:
+def rules_of_role(cluster: Cluster, reference: Body, namespace: str) -> Iterable[Body] | None:
+    """The rules of the role that a binding names; None where there is no such role."""
     plural = "clusterroles" if reference["kind"] == "ClusterRole" else "roles"
-    stored = cluster.storage.get((_RBAC, plural), "" if plural == "clusterroles" else namespace, reference["name"])
-    return (stored.body.get("rules") or ()) if stored else ()
+    stored = cluster.storage.get((RBAC, plural), "" if plural == "clusterroles" else namespace, reference["name"])
+    return (stored.body.get("rules") or ()) if stored else None
 
 
 def _rule_allows(rule: Body, wanted: Attributes) -> bool:
@@ -247,7 +248,7 @@ BOOTSTRAP_ROLES: dict[str, list[Body]] = {
     "admin": [
         *_VIEWABLE,
         *_editing([*_READ, *_WRITE]),
-        {"verbs": [*_READ, *_WRITE], "apiGroups": [_RBAC], "resources": ["roles", "rolebindings"]},
+        {"verbs": [*_READ, *_WRITE], "apiGroups": [RBAC], "resources": ["roles", "rolebindings"]},
     ],
     "edit": [*_VIEWABLE, *_editing([*_READ, *_WRITE])],
     "view": _VIEWABLE,

@@ -11,7 +11,7 @@ from gitops.manifests import structured_merge
 from gitops.manifests.key import Body
 from gitops.manifests.schema import builtin_type
 from gitops.manifests.typed import TypedError, same
-from gitops.sandbox import admission, allocation, custom, strategies
+from gitops.sandbox import admission, allocation, custom, escalation, strategies
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.decode import DecodeError, Decoder, cannot_be_handled, zero
 from gitops.sandbox.defaults import DEFAULTERS
@@ -209,6 +209,7 @@ def insert(cluster: Cluster, write: Write, body: Body) -> Body:
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = cluster.clock.stamp()
     admission.admit_create(cluster, write, body)
+    escalation.check(cluster, write, body, None)
     strategies.prepare_create(cluster, resource, body)
     _refuse(resource, name, allocation.check(cluster, resource, body, None))
     _refuse(resource, name, rules.validate(resource, body, None, ""))
@@ -280,6 +281,7 @@ def store_update(cluster: Cluster, write: Write, stored: Stored, body: Body) -> 
         metadata.pop(field, None)
         if field in before and field != "selfLink":
             metadata[field] = before[field]
+    escalation.check(cluster, write, body, old)
     strategies.prepare_update(cluster, resource, write.subresource, body, old)
     _refuse(resource, write.name, allocation.check(cluster, resource, body, old))
     _refuse(resource, write.name, rules.validate(resource, body, old, write.subresource))

@@ -6,10 +6,14 @@ from typing import Final
 _SPACES: Final = " \t\n\v\f\r\x85\xa0"
 
 
+def _is_punctuation(each: str) -> bool:
+    return unicodedata.category(each).startswith("P")
+
+
 def _kind(each: str) -> str:
     if each in "-_" or each in _SPACES:
         return "connector"
-    if unicodedata.category(each).startswith("P"):
+    if _is_punctuation(each):
         return "punctuation"
     if each.isupper():
         return "upper"
@@ -33,6 +37,9 @@ def _next_word(text: str) -> tuple[str, str, str]:
         else:
             while end < len(text) and _kind(text[end]) == "letter":
                 end += 1
+    elif kind == "punctuation":
+        while end < len(text) and _is_punctuation(text[end]):  # a - or _ behind it too
+            end += 1
     else:
         while end < len(text) and _kind(text[end]) == kind:
             end += 1

@@ -25,7 +25,10 @@ def api(running):
 
 def forbid(api, expression, rule=None, *, name="policy", **more):
     actions = more.pop("actions", ["Deny"])
-    spec = {"matchConstraints": {"resourceRules": [{**RULE, **(rule or {})}]}, "validations": [{"expression": expression}]}
+    spec = {
+        "matchConstraints": {"resourceRules": [{**RULE, **(rule or {})}]},
+        "validations": [{"expression": expression}],
+    }
     api.create(POLICIES, {"metadata": {"name": name}, "spec": {**spec, **more}})
     api.create(BINDINGS, {"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": actions}})
 
