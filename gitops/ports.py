@@ -214,6 +214,10 @@ class Cluster(Protocol):
         """A JSON merge patch, as a manager of its own: an apply does not take it back."""
         ...
 
+    async def merge_strategic(self, key: ResourceKey, change: Body) -> Body:
+        """A strategic merge patch of a built-in kind, onto the version that `change` names; the stored object."""
+        ...
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         """Write managedFields, if the object is still at `version`; ApiError 409 if not."""
         ...

@@ -38,8 +38,16 @@ _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 _MOST_UNPACKED, _MOST_ROWS = 16 * MIB, 100_000
 
 
-def bare_parent(inventory: Inventory) -> Body:
-    """The parent as it is made: it says whose it is, and records nothing yet."""
+def parent_patch(body: Body) -> Body:
+    """The strategic merge patch that makes a live parent say what `body` does, and nothing of what it said before.
+
+    Labels and annotations of others stay. An apply would not do: a fact that a create wrote would outlive it.
+    """
+    said = {field: {"$patch": "replace", **body[field]} for field in ("data", "binaryData")}
+    return {**body, **said}
+
+
+def _bare_parent(inventory: Inventory) -> Body:
     metadata = {
         "name": inventory.parent.name,
         "namespace": inventory.parent.namespace,
@@ -49,7 +57,7 @@ def bare_parent(inventory: Inventory) -> Body:
 
 
 def parent_body(inventory: Inventory, version: str, seal: Callable[[str], str] = lambda _: "") -> Body:
-    """The ConfigMap that records `inventory`, to be written onto the version that it was read at, and no other.
+    """The ConfigMap that records `inventory`, to be made, or written onto the version that it was read at and no other.
 
     `version` is ours, for the tooling annotation; `seal` makes a keyed digest of a digest, or "" without a key.
     """
@@ -76,7 +84,7 @@ def parent_body(inventory: Inventory, version: str, seal: Callable[[str], str] =
     packed = base64.b64encode(_pack(inventory)).decode()
     if mac := seal(_digest(inventory.parent, facts, packed)):
         facts["seal"] = mac
-    bare = bare_parent(inventory)
+    bare = _bare_parent(inventory)
     annotations = {_TOOLING: f"gitops/v{version}", _KINDS: ",".join(kinds), _NAMESPACES: ",".join(others)}
     read_at = {"resourceVersion": inventory.version} if inventory.version else {}
     return {

@@ -5,7 +5,7 @@ import hmac
 from dataclasses import replace
 
 from gitops.engine.inventory import Inventory, LastSync, merged, parent_key
-from gitops.engine.inventory_parent import bare_parent, parent_body, read_parent
+from gitops.engine.inventory_parent import parent_body, parent_patch, read_parent
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
@@ -47,15 +47,15 @@ async def write_inventory(context: SyncContext, inventory: Inventory, base: Inve
     failures = 0
     while True:
         try:
+            body = parent_body(replace(inventory, version=base.version), context.version, context.store.seal)
             if base.exists:
-                body = parent_body(replace(inventory, version=base.version), context.version, context.store.seal)
-                stored = await cluster.apply(inventory.parent, body, force=True)
-                return replace(inventory, exists=True, version=stored["metadata"]["resourceVersion"])
-            # An apply would write onto what another runner makes at this moment; a create never does.
-            await cluster.create(inventory.parent, bare_parent(inventory))
+                stored = await cluster.merge_strategic(inventory.parent, parent_patch(body))
+            else:  # an apply would write onto what another runner makes at this moment; a create never does
+                stored = await cluster.create(inventory.parent, body)
+            return replace(inventory, exists=True, version=stored["metadata"]["resourceVersion"])
         except (ApiError, UnreachableError) as exc:
             failures += 1
-            moved = isinstance(exc, ApiError) and exc.code in (404, 409)
+            moved = isinstance(exc, ApiError) and exc.code == 409  # one that was deleted is not made again
             if failures == _TRIES or (base.exists and not moved):
                 raise
         found = await cluster.get(inventory.parent, fresh=True)

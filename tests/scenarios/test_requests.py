@@ -109,3 +109,26 @@ def test_how_an_application_stands_costs_one_list_for_a_kind(synced):
     assert standing.health.word is HealthWord.HEALTHY
     assert collections(log, "configmaps", "deployments") == {"configmaps": 1, "deployments": 1}
     assert len(log) <= 2 + 2 + 2
+
+
+def test_an_inventory_is_made_with_what_is_claimed_and_settled_by_one_more_write(world):
+    world.commit(one=config_map("one"))
+    log, outcome = sent(world)
+    assert outcome is Outcome.SYNCED
+    parents = [(method, path.rpartition("/")[2]) for method, path, _ in log if "configmaps" in path]
+    about = [method for method, name in parents if name in ("configmaps", "gitops-app") and method != "GET"]
+    assert about == ["POST", "PATCH"]
+
+
+def test_an_inventory_says_nothing_that_is_over_and_keeps_what_others_marked(world):
+    world.commit(one=config_map("one"))
+    assert world.sync().outcome is Outcome.SYNCED
+    path = f"/api/v1/namespaces/{world.namespace}/configmaps/gitops-app"
+    assert "unfinished" not in world.request("GET", path)["data"]  # which the claim did say
+    marked = {"metadata": {"labels": {"backup": "daily"}}, "data": {"more": "than we say"}}
+    world.request("PATCH", path, marked, "kubectl-edit", "application/merge-patch+json")
+    world.commit(one=config_map("one", a="2"))
+    assert world.sync().outcome is Outcome.SYNCED
+    parent = world.request("GET", path)
+    assert "more" not in parent["data"]
+    assert parent["metadata"]["labels"]["backup"] == "daily"

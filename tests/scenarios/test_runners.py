@@ -49,7 +49,7 @@ def marked_and_owned(world):
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["goes on", "is killed"])
-@pytest.mark.parametrize("before_write", range(6))  # namespace, parent, claim, two objects, the exact set
+@pytest.mark.parametrize("before_write", range(5))  # namespace, claim, two objects, the exact set
 def test_at_the_first_sync(world, before_write, killed):
     world.commit(old=config_map("old"), web=config_map("web"))
     assert meet(world, before_write, killed=killed)

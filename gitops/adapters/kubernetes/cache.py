@@ -122,6 +122,9 @@ class CachedCluster:
     async def merge(self, key: ResourceKey, change: Body) -> None:
         await self._cluster.merge(key, change)
 
+    async def merge_strategic(self, key: ResourceKey, change: Body) -> Body:
+        return await self._watches.written(key, self._cluster.merge_strategic(key, change))
+
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         await self._cluster.replace_owners(key, owners, version)
 

@@ -21,6 +21,7 @@ from gitops.ports import Listing, WatchEvent
 FIELD_MANAGER = "gitops"
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
+_STRATEGIC = "application/strategic-merge-patch+json"
 # What can be desired of an object's metadata.
 _WRITABLE = ("annotations", "finalizers", "labels", "ownerReferences")
 # How many objects to ask for at once; fewer where those are too large.
@@ -244,6 +245,12 @@ class KubernetesCluster:
     async def merge(self, key: ResourceKey, change: Body) -> None:
         path, query = await self._known_path(key), {"fieldManager": f"{FIELD_MANAGER}-takeover"}
         await self.http.request("PATCH", path, query=query, body=change, content_type="application/merge-patch+json")
+
+    async def merge_strategic(self, key: ResourceKey, change: Body) -> Body:
+        path, query = await self._known_path(key), {"fieldManager": FIELD_MANAGER}
+        return self._checked(
+            await self.http.request("PATCH", path, query=query, body=change, content_type=_STRATEGIC), key
+        )
 
     async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
         await self._replace(key, "managedFields", list(owners), version)
