@@ -172,6 +172,13 @@ class Cluster(Protocol):
         """
         ...
 
+    async def is_absent(self, key: ResourceKey) -> bool:
+        """Whether what was seen in the last second tells that there is no such object; False says nothing.
+
+        It may cost a request that many share.
+        """
+        ...
+
     async def list(
         self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""
     ) -> Listing:

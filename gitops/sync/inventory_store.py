@@ -20,7 +20,8 @@ _TRIES = 8
 async def read_inventory(context: SyncContext, app: Application) -> Inventory:
     """What the cluster remembers of this Application. Raises ManifestError when the parent is not one of ours."""
     parent = parent_key(app.name, app.destination.namespace)
-    return read_parent(await context.cluster.get(parent), app.identity, parent)
+    found = None if await context.cluster.is_absent(parent) else await context.cluster.get(parent)
+    return read_parent(found, app.identity, parent)
 
 
 def is_sealed(store: Store, inventory: Inventory) -> bool:

@@ -48,8 +48,11 @@ async def owned_state(cluster: Cluster, inventory: Inventory) -> tuple[dict[Reso
 
 async def _state(cluster: Cluster, wanted: Mapping[ResourceKey, str], inventory: Inventory) -> dict[ResourceKey, Body]:
     found = await _listed(cluster, wanted, inventory) if inventory.exists else {}
-    rest = [key for key in wanted if key not in found]
-    return found | await read_by_name(cluster, {key: wanted[key] for key in rest})
+    return found | await _each(partial(_get, cluster), {key: wanted[key] for key in wanted if key not in found})
+
+
+async def _get(cluster: Cluster, key: ResourceKey, version: str) -> Body | None:
+    return None if await cluster.is_absent(key) else await cluster.get(key, version)
 
 
 async def read_by_name(

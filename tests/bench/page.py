@@ -61,6 +61,9 @@ class MemoryCluster:
     async def kinds(self, *, refresh=False):
         return Kinds([KindInfo("", "v1", "ConfigMap", "configmaps", True)])
 
+    async def is_absent(self, key):
+        return False
+
     async def get(self, key, version="", *, fresh=False):
         owner = _inventory(key.namespace)
         if key == owner.parent:

@@ -13,6 +13,7 @@ answered from: what it holds may long be otherwise.
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from gitops.adapters.kubernetes.absences import Absences
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.informers import OURS, SharedInformers
 from gitops.adapters.kubernetes.object_store import Seen
@@ -36,6 +37,7 @@ class CachedCluster:
         """`may_write` is asked right before each write: a replica that lost its place must not finish what it began."""
         self._cluster = cluster
         self._watches = SharedInformers(cluster, on_change)
+        self._absences = Absences(cluster, self._watches.gone)
         self._sees: Callable[[ResourceKey, Body], bool] | None = None
         if may_write is not None:
             cluster.http.ask_before_writes(may_write)
@@ -44,6 +46,7 @@ class CachedCluster:
         view = CachedCluster.__new__(CachedCluster)
         view._cluster = self._cluster.acting_as(user)
         view._watches = self._watches
+        view._absences = Absences(view._cluster, self._watches.gone)
         view._sees = sees
         return view
 
@@ -74,6 +77,15 @@ class CachedCluster:
         if key.kind == "Namespace" and not key.group and self._sees is None:
             return await self._watches.namespace(key)
         return await self._cluster.get(key, version)
+
+    async def is_absent(self, key: ResourceKey) -> bool:
+        if not await self._is_on_no_shelf(key) or not await self._absences.told(key):
+            return False
+        return await self._is_on_no_shelf(key)  # it may have become ours meanwhile
+
+    async def _is_on_no_shelf(self, key: ResourceKey) -> bool:
+        shelf = await self._watches.shelf(key.group, key.kind, key.namespace)
+        return shelf is not None and bool(shelf.version) and key not in shelf
 
     async def list(
         self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""

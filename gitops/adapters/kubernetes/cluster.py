@@ -6,14 +6,13 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from gitops.adapters.kubernetes import answers
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.adapters.kubernetes.discovery import discover
 from gitops.adapters.kubernetes.http import Http
+from gitops.adapters.kubernetes.paths import collection_path, object_path
 from gitops.manifests.key import Body, ResourceKey, version_of
-from gitops.manifests.names import bad_segment
 from gitops.model.errors import ApiError, AwayError
 from gitops.model.kinds import KindInfo, Kinds
 from gitops.ports import Listing, WatchEvent
@@ -22,6 +21,7 @@ FIELD_MANAGER = "gitops"
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
+_NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 # What can be desired of an object's metadata.
 _WRITABLE = ("annotations", "finalizers", "labels", "ownerReferences")
 # How many objects to ask for at once; fewer where those are too large.
@@ -64,6 +64,8 @@ class KubernetesCluster:
         return self.http.reads, self.http.writes
 
     async def kinds(self, *, refresh: bool = False) -> Kinds:
+        if self._known.kinds is not None and not refresh and not self._known.looking.locked():
+            return self._known.kinds
         async with self._known.looking:
             if self._known.kinds is None or refresh:
                 self._known.kinds = await discover(self.http)
@@ -81,6 +83,9 @@ class KubernetesCluster:
             if not exc.status:
                 await self._check_gone(key, version)
             return None
+
+    async def is_absent(self, key: ResourceKey) -> bool:
+        return False
 
     async def _check_gone(self, key: ResourceKey, version: str = "") -> None:
         """Raise UnreachableError for a 404 that is no Status, unless the path itself has gone with its kind."""
@@ -114,7 +119,7 @@ class KubernetesCluster:
         info = await self._info(group, kind)
         if info is None:
             return False
-        page = await self.http.request("GET", _collection(info, namespace), query={"limit": "1"})
+        page = await self.http.request("GET", collection_path(info, namespace), query={"limit": "1"})
         try:
             answers.page_items(page, info)
         except answers.NotAsAskedError as exc:
@@ -158,7 +163,7 @@ class KubernetesCluster:
         selectors = {"labelSelector": labels, "fieldSelector": fields}
         query = {"limit": _PAGES[0], **{name: text for name, text in selectors.items() if text}}
         while True:
-            page = await self._page(_collection(info, namespace), query)
+            page = await self._page(collection_path(info, namespace), query)
             try:
                 items = answers.page_items(page, info)
             except answers.NotAsAskedError as exc:
@@ -168,6 +173,25 @@ class KubernetesCluster:
             if not metadata.get("continue"):
                 return
             query = {**query, "continue": metadata["continue"]}
+
+    async def names(self, group: str, kind: str, namespace: str, labels: str, most: int) -> frozenset[str] | None:
+        """The names of the objects that a selector fits; None where there are more than `most`, or none can be asked.
+
+        Raises ClusterError.
+        """
+        info = await self._info(group, kind)
+        if info is None:
+            return None
+        query = {"labelSelector": labels, "limit": str(most)}
+        page = await self.http.request("GET", collection_path(info, namespace), query=query, accept=_NAMES_ONLY)
+        if page.get("kind") != "PartialObjectMetadataList":
+            return None
+        alike = KindInfo("meta.k8s.io", "v1", "PartialObjectMetadata", "", info.namespaced)
+        try:
+            found = answers.page_items(page, alike)
+        except answers.NotAsAskedError as exc:
+            raise self.http.not_as_asked(exc) from exc
+        return None if page["metadata"].get("continue") else frozenset(item["metadata"]["name"] for item in found)
 
     async def _page(self, path: str, query: dict[str, str]) -> Body:
         """One page; of objects that are too large for a whole one, a smaller one."""
@@ -184,7 +208,7 @@ class KubernetesCluster:
         query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
         if dry_run:
             query["dryRun"] = "All"
-        path = _object(info, key)
+        path = object_path(info, key)
         try:
             return self._checked(await self._applied(path, query, body), key)
         except ApiError as exc:
@@ -216,7 +240,7 @@ class KubernetesCluster:
 
     async def dry_run_replace(self, key: ResourceKey, live: Body, body: Body) -> Body:
         info = await self._served(key, body)
-        path = _object(info, key)
+        path = object_path(info, key)
         query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
         patch = [
             *_operations("", live, body, (body.keys() | live.keys()) - {"apiVersion", "kind", "metadata", "status"}),
@@ -232,7 +256,7 @@ class KubernetesCluster:
         metadata = {"name": key.name, "namespace": key.namespace}
         body = {"apiVersion": info.api_version, "kind": key.kind, "metadata": metadata, "status": status}
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        path = f"{_object(info, key)}/status"
+        path = f"{object_path(info, key)}/status"
         await self.http.request("PATCH", path, query=query, body=body, content_type=_APPLY)
 
     async def remove_marks(self, key: ResourceKey, labels: Sequence[str], annotations: Sequence[str]) -> None:
@@ -269,7 +293,7 @@ class KubernetesCluster:
         info = await self._served(key, body)
         query = {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}
         # Once: a second attempt after a lost answer would make a second object.
-        path = _collection(info, key.namespace)
+        path = collection_path(info, key.namespace)
         return self._checked(await self.http.request("POST", path, query=query, body=body, once=not dry_run), key)
 
     async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
@@ -302,7 +326,7 @@ class KubernetesCluster:
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version}
         if labels:
             query["labelSelector"] = labels
-        async with self.http.stream(_collection(info, namespace), query) as events:
+        async with self.http.stream(collection_path(info, namespace), query) as events:
             yield self._watch_events(events, info)
 
     async def close(self) -> None:
@@ -330,7 +354,7 @@ class KubernetesCluster:
 
     async def _path(self, key: ResourceKey, version: str = "") -> str | None:
         info = await self._info(key.group, key.kind, version)
-        return None if info is None else _object(info, key)
+        return None if info is None else object_path(info, key)
 
     async def _known_path(self, key: ResourceKey) -> str:
         path = await self._path(key)
@@ -360,25 +384,3 @@ def _operations(place: str, live: Body, body: Body, names: Iterable[str]) -> Ite
             yield {"op": "add", "path": path, "value": body[name]}
         elif name in live and name not in body:
             yield {"op": "remove", "path": path}
-
-
-def _object(info: KindInfo, key: ResourceKey) -> str:
-    return f"{_collection(info, key.namespace)}/{_segment(key.name)}"
-
-
-def _collection(info: KindInfo, namespace: str) -> str:
-    version, plural = _segment(info.version), _segment(info.plural)
-    root = f"/apis/{_segment(info.group)}/{version}" if info.group else f"/api/{version}"
-    inside = f"/namespaces/{_segment(namespace)}" if namespace and info.namespaced else ""
-    return f"{root}{inside}/{plural}"
-
-
-def _segment(text: str) -> str:
-    """`text` as one segment of a path, whatever it holds: a name never leads to another object's path.
-
-    Raises ApiError for what the API server has no object of, before anything is asked.
-    """
-    reason = bad_segment(text)
-    if reason:
-        raise ApiError(400, "BadRequest", f"invalid resource name {text[:100]!r}: {reason}")
-    return quote(text, safe="")

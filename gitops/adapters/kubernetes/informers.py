@@ -54,6 +54,7 @@ class SharedInformers:
         self._writing: Counter[ResourceKey] = Counter()  # writes of ours that are not answered yet
         self._early: dict[ResourceKey, Seen] = {}  # what was seen of them before the answer
         self._namespaces: dict[str, tuple[float, Body]] = {}
+        self._gone: Counter[tuple[str, str]] = Counter()  # group, kind → how many objects have gone from their shelves
         self._readers: dict[tuple[int, str], list[asyncio.Queue[WatchEvent | None]]] = {}
 
     async def shelf(self, group: str, kind: str, namespace: str) -> ObjectStore | None:
@@ -63,8 +64,9 @@ class SharedInformers:
             if place is None or place in self._away:
                 return None
             try:
-                async with asyncio.timeout(_FIRST_LIST_SECONDS):
-                    await self._listed[place].wait()
+                if not self._listed[place].is_set():  # a timeout is dear, and most are listed long since
+                    async with asyncio.timeout(_FIRST_LIST_SECONDS):
+                        await self._listed[place].wait()
             except TimeoutError:
                 return None
             if place in self._shelves:
@@ -101,6 +103,10 @@ class SharedInformers:
                 return None
             known = self._namespaces[key.name] = (now, body)
         return known[1]
+
+    def gone(self, key: ResourceKey) -> int:
+        """How many objects of this kind went from their shelves so far, which may mean that they lost their label."""
+        return self._gone[key.group, key.kind]
 
     def _begin(self, place: Place) -> None:
         self._listed[place] = asyncio.Event()
@@ -322,6 +328,7 @@ class SharedInformers:
     def _lost(self, shelf: ObjectStore, key: ResourceKey) -> None:
         last = shelf.get(key)
         seen = shelf.take_away(key)
+        self._gone[key.group, key.kind] += 1
         if seen is not None and last is not None:
             self._tell(shelf, seen, "DELETED", last)
 

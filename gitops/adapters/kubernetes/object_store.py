@@ -56,6 +56,9 @@ class ObjectStore:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: ResourceKey) -> bool:
+        return key in self._entries
+
     def check(self, version: str) -> None:
         """Raise ApiError (410) for an event that is older than what is known: the cluster was restored from a backup.
 
