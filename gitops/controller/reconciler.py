@@ -204,7 +204,8 @@ def _begun(
     # A person confirms what was told, and no more.
     shown = state.last.held if state.last.response is Response.HELD else None
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")), shown=shown)
-    request = Request(app, asked.actor if asked else deps.actor, options)
+    is_carried_out = app.sync.automated and not override.suspended
+    request = Request(app, asked.actor if asked else deps.actor, options, is_carried_out=is_carried_out)
     return _Pass(state, deps, override, source, as_account(everything, app), request)
 
 

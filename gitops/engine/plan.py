@@ -4,7 +4,7 @@ In two moves, so that only objects which look changed cost a request: `questions
 apply would change, and `make_plan` makes the plan of the server's answers to those.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gitops.engine import annotations, refusal
@@ -15,7 +15,7 @@ from gitops.engine.ignore import without_ignored
 from gitops.engine.inventory import foreign_owner, is_inventory, is_of_helm, is_owned_by, with_ownership
 from gitops.engine.manual_edits import is_edit_by_hand, without_edits
 from gitops.engine.new_owners import holders_of, new_owners
-from gitops.engine.order import Place, is_namespace, kinds_defined_by, places
+from gitops.engine.order import Place, places
 from gitops.engine.plan_input import BEING_DELETED, PlanInput, PlanOptions
 from gitops.engine.predict import FIELD_MANAGER, conflicting_fields
 from gitops.engine.prune_candidates import MAY_STAY, find_prune_candidates, prune_steps
@@ -40,7 +40,6 @@ from gitops.model.plan import (
     Kept,
     Obstacle,
     ObstacleKind,
-    Phase,
     Plan,
     Recreate,
     RunHook,
@@ -88,15 +87,6 @@ class DryRunRequest:
     takes_back: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """A create to be tried out; `is_first` when no wave or hook before it can bring what it needs."""
-
-    key: ResourceKey
-    body: Body
-    is_first: bool
-
-
 # live, what is applied onto it → what the server would store: the live body itself when nothing would change
 Predict = Callable[[Body, Body], Body]
 
@@ -120,34 +110,6 @@ def questions(at: PlanInput, predict: Predict) -> list[DryRunRequest]:
                 DryRunRequest(manifest.key, body, predicted, owners is not None, excused, is_clear, takes_back)
             )
     return asked
-
-
-def creations(at: PlanInput, makes: ResourceKey | None, changing: Collection[ResourceKey] = ()) -> list[Creation]:
-    """What would be created and can be tried out now, as it would be applied.
-
-    Not what goes into a namespace that the same sync brings (`makes` is one), nor kinds that it defines, or defines
-    anew: `changing` are the objects that look changed.
-    """
-    spaces = {found.key for found in at.rendered.manifests if is_namespace(found.key)} - at.live.keys()
-    brought = {key.name for key in (*spaces, *([makes] if makes else []))}
-    defined = {
-        (info.group, info.kind)
-        for found in at.rendered.manifests
-        if found.key not in at.live or found.key in changing
-        for info in kinds_defined_by(found)
-    }
-    order = places(at.rendered.manifests)
-    first = min(order.values(), default=(Phase.SYNC, 0, 0))[:2]
-    return [
-        Creation(found.key, desired_body(at, found), order[found.key][:2] == first)
-        for found in selected(at.rendered, at.options)
-        if found.key not in at.live
-        and not annotations.hook_phases_of(found)
-        and not has_ended(at.inventory, found)
-        and found.key.namespace not in brought
-        and (found.key.group, found.key.kind) not in defined
-        and not (annotations.may_lack_kind(found.body) and not at.served.get((found.key.group, found.key.kind)))
-    ]
 
 
 def without_hand_edits(at: PlanInput, question: DryRunRequest, predict: Predict) -> Body | None:

@@ -92,6 +92,7 @@ class Request:
 
     `quarantine` is set when a person rolls back: the revision that must not come back by itself. `believes_inventory`
     when a person has confirmed that a release may be rendered again though only the inventory names it.
+    `is_carried_out` when nobody looks at the plan before it is.
     """
 
     app: Application
@@ -100,6 +101,7 @@ class Request:
     wait: bool = True
     quarantine: Quarantine | None = None
     believes_inventory: bool = False
+    is_carried_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

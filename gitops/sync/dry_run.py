@@ -4,14 +4,15 @@ Only what looks changed is asked for, and an answer that two bodies are equal is
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from gitops.engine.creations import Creation, creations, holds_data_only, need_no_try
 from gitops.engine.diff import is_same, pair_digest
 from gitops.engine.inventory import with_ownership
 from gitops.engine.manual_edits import hand_edits_only
 from gitops.engine.order import is_crd, kinds_defined_by
-from gitops.engine.plan import Creation, DryRunRequest, DryRunResult, questions, without_hand_edits
+from gitops.engine.plan import DryRunRequest, DryRunResult, questions, without_hand_edits
 from gitops.engine.plan_input import PlanInput
 from gitops.engine.predict import conflicting_fields, predict
 from gitops.engine.refusal import bare_twin, changes_of, is_immutable, is_of_itself, is_taken, is_without_right
@@ -86,8 +87,21 @@ async def _answers(
     return answers
 
 
-async def dry_run_changes(cluster: Cluster, wanted: list[Creation]) -> Mapping[ResourceKey, DryRunResult]:
-    """The server's word on each create: what is wrong by itself is known before anything is changed."""
+async def tried_out(
+    cluster: Cluster, at: PlanInput, makes: ResourceKey | None, changing: Collection[ResourceKey], *, is_for_now: bool
+) -> Mapping[ResourceKey, DryRunResult]:
+    """The server's word on each create that can be tried: what is wrong is known before anything is changed.
+
+    `is_for_now` where the plan is carried out at once, and nobody looks at it before: what needs no try is taken as
+    accepted then.
+    """
+    wanted = creations(at, makes, changing)
+    untried = {one.key for one in wanted if holds_data_only(one.key)} if is_for_now and need_no_try(at) else set()
+    answers = await _dry_run_creates(cluster, [one for one in wanted if one.key not in untried])
+    return {**dict.fromkeys(untried, DryRunResult()), **answers}
+
+
+async def _dry_run_creates(cluster: Cluster, wanted: list[Creation]) -> Mapping[ResourceKey, DryRunResult]:
     places = asyncio.Semaphore(_PARALLEL)
 
     async def answer(creation: Creation) -> DryRunResult:

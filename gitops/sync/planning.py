@@ -14,7 +14,7 @@ from gitops.engine.describe import plan_id
 from gitops.engine.desired import rendered_set
 from gitops.engine.inventory import Inventory, handed_over
 from gitops.engine.order import is_namespace
-from gitops.engine.plan import DryRunResult, creations, make_plan, selected
+from gitops.engine.plan import DryRunResult, make_plan, selected
 from gitops.engine.plan_input import PlanInput
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application, PolicyOptions
@@ -24,7 +24,7 @@ from gitops.model.plan import Create, Obstacle, ObstacleKind, Plan, Prune
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Go, Hold
 from gitops.sync.context import PlannedSync, Request, SyncContext
-from gitops.sync.dry_run import answered, dry_run_changes
+from gitops.sync.dry_run import answered, tried_out
 from gitops.sync.inventories import inventories
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.live_inputs import render_live
@@ -97,7 +97,8 @@ async def plan_rendered(request: Request, context: SyncContext, rendered: Render
     at, answers = await answered(
         context, PlanInput(app, rendered, live, inventory, options, tenants=tenants, served=served)
     )
-    answers = {**answers, **await dry_run_changes(context.cluster, creations(at, makes, answers.keys()))}
+    is_for_now = request.is_carried_out and not app.sync.serviceAccount
+    answers = {**answers, **await tried_out(context.cluster, at, makes, answers.keys(), is_for_now=is_for_now)}
     plan = replace(make_plan(at, answers), makes=makes)
     plan = replace(plan, id=plan_id(plan, at.live))
     unconfirmed = sorted(str(key) for key, answer in answers.items() if answer.predicted)

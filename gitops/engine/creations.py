@@ -1,0 +1,75 @@
+"""Which objects of a set would be created, which of them the API server is asked about before, and which need not be.
+
+Nothing is changed before all creates that can be tried have been: a refusal leaves everything as it was. One that could
+be refused only before anything depends on it needs no try.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from gitops.engine import annotations
+from gitops.engine.completed_jobs import has_ended
+from gitops.engine.order import is_namespace, kinds_defined_by, places
+from gitops.engine.plan import desired_body, selected
+from gitops.engine.plan_input import PlanInput, PlanOptions
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.plan import Phase
+
+# They hold data, and nothing acts on them by itself; only namespaces, and what limits or protects Pods, come before.
+_HOLD_DATA = {("", "ServiceAccount"), ("", "Secret"), ("", "ConfigMap")}
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A create to be tried out; `is_first` when no wave or hook before it can bring what it needs."""
+
+    key: ResourceKey
+    body: Body
+    is_first: bool
+
+
+def creations(at: PlanInput, makes: ResourceKey | None, changing: Collection[ResourceKey] = ()) -> list[Creation]:
+    """What would be created and can be tried out now, as it would be applied.
+
+    Not what goes into a namespace that the same sync brings (`makes` is one), nor kinds that it defines, or defines
+    anew: `changing` are the objects that look changed.
+    """
+    spaces = {found.key for found in at.rendered.manifests if is_namespace(found.key)} - at.live.keys()
+    brought = {key.name for key in (*spaces, *([makes] if makes else []))}
+    defined = {
+        (info.group, info.kind)
+        for found in at.rendered.manifests
+        if found.key not in at.live or found.key in changing
+        for info in kinds_defined_by(found)
+    }
+    order = places(at.rendered.manifests)
+    first = min(order.values(), default=(Phase.SYNC, 0, 0))[:2]
+    return [
+        Creation(found.key, desired_body(at, found), order[found.key][:2] == first)
+        for found in selected(at.rendered, at.options)
+        if found.key not in at.live
+        and not annotations.hook_phases_of(found)
+        and not has_ended(at.inventory, found)
+        and found.key.namespace not in brought
+        and (found.key.group, found.key.kind) not in defined
+        and not (annotations.may_lack_kind(found.body) and not at.served.get((found.key.group, found.key.kind)))
+    ]
+
+
+def need_no_try(at: PlanInput) -> bool:
+    """Whether a refusal while the plan is carried out would find nothing changed that anything depends on.
+
+    So in a first sync to where nothing of the set is, all in one wave and without a hook: what `holds_data_only` comes
+    first of all then, and whoever tries again, after a refusal, tries everything out.
+    """
+    is_plain = at.options == PlanOptions(prune=at.options.prune, force_conflicts=at.options.force_conflicts)
+    if at.inventory.exists or at.live or not is_plain:
+        return False
+    manifests = at.rendered.manifests
+    waves = {place[:2] for place in places(manifests).values()}
+    return len(waves) == 1 and not any(annotations.hook_phases_of(found) for found in manifests)
+
+
+def holds_data_only(key: ResourceKey) -> bool:
+    """Whether it only holds data for others, which come after it."""
+    return (key.group, key.kind) in _HOLD_DATA
