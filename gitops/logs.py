@@ -50,7 +50,7 @@ def load() -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_now.level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
 

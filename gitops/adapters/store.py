@@ -2,10 +2,11 @@
 
 One connection, used by one thread of its own, so that a slow disk never stops the loop. Every audit entry is synced to
 the disk before its writer goes on: what it announces may happen right after. Writers that wait at the same time share
-one transaction.
+one transaction, and all who wait share one way to the thread and back.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import sqlite3
 import time
@@ -34,6 +35,8 @@ class SqliteStore(SqlStore):
         self._claimed: IO[str] | None = None
         self._place: tuple[int, int] | None = None
         self._waiting: deque[tuple[Callable[[], Script[Any]], Future[Any]]] = deque()
+        self._work: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
+        self._at_work_for: asyncio.AbstractEventLoop | None = None  # changed by that loop alone
 
     @classmethod
     async def open(cls, folder: Path, key: str = "") -> "SqliteStore":
@@ -83,8 +86,14 @@ class SqliteStore(SqlStore):
             raise StoreError(f"{self._path}: {exc}") from exc
 
     async def _run(self, work: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._work.append((work, answer))
+        if self._at_work_for is not loop:
+            self._thread.submit(self._do_work, loop)
+            self._at_work_for = loop
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await answer
         except sqlite3.DatabaseError as exc:
             if exc.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
                 raise StoreError(f"{self._path}: {exc}") from exc
@@ -92,6 +101,32 @@ class SqliteStore(SqlStore):
             raise StoreError(f"{self._path}: is damaged ({exc}); {way_out}") from exc
         except (sqlite3.Error, OSError, EOFError, ValueError) as exc:
             raise StoreError(f"{self._path}: {exc}") from exc
+
+    def _do_work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In the store's thread: whatever is asked for by now; the loop is woken once for all of it."""
+        done: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        for work, answer in [self._work.popleft() for _ in range(len(self._work))]:
+            try:
+                done.append((answer, work(), None))
+            except BaseException as exc:  # noqa: BLE001 - whoever asked is told
+                done.append((answer, None, exc))
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+            loop.call_soon_threadsafe(self._answer, loop, done)
+
+    def _answer(
+        self, loop: asyncio.AbstractEventLoop, done: list[tuple[asyncio.Future[Any], Any, BaseException | None]]
+    ) -> None:
+        self._at_work_for = None
+        if self._work:
+            self._thread.submit(self._do_work, loop)
+            self._at_work_for = loop
+        for answer, result, error in done:
+            if answer.done():  # whoever asked was cancelled
+                continue
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(result)
 
     def _connect(self) -> None:
         self._db = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)

@@ -117,8 +117,7 @@ class SqlStore(ABC):
 
     async def save_rendered(self, rendered: RenderedSet) -> None:
         data = await asyncio.to_thread(_packed, rendered, self._sealer)
-        sql = "INSERT INTO rendered (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING"
-        await self._rows(sql, rendered.digest, data)
+        await self._transact(f"rendered {rendered.digest}", lambda: _save_rendered(rendered.digest, data))
 
     async def rendered(self, digest: str) -> RenderedSet | None:
         sql = "SELECT CASE WHEN length(data) <= ? THEN data END FROM rendered WHERE digest = ?"
@@ -237,6 +236,10 @@ def _conditions(wanted: EntryFilter) -> tuple[str, list[object]]:
 def _literally(text: str) -> str:
     """Text in a pattern of LIKE, standing for itself."""
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def _save_rendered(digest: str, data: bytes) -> Script[None]:
+    yield "INSERT INTO rendered (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, data)
 
 
 def _add_release(release: Release) -> Script[Release]:

@@ -161,7 +161,10 @@ async def _run(start: "Start") -> None:
 def _end_children() -> None:
     """End the fetches and renders under way, which our threads would otherwise sit out; nothing of theirs is kept."""
     for listed in Path("/proc/self/task").glob("*/children"):
-        for child in map(int, listed.read_text().split()):
+        children = ""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread ended just now
+            children = listed.read_text()
+        for child in map(int, children.split()):
             with contextlib.suppress(ProcessLookupError):
                 # git leads a group of its own, with the helpers that hold its pipes open.
                 (os.killpg if os.getpgid(child) == child else os.kill)(child, signal.SIGKILL)

@@ -7,13 +7,15 @@ endless ones hold up the others for a moment only.
 import asyncio
 import contextlib
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextvars import copy_context
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 _LONG_SECONDS = 2.0
+_IDLE_SECONDS = 5.0
 _MOST_LONG = 2
 
 
@@ -38,7 +40,7 @@ class TenantLimiter:
             self._give_back(tenant)
 
     async def in_thread(self, tenant: str, work: Callable[[], T]) -> T:
-        """What `work` gives, or raises, in a thread of its own.
+        """What `work` gives, or raises, in a thread that meanwhile does nothing else.
 
         A thread cannot be ended, so whoever is cancelled leaves it behind: it keeps what it has of its tenant's
         places as long as it computes, and the process does not wait for it at its end.
@@ -99,5 +101,40 @@ def _begin(work: Callable[[], T]) -> "asyncio.Future[T]":
         else:
             told(lambda: done.set_result(result))
 
-    threading.Thread(target=run, name="render", daemon=True).start()
+    _THREADS.run(run)
     return done
+
+
+class _Threads:
+    """A thread for each work at once; one whose work has ended takes the next, since to begin one stops the loop.
+
+    One that has none for a while ends.
+    """
+
+    def __init__(self) -> None:
+        self._idle: deque[SimpleQueue[Callable[[], None]]] = deque()
+
+    def run(self, work: Callable[[], None]) -> None:
+        try:
+            inbox = self._idle.pop()
+        except IndexError:
+            inbox = SimpleQueue()
+            threading.Thread(target=self._serve, args=(inbox,), name="render", daemon=True).start()
+        inbox.put(work)
+
+    def _serve(self, inbox: "SimpleQueue[Callable[[], None]]") -> None:
+        while True:
+            try:
+                work = inbox.get(timeout=_IDLE_SECONDS)
+            except Empty:
+                try:
+                    self._idle.remove(inbox)
+                except ValueError:  # it was just taken, and its work comes
+                    continue
+                return
+            work()
+            del work  # nothing of it is kept while the thread waits for the next
+            self._idle.append(inbox)
+
+
+_THREADS = _Threads()

@@ -145,7 +145,7 @@ def test_a_controller_leaves_nothing_decrypted_but_in_the_cluster(world, lines):
     outputs = {}
     with Running(world, resources=True) as running:
         world.request("POST", resources(world), body)
-        running.until(lambda: world.get("Secret", "g"), seconds=40)
+        running.until(lambda: world.get("Secret", "g") and world.get("ConfigMap", "b"), seconds=40)
         check_applied(world)
         world.edit("core/configmaps/b", {"data": {"password": "by hand"}})
         running.until(lambda: world.get("ConfigMap", "b")["data"]["password"] == "cAnarySecond", seconds=40)
@@ -176,7 +176,7 @@ def test_an_application_of_the_operator_has_the_keys_of_the_environment(world):
     fill(world)
     world.app = replace(world.app, source=replace(world.app.source, decryption=Decryption("sops")))
     with Running(world, variables={"SOPS_AGE_KEY": KEY.read_text()}) as running:
-        running.until(lambda: world.get("Secret", "g"), seconds=40)
+        running.until(lambda: world.get("Secret", "g") and world.get("ConfigMap", "b"), seconds=40)
         check_applied(world)
 
 
