@@ -9,7 +9,7 @@ from importlib import import_module
 
 import structlog
 
-BENCHMARKS = ("reading", "syncing", "sandbox", "kustomize", "helm", "page", "scale")
+BENCHMARKS = ("reading", "syncing", "sandbox", "kustomize", "helm", "page", "scale", "flux")
 
 
 def main(names: list[str]) -> None:
