@@ -96,7 +96,7 @@ class Fields:
         if not all(isinstance(item, dict) for item in found):
             self.refuse(name, "expected a list of maps")
             return
-        if not found and name in self:
+        if self._value.get(name) == []:
             self.told[self._path(name)] = USED
         for item in found:
             yield Fields(item, f"{self._path(name)}[]", self.told)

@@ -12,7 +12,17 @@ from typing import Final
 import structlog
 
 from gitops.compat.flux.answer import Answer
-from gitops.compat.flux.objects import DELIVERED, GROUP_OF, FluxObjects, Ref, is_of_flux, ref_of
+from gitops.compat.flux.objects import (
+    ARTIFACT,
+    DELIVERED,
+    GENERATOR,
+    GROUP_OF,
+    FluxObjects,
+    Ref,
+    artifacts_of,
+    is_of_flux,
+    ref_of,
+)
 from gitops.compat.flux.reading import read
 from gitops.compat.flux.tree import application_name
 from gitops.controller.crd_source import FINALIZER
@@ -27,7 +37,7 @@ log = structlog.get_logger()
 FLUX_FINALIZER: Final = "finalizers.fluxcd.io"
 REQUESTED: Final = "reconcile.fluxcd.io/requestedAt"
 _SOURCE = "Flux's objects in the cluster"
-_KINDS: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "Receiver", *DELIVERED)
+_KINDS: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", GENERATOR, "Receiver", *DELIVERED)
 _FINALIZER_SECONDS = 1.0
 
 
@@ -171,7 +181,9 @@ class FluxResources:
         self._take_askers(ref)
 
     def _take_askers(self, source: Ref) -> None:
-        for ref in sorted(self._askers.get(source, ())):
+        body = self._objects.find(*source) if source.kind == GENERATOR else None
+        made = {Ref(ARTIFACT, source.namespace, name) for name in artifacts_of(body)} if body is not None else set()
+        for ref in sorted(set[Ref]().union(*(self._askers.get(each, ()) for each in (source, *made)))):
             body = self._objects.find(*ref)
             if body is not None:
                 self._take_one(body)
@@ -272,6 +284,11 @@ class _Seen(FluxObjects):
         self._askers.setdefault(Ref(kind, namespace, name), set()).add(self._asker)
         self.is_abroad = self.is_abroad or namespace != self._asker.namespace
         return self._objects.find(kind, namespace, name)
+
+    def generator_of(self, namespace: str, name: str) -> Body | None:
+        self._askers.setdefault(Ref(ARTIFACT, namespace, name), set()).add(self._asker)
+        found = self._objects.generator_of(namespace, name)
+        return self.find(*ref_of(found)) if found is not None else None
 
 
 async def _nobody(_: str) -> None:

@@ -302,6 +302,7 @@ def test_drift_of_a_release(drift: Any, mode: str) -> None:
         ("Kustomization", {**MINIMAL, "postBuild": {"substitutes": {}}}, "spec.postBuild.substitutes"),
         ("Kustomization", {**MINIMAL, "dependsOn": [{"name": "a", "readyExpr": "true"}]}, "spec.dependsOn[].readyExpr"),
         ("Kustomization", {**MINIMAL, "dependsOn": [{"nam": "a"}]}, "spec.dependsOn[].nam"),
+        ("Kustomization", {**MINIMAL, "dependsOn": "a"}, "spec.dependsOn"),
         ("Kustomization", {**MINIMAL, "kubeConfig": {"secretRef": {"name": "x"}}}, "spec.kubeConfig"),
         ("Kustomization", {**MINIMAL, "path": "../up"}, "spec.path"),
         ("Kustomization", {**MINIMAL, "path": 3}, "spec.path"),

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from gitops.compat.fields import Fields, refusals
 from gitops.compat.flux.answer import Answer, refused
-from gitops.compat.flux.objects import FluxObjects, Ref, ref_of
+from gitops.compat.flux.artifacts import find_artifact
+from gitops.compat.flux.objects import ARTIFACT, FluxObjects, Ref, ref_of
 from gitops.compat.flux.shared import (
     ALWAYS,
     NAMESPACE,
@@ -49,15 +50,20 @@ def read_kustomization(body: Body, objects: FluxObjects) -> Answer:
     spec.end()
     if refusals(told):
         return refused(ref, told)
-    source = find_source(objects, *wanted)
-    if source is None:
-        return Answer(ref, told, missing=wanted, prunes=prunes)
+    source = _source(objects, wanted)
+    if isinstance(source, Ref):
+        return Answer(ref, told, missing=source, prunes=prunes)
     if source.layer or refusals(source.told):
         why = refusals(source.told) or ["its layerSelector takes a chart, not files"]
         spec.refuse("sourceRef", f"{source.ref}: {'; '.join(why)}")
         return refused(ref, told)
+    if not _is_held(made["source"]["path"], source):
+        spec.refuse("path", f"{wanted} has {', '.join(source.holds)} only")
+        return refused(ref, told)
     _take_source(made, source)
-    if wanted[1:] == ref[1:]:  # as `flux bootstrap` calls the Kustomization that delivers Flux itself
+    if (
+        wanted[1:] == ref[1:] and wanted.kind != ARTIFACT
+    ):  # as `flux bootstrap` calls the Kustomization that delivers Flux itself
         kustomize = made["source"]["kustomize"]
         kustomize["patches"] = [*kustomize.get("patches", ()), _WITHOUT_FLUX]
     metadata: dict[str, Any] = {"name": ref.name, "namespace": namespace}
@@ -65,8 +71,22 @@ def read_kustomization(body: Body, objects: FluxObjects) -> Answer:
     return Answer(ref, told, application, secrets_in=source.namespace or namespace, prunes=prunes)
 
 
+def _source(objects: FluxObjects, wanted: Ref) -> FluxSource | Ref:
+    """The source, or what is not known of all that it takes."""
+    if wanted.kind == ARTIFACT:
+        return find_artifact(objects, wanted.namespace, wanted.name)
+    return find_source(objects, *wanted) or wanted
+
+
+def _is_held(path: str, source: FluxSource) -> bool:
+    return any(not folder or f"{path}/".startswith(f"{folder}/") for folder in source.holds)
+
+
 def _take_source(made: dict[str, Any], source: FluxSource) -> None:
     made["source"] = {**source.spec, **made["source"]}
+    if source.root:
+        path = made["source"]["path"]
+        made["source"]["path"] = source.root if path == "." else f"{source.root}/{path}"
     made["interval"] = duration(max(source.interval, 1.0))
     if source.suspended:
         made["sync"]["automated"] = False
@@ -78,7 +98,7 @@ def _source_ref(spec: Fields, namespace: str) -> Ref:
         spec.missing("sourceRef")
         return Ref("GitRepository", namespace, "")
     kind, name, space = part.text("kind"), part.text("name"), part.text("namespace", namespace)
-    if kind not in ("GitRepository", "OCIRepository"):
+    if kind not in ("GitRepository", "OCIRepository", ARTIFACT):
         part.refuse("kind", f"files come from a GitRepository or an OCIRepository, not from a {kind[:100]}")
     for each, text in (("kind", kind), ("name", name)):
         if not text:

@@ -16,6 +16,7 @@ GROUPS: Final = {
         "Bucket",
         "ExternalArtifact",
     ),
+    "source.extensions.fluxcd.io": ("ArtifactGenerator",),
     "notification.toolkit.fluxcd.io": ("Receiver", "Alert", "Provider"),
     "image.toolkit.fluxcd.io": ("ImageRepository", "ImagePolicy", "ImageUpdateAutomation"),
 }
@@ -24,6 +25,8 @@ GROUP_OF: Final = {kind: group for group, kinds in GROUPS.items() for kind in ki
 DELIVERED: Final = ("Kustomization", "HelmRelease")
 # Those that one may be made of besides.
 SOURCES: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "Bucket", "ExternalArtifact")
+ARTIFACT: Final = "ExternalArtifact"
+GENERATOR: Final = "ArtifactGenerator"
 
 
 class Ref(NamedTuple):
@@ -56,6 +59,15 @@ def ref_of(body: Body) -> Ref:
     return Ref(body["kind"], body["metadata"].get("namespace") or "", body["metadata"]["name"])
 
 
+def artifacts_of(body: Body) -> set[str]:
+    """The names of what an ArtifactGenerator makes."""
+    spec = body.get("spec")
+    found = spec.get("artifacts") if isinstance(spec, dict) else None
+    items = found if isinstance(found, list) else []
+    names = [item.get("name") for item in items if isinstance(item, dict)]
+    return {name for name in names if isinstance(name, str)}
+
+
 class FluxObjects:
     """Objects of Flux by their names; what is no object of Flux is left out."""
 
@@ -77,3 +89,9 @@ class FluxObjects:
     def find(self, kind: str, namespace: str, name: str) -> Body | None:
         """The object of that name; one whose file does not say its namespace may be meant too."""
         return self._bodies.get(Ref(kind, namespace, name)) or self._bodies.get(Ref(kind, "", name))
+
+    def generator_of(self, namespace: str, name: str) -> Body | None:
+        """The ArtifactGenerator that makes the ExternalArtifact of that name."""
+        made = (body for ref, body in sorted(self._bodies.items()) if ref.kind == GENERATOR)
+        near = (body for body in made if (ref_of(body).namespace or namespace) == namespace)
+        return next((body for body in near if name in artifacts_of(body)), None)

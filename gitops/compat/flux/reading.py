@@ -2,9 +2,10 @@
 
 from gitops.compat.fields import Fields, refusals
 from gitops.compat.flux.answer import Answer
+from gitops.compat.flux.artifacts import told_of_generator
 from gitops.compat.flux.helm_release import read_helm_release
 from gitops.compat.flux.kustomization import read_kustomization
-from gitops.compat.flux.objects import SOURCES, FluxObjects, ref_of
+from gitops.compat.flux.objects import GENERATOR, SOURCES, FluxObjects, ref_of
 from gitops.compat.flux.others import read_other
 from gitops.compat.flux.sources import read_source
 from gitops.manifests.key import Body
@@ -19,6 +20,9 @@ def read(body: Body, objects: FluxObjects) -> Answer:
         return read_helm_release(body, objects)
     if ref.kind == "HelmChart":
         return _read_chart(body, objects)
+    if ref.kind == GENERATOR:
+        told = told_of_generator(body)
+        return Answer(ref, told, reasons=tuple(refusals(told)))
     if ref.kind in SOURCES:
         source = read_source(body)
         return Answer(ref, source.told, reasons=tuple(refusals(source.told)))

@@ -20,7 +20,10 @@ _VERIFY: Final = "signatures are not checked, so what has to be signed is not ru
 
 @dataclass(frozen=True, slots=True)
 class FluxSource:
-    """`spec` are fields of our `source`; `interval` is in seconds; `namespace` is where the Secret is."""
+    """`spec` are fields of our `source`; `interval` is in seconds; `namespace` is where the Secret is.
+
+    Of an artifact, `root` is the folder of the source that it is, and `holds` the folders in there that it has.
+    """
 
     ref: Ref
     spec: dict[str, Any]
@@ -29,6 +32,8 @@ class FluxSource:
     suspended: bool = False
     layer: str = ""  # of an OCIRepository that gives a layer as it is
     told: dict[str, str] = field(default_factory=dict)
+    root: str = ""
+    holds: tuple[str, ...] = ("",)
 
 
 def read_source(body: Body) -> FluxSource:
