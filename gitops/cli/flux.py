@@ -16,7 +16,7 @@ from gitops.cli.escape import printable
 from gitops.compat.flux.answer import Answer
 from gitops.compat.flux.objects import GROUPS, FluxObjects, Ref, is_of_flux, ref_of
 from gitops.compat.flux.reading import read
-from gitops.compat.flux.sources import SOURCE_VERSION
+from gitops.compat.flux.sources import SOURCE_VERSION, read_source
 from gitops.compat.flux.tree import FluxTree
 from gitops.config import application_of as read_body
 from gitops.manifests.errors import GitopsError
@@ -28,6 +28,7 @@ from gitops.model.revision import Tree, normalise
 from gitops.model.source_name import are_same
 
 CHILD_KINDS: Final = frozenset((group, kind) for group, kinds in GROUPS.items() for kind in kinds)
+_WITH_FILES: Final = ("GitRepository", "OCIRepository")
 _AT_ONCE: Final = 8
 _NOWHERE: Final = "https://here.invalid/repository"
 
@@ -43,12 +44,18 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A tree, and the work tree `top` that stands in for `origin`; `told` are words for people."""
+    """A tree, and the work tree `top` that stands in for `origin`; `told` are words for people.
+
+    `roots` deliver the folder that was named. The files stand in for `revision` of the origin only ("" = for any): a
+    tenant may have a branch of the same repository.
+    """
 
     tree: FluxTree
     top: Path
     origin: str
     told: list[str]
+    roots: frozenset[Ref]
+    revision: str = ""
 
     def application(self, answer: Answer) -> Application:
         """The Application of an answer, of files on disk where it is of this repository. Raises ConfigError."""
@@ -57,8 +64,13 @@ class Delivery:
             app = read_body(answer.application)
         except ConfigError as exc:
             raise ConfigError(f"{answer.ref}: {exc}") from exc
+        if answer.ref in self.roots and app.sync.serviceAccount:
+            # It may bring the account and its rights; `flux bootstrap` applies it in the person's own name too.
+            self.told.append(f"{answer.ref} is delivered in your own name, not in that of {app.sync.serviceAccount}")
+            app = replace(app, sync=replace(app.sync, serviceAccount=""))
         source = app.source
-        if source.chart or not are_same(source.repoURL, self.origin):
+        is_other = self.revision not in ("", source.targetRevision)
+        if source.chart or is_other or not are_same(source.repoURL, self.origin):
             return app
         path = str(self.top / normalise(source.path))
         here = replace(source, repoURL="", targetRevision="", path=path, credentials=Credentials())
@@ -86,9 +98,8 @@ def _delivery(bodies: list[Body], folder: Path, *, is_itself: bool) -> Delivery:
     from gitops.adapters.work_tree_place import owned_work_tree_of
 
     top = owned_work_tree_of(folder.resolve())
-    origin = (
-        (_own_address(bodies) if is_itself else "") or (WorkTree(top).origin if top is not None else "") or _NOWHERE
-    )
+    address, revision = _own_place(bodies) if is_itself else ("", "")
+    origin = address or (WorkTree(top).origin if top is not None else "") or _NOWHERE
     told: list[str] = []
 
     def reads(body: Body, objects: FluxObjects) -> Answer:
@@ -99,19 +110,21 @@ def _delivery(bodies: list[Body], folder: Path, *, is_itself: bool) -> Delivery:
             found = read(body, objects)
         return found
 
-    return Delivery(FluxTree(bodies, reads), top or folder.resolve(), origin, told)
+    roots = frozenset(ref_of(body) for body in bodies if is_itself and body["kind"] == "Kustomization")
+    return Delivery(FluxTree(bodies, reads), top or folder.resolve(), origin, told, roots, revision)
 
 
-def _own_address(bodies: list[Body]) -> str:
-    """The address that a Kustomization which delivers itself names: these files are a clone of that."""
+def _own_place(bodies: list[Body]) -> tuple[str, str]:
+    """The address and revision that a Kustomization which delivers itself names: these files are a clone of that."""
     for body in bodies:
         reference = body["spec"].get("sourceRef") if isinstance(body.get("spec"), dict) else None
         if body["kind"] == "Kustomization" and isinstance(reference, dict):
             named = (reference.get("kind"), reference.get("name"))
             for other in bodies:
-                if (other["kind"], other["metadata"]["name"]) == named and isinstance(other.get("spec"), dict):
-                    return str(other["spec"].get("url") or "")
-    return ""
+                if (other["kind"], other["metadata"]["name"]) == named and named[0] in _WITH_FILES:
+                    spec = read_source(other).spec
+                    return spec["repoURL"], spec["targetRevision"]
+    return "", ""
 
 
 def _stand_in(ref: Ref, origin: str) -> Body:

@@ -16,6 +16,7 @@ from gitops.manifests.key import Body, ResourceKey
 from gitops.ports import Cluster, OperatorRequest
 
 log = structlog.get_logger()
+_LONG_PASS_SECONDS = 1.0  # then it is told that it is under way
 PLACES = 16
 # A wait for health shorter than this keeps its place: most objects are healthy at once.
 _KEEP_SECONDS = 0.05
@@ -64,6 +65,7 @@ class ClusterWorker:
         self._may_run = may_run
         self._override_of = override_of
         self._ended = ended
+        self._told = told
         self._places = asyncio.Semaphore(PLACES)
         self._passes: set[asyncio.Task[None]] = set()
         self._away = False
@@ -100,9 +102,11 @@ class ClusterWorker:
         finished, started = False, self.deps.clock.monotonic()
         state = self._index.get(identity)
         asked = state.schedule.operator_request if state is not None else None
+        telling: asyncio.TimerHandle | None = None
         try:
             if state is not None and self._has_work(state):
                 state.schedule.task = asyncio.current_task()
+                telling = asyncio.get_running_loop().call_later(_LONG_PASS_SECONDS, self._told, state)
                 state.live.heard.clear()
                 state.live.edited.clear()
                 async with _correlated(state):
@@ -119,6 +123,8 @@ class ClusterWorker:
                 state.missed("a fault in the controller; see its log")
             again = 60.0
         finally:
+            if telling is not None:
+                telling.cancel()
             place.give_back()
             wished = self.queue.done(identity)
             if state is not None:

@@ -21,8 +21,9 @@ def flux_status(kind: str, state: ApplicationState, generation: int, requested_a
     is_busy = state.schedule.task is not None or state.last.response is None
     found = state.source.observed_revision
     revision = f"{found.ref}@{_digest(found.sha)}" if found is not None and found.ref else found.sha if found else ""
-    message = (state.problem or state.last.message or f"Applied revision: {revision}")[:_MOST_TEXT]
     word = "True" if is_synced and not is_busy else "Unknown" if is_busy and not state.problem else "False"
+    told = state.problem or state.last.message or f"Applied revision: {revision}"
+    message = "Reconciliation in progress" if word == "Unknown" else told[:_MOST_TEXT]
     reason = _DONE[kind] if word == "True" else "Progressing" if word == "Unknown" else _FAILED[kind]
     conditions = [_condition("Ready", word, reason, message, generation)]
     if word == "Unknown":
