@@ -65,10 +65,10 @@ def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Re
 
 def _transforms(spec: "SourceSpec", context: Context) -> "Iterator[Transform]":
     """What changes the manifests of any renderer, in order; what an Application does not use is not imported."""
-    if spec.patches:
+    if spec.patches or spec.images:
         from renderers.transforms.patches import with_patches
 
-        yield lambda rendered, spec, context: with_patches(rendered, spec.patches, context)
+        yield lambda rendered, spec, context: with_patches(rendered, spec.patches, spec.images, context)
     if context.decrypt is not None:
         from renderers.transforms.decryption import with_decryption
 

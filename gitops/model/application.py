@@ -96,6 +96,7 @@ class SourceSpec:
     With `chart` the repository is one of charts (https, or oci), and `targetRevision` a version, a range of versions or
     a digest. An `oci` repository without it holds packed files. What other sources call `$ref/PATH` is a file of the
     source that has this `ref`. `ignore` are lines as in .gitignore: files that are taken as if they were not there.
+    `patches`, and after them `images` (as those of Kustomize), change what any renderer made.
     """
 
     repoURL: Annotated[str, REPOSITORY] = ""
@@ -109,6 +110,7 @@ class SourceSpec:
     template: TemplateOptions = field(default_factory=TemplateOptions)
     helm: HelmOptions = field(default_factory=HelmOptions)
     patches: tuple[Patch, ...] = ()
+    images: tuple[str, ...] = ()
     postBuild: PostBuild = field(default_factory=PostBuild)
     commonMetadata: CommonMetadata = field(default_factory=CommonMetadata)
     decryption: Decryption = field(default_factory=Decryption)

@@ -56,6 +56,7 @@ def _how(source: SourceSpec) -> SourceSpec:
         template=TemplateOptions(valueFiles=source.template.valueFiles),
         helm=replace(source.helm, values={}, parameters=()),
         patches=source.patches,
+        images=source.images,
         postBuild=replace(source.postBuild, substitute={}),
         commonMetadata=source.commonMetadata,
         decryption=source.decryption,

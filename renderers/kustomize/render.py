@@ -119,7 +119,7 @@ def _overlay(options: "KustomizeOptions | None") -> dict[str, Any]:
     fields = {
         "namePrefix": options.namePrefix,
         "nameSuffix": options.nameSuffix,
-        "images": [_image(text) for text in options.images],
+        "images": [written_image(text) for text in options.images],
         "namespace": options.namespace,
         "patches": [written(patch) for patch in options.patches],
         "components": list(options.components),
@@ -127,7 +127,7 @@ def _overlay(options: "KustomizeOptions | None") -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _image(text: str) -> dict[str, str]:
+def written_image(text: str) -> dict[str, str]:
     """`shop=registry.example.com/shop:1.2` or `shop:1.2` as an item of `images`; `shop=*:1.2` keeps the name."""
     name, equals, new = text.partition("=")
     new_name, tag, digest = split_image(new if equals else text)

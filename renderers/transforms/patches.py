@@ -1,4 +1,4 @@
-"""Patches of an Application on top of what a renderer made, whichever that was: as a kustomization's `patches`."""
+"""Patches and images of an Application on top of what a renderer made, whichever that was: as a kustomization's."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,16 @@ from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Patch
 from gitops.model.errors import GitopsError, RenderError
 from gitops.model.revision import Tree
-from renderers.kustomize.render import render_folder, written
+from renderers.kustomize.render import render_folder, written, written_image
 from renderers.result import Context, Rendered
 
 _FIELD = "source.patches"
 _MOVED = Origin("an object that a patch called otherwise", 0)
 
 
-def with_patches(rendered: Rendered, patches: Sequence[Patch], context: Context) -> Rendered:
-    """What was rendered, patched in order; what no patch changes stays as it is, to the last digit of a number.
+def with_patches(rendered: Rendered, patches: Sequence[Patch], images: Sequence[str], context: Context) -> Rendered:
+    """What was rendered, patched in order, and then with other images; what nothing changes stays as it
+    is, to the last digit of a number.
 
     So do lists of objects, and an object without a name (a hook's, made anew each time). Raises RenderError for a patch
     that cannot be read, or that fits nothing.
@@ -27,8 +28,8 @@ def with_patches(rendered: Rendered, patches: Sequence[Patch], context: Context)
     named = {one.key: one for one in rendered.manifests if one.key.name and not one.key.kind.endswith("List")}
     text = write_manifests(manifest.body for manifest in named.values())
     try:
-        as_read = _built(text, (), context)
-        patched = _built(text, patches, context)
+        as_read = _built(text, (), (), context)
+        patched = _built(text, patches, images, context)
     except GitopsError as error:
         raise RenderError(f"{_FIELD}: {error}") from error
     found: list[Manifest] = []
@@ -41,9 +42,13 @@ def with_patches(rendered: Rendered, patches: Sequence[Patch], context: Context)
     return rendered._replace(manifests=tuple(found))
 
 
-def _built(text: str, patches: Sequence[Patch], context: Context) -> dict[ResourceKey, Body]:
-    """What Kustomize makes of objects and patches; it reads numbers in a way of its own."""
-    kustomization = {"resources": ["rendered.yaml"], "patches": [written(patch) for patch in patches]}
+def _built(text: str, patches: Sequence[Patch], images: Sequence[str], context: Context) -> dict[ResourceKey, Body]:
+    """What Kustomize makes of objects, patches and images; it reads numbers in a way of its own."""
+    kustomization = {
+        "resources": ["rendered.yaml"],
+        "patches": [written(patch) for patch in patches],
+        "images": [written_image(image) for image in images],
+    }
     files = {"kustomization.yaml": write_manifests([kustomization]), "rendered.yaml": text}
     answer = render_folder(Tree.of_files(files), "", context)
     assert isinstance(answer, Rendered)  # nothing remote is named

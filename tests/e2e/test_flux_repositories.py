@@ -1,6 +1,7 @@
 """Repositories of Flux of the shapes that people have: from an empty cluster to a healthy one, and what comes after."""
 
 import os
+import time
 
 import pytest
 
@@ -53,6 +54,28 @@ def test_a_repository_that_is_split_into_artifacts_is_delivered_from_a_checkout(
     assert staging.returncode == 0, staging.stderr
     assert "shop.staging.example" in staging.stdout
     assert "1.1.0-alpha.1" in staging.stdout
+
+
+def test_a_commit_a_hand_edit_and_a_bad_commit_of_a_checkout(fleet):
+    fleet.make("monorepo")
+    fleet.shell.gitops("sync", "-f", "clusters/production")
+    fleet.shell.kubectl("patch", "issuer/letters", "--type=merge", "-p", '{"spec": {"acme": {"server": "x"}}}')
+    fleet.replace("apps/production/shop-values.yaml", "shop.production.example", "shop.example")
+    found = fleet.shell.gitops("diff", "-f", "clusters/production")
+    assert found.returncode == 1
+    assert "x → https://acme.example/directory" in found.stdout
+    assert "shop.production.example → shop.example" in found.stdout
+    assert fleet.shell.gitops("sync", "-f", "clusters/production").returncode == 0
+    assert (server(fleet), fleet.data("shop-settings", "shop")["hostnames"]) == (
+        "https://acme.example/directory",
+        "shop.example",
+    )
+    fleet.replace("infrastructure/configs/kustomization.yaml", "issuer.yaml", "issuers.yaml")
+    bad = fleet.shell.gitops("sync", "-f", "clusters/production")
+    assert bad.returncode != 0
+    assert "issuers.yaml" in bad.stderr
+    assert "held: Kustomization flux-system/apps: depends on flux-system/configs" in bad.stderr
+    assert server(fleet) == "https://acme.example/directory"
 
 
 def test_tenants_are_delivered_from_a_checkout(fleet):
@@ -134,3 +157,44 @@ def test_a_controller_delivers_a_homelab_and_leaves_a_suspended_branch(fleet, ne
         fleet.commit()
         fleet.until(lambda: fleet.data("disks-settings", "storage")["hostnames"] == "disks.house.example")
         assert fleet.data("player-settings", "media")["hostnames"] == "player.home.example"
+
+
+def test_a_bad_commit_of_a_release_is_rolled_back_in_a_homelab(fleet, near):
+    fleet.make("homelab")
+    give_key(fleet)
+    fleet.bootstrap("kubernetes/flux/config")
+    with fleet.running():
+        fleet.until(fleet.all_ready)
+        values = "kubernetes/apps/media/player/app/values.yaml"
+        fleet.replace(values, "zone:", "image: broken\nzone:")
+        fleet.replace(
+            "kubernetes/apps/media/player/app/helmrelease.yaml", "interval: 30m", "interval: 30m\n  timeout: 4s"
+        )
+        fleet.commit()
+        fleet.until(lambda: fleet.ready("helmrelease", "player", "media")[0] == "False", 60)
+        fleet.until(lambda: image(fleet) == "nginx:1.26")
+        assert fleet.ready("kustomization", "disks")[0] == "True"
+        fleet.replace(values, "image: broken", "image: nginx:1.27")
+        fleet.commit()
+        fleet.until(fleet.all_ready, 60)
+        assert image(fleet) == "nginx:1.27"
+
+
+def image(fleet):
+    template = fleet.get("deployment", "player", "media")["spec"]["template"]
+    return template["spec"]["containers"][0]["image"]
+
+
+def test_a_source_that_is_suspended_brings_no_commit(fleet, near):
+    fleet.make("tenancy", "team-a")
+    fleet.bootstrap("clusters/production/flux-system")
+    with fleet.running():
+        fleet.until(fleet.all_ready)
+        fleet.replace("tenants/base/team-a/sync.yaml", "  interval: 1s\n", "  interval: 1s\n  suspend: true\n")
+        fleet.commit()
+        fleet.until(lambda: fleet.get("gitrepository", "team-a", "apps")["spec"].get("suspend"))
+        fleet.shell.git("checkout", "-q", "team-a")
+        fleet.replace("production/kustomization.yaml", "count: 2", "count: 1")
+        fleet.commit()
+        time.sleep(4)
+        assert fleet.get("deployment", "web", "apps")["spec"]["replicas"] == 2

@@ -271,6 +271,18 @@ def test_values_from_the_cluster() -> None:
     assert third.targetValue == "text"
 
 
+def test_images_of_post_renderers_are_changed_after_the_patches() -> None:
+    image = {"name": "web", "newName": "mirror.example/web", "newTag": "2"}
+    patch = {"patch": "[]", "target": {"kind": "Deployment"}}
+    app = release(postRenderers=[{"kustomize": {"patches": [patch]}}, {"kustomize": {"images": [image]}}])
+    assert app.source.images == ("web=mirror.example/web:2",)
+    assert [one.target.kind for one in app.source.patches] == ["Deployment"]
+    turned = [{"kustomize": {"images": [image]}}, {"kustomize": {"patches": [patch]}}]
+    chart = {"spec": {"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "charts"}}}
+    found = answer("HelmRelease", {"interval": "10m", "chart": chart, "postRenderers": turned})
+    assert found.reasons[0].startswith("spec.postRenderers[].kustomize.patches: ")
+
+
 def test_tests_and_hooks_are_run_or_not_as_it_says() -> None:
     assert release(test={"enable": True}).source.patches[0].target.annotationSelector == "helm.sh/hook=test"
     none = release(install={"disableHooks": True}, upgrade={"disableHooks": True}).source.patches

@@ -43,6 +43,16 @@ def test_patches_are_applied_in_order_to_a_chart_too() -> None:
     assert found == {"a": ({"x": "3"}, "c/templates/x.yaml")}
 
 
+def test_images_are_changed_in_what_a_chart_makes_after_the_patches() -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: main, image: 'shop:1'}]}\n"
+    named = Patch("- {op: replace, path: /spec/containers/0/image, value: 'store:1'}", PatchTarget(kind="Pod"))
+    source = SourceSpec(patches=(named,), images=("store=mirror.example/store:2", "shop=*:3"))
+    answer = render(Tree.of_files({**CHART, "templates/pod.yaml": pod}), source)
+    assert isinstance(answer, Rendered)
+    (found,) = [one.body for one in answer.manifests if one.key.kind == "Pod"]
+    assert found["spec"]["containers"][0]["image"] == "mirror.example/store:2"
+
+
 def test_what_no_patch_changes_keeps_each_digit() -> None:
     numbers = "apiVersion: v1\nkind: X\nmetadata: {name: num}\na: 1.0\nb: 9223372036854775808\nc: 1e3\n"
     source = SourceSpec(patches=(Patch(SET, PatchTarget(name="a")),))

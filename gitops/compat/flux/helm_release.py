@@ -193,12 +193,13 @@ def _spec(spec: Fields, ref: Ref, namespace: str) -> tuple[dict[str, Any], bool]
         "skipSchemaValidation": actions.skips_schema,
     }
     source: dict[str, Any] = {"helm": {name: value for name, value in helm.items() if value}}
+    posted, new_images = _post_renderers(spec)
     changed = [
-        *_post_renderers(spec),
+        *posted,
         *([_RUN_TESTS] if actions.tests else []),
         *([_NO_HOOKS] if actions.no_hooks else []),
     ]
-    for name, value in (("patches", changed), ("commonMetadata", common_metadata(spec))):
+    for name, value in (("patches", changed), ("images", new_images), ("commonMetadata", common_metadata(spec))):
         if value:
             source[name] = value
     mode, rules = _drift(spec)
@@ -255,17 +256,21 @@ def _values_from(spec: Fields) -> list[dict[str, Any]]:
     return found
 
 
-def _post_renderers(spec: Fields) -> list[dict[str, Any]]:
+def _post_renderers(spec: Fields) -> tuple[list[dict[str, Any]], list[str]]:
+    """Patches and images: the images of all are changed after the patches of all."""
     found: list[dict[str, Any]] = []
+    changed: list[str] = []
     for item in spec.items("postRenderers"):
         kustomize = item.part("kustomize")
         if kustomize is not None:
-            found += patches(kustomize)
-            if images(kustomize):
-                kustomize.refuse("images", "set the image by the chart's values, or by a patch")
+            more = patches(kustomize)
+            if more and changed:
+                kustomize.refuse("patches", "they would come after the images of an earlier one; put those last")
+            found += more
+            changed += images(kustomize)
             kustomize.end()
         item.end()
-    return found
+    return found, changed
 
 
 def _drift(spec: Fields) -> tuple[str, list[dict[str, Any]]]:
