@@ -7,7 +7,7 @@ from typing import Final
 
 from gitops.controller.state import ApplicationState
 from gitops.engine.states import Response
-from gitops.manifests.key import Body
+from gitops.manifests.key import Body, ResourceKey
 from gitops.model.revision import short
 
 _MOST_TEXT: Final = 1024
@@ -35,9 +35,15 @@ def flux_status(kind: str, state: ApplicationState, generation: int, requested_a
         status["lastAttemptedRevision"] = revision
     if revision and word == "True" and kind == "Kustomization":
         status["lastAppliedRevision"] = revision
+        status["inventory"] = {"entries": [_entry(key, version) for key, version in state.source.objects]}
     if requested_at:
         status["lastHandledReconcileAt"] = requested_at
     return status
+
+
+def _entry(key: ResourceKey, version: str) -> Body:
+    """An object as Flux's inventory names it, which takes no colon."""
+    return {"id": "_".join((key.namespace, key.name.replace(":", "__"), key.group, key.kind)), "v": version}
 
 
 def refused_status(kind: str, generation: int, reason: str) -> Body:

@@ -7,12 +7,13 @@ import structlog
 
 from gitops.controller.pinned_source import PinnedSource
 from gitops.controller.state import ApplicationState
-from gitops.engine.annotations import is_apart
+from gitops.engine.annotations import hook_phases_of, is_apart
 from gitops.engine.completed_jobs import has_ended
 from gitops.engine.health import health_of
 from gitops.engine.plan_input import PlanInput
 from gitops.engine.states import Response
 from gitops.logs import shortened
+from gitops.manifests.key import version_of
 from gitops.manifests.manifest import Manifest
 from gitops.model.health import ENDED, MISSING, Health
 from gitops.model.plan import ObstacleKind
@@ -41,6 +42,9 @@ def learn_plan(state: ApplicationState, source: PinnedSource, planned: PlannedSy
         state.source.rendered = state.source.equivalent_revision = revision
         state.source.reads = dict(source.tree.reads)
         state.source.follows_links = source.tree.follows_links
+    if state.app.source.kustomize.rules == "flux":
+        own = [found for found in at.rendered.manifests if not hook_phases_of(found)]
+        state.source.objects = tuple((found.key, version_of(found.body["apiVersion"])) for found in own)
     state.last = replace(
         state.last, digest=at.rendered.digest, plan_id=planned.plan.id, quarantine=at.inventory.quarantine
     )

@@ -25,7 +25,8 @@ class SourceState:
 
     `observed_revision` is what the source holds now; `rendered` is the commit that `reads` (and the last plan) are of.
     `equivalent_revision` is the newest commit that is known to answer those reads alike, and so to mean the same
-    desired state. `look_error` is why the last look at the repository failed, or "".
+    desired state. `look_error` is why the last look at the repository failed, or "". `objects` are those of the last
+    plan, each with its version, where somebody is told of them: of Kustomizations of Flux.
     """
 
     observed_revision: Revision | None = None
@@ -35,6 +36,7 @@ class SourceState:
     reads: Mapping[str, str | None] | None = None
     follows_links: bool = False
     look_error: str = ""
+    objects: tuple[tuple[ResourceKey, str], ...] = ()
 
     def is_touched(self, changed: frozenset[str]) -> bool:
         """Whether a commit that changed these paths may render otherwise: then the tree itself must be asked."""

@@ -89,6 +89,20 @@ def test_a_kustomization_is_synced_and_told_so(world, flux):
         running.until(lambda: world.get("Deployment", "web", "apps")["spec"]["replicas"] == 2)
 
 
+def test_a_kustomization_says_what_it_delivers(world, flux):
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "a:b"}, "rules": []}
+    flux.write(**{"apps/web": deployment("web", replicas=1), "apps/role": role})
+    flux.make(flux.source(), flux.kustomization("apps"))
+    space = world.namespace
+    web = {"id": f"{space}_web_apps_Deployment", "v": "v1"}
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        entries = flux.get("Kustomization", "apps")["status"]["inventory"]["entries"]
+        assert entries == [web, {"id": f"{space}_a__b_rbac.authorization.k8s.io_Role", "v": "v1"}]
+        flux.write(**{"apps/role": None})
+        running.until(lambda: flux.get("Kustomization", "apps")["status"]["inventory"]["entries"] == [web])
+
+
 def test_a_tree_comes_in_order_and_what_leaves_it_is_pruned(world, flux):
     children = [flux.kustomization("infra"), flux.kustomization("apps", dependsOn=[{"name": "infra"}])]
     flux.write(
