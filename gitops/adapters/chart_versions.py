@@ -1,16 +1,20 @@
 """Which version of a chart is meant: the versions that there are and a target (a version, a range or nothing) in.
 
 As Helm 3.17: an exact version goes before a range; of a range, or without a target, the highest version that fits, and
-a pre-release only where the range names one.
+a pre-release only where the range names one. Of a registry, `RANGE =~ EXPRESSION` means those tags alone that the
+expression (in Go's syntax) is found in.
 """
 
 from collections.abc import Collection
 from difflib import get_close_matches
 
+from gitops.model.errors import RenderError, SourceError
+from renderers.expressions import compiled
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.semver import Version, allows, parse_version
 
 _ANY = "*"
+_FILTER = " =~ "
 
 
 def chosen_version(target: str, versions: Collection[str]) -> str | None:
@@ -23,6 +27,18 @@ def chosen_version(target: str, versions: Collection[str]) -> str | None:
         if best is None or version.compare(best) > 0:
             best = version
     return best.original if best is not None else None
+
+
+def chosen_tag(target: str, versions: Collection[str]) -> str | None:
+    """As `chosen_version`, of the versions that a registry has as tags. Raises SourceError for a bad expression."""
+    wanted, filters, expression = target.partition(_FILTER)
+    if not filters:
+        return chosen_version(target, versions)
+    try:
+        fits = compiled(expression).search
+    except RenderError as error:
+        raise SourceError(f"targetRevision: {error}") from error
+    return chosen_version(wanted, [found for found in versions if fits(found.replace("+", "_"))])
 
 
 def closest(target: str, versions: Collection[str]) -> str:

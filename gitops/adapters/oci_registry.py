@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from gitops.adapters.chart_versions import chosen_version, closest
+from gitops.adapters.chart_versions import chosen_tag, closest
 from gitops.adapters.http_get import Answer, HttpReader, basic, origin, shown_url
 from gitops.bounds import MIB, parsed_map
 from gitops.model.errors import SourceError
@@ -78,7 +78,7 @@ class OciRepository:
             found = self._digest_of(tag)
             if found:
                 return found, target
-        name = chosen_version(target, self.versions())
+        name = chosen_tag(target, self.versions())
         if name is None or name == target:
             return None
         found = self._digest_of(name.replace("+", "_"))

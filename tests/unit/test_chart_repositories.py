@@ -243,6 +243,23 @@ def test_a_tag_a_range_and_a_digest_mean_charts_of_a_registry(registry: OciRegis
     assert found == {"1.0.0": old, "^1": new, "": new, "1.1.0+build.5": new, f"sha256:{old}": old}
 
 
+def test_only_tags_that_an_expression_is_found_in_are_chosen_from(registry: OciRegistry, charts: Charts) -> None:
+    for version in ("1.0.0", "1.1.0-rc.1", "1.1.0-rc.2", "1.1.0-nightly.3", "1.2.0+eu"):
+        registry.add_chart("charts/redis", version)
+    spec = redis(f"{registry.address}/charts")
+
+    def found(target: str) -> str:
+        return charts.resolve(spec, target).ref
+
+    assert found(">=1.0.0-0 =~ -rc") == "1.1.0-rc.2"
+    assert found("1.x =~ _eu$") == "1.2.0+eu"
+    assert found("1.x =~ ^1.0") == "1.0.0"
+    with pytest.raises(SourceError, match="there is no version"):
+        found("1.x =~ -rc")
+    with pytest.raises(SourceError, match="is not a regular expression"):
+        found("1.x =~ (")
+
+
 def test_a_registry_is_given_a_token_that_it_asked_for(registry: OciRegistry, tmp_path: Path) -> None:
     registry.add_chart("charts/redis", "1.0.0")
     registry.token, registry.login = "pull-token", basic("u", "hunter2")

@@ -207,6 +207,16 @@ def test_a_chart_that_an_ocirepository_gives() -> None:
     )
 
 
+def test_tags_that_are_filtered_by_an_expression() -> None:
+    spec = {**OCI["spec"], "ref": {"semver": ">=1.0.0-0", "semverFilter": ".*-rc.*"}}
+    app = application(
+        "HelmRelease", {"interval": "10m", "chartRef": {"kind": "OCIRepository", "name": "app"}}, {**OCI, "spec": spec}
+    )
+    assert app.source.targetRevision == ">=1.0.0-0 =~ .*-rc.*"
+    told = read({**OCI, "spec": {**spec, "ref": {"tag": "1", "semverFilter": "x"}}}, FluxObjects()).told
+    assert told["spec.ref.semverFilter"].startswith("noted: ")
+
+
 def test_a_chart_in_a_git_repository_with_files_of_values() -> None:
     chart = {
         "chart": "./charts/web",

@@ -112,13 +112,16 @@ def _oci_revision(spec: Fields) -> str:
     ref = spec.part("ref")
     if ref is None:
         return "latest"
-    ref.refuse("semverFilter", "tags cannot be filtered by an expression; write a range that only the right ones fit")
     found = {name: ref.text(name) for name in ("digest", "semver", "tag")}
+    expression = ref.text("semverFilter")
     ref.end()
     taken = next((name for name, text in found.items() if text), "")
     for name, text in found.items():
         if text and name != taken:
             ref.note(name, f"{taken} comes first")
+    if taken == "semver" and expression:
+        return f"{found[taken]} =~ {expression}"
+    ref.note("semverFilter", "it is for a range of versions, and there is none")
     return found.get(taken, "latest")
 
 
