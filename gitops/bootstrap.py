@@ -13,9 +13,11 @@ from gitops.server.listening import NOWHERE, Listening
 
 if TYPE_CHECKING:
     from gitops.adapters.kubernetes.registry import Registry
+    from gitops.adapters.notifiers.sender import HttpNotifier
     from gitops.controller.app import Controller
     from gitops.controller.cluster_worker import Connect
     from gitops.controller.registry import Registration
+    from gitops.controller.state import ApplicationState
     from gitops.controller.trust import Trust
     from gitops.manifests.key import Body
     from gitops.model.application import Application, SourceSpec
@@ -120,7 +122,8 @@ async def _open_postgresql(url: str, key: str) -> "Store":
 class Environment:
     """Where the cluster, our records and our cache are, the key of our records, and as which version we write.
 
-    `variables` are the environment's own: keys that decrypt are among them.
+    `variables` are the environment's own: keys that decrypt are among them. `notifications` is the file that says who
+    is told of what.
     """
 
     kubeconfig: str = ""
@@ -130,6 +133,7 @@ class Environment:
     key: str = ""
     store_url: str = ""
     version: str = ""
+    notifications: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -235,6 +239,7 @@ async def open_controller(
                 controller.cluster_refused = trust.cluster_refused
                 parts = _files(settings, controller, read_files)
                 parts += _parts(settings, controller, home, read_resource, registry.reader.entries)
+                parts += _notifications(settings, controller, secrets, registry.reader.entries)
                 yield controller, [("clusters", registry.run()), *parts, *_http(settings, controller, secrets)]
 
 
@@ -290,6 +295,40 @@ def _parts(
     if settings.resources or settings.flux:
         parts += _resources(settings, controller, home, read, entries)
     return parts
+
+
+def open_notifier(
+    secrets: Callable[[str], str], entries: "Entries" = lambda _, __: None, home: str = ""
+) -> "HttpNotifier":
+    """Who tells destinations. Credentials are the environment's, else those of a Secret of the namespace `home`."""
+    from gitops.adapters.notifiers.finding import LoginFinder
+    from gitops.adapters.notifiers.sender import HttpNotifier
+
+    return HttpNotifier(LoginFinder(secrets, entries, home))
+
+
+def _notifications(
+    settings: Settings, controller: "Controller", secrets: Callable[[str], str], entries: "Entries"
+) -> list[Part]:
+    """What tells the outside, where the operator named a file that says whom."""
+    from gitops.controller.notification_routes import OperatorRoutes
+    from gitops.controller.notifications import Notifications
+    from gitops.notification_file import read_notifications
+
+    if settings.environment.notifications is None:
+        return []
+    routes = OperatorRoutes(settings.environment.notifications, read_notifications, controller.records.file_read)
+    notifier = open_notifier(secrets, entries, settings.namespace)
+    found = Notifications(controller, notifier, [routes], lambda: routes.settings.page)
+    controller.bus.subscribe(found.heard)
+    before = controller.on_status
+
+    def changed(state: "ApplicationState") -> None:
+        before(state)
+        found.changed(state)
+
+    controller.on_status = changed
+    return [("notifications", found.run()), ("notification file", routes.run(controller.clock))]
 
 
 def _http(settings: Settings, controller: "Controller", secrets: Callable[[str], str]) -> list[Part]:

@@ -10,8 +10,8 @@ import sys
 import typing
 from typing import Any
 
-from gitops.config import (
-    API_VERSION,
+from gitops.config import API_VERSION
+from gitops.fields_reader import (
     DURATION,
     LONGEST,
     MOST_DURATION,
@@ -28,7 +28,7 @@ Schema = dict[str, Any]
 
 _GROUP, _, _VERSION = API_VERSION.partition("/")
 # The application's identity is given by its metadata.
-_IDENTITY = ("name", "namespace")
+_IDENTITY = ("name", "namespace", "labels")
 _NEEDED = {"Application": ("destination",), "SourceSpec": ("repoURL",), "Destination": ("namespace",)}
 # What one field says of another.
 _RULES = {

@@ -10,6 +10,7 @@ from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application, SourceSpec
 from gitops.model.audit import Anchor, AuditEvent
 from gitops.model.kinds import Kinds
+from gitops.model.notification import Notification, Place
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision, Tree
@@ -289,6 +290,14 @@ class OperatorRequest:
     detail: dict[str, Any]
     actor: str
     at: str
+
+
+class Notifier(Protocol):
+    """Whoever tells the outside."""
+
+    async def send(self, place: Place, note: Notification, text: str) -> bool:
+        """Tell a place; False where it has no use for such a notification. Raises NotificationError."""
+        ...
 
 
 class Store(Protocol):

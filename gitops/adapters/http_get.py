@@ -63,9 +63,12 @@ class Answer:
 class HttpReader:
     """Reads over HTTP within `reach`."""
 
-    def __init__(self, reach: Reach, way: Way | None = None, context: ssl.SSLContext | None = None) -> None:
-        """`context` stands in for what `way` says of TLS."""
+    def __init__(
+        self, reach: Reach, way: Way | None = None, context: ssl.SSLContext | None = None, *, seconds: float = _SECONDS
+    ) -> None:
+        """`context` stands in for what `way` says of TLS; no step of a request takes more than `seconds`."""
         self._reach = reach
+        self._seconds = seconds
         self._way = way or Way()
         self._contexts = {} if context is None else {True: context, False: context}  # with the certificate or without
 
@@ -93,14 +96,21 @@ class HttpReader:
             place = _joined(place, answer.headers["Location"])
         raise SourceError(f"{shown_url(url)}: more than {_MOST_REDIRECTS} redirects")
 
-    def _once(self, url: str, headers: dict[str, str], most: int, method: str) -> Answer:
+    def send(self, method: str, url: str, headers: Mapping[str, str], data: bytes, *, most: int) -> Answer:
+        """The answer to a request with a body, whatever its status is; a redirect is not followed.
+
+        Raises SourceError, and HostUnreachableError where the server cannot be had.
+        """
+        return self._once(url, dict(headers), most, method, data)
+
+    def _once(self, url: str, headers: dict[str, str], most: int, method: str, body: bytes | None = None) -> Answer:
         parts, target = self._target(url)
         try:
             connection = self._connection(parts.scheme, parts.hostname or "", parts.port)
             try:
                 if self._way.proxy and parts.scheme == "http":
                     target, headers = url, {**headers, **_proxy_authorization(urlsplit(self._way.proxy))}
-                connection.request(method, target, headers={"Accept": "*/*", "User-Agent": "gitops", **headers})
+                connection.request(method, target, body, {"Accept": "*/*", "User-Agent": "gitops", **headers})
                 answer = connection.getresponse()
                 if int(answer.headers.get("Content-Length") or 0) > most and method != "HEAD":
                     raise _too_large(url, most)
@@ -144,9 +154,9 @@ class HttpReader:
         if scheme == "https":
             is_home = (scheme, host, port) == origin(self._way.home)
             connected = self._tls(is_home).wrap_socket(connected, server_hostname=host)
-        connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+        connection = http.client.HTTPConnection(host, port, timeout=self._seconds)
         connection.default_port = _PORTS[scheme]  # so that Host is written as others do
-        connection.sock = TimedSocket(connected, _SECONDS, _MOST_SECONDS)
+        connection.sock = TimedSocket(connected, self._seconds, min(_MOST_SECONDS, 2 * self._seconds))
         return connection
 
     def _connected(self, host: str, port: int) -> socket.socket:
@@ -155,7 +165,7 @@ class HttpReader:
             why = refused(ipaddress.ip_address(entry[4][0]), self._reach)
             if why:
                 raise ValueError(f"{host} {why}")
-        return socket.create_connection((str(found[0][4][0]), int(found[0][4][1])), timeout=_SECONDS)
+        return socket.create_connection((str(found[0][4][0]), int(found[0][4][1])), timeout=self._seconds)
 
     def _tls(self, is_home: bool) -> ssl.SSLContext:
         if is_home not in self._contexts:

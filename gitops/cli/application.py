@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gitops.cli.settings import Settings
-from gitops.config import folder_application, parse_duration, read_application
+from gitops.config import folder_application, read_application
+from gitops.fields_reader import parse_duration
 from gitops.manifests.names import APPLICATION_NAME
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError

@@ -13,7 +13,7 @@ from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
 from gitops.cli.output import cut_table, output_option, print_data
 from gitops.cli.settings import Settings, run
-from gitops.config import parse_duration
+from gitops.fields_reader import parse_duration
 from gitops.model.app_name import fits, nearest
 from gitops.model.audit import Anchor, AuditEvent, check_chain
 from gitops.model.errors import AuditError, ConfigError

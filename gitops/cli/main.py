@@ -28,6 +28,7 @@ _COMMANDS = {
     "delete": ("gitops.cli.delete", "delete", "Delete an Application and what it owns."),
     "audit": ("gitops.cli.audit", "audit", "List or verify the audit log."),
     "token": ("gitops.cli.token", "token", "Make a token for the page and the API."),
+    "notify": ("gitops.cli.notify", "notify", "List whom the controller tells, and send a test."),
     "policy": ("gitops.cli.policy", "policy", "Check manifests against policies; no cluster needed."),
     "import": ("gitops.cli.import_", "import_", "Make Applications of another tool's objects."),
     "takeover": ("gitops.cli.takeover", "takeover", "Take over what another tool delivers in a cluster."),

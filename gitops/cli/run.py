@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,13 @@ _THREADS = 64
     "--anyone-reads", is_flag=True, help="Let anyone read the page and the API (default: who is on this machine)."
 )
 @click.option(
+    "--notifications",
+    default="",
+    envvar="GITOPS_NOTIFICATIONS",
+    metavar="FILE",
+    help="Whom to tell of what: destinations and rules. Changes are seen.",
+)
+@click.option(
     "--repository-size",
     default="",
     metavar="SIZE",
@@ -78,6 +86,7 @@ _THREADS = 64
 @click.pass_obj
 def run(
     settings: Settings,
+    /,
     files: tuple[str, ...],
     applications: bool,
     compat: str | None,
@@ -91,8 +100,8 @@ def run(
     listen: str,
     tokens: str,
     anyone_reads: bool,
-    repository_size: str,
-    repositories_size: str,
+    notifications: str,
+    **sizes: str,
 ) -> None:
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
     from gitops.bootstrap import Settings as Start
@@ -101,7 +110,7 @@ def run(
 
     here = own_namespace()
     start = Start(
-        environment_of(settings),
+        replace(environment_of(settings), notifications=_path(notifications)),
         namespace=namespace or here or "gitops",
         watch_namespace=watch_namespace,
         files=tuple(Path(file) for file in files),
@@ -111,12 +120,14 @@ def run(
         contexts=contexts,
         require_account=require_service_account,
         leases=bool(here or settings.store) if leases is None else leases,
-        listening=Listening(
-            listen or (":8080" if here else ""), Path(tokens) if tokens else None, anyone_reads=anyone_reads
-        ),
-        mirrors=_limits(repository_size, repositories_size),
+        listening=Listening(listen or (":8080" if here else ""), _path(tokens), anyone_reads=anyone_reads),
+        mirrors=_limits(sizes["repository_size"], sizes["repositories_size"]),
     )
     run_controller(settings, _run(start))
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _limits(each: str, total: str) -> "MirrorLimits":

@@ -10,6 +10,7 @@ from gitops.cli import settings as exits
 from gitops.cli.application import application_of, application_options, named_application, plan_options
 from gitops.cli.confirm import is_terminal, wants_to
 from gitops.cli.escape import printable, printable_lines
+from gitops.cli.notify import told_from_now
 from gitops.cli.output import (
     output_option,
     print_data,
@@ -54,6 +55,13 @@ _CODES = {
 @click.option("--no-wait", is_flag=True, help="Do not wait for health (and record no release).")
 @click.option("--timeout", default="", metavar="DURATION", help="Until healthy (default: 10m, or the Application's).")
 @click.option("--resource", "resources", multiple=True, metavar="KIND/NAME", help="Only this object; repeatable.")
+@click.option(
+    "--notifications",
+    default="",
+    envvar="GITOPS_NOTIFICATIONS",
+    metavar="FILE",
+    help="Tell the destinations of FILE how it ended, as a controller would.",
+)
 @output_option
 @click.pass_obj
 def sync(settings: Settings, /, path: str, file: str, name: str, namespace: str, revision: str, **given: Any) -> None:
@@ -92,6 +100,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
         app = app or await named_application(opened, named, timeout=given["timeout"])
         context = as_account(opened, app)
         request = await _request(context, app, given)
+        outside = await told_from_now(given["notifications"], context, app)
         with display:
             planned = held_without_rights(await plan_sync(request, context))
         if given["plan_file"]:
@@ -103,6 +112,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
                 result = await sync_planned(request, context, planned)
         if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC) and (given["adopt"] or given["forget_helm_release"]):
             await _tell_helm(request, context, planned, forget=given["forget_helm_release"])
+        await outside(planned, result)
         reads, writes = context.cluster.requests
     code = _say(app, planned, result, given["output"])
     if settings.verbose:

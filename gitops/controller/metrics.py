@@ -35,6 +35,7 @@ class PassMetrics:
         self.passes, self.syncs, self.to_healthy = Histogram(), Histogram(), Histogram()
         self.outcomes: dict[str, int] = {}
         self.audited = 0
+        self.notified: dict[tuple[str, str], int] = {}  # (destination, result) → how many
 
     def noted(self) -> None:
         self.audited += 1

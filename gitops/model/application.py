@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
 from gitops.model.helm_options import HelmOptions
+from gitops.model.notification import Fact
 from gitops.model.patterns import CHART, PATCH, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
 from gitops.model.source_name import is_oci, source_name, without_userinfo
 from gitops.model.transforms import CommonMetadata, Decryption, PostBuild
@@ -275,10 +276,21 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Subscription:
+    """A destination that is told of this Application, if its operator opened that to its namespace; "" of `facts` is
+    what it is usually told. A destination that is called as the `recipient` comes before.
+    """
+
+    destination: Annotated[str, LABEL_NAME]
+    facts: tuple[Fact, ...] = ()
+    recipient: Annotated[str, LABEL_NAME] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """The unit of delivery; its identity is NAMESPACE/NAME everywhere. Its source is looked at every `interval`.
 
-    Where it has several `sources`, `source` is the first of them.
+    Where it has several `sources`, `source` is the first of them. `labels` are of its metadata.
     """
 
     name: str
@@ -293,6 +305,9 @@ class Application:
     windows: tuple[Window, ...] = ()
     interval: float = 180.0
     sources: tuple[SourceSpec, ...] = ()
+    # Who is told, and labels, are not what is tried: see `tried` of its state.
+    notifications: tuple[Subscription, ...] = field(default=(), repr=False)
+    labels: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def identity(self) -> str:

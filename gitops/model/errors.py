@@ -8,6 +8,7 @@
     │   └── HostUnreachableError  ... because its host does not answer, whatever is asked   exit 2
     ├── RenderError         the files are there, but make no manifests                      exit 2
     ├── HeldError           a guard, another owner or a policy stopped it before any write  exit 3
+    ├── NotificationError   a destination did not take what it was told                     exit 4
     ├── StoreError          our own records cannot be read or written                       exit 4
     │   ├── AuditError      the audit chain is broken                                       exit 4
     │   └── LostStoreError  ... any more: whoever opens the store finds another one         exit 4
@@ -35,6 +36,7 @@ __all__ = [
     "LostClusterError",
     "LostStoreError",
     "ManifestError",
+    "NotificationError",
     "RenderError",
     "SourceError",
     "StoreError",
@@ -65,6 +67,18 @@ class RenderError(GitopsError):
 
 class HeldError(GitopsError):
     """A guard, a policy, or another owner stopped a sync before its first write."""
+
+
+class NotificationError(GitopsError):
+    """A destination did not take a notification; the text holds neither its address nor a credential.
+
+    One that `is_final` will not be taken another time either; the others may be sent again `after` so many seconds.
+    """
+
+    def __init__(self, text: str, *, is_final: bool = False, after: float = 0.0) -> None:
+        super().__init__(text)
+        self.is_final = is_final
+        self.after = after
 
 
 class StoreError(GitopsError):

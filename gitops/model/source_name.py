@@ -28,8 +28,13 @@ def without_userinfo(address: str) -> str:
     return _USERINFO.sub(r"\1", address)
 
 
+def host_and_path(address: str) -> tuple[str, str] | None:
+    """What a repository is called at its host, by https or by ssh, with `.git` at the end or without, or None."""
+    match = _ADDRESS.fullmatch(address)
+    return (match.group(1).lower(), match.group(2)) if match else None
+
+
 def are_same(one: str, other: str) -> bool:
-    """Whether two addresses are of one repository, by https or by ssh, with `.git` at the end or without."""
-    found = [_ADDRESS.fullmatch(address) for address in (one, other)]
-    names = [(match.group(1).lower(), match.group(2)) if match else None for match in found]
-    return names[0] is not None and names[0] == names[1]
+    """Whether two addresses are of one repository."""
+    found = host_and_path(one)
+    return found is not None and found == host_and_path(other)

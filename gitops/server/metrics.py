@@ -61,6 +61,11 @@ class Numbers(Collector):
         controller = self._controller
         yield CounterMetricFamily("gitops_git_requests", "Looks at repositories", controller.poller.looks)
         yield CounterMetricFamily("gitops_audit_events", "Entries written to the audit log", controller.tally.audited)
+        about = "Notifications by what became of them"
+        notified = CounterMetricFamily("gitops_notifications", about, labels=["destination", "result"])
+        for labels, count in sorted(controller.tally.notified.items()):
+            notified.add_metric(list(labels), count)
+        yield notified
         answers = CounterMetricFamily(
             "gitops_kubernetes_requests", "Answers of API servers", labels=["cluster", "verb", "code"]
         )

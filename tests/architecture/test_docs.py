@@ -178,7 +178,7 @@ def test_the_application_of_the_reference_is_read_with_the_defaults_that_it_show
 
 def test_the_reference_shows_every_field_of_an_application():
     shown = yaml.safe_load(REFERENCE[1])["spec"]
-    assert list(missing_fields(Application, {"name": "", "namespace": "", **shown}, ("spec",))) == []
+    assert list(missing_fields(Application, {"name": "", "namespace": "", "labels": {}, **shown}, ("spec",))) == []
 
 
 def test_the_variables_of_the_reference_give_what_it_says(tmp_path):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gitops.config import DURATION, parse_duration, read_application
+from gitops.config import read_application
 from gitops.crd import definition
+from gitops.fields_reader import DURATION, parse_duration
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError
@@ -121,7 +122,7 @@ def test_every_field_comes_back_from_the_cluster_and_is_read(api, tmp_path, seve
     created = api.create(APPLICATIONS.format("crd"), application(spec, name), fieldValidation="Strict")
     assert created["spec"] == spec
     app = dataclasses.asdict(read(tmp_path, api.get(f"{APPLICATIONS.format('crd')}/{name}")[1]))
-    assert (app.pop("name"), app.pop("namespace")) == (name, "crd")
+    assert (app.pop("name"), app.pop("namespace"), app.pop("labels")) == (name, "crd", {})
     expected = in_seconds({"source": (spec["sources"] or [None])[0], **spec}, spec_schema())
     assert app == {**expected, "sources": ()}  # one of them is as `source`
     plain = dataclasses.asdict(Application("shop"))

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gitops.config import MOST_NUMBER, application_of
+from gitops.config import application_of
 from gitops.crd import definition
+from gitops.fields_reader import MOST_NUMBER
 from gitops.manifests.names import NamePattern
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import ConfigError

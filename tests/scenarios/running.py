@@ -35,6 +35,7 @@ class Running:
         contexts=False,
         flux="",
         listen="",
+        notifications=None,
         **sync,
     ):
         automatic = {"automated": True, "drift": "correct", **sync}
@@ -50,6 +51,7 @@ class Running:
         self._contexts = contexts
         self._flux = flux
         self._listen = listen
+        self._notifications = notifications
         self._state = state or world.state
         self._started = threading.Event()
         self.failure = None
@@ -90,6 +92,7 @@ class Running:
                 cache=world.folder / "cache",
                 version="test",
                 variables=self._variables,
+                notifications=self._notifications,
             ),
             namespace=self._leases or world.namespace,
             watch_namespace=world.namespace,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gitops.config import parse_duration, read_application
+from gitops.config import read_application
+from gitops.fields_reader import parse_duration
 from gitops.model.application import IgnoreRule, PruneLimit
 from gitops.model.errors import ConfigError
 
