@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gitops.controller.app import Controller
     from gitops.controller.cluster_worker import Connect
     from gitops.controller.registry import Registration
-    from gitops.controller.state import ApplicationState
     from gitops.controller.trust import Trust
     from gitops.manifests.key import Body
     from gitops.model.application import Application, SourceSpec
@@ -310,25 +309,16 @@ def open_notifier(
 def _notifications(
     settings: Settings, controller: "Controller", secrets: Callable[[str], str], entries: "Entries"
 ) -> list[Part]:
-    """What tells the outside, where the operator named a file that says whom."""
-    from gitops.controller.notification_routes import OperatorRoutes
-    from gitops.controller.notifications import Notifications
+    """What tells the outside, where the operator named a file that says whom, or objects of Flux do."""
+    from gitops.controller.notification_routes import OperatorRoutes, notification_parts
     from gitops.notification_file import read_notifications
 
-    if settings.environment.notifications is None:
+    file, alerts = settings.environment.notifications, controller.resources.alerts
+    if file is None and alerts is None:
         return []
-    routes = OperatorRoutes(settings.environment.notifications, read_notifications, controller.records.file_read)
-    notifier = open_notifier(secrets, entries, settings.namespace)
-    found = Notifications(controller, notifier, [routes], lambda: routes.settings.page)
-    controller.bus.subscribe(found.heard)
-    before = controller.on_status
-
-    def changed(state: "ApplicationState") -> None:
-        before(state)
-        found.changed(state)
-
-    controller.on_status = changed
-    return [("notifications", found.run()), ("notification file", routes.run(controller.clock))]
+    told = controller.records.file_read
+    routes = None if file is None else OperatorRoutes(file, read_notifications, told)
+    return notification_parts(controller, open_notifier(secrets, entries, settings.namespace), routes, alerts)
 
 
 def _http(settings: Settings, controller: "Controller", secrets: Callable[[str], str]) -> list[Part]:

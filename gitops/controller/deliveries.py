@@ -20,6 +20,7 @@ from gitops.ports import Clock, Notifier
 log = structlog.get_logger()
 BURST: Final = 10
 _LONGEST_PAUSE: Final = 300.0
+_MOST_LINES: Final = 1024
 _OLDEST: Final = timedelta(hours=24)
 
 
@@ -43,6 +44,7 @@ class _Line:
     at: float = 0.0
     failures: int = 0
     pause: float = 0.0
+    task: asyncio.Task[None] | None = None
 
 
 class Deliveries:
@@ -80,6 +82,7 @@ class Deliveries:
         """Have a parcel delivered in its turn, once."""
         line = self._lines.get(destination)
         if line is None:
+            self._clear_away()
             line = self._lines[destination] = _Line(at=self._clock.monotonic())
             self._begin(destination, line)
         if parcel.note.id not in line.known:
@@ -89,7 +92,16 @@ class Deliveries:
 
     def _begin(self, name: str, line: _Line) -> None:
         if self._tasks is not None:
-            self._tasks.create_task(self._work(name, line), name=f"notify {name}")
+            line.task = self._tasks.create_task(self._work(name, line), name=f"notify {name}")
+
+    def _clear_away(self) -> None:
+        """Of destinations that come and go, those that nothing waits for are not kept without end."""
+        if len(self._lines) < _MOST_LINES:
+            return
+        for name, line in list(self._lines.items()):
+            if not line.known and line.task is not None:
+                line.task.cancel()
+                del self._lines[name]
 
     async def _work(self, name: str, line: _Line) -> None:
         while True:
@@ -171,7 +183,8 @@ class Deliveries:
 
     async def _end(self, name: str, batch: Sequence[Parcel], result: str) -> None:
         log.info("notification.ended", destination=name, result=result, count=len(batch), fact=batch[0].note.fact)
-        self._lines[name].known -= {parcel.note.id for parcel in batch}
+        if name in self._lines:
+            self._lines[name].known -= {parcel.note.id for parcel in batch}
         await self._ended(name, batch, result)
 
 

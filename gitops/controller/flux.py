@@ -1,16 +1,17 @@
-"""Joins what runs Flux's custom resources: their reading, their statuses, and their Receivers."""
+"""Joins what runs Flux's custom resources: their reading, their statuses, Receivers and Alerts."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from gitops.compat.flux.objects import DELIVERED
 from gitops.controller.app import Controller
+from gitops.controller.flux_alerts import FluxAlerts
 from gitops.controller.flux_receivers import FluxReceivers
 from gitops.controller.flux_source import FluxResources
-from gitops.controller.flux_status import flux_status, refused_status, source_status
+from gitops.controller.flux_status import flux_status, read_status, refused_status, source_status
 from gitops.controller.state import ApplicationState
 from gitops.controller.status_writer import StatusWriter
-from gitops.manifests.key import Body
+from gitops.manifests.key import Body, ResourceKey
 from gitops.model.operator_command import REFRESH
 
 
@@ -27,6 +28,9 @@ def flux_parts(
 
     def token(namespace: str, name: str) -> str:
         return (entries(namespace, name) or {}).get("token", b"").decode("utf-8", "replace").strip()
+
+    def told(key: ResourceKey, generation: int, reason: str) -> None:
+        writer.told_of(key, refused_status(key.kind, generation, reason) if reason else read_status(generation))
 
     def wake(identity: str) -> bool:
         state = controller.index.get(identity)
@@ -48,4 +52,7 @@ def flux_parts(
     receivers = FluxReceivers(flux, controller.clock, token, wake, writer.told_of)
     flux.receivers = receivers.put
     controller.resources.receivers = receivers
+    alerts = FluxAlerts(flux.sources_of, told, cross_namespace=flux.crosses_namespaces)
+    flux.alerts = alerts.put
+    controller.resources.alerts = alerts
     return [*flux.followers(), ("flux receivers", receivers.run())]

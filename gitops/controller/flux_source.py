@@ -5,7 +5,7 @@ that changes has those looked at again that asked for it, no others.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -37,7 +37,10 @@ log = structlog.get_logger()
 FLUX_FINALIZER: Final = "finalizers.fluxcd.io"
 REQUESTED: Final = "reconcile.fluxcd.io/requestedAt"
 _SOURCE = "Flux's objects in the cluster"
-_KINDS: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", GENERATOR, "Receiver", *DELIVERED)
+_NEEDED: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", GENERATOR, *DELIVERED)
+# Where these may not be read, all else is run.
+_TOLD: Final = ("Alert", "Provider")
+_KINDS: Final = (*_NEEDED, "Receiver", *_TOLD)
 _FINALIZER_SECONDS = 1.0
 
 
@@ -53,7 +56,8 @@ class FluxResources:
     """Keeps a registry at what Flux's objects of the cluster say.
 
     `wrong` is told of one that cannot be run with the reason, `source_read` of each source and why it cannot be used
-    (""), `receivers` of all Receivers, `asked` of an Application that somebody wants looked at again, in Flux's way.
+    (""), `receivers` of all Receivers, `alerts` of all Alerts and Providers, `asked` of an Application that somebody
+    wants looked at again, in Flux's way.
     """
 
     def __init__(
@@ -71,14 +75,20 @@ class FluxResources:
         self._registry = registry
         self.wrong: Callable[[ResourceKey, int, str], None] = lambda key, generation, reason: None
         self.receivers: Callable[[list[Body]], None] = lambda bodies: None
+        self.alerts: Callable[[list[Body]], None] = lambda bodies: None
         self.source_read: Callable[[ResourceKey, int, str], None] = lambda key, generation, reason: None
         self.asked: Callable[[str], Awaitable[None]] = _nobody
         self._objects = FluxObjects()
         self._askers: dict[Ref, set[Ref]] = {}  # a source → who was made with a look at it
-        self._unlisted = set(_KINDS)
+        self._unlisted = set(_NEEDED)
         self._finalizers: dict[ResourceKey, tuple[list[str], str]] = {}
         self._requested: dict[Ref, str] = {}
         self._due: list[str] = []
+
+    @property
+    def crosses_namespaces(self) -> bool:
+        """Whether an object of another namespace may be named."""
+        return self._settings.cross_namespace
 
     def requested_at(self, identity: str) -> str:
         """What was last asked for in Flux's way, which its status repeats."""
@@ -95,6 +105,14 @@ class FluxResources:
             follower = ResourceFollower(self._cluster, self._clock, group, self._settings.namespace, heard)
             parts.append((f"flux {kind}", follower.run()))
         return parts
+
+    def sources_of(self, identity: str) -> frozenset[Ref]:
+        """The sources that an Application is made from."""
+        return frozenset(
+            source
+            for source, askers in self._askers.items()
+            if any(asker.kind in DELIVERED and application_name(asker) == identity for asker in askers)
+        )
 
     def made_from(self, ref: Ref) -> set[str]:
         """The Applications that an object is, or is a source of; its name `*` is that of all in its namespace."""
@@ -158,7 +176,7 @@ class FluxResources:
         self._requested.pop(ref, None)
         if ref.kind in DELIVERED:
             self._registry.drop(_SOURCE, application_name(ref))
-        if ref.kind == "Receiver":
+        if ref.kind in ("Receiver", *_TOLD):
             self._tell_source(body)
         if not self._unlisted:
             self._take_askers(ref)
@@ -210,6 +228,7 @@ class FluxResources:
             kept = [name for name in finalizers if name != FINALIZER]
             self._finalizers[key] = (kept + [FINALIZER] * answer.prunes, metadata.get("resourceVersion") or "")
         uid, secrets_in = str(metadata.get("uid") or ""), answer.secrets_in
+        app = replace(app, labels=dict(metadata.get("labels") or {}))
         holder = self._registry.put(
             _SOURCE, Registration(app, key, generation, leaving, uid=uid, secrets_in=secrets_in)
         )
@@ -234,6 +253,9 @@ class FluxResources:
     def _tell_source(self, body: Body) -> None:
         if body["kind"] == "Receiver":
             self.receivers([each for each in self._objects if each["kind"] == "Receiver"])
+            return
+        if body["kind"] in _TOLD:
+            self.alerts([each for each in self._objects if each["kind"] in _TOLD])
             return
         answer = read(body, self._objects)
         self.source_read(_key(answer.ref), int(body["metadata"].get("generation") or 0), "; ".join(answer.reasons))

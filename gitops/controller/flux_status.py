@@ -62,6 +62,12 @@ def source_status(generation: int, reason: str) -> Body:
     return {"observedGeneration": generation, "conditions": conditions}
 
 
+def read_status(generation: int) -> Body:
+    """The status of what is acted on as it is."""
+    ready = _condition("Ready", "True", "Succeeded", "read by gitops", generation)
+    return {"observedGeneration": generation, "conditions": [ready]}
+
+
 def _digest(sha: str) -> str:
     """Flux's form of a commit."""
     return f"sha1:{sha}" if len(sha) == 40 else short(sha)

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from gitops.controller.flux_alerts import FluxAlerts
 from gitops.controller.flux_receivers import FluxReceivers
 from gitops.controller.registry import ApplicationRegistry
 
@@ -25,6 +26,7 @@ class Frontends:
         self._registry = registry
         self._by_kind: dict[str, ResourceFrontend] = {}
         self.receivers: FluxReceivers | None = None
+        self.alerts: FluxAlerts | None = None
 
     def add(self, kind: str, frontend: ResourceFrontend) -> None:
         self._by_kind[kind] = frontend

@@ -1,16 +1,41 @@
-"""Who is told of what, as the controller's operator says in a file, which is read again when it changes."""
+"""Who is told of what, as the controller's operator says in a file, which is read again when it changes.
+
+Objects of Flux say it beside (`gitops.controller.flux_alerts`); here all is joined.
+"""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from gitops.controller.app import Controller
+from gitops.controller.flux_alerts import FluxAlerts
+from gitops.controller.notifications import Notifications, Routes
+from gitops.controller.state import ApplicationState
 from gitops.engine.notifications import texts_for
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError
 from gitops.model.notification import Notification, NotificationSettings, Place
-from gitops.ports import Clock
+from gitops.ports import Clock, Notifier
 
 _EVERY_SECONDS = 2.0
+
+
+def notification_parts(
+    controller: Controller, notifier: Notifier, operator: "OperatorRoutes | None", alerts: FluxAlerts | None
+) -> list[tuple[str, Awaitable[None]]]:
+    """What has to run, with names: the operator's file is followed, and whoever there is is told."""
+    routes: list[Routes] = [each for each in (operator, alerts) if each is not None]
+    found = Notifications(controller, notifier, routes, lambda: "" if operator is None else operator.settings.page)
+    controller.bus.subscribe(found.heard)
+    before = controller.on_status
+
+    def changed(state: ApplicationState) -> None:
+        before(state)
+        found.changed(state)
+
+    controller.on_status = changed
+    file = [] if operator is None else [("notification file", operator.run(controller.clock))]
+    return [("notifications", found.run()), *file]
 
 
 class OperatorRoutes:

@@ -250,13 +250,15 @@ class Place:
 
     `secrets_in` is the namespace of the Secret with its credentials, "" where they are the operator's. A place of
     Flux's `style` is a tenant's: it is reached on the network alone. There `metadata` is what an Alert adds to each
-    notification, `uid` the Provider's, and `trust_ref` and `proxy_ref` name Secrets with authorities and a proxy.
+    notification, `uid` the Provider's, and `username` what it is shown as; `trust_ref` and `proxy_ref` name Secrets
+    with authorities and a proxy.
     """
 
     spec: DestinationSpec
     secrets_in: str = ""
     style: Literal["own", "flux"] = "own"
     uid: str = ""
+    username: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     trust_ref: str = ""
     proxy_ref: str = ""

@@ -13,6 +13,7 @@ from gitops.model.notification import mailbox_in
 from gitops.server.webhooks.signatures import is_signed
 from tests.scenarios.listener import Listener
 from tests.scenarios.running import Running
+from tests.scenarios.test_flux_controller import Flux
 from tests.scenarios.world import config_map
 
 CANARY = "canary-5f1e77"
@@ -157,3 +158,36 @@ def test_nothing_secret_is_in_the_store_the_log_or_the_metrics(world, listener, 
     for text in (box, entries, captured.out, captured.err):
         assert CANARY not in text
     assert "answered 400: no such hook ..." in captured.err + captured.out
+
+
+def test_an_alert_of_flux_tells_its_provider(world, listener, monkeypatch):
+    monkeypatch.setattr("gitops.adapters.notifiers.sender._REACH", {"own": "anywhere", "flux": "anywhere"})
+    flux = Flux(world)
+    sha = flux.write(**{"apps/settings": config_map("settings", a="1")})
+    names = {"name": "hook", "namespace": world.namespace}
+    secret = {"metadata": names, "stringData": {"address": f"{listener.url}/{CANARY}", "token": f"{CANARY}-token"}}
+    world.request(
+        "POST", f"/api/v1/namespaces/{world.namespace}/secrets", {"apiVersion": "v1", "kind": "Secret", **secret}
+    )
+    sources = [{"kind": "Kustomization", "name": "*", "matchLabels": {"tier": "web"}}]
+    flux.make(
+        flux.body("Provider", "hook", {"type": "generic-hmac", "secretRef": {"name": "hook"}}),
+        flux.body("Provider", "sentry", {"type": "sentry"}),
+        flux.body(
+            "Alert", "all", {"providerRef": {"name": "hook"}, "eventSources": sources, "eventMetadata": {"env": "prod"}}
+        ),
+        flux.source(),
+        {
+            **flux.kustomization("apps"),
+            "metadata": {"name": "apps", "namespace": world.namespace, "labels": {"tier": "web"}},
+        },
+    )
+    with Running(world, flux="all") as run:
+        run.until(lambda: listener.requests)
+        run.until(lambda: flux.ready("Alert", "all")[0] == "True")
+        run.until(lambda: flux.ready("Provider", "sentry")[1].startswith("spec.type: expected one of"))
+    (request,) = listener.requests
+    body = request.json
+    assert is_signed("generic", request.headers, request.body, f"{CANARY}-token")
+    assert body["involvedObject"]["name"] == "apps"
+    assert (body["reason"], body["metadata"]) == ("ReconciliationSucceeded", {"revision": f"sha1:{sha}", "env": "prod"})

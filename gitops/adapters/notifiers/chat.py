@@ -24,9 +24,15 @@ def slack(message: Message) -> tuple[Post, ...]:
         attachment |= {"title": _for_slack(message.note.application), "title_link": message.note.url}
     value: dict[str, Any] = {"attachments": [attachment]}
     value |= {"channel": spec.channel} if spec.channel else {}
-    value |= {"username": login.username} if login.username else {}
+    value |= _named(message)
     headers = {"Authorization": f"Bearer {login.token}"} if login.token else {}
     return (posted(address, value, headers, says_ok=address == _SLACK_API),)
+
+
+def _named(message: Message) -> dict[str, str]:
+    """Under which name it is shown."""
+    name = message.place.username or message.login.username
+    return {"username": name} if name else {}
 
 
 def _for_slack(text: str) -> str:
@@ -35,7 +41,7 @@ def _for_slack(text: str) -> str:
 
 def discord(message: Message) -> tuple[Post, ...]:
     value: dict[str, Any] = {"content": _with_url(message)[:2000], "allowed_mentions": {"parse": []}}
-    value |= {"username": message.login.username} if message.login.username else {}
+    value |= _named(message)
     return (posted(message.address.removesuffix("/slack"), value),)
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit
 
-from gitops.adapters.http_get import Answer, HttpReader, Way
+from gitops.adapters.http_get import Answer, HttpReader, Reach, Way
 from gitops.adapters.notifiers import apprise_sender, chat, commit_status, events
 from gitops.adapters.notifiers.login import Login
 from gitops.adapters.notifiers.message import Message, Post
@@ -25,6 +25,7 @@ _MOST_ANSWER: Final = 64 * 1024
 _MOST_SAID: Final = 200
 _LONGEST_PAUSE: Final = 3600.0
 _THREADS: Final = 64
+_REACH: Final[dict[str, Reach]] = {"own": "anywhere", "flux": "network"}
 # Worth another try: the others of 4xx say that this will not be taken.
 _AGAIN: Final = frozenset((408, 425, 429))
 Format = Callable[[Message], tuple[Post, ...]]
@@ -103,7 +104,7 @@ def posts_of(message: Message) -> tuple[Post, ...]:
 def _reader(place: Place, login: Login) -> HttpReader:
     proxy = login.proxy or place.spec.proxy
     way = Way(ca_file=place.spec.caFile, ca=login.ca, proxy=proxy)
-    return HttpReader("anywhere" if place.style == "own" else "network", way, seconds=_SECONDS)
+    return HttpReader(_REACH[place.style], way, seconds=_SECONDS)
 
 
 def _deliver(reader: HttpReader, post: Post, login: Login, *, tells_more: bool) -> None:

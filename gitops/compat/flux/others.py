@@ -3,11 +3,11 @@
 from typing import Final
 
 from gitops.compat.fields import Fields
+from gitops.compat.flux.alerts import read_alert, read_provider
 from gitops.compat.flux.answer import Answer, refused
 from gitops.compat.flux.objects import GROUPS, ref_of
 from gitops.manifests.key import Body
 
-_LATER: Final = "it is read; gitops sends no notification yet"
 _HOOK: Final = "`gitops run --compat flux --listen` serves its path, and what it names is looked at"
 _IMAGES: Final = "gitops writes no image tags to Git; Renovate does, for every kind of file"
 _LOCAL: Final = ("name",)
@@ -19,16 +19,6 @@ _FIELDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "resources": _OBJECT,
         "secretRef": _LOCAL,
     },
-    "Alert": {
-        **dict.fromkeys(("eventSeverity", "eventMetadata", "inclusionList", "exclusionList", "summary", "suspend"), ()),
-        "providerRef": _LOCAL,
-        "eventSources": _OBJECT,
-    },
-    "Provider": {
-        **dict.fromkeys(("type", "address", "channel", "username", "interval", "timeout", "proxy", "suspend"), ()),
-        **dict.fromkeys(("serviceAccountName", "commitStatusExpr"), ()),
-        **dict.fromkeys(("secretRef", "certSecretRef", "proxySecretRef"), _LOCAL),
-    },
 }
 
 
@@ -39,14 +29,17 @@ def read_other(body: Body) -> Answer:
     if ref.kind in GROUPS["image.toolkit.fluxcd.io"]:
         told["spec"] = f"refused: {_IMAGES}"
         return refused(ref, told)
+    if ref.kind == "Alert":
+        return read_alert(body)[1]
+    if ref.kind == "Provider":
+        return read_provider(body)[1]
     spec = Fields(body["spec"] if isinstance(body.get("spec"), dict) else {}, "spec", told)
-    why = _HOOK if ref.kind == "Receiver" else _LATER
     for name, inner in _FIELDS[ref.kind].items():
         for part in spec.parts(name) if inner else ():
             for each in inner:
-                part.note(each, why)
+                part.note(each, _HOOK)
             part.end()
         if not inner:
-            spec.note(name, why)
+            spec.note(name, _HOOK)
     spec.end()
     return refused(ref, told)
