@@ -13,8 +13,9 @@ from gitops.model.notification import mailbox_in
 from gitops.server.webhooks.signatures import is_signed
 from tests.scenarios.listener import Listener
 from tests.scenarios.running import Running
+from tests.scenarios.test_controller import custom_resource, make_kind, resources
 from tests.scenarios.test_flux_controller import Flux
-from tests.scenarios.world import config_map
+from tests.scenarios.world import config_map, deployment
 
 CANARY = "canary-5f1e77"
 
@@ -191,3 +192,46 @@ def test_an_alert_of_flux_tells_its_provider(world, listener, monkeypatch):
     assert is_signed("generic", request.headers, request.body, f"{CANARY}-token")
     assert body["involvedObject"]["name"] == "apps"
     assert (body["reason"], body["metadata"]) == ("ReconciliationSucceeded", {"revision": f"sha1:{sha}", "env": "prod"})
+
+
+def test_a_rollout_that_fails_is_told_as_failed_then_rolled_back(world, listener):
+    world.commit(web=deployment())
+    facts = "synced failed rolled-back degraded"
+    with running(world, rules(world, listener, facts=facts), timeout=5.0) as run:
+        run.until(lambda: told(listener) == ["synced"])
+        bad = world.commit(web=deployment(image="nginx:broken"))
+        run.until(lambda: "rolled-back" in told(listener), 60)
+    assert [fact for fact in told(listener) if fact != "degraded"] == ["synced", "failed", "rolled-back"]
+    failed = next(body for body in listener.bodies() if body["fact"] == "failed")
+    assert (failed["revision"], "web" in failed["reason"]) == (bad, True)
+
+
+def test_a_custom_resource_subscribes_by_argo_cds_annotation(world, listener):
+    make_kind(world)
+    world.commit(settings=config_map("settings"))
+    body = custom_resource(world)
+    body["metadata"]["annotations"] = {"notifications.argoproj.io/subscribe.on-deployed.hook": ""}
+    with running(world, rules(world, listener, namespaces=world.namespace), resources=True) as run:
+        world.request("POST", resources(world), body)
+        run.until(lambda: told(listener) == ["synced"])
+    assert listener.requests[0].json["application"]["namespace"] == world.namespace
+
+
+def test_what_waits_for_an_approval_is_told_once(world, listener):
+    world.commit(settings=config_map("settings", a="1"))
+    with running(world, rules(world, listener, facts="approval synced"), automated=False) as run:
+        run.until(lambda: told(listener) == ["approval"])
+        assert "waits for a sync or an approval" in listener.requests[0].json["reason"]
+        run.ask(run.controller.store.request("gitops/app", "sync", {}, "ada", "2026-01-01T00:00:00Z"))
+        run.until(lambda: told(listener) == ["approval", "synced"])
+
+
+def test_what_a_person_says_is_told_with_who_and_why(world, listener):
+    sha = world.commit(settings=config_map("settings", a="1"))
+    with running(world, rules(world, listener, facts="suspended")) as run:
+        run.until_synced(sha)
+        done = world.gitops("suspend", "app", "--reason", "moving the database")
+        assert done.returncode == 0, done.stderr
+        run.until(lambda: told(listener) == ["suspended"])
+    assert listener.requests[0].json["reason"] == "moving the database"
+    assert listener.requests[0].json["actor"]
