@@ -97,7 +97,7 @@ class HttpReader:
         raise SourceError(f"{shown_url(url)}: more than {_MOST_REDIRECTS} redirects")
 
     def send(self, method: str, url: str, headers: Mapping[str, str], data: bytes, *, most: int) -> Answer:
-        """The answer to a request with a body, whatever its status is; a redirect is not followed.
+        """The answer to a request with a body, whatever its status is, cut after `most` bytes; no redirect is followed.
 
         Raises SourceError, and HostUnreachableError where the server cannot be had.
         """
@@ -112,7 +112,7 @@ class HttpReader:
                     target, headers = url, {**headers, **_proxy_authorization(urlsplit(self._way.proxy))}
                 connection.request(method, target, body, {"Accept": "*/*", "User-Agent": "gitops", **headers})
                 answer = connection.getresponse()
-                if int(answer.headers.get("Content-Length") or 0) > most and method != "HEAD":
+                if int(answer.headers.get("Content-Length") or 0) > most and method != "HEAD" and body is None:
                     raise _too_large(url, most)
                 data = _read(answer, most)
             finally:
@@ -122,9 +122,9 @@ class HttpReader:
             raise HostUnreachableError(f"{shown_url(url)}: cannot be read ({reason})") from error
         except ValueError as error:
             raise SourceError(f"{shown_url(url)}: cannot be read ({str(error)[:200]})") from error
-        if len(data) > most:
+        if len(data) > most and body is None:
             raise _too_large(url, most)
-        return Answer(url, answer.status, answer.headers, data)
+        return Answer(url, answer.status, answer.headers, data[:most])
 
     def _target(self, url: str) -> tuple[SplitResult, str]:
         """The parts of a URL, and what is asked of its host; SourceError for one that is not followed."""

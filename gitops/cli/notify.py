@@ -87,7 +87,6 @@ async def _test(settings: Settings, name: str, found: "NotificationSettings", na
     try:
         await notifier.send(Place(spec), _example(), f"gitops: a test of the destination {name}")
     finally:
-        notifier.close()
         if cluster is not None:
             await cluster.close()
     click.echo(f"{name}: it was taken")
@@ -139,7 +138,7 @@ async def _events(context: "SyncContext", app: "Application", began: str) -> "li
     from gitops.ports import EntryFilter
 
     wanted = EntryFilter(application=app.identity, since=began, limit=_MOST_ENTRIES)
-    return (await context.store.entries(wanted))[::-1]
+    return await context.store.entries(wanted)
 
 
 def _notes(app: "Application", events: "list[AuditEvent]", planned: Any, result: Any) -> "list[Notification]":
@@ -171,17 +170,14 @@ async def _tell(settings: "NotificationSettings", app: "Application", notes: "li
     from gitops.model.notification import Place
 
     notifier = open_notifier(secret_of)
-    try:
-        for note in notes:
-            for name, text in texts_for(settings, app, note).items():
-                spec = settings.destination(name)
-                assert spec is not None  # texts are for these alone
-                try:
-                    await _sent(notifier, Place(spec), note, text)
-                except NotificationError as exc:
-                    click.echo(f"warning: {name} was not told: {printable(exc)}", err=True)
-    finally:
-        notifier.close()
+    for note in notes:
+        for name, text in texts_for(settings, app, note).items():
+            spec = settings.destination(name)
+            assert spec is not None  # texts are for these alone
+            try:
+                await _sent(notifier, Place(spec), note, text)
+            except NotificationError as exc:
+                click.echo(f"warning: {name} was not told: {printable(exc)}", err=True)
 
 
 async def _sent(notifier: Any, place: Any, note: "Notification", text: str) -> None:

@@ -200,10 +200,10 @@ class Notifications:
             return Mailbox(at=self._began)
 
     async def _entries(self, identity: str, box: Mailbox) -> list[AuditEvent]:
-        """Entries that may be new, the older first."""
+        """Entries that may be new."""
         since = box.at if not box.heads else _time(datetime.fromisoformat(box.at) - _APART)
         wanted = EntryFilter(application=identity, since=since, limit=_MOST_ENTRIES)
-        return (await self._store.entries(wanted))[::-1]
+        return await self._store.entries(wanted)
 
     def _standing(self, box: Mailbox, state: ApplicationState | None) -> tuple[Mailbox, list[Notification]]:
         if state is None:

@@ -63,13 +63,13 @@ class Seen:
 
 
 def facts_of(box: Mailbox, events: Iterable[AuditEvent]) -> tuple[Mailbox, list[Notification]]:
-    """What entries of an Application's audit log (the older first) tell, and the mailbox that has taken them in.
+    """What entries of an Application's audit log tell, and the mailbox that has taken them in.
 
     An entry that the mailbox has had already tells nothing.
     """
     heads, rollbacks, at, found = dict(box.heads), dict(box.rollbacks), box.at, list[Notification]()
     revision = box.standing.revision
-    for event in events:
+    for event in sorted(events, key=lambda event: event.seq):  # whatever the clocks of those who wrote them showed
         if event.seq <= heads.get(event.cluster, 0):
             continue
         heads[event.cluster], at = event.seq, max(at, event.at)

@@ -235,3 +235,16 @@ def test_what_a_person_says_is_told_with_who_and_why(world, listener):
         run.until(lambda: told(listener) == ["suspended"])
     assert listener.requests[0].json["reason"] == "moving the database"
     assert listener.requests[0].json["actor"]
+
+
+def test_an_application_that_is_deleted_is_told_of_though_it_is_gone(world, listener):
+    make_kind(world)
+    sha = world.commit(settings=config_map("settings"))
+    identity = f"{world.namespace}/app"
+    with running(world, rules(world, listener, facts="deleted"), resources=True) as run:
+        world.request("POST", resources(world), custom_resource(world, finalizers=["gitops.dev/prune"]))
+        run.until(lambda: run.tracked(identity))
+        run.until_synced(sha, identity)
+        world.request("DELETE", resources(world, "app"))
+        run.until(lambda: told(listener) == ["deleted"])
+        run.until(lambda: run.ask(run.controller.store.setting(identity, MAILBOX)) is None)

@@ -2,6 +2,9 @@
 
 import base64
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
@@ -420,6 +423,34 @@ def test_a_status_that_was_there_already_is_no_failure():
         place = Place(DestinationSpec("x", "gitlab", listener.url))
         note = replace(NOTE, source=f"{listener.url}/acme/shop", fact="started")
         assert HttpNotifier(lambda _: Login(token="t"))._send(place, note, "text")
+
+
+def test_an_answer_without_an_end_counts_by_its_status():
+    with Listener() as listener:
+        listener.answer = b"x" * 1_000_000
+        assert deliver(listener)
+
+
+def test_a_silent_host_keeps_nobody_from_ending():
+    """The time limit of a request is longer than this program lives."""
+    program = (
+        "import asyncio, socket\n"
+        "from gitops.adapters.notifiers.sender import HttpNotifier\n"
+        "from gitops.adapters.notifiers.login import Login\n"
+        "from gitops.model.notification import DestinationSpec, Notification, Place\n"
+        "async def main():\n"
+        "    silent = socket.create_server(('127.0.0.1', 0))\n"
+        "    place = Place(DestinationSpec('x', 'webhook', f'http://127.0.0.1:{silent.getsockname()[1]}/'))\n"
+        "    notifier = HttpNotifier(lambda _: Login(address=place.spec.url))\n"
+        "    note = Notification('1', 'failed', '2026-01-01T00:00:00Z', 'a/b')\n"
+        "    task = asyncio.create_task(notifier.send(place, note, 'text'))\n"
+        "    await asyncio.sleep(0.3)\n"
+        "    task.cancel()\n"
+        "asyncio.run(main())\n"
+    )
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    assert time.monotonic() - began < 8
 
 
 def test_a_place_without_an_address_says_so():

@@ -6,12 +6,14 @@ the controller's machine. No redirect is followed, so that credentials stay wher
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from concurrent.futures import Future
+from functools import partial
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-from gitops.adapters.http_get import Answer, HttpReader, Reach, Way
+from gitops.adapters.http_get import Answer, HttpReader, Reach, Way, shown_url
 from gitops.adapters.notifiers import apprise_sender, chat, commit_status, events
 from gitops.adapters.notifiers.login import Login
 from gitops.adapters.notifiers.message import Message, Post
@@ -28,6 +30,7 @@ _THREADS: Final = 64
 _REACH: Final[dict[str, Reach]] = {"own": "anywhere", "flux": "network"}
 # Worth another try: the others of 4xx say that this will not be taken.
 _AGAIN: Final = frozenset((408, 425, 429))
+T = TypeVar("T")
 Format = Callable[[Message], tuple[Post, ...]]
 FORMATS: Final[dict[str, Format]] = {
     "webhook": events.webhook,
@@ -57,16 +60,12 @@ class HttpNotifier:
 
     def __init__(self, login: Callable[[Place], Login]) -> None:
         self._login = login
-        # Of its own, so that destinations that do not answer keep nobody else's thread.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="notify")
+        self._places = asyncio.Semaphore(_THREADS)
 
     async def send(self, place: Place, note: Notification, text: str) -> bool:
         """Tell a place; False where it has no use for such a notification. Raises NotificationError."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, place, note, text)
-
-    def close(self) -> None:
-        """What is under way is given up."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        async with self._places:
+            return await _in_thread(partial(self._send, place, note, text))
 
     def _send(self, place: Place, note: Notification, text: str) -> bool:
         try:
@@ -88,6 +87,31 @@ class HttpNotifier:
             hidden = _hidden(str(exc), login)
             raise NotificationError(hidden, is_final=exc.is_final, after=exc.after) from None
         return bool(posts)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """What `work` gives, in a thread of its own: one that waits for a silent host keeps no place of others, and does
+    not keep the program from ending.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: Future[T]) -> None:
+        if not answer.done():
+            error = result.exception()
+            answer.set_result(result.result()) if error is None else answer.set_exception(error)
+
+    def run() -> None:
+        result: Future[T] = Future()
+        try:
+            result.set_result(work())
+        except Exception as exc:  # noqa: BLE001 - raised where it is awaited
+            result.set_exception(exc)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, result)
+
+    threading.Thread(target=run, name="notify", daemon=True).start()
+    return await answer
 
 
 def posts_of(message: Message) -> tuple[Post, ...]:
@@ -114,8 +138,8 @@ def _deliver(reader: HttpReader, post: Post, login: Login, *, tells_more: bool) 
     try:
         answer = reader.send(post.method, post.url, post.headers, post.data, most=_MOST_ANSWER)
     except SourceError as exc:
-        why = str(exc).rpartition("cannot be read")[2] or " cannot be reached over http or https"
-        raise NotificationError(f"{host}: no answer{why}") from None
+        why = str(exc).removeprefix(shown_url(post.url)).lstrip(": ")
+        raise NotificationError(f"{host}: {why}") from None
     if 200 <= answer.status < 300 and (not post.says_ok or _is_ok(answer)):
         return
     if answer.status == 400 and post.done and post.done in answer.data:
