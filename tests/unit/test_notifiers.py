@@ -456,3 +456,35 @@ def test_a_silent_host_keeps_nobody_from_ending():
 def test_a_place_without_an_address_says_so():
     with pytest.raises(NotificationError, match="has no address"):
         HttpNotifier(lambda _: Login())._send(Place(DestinationSpec("x", "webhook")), NOTE, "text")
+
+
+# ── Apprise ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def through_apprise(address):
+    place = Place(DestinationSpec("x", "apprise", secretRef="x"))
+    return HttpNotifier(lambda _: Login(address=address))._send(place, NOTE, "text")
+
+
+def test_apprise_tells_a_service_by_its_address():
+    pytest.importorskip("apprise")
+    with Listener() as listener:
+        assert through_apprise(f"{listener.url.replace('http', 'json')}/s3cret-path")
+        assert listener.requests[0].json["message"] == f"text\n{NOTE.url}"
+        listener.status = 500
+        with pytest.raises(NotificationError) as caught:
+            through_apprise(f"{listener.url.replace('http', 'json')}/s3cret-path")
+    assert str(caught.value) == "the service (json) did not take it"
+
+
+@pytest.mark.parametrize("address", ["syslog://", "dbus://", "file:///etc/passwd", "https://example.com/s3cret", "x"])
+def test_apprise_is_asked_for_nothing_on_this_machine(address):
+    pytest.importorskip("apprise")
+    with pytest.raises(NotificationError, match="none of a service that Apprise knows"):
+        through_apprise(address)
+
+
+def test_without_apprise_it_is_told_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(NotificationError, match="pip install 'gitops-controller"):
+        through_apprise("mailto://user:s3cret@example.com")

@@ -1,0 +1,139 @@
+"""A thousand Applications that fail at once: what is told, what is kept, and how long it takes."""
+
+import asyncio
+import contextlib
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from gitops.adapters.store import SqliteStore
+from gitops.controller.deliveries import BURST
+from gitops.controller.metrics import PassMetrics
+from gitops.controller.notification_routes import OperatorRoutes
+from gitops.controller.notifications import MAILBOX, Notifications
+from gitops.controller.replica import Alone
+from gitops.controller.state import ApplicationState
+from gitops.model.application import Application
+from gitops.model.errors import NotificationError
+from gitops.model.notification import SUMMARY, mailbox_in
+from gitops.notification_file import read_notifications
+from gitops.ports import Fact
+from gitops.testing.clock import SteppedClock
+from gitops.testing.notifier import RecordingNotifier
+from gitops.testing.store import UnreliableStore
+
+COUNT = 1000
+FILE = """\
+destinations: [{name: chat, type: slack, url: "https://x"}]
+rules: [{destinations: [chat], facts: [failed]}]
+"""
+
+
+class Fleet:
+    """Notifications over a store on disk and a clock that is stepped; the controller is what they ask of one."""
+
+    def __init__(self, store, path, names):
+        self.states = {f"team/{name}": ApplicationState(Application(name, "team")) for name in names}
+        self.clock, self.notifier, self.store = SteppedClock(), RecordingNotifier(), UnreliableStore(store)
+        self.controller = SimpleNamespace(
+            store=self.store.as_store(),
+            clock=self.clock,
+            index=self.states,
+            replica=Alone(),
+            registry=SimpleNamespace(entry=lambda _: None),
+            tally=PassMetrics(),
+            is_ready=True,
+            runs=lambda _: True,
+        )
+        self.routes = OperatorRoutes(path, read_notifications, lambda path, error: None)
+        self.notifications = Notifications(self.controller, self.notifier, [self.routes], lambda: "")
+
+    async def fail(self, *identities):
+        at = self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        for identity in identities or self.states:
+            await self.store.append(Fact(identity, "c", "me", at, "sync.failed", "a" * 40, {"reason": "no room"}), None)
+            self.notifications.changed(self.states[identity])
+
+    async def until(self, holds):
+        """Steps the clock while the store, which takes real time, is worked with."""
+        deadline = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < deadline
+            await self.clock.step(0.5)
+            await asyncio.sleep(0.01)
+
+    async def letters(self):
+        texts = (await self.controller.store.settings(MAILBOX)).values()
+        return sum(len(mailbox_in(text).letters) for text in texts)
+
+
+@pytest.fixture
+def run(tmp_path):
+    path = tmp_path / "notifications.yaml"
+    path.write_text(FILE)
+
+    def runner(scenario, count):
+        async def main():
+            store = await SqliteStore.open(tmp_path / "state")
+            fleet = Fleet(store, path, [f"{number:04}" for number in range(count)])
+            task = asyncio.create_task(fleet.notifications.run())
+            try:
+                await scenario(fleet)
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                await store.close()
+
+        asyncio.run(main())
+
+    return runner
+
+
+def test_a_thousand_that_fail_at_once_are_told_in_a_dozen_messages_and_nothing_is_left(run):
+    async def scenario(fleet):
+        await fleet.fail()
+        began = time.monotonic()
+        await fleet.until(lambda: fleet.controller.tally.notified.get(("chat", "sent")) == COUNT)
+        *before, last = [note.fact for _, note, _ in fleet.notifier.sent]
+        assert (set(before), last, len(before) <= BURST + 3) == ({"failed"}, SUMMARY, True)
+        assert await fleet.letters() == 0
+        assert time.monotonic() - began < 20
+
+    run(scenario, COUNT)
+
+
+def test_a_store_that_is_away_for_a_while_loses_and_repeats_nothing(run):
+    async def scenario(fleet):
+        await fleet.fail()
+        fleet.store.is_away = True
+        for _ in range(5):
+            await fleet.clock.step(1)
+        assert fleet.notifier.sent == []
+        fleet.store.is_away = False
+        await fleet.until(lambda: len(fleet.notifier.sent) == 5)
+        fleet.store.is_away = True  # the note of what is sent next cannot be kept at once
+        fleet.notifications.changed(fleet.states["team/0000"])
+        await fleet.clock.step(2)
+        fleet.store.is_away = False
+        await fleet.fail("team/0001")
+        await fleet.until(lambda: len(fleet.notifier.sent) == 6)
+        for _ in range(10):
+            await fleet.clock.step(1)
+            await asyncio.sleep(0.01)
+        assert len({note.id for _, note, _ in fleet.notifier.sent}) == len(fleet.notifier.sent) == 6
+        assert await fleet.letters() == 0
+
+    run(scenario, 5)
+
+
+def test_an_application_keeps_fifty_notifications_of_a_dead_destination(run):
+    async def scenario(fleet):
+        fleet.notifier.broken["chat"] = NotificationError("no answer")
+        for _ in range(60):
+            await fleet.fail("team/0000")
+        await fleet.until(lambda: fleet.controller.tally.notified.get(("", "dropped")))
+        assert await fleet.letters() == 50
+
+    run(scenario, 1)
