@@ -83,6 +83,7 @@ async def sync_tree(settings: Settings, delivery: Delivery, given: dict[str, Any
 
 
 async def _sync(run: _Walk, answer: Answer, opened: SyncContext) -> Ended:
+    from gitops.cli.notify import told_from_now
     from gitops.cli.sync import end_of
     from gitops.model.result import SyncResult
     from gitops.sync.planning import held_without_rights, plan_sync
@@ -90,6 +91,7 @@ async def _sync(run: _Walk, answer: Answer, opened: SyncContext) -> Ended:
 
     app = run.application(answer)
     context, request = as_account(opened, app), run.request(app)
+    outside = await told_from_now(run.given["notifications"], context, app)
     planned = held_without_rights(await plan_sync(request, context))
     if run.given["dry_run"]:
         result = SyncResult(Outcome.PLANNED, planned.plan, message=summary(planned.plan))
@@ -97,6 +99,7 @@ async def _sync(run: _Walk, answer: Answer, opened: SyncContext) -> Ended:
             print_plan(planned.plan)
     else:
         result = await sync_planned(request, context, planned)
+    await outside(planned, result)
     code = end_of(app, planned, result, run.given["output"])
     run.data.append(result_data(result))
     well = result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC, Outcome.PLANNED)

@@ -3,6 +3,7 @@
 import pytest
 
 from gitops.manifests.yaml_write import write_manifests
+from tests.scenarios.listener import Listener
 from tests.scenarios.world import config_map, deployment
 
 SYNC = """\
@@ -106,3 +107,15 @@ def test_options_for_one_application_are_refused(fleet):
     done = fleet.gitops("sync", "-f", "clusters/prod", "--name", "shop")
     assert done.returncode == 2
     assert "--name: is for one Application, and clusters/prod delivers a tree of them" in done.stderr
+
+
+def test_each_of_a_tree_is_told(fleet):
+    with Listener() as listener:
+        rules = (
+            f"destinations: [{{name: hook, type: webhook, url: '{listener.url}'}}]\nrules: [{{destinations: [hook]}}]\n"
+        )
+        fleet.write("notifications.yaml", rules)
+        done = fleet.gitops("sync", "-f", "clusters/prod", "--notifications", "notifications.yaml")
+        assert done.returncode == 0, done.stderr
+        told = [(body["application"]["name"], body["fact"]) for body in listener.bodies()]
+    assert told == [("flux-system", "synced"), ("infra", "synced"), ("apps", "synced")]
