@@ -30,11 +30,15 @@ from gitops.sync.events import Event, Finished, Held, RollingBack
 
 log = structlog.get_logger()
 MAILBOX: Final = "notifications"
+# When anything was told from this store first: (application, name) of a setting. Of what is older nobody is told.
+EVERY, SINCE = "", "notifications-since"
 _EVERY_SECONDS: Final = 0.5
 # A source or a cluster that is away for a moment is nobody's news.
 _GRACE_SECONDS: Final = 30.0
 # How far the clocks of those who write one audit log may be apart.
 _APART: Final = timedelta(minutes=10)
+# What was not told in this time is no news any more: notifications were turned off, or no controller was there.
+_OLDEST: Final = timedelta(hours=24)
 _MOST_ENTRIES: Final = 500
 _MOST_LETTERS: Final = 50
 
@@ -120,7 +124,11 @@ class Notifications:
                 trouble.is_there(exc)
 
     async def _load(self) -> None:
-        """What was left to be delivered when the last controller ended."""
+        """What was left to be delivered when the last controller ended, and since when there is anything to tell."""
+        since = await self._store.setting(EVERY, SINCE)
+        if since is None:
+            await self._store.set_setting(EVERY, SINCE, self._began)
+        self._began = since or self._began
         for identity, text in (await self._store.settings(MAILBOX)).items():
             if '"letters": []' not in text:
                 self._due.setdefault(identity, self._controller.index.get(identity))
@@ -192,7 +200,7 @@ class Notifications:
         return list(kept) if known is None else [one for one in letters if one in kept]
 
     def _opened(self, identity: str, text: str) -> Mailbox:
-        """What is stored of an Application; one that is new to us is told of from now on."""
+        """What is stored of an Application; of one that is new to us all is told since there is anything to tell."""
         try:
             return mailbox_in(text) if text else Mailbox(at=self._began)
         except (ValueError, KeyError, TypeError) as exc:
@@ -243,8 +251,8 @@ class Notifications:
 
     def _letters(self, state: ApplicationState, notes: Sequence[Notification]) -> list[Letter]:
         """Who is told what of these."""
-        app, found = state.app, list[Letter]()
-        for note in notes:
+        app, found, oldest = state.app, list[Letter](), _time(self._clock.now() - _OLDEST)
+        for note in (one for one in notes if one.at >= oldest):
             full = replace(note, source=app.address, url=self._url(note.application), object=self._object(note))
             to = {name: text for routes in self._routes for name, text in routes.texts(app, full).items()}
             if to:

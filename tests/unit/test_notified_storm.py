@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from gitops.adapters.store import SqliteStore
 from gitops.controller.deliveries import BURST
 from gitops.controller.metrics import PassMetrics
 from gitops.controller.notification_routes import OperatorRoutes
-from gitops.controller.notifications import MAILBOX, Notifications
+from gitops.controller.notifications import EVERY, MAILBOX, SINCE, Notifications
 from gitops.controller.replica import Alone
 from gitops.controller.state import ApplicationState
 from gitops.model.application import Application
@@ -33,9 +34,9 @@ rules: [{destinations: [chat], facts: [failed]}]
 class Fleet:
     """Notifications over a store on disk and a clock that is stepped; the controller is what they ask of one."""
 
-    def __init__(self, store, path, names):
+    def __init__(self, store, path, names, clock=None):
         self.states = {f"team/{name}": ApplicationState(Application(name, "team")) for name in names}
-        self.clock, self.notifier, self.store = SteppedClock(), RecordingNotifier(), UnreliableStore(store)
+        self.clock, self.notifier, self.store = clock or SteppedClock(), RecordingNotifier(), UnreliableStore(store)
         self.controller = SimpleNamespace(
             store=self.store.as_store(),
             clock=self.clock,
@@ -46,13 +47,17 @@ class Fleet:
             is_ready=True,
             runs=lambda _: True,
         )
+        self.path = path
         self.routes = OperatorRoutes(path, read_notifications, lambda path, error: None)
         self.notifications = Notifications(self.controller, self.notifier, [self.routes], lambda: "")
 
+    async def append(self, identity, at):
+        at = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        await self.store.append(Fact(identity, "c", "me", at, "sync.failed", "a" * 40, {"reason": "no room"}), None)
+
     async def fail(self, *identities):
-        at = self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         for identity in identities or self.states:
-            await self.store.append(Fact(identity, "c", "me", at, "sync.failed", "a" * 40, {"reason": "no room"}), None)
+            await self.append(identity, self.clock.now())
             self.notifications.changed(self.states[identity])
 
     async def until(self, holds):
@@ -126,6 +131,25 @@ def test_a_store_that_is_away_for_a_while_loses_and_repeats_nothing(run):
         assert await fleet.letters() == 0
 
     run(scenario, 5)
+
+
+def test_what_was_done_before_anybody_looked_is_told_by_the_next_controller_unless_it_is_old(run):
+    async def scenario(fleet):
+        while await fleet.store.setting(EVERY, SINCE) is None:
+            await fleet.clock.step(1)
+        await fleet.append("team/0000", fleet.clock.now())  # and nobody hears of it: the controller was killed
+        await fleet.append("team/0001", fleet.clock.now() - timedelta(days=2))
+        an_hour_later = SteppedClock(fleet.clock.now() + timedelta(hours=1))
+        later = Fleet(fleet.store.as_store(), fleet.path, ["0000", "0001"], an_hour_later)
+        task = asyncio.create_task(later.notifications.run())
+        for state in later.states.values():
+            later.notifications.changed(state)
+        await later.until(lambda: later.notifier.sent)
+        await later.until(lambda: not later.notifications._due)
+        task.cancel()
+        assert [note.application for _, note, _ in later.notifier.sent] == ["team/0000"]
+
+    run(scenario, 2)
 
 
 def test_an_application_keeps_fifty_notifications_of_a_dead_destination(run):
