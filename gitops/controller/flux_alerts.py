@@ -63,6 +63,7 @@ class FluxAlerts:
         self._alerts, self._providers = alerts, providers
 
     def texts(self, app: Application, note: Notification) -> Mapping[str, str]:
+        """Destination → the text for it."""
         text, found = told(note), dict[str, str]()
         sources = self._sources_of(app.identity) if note.fact in OF_SOURCES else frozenset[Ref]()
         for name, alert in self._alerts.items():
@@ -74,6 +75,7 @@ class FluxAlerts:
         return found
 
     def place(self, name: str) -> Place | None:
+        """The Provider of the Alert of that name, None where either is not there, is refused, or is suspended."""
         alert = self._alerts.get(name)
         found = self._providers.get((alert.ref.namespace, alert.provider)) if alert is not None else None
         if alert is None or found is None:

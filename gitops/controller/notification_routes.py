@@ -67,9 +67,11 @@ class OperatorRoutes:
             self._told(str(self._path), error)
 
     def texts(self, app: Application, note: Notification) -> Mapping[str, str]:
+        """Destination → the text for it."""
         return texts_for(self.settings, app, note)
 
     def place(self, name: str) -> Place | None:
+        """The destination of that name, None where the file has none."""
         spec = self.settings.destination(name)
         return None if spec is None else Place(spec)
 

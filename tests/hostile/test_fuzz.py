@@ -30,6 +30,7 @@ from gitops.model.audit import Anchor, check_chain
 from gitops.model.health import Health
 from gitops.model.kinds import KindInfo
 from gitops.model.release import Quarantine
+from gitops.notification_file import read_notifications
 from gitops.views.explain import explained
 from gitops.views.status import _of_resource, all_statuses, status_of
 from tests.hostile.mutation import anything, spoiled
@@ -292,7 +293,7 @@ odd_text = st.builds(
 def test_no_file_is_a_fault(tmp_path, data):
     path = tmp_path / "file.yaml"
     path.write_bytes(data)
-    for read in (lambda: read_applications(path), lambda: connect(str(path))):
+    for read in (lambda: read_applications(path), lambda: read_notifications(path), lambda: connect(str(path))):
         with contextlib.suppress(GitopsError):
             read()
 

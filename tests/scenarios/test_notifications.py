@@ -6,10 +6,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from gitops.controller.notifications import MAILBOX
 from gitops.model.application import Subscription
 from gitops.model.notification import mailbox_in
+from gitops.server.metrics import Numbers
 from gitops.server.webhooks.signatures import is_signed
 from tests.scenarios.listener import Listener
 from tests.scenarios.running import Running
@@ -154,10 +156,13 @@ def test_nothing_secret_is_in_the_store_the_log_or_the_metrics(world, listener, 
     with running(world, rules(world, listener, facts="synced")) as run:
         run.until(lambda: run.controller.tally.notified.get(("hook", "failed")))
         box = run.ask(run.controller.store.setting("gitops/app", MAILBOX))
-        entries = str(run.controller.tally.notified)
+        registry = CollectorRegistry()
+        registry.register(Numbers(run.controller))
+        entries = generate_latest(registry).decode()
     captured = capfd.readouterr()
     for text in (box, entries, captured.out, captured.err):
         assert CANARY not in text
+    assert 'gitops_notifications_total{destination="hook",result="failed"} 1.0' in entries
     assert "answered 400: no such hook ..." in captured.err + captured.out
 
 

@@ -40,6 +40,7 @@ def _for_slack(text: str) -> str:
 
 
 def discord(message: Message) -> tuple[Post, ...]:
+    """A webhook's message; an address in Slack's form, as Flux takes it, leads to the same."""
     value: dict[str, Any] = {"content": _with_url(message)[:2000], "allowed_mentions": {"parse": []}}
     value |= _named(message)
     return (posted(message.address.removesuffix("/slack"), value),)
@@ -69,6 +70,7 @@ def msteams(message: Message) -> tuple[Post, ...]:
 
 
 def googlechat(message: Message) -> tuple[Post, ...]:
+    """A webhook's message of plain text."""
     return (posted(message.address, {"text": _for_slack(_with_url(message))}),)
 
 
@@ -81,6 +83,7 @@ def telegram(message: Message) -> tuple[Post, ...]:
 
 
 def webex(message: Message) -> tuple[Post, ...]:
+    """A bot's message to the room that the channel names."""
     value = {"roomId": message.place.spec.channel, "text": _with_url(message)}
     return (posted(message.address or _WEBEX_API, value, bearer(message.login)),)
 

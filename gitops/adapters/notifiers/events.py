@@ -102,6 +102,7 @@ def flux_reason(fact: str) -> str:
 
 
 def flux_severity(message: Message) -> str:
+    """Flux has two: what is a warning here is an error there."""
     return "info" if message.note.severity == "info" else "error"
 
 

@@ -58,6 +58,7 @@ def posted(url: str, value: Any, headers: Mapping[str, str] | None = None, **giv
 
 
 def encoded(value: Any) -> bytes:
+    """A value as JSON; half of a surrogate pair becomes a question mark."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
