@@ -11,6 +11,7 @@ from gitops.model.application import Application, SourceSpec
 from gitops.model.audit import Anchor, AuditEvent
 from gitops.model.kinds import Kinds
 from gitops.model.notification import Notification, Place
+from gitops.model.operator_command import OperatorRequest
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision, Tree
@@ -278,18 +279,6 @@ class EntryFilter:
     since: str = ""
     before: tuple[str, str, str, int] | None = None
     limit: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorRequest:
-    """An act that a person asked for through the store; `at` is RFC 3339 in UTC."""
-
-    number: int
-    application: str
-    verb: str
-    detail: dict[str, Any]
-    actor: str
-    at: str
 
 
 class Notifier(Protocol):

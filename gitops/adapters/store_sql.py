@@ -21,11 +21,12 @@ from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest, Origin
 from gitops.model.audit import GENESIS, Anchor, AuditEvent, digest_of
 from gitops.model.errors import StoreError
+from gitops.model.operator_command import OperatorRequest
 from gitops.model.reading import read_row
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import EntryFilter, Fact, OperatorRequest
+from gitops.ports import EntryFilter, Fact
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",

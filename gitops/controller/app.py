@@ -36,11 +36,11 @@ from gitops.controller.watch_events import WatchEvents
 from gitops.logs import Trouble
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError, LostStoreError
-from gitops.model.operator_command import PING, REFRESH, ROLLBACK, SYNC
+from gitops.model.operator_command import PING, REFRESH, ROLLBACK, SYNC, OperatorRequest
 from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
-from gitops.ports import Clock, OperatorRequest, Repositories, Store
+from gitops.ports import Clock, Repositories, Store
 from gitops.sync.event_bus import EventBus
 
 log = structlog.get_logger()

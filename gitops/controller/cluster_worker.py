@@ -13,7 +13,8 @@ from gitops.controller.reconciler import ReconcilerDeps, reconcile
 from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.engine.states import Override
 from gitops.manifests.key import Body, ResourceKey
-from gitops.ports import Cluster, OperatorRequest
+from gitops.model.operator_command import OperatorRequest
+from gitops.ports import Cluster
 
 log = structlog.get_logger()
 _LONG_PASS_SECONDS = 1.0  # then it is told that it is under way

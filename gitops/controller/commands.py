@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from gitops.controller.state import ApplicationState
 from gitops.engine.states import Override, Response
-from gitops.model.operator_command import APPROVED, SUSPENDED, answer_text
+from gitops.model.operator_command import APPROVED, SUSPENDED, OperatorRequest, answer_text
 from gitops.model.result import Outcome
-from gitops.ports import OperatorRequest, Store
+from gitops.ports import Store
 
 
 async def forget_overrides(store: Store, identity: str) -> None:

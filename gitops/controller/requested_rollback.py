@@ -5,7 +5,7 @@ from dataclasses import replace
 from gitops.controller.state import ApplicationState
 from gitops.engine.plan_input import PlanOptions
 from gitops.model.errors import ConfigError, HeldError, ManifestError, RenderError, SourceError
-from gitops.ports import OperatorRequest
+from gitops.model.operator_command import OperatorRequest
 from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.planning import held_without_rights

@@ -12,11 +12,10 @@ from gitops.engine.states import Override, Response
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
 from gitops.model.health import Health, HealthWord, worst
-from gitops.model.operator_command import SYNC
+from gitops.model.operator_command import SYNC, OperatorRequest
 from gitops.model.release import Quarantine
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
-from gitops.ports import OperatorRequest
 
 
 @dataclass(slots=True)

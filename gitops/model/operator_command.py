@@ -5,6 +5,8 @@ An override is a setting of the Application (`SUSPENDED`, `APPROVED`), a request
 """
 
 import json
+from dataclasses import dataclass
+from typing import Any
 
 from gitops.bounds import parsed_map
 from gitops.model.errors import StoreError
@@ -14,6 +16,18 @@ SUSPENDED, APPROVED = "suspended", "approved"
 REFRESH, SYNC = "refresh", "sync"
 ROLLBACK = "rollback"  # to a release, by the plan that was shown
 PING = "ping"  # the controller that runs the Application answers at once
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRequest:
+    """An act that a person asked for through the store; `at` is RFC 3339 in UTC."""
+
+    number: int
+    application: str
+    verb: str
+    detail: dict[str, Any]
+    actor: str
+    at: str
 
 
 def answer_text(outcome: Outcome, message: str) -> str:

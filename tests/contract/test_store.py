@@ -17,10 +17,11 @@ from gitops.manifests.key import key_of
 from gitops.manifests.manifest import Manifest, Origin
 from gitops.model.audit import Anchor, check_chain
 from gitops.model.errors import AuditError, ConfigError, StoreError
+from gitops.model.operator_command import OperatorRequest
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import EntryFilter, Fact, OperatorRequest
+from gitops.ports import EntryFilter, Fact
 from tests.postgresql import PASSWORD, QUOTED
 
 FACT = Fact("gitops/shop", "cluster", "ada", "2026-01-01T00:00:00Z", "step.started", "abc", {"changes": ["ü"]})
