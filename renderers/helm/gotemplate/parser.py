@@ -191,7 +191,7 @@ class _Parser(TokenReader):
                 self._check(pipe, context)
                 self._pending.difference_update(slot for _, slot in pipe.declared)
                 return pipe
-            if token.kind not in _OPERANDS:
+            if token.kind not in _OPERANDS or (token.text in KEYWORDS and token.kind == "word" and token.text != "nil"):
                 raise self.unexpected(token, context)
             pipe.commands.append(self._command())
 
