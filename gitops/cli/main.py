@@ -12,6 +12,7 @@ from gitops.cli.settings import Settings
 _COMMANDS = {
     "render": ("gitops.cli.render", "render", "Print the desired state."),
     "diff": ("gitops.cli.diff", "diff", "Show what a sync would change, field by field."),
+    "preview": ("gitops.cli.preview", "preview", "Show what a branch changes, for a pull request; no cluster needed."),
     "sync": ("gitops.cli.sync", "sync", "Make the cluster follow: plan, apply, wait, roll back on failure."),
     "run": ("gitops.cli.run", "run", "Run the controller: commits in, converged clusters out."),
     "status": ("gitops.cli.status", "status", "Show where Applications stand."),

@@ -1,24 +1,28 @@
 """A plan for reviewers: as Markdown for a pull request, and as a unified diff of whole objects. Secrets stay hidden."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 
 from gitops.cli.escape import printable
 from gitops.cli.output import summary
-from gitops.manifests.key import Body
+from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.secrets import HIDDEN, Hidden, veiled
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.plan import Change, Create, Prune, Recreate, RunHook, Update
 from gitops.model.result import Hold
 
 if TYPE_CHECKING:
+    from gitops.cli.preview import Rendering
+    from gitops.model.finding import Finding
     from gitops.sync.context import PlannedSync
 
 # What only the API server writes: it would differ in each object, and is nobody's to review.
 _NOT_SHOWN = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
 _SIGNS = {Create: "+", Update: "~", Recreate: "±", Prune: "-", RunHook: ">"}
 _WORDS = {Create: "create", Update: "update", Recreate: "recreate", Prune: "prune", RunHook: "run"}
+_TOLD = {"create": "created", "update": "changed", "prune": "removed"}
+_MOST_FINDINGS = 30
 # GitHub takes 65,536 characters in one comment.
 _MOST_TEXT = 60_000
 
@@ -46,10 +50,61 @@ def markdown(planned: "PlannedSync") -> str:
     return "\n".join(parts)
 
 
+def of_renderings(found: "Sequence[Rendering]", output: str) -> str:
+    """What two renderings of each differ in, as `markdown` or `unified`."""
+    if output == "unified":
+        return "".join(f"{line}\n" for one in found for key in one.changed for line in _rendered_lines(one, key))
+    parts: list[str] = []
+    for one in found:
+        parts.append(f"### {_plain(one.title)}: {_counted(one)}\n")
+        if one.error:
+            parts.append(f"> **does not render**: {_plain(one.error)}\n")
+            continue
+        if one.findings:
+            parts.append(_listed(one.findings))
+        for number, key in enumerate(one.changed):
+            block = _folded(*_sign_of(one, key), key, "\n".join(_rendered_lines(one, key)))
+            if sum(map(len, parts)) + len(block) > _MOST_TEXT:
+                parts.append(f"… and {len(one.changed) - number} more objects (see `gitops preview`)\n")
+                break
+            parts.append(block)
+    return "\n".join(parts)
+
+
+def _listed(findings: "Sequence[Finding]") -> str:
+    lines = [f"- {_plain(finding.severity)}: {_plain(finding)}\n" for finding in findings[:_MOST_FINDINGS]]
+    if len(findings) > _MOST_FINDINGS:
+        lines.append(f"- … and {len(findings) - _MOST_FINDINGS} more (see `gitops policy check`)\n")
+    return "".join(lines)
+
+
+def _counted(one: "Rendering") -> str:
+    if one.error:
+        return "fails"
+    words = [_sign_of(one, key)[1] for key in one.changed]
+    counts = [f"{words.count(word)} {told}" for word, told in _TOLD.items() if word in words]
+    return ", ".join(counts) or "renders to the same"
+
+
+def _sign_of(one: "Rendering", key: ResourceKey) -> tuple[str, str]:
+    if key not in one.before:
+        return "+", "create"
+    return ("~", "update") if key in one.after else ("-", "prune")
+
+
+def _rendered_lines(one: "Rendering", key: ResourceKey) -> Iterator[str]:
+    sides = [side[key].body if key in side else {} for side in (one.before, one.after)]
+    before, after = _shown(sides[0], sides[1], "before"), _shown(sides[1], sides[0], "after")
+    return _differing(before, after, (f"before {printable(key)}", f"after {printable(key)}"))
+
+
 def _block(planned: "PlannedSync", change: Change) -> str:
     kind = type(change)
-    title = f"<summary>{_SIGNS[kind]} {_WORDS[kind]} <code>{_plain(change.key)}</code></summary>"
-    lines = "\n".join(_lines(planned, change))
+    return _folded(_SIGNS[kind], _WORDS[kind], change.key, "\n".join(_lines(planned, change)))
+
+
+def _folded(sign: str, word: str, key: ResourceKey, lines: str) -> str:
+    title = f"<summary>{sign} {word} <code>{_plain(key)}</code></summary>"
     fence = "```"
     while fence in lines:  # a value may hold one
         fence += "`"
@@ -67,8 +122,12 @@ def _plain(said: object) -> str:
 def _lines(planned: "PlannedSync", change: Change) -> Iterator[str]:
     before, after = _sides(planned, change)
     name = printable(change.key)
+    return _differing(before, after, (f"live {name}", f"desired {name}"))
+
+
+def _differing(before: Body, after: Body, names: tuple[str, str]) -> Iterator[str]:
     one, other = (write_manifests([body]).splitlines() if body else [] for body in (before, after))
-    for line in unified_diff(one, other, fromfile=f"live {name}", tofile=f"desired {name}", lineterm=""):
+    for line in unified_diff(one, other, *names, lineterm=""):
         yield printable(line)
 
 
