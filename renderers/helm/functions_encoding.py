@@ -1,8 +1,6 @@
 """Functions that encode and decode: JSON, YAML, base64, base32 and digests."""
 
 import base64
-import binascii
-import re
 import zlib
 from collections.abc import Callable
 from typing import Any, Final
@@ -149,12 +147,31 @@ def _behind_lines(data: bytes, at: int) -> int:
 
 
 def _base32_decode(text: str) -> str:
-    text = text.replace("\r", "").replace("\n", "")
-    try:
-        return as_text(base64.b32decode(text))
-    except (binascii.Error, ValueError):
-        found = re.match(r"[A-Z2-7]*", text)
-        return f"illegal base32 data at input byte {found.end() if found else 0}"
+    """Standard base32, line breaks left aside, or what Go says of text that is none."""
+    data = as_bytes(text).translate(None, b"\r\n")
+    end, wrong = _base32_end(data)
+    if wrong is not None:
+        return f"illegal base32 data at input byte {wrong}"
+    return as_text(base64.b32decode(data[:end] + b"=" * (-end % 8)))
+
+
+_BASE32: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+
+
+def _base32_end(data: bytes) -> tuple[int, int | None]:
+    """Where the letters end that count, and where Go's decoder finds something wrong."""
+    for at, byte in enumerate(data):
+        left, filled = len(data) - at - 1, at % 8
+        if byte == ord("=") and filled >= 2 and left < 8:
+            if left + filled < 7:
+                return at, len(data)
+            wrong = next((place for place in range(at + 1, at + 8 - filled) if data[place : place + 1] != b"="), None)
+            if wrong is not None and wrong < len(data):
+                return at, wrong - 1
+            return at, at if filled in (3, 6) else None
+        if byte not in _BASE32:
+            return at, at
+    return len(data), len(data) - len(data) % 8 if len(data) % 8 else None
 
 
 ENCODING: Final[dict[str, Function]] = {

@@ -108,7 +108,12 @@ def test_a_right_that_the_same_set_brings_holds_nothing(rights):
     world = rights.world
     world.commit(settings=config_map("settings"))
     world.sync()
-    rights.give(("", "configmaps", *ALL), (RBAC, "roles", *ALL), (RBAC, "rolebindings", *ALL), ("", "pods", *LOOKS))
+    rights.give(
+        ("", "configmaps", *ALL),
+        (RBAC, "roles", *ALL, "escalate", "bind"),
+        (RBAC, "rolebindings", *ALL),
+        ("", "pods", *LOOKS),
+    )
     rule = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["*"]}
     role = {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": "more"}, "rules": [rule]}
     reference = {"apiGroup": RBAC, "kind": "Role", "name": "more"}
