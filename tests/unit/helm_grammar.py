@@ -28,7 +28,7 @@ class Grammar:
         """A values.yaml; the paths that templates ask for are mostly there."""
         pick = self._pick
         kinds = {
-            "s": pick(SCALARS),
+            "s": pick([scalar for scalar in SCALARS if scalar != "-"]),  # which would begin a list there
             "i": pick(("3", "0", "-7")),
             "f": pick(("1.5", "0.1", "1e21")),
             "b": pick(("true", "false")),
