@@ -114,7 +114,7 @@ async def get_drift(call: Call) -> dict[str, Any]:
     state = call.served.overview.state(call.application)
     context = context_of(state, call.served.overview.deps(state))
     inventory = await read_inventory(context, state.app)
-    drift = await _in_time(call, drift_of(context, inventory, application_of(state)))
+    drift = await in_time(call, drift_of(context, inventory, application_of(state)))
     changes = [cut(described(change)) for change in drift.changes[:MOST_CHANGES]]
     told = await told_drift(call)
     return {"application": state.identity, "drift": changes, "underWay": drift.under_way, "recorded": told}
@@ -155,7 +155,7 @@ async def get_diff(call: Call) -> dict[str, Any]:
     """The plan that a pass would make now, with who owns each field."""
     state = call.served.overview.state(call.application)
     deps = call.served.overview.deps(state)
-    planned = await _in_time(call, preview(state, deps))
+    planned = await in_time(call, preview(state, deps))
     row = call.served.overview.row(call.application)
     waits = bool(row and row.record.plan and row.record.plan == planned.plan.id)
     return {**bounded_plan_data(planned.plan, planned.decision), "waits": waits}
@@ -167,17 +167,17 @@ async def get_rollback(call: Call) -> dict[str, Any]:
     context = context_of(state, call.served.overview.deps(state))
     request = Request(state.app, call.person.name)
     back = plan_back(request, context, call["release"], prune=call["prune"], confirm=False)
-    _, planned, release = await _in_time(call, back)
+    _, planned, release = await in_time(call, back)
     return {**bounded_plan_data(planned.plan, planned.decision), "release": release}
 
 
-async def _in_time(call: Call, work: Coroutine[Any, Any, T]) -> T:
-    """What takes dry-runs of API servers: so many at once, and not for ever."""
+async def in_time(call: Call, work: Coroutine[Any, Any, T]) -> T:
+    """What takes many requests to an API server: so many at once, and not for ever. Raises Problem."""
     try:
         async with asyncio.timeout(_PLAN_SECONDS), call.served.plans:
             return await work
     except TimeoutError:
-        raise Problem(503, "It takes too long", "the plan is not there yet; try again", Retry_After="10") from None
+        raise Problem(503, "It takes too long", "the answer is not there yet; try again", Retry_After="10") from None
 
 
 ENTRIES_QUERY: Final = (

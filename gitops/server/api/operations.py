@@ -9,6 +9,7 @@ from gitops.server.api.parameters import Parameter
 from gitops.server.auth.access import Access, Person
 from gitops.server.overview import Overview
 from gitops.server.proofs import Proofs
+from gitops.server.recent import RecentAnswers
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Served:
     access: Access
     proofs: Proofs
     plans: asyncio.Semaphore
+    recent: RecentAnswers = field(default_factory=RecentAnswers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from gitops.server.api import acts, applications, audit
+from gitops.server.api import acts, applications, audit, objects
 from gitops.server.api.openapi import NAMES, PREFIX, document
 from gitops.server.api.operations import Call, Operation, Served
 from gitops.server.api.parameters import read_body, read_query
 from gitops.server.api.stream import Streams
 from gitops.server.problems import Problem
 
-OPERATIONS: Final = (*applications.OPERATIONS, *acts.OPERATIONS, *audit.OPERATIONS)
+OPERATIONS: Final = (*applications.OPERATIONS, *objects.OPERATIONS, *acts.OPERATIONS, *audit.OPERATIONS)
 
 
 def routes(served: Served, streams: Streams, version: str) -> list[web.RouteDef]:

@@ -81,6 +81,24 @@ _NODE: Final[Schema] = _object(
     health=_HEALTH,
     problem=_FLAG,
 )
+_CONTAINER: Final[Schema] = _object(
+    **dict.fromkeys(("name", "image", "reason", "message", "since", "last"), TEXT),
+    role={"type": "string", "enum": ["init", "main", "ephemeral"]},
+    state={"type": "string", "enum": ["running", "waiting", "terminated", "unknown"]},
+    exitCode=_or_null({"type": "integer"}),
+    ready=_FLAG,
+    restarts=_COUNT,
+    problem=_FLAG,
+)
+_TREE_NODE: Final[Schema] = _object(
+    **dict.fromkeys(("object", "group", "kind", "namespace", "name", "message", "createdAt"), TEXT),
+    health=_HEALTH,
+    problem=_FLAG,
+    restarts=_COUNT,
+    containers=_list(_CONTAINER),
+    children=_list(_ref("TreeNode")),
+    more=_COUNT,
+)
 _RELEASE: Final[Schema] = _object(
     number={"type": "integer"},
     **dict.fromkeys(
@@ -122,6 +140,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
         kinds=_list(_object(kind=TEXT, group=TEXT, objects=_list(_NODE))),
         inventory=_INVENTORY,
     ),
+    "TreeNode": _TREE_NODE,
+    "Tree": _object(application=TEXT, pods=_COUNT, more=_COUNT, unread=_list(TEXT), objects=_list(_ref("TreeNode"))),
     "History": _object(releases=_list(_RELEASE), attempts=_list(_ATTEMPT)),
     "FieldChange": {
         **_open(path=TEXT, live=_ANY, desired=_ANY, owner=_object(manager=TEXT, operation=TEXT, time=TEXT)),

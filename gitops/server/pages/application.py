@@ -7,12 +7,22 @@ from typing import Any, Final
 from aiohttp import web
 
 from gitops.model.errors import GitopsError
-from gitops.server.api import acts, applications
+from gitops.server.api import acts, applications, objects
 from gitops.server.api.operations import Call
 from gitops.server.api.parameters import read_body
 from gitops.server.pages.render import way
 from gitops.server.pages.routes import ONE, Pages, part
-from gitops.server.pages.shown import changes_of, folded, grouped, is_only_drift, pipeline, repeated, told_detail
+from gitops.server.pages.shown import (
+    changes_of,
+    folded,
+    grouped,
+    is_only_drift,
+    made_of,
+    pipeline,
+    repeated,
+    told_detail,
+    unread_of,
+)
 from gitops.server.problems import Problem, problem_of
 
 _BY_ID: Final = {one.id: one for one in applications.OPERATIONS}
@@ -50,6 +60,7 @@ def _application(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response
         call = pages.call(request)
         app = await applications.get_application(call)
         tree = await part(applications.get_resources(call))
+        grown = await part(objects.get_tree(call))
         return pages.show(
             "application.html",
             call,
@@ -57,6 +68,8 @@ def _application(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response
             app=app,
             stages=pipeline(app, tree.get("inventory")),
             tree=tree,
+            made=made_of(grown),
+            unread=unread_of(grown),
             history=await part(applications.get_history(call)),
             drift=await part(_recorded_drift(call)),
             events=await part(applications.get_events(replace(call, values=_FEW))),

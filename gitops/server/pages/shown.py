@@ -86,6 +86,25 @@ def is_only_drift(app: Mapping[str, Any]) -> bool:
     return bool(app["drift"]) and str(app["note"]).startswith("drifted: ")
 
 
+def made_of(tree: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each workload made, by its object, with how many Pods and restarts there are; {} where it is not known."""
+    return {node["object"]: {**node, **_summed(node)} for node in tree.get("objects", ())}
+
+
+def unread_of(tree: Mapping[str, Any]) -> list[str]:
+    """Why something of the tree is not known."""
+    return [tree["error"]] if tree["error"] else list(tree["unread"])
+
+
+def _summed(node: Mapping[str, Any]) -> dict[str, int]:
+    below = [_summed(child) for child in node["children"]]
+    is_pod = (node["group"], node["kind"]) == ("", "Pod")
+    return {
+        "pods": is_pod + node["more"] + sum(one["pods"] for one in below),
+        "restarts": node["restarts"] + sum(one["restarts"] for one in below),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeGroup:
     """A change, and all the objects that it is the same for."""
