@@ -7,7 +7,7 @@ from gitops.model.plan import Plan
 from gitops.model.result import Decision, Hold
 
 MOST_CHANGES: Final = 500
-_MOST_FIELDS: Final = 200
+MOST_FIELDS: Final = 200
 _MOST_TEXT: Final = 4000
 
 
@@ -49,8 +49,8 @@ def _bounded(change: dict[str, Any]) -> dict[str, Any]:
     fields = change.get("fields")
     if fields is None:
         return change
-    shown = [{name: cut(value) for name, value in field.items()} for field in fields[:_MOST_FIELDS]]
-    return {**change, "fields": shown, "moreFields": max(len(fields) - _MOST_FIELDS, 0)}
+    shown = [{name: cut(value) for name, value in field.items()} for field in fields[:MOST_FIELDS]]
+    return {**change, "fields": shown, "moreFields": max(len(fields) - MOST_FIELDS, 0)}
 
 
 def cut(value: Any, depth: int = 12) -> Any:
@@ -62,7 +62,7 @@ def cut(value: Any, depth: int = 12) -> Any:
             more = len(value) - _MOST_TEXT
             return f"{value[:_MOST_TEXT]}… ({more} more characters)" if more > 0 else value
         case list():
-            return [cut(item, depth - 1) for item in value[:_MOST_FIELDS]]
+            return [cut(item, depth - 1) for item in value[:MOST_FIELDS]]
         case dict():
-            return {str(name)[:_MOST_TEXT]: cut(value[name], depth - 1) for name in list(value)[:_MOST_FIELDS]}
+            return {str(name)[:_MOST_TEXT]: cut(value[name], depth - 1) for name in list(value)[:MOST_FIELDS]}
     return value

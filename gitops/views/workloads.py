@@ -42,6 +42,11 @@ def makes(key: ResourceKey) -> tuple[tuple[str, str], ...] | None:
     return _MAKES.get((key.group, key.kind), _ANY if is_defined else None)
 
 
+def is_made(key: ResourceKey) -> bool:
+    """Whether it is of a kind that is made by others, and shown below them."""
+    return (key.group, key.kind) in _ANY
+
+
 async def workload_tree(cluster: Cluster, inventory: Inventory, hidden: Hide) -> dict[str, Any]:
     """Each workload of the Application with what it made; `hidden` takes values of Secrets out of what Pods say."""
     unread: list[str] = []
@@ -117,8 +122,12 @@ class _Made:
 
 
 def _controller(body: Body) -> str:
-    owners = body["metadata"].get("ownerReferences") or []
-    return next((str(one.get("uid") or "") for one in owners if one.get("controller") is True), "")
+    return text_of((controller_of(body) or {}).get("uid"))
+
+
+def controller_of(body: Body) -> Mapping[str, Any] | None:
+    """The owner reference of who controls an object, or None."""
+    return next((one for one in body["metadata"].get("ownerReferences") or [] if one.get("controller") is True), None)
 
 
 def _place(body: Body) -> tuple[int, str]:
@@ -137,7 +146,7 @@ def _facts(body: Body, hidden: Hide) -> dict[str, Any]:
         "health": health.word.value,
         "message": hidden(health.message)[:_MOST_TEXT],
         "problem": health.word.value in _BAD,
-        "createdAt": _text(body["metadata"].get("creationTimestamp")),
+        "createdAt": text_of(body["metadata"].get("creationTimestamp")),
         "restarts": sum(one["restarts"] for one in containers),
         "containers": containers,
     }
@@ -151,10 +160,10 @@ def containers_of(pod: Body, hidden: Hide) -> list[dict[str, Any]]:
         ("main", "containers", "containerStatuses"),
         ("ephemeral", "ephemeralContainers", "ephemeralContainerStatuses"),
     ):
-        known = {_text(one.get("name")): one for one in _maps(status.get(statuses))}
+        known = {text_of(one.get("name")): one for one in _maps(status.get(statuses))}
         for one in _maps(spec.get(specs)):
-            name = _text(one.get("name"))
-            found.append(_container(name, role, _text(one.get("image")), known.get(name, {}), hidden))
+            name = text_of(one.get("name"))
+            found.append(_container(name, role, text_of(one.get("image")), known.get(name, {}), hidden))
     return found[:100]
 
 
@@ -163,7 +172,7 @@ def _container(name: str, role: str, image: str, status: Mapping[str, Any], hidd
     word = next((one for one in ("running", "waiting", "terminated") if one in state), "unknown")
     told = _map(state.get(word))
     exit_code = _number(told.get("exitCode")) if word == "terminated" else None
-    reason = _text(told.get("reason"))
+    reason = text_of(told.get("reason"))
     is_bad = bool(exit_code) or (word == "waiting" and reason.endswith(("BackOff", "Error", "ImageName", "Never")))
     return {
         "name": name,
@@ -171,9 +180,9 @@ def _container(name: str, role: str, image: str, status: Mapping[str, Any], hidd
         "image": image[:_MOST_TEXT],
         "state": word,
         "reason": reason[:_MOST_TEXT],
-        "message": hidden(_text(told.get("message")))[:_MOST_TEXT],
+        "message": hidden(text_of(told.get("message")))[:_MOST_TEXT],
         "exitCode": exit_code,
-        "since": _text(told.get("finishedAt") or told.get("startedAt")),
+        "since": text_of(told.get("finishedAt") or told.get("startedAt")),
         "ready": status.get("ready") is True,
         "restarts": max(_number(status.get("restartCount")) or 0, 0),
         "last": _last(last),
@@ -185,7 +194,7 @@ def _last(ended: Mapping[str, Any]) -> str:
     """How the run before the present one ended, "" where there was none."""
     if not ended:
         return ""
-    return f"{_text(ended.get('reason')) or 'ended'}, exit code {_number(ended.get('exitCode')) or 0}"[:_MOST_TEXT]
+    return f"{text_of(ended.get('reason')) or 'ended'}, exit code {_number(ended.get('exitCode')) or 0}"[:_MOST_TEXT]
 
 
 def _map(value: Any) -> Mapping[str, Any]:
@@ -196,7 +205,7 @@ def _maps(value: Any) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 

@@ -1,8 +1,10 @@
 """What an Application's objects made and how they are, over HTTP: the tree down to the container."""
 
+from urllib.parse import urlencode
+
 import pytest
 
-from tests.scenarios.http import Web
+from tests.scenarios.http import Web, check
 from tests.scenarios.running import Running
 from tests.scenarios.test_page import EVIL, ONE, Tags, check_harmless
 from tests.scenarios.world import config_map, deployment, job
@@ -136,3 +138,119 @@ def test_many_who_look_at_a_tree_cost_one_look_at_the_cluster(web, running):
         assert web.get(f"{ONE}/tree")["application"] == tree["application"]
     after = running.call(lambda: running.controller.workers.get("").deps.cluster.requests[0])
     assert after - before <= 6
+
+
+# ── one object ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def named(world, kind, name, group="", namespace=None):
+    query = {"kind": kind, "object": name, "group": group, "namespace": namespace or world.namespace}
+    return f"object?{urlencode({key: value for key, value in query.items() if value})}"
+
+
+def test_an_object_is_shown_live_and_desired_with_its_change_and_who_owns_each_field(world, tmp_path):
+    sha = world.commit(settings=config_map("settings", a="1"))
+    with Running(world, drift="report") as running, Web(running, tmp_path) as web:
+        running.until_synced(sha)
+        world.edit("core/configmaps/settings", {"data": {"a": "5"}})
+        running.until(lambda: web.get(ONE)["drift"])
+        one = web.get(f"{ONE}/{named(world, 'ConfigMap', 'settings')}")
+        assert (one["live"]["data"], one["desired"]["data"], one["change"]) == ({"a": "5"}, {"a": "1"}, "update")
+        (field,) = one["fields"]
+        assert (field["path"], field["owner"]["manager"]) == ("data.a", "kubectl-edit")
+        owners = {found["manager"]: found for found in one["managers"]}
+        assert (owners["kubectl-edit"]["fields"], owners["kubectl-edit"]["operation"]) == (["data.a"], "Update")
+        assert "managedFields" not in one["live"]["metadata"]
+        assert one["origin"] == "settings.yaml:1"
+        text = words(web, f"{ONE}/{named(world, 'ConfigMap', 'settings')}")
+        for part in ("What a sync would change of it", "data.a 5 1 kubectl-edit", "Who owns its fields"):
+            assert part in text
+
+
+def test_why_an_object_is_not_healthy_and_its_events_are_told(world, tmp_path):
+    world.commit(web=deployment("web", image="busybox:broken", replicas=1))
+    with Running(world) as running, Web(running, tmp_path) as web:
+        path = f"{ONE}/{named(world, 'Deployment', 'web', 'apps')}"
+        running.until(lambda: "ImagePullBackOff" in web.ask(f"/api/v1{path}", token=web.tokens["ada"]).text)
+        one = web.get(path)
+        assert "container web: ImagePullBackOff" in one["why"]
+        assert "ScalingReplicaSet" in [event["reason"] for event in one["events"]]
+        (pod,) = pods(web)
+        of_pod = web.get(f"{ONE}/{named(world, 'Pod', pod['name'])}")
+        assert (of_pod["madeBy"], of_pod["containers"][0]["reason"]) == (
+            f"apps/Deployment {world.namespace}/web",
+            "ImagePullBackOff",
+        )
+        assert "Why it is not healthy" in words(web, f"{ONE}/{named(world, 'Pod', pod['name'])}")
+
+
+def test_an_object_that_is_not_the_applications_is_not_shown(web, world):
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", config_map("foreign", a="1"))
+    forged = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "1-2-3", "controller": True}
+    pod = {
+        "metadata": {"name": "forged", "ownerReferences": [forged]},
+        "spec": {"containers": [{"name": "c", "image": "x"}]},
+    }
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/pods", {"apiVersion": "v1", "kind": "Pod", **pod})
+    for query in (
+        named(world, "ConfigMap", "foreign"),
+        named(world, "Pod", "forged"),
+        named(world, "Secret", "gitops-tokens", namespace="kube-system"),
+        named(world, "Pod", "nowhere"),
+    ):
+        answer = web.ask(f"/api/v1{ONE}/{query}", token=web.tokens["ada"])
+        check(answer, "GET", f"{ONE}/{query}")
+        assert answer.status == 404, answer.text
+        assert web.ask(f"{ONE}/{query}", token=web.tokens["ada"]).status == 404
+
+
+def test_a_value_of_a_secret_is_on_no_objects_page(world, tmp_path):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": "hunter2-canary"}}
+    sha = world.commit(secret=secret, web=nowhere())
+    with Running(world, automated=True) as running, Web(running, tmp_path) as web:
+        path = f"{ONE}/{named(world, 'Secret', 's')}"
+        running.until(lambda: web.ask(f"/api/v1{path}", token=web.tokens["ada"]).status == 200)
+        found = [web.ask(path, token=web.tokens["ada"]).text, web.ask(f"/api/v1{path}", token=web.tokens["ada"]).text]
+        assert sha
+    text = "\n".join(found)
+    assert text.count("(hidden)") >= 2
+    assert not [word for word in ("hunter2", "canary", "aHVudGVyMi") if word in text]
+
+
+def test_what_is_hidden_in_an_object_is_hidden_in_what_that_made(world, tmp_path):
+    hidden = nowhere()
+    hidden["metadata"]["annotations"] = {"gitops.dev/values": "hidden"}
+    hidden["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "P", "value": "hunter2-canary"}]
+    world.commit(web=hidden)
+    with Running(world) as running, Web(running, tmp_path) as web:
+        running.until(lambda: pods(web))
+        (pod,) = pods(web)
+        for query in (named(world, "Pod", pod["name"]), named(world, "Deployment", "web", "apps")):
+            answer = web.ask(f"/api/v1{ONE}/{query}", token=web.tokens["ada"])
+            assert (answer.status, "hidden)" in answer.text, "canary" in answer.text) == (200, True, False)
+
+
+def test_a_strangers_text_is_text_on_an_objects_page(web, world, running):
+    world.edit("core/configmaps/settings", {"metadata": {"annotations": {"x": EVIL}}}, EVIL[:60])
+    uid = world.get("ConfigMap", "settings")["metadata"]["uid"]
+    event = {
+        "metadata": {"name": "evil"},
+        "involvedObject": {"kind": "ConfigMap", "name": "settings", "namespace": world.namespace, "uid": uid},
+        **dict.fromkeys(("reason", "message"), EVIL),
+        **{"type": "Warning", "source": {"component": EVIL}, "lastTimestamp": "2026-01-01T00:00:00Z"},
+    }
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/events", event)
+    path = f"{ONE}/{named(world, 'ConfigMap', 'settings')}"
+    running.until(lambda: web.get(path)["events"])
+    assert words(web, path).count("<script>alert(1)</script>") >= 3
+    hostile = named(world, EVIL[:60], EVIL[:60])
+    check_harmless(web.ask(f"{ONE}/{hostile}", token=web.tokens["ada"]).text)
+
+
+def test_an_object_whose_source_cannot_be_rendered_is_shown_as_it_is_live(web, world, running):
+    world.commit(broken="kind: [")
+    path = f"{ONE}/{named(world, 'ConfigMap', 'settings')}"
+    running.until(lambda: web.get(path)["desiredError"])
+    one = web.get(path)
+    assert (one["live"]["data"], one["desired"]) == ({"a": "1"}, None)
+    assert "what is desired is not known" in words(web, path)

@@ -1,14 +1,19 @@
-"""What the API tells of an Application's objects one by one: what they made, down to the container."""
+"""What the API tells of an Application's objects one by one: what they made, how each is, and why."""
 
 from typing import Any, Final
 
-from gitops.controller.preview import context_of
+from gitops.controller.preview import context_of, preview
 from gitops.engine.inventory import Inventory
+from gitops.manifests.key import ResourceKey
+from gitops.model.errors import ConfigError, GitopsError
 from gitops.server.api.applications import in_time
 from gitops.server.api.operations import Call, Operation
-from gitops.sync.context import SyncContext
+from gitops.server.api.parameters import text
+from gitops.server.problems import Problem
+from gitops.sync.context import PlannedSync, SyncContext
 from gitops.sync.diagnostics import Diagnostics
 from gitops.sync.inventory_store import read_inventory
+from gitops.views.one_object import live_object, manifests_of, object_facts
 from gitops.views.workloads import workload_tree
 
 
@@ -20,6 +25,39 @@ async def get_tree(call: Call) -> dict[str, Any]:
         return await in_time(call, workload_tree(context.cluster, inventory, veil.hidden))
 
     return await call.served.recent.get(f"tree {call.application}", make)
+
+
+async def get_object(call: Call) -> dict[str, Any]:
+    key = key_of(call)
+    return await call.served.recent.get(f"object {call.application} {key}", lambda: _object(call, key))
+
+
+async def _object(call: Call, key: ResourceKey) -> dict[str, Any]:
+    context, inventory = await reached(call)
+    try:
+        live, maker = await live_object(context.cluster, inventory, key)
+    except ConfigError as exc:
+        raise Problem(404, "No such object", str(exc)) from exc
+    veil = await veil_of(context, inventory)
+    facts = await in_time(call, object_facts(context.cluster, inventory, key, live, veil))
+    planned, why = await _planned(call) if maker is None else (None, "")
+    return {**facts, **manifests_of(key, live, maker, planned), "desiredError": why}
+
+
+async def _planned(call: Call) -> tuple[PlannedSync | None, str]:
+    """The plan that a pass would make now, or why there is none: the live object is shown all the same."""
+    state = call.served.overview.state(call.application)
+    try:
+        return await in_time(call, preview(state, call.served.overview.deps(state))), ""
+    except GitopsError as exc:
+        return None, f"what is desired is not known: {exc}"[:2000]
+    except Problem as exc:
+        return None, f"what is desired is not known: {exc.detail}"
+
+
+def key_of(call: Call) -> ResourceKey:
+    """The object that a query names."""
+    return ResourceKey(call["group"] or "", call["kind"], call["namespace"] or "", call["object"])
 
 
 async def reached(call: Call) -> tuple[SyncContext, Inventory]:
@@ -35,7 +73,21 @@ async def veil_of(context: SyncContext, inventory: Inventory) -> Diagnostics:
     return Diagnostics(context.cluster, [found.body for found in rendered.manifests] if rendered else ())
 
 
+OBJECT_QUERY: Final = (
+    text("kind", "The kind of the object.", required=True, least=1),
+    text("object", "The name of the object.", required=True, least=1, most=253),
+    text("group", "The group of its kind; without it the core group."),
+    text("namespace", "Its namespace; without it one that is in none."),
+)
 _ONE: Final = "/applications/{namespace}/{name}"
 OPERATIONS: Final = (
     Operation("getTree", f"{_ONE}/tree", "What its workloads made: ReplicaSets, Pods, containers.", "Tree", get_tree),
+    Operation(
+        "getObject",
+        f"{_ONE}/object",
+        "One object: live and desired, who owns its fields, its events, why it is not well.",
+        "Object",
+        get_object,
+        OBJECT_QUERY,
+    ),
 )

@@ -142,6 +142,24 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "TreeNode": _TREE_NODE,
     "Tree": _object(application=TEXT, pods=_COUNT, more=_COUNT, unread=_list(TEXT), objects=_list(_ref("TreeNode"))),
+    "Object": _object(
+        **dict.fromkeys(("application", "object", "group", "kind", "namespace", "name", "madeBy", "why"), TEXT),
+        **dict.fromkeys(("origin", "change", "reason", "desiredError", "eventsError"), TEXT),
+        health=_HEALTH,
+        live=_or_null({"type": "object"}),
+        desired=_or_null({"type": "object"}),
+        fields=_list(_ref("FieldChange")),
+        moreFields=_COUNT,
+        containers=_list(_CONTAINER),
+        managers=_list(
+            _object(
+                **dict.fromkeys(("manager", "operation", "time", "subresource"), TEXT), fields=_list(TEXT), more=_COUNT
+            )
+        ),
+        events=_list(
+            _object(**dict.fromkeys(("type", "reason", "message", "from", "at"), TEXT), count=_COUNT),
+        ),
+    ),
     "History": _object(releases=_list(_RELEASE), attempts=_list(_ATTEMPT)),
     "FieldChange": {
         **_open(path=TEXT, live=_ANY, desired=_ANY, owner=_object(manager=TEXT, operation=TEXT, time=TEXT)),

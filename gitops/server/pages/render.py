@@ -32,6 +32,7 @@ class Renderer:
         self._env.lstrip_blocks = True
         self._env.globals |= {"version": version, "look": _look()}
         self._env.filters |= {"ago": self._ago, "short": short, "value": shown_value, "query": urlencode, "way": way}
+        self._env.filters["of_object"] = of_object
 
     def page(self, name: str, status: int = 200, **values: Any) -> web.Response:
         """The page that a template makes."""
@@ -83,6 +84,12 @@ def shown_value(value: Any) -> str:
 def way(application: str, *parts: str) -> str:
     """The address of an Application's page, or of a part of it."""
     return "/applications/" + "/".join(quote(part, safe="") for part in (*application.split("/", 1), *parts))
+
+
+def of_object(node: Mapping[str, Any]) -> str:
+    """The query that names an object: as its page and its logs take it."""
+    names = {"kind": node["kind"], "object": node["name"], "group": node["group"], "namespace": node["namespace"]}
+    return urlencode({name: value for name, value in names.items() if value})
 
 
 def error_page(renderer: Renderer, problem: Problem, shared: Mapping[str, Any]) -> web.Response:

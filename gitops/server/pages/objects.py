@@ -1,0 +1,38 @@
+"""The pages of an Application's objects: one object with its manifests, owners and events."""
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from gitops.manifests.yaml_write import write_document
+from gitops.server.api import objects
+from gitops.server.pages.routes import ONE, Pages
+
+_BY_ID: Final = {one.id: one for one in objects.OPERATIONS}
+_MOST_YAML: Final = 100_000
+
+
+def routes(pages: Pages) -> list[web.RouteDef]:
+    async def one(request: web.Request) -> web.Response:
+        call = pages.call(request, _BY_ID["getObject"])
+        found = await objects.get_object(call)
+        return pages.show(
+            "object.html",
+            call,
+            "applications",
+            one=found,
+            live_text=_yaml(found["live"]),
+            desired_text=_yaml(found["desired"]),
+            unknown=found["desiredError"],
+        )
+
+    return [web.get(f"{ONE}/object", one)]
+
+
+def _yaml(body: Any) -> str:
+    """A manifest as people write it, cut where it is very long; "" where there is none."""
+    if body is None:
+        return ""
+    text = write_document(body, sort=True)
+    more = len(text) - _MOST_YAML
+    return f"{text[:_MOST_YAML]}… ({more} more characters)" if more > 0 else text
