@@ -10,6 +10,7 @@ from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application, SourceSpec
 from gitops.model.audit import Anchor, AuditEvent
 from gitops.model.kinds import Kinds
+from gitops.model.log_part import LogPart
 from gitops.model.notification import Notification, Place
 from gitops.model.operator_command import OperatorRequest
 from gitops.model.release import Release
@@ -201,6 +202,10 @@ class Cluster(Protocol):
 
     async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
         """The last lines of a container's present or, if that has none, previous run; "" when there are none."""
+        ...
+
+    async def log(self, pod: ResourceKey, container: str, part: LogPart) -> str:
+        """A part of one run's log, each line with its time before it, as far as it is read."""
         ...
 
     async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:

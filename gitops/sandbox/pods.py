@@ -46,23 +46,46 @@ def _log(cluster: Cluster, write: Write, query: dict[str, str]) -> bytes:
         reason = state["waiting"].get("reason", "ContainerCreating")
         why = "trying and failing to pull image" if reason in ("ImagePullBackOff", "ErrImagePull") else reason
         raise bad_request(f'container "{wanted}" in pod "{write.name}" is waiting to start: {why}')
-    lines = [f"{container['image']}: started"]
-    if "terminated" in state:
-        lines.append(f"{container['image']}: exited with code {state['terminated'].get('exitCode', 0)}")
-    elif "waiting" in state:
-        lines.append(f"{container['image']}: fatal: simulated crash")
+    lines = _lines(container["image"], state)
+    if query.get("previous") == "true":
+        if not (state_of_run := _state(pod, wanted, "lastState")) and not _restarts(pod, wanted):
+            raise bad_request(f'previous terminated container "{wanted}" in pod "{write.name}" not found')
+        lines = _lines(container["image"], state_of_run or state)
+    since = query.get("sinceTime", "")
+    lines = [(at, line) for at, line in lines if at[:19] >= since[:19]]
     if query.get("tailLines", "").isdigit():
-        lines = lines[-int(query["tailLines"]) :]
-    return "".join(line + "\n" for line in lines).encode()
+        lines = lines[-int(query["tailLines"]) :] if int(query["tailLines"]) else []
+    has_times = query.get("timestamps") == "true"
+    return "".join(
+        f"{at.removesuffix('Z')}.000000000Z {line}\n" if has_times else f"{line}\n" for at, line in lines
+    ).encode()
 
 
-def _state(pod: Body, container: str) -> Body:
+def _lines(image: str, state: Body) -> list[tuple[str, str]]:
+    """What one run wrote, each line with its time."""
+    run = next((one for one in state.values() if isinstance(one, dict)), {})
+    began = run.get("startedAt") or "1970-01-01T00:00:00Z"
+    lines = [(began, f"{image}: started")]
+    if "terminated" in state:
+        ended = f"{image}: exited with code {run.get('exitCode', 0)}"
+        lines.append((run.get("finishedAt") or began, ended))
+    elif "waiting" in state:
+        lines.append((began, f"{image}: fatal: simulated crash"))
+    return lines
+
+
+def _restarts(pod: Body, container: str) -> int:
+    entries = (pod.get("status") or {}).get("containerStatuses") or []
+    return next((int(one.get("restartCount") or 0) for one in entries if one["name"] == container), 0)
+
+
+def _state(pod: Body, container: str, field: str = "state") -> Body:
     status = pod.get("status") or {}
     for entry in [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]:
         if entry["name"] == container:
-            state: Body = entry.get("state") or {}
+            state: Body = entry.get(field) or {}
             return state
-    return {"waiting": {"reason": "ContainerCreating"}}
+    return {"waiting": {"reason": "ContainerCreating"}} if field == "state" else {}
 
 
 def _evict(cluster: Cluster, write: Write, raw: bytes) -> Body:

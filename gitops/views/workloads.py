@@ -64,6 +64,22 @@ async def workload_tree(cluster: Cluster, inventory: Inventory, hidden: Hide) ->
     }
 
 
+async def pods_below(cluster: Cluster, root: Body) -> list[Body]:
+    """The Pods that an object made, and those that what it made has made; a Pod itself. Raises ClusterError."""
+    key = key_of(root)
+    if (key.group, key.kind) == _POD:
+        return [root]
+    bodies = [
+        body for group, kind in makes(key) or () for body in (await cluster.list(group, kind, key.namespace)).items
+    ]
+    level, found = [root], []
+    for _ in range(_DEEPEST):
+        uids = {str(body["metadata"].get("uid")) for body in level}
+        level = [body for body in bodies if text_of((controller_of(body) or {}).get("uid")) in uids]
+        found += [body for body in level if body["kind"] == "Pod"]
+    return sorted(found, key=lambda body: str(body["metadata"]["name"]))
+
+
 async def _roots(cluster: Cluster, makers: Iterable[ResourceKey], unread: list[str]) -> list[Body]:
     try:
         return list((await read_by_name(cluster, dict.fromkeys(makers, ""))).values())

@@ -15,6 +15,7 @@ from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.connection import connect
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ApiError, ConfigError, UnreachableError
+from gitops.model.log_part import LogPart
 
 KEY = ResourceKey("", "ConfigMap", "default", "x")
 BODY = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}, "data": {"a": "1"}}
@@ -420,6 +421,7 @@ def test_no_name_leads_to_another_objects_path(tmp_path, sandbox, name, part):
             lambda: cluster.delete(key, uid="x"),
             lambda: cluster.apply(key, body),
             lambda: cluster.logs(ResourceKey("", "Pod", key.namespace, key.name), "c", lines=1),
+            lambda: cluster.log(ResourceKey("", "Pod", key.namespace, key.name), "c", LogPart(1)),
             lambda: cluster.replace_finalizers(key, [], "1"),
         ):
             try:

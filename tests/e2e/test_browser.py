@@ -115,6 +115,29 @@ def test_a_rollback_is_clicked_through_with_its_plan_first(browsing, world):
     browser.see("rolled back by ada")
 
 
+def test_a_log_is_followed_by_a_button_and_stopped(browsing, world):
+    browser = browsing()
+    browser.page.goto(f"{ONE}/logs?kind=Deployment&group=apps&namespace={world.namespace}&object=web&tail=50")
+    browser.see("nginx:1.26: started")
+    browser.page.get_by_role("button", name="Follow").click()
+    stop = browser.page.get_by_role("button", name="Stop")
+    playwright.expect(browser.page.locator("#log li")).to_have_count(2, timeout=15_000)
+    playwright.expect(stop).to_have_attribute("aria-pressed", "true")
+    stop.click()
+    playwright.expect(browser.page.get_by_role("button", name="Follow")).to_be_visible()
+
+
+def test_a_page_that_follows_nothing_is_not_asked_for_again(browsing, world):
+    browser = browsing()
+    asked = []
+    browser.page.on("request", lambda request: asked.append(request.url) if "/diff" in request.url else None)
+    browser.page.goto(f"{ONE}/diff")
+    playwright.expect(browser.page.locator("#pulse-text")).to_have_text("live", timeout=15_000)
+    browsing.running.until_synced(world.commit(settings=config_map("settings", a="2")))
+    browser.page.wait_for_timeout(1500)
+    assert len(asked) == 1
+
+
 def test_by_keyboard_alone_one_suspends_with_a_reason(browsing):
     browser = browsing()
     browser.sign_in(browsing.web.tokens["ada"])

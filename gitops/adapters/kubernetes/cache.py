@@ -21,6 +21,7 @@ from gitops.engine.inventory import PART_OF, SET_ID
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ApiError
 from gitops.model.kinds import Kinds
+from gitops.model.log_part import LogPart
 from gitops.ports import Listing, WatchEvent
 
 _PARENTS = f"{SET_ID},{OURS}"
@@ -116,6 +117,9 @@ class CachedCluster:
 
     async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
         return await self._cluster.logs(pod, container, lines=lines)
+
+    async def log(self, pod: ResourceKey, container: str, part: LogPart) -> str:
+        return await self._cluster.log(pod, container, part)
 
     async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
         if dry_run:

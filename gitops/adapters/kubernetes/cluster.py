@@ -15,6 +15,7 @@ from gitops.adapters.kubernetes.paths import collection_path, object_path
 from gitops.manifests.key import Body, ResourceKey, version_of
 from gitops.model.errors import ApiError, AwayError
 from gitops.model.kinds import KindInfo, Kinds
+from gitops.model.log_part import LogPart
 from gitops.ports import Listing, WatchEvent
 
 FIELD_MANAGER = "gitops"
@@ -142,6 +143,13 @@ class KubernetesCluster:
             if text.strip():
                 return text
         return ""
+
+    async def log(self, pod: ResourceKey, container: str, part: LogPart) -> str:
+        query = {"container": container, "tailLines": str(part.lines), "limitBytes": str(answers.MOST_LOG)}
+        query |= {"timestamps": "true", "previous": "true" if part.previous else "false"}
+        if part.since:
+            query["sinceTime"] = part.since
+        return await self.http.text(f"{await self._known_path(pod)}/log", query)
 
     async def list(
         self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from gitops.server.api.logs import LOG_STREAM
 from gitops.server.api.operations import Operation
 from gitops.server.api.parameters import Parameter
 from gitops.server.api.schemas import SCHEMAS, TEXT
@@ -30,6 +31,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
     for operation in operations:
         paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _described(operation)
     paths[f"{PREFIX}/stream"] = {"get": _stream()}
+    paths[PREFIX + LOG_STREAM.path] = {"get": _log_stream()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -91,6 +93,20 @@ def _in_query(parameter: Parameter) -> dict[str, Any]:
         "schema": dict(parameter.schema),
     }
     return {**found, "style": "form", "explode": False} if parameter.schema["type"] == "array" else found
+
+
+def _log_stream() -> dict[str, Any]:
+    about = (
+        "Server-sent events. `lines`: new lines as getLogs gives them (`lines`, `errors`, `cut`), each line once. "
+        "`ended`: `why`; nothing comes after it. The id is the time of the last line, for Last-Event-ID. "
+        "It ends after 15 minutes or 16 MiB."
+    )
+    found = _described(LOG_STREAM)
+    events = {"description": about, "content": {"text/event-stream": {"schema": TEXT}}}
+    errors = {code: told for code, told in found["responses"].items() if code not in ("200", "304")}
+    header = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": TEXT}
+    parameters = [*found["parameters"], header]
+    return {**found, "description": about, "parameters": parameters, "responses": {"200": events, **errors}}
 
 
 def _stream() -> dict[str, Any]:

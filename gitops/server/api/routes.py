@@ -7,14 +7,21 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from gitops.server.api import acts, applications, audit, objects
+from gitops.server.api import acts, applications, audit, logs, objects
+from gitops.server.api.logs import LOG_STREAM
 from gitops.server.api.openapi import NAMES, PREFIX, document
 from gitops.server.api.operations import Call, Operation, Served
 from gitops.server.api.parameters import read_body, read_query
 from gitops.server.api.stream import Streams
 from gitops.server.problems import Problem
 
-OPERATIONS: Final = (*applications.OPERATIONS, *objects.OPERATIONS, *acts.OPERATIONS, *audit.OPERATIONS)
+OPERATIONS: Final = (
+    *applications.OPERATIONS,
+    *objects.OPERATIONS,
+    *logs.OPERATIONS,
+    *acts.OPERATIONS,
+    *audit.OPERATIONS,
+)
 
 
 def routes(served: Served, streams: Streams, version: str) -> list[web.RouteDef]:
@@ -28,8 +35,14 @@ def routes(served: Served, streams: Streams, version: str) -> list[web.RouteDef]
         served.access.person(request)
         return await streams.serve(request)
 
+    log_streams = logs.LogStreams(streams)
+
+    async def follow(request: web.Request) -> web.StreamResponse:
+        return await log_streams.serve(await _understood(served, LOG_STREAM, request), request)
+
     found = [web.route(one.method, _pattern(one), _handler(served, one)) for one in OPERATIONS]
-    return [*found, web.get(f"{PREFIX}/stream", stream), web.get("/openapi.json", openapi)]
+    found += [web.get(_pattern(LOG_STREAM), follow), web.get(f"{PREFIX}/stream", stream)]
+    return [*found, web.get("/openapi.json", openapi)]
 
 
 def _pattern(operation: Operation) -> str:

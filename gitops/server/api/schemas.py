@@ -160,6 +160,15 @@ SCHEMAS: Final[dict[str, Schema]] = {
             _object(**dict.fromkeys(("type", "reason", "message", "from", "at"), TEXT), count=_COUNT),
         ),
     ),
+    "Logs": _object(
+        object=TEXT,
+        pods=_COUNT,
+        containers=_list(TEXT),
+        more=_COUNT,
+        lines=_list(_object(**dict.fromkeys(("at", "pod", "container", "text"), TEXT))),
+        errors=_list(_object(**dict.fromkeys(("pod", "container", "why"), TEXT))),
+        cut=_FLAG,
+    ),
     "History": _object(releases=_list(_RELEASE), attempts=_list(_ATTEMPT)),
     "FieldChange": {
         **_open(path=TEXT, live=_ANY, desired=_ANY, owner=_object(manager=TEXT, operation=TEXT, time=TEXT)),

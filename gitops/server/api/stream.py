@@ -9,6 +9,7 @@ Changes that come close together are sent as one. Who does not take what is sent
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import orjson
@@ -27,6 +28,9 @@ _MOST_AT_ONCE: Final = 200
 _LONGEST_SECONDS: Final = 3600.0  # then the client comes again, with a token that may have ended meanwhile
 
 
+Send = Callable[[web.StreamResponse], Awaitable[None]]
+
+
 class Streams:
     """The open streams; at most a half of all connections."""
 
@@ -37,6 +41,14 @@ class Streams:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Send what changes until the client leaves. Raises Problem where there is no place."""
+
+        async def send(response: web.StreamResponse) -> None:
+            await self._send(request, response)
+
+        return await self.hold(request, send, _LONGEST_SECONDS)
+
+    async def hold(self, request: web.Request, send: Send, seconds: float) -> web.StreamResponse:
+        """Have `send` send events until it ends, or for so long. Raises Problem where there is no place."""
         task = asyncio.current_task()
         if len(self._open) >= self._most or task is None:
             raise Problem(503, "Too many streams", "as many are open as may be; try again later", Retry_After="30")
@@ -46,8 +58,8 @@ class Streams:
         self._open.add(task)
         try:
             await response.prepare(request)
-            async with asyncio.timeout(_LONGEST_SECONDS):
-                await self._send(request, response)
+            async with asyncio.timeout(seconds):
+                await send(response)
         except (TimeoutError, ConnectionError, StoreError):
             pass  # the client comes again, and goes on where it was
         finally:
@@ -64,21 +76,21 @@ class Streams:
         given = request.headers.get("Last-Event-ID", "")
         number = feed.number_in(given) if given else feed.number
         if number is None:
-            await _write(request, response, _event(feed.id, "reset", {}))
+            await write(request, response, _event(feed.id, "reset", {}))
             number = feed.number
         else:
-            await _write(request, response, f"retry: 2000\nid: {given or feed.id}\n\n".encode())
+            await write(request, response, f"retry: 2000\nid: {given or feed.id}\n\n".encode())
         while True:
             if not await feed.after(number, _BEAT_SECONDS):
                 await self._overview.rows()  # what other replicas told meanwhile
-                await _write(request, response, b": \n\n")
+                await write(request, response, b": \n\n")
                 continue
             await asyncio.sleep(_TOGETHER_SECONDS)
             changed, at, number = feed.since(number), feed.id, feed.number
             if len(changed) > _MOST_AT_ONCE:
-                await _write(request, response, _event(at, "reset", {}))
+                await write(request, response, _event(at, "reset", {}))
                 continue
-            await _write(request, response, b"".join(self._told(identity, at) for identity in changed))
+            await write(request, response, b"".join(self._told(identity, at) for identity in changed))
 
     def _told(self, identity: str, at: str) -> bytes:
         row = self._overview.row(identity)
@@ -87,7 +99,8 @@ class Streams:
         return _event(at, "application", row_data(row))
 
 
-async def _write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+async def write(request: web.Request, response: web.StreamResponse, data: bytes) -> None:
+    """Send a part of a stream; the client has as long again for the next."""
     await response.write(data)
     goes_on(request)
 

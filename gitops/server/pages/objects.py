@@ -1,14 +1,15 @@
-"""The pages of an Application's objects: one object with its manifests, owners and events."""
+"""The pages of an Application's objects: one object with its manifests, owners and events; the logs of its Pods."""
 
 from typing import Any, Final
 
 from aiohttp import web
 
 from gitops.manifests.yaml_write import write_document
-from gitops.server.api import objects
-from gitops.server.pages.routes import ONE, Pages
+from gitops.server.api import logs, objects
+from gitops.server.pages.routes import ONE, Pages, part
+from gitops.views.workloads import makes
 
-_BY_ID: Final = {one.id: one for one in objects.OPERATIONS}
+_BY_ID: Final = {one.id: one for one in (*objects.OPERATIONS, *logs.OPERATIONS)}
 _MOST_YAML: Final = 100_000
 
 
@@ -23,10 +24,19 @@ def routes(pages: Pages) -> list[web.RouteDef]:
             one=found,
             live_text=_yaml(found["live"]),
             desired_text=_yaml(found["desired"]),
+            has_logs=makes(objects.key_of(call)) is not None,
             unknown=found["desiredError"],
         )
 
-    return [web.get(f"{ONE}/object", one)]
+    async def log(request: web.Request) -> web.Response:
+        call = pages.call(request, _BY_ID["getLogs"])
+        found = await part(logs.get_logs(call))
+        names = {name: call[name] or "" for name in ("kind", "object", "group", "namespace", "container")}
+        asked = {name: value for name, value in names.items() if value} | {"tail": str(call["tail"])}
+        values = {"asked": asked, "object": str(objects.key_of(call)), "application": call.application}
+        return pages.show("logs.html", call, "applications", logs=found, previous=call["previous"], **values)
+
+    return [web.get(f"{ONE}/object", one), web.get(f"{ONE}/logs", log)]
 
 
 def _yaml(body: Any) -> str:

@@ -22,7 +22,7 @@ function relative(seconds) {
 }
 
 function tell(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
+  for (const time of root.querySelectorAll("time[title][datetime]")) {
     const words = relative((Date.now() - Date.parse(time.dateTime)) / 1000);
     if (words && time.textContent !== words) time.textContent = words;
   }
@@ -64,6 +64,7 @@ async function load(root) {
 let looking = false, again = false, last = 0;
 
 async function look() {
+  if (!served.size) return; // nothing here follows what happens
   if (looking) { again = true; return; }
   if (document.querySelector(".act[open]")) { again = true; setTimeout(look, PAUSE); return; } // somebody writes there
   looking = true; again = false; last = Date.now();
@@ -130,6 +131,66 @@ function follow() {
     stream.addEventListener(name, (event) => { if (concerns(event)) soon(); });
   }
   addEventListener("pagehide", () => stream.close());
+}
+
+// ── a log that is followed ────────────────────────────────────────────────────────────────────────────────────────
+const MOST_LINES = 5000;
+const button = document.getElementById("follow"), list = document.getElementById("log");
+
+function put(line, several) {
+  const item = document.createElement("li"), time = document.createElement("time");
+  time.dateTime = line.at;
+  time.textContent = line.at.slice(11, 23);
+  const parts = [["pod", several ? `${line.pod} ${line.container}` : line.pod], ["text", line.text]];
+  item.append(time, ...parts.flatMap(([name, text]) => {
+    const part = document.createElement("span");
+    part.className = name;
+    part.textContent = text;
+    return [" ", part];
+  }));
+  list.append(item);
+}
+
+let log = null;
+function stopLog(why) {
+  if (log) log.close();
+  log = null;
+  button.setAttribute("aria-pressed", "false");
+  button.textContent = "Follow";
+  const ended = document.getElementById("log-ended");
+  ended.hidden = !why;
+  ended.textContent = why;
+}
+
+function followLog() {
+  stopLog("");
+  button.setAttribute("aria-pressed", "true");
+  button.textContent = "Stop";
+  list.replaceChildren(); // the stream begins with the last lines itself
+  document.getElementById("log-empty")?.remove();
+  const several = document.querySelectorAll("select[name=container] option").length > 2;
+  log = new EventSource(button.dataset.follow);
+  log.addEventListener("lines", (event) => {
+    const found = JSON.parse(event.data);
+    const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 20;
+    for (const line of found.lines) put(line, several);
+    while (list.childElementCount > MOST_LINES) list.firstElementChild.remove();
+    document.getElementById("log-errors").replaceChildren(...found.errors.map((one) => {
+      const told = document.createElement("p");
+      told.className = "banner wait";
+      told.textContent = `${one.pod}, container ${one.container}: ${one.why}`;
+      return told;
+    }));
+    if (isAtEnd) list.scrollTop = list.scrollHeight;
+  });
+  log.addEventListener("ended", (event) => stopLog(JSON.parse(event.data).why));
+  log.onerror = () => { if (log && log.readyState === EventSource.CLOSED) stopLog("It cannot be followed now."); };
+}
+
+if (button) {
+  button.hidden = false;
+  list.scrollTop = list.scrollHeight;
+  button.addEventListener("click", () => { if (log) stopLog(""); else followLog(); });
 }
 
 // ── filters that need no button, and a key for the search ─────────────────────────────────────────────────────────
