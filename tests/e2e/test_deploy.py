@@ -18,6 +18,7 @@ from tests.scenarios.api import MERGE, Api
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 OVERLAYS = ("single", "ha", "namespaced")
 COMPONENTS = ("impersonate", "cluster-admin")
+OPTIONAL = ("page", "page-rights", "notifications")
 CONTROLLER = "system:serviceaccount:gitops:gitops"
 TOKENS = {
     "installer": User("ada", ("system:masters",)),
@@ -77,7 +78,9 @@ def of_kind(overlay, kind):
     return [body for body in objects(overlay) if body["kind"] == kind]
 
 
-@pytest.mark.parametrize("components", [(), ("impersonate",), COMPONENTS, ("page", "page-rights", "notifications")], ids=str)
+@pytest.mark.parametrize(
+    "components", [(), ("impersonate",), COMPONENTS, ("page", "page-rights", "notifications")], ids=str
+)
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_renders_as_kubectl_renders_it(kustomization, overlay, components):
     folder = kustomization(overlay, *components)

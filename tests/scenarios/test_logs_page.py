@@ -3,14 +3,17 @@
 import json
 import threading
 import urllib.request
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
+from gitops.manifests.yaml import load_all
 from gitops.model.errors import ApiError
 from tests.scenarios.http import Web, check
 from tests.scenarios.running import Running
+from tests.scenarios.test_missing_rights import TOKENS, Rights
 from tests.scenarios.test_objects_page import named, pods, words
 from tests.scenarios.test_page import EVIL, ONE
 from tests.scenarios.world import config_map, deployment
@@ -201,3 +204,37 @@ def test_only_so_many_logs_are_followed_at_once(web, world, monkeypatch):
     path = f"/api/v1{logs(world, 'Deployment', 'web', 'apps')}".replace("/logs?", "/logs/stream?")
     refused = web.ask(path, token=web.tokens["grace"])
     assert (refused.status, refused.json["title"]) == (503, "Too many streams")
+
+
+# ── with the rights of its account ───────────────────────────────────────────────────────────────────────────────
+
+LOOKS = ("get", "list", "watch", "create", "patch", "delete")
+RIGHTS = Path(__file__).resolve().parents[2] / "deploy/components/page-rights/rights.yaml"
+
+
+def test_an_account_reads_what_it_may_and_the_role_of_the_page_is_enough(fresh_sandbox, tmp_path):
+    rights = Rights(fresh_sandbox(tokens=TOKENS, speed=8.0, nodes=1), tmp_path)
+    world, account = rights.world, {"kind": "ServiceAccount", "name": "deployer", "namespace": "gitops"}
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": "rights"}})
+    rights.give(("apps", "deployments", *LOOKS), ("", "configmaps", *LOOKS), subject=account)
+    sha = world.commit(web=deployment("web", replicas=1))
+    with Running(world, serviceAccount="deployer") as running, Web(running, tmp_path) as web:
+        running.until_synced(sha)
+        tree = web.get(f"{ONE}/tree")
+        assert [why[:40] for why in tree["unread"]] == [
+            "the Pods in namespace rights cannot be l",
+            "the ReplicaSets in namespace rights cann",
+        ]
+        path = logs(world, "Deployment", "web", "apps")
+        refused = web.ask(f"/api/v1{path}", token=web.tokens["ada"])
+        assert (refused.status, 'cannot list resource "replicasets"' in refused.json["detail"]) == (502, True)
+        assert 'User "system:serviceaccount:gitops:deployer" cannot list' in words(web, path)
+        assert "cannot be listed" in web.get(f"{ONE}/{named(world, 'Deployment', 'web', 'apps')}")["eventsError"]
+
+        (role,) = [one.value for one in load_all(RIGHTS.read_bytes(), "rights")]
+        given = [(one["apiGroups"][0], one["resources"][0], *one["verbs"]) for one in role["rules"]]
+        rights.give(*given, name="page", subject=account)
+        running.until(lambda: not web.get(f"{ONE}/tree")["unread"])
+        assert pods(web)
+        assert [line["text"] for line in web.get(path)["lines"]] == ["nginx:1.26: started"]
+        running.until(lambda: not web.get(f"{ONE}/{named(world, 'Deployment', 'web', 'apps')}")["eventsError"])

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from gitops.server.api import acts, applications, audit, logs, objects
+from gitops.server.api import acts, applications, audit, logs, objects, releases
 from gitops.server.api.logs import LOG_STREAM
 from gitops.server.api.openapi import NAMES, PREFIX, document
 from gitops.server.api.operations import Call, Operation, Served
@@ -19,6 +19,7 @@ OPERATIONS: Final = (
     *applications.OPERATIONS,
     *objects.OPERATIONS,
     *logs.OPERATIONS,
+    *releases.OPERATIONS,
     *acts.OPERATIONS,
     *audit.OPERATIONS,
 )

@@ -170,6 +170,14 @@ SCHEMAS: Final[dict[str, Schema]] = {
         cut=_FLAG,
     ),
     "History": _object(releases=_list(_RELEASE), attempts=_list(_ATTEMPT)),
+    "Comparison": _object(
+        application=TEXT,
+        **{"from": _RELEASE, "to": _RELEASE},
+        objects=_COUNT,
+        total=_COUNT,
+        more=_COUNT,
+        changes=_list(_ref("Change")),
+    ),
     "FieldChange": {
         **_open(path=TEXT, live=_ANY, desired=_ANY, owner=_object(manager=TEXT, operation=TEXT, time=TEXT)),
         "required": ["path"],

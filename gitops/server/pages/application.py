@@ -14,6 +14,7 @@ from gitops.server.pages.render import way
 from gitops.server.pages.routes import ONE, Pages, part
 from gitops.server.pages.shown import (
     changes_of,
+    earlier_of,
     folded,
     grouped,
     is_only_drift,
@@ -61,6 +62,7 @@ def _application(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response
         app = await applications.get_application(call)
         tree = await part(applications.get_resources(call))
         grown = await part(objects.get_tree(call))
+        history = await part(applications.get_history(call))
         return pages.show(
             "application.html",
             call,
@@ -70,7 +72,8 @@ def _application(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response
             tree=tree,
             made=made_of(grown),
             unread=unread_of(grown),
-            history=await part(applications.get_history(call)),
+            history=history,
+            earlier=earlier_of(history),
             drift=await part(_recorded_drift(call)),
             events=await part(applications.get_events(replace(call, values=_FEW))),
             told=told_detail,

@@ -4,7 +4,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Literal
 
 Mood = Literal["ok", "now", "wait", "bad", "none"]
@@ -161,6 +161,11 @@ def told_detail(detail: Mapping[str, Any]) -> str:
 def folded(entries: Iterable[Mapping[str, Any]]) -> list[tuple[bool, list[Mapping[str, Any]]]]:
     """Audit entries, those of steps that come one after another together: (is it of steps, the entries)."""
     return [(is_step, list(some)) for is_step, some in groupby(entries, key=lambda one: _is_step(one["fact"]))]
+
+
+def earlier_of(history: Mapping[str, Any]) -> dict[int, int]:
+    """The number of the release before each one, of those that are known."""
+    return {later["number"]: earlier["number"] for later, earlier in pairwise(history.get("releases", ()))}
 
 
 def repeated(attempts: Iterable[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
