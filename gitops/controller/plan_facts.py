@@ -16,13 +16,11 @@ from gitops.logs import shortened
 from gitops.manifests.key import version_of
 from gitops.manifests.manifest import Manifest
 from gitops.model.health import ENDED, MISSING, Health
-from gitops.model.plan import ObstacleKind
 from gitops.model.result import Hold
 from gitops.sync.context import PlannedSync
 
 log = structlog.get_logger()
 # Over once another object is gone or given away: an owner's, or what was left where the Application was before.
-_OF_OTHERS = {ObstacleKind.FOREIGN, ObstacleKind.RELOCATION}
 
 
 def forget_error(state: ApplicationState) -> None:
@@ -76,7 +74,7 @@ def note_response(state: ApplicationState, planned: PlannedSync, response: Respo
         log.info("application.well-again", application=state.identity)
     pending = len(planned.plan.changes)
     state.source.answered = state.source.rendered
-    plain = replace(before, response=response, waits_for_others=False, pending=pending)
+    plain = replace(before, response=response, obstacles=frozenset(), pending=pending)
     state.last = replace(plain, **_waiting(state, planned, response))
     if state.last.message != before.message and state.last.message:
         tell = log.warning if response is Response.HELD else log.info
@@ -93,7 +91,7 @@ def _waiting(state: ApplicationState, planned: PlannedSync, response: Response) 
             return {
                 "message": planned.decision.reason,
                 "held": frozenset(item.reason for item in obstacles),
-                "waits_for_others": any(item.kind in _OF_OTHERS for item in obstacles),
+                "obstacles": frozenset(item.kind for item in obstacles),
             }
         case Response.APPROVAL:
             count = len(planned.plan.changes)

@@ -13,9 +13,12 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
 from gitops.model.health import Health, HealthWord, worst
 from gitops.model.operator_command import SYNC, OperatorRequest
+from gitops.model.plan import ObstacleKind
 from gitops.model.release import Quarantine
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
+
+_OF_OTHERS = frozenset({ObstacleKind.FOREIGN, ObstacleKind.RELOCATION})
 
 
 @dataclass(slots=True)
@@ -57,8 +60,7 @@ class PassResult:
     """What the last pass found and did; a pass replaces it, and nothing else does.
 
     `digest` is that of the desired state, `plan_id` of the newest plan, `pending` how many changes it has. `held` is
-    why it is held, each reason as it was told; `waits_for_others` when that is what another owns, or what was left
-    somewhere else.
+    why it is held, each reason as it was told; `obstacles` are the kinds of those reasons.
     """
 
     response: Response | None = None
@@ -66,13 +68,18 @@ class PassResult:
     plan_id: str = ""
     pending: int = 0
     held: frozenset[str] = frozenset()
-    waits_for_others: bool = False
+    obstacles: frozenset[ObstacleKind] = frozenset()
     drift: tuple[str, ...] = ()
     quarantine: Quarantine | None = None
     error: str = ""
     is_away: bool = False  # it could not reach its cluster
     outcome: Outcome | None = None
     message: str = ""
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether it is held for what another owns, or for what was left somewhere else."""
+        return bool(self.obstacles & _OF_OTHERS)
 
     def held_by(self, reason: str) -> "PassResult":
         """The same, but held for this reason."""

@@ -13,11 +13,13 @@ from gitops.controller.app import Controller
 from gitops.controller.reconciler import ReconcilerDeps
 from gitops.controller.record_writer import record_of
 from gitops.controller.state import ApplicationState
+from gitops.engine.states import Response
 from gitops.model.record import RECORD, Record, record_in
 from gitops.server.changes import ChangeFeed
 from gitops.server.problems import Problem
 from gitops.sync import events
 from gitops.views.listing import Listed, Query, Row, listed, searchable
+from gitops.views.waiting import wait_of
 
 _OTHERS_SECONDS: Final = 2.0
 _AT_ONCE: Final = 500
@@ -143,5 +145,15 @@ class Overview:
             progress=self._progress.get(identity, "") if state.schedule.task is not None else "",
             synced_at=state.times.synced_at,
             automated=app.sync.automated,
+            wait=_wait(state, record),
             text=searchable((*words, record.problem, message, *unhealthy)),
         )
+
+
+def _wait(state: ApplicationState, record: Record) -> str:
+    """What the Application waits for; of one that another replica runs, only the record tells."""
+    is_out = record.sync == "OutOfSync"
+    is_told = is_out and bool(record.reason) and not record.reason.startswith("drifted: ")
+    is_held = state.last.response is Response.HELD if state.last.response else is_told
+    is_suspended = record.suspended and is_out
+    return wait_of(state.last.obstacles, plan=record.plan, suspended=is_suspended, held=is_held)

@@ -36,6 +36,7 @@ class Row:
     progress: str = ""
     synced_at: str = ""
     automated: bool = False
+    wait: str = ""  # what it waits for, of gitops.views.waiting.WAITS
     text: str = field(default="", repr=False)  # what a search looks through, in small letters
 
     @property

@@ -62,7 +62,18 @@ def web(running, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/applications", ONE, f"{ONE}/diff", f"{ONE}/rollback", "/audit", "/audit?verify=1", "/signin", "/nowhere"]
+    "path",
+    [
+        "/applications",
+        "/waiting",
+        ONE,
+        f"{ONE}/diff",
+        f"{ONE}/rollback",
+        "/audit",
+        "/audit?verify=1",
+        "/signin",
+        "/nowhere",
+    ],
 )
 def test_each_page_is_harmless_has_landmarks_and_a_name_for_each_field(web, path):
     answer = web.ask(path, token=web.tokens["ada"])

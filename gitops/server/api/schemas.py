@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gitops.model.health import HealthWord
 from gitops.views.listing import SYNC_WORDS
+from gitops.views.waiting import WAITS
 
 Schema = dict[str, Any]
 TEXT: Final[Schema] = {"type": "string"}
@@ -120,6 +121,20 @@ SCHEMAS: Final[dict[str, Schema]] = {
         offset=_COUNT,
         limit=_COUNT,
         counts=_object(health=_COUNTS, sync=_COUNTS, only=_COUNTS),
+    ),
+    "WaitingList": _object(
+        items=_list(
+            _object(
+                **dict.fromkeys(("application", "why", "since", "revision", "ref", "plan", "command"), TEXT),
+                waitsFor={"type": "string", "enum": list(WAITS)},
+                act={"type": "string", "enum": ["", "approve", "sync", "resume"]},
+                pending=_COUNT,
+            )
+        ),
+        total=_COUNT,
+        offset=_COUNT,
+        limit=_COUNT,
+        counts=_COUNTS,
     ),
     "Application": _object(
         **_ROW,
