@@ -52,6 +52,11 @@ class RecordWriter:
         self._due.add(identity)
         self.on_change(identity)
 
+    def since(self, identity: str) -> str:
+        """Since when it stands as it was written last (RFC 3339), "" where it has not been."""
+        written = self._written.get(identity)
+        return written.at if written else ""
+
     def forget(self, identity: str) -> None:
         """Another replica may have written it meanwhile."""
         self._written.pop(identity, None)

@@ -15,7 +15,7 @@ from tests.scenarios.http import Web, check
 from tests.scenarios.running import Running
 from tests.scenarios.test_missing_rights import TOKENS, Rights
 from tests.scenarios.test_objects_page import named, pods, words
-from tests.scenarios.test_page import EVIL, ONE
+from tests.scenarios.test_page import EVIL, ONE, check_accessible
 from tests.scenarios.world import config_map, deployment
 
 
@@ -55,6 +55,14 @@ def test_the_logs_of_a_workload_are_those_of_all_its_pods_with_their_names(web, 
     assert {line["pod"] for line in found["lines"]} == names
     assert {line["text"] for line in found["lines"]} == {"nginx:1.26: started"}
     assert "nginx:1.26: started" in words(web, logs(world, "Deployment", "web", "apps"))
+
+
+def test_each_page_of_objects_is_accessible(web, world):
+    query = named(world, "Deployment", "web", "apps")
+    for path in (f"{ONE}/{query}", logs(world, "Deployment", "web", "apps"), f"{ONE}/compare/1/1", "/waiting"):
+        answer = web.ask(path, token=web.tokens["ada"])
+        assert answer.status == 200
+        check_accessible(answer)
 
 
 def test_lines_of_several_pods_are_merged_by_their_time(web, world, monkeypatch):

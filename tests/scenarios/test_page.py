@@ -4,6 +4,7 @@ import re
 import socket
 import time
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 
@@ -76,11 +77,18 @@ def web(running, tmp_path):
     ],
 )
 def test_each_page_is_harmless_has_landmarks_and_a_name_for_each_field(web, path):
-    answer = web.ask(path, token=web.tokens["ada"])
+    check_accessible(web.ask(path, token=web.tokens["ada"]))
+
+
+def check_accessible(answer):
+    """A page is harmless, has landmarks, headings in order, and a label for each field."""
     page = check_harmless(answer.text)
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
     assert {"header", "main", "nav", "h1"} <= {tag for tag, _ in page.tags}
     assert page.all("html")[0]["lang"] == "en"
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     labels = re.findall(r"<label[^>]*>.*?</label>", answer.text, re.S)
     fields = [one for one in page.all("input") + page.all("select") if one.get("type") not in ("hidden", "submit")]
     assert sum(label.count("<input") + label.count("<select") for label in labels) == len(fields)

@@ -30,6 +30,7 @@ def test_a_plan_that_waits_for_approval_is_approved_from_the_page(world, tmp_pat
         running.until(lambda: waiting(web))
         one = waiting(web)["gitops/app"]
         assert (one["waitsFor"], one["act"], one["pending"]) == ("approval", "approve", 1)
+        running.until(lambda: waiting(web)["gitops/app"]["since"])
         assert one["command"] == f"gitops approve gitops/app --plan {one['plan'][:12]}"
         page = web.ask("/waiting", token=web.tokens["ada"]).text
         assert f'action="{ONE}/acts/approve"' in page

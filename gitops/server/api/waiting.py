@@ -1,5 +1,6 @@
 """What the API tells of all that waits: for an approval, a confirmation, a window, another Application."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from gitops.server.api.operations import Call, Operation
@@ -10,8 +11,12 @@ _MOST: Final = 500
 
 
 async def list_waiting(call: Call) -> dict[str, Any]:
-    rows = await call.served.overview.rows()
-    found = waiting_in(rows, call["waitsFor"], call["offset"], call["limit"])
+    records = call.served.overview.controller.records
+    rows = [row for row in await call.served.overview.rows() if row.wait]
+    dated = [
+        replace(row, record=replace(row.record, at=row.record.at or records.since(row.application))) for row in rows
+    ]
+    found = waiting_in(dated, call["waitsFor"], call["offset"], call["limit"])
     return {
         "items": [waiting_data(row) for row in found.rows],
         "total": found.total,
