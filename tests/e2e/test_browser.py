@@ -117,6 +117,7 @@ def test_a_rollback_is_clicked_through_with_its_plan_first(browsing, world):
 
 def test_a_log_is_followed_by_a_button_and_stopped(browsing, world):
     browser = browsing()
+    browser.sign_in(browsing.web.tokens["grace"])
     browser.page.goto(f"{ONE}/logs?kind=Deployment&group=apps&namespace={world.namespace}&object=web&tail=50")
     browser.see("nginx:1.26: started")
     browser.page.get_by_role("button", name="Follow").click()

@@ -107,6 +107,21 @@ def test_what_has_no_pods_and_what_is_anothers_has_no_logs(web, world):
         assert web.ask(f"/api/v1{query}").status == 401
 
 
+def test_logs_are_for_who_has_a_token_also_where_anyone_reads(running, world, tmp_path):
+    path = logs(world, "Deployment", "web", "apps")
+    with Web(running, tmp_path, anyone_reads=True) as web:
+        assert web.ask(ONE).status == 200
+        for one in (path, path.replace("/logs?", "/logs/stream?")):
+            refused = web.ask(f"/api/v1{one}")
+            assert (refused.status, refused.json["title"]) == (401, "Logs need a token")
+        page = web.ask(path)
+        assert "sign in with a token" in page.text
+        assert "nginx:1.26: started" not in page.text
+        assert web.get(path)["lines"]
+    with Web(running, tmp_path, with_tokens=False) as web:
+        assert web.ask(path).text.count("nginx:1.26: started") == 2
+
+
 def test_text_of_a_log_is_text_without_the_controls_of_a_terminal(web, world, monkeypatch):
     line = f"2026-01-01T00:00:00Z \x1b[31m{EVIL}\x1b]0;title\x07\x00\r\n2026-01-01T00:00:00Z \udcff\n{EVIL}"
     saying(monkeypatch, lambda name, part: line.replace("\udcff", "\ufffd"))

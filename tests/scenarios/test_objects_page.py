@@ -131,6 +131,13 @@ def test_an_account_that_may_not_list_pods_is_told_so_and_the_page_is_there(worl
         assert "Deployment apps 1" in words(web, ONE)
 
 
+def test_a_page_does_not_wait_for_plans_that_take_long(web, monkeypatch):
+    monkeypatch.setattr("gitops.server.app._PLANS", 0)
+    with Web(web.running, web.folder) as other:
+        assert other.get(f"{ONE}/tree")["objects"]
+        assert "container web running" in words(other, ONE)
+
+
 def test_many_who_look_at_a_tree_cost_one_look_at_the_cluster(web, running):
     tree = web.get(f"{ONE}/tree")
     before = running.call(lambda: running.controller.workers.get("").deps.cluster.requests[0])

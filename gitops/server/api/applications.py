@@ -25,6 +25,7 @@ from gitops.views.resources import inventory_facts, resource_tree
 T = TypeVar("T")
 MOST_LISTED: Final = 500
 _MOST_ENTRIES: Final = 400
+_LOOK_SECONDS: Final = 10.0
 _PLAN_SECONDS: Final = 25.0  # a plan takes no longer, and the connection is closed soon after
 
 LIST_QUERY: Final = (
@@ -172,12 +173,26 @@ async def get_rollback(call: Call) -> dict[str, Any]:
 
 
 async def in_time(call: Call, work: Coroutine[Any, Any, T]) -> T:
-    """What takes many requests to an API server: so many at once, and not for ever. Raises Problem."""
+    """What takes dry-runs of API servers: so many at once, and not for ever. Raises Problem."""
+    return await _bounded(call.served.plans, _PLAN_SECONDS, work)
+
+
+async def looked(call: Call, work: Coroutine[Any, Any, T]) -> T:
+    """A look at a cluster that a page waits for: no plan stands in its way, and it takes no longer. Raises Problem."""
+    return await _bounded(call.served.looks, _LOOK_SECONDS, work)
+
+
+async def _bounded(places: asyncio.Semaphore, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    is_begun = False
     try:
-        async with asyncio.timeout(_PLAN_SECONDS), call.served.plans:
+        async with asyncio.timeout(seconds), places:
+            is_begun = True
             return await work
     except TimeoutError:
         raise Problem(503, "It takes too long", "the answer is not there yet; try again", Retry_After="10") from None
+    finally:
+        if not is_begun:
+            work.close()
 
 
 ENTRIES_QUERY: Final = (

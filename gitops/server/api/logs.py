@@ -18,7 +18,7 @@ from gitops.manifests.key import Body
 from gitops.model.errors import ConfigError, GitopsError
 from gitops.model.log_part import LogPart
 from gitops.ports import Cluster
-from gitops.server.api.applications import in_time
+from gitops.server.api.applications import looked
 from gitops.server.api.objects import OBJECT_QUERY, key_of, reached, veil_of
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import flag, number, text
@@ -53,10 +53,10 @@ class _Target(NamedTuple):
 
 
 async def get_logs(call: Call) -> dict[str, Any]:
-    target = await in_time(call, _target(call))
+    target = await looked(call, _target(call))
     wanted, more = logs_of(target.pods, call["container"] or "")
     part = LogPart(call["tail"], previous=call["previous"])
-    found = await in_time(call, read_logs(target.cluster, wanted, [part] * len(wanted), target.hidden))
+    found = await looked(call, read_logs(target.cluster, wanted, [part] * len(wanted), target.hidden))
     return {
         "object": str(key_of(call)),
         "pods": len(target.pods),
@@ -67,7 +67,10 @@ async def get_logs(call: Call) -> dict[str, Any]:
 
 
 async def _target(call: Call) -> _Target:
-    """Raises Problem for an object that is not the Application's, or has no Pods."""
+    """Raises Problem for an object that is not the Application's, or has no Pods, and for who is nobody."""
+    if not call.person.name and not call.served.access.only_here:
+        why = "what Pods write may hold more than is for anyone who gets at this page: sign in with a token"
+        raise Problem(401, "Logs need a token", why)
     key = key_of(call)
     if makes(key) is None:
         raise Problem(400, "It has no logs", f"kind: {key.kind} has no Pods")
@@ -94,7 +97,7 @@ class LogStreams:
             raise Problem(503, "Too many streams", why, Retry_After="30")
         self._open += 1
         try:
-            target = await in_time(call, _target(call))
+            target = await looked(call, _target(call))
 
             async def send(response: web.StreamResponse) -> None:
                 await self._send(call, target, request, response)

@@ -6,7 +6,7 @@ from gitops.controller.preview import context_of, preview
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ConfigError, GitopsError
-from gitops.server.api.applications import in_time
+from gitops.server.api.applications import in_time, looked
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import text
 from gitops.server.problems import Problem
@@ -22,7 +22,7 @@ async def get_tree(call: Call) -> dict[str, Any]:
 
     async def make() -> dict[str, Any]:
         veil = await veil_of(context, inventory)
-        return await in_time(call, workload_tree(context.cluster, inventory, veil.hidden))
+        return await looked(call, workload_tree(context.cluster, inventory, veil.hidden))
 
     return await call.served.recent.get(f"tree {call.application}", make)
 
@@ -39,7 +39,7 @@ async def _object(call: Call, key: ResourceKey) -> dict[str, Any]:
     except ConfigError as exc:
         raise Problem(404, "No such object", str(exc)) from exc
     veil = await veil_of(context, inventory)
-    facts = await in_time(call, object_facts(context.cluster, inventory, key, live, veil))
+    facts = await looked(call, object_facts(context.cluster, inventory, key, live, veil))
     planned, why = await _planned(call) if maker is None else (None, "")
     return {**facts, **manifests_of(key, live, maker, planned), "desiredError": why}
 

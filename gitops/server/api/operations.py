@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from gitops.server.api.parameters import Parameter
 from gitops.server.auth.access import Access, Person
@@ -11,16 +11,19 @@ from gitops.server.overview import Overview
 from gitops.server.proofs import Proofs
 from gitops.server.recent import RecentAnswers
 
+_LOOKS: Final = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What every request is answered from; of `plans` so many are made at once, whoever asks."""
+    """What every request is answered from; of `plans` so many are made at once, whoever asks, and of `looks`."""
 
     overview: Overview
     access: Access
     proofs: Proofs
     plans: asyncio.Semaphore
     recent: RecentAnswers = field(default_factory=RecentAnswers)
+    looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOKS))
 
 
 @dataclass(frozen=True, slots=True)

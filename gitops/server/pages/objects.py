@@ -1,5 +1,6 @@
 """The pages of an Application's objects: one object with its manifests, owners and events; the logs of its Pods."""
 
+import asyncio
 from typing import Any, Final
 
 from aiohttp import web
@@ -22,8 +23,8 @@ def routes(pages: Pages) -> list[web.RouteDef]:
             call,
             "applications",
             one=found,
-            live_text=_yaml(found["live"]),
-            desired_text=_yaml(found["desired"]),
+            live_text=await asyncio.to_thread(_yaml, found["live"]),
+            desired_text=await asyncio.to_thread(_yaml, found["desired"]),
             has_logs=makes(objects.key_of(call)) is not None,
             unknown=found["desiredError"],
         )
