@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,9 @@ def test_logs_events_and_explanations_can_be_read(kubectl):
     kubectl("create", "job", "hello", "--image=busybox", "--", "true")
     kubectl("wait", "--for=condition=complete", "job/hello", "--timeout=30s")
     assert "busybox" in kubectl("logs", "job/hello")
+    stamped = kubectl("logs", "job/hello", "--timestamps", "--tail=1")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z busybox: exited with code 0\n", stamped)
+    assert "previous terminated container" in kubectl("logs", "job/hello", "--previous", code=1)
     assert "SuccessfulCreate" in kubectl("get", "events")
     assert "Number of desired pods" in kubectl("explain", "deployment.spec.replicas")
     assert "deployments" in kubectl("api-resources")
