@@ -15,6 +15,9 @@ from gitops.server.api.operations import Served
 from gitops.server.api.routes import routes
 from gitops.server.api.stream import Streams
 from gitops.server.auth.access import Access, is_loopback
+from gitops.server.auth.decisions import Decisions
+from gitops.server.auth.policy import ROLE
+from gitops.server.auth.policy_file import PolicyFile
 from gitops.server.auth.tokens import TokenFile
 from gitops.server.doors import BACKLOG, Doors, most_connections, watched
 from gitops.server.listening import Listening
@@ -67,8 +70,14 @@ def access_of(controller: Controller, listening: Listening) -> Access:
     tokens = None if listening.tokens is None else TokenFile(listening.tokens)
     if tokens is not None:
         tokens.check()
+    policies = PolicyFile(listening.policy)
+    policies.check()
+    role = listening.default_role
+    if role and not (role.startswith(ROLE) and role in policies.policy.rules):
+        raise ConfigError(f"--default-role {role}: there is no such role (there are role:viewer, role:operator, …)")
     only_here = tokens is None and not listening.anyone_reads and is_loopback(listening.place()[0])
-    return Access(tokens, controller.clock.now, listening.anyone_reads or only_here, only_here)
+    anyone_reads = listening.anyone_reads or only_here
+    return Access(tokens, controller.clock.now, anyone_reads, only_here, Decisions(policies, role))
 
 
 def application(

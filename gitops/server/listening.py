@@ -11,12 +11,15 @@ from gitops.model.errors import ConfigError
 class Listening:
     """`address` is HOST:PORT (":8080" for every address), "" for nowhere.
 
-    `tokens` is the file of those who may come in, `anyone_reads` when reading needs none.
+    `tokens` is the file of those who may come in, `anyone_reads` when reading needs none. `policy` is the file of what
+    they may, `default_role` what everyone has whom no token's scope gives a role.
     """
 
     address: str = ""
     tokens: Path | None = None
     anyone_reads: bool = False
+    policy: Path | None = None
+    default_role: str = ""
 
     def place(self) -> tuple[str, int]:
         """The host ("" for every one) and the port. Raises ConfigError."""

@@ -56,6 +56,7 @@ class Web:
     host: str = "127.0.0.1"
     port: int = 0
     tokens: dict[str, str] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)  # more of Listening's
 
     def __enter__(self):
         file = self.folder / "tokens"
@@ -66,7 +67,8 @@ class Web:
         file.write_text("\n".join(lines) + "\n")
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        listening = Listening(f"{self.host}:{self.port}", file if self.with_tokens else None, self.anyone_reads)
+        tokens = file if self.with_tokens else None
+        listening = Listening(f"{self.host}:{self.port}", tokens, self.anyone_reads, **self.options)
         loop = self.running._loop
         hooks = Webhooks(self.running.controller, lambda _: "")
         self._task = asyncio.run_coroutine_threadsafe(serve(self.running.controller, listening, "test", hooks), loop)

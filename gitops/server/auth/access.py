@@ -1,39 +1,31 @@
-"""Who somebody is that asks over HTTP, and what they may: the one place that says yes or no.
+"""Who somebody is that asks over HTTP. What they may is said by `gitops.server.auth.decisions`.
 
-    Authorization: Bearer TOKEN, or the cookie that the page's sign-in sets  ──► Person(name, scope)
-    nobody                                                                   ──► may read where that is open, else not
+    Authorization: Bearer TOKEN, or a cookie that signing in on the page sets  ──► Person(name, roles or groups)
+    nobody                                                                     ──► may read where that is open, else not
 
-Whoever acts is an operator with a token: there is no other way. A browser sends the cookie by itself, also when another
-site's page has it ask; so an act that comes with the cookie has to come from our own page, by the browser's word.
+A browser sends a cookie by itself, also when another site's page has it ask; so an act that comes with a cookie has to
+come from our own page, by the browser's word.
 """
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from aiohttp import web
 
-from gitops.server.auth.tokens import Scope, TokenFile
+from gitops.server.auth.decisions import Decisions
+from gitops.server.auth.person import NOBODY, Person, Way
+from gitops.server.auth.policy import ROLE
+from gitops.server.auth.policy_file import PolicyFile
+from gitops.server.auth.tokens import Token, TokenFile
 from gitops.server.problems import Problem
 
 COOKIE: Final = "gitops_token"
 _LONGEST_TOKEN: Final = 4096
+_PERSON: Final = web.RequestKey("person", Person)
 _HOW: Final = "start gitops run with --tokens FILE (gitops token NAME --scope operator --tokens FILE makes one)"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who asks; `name` is "" for nobody in particular. `by_cookie` when a browser may have sent it by itself."""
-
-    name: str
-    scope: Scope
-    by_cookie: bool = False
-
-    @property
-    def may_act(self) -> bool:
-        return self.scope is Scope.OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,39 +40,54 @@ class Access:
     now: Callable[[], datetime]
     anyone_reads: bool = False
     only_here: bool = False
+    decisions: Decisions = field(default_factory=lambda: Decisions(PolicyFile(None)))
 
-    def person(self, request: web.Request) -> Person:
-        """Who asks, and may read. Raises Problem for somebody who may not."""
+    @property
+    def can_sign_in(self) -> bool:
+        """Whether there is any way for somebody to say who they are."""
+        return self.tokens is not None
+
+    async def person(self, request: web.Request) -> Person:
+        """Who asks, and may read something. Raises Problem for somebody who may not."""
+        if _PERSON in request:
+            return request[_PERSON]
         self._check_host(request)
+        request[_PERSON] = found = await self._found(request)
+        return found
+
+    async def _found(self, request: web.Request) -> Person:
         token, by_cookie = _token_of(request)
         if token:
             found = self.tokens.find(token, self.now()) if self.tokens else None
             if found is not None:
-                return Person(found.name, found.scope, by_cookie)
+                return _holder(found, by_cookie=by_cookie)
             if not by_cookie or not self.anyone_reads:  # an old cookie does not keep anyone from what all may read
                 raise Problem(401, "Not signed in", "this token is not valid: it expired, was taken out, or is none")
         if self.anyone_reads:
-            return Person("", Scope.VIEWER)
-        if self.tokens is None:
+            return NOBODY
+        if not self.can_sign_in:
             how = f"{_HOW}, or with --anyone-reads"
             raise Problem(401, "Not signed in", f"reading is closed, and there are no tokens: {how}")
         raise Problem(401, "Not signed in", "send a token (Authorization: Bearer …), or sign in on the page")
 
-    def actor(self, request: web.Request, person: Person) -> Person:
-        """The same person, who may act. Raises Problem for somebody who may not."""
-        if self.tokens is None:
+    def check_act(self, request: web.Request, person: Person, actions: tuple[str, ...], application: str) -> None:
+        """Raise Problem where the person may not do all of this, or where another site's page may have asked for it."""
+        if not self.can_sign_in:
             raise Problem(403, "Acts are off", f"acts need a token of scope operator, and there are no tokens: {_HOW}")
         if not person.name:
-            raise Problem(401, "Not signed in", "acts need a token of scope operator; this request has none")
-        if not person.may_act:
-            raise Problem(403, "Not allowed", f"{person.name} is a viewer; acts need a token of scope operator")
+            raise Problem(401, "Not signed in", "acts need somebody who says who they are; this request has no token")
+        for action in actions:
+            self.decisions.check(person, action, application)
         if person.by_cookie and not is_same_origin(request):
             raise Problem(403, "Another site's request", "an act with the page's cookie has to come from the page")
-        return person
 
     def _check_host(self, request: web.Request) -> None:
         if self.only_here and not _is_of_this_machine(request.headers.get("Host", "")):
             raise Problem(421, "Not this host", "reading is open to this machine only: ask by localhost or its address")
+
+
+def _holder(token: Token, *, by_cookie: bool) -> Person:
+    return Person(token.name, Way.TOKEN, (ROLE + token.scope.value,), only=token.only, by_cookie=by_cookie)
 
 
 def is_same_origin(request: web.Request) -> bool:

@@ -18,7 +18,7 @@ _SESSION_SECONDS: Final = 12 * 3600
 
 def routes(pages: Pages) -> list[web.RouteDef]:
     async def timeline(request: web.Request) -> web.Response:
-        call = pages.call(request, _LIST)
+        call = await pages.call(request, _LIST)
         found = await audit.list_entries(call)
         asked = {name: value for name, value in given(request).items() if name not in ("before", "limit")}
         application = call["application"] or ""
@@ -33,7 +33,7 @@ def routes(pages: Pages) -> list[web.RouteDef]:
             asked=asked,
             following=following,
             is_first="before" not in request.query,
-            proof=proof.data() if proof else None,
+            proof=proof.data(call.sees) if proof else None,
             verify=f"/audit?{urlencode({**asked, 'verify': '1'})}",
             told=told_detail,
             folded=folded,
