@@ -81,6 +81,13 @@ _THREADS = 64
     help="What everyone may who is no token of ours, such as role:viewer (default: what the policy's lines say).",
 )
 @click.option(
+    "--kubernetes-tokens",
+    default="",
+    envvar="GITOPS_KUBERNETES_TOKENS",
+    metavar="AUDIENCE",
+    help="Ask the cluster whose any other token is; it has to be for this audience, such as gitops.",
+)
+@click.option(
     "--notifications",
     default="",
     envvar="GITOPS_NOTIFICATIONS",
@@ -147,6 +154,7 @@ def _listening(options: Mapping[str, Any], default: str) -> "Listening":
         anyone_reads=options["anyone_reads"],
         policy=_path(options["policy_file"]),
         default_role=options["default_role"],
+        kubernetes_audience=options["kubernetes_tokens"],
     )
 
 

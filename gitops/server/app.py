@@ -16,6 +16,7 @@ from gitops.server.api.routes import routes
 from gitops.server.api.stream import Streams
 from gitops.server.auth.access import Access, is_loopback
 from gitops.server.auth.decisions import Decisions
+from gitops.server.auth.kubernetes_tokens import KubernetesTokens, Review
 from gitops.server.auth.policy import ROLE
 from gitops.server.auth.policy_file import PolicyFile
 from gitops.server.auth.tokens import TokenFile
@@ -37,11 +38,16 @@ _PLANS = 4
 _MOST_BODY = 64 * 1024
 
 
-async def serve(controller: Controller, listening: Listening, version: str, hooks: Webhooks) -> None:
-    """Serve until cancelled. Raises ConfigError where it cannot listen, or a file of tokens cannot be read."""
+async def serve(
+    controller: Controller, listening: Listening, version: str, hooks: Webhooks, review: Review | None = None
+) -> None:
+    """Serve until cancelled; `review` asks the cluster whose a token is.
+
+    Raises ConfigError where it cannot listen, or a file of tokens cannot be read.
+    """
     host, port = listening.place()
     streams: list[Streams] = []
-    app = application(controller, access_of(controller, listening), version, streams.append)
+    app = application(controller, access_of(controller, listening, review), version, streams.append)
     app.add_routes(hooks.routes())
     runner = web.AppRunner(app)
     await runner.setup()
@@ -65,7 +71,7 @@ async def serve(controller: Controller, listening: Listening, version: str, hook
         await runner.cleanup()
 
 
-def access_of(controller: Controller, listening: Listening) -> Access:
+def access_of(controller: Controller, listening: Listening, review: Review | None = None) -> Access:
     """Who may read and act: without tokens only who is on this machine reads, unless anyone may. Raises ConfigError."""
     tokens = None if listening.tokens is None else TokenFile(listening.tokens)
     if tokens is not None:
@@ -75,9 +81,13 @@ def access_of(controller: Controller, listening: Listening) -> Access:
     role = listening.default_role
     if role and not (role.startswith(ROLE) and role in policies.policy.rules):
         raise ConfigError(f"--default-role {role}: there is no such role (there are role:viewer, role:operator, …)")
-    only_here = tokens is None and not listening.anyone_reads and is_loopback(listening.place()[0])
+    now, audience = controller.clock.now, listening.kubernetes_audience
+    kubernetes = KubernetesTokens(review, audience, now) if audience and review is not None else None
+    only_here = (
+        tokens is None and kubernetes is None and not listening.anyone_reads and is_loopback(listening.place()[0])
+    )
     anyone_reads = listening.anyone_reads or only_here
-    return Access(tokens, controller.clock.now, anyone_reads, only_here, Decisions(policies, role))
+    return Access(tokens, now, anyone_reads, only_here, Decisions(policies, role), kubernetes)
 
 
 def application(

@@ -12,7 +12,8 @@ class Listening:
     """`address` is HOST:PORT (":8080" for every address), "" for nowhere.
 
     `tokens` is the file of those who may come in, `anyone_reads` when reading needs none. `policy` is the file of what
-    they may, `default_role` what everyone has whom no token's scope gives a role.
+    they may, `default_role` what everyone has whom no token's scope gives a role. With `kubernetes_audience` the
+    cluster is asked whose any other token is, which has to be for that audience.
     """
 
     address: str = ""
@@ -20,6 +21,7 @@ class Listening:
     anyone_reads: bool = False
     policy: Path | None = None
     default_role: str = ""
+    kubernetes_audience: str = ""
 
     def place(self) -> tuple[str, int]:
         """The host ("" for every one) and the port. Raises ConfigError."""

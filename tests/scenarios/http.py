@@ -12,6 +12,9 @@ from pathlib import Path
 
 import jsonschema_rs
 
+from gitops.adapters.kubernetes.cluster import KubernetesCluster
+from gitops.adapters.kubernetes.connection import connect
+from gitops.adapters.kubernetes.token_reviews import TokenReviews
 from gitops.server.api.openapi import document
 from gitops.server.api.routes import OPERATIONS
 from gitops.server.app import serve
@@ -71,9 +74,17 @@ class Web:
         listening = Listening(f"{self.host}:{self.port}", tokens, self.anyone_reads, **self.options)
         loop = self.running._loop
         hooks = Webhooks(self.running.controller, lambda _: "")
-        self._task = asyncio.run_coroutine_threadsafe(serve(self.running.controller, listening, "test", hooks), loop)
+        http = KubernetesCluster(connect(str(self.running._world.kubeconfig))).http
+        serving = serve(self.running.controller, listening, "test", hooks, TokenReviews(http))
+        self._task = asyncio.run_coroutine_threadsafe(self._closing(serving, http), loop)
         self.running.until(self._answers)
         return self
+
+    async def _closing(self, serving, http):
+        try:
+            await serving
+        finally:
+            await http.close()
 
     def __exit__(self, *_):
         self._task.cancel()

@@ -109,3 +109,59 @@ def test_a_policy_that_changes_counts_at_once(web, tmp_path):
     assert web.ask(f"/api/v1{OTHER}", token=web.tokens["grace"]).status == 404
     (tmp_path / "policy.csv").write_text("# all is forgiven\n")
     assert web.ask(f"/api/v1{OTHER}", token=web.tokens["grace"]).status == 200
+
+
+# ── tokens of the cluster ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def issued(world, account, *audiences):
+    """A token of a service account, as `kubectl create token` has one made."""
+    accounts = f"/api/v1/namespaces/{world.namespace}/serviceaccounts"
+    world.request("POST", accounts, {"metadata": {"name": account}})
+    made = world.request("POST", f"{accounts}/{account}/token", {"spec": {"audiences": list(audiences)}})
+    return made["status"]["token"]
+
+
+@pytest.fixture
+def clustered(world, tmp_path):
+    sha = world.commit(settings=config_map("settings", a="1"))
+    policy = tmp_path / "policy.csv"
+    policy.write_text(
+        "p, role:shop, applications, get, gitops/app, allow\n"
+        "p, role:shop, applications, update, gitops/app, allow\n"
+        f"g, system:serviceaccount:{world.namespace}:robot, role:shop\n"
+        f"g, system:serviceaccounts:{world.namespace}, role:viewer\n"
+    )
+    options = {"policy": policy, "kubernetes_audience": "gitops"}
+    with Running(world) as running, Web(running, tmp_path, with_tokens=False, options=options) as found:
+        running.until_synced(sha)
+        yield found
+
+
+def test_a_service_account_does_what_the_policy_allows_its_name_and_groups(clustered, world):
+    robot, other = issued(world, "robot", "gitops"), issued(world, "other", "gitops")
+    name = f"system:serviceaccount:{world.namespace}:robot"
+    known = clustered.get("/whoami", token=robot)
+    assert (known["name"], known["by"], known["mayAct"]) == (name, "kubernetes", True)
+    assert clustered.post(f"{ONE}/suspend", token=robot, reason="the night").status == 200
+    (entry,) = clustered.get(f"{ONE}/events?fact=application.suspended", token=robot)["items"]
+    assert (entry["actor"], entry["detail"]["reason"]) == (name, "the night")
+    refused = clustered.post(f"{ONE}/sync", token=robot)
+    assert (refused.status, "needs sync on gitops/app" in refused.json["detail"]) == (403, True)
+    assert clustered.get("/applications", token=other)["total"] == 1
+    assert clustered.post(f"{ONE}/suspend", token=other).status == 403
+
+
+def test_a_token_that_is_not_for_us_lets_nobody_in(clustered, world):
+    for token in (issued(world, "robot", "https://kubernetes.default.svc"), "x" * 40, "gitops_nobody", "x" * 9000):
+        assert clustered.ask("/api/v1/applications", token=token).status in (400, 401)
+    assert clustered.ask("/api/v1/applications").status == 401
+
+
+def test_who_signs_in_with_a_token_of_the_cluster_acts_on_the_page(clustered, world):
+    robot = issued(world, "robot", "gitops")
+    signed = clustered.form("/signin", fields={"token": robot})
+    assert (signed.status, f"gitops_token={robot}" in signed.headers["Set-Cookie"]) == (303, True)
+    assert clustered.form(f"{ONE}/acts/suspend", robot, fields={"reason": "x"}).status == 303
+    assert clustered.form(f"{ONE}/acts/sync", robot, fields={"reason": "x"}).status == 403
+    assert clustered.form("/signin", fields={"token": "nobody"}).status == 401

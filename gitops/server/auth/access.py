@@ -9,21 +9,22 @@ come from our own page, by the browser's word.
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from aiohttp import web
 
 from gitops.server.auth.decisions import Decisions
+from gitops.server.auth.kubernetes_tokens import KubernetesTokens
 from gitops.server.auth.person import NOBODY, Person, Way
 from gitops.server.auth.policy import ROLE
 from gitops.server.auth.policy_file import PolicyFile
-from gitops.server.auth.tokens import Token, TokenFile
+from gitops.server.auth.tokens import PREFIX, TokenFile
 from gitops.server.problems import Problem
 
 COOKIE: Final = "gitops_token"
-_LONGEST_TOKEN: Final = 4096
+_LONGEST_TOKEN: Final = 8000  # a header line has no more
 _PERSON: Final = web.RequestKey("person", Person)
 _HOW: Final = "start gitops run with --tokens FILE (gitops token NAME --scope operator --tokens FILE makes one)"
 
@@ -41,11 +42,12 @@ class Access:
     anyone_reads: bool = False
     only_here: bool = False
     decisions: Decisions = field(default_factory=lambda: Decisions(PolicyFile(None)))
+    kubernetes: KubernetesTokens | None = None
 
     @property
     def can_sign_in(self) -> bool:
         """Whether there is any way for somebody to say who they are."""
-        return self.tokens is not None
+        return self.tokens is not None or self.kubernetes is not None
 
     async def person(self, request: web.Request) -> Person:
         """Who asks, and may read something. Raises Problem for somebody who may not."""
@@ -58,9 +60,9 @@ class Access:
     async def _found(self, request: web.Request) -> Person:
         token, by_cookie = _token_of(request)
         if token:
-            found = self.tokens.find(token, self.now()) if self.tokens else None
+            found = await self.holder(token)
             if found is not None:
-                return _holder(found, by_cookie=by_cookie)
+                return replace(found, by_cookie=by_cookie)
             if not by_cookie or not self.anyone_reads:  # an old cookie does not keep anyone from what all may read
                 raise Problem(401, "Not signed in", "this token is not valid: it expired, was taken out, or is none")
         if self.anyone_reads:
@@ -69,6 +71,16 @@ class Access:
             how = f"{_HOW}, or with --anyone-reads"
             raise Problem(401, "Not signed in", f"reading is closed, and there are no tokens: {how}")
         raise Problem(401, "Not signed in", "send a token (Authorization: Bearer …), or sign in on the page")
+
+    async def holder(self, token: str) -> Person | None:
+        """Whose token this is; None for nobody's. Raises Problem where that cannot be known now."""
+        ours = self.tokens.find(token, self.now()) if self.tokens else None
+        if ours is not None:
+            return Person(ours.name, Way.TOKEN, (ROLE + ours.scope.value,), only=ours.only)
+        if self.kubernetes is None or token.startswith(PREFIX):
+            return None
+        found = await self.kubernetes.find(token)
+        return None if found is None else self.decisions.with_default(found)
 
     def check_act(self, request: web.Request, person: Person, actions: tuple[str, ...], application: str) -> None:
         """Raise Problem where the person may not do all of this, or where another site's page may have asked for it."""
@@ -86,10 +98,6 @@ class Access:
             raise Problem(421, "Not this host", "reading is open to this machine only: ask by localhost or its address")
 
 
-def _holder(token: Token, *, by_cookie: bool) -> Person:
-    return Person(token.name, Way.TOKEN, (ROLE + token.scope.value,), only=token.only, by_cookie=by_cookie)
-
-
 def is_same_origin(request: web.Request) -> bool:
     """Whether the browser says that the request comes from a page of ours; a client that says nothing is no browser."""
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
@@ -103,8 +111,13 @@ def is_same_origin(request: web.Request) -> bool:
 def _token_of(request: web.Request) -> tuple[str, bool]:
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if kind.casefold() == "bearer" and given.strip():
-        return given.strip()[:_LONGEST_TOKEN], False
-    return request.cookies.get(COOKIE, "")[:_LONGEST_TOKEN], True
+        return _bounded(given.strip()), False
+    return _bounded(request.cookies.get(COOKIE, "")), True
+
+
+def _bounded(token: str) -> str:
+    """The token; of one that is too long, what is no token."""
+    return token if len(token) <= _LONGEST_TOKEN else "too long"
 
 
 def is_loopback(host: str) -> bool:
