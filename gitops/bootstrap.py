@@ -328,11 +328,16 @@ def _http(
     if not settings.listening.address:
         return []
     from gitops.adapters.kubernetes.token_reviews import TokenReviews
-    from gitops.server.app import serve
+    from gitops.adapters.oidc_provider import OidcProvider
+    from gitops.server.app import Outside, serve
     from gitops.server.webhooks.routes import Webhooks
 
     hooks, listening = Webhooks(controller, secrets), settings.listening
-    return [("http", serve(controller, listening, settings.environment.version, hooks, TokenReviews(home.http)))]
+    provider = None
+    if (oidc := listening.oidc) is not None:
+        provider = OidcProvider(oidc.issuer, oidc.client_id, secrets("oidc"))
+    outside = Outside(TokenReviews(home.http), provider)
+    return [("http", serve(controller, listening, settings.environment.version, hooks, outside))]
 
 
 def _files(

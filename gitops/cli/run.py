@@ -88,6 +88,43 @@ _THREADS = 64
     help="Ask the cluster whose any other token is; it has to be for this audience, such as gitops.",
 )
 @click.option(
+    "--oidc-issuer",
+    default="",
+    envvar="GITOPS_OIDC_ISSUER",
+    metavar="URL",
+    help="Sign people in with this OpenID provider: its issuer, as its own document has it.",
+)
+@click.option(
+    "--oidc-client-id",
+    default="",
+    envvar="GITOPS_OIDC_CLIENT_ID",
+    metavar="ID",
+    help="What the provider calls this controller; its secret, if it has one, is $GITOPS_SECRET_OIDC.",
+)
+@click.option(
+    "--oidc-redirect",
+    default="",
+    envvar="GITOPS_OIDC_REDIRECT",
+    metavar="URL",
+    help="Where the provider sends people back to: https://HOST/signin/callback, with the page's own HOST.",
+)
+@click.option(
+    "--oidc-name-claim",
+    default="email",
+    show_default=True,
+    envvar="GITOPS_OIDC_NAME_CLAIM",
+    metavar="CLAIM",
+    help="The claim that people are called by; email counts only if the provider has verified it.",
+)
+@click.option(
+    "--oidc-groups-claim",
+    default="groups",
+    show_default=True,
+    envvar="GITOPS_OIDC_GROUPS_CLAIM",
+    metavar="CLAIM",
+    help="The claim that holds people's groups.",
+)
+@click.option(
     "--notifications",
     default="",
     envvar="GITOPS_NOTIFICATIONS",
@@ -146,8 +183,12 @@ def run(
 
 
 def _listening(options: Mapping[str, Any], default: str) -> "Listening":
-    from gitops.server.listening import Listening
+    from gitops.server.listening import Listening, OidcSettings
 
+    oidc = None
+    if options["oidc_issuer"]:
+        names = ("issuer", "client_id", "redirect", "name_claim", "groups_claim")
+        oidc = OidcSettings(*[options[f"oidc_{name}"] for name in names])
     return Listening(
         options["listen"] or default,
         _path(options["tokens"]),
@@ -155,6 +196,7 @@ def _listening(options: Mapping[str, Any], default: str) -> "Listening":
         policy=_path(options["policy_file"]),
         default_role=options["default_role"],
         kubernetes_audience=options["kubernetes_tokens"],
+        oidc=oidc,
     )
 
 

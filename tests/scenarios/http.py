@@ -17,7 +17,7 @@ from gitops.adapters.kubernetes.connection import connect
 from gitops.adapters.kubernetes.token_reviews import TokenReviews
 from gitops.server.api.openapi import document
 from gitops.server.api.routes import OPERATIONS
-from gitops.server.app import serve
+from gitops.server.app import Outside, serve
 from gitops.server.auth.tokens import Scope, new_token
 from gitops.server.listening import Listening
 from gitops.server.webhooks.routes import Webhooks
@@ -30,6 +30,7 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: list[str] = field(default_factory=list)
 
     @property
     def json(self):
@@ -59,6 +60,7 @@ class Web:
     host: str = "127.0.0.1"
     port: int = 0
     tokens: dict[str, str] = field(default_factory=dict)
+    provider: object = None
     options: dict[str, object] = field(default_factory=dict)  # more of Listening's
 
     def __enter__(self):
@@ -75,7 +77,7 @@ class Web:
         loop = self.running._loop
         hooks = Webhooks(self.running.controller, lambda _: "")
         http = KubernetesCluster(connect(str(self.running._world.kubeconfig))).http
-        serving = serve(self.running.controller, listening, "test", hooks, TokenReviews(http))
+        serving = serve(self.running.controller, listening, "test", hooks, Outside(TokenReviews(http), self.provider))
         self._task = asyncio.run_coroutine_threadsafe(self._closing(serving, http), loop)
         self.running.until(self._answers)
         return self
@@ -107,10 +109,12 @@ class Web:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, named, method=method)
         try:
             with OPENER.open(request, timeout=30) as answer:
-                return Answer(answer.status, dict(answer.headers), answer.read())
+                return Answer(
+                    answer.status, dict(answer.headers), answer.read(), answer.headers.get_all("Set-Cookie", [])
+                )
         except urllib.error.HTTPError as exc:
             with exc:
-                return Answer(exc.code, dict(exc.headers), exc.read())
+                return Answer(exc.code, dict(exc.headers), exc.read(), exc.headers.get_all("Set-Cookie", []))
 
     def get(self, path, token="", **headers):
         """What the API answers, after holding it against its document; the JSON."""

@@ -7,7 +7,6 @@ A browser sends a cookie by itself, also when another site's page has it ask; so
 come from our own page, by the browser's word.
 """
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,13 +16,16 @@ from aiohttp import web
 
 from gitops.server.auth.decisions import Decisions
 from gitops.server.auth.kubernetes_tokens import KubernetesTokens
+from gitops.server.auth.oidc import Oidc
 from gitops.server.auth.person import NOBODY, Person, Way
 from gitops.server.auth.policy import ROLE
 from gitops.server.auth.policy_file import PolicyFile
 from gitops.server.auth.tokens import PREFIX, TokenFile
+from gitops.server.listening import is_loopback
 from gitops.server.problems import Problem
 
 COOKIE: Final = "gitops_token"
+SESSION_COOKIE: Final = "gitops_session"
 _LONGEST_TOKEN: Final = 8000  # a header line has no more
 _PERSON: Final = web.RequestKey("person", Person)
 _HOW: Final = "start gitops run with --tokens FILE (gitops token NAME --scope operator --tokens FILE makes one)"
@@ -43,10 +45,16 @@ class Access:
     only_here: bool = False
     decisions: Decisions = field(default_factory=lambda: Decisions(PolicyFile(None)))
     kubernetes: KubernetesTokens | None = None
+    oidc: Oidc | None = None
 
     @property
     def can_sign_in(self) -> bool:
         """Whether there is any way for somebody to say who they are."""
+        return self.takes_tokens or self.oidc is not None
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether there is any token that lets somebody in."""
         return self.tokens is not None or self.kubernetes is not None
 
     async def person(self, request: web.Request) -> Person:
@@ -63,14 +71,23 @@ class Access:
             found = await self.holder(token)
             if found is not None:
                 return replace(found, by_cookie=by_cookie)
-            if not by_cookie or not self.anyone_reads:  # an old cookie does not keep anyone from what all may read
-                raise Problem(401, "Not signed in", "this token is not valid: it expired, was taken out, or is none")
+        if by_cookie and (signed_in := self._signed_in(request)) is not None:
+            return signed_in
+        # An old cookie does not keep anyone from what all may read.
+        if token and not (by_cookie and self.anyone_reads):
+            raise Problem(401, "Not signed in", "this token is not valid: it expired, was taken out, or is none")
         if self.anyone_reads:
             return NOBODY
         if not self.can_sign_in:
             how = f"{_HOW}, or with --anyone-reads"
             raise Problem(401, "Not signed in", f"reading is closed, and there are no tokens: {how}")
         raise Problem(401, "Not signed in", "send a token (Authorization: Bearer …), or sign in on the page")
+
+    def _signed_in(self, request: web.Request) -> Person | None:
+        """Who has signed in with the provider, by the cookie that we gave them for it."""
+        session = request.cookies.get(SESSION_COOKIE, "")
+        found = self.oidc.person(session) if self.oidc is not None and session else None
+        return None if found is None else replace(self.decisions.with_default(found), by_cookie=True)
 
     async def holder(self, token: str) -> Person | None:
         """Whose token this is; None for nobody's. Raises Problem where that cannot be known now."""
@@ -118,14 +135,6 @@ def _token_of(request: web.Request) -> tuple[str, bool]:
 def _bounded(token: str) -> str:
     """The token; of one that is too long, what is no token."""
     return token if len(token) <= _LONGEST_TOKEN else "too long"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine gets at what listens there."""
-    try:
-        return host.casefold() == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_of_this_machine(header: str) -> bool:

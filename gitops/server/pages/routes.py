@@ -11,7 +11,6 @@ from gitops.model.errors import GitopsError
 from gitops.server.api.openapi import NAMES
 from gitops.server.api.operations import Call, Operation, Served
 from gitops.server.api.parameters import read_query
-from gitops.server.auth.access import COOKIE
 from gitops.server.auth.person import Person
 from gitops.server.auth.policy import ACTIONS, GET
 from gitops.server.pages.render import STATIC, Renderer
@@ -45,6 +44,8 @@ class Pages:
             "place": place,
             "person": person,
             "can_sign_in": self.served.access.can_sign_in,
+            "takes_tokens": self.served.access.takes_tokens,
+            "has_provider": self.served.access.oidc is not None,
             "live": person is not None,
         }
 
@@ -95,9 +96,3 @@ def _file(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
         return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
 
     return handle
-
-
-def set_cookie(response: web.Response, request: web.Request, token: str, seconds: int) -> None:
-    """The browser keeps the token, shows it to no script, and sends it from no other site's page."""
-    is_secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
-    response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="Strict", secure=is_secure, path="/")
