@@ -18,6 +18,7 @@ from gitops.model.errors import UnreachableError
 _SECONDS: Final = 10.0
 _MOST_BYTES: Final = 1 << 20
 _MOST_KEYS: Final = 100
+_MOST_AT_ONCE: Final = 8  # codes that strangers make up are asked about one after the other, too
 _GOOD_SECONDS: Final = 3600.0
 _REFRESH_SECONDS: Final = 10.0  # a stranger's token with a made-up key has the keys read no more often
 _ENDPOINTS: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -33,6 +34,7 @@ class OidcProvider:
         self._metadata: tuple[float, Mapping[str, Any]] | None = None
         self._keys: tuple[float, list[dict[str, Any]]] | None = None
         self._lock = asyncio.Lock()
+        self._places = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def metadata(self) -> Mapping[str, Any]:
         """What the provider says of itself (OpenID Connect Discovery), read every hour. Raises UnreachableError."""
@@ -75,7 +77,8 @@ class OidcProvider:
             # As RFC 6749, 2.3.1 has names and secrets in Basic.
             login = f"{quote_plus(self._client_id)}:{quote_plus(self._secret)}"
             headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
-        status, found = await self._asked("POST", str(metadata["token_endpoint"]), form, headers)
+        async with self._places:
+            status, found = await self._asked("POST", str(metadata["token_endpoint"]), form, headers)
         token = found.get("id_token")
         return token if status == 200 and isinstance(token, str) else ""
 

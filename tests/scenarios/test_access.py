@@ -73,6 +73,15 @@ def test_the_stream_tells_nothing_of_it_not_even_that_it_is_gone(web):
     assert not told(blind, "gitops/hidden")
 
 
+def test_a_stream_ends_with_its_token(web, tmp_path):
+    stream = Stream(web, web.tokens["grace"])
+    web.running.until(lambda: stream.last)
+    (tmp_path / "tokens").write_text((tmp_path / "tokens").read_text().splitlines()[0] + "\n")
+    web.post(f"{ONE}/suspend", reason="x")
+    web.running.until(lambda: not stream._thread.is_alive())
+    assert stream.events == []
+
+
 def test_a_request_about_it_is_as_one_that_there_is_not(web):
     number = web.post(f"{OTHER}/refresh", reason="to see").json["request"]
     web.running.until(lambda: web.get(f"/requests/{number}")["outcome"])

@@ -25,8 +25,8 @@ def routes(served: Served, streams: Streams, version: str) -> list[web.RouteDef]
         return web.Response(body=described, content_type="application/json")
 
     async def stream(request: web.Request) -> web.StreamResponse:
-        person = await served.access.person(request)
-        return await streams.serve(request, lambda: served.access.decisions.sight(person))
+        await served.access.person(request)
+        return await streams.serve(request, lambda: served.access.sight(request))
 
     found = [web.route(one.method, _pattern(one), _handler(served, one)) for one in OPERATIONS]
     return [*found, web.get(f"{PREFIX}/stream", stream), web.get("/openapi.json", openapi)]

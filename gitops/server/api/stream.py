@@ -11,7 +11,7 @@ connection (`gitops.server.doors`); streams are only some of the connections, so
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import orjson
@@ -39,8 +39,8 @@ class Streams:
         self._most = most_connections() // 2
         self._open: set[asyncio.Task[object]] = set()
 
-    async def serve(self, request: web.Request, sight: Callable[[], Sight]) -> web.StreamResponse:
-        """Send what changes of what `sight` then sees, until the client leaves.
+    async def serve(self, request: web.Request, sight: Callable[[], Awaitable[Sight]]) -> web.StreamResponse:
+        """Send what changes of what `sight` then sees, until the client leaves or may see nothing any more.
 
         Raises Problem where there is no place.
         """
@@ -57,6 +57,10 @@ class Streams:
                 await self._send(request, response, sight)
         except (TimeoutError, ConnectionError, StoreError):
             pass  # the client comes again, and goes on where it was
+        except Problem:
+            # Whoever it was may not come in any more: the stream ends here, and the next request is told why.
+            if not response.prepared:
+                raise
         finally:
             self._open.discard(task)
         return response
@@ -66,7 +70,9 @@ class Streams:
         for task in list(self._open):
             task.cancel()
 
-    async def _send(self, request: web.Request, response: web.StreamResponse, sight: Callable[[], Sight]) -> None:
+    async def _send(
+        self, request: web.Request, response: web.StreamResponse, sight: Callable[[], Awaitable[Sight]]
+    ) -> None:
         feed = self._overview.feed
         given = request.headers.get("Last-Event-ID", "")
         number = feed.number_in(given) if given else feed.number
@@ -78,12 +84,13 @@ class Streams:
         told = time.monotonic()
         while True:
             if not await feed.after(number, _BEAT_SECONDS):
+                await sight()
                 await self._overview.rows()  # what other replicas told meanwhile
                 await _write(request, response, b": \n\n")
                 told = time.monotonic()
                 continue
             await asyncio.sleep(_TOGETHER_SECONDS)
-            sees = sight()
+            sees = await sight()
             changed, at, number = list(filter(sees, feed.since(number))), feed.id, feed.number
             if not changed and time.monotonic() - told < _BEAT_SECONDS:
                 continue  # what they may not see is not told by a beat at its moment either

@@ -17,7 +17,7 @@ from aiohttp import web
 from gitops.server.auth.decisions import Decisions
 from gitops.server.auth.kubernetes_tokens import KubernetesTokens
 from gitops.server.auth.oidc import Oidc
-from gitops.server.auth.person import NOBODY, Person, Way
+from gitops.server.auth.person import NOBODY, Person, Sight, Way
 from gitops.server.auth.policy import ROLE
 from gitops.server.auth.policy_file import PolicyFile
 from gitops.server.auth.tokens import PREFIX, TokenFile
@@ -64,6 +64,10 @@ class Access:
         self._check_host(request)
         request[_PERSON] = found = await self._found(request)
         return found
+
+    async def sight(self, request: web.Request) -> Sight:
+        """What who asks may see as it is now, however long ago the request came. Raises Problem for nobody any more."""
+        return self.decisions.sight(await self._found(request))
 
     async def _found(self, request: web.Request) -> Person:
         token, by_cookie = _token_of(request)

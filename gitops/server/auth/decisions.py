@@ -13,7 +13,7 @@ from gitops.server.auth.policy import ACTIONS, GET, Verdict
 from gitops.server.auth.policy_file import PolicyFile
 from gitops.server.problems import Problem
 
-_MOST_SIGHTS: Final = 256
+_MOST_SIGHTS: Final = 64
 _ACTS: Final = tuple(action for action in ACTIONS if action != GET)
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from gitops.server.auth.globs import glob
 from gitops.server.auth.policy import GET, ROLE, VIEWER, Policy, Verdict
 
-_MOST_KEPT: Final = 50_000
+_MOST_KEPT: Final = 20_000
 # What the cluster's own people are called; nobody from elsewhere may be called so.
 _RESERVED: Final = (ROLE, "system:")
 
