@@ -12,6 +12,7 @@ from gitops.model.errors import ConfigError
 from gitops.server.listening import NOWHERE, Listening
 
 if TYPE_CHECKING:
+    from gitops.adapters.kubernetes.cluster import KubernetesCluster
     from gitops.adapters.kubernetes.registry import Registry
     from gitops.adapters.notifiers.sender import HttpNotifier
     from gitops.controller.app import Controller
@@ -48,7 +49,7 @@ def source_here() -> str:
     return "" if top is None else folder_name(top, top, "")
 
 
-def open_cluster(kubeconfig: str, context: str) -> "Cluster":
+def open_cluster(kubeconfig: str, context: str) -> "KubernetesCluster":
     """The API server that the kubeconfig's context names. Raises ConfigError."""
     from gitops.adapters.kubernetes.cluster import KubernetesCluster
     from gitops.adapters.kubernetes.connection import connect
@@ -137,7 +138,7 @@ class Environment:
 
 
 @contextlib.asynccontextmanager
-async def _home_of(environment: Environment) -> AsyncIterator["Cluster"]:
+async def _home_of(environment: Environment) -> AsyncIterator["KubernetesCluster"]:
     """The environment's own cluster, closed at the end."""
     cluster = open_cluster(environment.kubeconfig, environment.context)
     try:
@@ -239,7 +240,7 @@ async def open_controller(
                 parts = _files(settings, controller, read_files)
                 parts += _parts(settings, controller, home, read_resource, registry.reader.entries)
                 parts += _notifications(settings, controller, secrets, registry.reader.entries)
-                yield controller, [("clusters", registry.run()), *parts, *_http(settings, controller, secrets)]
+                yield controller, [("clusters", registry.run()), *parts, *_http(settings, controller, home, secrets)]
 
 
 def _repositories(settings: Settings, trust: "Trust") -> "Repositories":
@@ -321,14 +322,22 @@ def _notifications(
     return notification_parts(controller, open_notifier(secrets, entries, settings.namespace), routes, alerts)
 
 
-def _http(settings: Settings, controller: "Controller", secrets: Callable[[str], str]) -> list[Part]:
+def _http(
+    settings: Settings, controller: "Controller", home: "KubernetesCluster", secrets: Callable[[str], str]
+) -> list[Part]:
     if not settings.listening.address:
         return []
-    from gitops.server.app import serve
+    from gitops.adapters.kubernetes.token_reviews import TokenReviews
+    from gitops.adapters.oidc_provider import OidcProvider
+    from gitops.server.app import Outside, serve
     from gitops.server.webhooks.routes import Webhooks
 
-    hooks = Webhooks(controller, secrets)
-    return [("http", serve(controller, settings.listening, settings.environment.version, hooks))]
+    hooks, listening = Webhooks(controller, secrets), settings.listening
+    provider = None
+    if (oidc := listening.oidc) is not None:
+        provider = OidcProvider(oidc.issuer, oidc.client_id, secrets("oidc"))
+    outside = Outside(TokenReviews(home.http), provider)
+    return [("http", serve(controller, listening, settings.environment.version, hooks, outside))]
 
 
 def _files(

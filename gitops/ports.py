@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application, SourceSpec
-from gitops.model.audit import Anchor, AuditEvent
+from gitops.model.audit import Anchor, AuditEvent, EntryFilter
 from gitops.model.kinds import Kinds
 from gitops.model.log_part import LogPart
 from gitops.model.notification import Notification, Place
@@ -270,22 +270,6 @@ class Fact:
     detail: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class EntryFilter:
-    """Which audit entries are wanted; an empty field asks for nothing.
-
-    `actor` is a part of a name in any case, `fact` a fact or the beginning of one with a `*`, `since` RFC 3339 in UTC.
-    `before` is (at, application, cluster, seq) of the entry that the answer goes on after.
-    """
-
-    application: str = ""
-    actor: str = ""
-    fact: str = ""
-    since: str = ""
-    before: tuple[str, str, str, int] | None = None
-    limit: int = 100
-
-
 class Notifier(Protocol):
     """Whoever tells the outside."""
 
@@ -371,6 +355,10 @@ class Store(Protocol):
 
     async def outcome(self, number: int) -> str | None:
         """How a request was answered, or None while it is open (or is not known)."""
+        ...
+
+    async def requested_for(self, number: int) -> str | None:
+        """The Application that a request is about, or None where it is not known."""
         ...
 
     async def setting(self, application: str, name: str) -> str | None:

@@ -19,14 +19,14 @@ from gitops.bounds import MIB, parsed, parsed_map, unzipped
 from gitops.logs import Log
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest, Origin
-from gitops.model.audit import GENESIS, Anchor, AuditEvent, digest_of
+from gitops.model.audit import GENESIS, Anchor, AuditEvent, EntryFilter, digest_of
 from gitops.model.errors import StoreError
 from gitops.model.operator_command import OperatorRequest
 from gitops.model.reading import read_row
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import EntryFilter, Fact
+from gitops.ports import Fact
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -154,6 +154,10 @@ class SqlStore(ABC):
         sql = "UPDATE requests SET outcome = ? WHERE number = ? AND outcome IS NULL"
         await self._rows(sql, outcome, number)
 
+    async def requested_for(self, number: int) -> str | None:
+        rows = await self._rows("SELECT application FROM requests WHERE number = ?", number)
+        return str(rows[0][0]) if rows else None
+
     async def outcome(self, number: int) -> str | None:
         rows = await self._rows("SELECT outcome FROM requests WHERE number = ?", number)
         return _text(rows[0][0]) if rows else None
@@ -222,6 +226,9 @@ def _conditions(wanted: EntryFilter) -> tuple[str, list[object]]:
     conditions: list[tuple[str, list[object]]] = [("1 = 1", [])]
     if wanted.application:
         conditions.append(("application = ?", [wanted.application]))
+    if wanted.applications is not None:
+        names = sorted(wanted.applications)
+        conditions.append((f"application IN ({_marks(names)})" if names else "1 = 0", [*names]))
     if wanted.actor:
         conditions.append(("lower(actor) LIKE ? ESCAPE '!'", [f"%{_literally(wanted.actor.lower())}%"]))
     if wanted.fact:

@@ -135,7 +135,7 @@ async def told_from_now(file: str, context: "SyncContext", app: "Application") -
 
 
 async def _events(context: "SyncContext", app: "Application", began: str) -> "list[AuditEvent]":
-    from gitops.ports import EntryFilter
+    from gitops.model.audit import EntryFilter
 
     wanted = EntryFilter(application=app.identity, since=began, limit=_MOST_ENTRIES)
     return await context.store.entries(wanted)

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,7 @@ from gitops.cli.settings import Settings, fail, run_controller
 if TYPE_CHECKING:
     from gitops.bootstrap import Settings as Start
     from gitops.bounds import MirrorLimits
+    from gitops.server.listening import Listening
 
 _THREADS = 64
 
@@ -65,6 +67,64 @@ _THREADS = 64
     "--anyone-reads", is_flag=True, help="Let anyone read the page and the API (default: who is on this machine)."
 )
 @click.option(
+    "--policy-file",
+    default="",
+    envvar="GITOPS_POLICY_FILE",
+    metavar="FILE",
+    help="Who may do what over HTTP to which Application: lines as Argo CD has them. Changes are seen.",
+)
+@click.option(
+    "--default-role",
+    default="",
+    envvar="GITOPS_DEFAULT_ROLE",
+    metavar="ROLE",
+    help="What everyone may who is no token of ours, such as role:viewer (default: what the policy's lines say).",
+)
+@click.option(
+    "--kubernetes-tokens",
+    default="",
+    envvar="GITOPS_KUBERNETES_TOKENS",
+    metavar="AUDIENCE",
+    help="Ask the cluster whose any other token is; it has to be for this audience, such as gitops.",
+)
+@click.option(
+    "--oidc-issuer",
+    default="",
+    envvar="GITOPS_OIDC_ISSUER",
+    metavar="URL",
+    help="Sign people in with this OpenID provider: its issuer, as its own document has it.",
+)
+@click.option(
+    "--oidc-client-id",
+    default="",
+    envvar="GITOPS_OIDC_CLIENT_ID",
+    metavar="ID",
+    help="What the provider calls this controller; its secret, if it has one, is $GITOPS_SECRET_OIDC.",
+)
+@click.option(
+    "--oidc-redirect",
+    default="",
+    envvar="GITOPS_OIDC_REDIRECT",
+    metavar="URL",
+    help="Where the provider sends people back to: https://HOST/signin/callback, with the page's own HOST.",
+)
+@click.option(
+    "--oidc-name-claim",
+    default="email",
+    show_default=True,
+    envvar="GITOPS_OIDC_NAME_CLAIM",
+    metavar="CLAIM",
+    help="The claim that people are called by; email counts only if the provider has verified it.",
+)
+@click.option(
+    "--oidc-groups-claim",
+    default="groups",
+    show_default=True,
+    envvar="GITOPS_OIDC_GROUPS_CLAIM",
+    metavar="CLAIM",
+    help="The claim that holds people's groups.",
+)
+@click.option(
     "--notifications",
     default="",
     envvar="GITOPS_NOTIFICATIONS",
@@ -97,16 +157,12 @@ def run(
     namespace: str,
     watch_namespace: str,
     leases: bool | None,
-    listen: str,
-    tokens: str,
-    anyone_reads: bool,
     notifications: str,
-    **sizes: str,
+    **more: Any,
 ) -> None:
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
     from gitops.bootstrap import Settings as Start
     from gitops.cli.opening import environment_of
-    from gitops.server.listening import Listening
 
     here = own_namespace()
     start = Start(
@@ -120,10 +176,28 @@ def run(
         contexts=contexts,
         require_account=require_service_account,
         leases=bool(here or settings.store) if leases is None else leases,
-        listening=Listening(listen or (":8080" if here else ""), _path(tokens), anyone_reads=anyone_reads),
-        mirrors=_limits(sizes["repository_size"], sizes["repositories_size"]),
+        listening=_listening(more, ":8080" if here else ""),
+        mirrors=_limits(more["repository_size"], more["repositories_size"]),
     )
     run_controller(settings, _run(start))
+
+
+def _listening(options: Mapping[str, Any], default: str) -> "Listening":
+    from gitops.server.listening import Listening, OidcSettings
+
+    oidc = None
+    if options["oidc_issuer"]:
+        names = ("issuer", "client_id", "redirect", "name_claim", "groups_claim")
+        oidc = OidcSettings(*[options[f"oidc_{name}"] for name in names])
+    return Listening(
+        options["listen"] or default,
+        _path(options["tokens"]),
+        anyone_reads=options["anyone_reads"],
+        policy=_path(options["policy_file"]),
+        default_role=options["default_role"],
+        kubernetes_audience=options["kubernetes_tokens"],
+        oidc=oidc,
+    )
 
 
 def _path(text: str) -> Path | None:

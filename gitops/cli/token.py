@@ -15,10 +15,13 @@ _MOST_DAYS = 3660
 
 @click.command()
 @click.argument("name")
-@click.option("--scope", type=click.Choice(["viewer", "operator"]), default="viewer", show_default=True)
+@click.option("--scope", type=click.Choice(["viewer", "operator", "admin"]), default="viewer", show_default=True)
 @click.option("--expires", default="90d", metavar="DAYS", show_default=True, help="30d, 365d, or never.")
+@click.option(
+    "--only", multiple=True, metavar="GLOB", help="Good for these Applications only (shop/*); may be said again."
+)
 @click.option("--tokens", default="", metavar="FILE", help="Add its line to this file; without it the line is printed.")
-def token(name: str, scope: str, expires: str, tokens: str) -> None:
+def token(name: str, scope: str, expires: str, only: tuple[str, ...], tokens: str) -> None:
     """Make a token for NAME, which the audit log calls the acts that are done with it by.
 
     The token is printed once, on stdout. What is kept, a line with its digest, goes into the file that `gitops run
@@ -27,7 +30,7 @@ def token(name: str, scope: str, expires: str, tokens: str) -> None:
     from gitops.server.auth.tokens import Scope, new_token
 
     try:
-        made, line = new_token(name, Scope(scope), _until(expires))
+        made, line = new_token(name, Scope(scope), _until(expires), only)
         if tokens:
             _add(Path(tokens), line)
     except ConfigError as exc:

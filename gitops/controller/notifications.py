@@ -21,11 +21,11 @@ from gitops.engine.notifications import Seen, changes_since, facts_of, id_of
 from gitops.engine.states import Response
 from gitops.logs import Trouble
 from gitops.model.application import Application
-from gitops.model.audit import AuditEvent
+from gitops.model.audit import AuditEvent, EntryFilter
 from gitops.model.errors import StoreError
 from gitops.model.health import HealthWord
 from gitops.model.notification import Letter, Mailbox, Notification, Place, mailbox_in
-from gitops.ports import EntryFilter, Notifier
+from gitops.ports import Notifier
 from gitops.sync.events import Event, Finished, Held, RollingBack
 
 log = structlog.get_logger()

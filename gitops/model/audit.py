@@ -80,3 +80,21 @@ def check_chain(events: Sequence[AuditEvent], anchor: Anchor | None, store: str)
         raise AuditError(
             f"audit entry {anchor.seq} is anchored in the cluster, but missing here: the log's tail was cut off"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which audit entries are wanted; an empty field asks for nothing.
+
+    `actor` is a part of a name in any case, `fact` a fact or the beginning of one with a `*`, `since` RFC 3339 in UTC.
+    `before` is (at, application, cluster, seq) of the entry that the answer goes on after. `applications` are those
+    whose entries may be told at all; None: all.
+    """
+
+    application: str = ""
+    actor: str = ""
+    fact: str = ""
+    since: str = ""
+    before: tuple[str, str, str, int] | None = None
+    limit: int = 100
+    applications: frozenset[str] | None = None

@@ -23,6 +23,8 @@ class User:
     groups: tuple[str, ...] = ()
 
 
+# Whom a token is for that says nothing else: the API server itself.
+API_AUDIENCE = "https://kubernetes.default.svc"
 ADMIN = User("system:apiserver", ("system:masters",))
 
 
@@ -54,6 +56,7 @@ class Cluster:
         self._ports = itertools.count(30000)
         self._pod_addresses = itertools.count(1)
         self.tokens: dict[str, User] = {}
+        self.bound_tokens: dict[str, tuple[User, tuple[str, ...]]] = {}  # of service accounts, with their audiences
 
     def find(self, resource: Resource, namespace: str, name: str) -> Stored | None:
         """The object in the version that `resource` serves."""
@@ -98,11 +101,13 @@ class Cluster:
         number = next(self._pod_addresses)
         return f"10.244.{(number >> 8) & 255}.{number & 255}"
 
-    def issue_token(self, token: str, account: str) -> None:
-        """Lets `token` stand for a service account, given as its user name."""
+    def issue_token(self, token: str, account: str, audiences: tuple[str, ...] = (API_AUDIENCE,)) -> None:
+        """Lets `token` stand for a service account, given as its user name, to who is one of `audiences`."""
         namespace = account.split(":")[2]
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
-        self.tokens[token] = User(account, groups)
+        self.bound_tokens[token] = (User(account, groups), audiences)
+        if API_AUDIENCE in audiences:
+            self.tokens[token] = User(account, groups)
 
     @staticmethod
     def name_suffix() -> str:

@@ -7,7 +7,7 @@ import orjson
 
 from gitops.manifests.key import Body
 from gitops.sandbox import deletion, writes
-from gitops.sandbox.cluster import Cluster, Write
+from gitops.sandbox.cluster import API_AUDIENCE, Cluster, Write
 from gitops.sandbox.selectors import selects
 from gitops.sandbox.statuses import bad_request, failure
 
@@ -24,7 +24,7 @@ def answer(cluster: Cluster, write: Write, method: str, query: dict[str, str], r
         case ("pods", "binding", "POST"):
             return 201, orjson.dumps(_bind(cluster, write, raw)), "application/json"
         case ("serviceaccounts", "token", "POST"):
-            return 201, orjson.dumps(_token(cluster, write)), "application/json"
+            return 201, orjson.dumps(_token(cluster, write, raw)), "application/json"
     return None
 
 
@@ -112,12 +112,14 @@ def _bind(cluster: Cluster, write: Write, raw: bytes) -> Body:
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
-def _token(cluster: Cluster, write: Write) -> Body:
-    """A token for a service account; it is good for requests to this cluster while it runs."""
-    account = cluster.get(write.resource, write.namespace, write.name).body
+def _token(cluster: Cluster, write: Write, raw: bytes) -> Body:
+    """A token for a service account; while the cluster runs it is good for requests to it, or for whom it names."""
+    cluster.get(write.resource, write.namespace, write.name)
+    sent = orjson.loads(raw) if raw else {}
+    audiences = tuple(map(str, (sent.get("spec") or {}).get("audiences") or (API_AUDIENCE,)))
     token = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
-    cluster.issue_token(token, f"system:serviceaccount:{write.namespace}:{write.name}")
+    cluster.issue_token(token, f"system:serviceaccount:{write.namespace}:{write.name}", audiences)
     status = {"token": token, "expirationTimestamp": cluster.clock.stamp_after(3600)}
     metadata = {"name": write.name, "namespace": write.namespace, "creationTimestamp": cluster.clock.stamp()}
     head = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": metadata}
-    return {**head, "spec": {"audiences": [account["metadata"]["uid"]], "expirationSeconds": 3600}, "status": status}
+    return {**head, "spec": {"audiences": [*audiences], "expirationSeconds": 3600}, "status": status}

@@ -3,8 +3,8 @@
 from gitops.manifests import structured_merge
 from gitops.manifests.key import Body
 from gitops.sandbox import access, writes
-from gitops.sandbox.access import Attributes
-from gitops.sandbox.cluster import Cluster, User, Write
+from gitops.sandbox.access import ANONYMOUS, Attributes
+from gitops.sandbox.cluster import API_AUDIENCE, Cluster, User, Write
 
 
 def answer(cluster: Cluster, write: Write, sent: Body) -> Body | None:
@@ -61,8 +61,21 @@ def _self_subject(_cluster: Cluster, write: Write, _spec: Body) -> Body:
     return {"userInfo": {"username": write.user.name, "groups": list(write.user.groups)}}
 
 
-def _token(_cluster: Cluster, _write: Write, _spec: Body) -> Body:
-    return {"user": {}, "error": "tokens are reviewed only by the requests that carry them"}
+def _token(cluster: Cluster, _write: Write, spec: Body) -> Body:
+    """Whose a token is, and for which of the audiences that are asked for; without any, for the API server."""
+    token, wanted = str(spec.get("token") or ""), spec.get("audiences") or [API_AUDIENCE]
+    if token in cluster.bound_tokens:
+        user, audiences = cluster.bound_tokens[token]
+        _, _, namespace, name = user.name.split(":")
+        is_there = cluster.storage.get(("", "serviceaccounts"), namespace, name) is not None
+    else:
+        user, audiences = cluster.tokens.get(token, ANONYMOUS), (API_AUDIENCE,)
+        is_there = user is not ANONYMOUS
+    common = [one for one in wanted if one in audiences]
+    if not is_there or not common:
+        return {"user": {}, "error": "[invalid bearer token, token is not valid for the audiences, or of nobody]"}
+    groups = list(dict.fromkeys((*user.groups, "system:authenticated")))
+    return {"authenticated": True, "user": {"username": user.name, "groups": groups}, "audiences": common}
 
 
 _AUTHORIZATION = "authorization.k8s.io"

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
@@ -14,14 +15,20 @@ from gitops.model.errors import ConfigError
 from gitops.server.api.operations import Served
 from gitops.server.api.routes import routes
 from gitops.server.api.stream import Streams
-from gitops.server.auth.access import Access, is_loopback
+from gitops.server.auth.access import Access
+from gitops.server.auth.decisions import Decisions
+from gitops.server.auth.kubernetes_tokens import KubernetesTokens, Review
+from gitops.server.auth.oidc import Oidc, Provider
+from gitops.server.auth.policy import ROLE
+from gitops.server.auth.policy_file import PolicyFile
+from gitops.server.auth.sessions import Sessions
 from gitops.server.auth.tokens import TokenFile
 from gitops.server.doors import BACKLOG, Doors, most_connections, watched
-from gitops.server.listening import Listening
+from gitops.server.listening import Listening, is_loopback
 from gitops.server.metrics import Numbers
 from gitops.server.overview import Overview
 from gitops.server.pages import application as application_page
-from gitops.server.pages import applications, audit, compare, objects, waiting
+from gitops.server.pages import applications, audit, compare, objects, signin, waiting
 from gitops.server.pages.render import Renderer
 from gitops.server.pages.routes import Pages, static_routes
 from gitops.server.proofs import Proofs
@@ -34,11 +41,24 @@ _PLANS = 4
 _MOST_BODY = 64 * 1024
 
 
-async def serve(controller: Controller, listening: Listening, version: str, hooks: Webhooks) -> None:
-    """Serve until cancelled. Raises ConfigError where it cannot listen, or a file of tokens cannot be read."""
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Who else says who people are: `review` asks the cluster whose a token is, `provider` signs people in."""
+
+    review: Review | None = None
+    provider: Provider | None = None
+
+
+async def serve(
+    controller: Controller, listening: Listening, version: str, hooks: Webhooks, outside: Outside | None = None
+) -> None:
+    """Serve until cancelled; `outside` says who people are that no token of ours names.
+
+    Raises ConfigError where it cannot listen, or a file of tokens cannot be read.
+    """
     host, port = listening.place()
     streams: list[Streams] = []
-    app = application(controller, access_of(controller, listening), version, streams.append)
+    app = application(controller, access_of(controller, listening, outside or Outside()), version, streams.append)
     app.add_routes(hooks.routes())
     runner = web.AppRunner(app)
     await runner.setup()
@@ -62,13 +82,32 @@ async def serve(controller: Controller, listening: Listening, version: str, hook
         await runner.cleanup()
 
 
-def access_of(controller: Controller, listening: Listening) -> Access:
+def access_of(controller: Controller, listening: Listening, outside: Outside) -> Access:
     """Who may read and act: without tokens only who is on this machine reads, unless anyone may. Raises ConfigError."""
     tokens = None if listening.tokens is None else TokenFile(listening.tokens)
     if tokens is not None:
         tokens.check()
-    only_here = tokens is None and not listening.anyone_reads and is_loopback(listening.place()[0])
-    return Access(tokens, controller.clock.now, listening.anyone_reads or only_here, only_here)
+    policies = PolicyFile(listening.policy)
+    policies.check()
+    role = listening.default_role
+    if role and not (role.startswith(ROLE) and role in policies.policy.rules):
+        raise ConfigError(f"--default-role {role}: there is no such role (there are role:viewer, role:operator, …)")
+    now, audience, review = controller.clock.now, listening.kubernetes_audience, outside.review
+    kubernetes = KubernetesTokens(review, audience, now) if audience and review is not None else None
+    oidc = _oidc(controller, listening, outside.provider)
+    is_alone = tokens is None and kubernetes is None and oidc is None
+    only_here = is_alone and not listening.anyone_reads and is_loopback(listening.place()[0])
+    anyone_reads = listening.anyone_reads or only_here
+    return Access(tokens, now, anyone_reads, only_here, Decisions(policies, role), kubernetes, oidc)
+
+
+def _oidc(controller: Controller, listening: Listening, provider: Provider | None) -> Oidc | None:
+    settings = listening.oidc
+    if settings is None or provider is None:
+        return None
+    settings.check()
+    sessions = Sessions(controller.store.seal, f"{settings.issuer} {settings.client_id}", controller.clock.now)
+    return Oidc(settings, provider, sessions)
 
 
 def application(
@@ -89,7 +128,7 @@ def application(
     app.add_routes(routes(served, streams, version))
     app.add_routes(static_routes())
     parts = (applications.routes, application_page.routes, objects.routes, compare.routes, audit.routes)
-    for add in (*parts, waiting.routes, audit.session_routes):
+    for add in (*parts, waiting.routes, signin.routes):
         app.add_routes(add(pages))
     return app
 

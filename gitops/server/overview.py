@@ -15,6 +15,8 @@ from gitops.controller.record_writer import record_of
 from gitops.controller.state import ApplicationState
 from gitops.engine.states import Response
 from gitops.model.record import RECORD, Record, record_in
+from gitops.server.auth.decisions import unknown
+from gitops.server.auth.person import Sight
 from gitops.server.changes import ChangeFeed
 from gitops.server.problems import Problem
 from gitops.sync import events
@@ -37,7 +39,7 @@ class Overview:
         self._progress: dict[str, str] = {}
         self._others: Mapping[str, Record] = {}
         self._others_read = float("-inf")
-        self._listed: dict[Query, Listed] = {}
+        self._listed: dict[tuple[Query, Sight | None], Listed] = {}
         self._listed_at = -1  # the feed's number that these are of
         controller.records.on_change = self._changed
         controller.bus.subscribe(self._on_event)
@@ -51,14 +53,20 @@ class Overview:
                 await asyncio.sleep(0)
         return list(self._rows.values())
 
-    async def listed(self, query: Query) -> Listed:
-        """The page of a list; many who look at the same one cost no more than one. Raises StoreError."""
+    async def listed(self, query: Query, sees: Sight) -> Listed:
+        """The page of a list of what `sees` sees, as if there were no others. Raises StoreError.
+
+        Many who look at the same one cost no more than one.
+        """
         rows = await self.rows()
         if self._listed_at != self.feed.number or len(self._listed) >= _MOST_LISTED:
             self._listed, self._listed_at = {}, self.feed.number
-        found = self._listed.get(query)
+        key = (query, None if sees.is_everything else sees)
+        found = self._listed.get(key)
         if found is None:
-            found = self._listed[query] = listed(rows, query)
+            if not sees.is_everything:
+                rows = [row for row in rows if sees(row.application)]
+            found = self._listed[key] = listed(rows, query)
         return found
 
     def row(self, identity: str) -> Row | None:
@@ -70,7 +78,7 @@ class Overview:
         """What the controller knows of the Application. Raises Problem for one that it does not know."""
         state = self.controller.index.get(identity)
         if state is None:
-            raise Problem(404, "No such Application", f"this controller knows no Application {identity}")
+            raise unknown(identity)
         return state
 
     def deps(self, state: ApplicationState) -> ReconcilerDeps:

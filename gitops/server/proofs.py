@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,20 +24,18 @@ class LogProof:
     chains: tuple[ChainProof, ...]
     notes: tuple[str, ...]
 
-    @property
-    def wrong(self) -> list[ChainProof]:
-        return [one for one in self.chains if one.wrong]
-
-    def data(self) -> dict[str, Any]:
-        """As JSON values; the chains that are wrong first, and so many at most."""
-        ordered = sorted(self.chains, key=lambda one: (not one.wrong, one.application, one.cluster))
+    def data(self, sees: Callable[[str], bool]) -> dict[str, Any]:
+        """As JSON values, of what `sees` lets be seen; the chains that are wrong first, and so many at most."""
+        chains = [one for one in self.chains if sees(one.application)]
+        ordered = sorted(chains, key=lambda one: (not one.wrong, one.application, one.cluster))
+        wrong = sum(bool(one.wrong) for one in chains)
         return {
             "at": self.at,
-            "whole": not self.wrong,
-            "chains": len(self.chains),
-            "entries": sum(one.entries for one in self.chains),
-            "anchored": sum(one.anchored is not None for one in self.chains),
-            "wrong": len(self.wrong),
+            "whole": not wrong,
+            "chains": len(chains),
+            "entries": sum(one.entries for one in chains),
+            "anchored": sum(one.anchored is not None for one in chains),
+            "wrong": wrong,
             "notes": list(self.notes),
             "items": [one.data() for one in ordered[:_MOST_TOLD]],
         }

@@ -3,7 +3,7 @@
 Errors become problems for programs and pages for people here; a fault of ours is logged whole, and tells nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import orjson
@@ -15,7 +15,7 @@ from gitops.model.errors import GitopsError
 from gitops.server.problems import CONTENT_TYPE, Problem, problem_of
 
 log = structlog.get_logger()
-ErrorPage = Callable[[web.Request, Problem], web.Response]
+ErrorPage = Callable[[web.Request, Problem], Awaitable[web.Response]]
 
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -41,17 +41,17 @@ def shield(error_page: ErrorPage) -> Middleware:
         try:
             return await handler(request)
         except Problem as exc:
-            return _told(request, exc, error_page)
+            return await _told(request, exc, error_page)
         except GitopsError as exc:
-            return _told(request, problem_of(exc), error_page)
+            return await _told(request, problem_of(exc), error_page)
         except web.HTTPRedirection as exc:
             return web.Response(status=exc.status, headers={"Location": exc.headers["Location"]})
         except web.HTTPException as exc:
             title = _TITLES.get(exc.status, exc.reason or "Not done")
-            return _told(request, Problem(exc.status, title), error_page)
+            return await _told(request, Problem(exc.status, title), error_page)
         except Exception:
             log.exception("http.crashed", path=request.path[:200])
-            return _told(request, Problem(500, "A fault of ours", "the controller's log has it"), error_page)
+            return await _told(request, Problem(500, "A fault of ours", "the controller's log has it"), error_page)
 
     return shielded
 
@@ -62,13 +62,13 @@ async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
 
 
-def _told(request: web.Request, problem: Problem, error_page: ErrorPage) -> web.Response:
+async def _told(request: web.Request, problem: Problem, error_page: ErrorPage) -> web.Response:
     headers = {**problem.headers, "Cache-Control": "no-store"}
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if request.path.startswith("/api/"):
         body = orjson.dumps(problem.body())
         return web.Response(status=problem.status, body=body, content_type=CONTENT_TYPE, headers=headers)
-    response = error_page(request, problem)
+    response = await error_page(request, problem)
     response.headers.update(headers)
     return response

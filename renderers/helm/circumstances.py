@@ -33,6 +33,14 @@ class Stream:
     def is_seeded(self) -> bool:
         return self._name is not None
 
+    @property
+    def place(self) -> tuple[bytes | None, int, bytes]:
+        """What it gives from here on is the same wherever this is the same; to be given to `go_on_at`."""
+        return self._name, self._count, self._rest
+
+    def go_on_at(self, place: tuple[bytes | None, int, bytes]) -> None:
+        self._name, self._count, self._rest = place
+
     def take(self, count: int) -> bytes:
         if self._name is None:
             return os.urandom(count)

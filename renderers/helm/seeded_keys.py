@@ -1,5 +1,6 @@
 """Private keys that are made of a stream of bytes: by chance, or the same key for the same stream."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 from renderers.helm.circumstances import Stream
@@ -15,6 +16,21 @@ def rsa_key(bits: int, stream: Stream) -> Any:
 
     if not stream.is_seeded:
         return rsa.generate_private_key(_EXPONENT, bits)
+    key, after = _seeded_rsa_key(bits, stream.place)
+    stream.go_on_at(after)
+    return key
+
+
+@lru_cache(maxsize=64)
+def _seeded_rsa_key(bits: int, place: Any) -> tuple[Any, Any]:
+    """The key that is made of what comes from `place` on, and the place behind it.
+
+    Primes take half a second, and the same chart draws the same key at each render.
+    """
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    stream = Stream(None)
+    stream.go_on_at(place)
     half = bits // 2
     while True:
         p, q = (_prime(half, stream) for _ in range(2))
@@ -25,7 +41,7 @@ def rsa_key(bits: int, stream: Stream) -> Any:
     numbers = rsa.RSAPrivateNumbers(
         p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), rsa.RSAPublicNumbers(_EXPONENT, p * q)
     )
-    return numbers.private_key()
+    return numbers.private_key(), stream.place
 
 
 def dsa_key(stream: Stream) -> Any:

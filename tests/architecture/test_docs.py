@@ -90,6 +90,20 @@ def test_every_command_of_the_controllers_page_does_what_it_says(shell, fresh_sa
             assert done.returncode == expected, f"{command}\n{done.stdout}{done.stderr}"
 
 
+def test_every_command_of_the_pages_page_does_what_it_says(shell, fresh_sandbox):
+    Path(shell.environment["KUBECONFIG"]).write_text(fresh_sandbox(speed=4.0).kubeconfig())
+    shell.write("application.yaml", write_manifests([]))
+    text = (ROOT / "docs/page.md").read_text()
+    shell.write("policy.csv", text.partition("### Policies")[2].split("```")[1])
+    for command in commands(text.replace("\\\n     ", "").replace("127.0.0.1:8080", "127.0.0.1:0")):
+        if command.startswith("gitops run "):
+            with controller(shell, command) as log:
+                until_logged(log, "http.listening")
+        else:
+            done = run(shell, command)
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
 @contextlib.contextmanager
 def controller(shell, command):
     """`gitops run …` while it runs; its log. SIGTERM ends it well, and in time."""

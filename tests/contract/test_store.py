@@ -15,13 +15,13 @@ from gitops.adapters.store_postgresql import PostgresqlStore
 from gitops.bootstrap import open_store
 from gitops.manifests.key import key_of
 from gitops.manifests.manifest import Manifest, Origin
-from gitops.model.audit import Anchor, check_chain
+from gitops.model.audit import Anchor, EntryFilter, check_chain
 from gitops.model.errors import AuditError, ConfigError, StoreError
 from gitops.model.operator_command import OperatorRequest
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
-from gitops.ports import EntryFilter, Fact
+from gitops.ports import Fact
 from tests.postgresql import PASSWORD, QUOTED
 
 FACT = Fact("gitops/shop", "cluster", "ada", "2026-01-01T00:00:00Z", "step.started", "abc", {"changes": ["ü"]})
@@ -152,11 +152,13 @@ def test_entries_are_chosen_by_application_actor_fact_and_time(place):
             EntryFilter(fact="sync.*"),
             EntryFilter(fact="sync.%"),
             EntryFilter(since="2026-01-01T00:00:00Z", limit=2),
+            EntryFilter(applications=frozenset({"gitops/other", "gitops/none"})),
+            EntryFilter(applications=frozenset()),
         ]
         return [await store.entries(one) for one in wanted]
 
     found = with_store(place, work)
-    assert [len(events) for events in found] == [1, 1, 1, 1, 0, 2]
+    assert [len(events) for events in found] == [1, 1, 1, 1, 0, 2, 1, 0]
 
 
 def append_ten(place, number, start):
@@ -515,3 +517,11 @@ def test_a_damaged_database_says_what_to_do(tmp_path):
     (tmp_path / "gitops.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError, match=r"is damaged .* move it away"):
         with_store(Place(tmp_path, ""), lambda store: store.chains())
+
+
+def test_the_application_of_a_request_is_known_by_its_number(place):
+    async def work(store):
+        number = await store.request("gitops/shop", "sync", {}, "ada", "2026-01-01T00:00:00Z")
+        return await store.requested_for(number), await store.requested_for(number + 1)
+
+    assert with_store(place, work) == ("gitops/shop", None)

@@ -9,6 +9,7 @@ from gitops.adapters import http_get
 from tests.chart_servers import ChartRepository, OciRegistry, served
 from tests.e2e.flux_repositories import DATA, Fleet
 from tests.e2e.shell import Shell
+from tests.soak import only_at_leisure
 
 charts, registry = served(ChartRepository), served(OciRegistry)
 
@@ -109,6 +110,7 @@ def check_homelab(fleet):
 # ── by a controller ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@only_at_leisure
 def test_a_controller_delivers_what_is_split_into_artifacts_and_follows_it(fleet, near):
     fleet.make("monorepo")
     fleet.bootstrap("clusters/production/flux-system")
@@ -145,6 +147,7 @@ def test_a_controller_delivers_tenants_in_their_own_names(fleet, near):
         assert fleet.get("namespace", "far") is None
 
 
+@only_at_leisure
 def test_a_controller_delivers_a_homelab_and_leaves_a_suspended_branch(fleet, near):
     fleet.make("homelab")
     give_key(fleet)
@@ -159,6 +162,7 @@ def test_a_controller_delivers_a_homelab_and_leaves_a_suspended_branch(fleet, ne
         assert fleet.data("player-settings", "media")["hostnames"] == "player.home.example"
 
 
+@only_at_leisure
 def test_a_bad_commit_of_a_release_is_rolled_back_in_a_homelab(fleet, near):
     fleet.make("homelab")
     give_key(fleet)
@@ -185,6 +189,7 @@ def image(fleet):
     return template["spec"]["containers"][0]["image"]
 
 
+@only_at_leisure
 def test_a_source_that_is_suspended_brings_no_commit(fleet, near):
     fleet.make("tenancy", "team-a")
     fleet.bootstrap("clusters/production/flux-system")

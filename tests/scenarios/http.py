@@ -12,9 +12,12 @@ from pathlib import Path
 
 import jsonschema_rs
 
+from gitops.adapters.kubernetes.cluster import KubernetesCluster
+from gitops.adapters.kubernetes.connection import connect
+from gitops.adapters.kubernetes.token_reviews import TokenReviews
 from gitops.server.api.openapi import document
 from gitops.server.api.routes import OPERATIONS
-from gitops.server.app import serve
+from gitops.server.app import Outside, serve
 from gitops.server.auth.tokens import Scope, new_token
 from gitops.server.listening import Listening
 from gitops.server.webhooks.routes import Webhooks
@@ -27,6 +30,7 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: list[str] = field(default_factory=list)
 
     @property
     def json(self):
@@ -56,6 +60,8 @@ class Web:
     host: str = "127.0.0.1"
     port: int = 0
     tokens: dict[str, str] = field(default_factory=dict)
+    provider: object = None
+    options: dict[str, object] = field(default_factory=dict)  # more of Listening's
 
     def __enter__(self):
         file = self.folder / "tokens"
@@ -66,12 +72,21 @@ class Web:
         file.write_text("\n".join(lines) + "\n")
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        listening = Listening(f"{self.host}:{self.port}", file if self.with_tokens else None, self.anyone_reads)
+        tokens = file if self.with_tokens else None
+        listening = Listening(f"{self.host}:{self.port}", tokens, self.anyone_reads, **self.options)
         loop = self.running._loop
         hooks = Webhooks(self.running.controller, lambda _: "")
-        self._task = asyncio.run_coroutine_threadsafe(serve(self.running.controller, listening, "test", hooks), loop)
+        http = KubernetesCluster(connect(str(self.running._world.kubeconfig))).http
+        serving = serve(self.running.controller, listening, "test", hooks, Outside(TokenReviews(http), self.provider))
+        self._task = asyncio.run_coroutine_threadsafe(self._closing(serving, http), loop)
         self.running.until(self._answers)
         return self
+
+    async def _closing(self, serving, http):
+        try:
+            await serving
+        finally:
+            await http.close()
 
     def __exit__(self, *_):
         self._task.cancel()
@@ -94,10 +109,12 @@ class Web:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, named, method=method)
         try:
             with OPENER.open(request, timeout=30) as answer:
-                return Answer(answer.status, dict(answer.headers), answer.read())
+                return Answer(
+                    answer.status, dict(answer.headers), answer.read(), answer.headers.get_all("Set-Cookie", [])
+                )
         except urllib.error.HTTPError as exc:
             with exc:
-                return Answer(exc.code, dict(exc.headers), exc.read())
+                return Answer(exc.code, dict(exc.headers), exc.read(), exc.headers.get_all("Set-Cookie", []))
 
     def get(self, path, token="", **headers):
         """What the API answers, after holding it against its document; the JSON."""

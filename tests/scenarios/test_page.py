@@ -168,9 +168,19 @@ def test_nobody_reads_without_a_token_where_there_are_tokens(web):
 
 
 def test_a_viewer_reads_and_does_not_act(web):
-    assert web.get("/whoami", token=web.tokens["grace"]) == {"name": "grace", "scope": "viewer", "mayAct": False}
+    assert web.get("/whoami", token=web.tokens["grace"]) == {
+        "name": "grace",
+        "by": "token",
+        "roles": ["role:viewer"],
+        "groups": [],
+        "only": [],
+        "mayAct": False,
+    }
     refused = web.post(f"{ONE}/suspend", token=web.tokens["grace"])
-    assert (refused.status, refused.json["detail"]) == (403, "grace is a viewer; acts need a token of scope operator")
+    assert (refused.status, refused.json["detail"]) == (
+        403,
+        "grace may not: that needs update on gitops/app, and this token's scope is viewer",
+    )
     assert "<form" not in web.ask(ONE, token=web.tokens["grace"]).text
 
 

@@ -73,6 +73,34 @@ def test_a_service_accounts_token_is_a_key_to_the_api(api, sandbox):
     assert f"system:serviceaccount:{name}:robot" in body["message"]
 
 
+def review(api, token, *audiences):
+    spec = {"token": token, **({"audiences": list(audiences)} if audiences else {})}
+    made = api.create("/apis/authentication.k8s.io/v1/tokenreviews", {"metadata": {}, "spec": spec}, dryRun="All")
+    return made["status"]
+
+
+def test_a_token_review_says_whose_a_token_is_and_for_whom(api, sandbox):
+    name = api.namespace("reviews")
+    path = f"/api/v1/namespaces/{name}/serviceaccounts"
+    api.create(path, {"metadata": {"name": "robot"}})
+    issued = api.create(f"{path}/robot/token", {"spec": {"audiences": ["gitops", "other"]}})
+    token = issued["status"]["token"]
+    found = review(api, token, "gitops", "third")
+    assert (found["authenticated"], found["audiences"]) == (True, ["gitops"])
+    assert found["user"]["username"] == f"system:serviceaccount:{name}:robot"
+    assert f"system:serviceaccounts:{name}" in found["user"]["groups"]
+    # It is for whom it names: not for the API server, which no audience means.
+    assert "authenticated" not in review(api, token)
+    assert Api(sandbox, token).get(MAPS.format(name))[0] == 401
+    plain = api.create(f"{path}/robot/token", {"spec": {}})["status"]["token"]
+    assert review(api, plain)["authenticated"]
+    assert "authenticated" not in review(api, plain, "gitops")
+    assert review(api, sandbox.token)["user"]["username"] == "admin"
+    assert "authenticated" not in review(api, "nobody's")
+    api("DELETE", f"{path}/robot")
+    assert "authenticated" not in review(api, token, "gitops")
+
+
 # --- lists and watches --------------------------------------------------------------------------------------------
 
 

@@ -206,3 +206,15 @@ def test_circumstances_end_with_their_render() -> None:
         with circumstances(None) as inner:
             inner.stream("x")
         assert (outer.chance, list(inner.chance)) == ({}, ["x"])
+
+
+def test_what_follows_a_key_is_the_same_whether_it_is_made_or_remembered() -> None:
+    found = []
+    for _ in range(2):
+        stream = Stream(b"name")
+        stream.take(5)
+        key = rsa_key(1024, stream)
+        found.append((key.private_numbers(), stream.take(40)))
+    assert found[0] == found[1]
+    other = Stream(b"another")
+    assert rsa_key(1024, other).private_numbers() != found[0][0]

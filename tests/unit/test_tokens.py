@@ -19,6 +19,15 @@ def test_a_new_token_is_found_by_its_line_which_does_not_hold_it(tmp_path):
     assert (found.name, found.scope, made in line) == ("ada", Scope.OPERATOR, False)
 
 
+def test_a_token_is_good_for_the_applications_that_its_line_names(tmp_path):
+    path = tmp_path / "tokens"
+    done = CliRunner().invoke(token, ["ada", "--only", "shop/*", "--only", "bank/a?", "--tokens", str(path)])
+    assert TokenFile(path).find(done.stdout.strip(), datetime.now(UTC)).only == ("shop/*", "bank/a?")
+    for wrong in ("shop", "a/b c", "a/[", "a/#"):
+        with pytest.raises(ConfigError, match="--only"):
+            new_token("ada", Scope.VIEWER, None, (wrong,))
+
+
 def test_a_token_ends_when_it_expires(tmp_path):
     made, line = new_token("ada", Scope.VIEWER, NOW)
     (tmp_path / "tokens").write_text(line)
@@ -29,7 +38,10 @@ def test_a_token_ends_when_it_expires(tmp_path):
     ("line", "why"),
     [
         ("ada operator never", "expected NAME SCOPE EXPIRES"),
-        ("ada admin never sha256:" + "a" * 64, "the scope is viewer or operator"),
+        ("ada root never sha256:" + "a" * 64, "the scope is viewer or operator or admin"),
+        ("ada viewer never sha256:" + "a" * 64 + " shop/*", "[only=GLOB]"),
+        ("ada viewer never sha256:" + "a" * 64 + " only=shop", "a glob of NAMESPACE/NAME"),
+        ("ada viewer never sha256:" + "a" * 64 + " only=shop/{a", "a brace is not closed"),
         ("ada viewer never gitops_abc", "not the token itself"),
         ("ada viewer 2026-01-01T00:00:00 sha256:" + "a" * 64, "no time zone"),
         ("ada viewer soon sha256:" + "a" * 64, "soon"),

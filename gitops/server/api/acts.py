@@ -7,6 +7,7 @@ from gitops.controller.state import ApplicationState
 from gitops.model.operator_command import REFRESH, ROLLBACK, SYNC, answer_in
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import Parameter, flag, text
+from gitops.server.auth import policy
 from gitops.server.problems import Problem
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.operator_acts import Operator, check_waits
@@ -69,16 +70,23 @@ async def rollback(call: Call) -> dict[str, Any]:
 
 async def get_request(call: Call) -> dict[str, Any]:
     """How an act ended that a controller was asked for; `outcome` is null while it is open."""
-    text_of = await call.served.overview.controller.store.outcome(call["number"])
+    store = call.served.overview.controller.store
+    if not call.sees.is_everything and not call.sees(await store.requested_for(call["number"]) or ""):
+        return {"request": call["number"], "outcome": None, "message": ""}  # as of one that there is not
+    text_of = await store.outcome(call["number"])
     if text_of is None:
         return {"request": call["number"], "outcome": None, "message": ""}
     outcome, message = answer_in(text_of)
     return {"request": call["number"], "outcome": outcome.value, "message": message}
 
 
+# What the policy has to allow for each act: to suspend and to resume is to change what is automated.
+_ACTIONS: Final = {"suspend": policy.UPDATE, "resume": policy.UPDATE}
+
+
 def _act(act: str, about: str, carry_out: Any, *body: Parameter, status: int = 200) -> Operation:
-    path = f"/applications/{{namespace}}/{{name}}/{act}"
-    return Operation(act, path, about, "Done", carry_out, body=(*body, REASON), status=status)
+    path, action = f"/applications/{{namespace}}/{{name}}/{act}", _ACTIONS.get(act, policy.SYNC)
+    return Operation(act, path, about, "Done", carry_out, body=(*body, REASON), status=status, action=action)
 
 
 OPERATIONS: Final = (

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from gitops.controller.preview import application_of, context_of, preview
 from gitops.controller.requested_rollback import plan_back
 from gitops.engine.describe import described
+from gitops.model.audit import EntryFilter
 from gitops.model.health import HealthWord
-from gitops.ports import EntryFilter
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import choice, choices, flag, number, text
 from gitops.server.problems import Problem
@@ -58,7 +59,7 @@ def query_of(values: dict[str, Any]) -> Query:
 
 async def list_applications(call: Call) -> dict[str, Any]:
     query = query_of(dict(call.values))
-    found = await call.served.overview.listed(query)
+    found = await call.served.overview.listed(query, call.sees)
     return {
         "items": [row_data(row) for row in found.rows],
         "total": found.total,
@@ -136,7 +137,7 @@ async def get_events(call: Call) -> dict[str, Any]:
 async def entries_of(call: Call, wanted: EntryFilter) -> dict[str, Any]:
     """One page of audit entries; `next` is what to give as `before` for the page after it."""
     limit = call["limit"]
-    page = EntryFilter(wanted.application, wanted.actor, wanted.fact, wanted.since, _cursor(call["before"]), limit + 1)
+    page = replace(wanted, before=_cursor(call["before"]), limit=limit + 1)
     found = await call.served.overview.controller.store.entries(page)
     last = found[limit - 1] if len(found) > limit else None
     cursor = f"{last.at}|{last.application}|{last.cluster}|{last.seq}" if last else None

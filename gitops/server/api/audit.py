@@ -1,30 +1,51 @@
 """What the API tells of the audit log of all Applications, of its proof, and of who asks."""
 
+from dataclasses import replace
 from typing import Any, Final
 
-from gitops.ports import EntryFilter
+from gitops.model.audit import EntryFilter
 from gitops.server.api.applications import ENTRIES_QUERY, entries_of
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import text
+from gitops.server.problems import Problem
 
 
 async def list_entries(call: Call) -> dict[str, Any]:
     wanted = EntryFilter(call["application"] or "", call["actor"] or "", call["fact"] or "", call["since"] or "")
-    return await entries_of(call, wanted)
+    return await entries_of(call, replace(wanted, applications=await _seen(call, wanted.application)))
+
+
+async def _seen(call: Call, application: str) -> frozenset[str] | None:
+    """The Applications whose entries may be shown, also such as are no more; None for all. Raises Problem."""
+    sees = call.sees
+    if sees.is_everything:
+        return None
+    found = frozenset(
+        filter(sees, {name for name, _ in await call.served.overview.controller.store.chains(application)})
+    )
+    if len(found) > _MOST_SEEN:
+        raise Problem(400, "Too many", f"name an application: you may see more than {_MOST_SEEN}, and not all")
+    return found
 
 
 async def verify(call: Call) -> dict[str, Any]:
-    return (await call.served.proofs.proof(call["application"] or "")).data()
+    return (await call.served.proofs.proof(call["application"] or "")).data(call.sees)
 
 
 async def whoami(call: Call) -> dict[str, Any]:
+    person = call.person
     return {
-        "name": call.person.name,
-        "scope": call.person.scope.value,
-        "mayAct": bool(call.person.name) and call.person.may_act,
+        "name": person.name,
+        "by": person.way.value,
+        "roles": list(person.roles),
+        "groups": list(person.groups),
+        "only": list(person.only),
+        "mayAct": call.served.access.decisions.may_act(person),
     }
 
 
+# A statement of the store names each of them.
+_MOST_SEEN: Final = 20_000
 _APPLICATION = text("application", "Only those of this Application (NAMESPACE/NAME).", most=320)
 OPERATIONS: Final = (
     Operation(

@@ -23,6 +23,7 @@ from gitops.server.api.objects import OBJECT_QUERY, key_of, reached, veil_of
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import flag, number, text
 from gitops.server.api.stream import Streams, write
+from gitops.server.auth.policy import GET
 from gitops.server.problems import Problem, problem_of
 from gitops.views.one_object import live_object
 from gitops.views.pod_logs import Follower, Logs, container_names, logs_data, logs_of, moment, read_logs
@@ -112,6 +113,9 @@ class LogStreams:
         await write(request, response, b"retry: 5000\n\n")
         while sent < _STREAM_BYTES:
             try:
+                # Whose token has ended meanwhile, or who may not see it any more, reads no further.
+                person = await call.served.access.person(request)
+                call.served.access.decisions.check(person, GET, call.application)
                 if looks and looks % _LOOKS_FOR_PODS == 0:
                     target = await _target(call)
                 wanted, _ = logs_of(target.pods, call["container"] or "")

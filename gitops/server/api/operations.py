@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gitops.server.api.parameters import Parameter
-from gitops.server.auth.access import Access, Person
+from gitops.server.auth.access import Access
+from gitops.server.auth.person import Person, Sight
+from gitops.server.auth.policy import GET, OVERRIDE
 from gitops.server.overview import Overview
 from gitops.server.proofs import Proofs
 from gitops.server.recent import RecentAnswers
@@ -38,12 +40,22 @@ class Call:
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 
+    @property
+    def sees(self) -> Sight:
+        """Which Applications whoever asks may see."""
+        return self.served.access.decisions.sight(self.person)
+
+    def may(self, action: str) -> bool:
+        """Whether whoever asks may do that to the Application."""
+        return bool(self.person.name) and self.served.access.decisions.may(self.person, action, self.application)
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`path` is below /api/v1, with {namespace}, {name} and {number}; `answer` names a schema of `schemas`.
 
-    `body` are the members that a POST takes; whoever calls it is an operator then.
+    `body` are the members that a POST takes; whoever calls it is somebody then. `action` is what the policy has to
+    allow on the Application.
     """
 
     id: str
@@ -54,6 +66,11 @@ class Operation:
     query: tuple[Parameter, ...] = ()
     body: tuple[Parameter, ...] | None = None
     status: int = 200
+    action: str = GET
+
+    def actions(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """All that the policy has to allow: to carry out what a guard holds is an action of its own."""
+        return (self.action, OVERRIDE) if values.get("confirm") else (self.action,)
 
     @property
     def method(self) -> str:

@@ -34,8 +34,8 @@ def routes(served: Served, streams: Streams, version: str) -> list[web.RouteDef]
         return web.Response(body=described, content_type="application/json")
 
     async def stream(request: web.Request) -> web.StreamResponse:
-        served.access.person(request)
-        return await streams.serve(request)
+        await served.access.person(request)
+        return await streams.serve(request, lambda: served.access.sight(request))
 
     log_streams = logs.LogStreams(streams)
 
@@ -64,16 +64,21 @@ def _handler(served: Served, operation: Operation) -> Callable[[web.Request], Aw
 
 async def _understood(served: Served, operation: Operation, request: web.Request) -> Call:
     """Who asks for what. Raises Problem for what may not be, or cannot be understood."""
-    person = served.access.person(request)
-    values = read_query(operation.query, _single(request))
-    if operation.body is not None:
-        person = served.access.actor(request, person)
-        values |= read_body(operation.body, await _json(request))
-    if "number" in request.match_info:
-        values["number"] = int(request.match_info["number"])
+    person = await served.access.person(request)
     application = ""
     if operation.is_of_application:
         application = f"{request.match_info['namespace']}/{request.match_info['name']}"
+    if operation.body is not None:
+        # Who may not act is told so, and not what a body should have been.
+        served.access.check_act(request, person, (operation.action,), application)
+    elif application:
+        served.access.decisions.check(person, operation.action, application)
+    values = read_query(operation.query, _single(request))
+    if operation.body is not None:
+        values |= read_body(operation.body, await _json(request))
+        served.access.check_act(request, person, operation.actions(values), application)
+    if "number" in request.match_info:
+        values["number"] = int(request.match_info["number"])
     return Call(served, person, application, values)
 
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from gitops.model.health import HealthWord
+from gitops.server.auth.person import Way
 from gitops.views.listing import SYNC_WORDS
 from gitops.views.waiting import WAITS
 
@@ -219,5 +220,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Done": _object(application=TEXT, act=TEXT, by=TEXT, request=_or_null({"type": "integer"})),
     "Request": _object(request={"type": "integer"}, outcome=_or_null(TEXT), message=TEXT),
-    "Person": _object(name=TEXT, scope={"type": "string", "enum": ["viewer", "operator"]}, mayAct=_FLAG),
+    "Person": _object(
+        name=TEXT,
+        by={"type": "string", "enum": [way.value for way in Way]},
+        roles=_list(TEXT),
+        groups=_list(TEXT),
+        only=_list(TEXT),
+        mayAct=_FLAG,
+    ),
 }

@@ -4,11 +4,13 @@
     event: application | gone | reset
     data: a row of the list | {"application": …} | {}
 
-Changes that come close together are sent as one. Who does not take what is sent is disconnected, as on every connection
-(`gitops.server.doors`); streams are only some of the connections, so that others find place.
+Who asks is told of the Applications that they may see, by the policy as it is then; of others not even that they are
+no more. Changes that come close together are sent as one. Who does not take what is sent is disconnected, as on every
+connection (`gitops.server.doors`); streams are only some of the connections, so that others find place.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -16,6 +18,7 @@ import orjson
 from aiohttp import web
 
 from gitops.model.errors import StoreError
+from gitops.server.auth.person import Sight
 from gitops.server.doors import goes_on, most_connections
 from gitops.server.overview import Overview
 from gitops.server.problems import Problem
@@ -39,11 +42,14 @@ class Streams:
         self._most = most_connections() // 2
         self._open: set[asyncio.Task[object]] = set()
 
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Send what changes until the client leaves. Raises Problem where there is no place."""
+    async def serve(self, request: web.Request, sight: Callable[[], Awaitable[Sight]]) -> web.StreamResponse:
+        """Send what changes of what `sight` then sees, until the client leaves or may see nothing any more.
+
+        Raises Problem where there is no place.
+        """
 
         async def send(response: web.StreamResponse) -> None:
-            await self._send(request, response)
+            await self._send(request, response, sight)
 
         return await self.hold(request, send, _LONGEST_SECONDS)
 
@@ -62,6 +68,10 @@ class Streams:
                 await send(response)
         except (TimeoutError, ConnectionError, StoreError):
             pass  # the client comes again, and goes on where it was
+        except Problem:
+            # Whoever it was may not come in any more: the stream ends here, and the next request is told why.
+            if not response.prepared:
+                raise
         finally:
             self._open.discard(task)
         return response
@@ -71,7 +81,9 @@ class Streams:
         for task in list(self._open):
             task.cancel()
 
-    async def _send(self, request: web.Request, response: web.StreamResponse) -> None:
+    async def _send(
+        self, request: web.Request, response: web.StreamResponse, sight: Callable[[], Awaitable[Sight]]
+    ) -> None:
         feed = self._overview.feed
         given = request.headers.get("Last-Event-ID", "")
         number = feed.number_in(given) if given else feed.number
@@ -80,17 +92,25 @@ class Streams:
             number = feed.number
         else:
             await write(request, response, f"retry: 2000\nid: {given or feed.id}\n\n".encode())
+        told = time.monotonic()
         while True:
             if not await feed.after(number, _BEAT_SECONDS):
+                await sight()
                 await self._overview.rows()  # what other replicas told meanwhile
                 await write(request, response, b": \n\n")
+                told = time.monotonic()
                 continue
             await asyncio.sleep(_TOGETHER_SECONDS)
-            changed, at, number = feed.since(number), feed.id, feed.number
+            sees = await sight()
+            changed, at, number = list(filter(sees, feed.since(number))), feed.id, feed.number
+            if not changed and time.monotonic() - told < _BEAT_SECONDS:
+                continue  # what they may not see is not told by a beat at its moment either
+            told = time.monotonic()
             if len(changed) > _MOST_AT_ONCE:
                 await write(request, response, _event(at, "reset", {}))
                 continue
-            await write(request, response, b"".join(self._told(identity, at) for identity in changed))
+            events = b"".join(self._told(identity, at) for identity in changed)
+            await write(request, response, events or b": \n\n")
 
     def _told(self, identity: str, at: str) -> bytes:
         row = self._overview.row(identity)

@@ -11,8 +11,9 @@ _MOST: Final = 500
 
 
 async def list_waiting(call: Call) -> dict[str, Any]:
+    sees = call.sees
     records = call.served.overview.controller.records
-    rows = [row for row in await call.served.overview.rows() if row.wait]
+    rows = [row for row in await call.served.overview.rows() if row.wait and sees(row.application)]
     dated = [
         replace(row, record=replace(row.record, at=row.record.at or records.since(row.application))) for row in rows
     ]

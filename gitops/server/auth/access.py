@@ -1,39 +1,34 @@
-"""Who somebody is that asks over HTTP, and what they may: the one place that says yes or no.
+"""Who somebody is that asks over HTTP. What they may is said by `gitops.server.auth.decisions`.
 
-    Authorization: Bearer TOKEN, or the cookie that the page's sign-in sets  ──► Person(name, scope)
-    nobody                                                                   ──► may read where that is open, else not
+    Authorization: Bearer TOKEN, or a cookie that signing in on the page sets  ──► Person(name, roles or groups)
+    nobody                                                                     ──► may read where that is open, else not
 
-Whoever acts is an operator with a token: there is no other way. A browser sends the cookie by itself, also when another
-site's page has it ask; so an act that comes with the cookie has to come from our own page, by the browser's word.
+A browser sends a cookie by itself, also when another site's page has it ask; so an act that comes with a cookie has to
+come from our own page, by the browser's word.
 """
 
-import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from aiohttp import web
 
-from gitops.server.auth.tokens import Scope, TokenFile
+from gitops.server.auth.decisions import Decisions
+from gitops.server.auth.kubernetes_tokens import KubernetesTokens
+from gitops.server.auth.oidc import Oidc
+from gitops.server.auth.person import NOBODY, Person, Sight, Way
+from gitops.server.auth.policy import ROLE
+from gitops.server.auth.policy_file import PolicyFile
+from gitops.server.auth.tokens import PREFIX, TokenFile
+from gitops.server.listening import is_loopback
 from gitops.server.problems import Problem
 
 COOKIE: Final = "gitops_token"
-_LONGEST_TOKEN: Final = 4096
+SESSION_COOKIE: Final = "gitops_session"
+_LONGEST_TOKEN: Final = 8000  # a header line has no more
+_PERSON: Final = web.RequestKey("person", Person)
 _HOW: Final = "start gitops run with --tokens FILE (gitops token NAME --scope operator --tokens FILE makes one)"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Who asks; `name` is "" for nobody in particular. `by_cookie` when a browser may have sent it by itself."""
-
-    name: str
-    scope: Scope
-    by_cookie: bool = False
-
-    @property
-    def may_act(self) -> bool:
-        return self.scope is Scope.OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +43,76 @@ class Access:
     now: Callable[[], datetime]
     anyone_reads: bool = False
     only_here: bool = False
+    decisions: Decisions = field(default_factory=lambda: Decisions(PolicyFile(None)))
+    kubernetes: KubernetesTokens | None = None
+    oidc: Oidc | None = None
 
-    def person(self, request: web.Request) -> Person:
-        """Who asks, and may read. Raises Problem for somebody who may not."""
+    @property
+    def can_sign_in(self) -> bool:
+        """Whether there is any way for somebody to say who they are."""
+        return self.takes_tokens or self.oidc is not None
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether there is any token that lets somebody in."""
+        return self.tokens is not None or self.kubernetes is not None
+
+    async def person(self, request: web.Request) -> Person:
+        """Who asks, and may read something. Raises Problem for somebody who may not."""
+        if _PERSON in request:
+            return request[_PERSON]
         self._check_host(request)
+        request[_PERSON] = found = await self._found(request)
+        return found
+
+    async def sight(self, request: web.Request) -> Sight:
+        """What who asks may see as it is now, however long ago the request came. Raises Problem for nobody any more."""
+        return self.decisions.sight(await self._found(request))
+
+    async def _found(self, request: web.Request) -> Person:
         token, by_cookie = _token_of(request)
         if token:
-            found = self.tokens.find(token, self.now()) if self.tokens else None
+            found = await self.holder(token)
             if found is not None:
-                return Person(found.name, found.scope, by_cookie)
-            if not by_cookie or not self.anyone_reads:  # an old cookie does not keep anyone from what all may read
-                raise Problem(401, "Not signed in", "this token is not valid: it expired, was taken out, or is none")
+                return replace(found, by_cookie=by_cookie)
+        if by_cookie and (signed_in := self._signed_in(request)) is not None:
+            return signed_in
+        # An old cookie does not keep anyone from what all may read.
+        if token and not (by_cookie and self.anyone_reads):
+            raise Problem(401, "Not signed in", "this token is not valid: it expired, was taken out, or is none")
         if self.anyone_reads:
-            return Person("", Scope.VIEWER)
-        if self.tokens is None:
+            return NOBODY
+        if not self.can_sign_in:
             how = f"{_HOW}, or with --anyone-reads"
             raise Problem(401, "Not signed in", f"reading is closed, and there are no tokens: {how}")
         raise Problem(401, "Not signed in", "send a token (Authorization: Bearer …), or sign in on the page")
 
-    def actor(self, request: web.Request, person: Person) -> Person:
-        """The same person, who may act. Raises Problem for somebody who may not."""
-        if self.tokens is None:
+    def _signed_in(self, request: web.Request) -> Person | None:
+        """Who has signed in with the provider, by the cookie that we gave them for it."""
+        session = request.cookies.get(SESSION_COOKIE, "")
+        found = self.oidc.person(session) if self.oidc is not None and session else None
+        return None if found is None else replace(self.decisions.with_default(found), by_cookie=True)
+
+    async def holder(self, token: str) -> Person | None:
+        """Whose token this is; None for nobody's. Raises Problem where that cannot be known now."""
+        ours = self.tokens.find(token, self.now()) if self.tokens else None
+        if ours is not None:
+            return Person(ours.name, Way.TOKEN, (ROLE + ours.scope.value,), only=ours.only)
+        if self.kubernetes is None or token.startswith(PREFIX):
+            return None
+        found = await self.kubernetes.find(token)
+        return None if found is None else self.decisions.with_default(found)
+
+    def check_act(self, request: web.Request, person: Person, actions: tuple[str, ...], application: str) -> None:
+        """Raise Problem where the person may not do all of this, or where another site's page may have asked for it."""
+        if not self.can_sign_in:
             raise Problem(403, "Acts are off", f"acts need a token of scope operator, and there are no tokens: {_HOW}")
         if not person.name:
-            raise Problem(401, "Not signed in", "acts need a token of scope operator; this request has none")
-        if not person.may_act:
-            raise Problem(403, "Not allowed", f"{person.name} is a viewer; acts need a token of scope operator")
+            raise Problem(401, "Not signed in", "acts need somebody who says who they are; this request has no token")
+        for action in actions:
+            self.decisions.check(person, action, application)
         if person.by_cookie and not is_same_origin(request):
             raise Problem(403, "Another site's request", "an act with the page's cookie has to come from the page")
-        return person
 
     def _check_host(self, request: web.Request) -> None:
         if self.only_here and not _is_of_this_machine(request.headers.get("Host", "")):
@@ -96,16 +132,13 @@ def is_same_origin(request: web.Request) -> bool:
 def _token_of(request: web.Request) -> tuple[str, bool]:
     kind, _, given = request.headers.get("Authorization", "").partition(" ")
     if kind.casefold() == "bearer" and given.strip():
-        return given.strip()[:_LONGEST_TOKEN], False
-    return request.cookies.get(COOKIE, "")[:_LONGEST_TOKEN], True
+        return _bounded(given.strip()), False
+    return _bounded(request.cookies.get(COOKIE, "")), True
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine gets at what listens there."""
-    try:
-        return host.casefold() == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _bounded(token: str) -> str:
+    """The token; of one that is too long, what is no token."""
+    return token if len(token) <= _LONGEST_TOKEN else "too long"
 
 
 def _is_of_this_machine(header: str) -> bool:

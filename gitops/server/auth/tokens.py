@@ -1,8 +1,8 @@
 """Bearer tokens: made once and shown once; the file that a controller reads holds their digests only.
 
-One line each, `NAME SCOPE EXPIRES sha256:DIGEST`; a `#` begins a comment, EXPIRES is RFC 3339 or `never`. The file is
-read again when it changed, so a line that is taken out ends its token at once. A token has 256 bits of chance: its
-plain digest tells nothing to guess by.
+One line each, `NAME SCOPE EXPIRES sha256:DIGEST [only=GLOB …]`; a `#` begins a comment, EXPIRES is RFC 3339 or
+`never`. The file is read again when it changed, so a line that is taken out ends its token at once. A token has 256
+bits of chance: its plain digest tells nothing to guess by.
 """
 
 import hashlib
@@ -19,44 +19,52 @@ import structlog
 
 from gitops.bounds import MIB, read_file
 from gitops.model.errors import ConfigError
+from gitops.server.auth.globs import glob
 
 PREFIX: Final = "gitops_"
 NEVER: Final = "never"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._-]{0,62}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _MOST_BYTES: Final = MIB
+_ONLY: Final = "only="
 log = structlog.get_logger()
 
 
 class Scope(StrEnum):
-    """What a person may: a viewer reads, an operator acts as well."""
+    """What a token is good for: a viewer reads, an operator acts as well, an admin may all that there is."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
-
-    def covers(self, other: "Scope") -> bool:
-        return self is Scope.OPERATOR or other is Scope.VIEWER
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Whose it is, what it is good for, and until when; None: it does not expire."""
+    """Whose it is, what it is good for, and until when; None: it does not expire.
+
+    `only` are globs of the Applications (NAMESPACE/NAME) that it is good for; none of them: for all.
+    """
 
     name: str
     scope: Scope
     expires: datetime | None
+    only: tuple[str, ...] = ()
 
     def is_valid(self, now: datetime) -> bool:
         return self.expires is None or now < self.expires
 
 
-def new_token(name: str, scope: Scope, expires: datetime | None) -> tuple[str, str]:
-    """A new token, and the line for the file. Raises ConfigError for a name that no line can have."""
+def new_token(name: str, scope: Scope, expires: datetime | None, only: tuple[str, ...] = ()) -> tuple[str, str]:
+    """A new token, and the line for the file. Raises ConfigError for a name or a glob that no line can have."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name}: expected a name of letters, digits and @._- (63 at most)")
+    try:
+        globs = "".join(f" {_ONLY}{_checked_glob(text)}" for text in only)
+    except ValueError as exc:
+        raise ConfigError(f"--only: {exc}") from exc
     token = PREFIX + secrets.token_urlsafe(32)
     until = NEVER if expires is None else expires.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return token, f"{name} {scope.value} {until} sha256:{_digest(token)}"
+    return token, f"{name} {scope.value} {until} sha256:{_digest(token)}{globs}"
 
 
 def read_tokens(text: str) -> tuple[dict[str, Token], list[str]]:
@@ -76,9 +84,9 @@ def read_tokens(text: str) -> tuple[dict[str, Token], list[str]]:
 
 
 def _token_in(words: list[str]) -> tuple[str, Token]:
-    if len(words) != 4:
-        raise ValueError("expected NAME SCOPE EXPIRES sha256:DIGEST, as gitops token prints it")
-    name, scope, expires, digest = words
+    if len(words) < 4 or not all(word.startswith(_ONLY) for word in words[4:]):
+        raise ValueError("expected NAME SCOPE EXPIRES sha256:DIGEST [only=GLOB], as gitops token prints it")
+    name, scope, expires, digest = words[:4]
     if not _NAME.fullmatch(name):
         raise ValueError("the name may have letters, digits and @._- only")
     if scope not in set(Scope):
@@ -88,7 +96,16 @@ def _token_in(words: list[str]) -> tuple[str, Token]:
     until = None if expires == NEVER else datetime.fromisoformat(expires)
     if until is not None and until.tzinfo is None:
         raise ValueError(f"{expires} has no time zone (write 2027-01-31T12:00:00Z)")
-    return digest.removeprefix("sha256:"), Token(name, Scope(scope), until)
+    only = tuple(_checked_glob(word.removeprefix(_ONLY)) for word in words[4:])
+    return digest.removeprefix("sha256:"), Token(name, Scope(scope), until, only)
+
+
+def _checked_glob(text: str) -> str:
+    """A glob of Applications that a line can hold. Raises ValueError."""
+    if re.search(r"[\s#]", text) or "/" not in text:
+        raise ValueError(f"{text[:60]!r}: expected a glob of NAMESPACE/NAME, such as shop/*")
+    glob(text)
+    return text
 
 
 def _digest(token: str) -> str:

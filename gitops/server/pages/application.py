@@ -40,11 +40,11 @@ _SAID: Final = {
 
 def routes(pages: Pages) -> list[web.RouteDef]:
     async def diff(request: web.Request) -> web.Response:
-        call = pages.call(request)
+        call = await pages.call(request)
         return await _plan_page(pages, call, "diff.html", applications.get_diff(call))
 
     async def rollback(request: web.Request) -> web.Response:
-        call = pages.call(request, _BY_ID["planRollback"])
+        call = await pages.call(request, _BY_ID["planRollback"])
         back = applications.get_rollback(call)
         return await _plan_page(pages, call, "rollback.html", back, release=call["release"], prune=call["prune"])
 
@@ -58,7 +58,7 @@ def routes(pages: Pages) -> list[web.RouteDef]:
 
 def _application(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def application(request: web.Request) -> web.Response:
-        call = pages.call(request)
+        call = await pages.call(request)
         app = await applications.get_application(call)
         tree = await part(applications.get_resources(call))
         grown = await part(objects.get_tree(call))
@@ -120,13 +120,14 @@ def _known(changes: Any) -> list[dict[str, Any]]:
 
 def _act(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def act(request: web.Request) -> web.Response:
-        call = pages.call(request)
+        call = await pages.call(request)
         operation = acts.known_act(request.match_info["act"])
-        person = call.served.access.actor(request, call.person)
+        call.served.access.check_act(request, call.person, (operation.action,), call.application)
         form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         values = read_body(operation.body or (), _typed(form))
+        call.served.access.check_act(request, call.person, operation.actions(values), call.application)
         try:
-            await operation.carry_out(replace(call, person=person, values=values))
+            await operation.carry_out(replace(call, values=values))
         except GitopsError as exc:
             raise problem_of(exc) from exc
         raise web.HTTPSeeOther(f"{way(call.application)}?said={operation.id}")

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from gitops.server.api.applications import OPERATIONS, query_of
+from gitops.server.api.operations import Call
 from gitops.server.pages.routes import Pages, given
 from gitops.views.listing import Query, Row
 
@@ -27,9 +28,9 @@ _SYNC: Final = {"OutOfSync": "Out of sync", "Unknown": "Sync unknown"}
 
 def routes(pages: Pages) -> list[web.RouteDef]:
     async def applications(request: web.Request) -> web.Response:
-        call = pages.call(request, _LIST)
+        call = await pages.call(request, _LIST)
         query = query_of({**call.values, "limit": _PER_PAGE})
-        found = await call.served.overview.listed(query)
+        found = await call.served.overview.listed(query, call.sees)
         asked = {name: value for name, value in given(request).items() if name not in ("offset", "limit")}
         return pages.show(
             "applications.html",
@@ -41,13 +42,19 @@ def routes(pages: Pages) -> list[web.RouteDef]:
             facets=_facets(found.counts, asked),
             asked=asked,
             pages=_pages(found.total, query, asked),
-            wrong_files=sorted(call.served.overview.controller.records.wrong_files.items())[:5],
+            wrong_files=_wrong_files(call),
         )
 
     async def home(_: web.Request) -> web.Response:
         raise web.HTTPFound("/applications")
 
     return [web.get("/", home), web.get("/applications", applications)]
+
+
+def _wrong_files(call: Call) -> list[tuple[str, str]]:
+    """Files of Applications that cannot be read, for who may see whichever Application is in them."""
+    files = call.served.overview.controller.records.wrong_files
+    return sorted(files.items())[:5] if call.sees.is_everything else []
 
 
 def _groups(rows: tuple[Row, ...], query: Query) -> list[tuple[str, list[Row]]]:

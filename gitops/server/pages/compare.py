@@ -15,11 +15,11 @@ def routes(pages: Pages) -> list[web.RouteDef]:
         return await shown(request, numbers)
 
     async def chosen(request: web.Request) -> web.Response:
-        call = pages.call(request, releases.COMPARE)
+        call = await pages.call(request, releases.COMPARE)
         return await shown(request, {"from": call["from"], "to": call["to"]})
 
     async def shown(request: web.Request, numbers: dict[str, int]) -> web.Response:
-        call = pages.call(request, None, **numbers)
+        call = await pages.call(request, None, **numbers)
         await applications.get_application(call)
         found = await part(releases.compare(call))
         return pages.show(

@@ -16,7 +16,7 @@ _MOST_YAML: Final = 100_000
 
 def routes(pages: Pages) -> list[web.RouteDef]:
     async def one(request: web.Request) -> web.Response:
-        call = pages.call(request, _BY_ID["getObject"])
+        call = await pages.call(request, _BY_ID["getObject"])
         found = await objects.get_object(call)
         return pages.show(
             "object.html",
@@ -30,7 +30,7 @@ def routes(pages: Pages) -> list[web.RouteDef]:
         )
 
     async def log(request: web.Request) -> web.Response:
-        call = pages.call(request, _BY_ID["getLogs"])
+        call = await pages.call(request, _BY_ID["getLogs"])
         found = await part(logs.get_logs(call))
         names = {name: call[name] or "" for name in ("kind", "object", "group", "namespace", "container")}
         asked = {name: value for name, value in names.items() if value} | {"tail": str(call["tail"])}

@@ -11,7 +11,8 @@ from gitops.model.errors import GitopsError
 from gitops.server.api.openapi import NAMES
 from gitops.server.api.operations import Call, Operation, Served
 from gitops.server.api.parameters import read_query
-from gitops.server.auth.access import COOKIE, Person
+from gitops.server.auth.person import Person
+from gitops.server.auth.policy import ACTIONS, GET
 from gitops.server.pages.render import STATIC, Renderer
 from gitops.server.pages.render import error_page as render_error
 from gitops.server.problems import Problem, problem_of
@@ -27,12 +28,14 @@ class Pages:
     served: Served
     renderer: Renderer
 
-    def call(self, request: web.Request, operation: Operation | None = None, **values: Any) -> Call:
-        """The call of an operation that a page's address stands for. Raises Problem."""
-        person = self.served.access.person(request)
-        read = read_query(operation.query, given(request)) if operation else {}
+    async def call(self, request: web.Request, operation: Operation | None = None, **values: Any) -> Call:
+        """The call of an operation that a page's address stands for. Raises Problem, also for what may not be seen."""
+        person = await self.served.access.person(request)
         names = request.match_info
         application = f"{names['namespace']}/{names['name']}" if "name" in names else ""
+        if application:
+            self.served.access.decisions.check(person, GET, application)
+        read = read_query(operation.query, given(request)) if operation else {}
         return Call(self.served, person, application, {**read, **values})
 
     def shared(self, person: Person | None, place: str = "") -> dict[str, Any]:
@@ -40,19 +43,22 @@ class Pages:
         return {
             "place": place,
             "person": person,
-            "may_act": person is not None and bool(person.name) and person.may_act,
-            "has_tokens": self.served.access.tokens is not None,
+            "can_sign_in": self.served.access.can_sign_in,
+            "takes_tokens": self.served.access.takes_tokens,
+            "has_provider": self.served.access.oidc is not None,
             "live": person is not None,
         }
 
     def show(self, name: str, call: Call, place: str, **values: Any) -> web.Response:
-        return self.renderer.page(name, **self.shared(call.person, place), **values)
+        """The page; `may` are the actions on its Application that are allowed to whoever looks."""
+        may = frozenset(action for action in ACTIONS if call.application and call.may(action))
+        return self.renderer.page(name, **self.shared(call.person, place), may=may, **values)
 
-    def error(self, request: web.Request, problem: Problem) -> web.Response:
+    async def error(self, request: web.Request, problem: Problem) -> web.Response:
         """A problem as a page; who may not read is asked to sign in."""
         person: Person | None = None
         try:
-            person = self.served.access.person(request)
+            person = await self.served.access.person(request)
         except Problem:
             pass
         return render_error(self.renderer, problem, self.shared(person))
@@ -90,9 +96,3 @@ def _file(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
         return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
 
     return handle
-
-
-def set_cookie(response: web.Response, request: web.Request, token: str, seconds: int) -> None:
-    """The browser keeps the token, shows it to no script, and sends it from no other site's page."""
-    is_secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
-    response.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="Strict", secure=is_secure, path="/")
