@@ -36,11 +36,17 @@ def test_an_application_that_may_not_be_seen_is_in_no_list_no_count_and_no_answe
     assert ([one["application"] for one in listed["items"]], listed["total"], listed["known"]) == (["gitops/app"], 1, 1)
     assert sum(listed["counts"]["health"].values()) == 1
     assert web.get("/applications?q=hidden", token=grace)["total"] == 0
-    for path in ("", "/resources", "/history", "/drift", "/events", "/diff", "/rollback"):
+    of_web = "kind=Deployment&group=apps&namespace=x&object=web"
+    more = (f"/object?{of_web}", f"/logs?{of_web}", f"/logs/stream?{of_web}", "/compare?from=1&to=1", "/tree")
+    for path in ("", "/resources", "/history", "/drift", "/events", "/diff", "/rollback", *more):
         hidden = web.ask(f"/api/v1{OTHER}{path}", token=grace)
         nothing = web.ask(f"/api/v1{OTHER.replace('hidden', 'nothing')}{path}", token=grace)
         assert (hidden.status, hidden.text) == (404, nothing.text.replace("nothing", "hidden"))
-    for path in ("/applications", "/applications?q=hidden", "/audit", "/audit?verify=1"):
+    for path in ("", f"/object?{of_web}", f"/logs?{of_web}", "/compare/1/1"):
+        assert web.ask(f"{OTHER}{path}", token=grace).status == 404
+    web.running.until(lambda: web.get("/waiting")["total"] == 1)
+    assert (web.get("/waiting", token=grace)["total"], web.get("/waiting", token=grace)["counts"]["held"]) == (0, 0)
+    for path in ("/applications", "/applications?q=hidden", "/waiting", "/audit", "/audit?verify=1"):
         text = web.ask(path, token=grace).text
         assert "gitops/hidden" not in text
     assert web.ask(OTHER, token=grace).status == 404
