@@ -11,10 +11,11 @@ from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
 from gitops.manifests.yaml_write import key_text, leaf_text, sorted_keys, write_document
 from renderers.helm.gotemplate import numbers
 from renderers.helm.gotemplate.quoting import as_valid_text
-from renderers.helm.gotemplate.values import GoObject, NilMap, TypedList, as_bytes
+from renderers.helm.gotemplate.values import GoObject, NilMap, TypedList, as_bytes, type_of
 from renderers.helm.gotemplate.work import deep_size_of, spend
 
 MAX_DEPTH: Final = 200
+_LOOKS_AT: Final = 999  # where Go begins to look for cycles, counted as depth is here
 
 
 class EncodeError(Exception):
@@ -40,10 +41,34 @@ def json_string(text: str, html: bool = True) -> str:
     return '"' + (_TO_ESCAPE_HTML if html else _TO_ESCAPE).sub(_escaped, text) + '"'
 
 
+def _too_deep(value: Any, levels: int = _LOOKS_AT) -> EncodeError:
+    """What is said of a map or list so deep in another: Go looks for cycles beyond a thousand levels."""
+    cycle = _cycle_from(value, [], set())
+    if not cycle:
+        return EncodeError("json: unsupported value: it is nested too deeply")
+    looked_at = cycle[(levels - MAX_DEPTH) % len(cycle)]
+    return EncodeError(f"json: unsupported value: encountered a cycle via {type_of(looked_at)}")
+
+
+def _cycle_from(value: Any, path: list[Any], done: set[int]) -> list[Any]:
+    """The maps and lists from `value` on that hold each other; none where it ends."""
+    if not isinstance(value, dict | list) or id(value) in done:
+        return []
+    known = next((place for place, each in enumerate(path) if each is value), None)
+    if known is not None:
+        return path[known:]
+    items = (value[key] for key in sorted(value)) if isinstance(value, dict) else iter(value)
+    for item in items:
+        if found := _cycle_from(item, [*path, value], done):
+            return found
+    done.add(id(value))
+    return []
+
+
 def to_json(value: Any, html: bool = True, depth: int = 0) -> str:
     """json.Marshal. Raises EncodeError."""
-    if depth > MAX_DEPTH:
-        raise EncodeError("json: unsupported value: it is nested too deeply")
+    if depth > MAX_DEPTH and isinstance(value, dict | list):
+        raise _too_deep(value, _LOOKS_AT if html else _LOOKS_AT - 1)  # sprig hands a pointer on there
     spend(deep_size_of(value))
     if isinstance(value, NilMap):
         return "null"
@@ -80,8 +105,8 @@ def to_pretty_json(value: Any, margin: str = "") -> str:
     """json.MarshalIndent with two spaces."""
     inner = margin + "  "
     spend(deep_size_of(value) + len(margin))
-    if len(margin) > 2 * MAX_DEPTH:
-        raise EncodeError("json: unsupported value: it is nested too deeply")
+    if len(margin) > 2 * MAX_DEPTH and isinstance(value, dict | list):
+        raise _too_deep(value)
     if isinstance(value, dict) and value:
         pairs = (f"{inner}{json_string(key)}: {to_pretty_json(value[key], inner)}" for key in sorted(value))
         return "{\n" + ",\n".join(pairs) + f"\n{margin}}}"
@@ -162,7 +187,7 @@ def _yaml_ready(value: Any, depth: int) -> Any:
     if isinstance(value, int):
         return int(value)
     if depth > MAX_DEPTH:
-        raise EncodeError("json: unsupported value: it is nested too deeply")
+        raise _too_deep(value)
     spend(deep_size_of(value))
     if isinstance(value, dict):
         return {_yaml_ready(key, 0): _yaml_ready(item, depth + 1) for key, item in value.items()}
