@@ -26,7 +26,7 @@ demo: setup
 
 test: setup
 	@$(READY)
-	$(PYTEST) -n 4 --dist worksteal -m "not soak"
+	$(PYTEST) -n 5 --dist worksteal -m "not soak"
 
 # The pure tests alone, in seconds: no process, no server, no Git.
 NOT_PURE := entry git_source kustomize_recorded kustomize_scalars logs mirrors remote_files render_workers \

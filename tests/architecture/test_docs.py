@@ -95,6 +95,7 @@ def test_every_command_of_the_pages_page_does_what_it_says(shell, fresh_sandbox)
     shell.write("application.yaml", write_manifests([]))
     text = (ROOT / "docs/page.md").read_text()
     shell.write("policy.csv", text.partition("### Policies")[2].split("```")[1])
+    run(shell, "kubectl create namespace shop")
     for command in commands(text.replace("\\\n     ", "").replace("127.0.0.1:8080", "127.0.0.1:0")):
         if command.startswith("gitops run "):
             with controller(shell, command) as log:
