@@ -122,8 +122,11 @@ def _local(file: str) -> "tuple[str, Application]":
     root = next((folder for folder in Path(file).resolve().parents if (folder / ".git").exists()), None)
     if root is None:
         raise ConfigError(f"{file}: is in no work tree of Git, which stands in for the Application's repository")
-    path = os.path.relpath(root / app.source.path.strip("/"))
-    return app.identity, app.with_sources((replace(app.source, repoURL="", targetRevision="", path=path),))
+    place = (root / app.source.path.strip("/")).resolve()
+    if not place.is_relative_to(root):  # what a branch writes here is shown to all who read its pull request
+        raise ConfigError(f"{file}: spec.source.path: {app.source.path} leads out of the work tree")
+    source = replace(app.source, repoURL="", targetRevision="", path=os.path.relpath(place))
+    return app.identity, app.with_sources((source,))
 
 
 def _rendering(title: str, app: "Application", base: str) -> Rendering:

@@ -203,6 +203,24 @@ def test_an_application_is_rendered_by_its_own_options_from_the_work_tree(tree: 
     assert "ConfigMap my-a" in shown
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_is_beside_the_work_tree_is_not_shown_whatever_an_application_names(tree: Path, is_link: bool) -> None:
+    other = tree.parent / f"{tree.name}-beside"
+    path = "link" if is_link else f"../{other.name}"
+    write(other / "a.yaml", MAP.format("private", "hunter2"))
+    git(other, "init", "-qb", "main")
+    commit(other, "one")
+    (tree / "link").symlink_to(other)
+    write(
+        tree / "shop.yaml",
+        "apiVersion: gitops.dev/v1alpha1\nkind: Application\nmetadata: {name: shop}\nspec:\n"
+        f"  source: {{repoURL: https://git.example.com/acme/shop, path: {path}}}\n  destination: {{namespace: web}}\n",
+    )
+    code, shown, told = preview(tree, "-f", "shop.yaml")
+    assert (code, shown) == (2, "")
+    assert told == f"Error: shop.yaml: spec.source.path: {path} leads out of the work tree\n"
+
+
 def test_policies_that_what_is_new_breaks_are_told_and_others_are_not(tree: Path) -> None:
     pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {}}}\nspec: {{containers: [{{name: c, image: nginx}}]}}\n"
     write(tree / "app/b.yaml", pod.format("old"))

@@ -8,6 +8,7 @@ import re2
 from gitops.compat.fields import Fields
 from gitops.compat.flux.answer import Answer, refused
 from gitops.compat.flux.objects import Ref, ref_of
+from gitops.compat.flux.shared import name_in
 from gitops.manifests.key import Body
 from gitops.model.application import Application
 from gitops.model.notification import (
@@ -113,7 +114,7 @@ def read_provider(body: Body) -> tuple[Place | None, Answer]:
     elif flux_type not in TYPES:
         spec.refuse("type", f"expected one of {', '.join(TYPES)}: gitops tells no {flux_type[:60]!r}")
     given = {name: spec.text(name) for name in ("address", "channel", "username", "proxy")}
-    refs = {name: _named(spec, name) for name in ("secretRef", "certSecretRef", "proxySecretRef")}
+    refs = {name: name_in(spec, name) for name in ("secretRef", "certSecretRef", "proxySecretRef")}
     spec.note("interval", "a Provider is read when it changes")
     spec.note("timeout", "each try may take ten seconds, and is repeated")
     spec.refuse("serviceAccountName", "gitops takes no identity of a cloud; name a secretRef")
@@ -142,7 +143,7 @@ def read_alert(body: Body) -> tuple[Alert | None, Answer]:
     """What an Alert says, None where it is refused; what became of its fields."""
     told: dict[str, str] = {}
     ref, spec = ref_of(body), Fields(_map(body.get("spec")), "spec", told)
-    provider = _named(spec, "providerRef")
+    provider = name_in(spec, "providerRef")
     if not provider:
         spec.missing("providerRef")
     sources = tuple(_event_source(item, ref.namespace) for item in spec.items("eventSources"))
@@ -167,16 +168,6 @@ def _event_source(item: Fields, namespace: str) -> EventSource:
     found = EventSource(kind, item.text("namespace") or namespace, name, _texts(item, "matchLabels"))
     item.refuse("filter", "gitops reads no expression here; use inclusionList")
     item.end()
-    return found
-
-
-def _named(spec: Fields, name: str) -> str:
-    """The name in a reference, "" where there is none."""
-    part = spec.part(name)
-    if part is None:
-        return ""
-    found = part.text("name")
-    part.end()
     return found
 
 

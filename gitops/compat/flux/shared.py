@@ -141,3 +141,13 @@ def retry(every: float, tries: int) -> dict[str, Any]:
 
 def remote_cluster(spec: Fields) -> None:
     spec.refuse("kubeConfig", REMOTE)
+
+
+def name_in(spec: Fields, name: str) -> str:
+    """The name in a reference, "" where there is none."""
+    part = spec.part(name)
+    if part is None:
+        return ""
+    found = part.text("name")
+    part.end()
+    return found

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gitops.compat.fields import Fields
 from gitops.compat.flux.objects import FluxObjects, Ref, ref_of
+from gitops.compat.flux.shared import name_in
 from gitops.manifests.key import Body
 
 CHART_LAYER: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -170,17 +171,8 @@ def _ignore(spec: Fields, made: dict[str, Any]) -> None:
 
 def _credentials(spec: Fields) -> dict[str, str]:
     spec.refuse("proxySecretRef", "a proxy is named in credentials.proxy, not in a Secret")
-    names = {name: _local_name(spec, name) for name in ("secretRef", "certSecretRef")}
+    names = {name: name_in(spec, name) for name in ("secretRef", "certSecretRef")}
     given = [name for name, text in names.items() if text]
     if len(given) > 1:
         spec.refuse("certSecretRef", "put the certificates into the Secret of secretRef")
     return {"secretRef": names[given[0]]} if given else {}
-
-
-def _local_name(spec: Fields, name: str) -> str:
-    part = spec.part(name)
-    if part is None:
-        return ""
-    found = part.text("name")
-    part.end()
-    return found

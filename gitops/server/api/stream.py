@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import orjson
+import structlog
 from aiohttp import web
 
 from gitops.model.errors import StoreError
@@ -24,6 +25,7 @@ from gitops.server.overview import Overview
 from gitops.server.problems import Problem
 from gitops.views.listing import row_data
 
+log = structlog.get_logger()
 _TOGETHER_SECONDS: Final = 0.1
 _BEAT_SECONDS: Final = 10.0
 # Beyond so many, it is less to read everything again.
@@ -66,8 +68,9 @@ class Streams:
             await response.prepare(request)
             async with asyncio.timeout(seconds):
                 await send(response)
-        except (TimeoutError, ConnectionError, StoreError):
-            pass  # the client comes again, and goes on where it was
+        except (TimeoutError, ConnectionError, StoreError) as exc:
+            # The client comes again, and goes on where it was.
+            log.debug("http.stream.ended", reason=str(exc) or type(exc).__name__)
         except Problem:
             # Whoever it was may not come in any more: the stream ends here, and the next request is told why.
             if not response.prepared:
