@@ -7,7 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from gitops import logs
-from tests.scenarios.world import World, forget
+from tests.scenarios.http import Web
+from tests.scenarios.running import Running
+from tests.scenarios.world import World, config_map, deployment, forget
 
 _numbers = itertools.count(1)
 
@@ -24,4 +26,20 @@ def lines(monkeypatch):
     """Every log line as a dict, as they come."""
     monkeypatch.setattr(logs._now, "level", logging.INFO)
     with capture_logs() as found:
+        yield found
+
+
+@pytest.fixture
+def running(world):
+    """A controller that has synced a ConfigMap and a Deployment."""
+    world.sha = world.commit(settings=config_map("settings", a="1"), web=deployment("web"))
+    with Running(world) as found:
+        found.until_synced(world.sha)
+        yield found
+
+
+@pytest.fixture
+def web(running, tmp_path):
+    """That controller's page and API."""
+    with Web(running, tmp_path) as found:
         yield found

@@ -3,28 +3,13 @@
 import time
 
 import jsonschema_rs
-import pytest
 
 from tests.scenarios.http import DOCUMENT, Stream, Web, check
 from tests.scenarios.running import Running
 from tests.scenarios.test_controller import application
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import config_map
 
 ONE = "/applications/gitops/app"
-
-
-@pytest.fixture
-def running(world):
-    world.sha = world.commit(settings=config_map("settings", a="1"), web=deployment("web"))
-    with Running(world) as found:
-        found.until_synced(world.sha)
-        yield found
-
-
-@pytest.fixture
-def web(running, tmp_path):
-    with Web(running, tmp_path) as found:
-        yield found
 
 
 def test_the_document_is_openapi_that_resolves(web):

@@ -6,8 +6,6 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode
 
-import pytest
-
 from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.manifests.yaml import load_all
 from gitops.model.errors import ApiError
@@ -16,27 +14,13 @@ from tests.scenarios.running import Running
 from tests.scenarios.test_missing_rights import TOKENS, Rights
 from tests.scenarios.test_objects_page import named, pods, words
 from tests.scenarios.test_page import EVIL, ONE, check_accessible
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import deployment
 
 
 def logs(world, kind, name, group="", **more):
     """The part of an address that asks for an object's logs."""
     query = named(world, kind, name, group).replace("object?", "logs?")
     return f"{ONE}/{query}&{urlencode(more)}" if more else f"{ONE}/{query}"
-
-
-@pytest.fixture
-def running(world):
-    world.sha = world.commit(settings=config_map("settings", a="1"), web=deployment("web"))
-    with Running(world) as found:
-        found.until_synced(world.sha)
-        yield found
-
-
-@pytest.fixture
-def web(running, tmp_path):
-    with Web(running, tmp_path) as found:
-        yield found
 
 
 def saying(monkeypatch, lines):

@@ -2,26 +2,10 @@
 
 from urllib.parse import urlencode
 
-import pytest
-
 from tests.scenarios.http import Web, check
 from tests.scenarios.running import Running
 from tests.scenarios.test_page import EVIL, ONE, Tags, check_harmless
 from tests.scenarios.world import config_map, deployment, job
-
-
-@pytest.fixture
-def running(world):
-    world.sha = world.commit(settings=config_map("settings", a="1"), web=deployment("web"))
-    with Running(world) as found:
-        found.until_synced(world.sha)
-        yield found
-
-
-@pytest.fixture
-def web(running, tmp_path):
-    with Web(running, tmp_path) as found:
-        yield found
 
 
 def pods_of(node):

@@ -12,7 +12,7 @@ from gitops.server import doors
 from tests.scenarios.http import Stream, Web
 from tests.scenarios.running import Running
 from tests.scenarios.test_controller import application
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import config_map
 
 ONE = "/applications/gitops/app"
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
@@ -46,20 +46,6 @@ def check_harmless(text):
         for name in ("href", "src", "action"):
             assert (attributes.get(name) or "/").startswith(("/", "#")), (tag, attributes)
     return page
-
-
-@pytest.fixture
-def running(world):
-    world.sha = world.commit(settings=config_map("settings", a="1"), web=deployment("web"))
-    with Running(world) as found:
-        found.until_synced(world.sha)
-        yield found
-
-
-@pytest.fixture
-def web(running, tmp_path):
-    with Web(running, tmp_path) as found:
-        yield found
 
 
 @pytest.mark.parametrize(
