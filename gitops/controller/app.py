@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -30,6 +31,7 @@ from gitops.controller.record_writer import RecordWriter, record_of
 from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.render_cache import RenderCache
 from gitops.controller.replica import Alone, Replica
+from gitops.controller.snapshot import ApplicationSnapshot, snapshot_of
 from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.controller.supervisor import TaskSupervisor
 from gitops.controller.watch_events import WatchEvents
@@ -198,7 +200,8 @@ class Controller:
 
     def _on_commit(self, state: ApplicationState, revision: Revision) -> None:
         """A commit that may change what is desired; where it will be synced, a pass for an older one has no point."""
-        state.source.observed_revision, state.times.pushed_at = revision, self.clock.monotonic()
+        state.source = replace(state.source, observed_revision=revision)
+        state.times.pushed_at = self.clock.monotonic()
         state.schedule.correlation = secrets.token_hex(4)
         self.records.changed(state.identity)
         state.schedule.begin_anew()
@@ -211,7 +214,7 @@ class Controller:
 
     def _on_look(self, state: ApplicationState, error: str) -> None:
         if state.source.look_error != error:
-            state.source.look_error = error
+            state.source = replace(state.source, look_error=error)
             self._tell(state)
             if error and state.source.observed_revision is None:
                 self._wake(state, Priority.DRIFT)
@@ -274,7 +277,11 @@ class Controller:
         state, entry = self.index.get(identity), self.registry.entry(identity)
         if state is None or entry is None:
             return None
-        return record_of(state, is_resource=entry.key is not None, suspended=self.commands.is_suspended(identity))
+        return record_of(self.snapshot(state), is_resource=entry.key is not None)
+
+    def snapshot(self, state: ApplicationState) -> ApplicationSnapshot:
+        """How the Application stands now, for whoever tells of it."""
+        return snapshot_of(state, is_suspended=self.commands.is_suspended(state.identity))
 
     # ── clusters ────────────────────────────────────────────────────────────────────────────────────────────────────
 

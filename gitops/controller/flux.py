@@ -9,7 +9,7 @@ from gitops.controller.flux_alerts import FluxAlerts
 from gitops.controller.flux_receivers import FluxReceivers
 from gitops.controller.flux_source import FluxResources
 from gitops.controller.flux_status import flux_status, read_status, refused_status, source_status
-from gitops.controller.state import ApplicationState
+from gitops.controller.snapshot import ApplicationSnapshot
 from gitops.controller.status_writer import StatusWriter
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.operator_command import REFRESH
@@ -23,8 +23,8 @@ def flux_parts(
 ) -> list[tuple[str, Awaitable[None]]]:
     """What has to run, with names; `entries` gives, in a thread, what the entries of a Secret hold."""
 
-    def status_as(kind: str, state: ApplicationState, generation: int) -> Body:
-        return flux_status(kind, state, generation, flux.requested_at(state.identity))
+    def status_as(kind: str, seen: ApplicationSnapshot, generation: int) -> Body:
+        return flux_status(kind, seen, generation, flux.requested_at(seen.app.identity))
 
     def token(namespace: str, name: str) -> str:
         return (entries(namespace, name) or {}).get("token", b"").decode("utf-8", "replace").strip()

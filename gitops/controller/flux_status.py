@@ -5,7 +5,7 @@ So `flux get`, `kubectl wait` and whoever waits for a Kustomization go on workin
 
 from typing import Final
 
-from gitops.controller.state import ApplicationState
+from gitops.controller.snapshot import ApplicationSnapshot
 from gitops.engine.states import Response
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.revision import short
@@ -15,14 +15,14 @@ _FAILED: Final = {"Kustomization": "ReconciliationFailed", "HelmRelease": "Upgra
 _DONE: Final = {"Kustomization": "ReconciliationSucceeded", "HelmRelease": "UpgradeSucceeded"}
 
 
-def flux_status(kind: str, state: ApplicationState, generation: int, requested_at: str) -> Body:
+def flux_status(kind: str, seen: ApplicationSnapshot, generation: int, requested_at: str) -> Body:
     """The status of a Kustomization or a HelmRelease; times of conditions are filled in when it is written."""
-    is_synced = state.sync == "Synced" and state.last.response is not Response.HELD and not state.problem
-    is_busy = state.schedule.task is not None or state.last.response is None
-    found = state.source.observed_revision
+    is_synced = seen.sync == "Synced" and seen.last.response is not Response.HELD and not seen.problem
+    is_busy = seen.is_busy or seen.last.response is None
+    found = seen.revision
     revision = f"{found.ref}@{_digest(found.sha)}" if found is not None and found.ref else found.sha if found else ""
-    word = "True" if is_synced and not is_busy else "Unknown" if is_busy and not state.problem else "False"
-    told = state.problem or state.last.message or f"Applied revision: {revision}"
+    word = "True" if is_synced and not is_busy else "Unknown" if is_busy and not seen.problem else "False"
+    told = seen.problem or seen.last.message or f"Applied revision: {revision}"
     message = "Reconciliation in progress" if word == "Unknown" else told[:_MOST_TEXT]
     reason = _DONE[kind] if word == "True" else "Progressing" if word == "Unknown" else _FAILED[kind]
     conditions = [_condition("Ready", word, reason, message, generation)]
@@ -35,7 +35,7 @@ def flux_status(kind: str, state: ApplicationState, generation: int, requested_a
         status["lastAttemptedRevision"] = revision
     if revision and word == "True" and kind == "Kustomization":
         status["lastAppliedRevision"] = revision
-        status["inventory"] = {"entries": [_entry(key, version) for key, version in state.source.objects]}
+        status["inventory"] = {"entries": [_entry(key, version) for key, version in seen.source.objects]}
     if requested_at:
         status["lastHandledReconcileAt"] = requested_at
     return status

@@ -16,6 +16,7 @@ import structlog
 
 from gitops.controller.app import Controller
 from gitops.controller.deliveries import Deliveries, Parcel
+from gitops.controller.snapshot import ApplicationSnapshot
 from gitops.controller.state import ApplicationState
 from gitops.engine.notifications import Seen, changes_since, facts_of, id_of
 from gitops.engine.states import Response
@@ -236,7 +237,7 @@ class Notifications:
 
     def _seen(self, state: ApplicationState) -> Seen:
         """How it stands; a problem counts when it has lasted for a while."""
-        seen = seen_of(state)
+        seen = seen_of(self._controller.snapshot(state))
         if not seen.problem:
             self._problems.pop(state.identity, None)
             return seen
@@ -318,25 +319,24 @@ class Notifications:
         return controller.runs(identity) if controller.index.get(identity) else controller.replica.runs(identity)
 
 
-def seen_of(state: ApplicationState) -> Seen:
+def seen_of(standing: ApplicationSnapshot) -> Seen:
     """How an Application stands, as far as that is known now."""
-    last, source, word = state.last, state.source, state.health.word
+    last, source, word = standing.last, standing.source, standing.health.word
     is_settled = word in (HealthWord.HEALTHY, HealthWord.SUSPENDED, HealthWord.DEGRADED)
-    problem = "source-failed" if source.look_error else "error" if state.problem else ""
+    problem = "source-failed" if source.look_error else "error" if standing.problem else ""
     waiting = {
         Response.HELD: f"held {id_of(last.message)}",
         Response.APPROVAL: f"approval {last.plan_id}",
     }
-    is_synced = state.sync == "Synced" and source.observed_revision is not None
     return Seen(
         degraded=word is HealthWord.DEGRADED if is_settled else None,
         problem=problem if problem or last.response is not None else None,
-        waiting=waiting.get(last.response, "") if last.response is not None and not state.problem else None,
-        revision=source.observed_revision.sha if is_synced and source.observed_revision else None,
+        waiting=waiting.get(last.response, "") if last.response is not None and not standing.problem else None,
+        revision=standing.revision.sha if standing.sync == "Synced" and standing.revision else None,
         reasons={
-            "degraded": state.health.message,
+            "degraded": standing.health.message,
             "source-failed": source.look_error,
-            "error": state.problem,
+            "error": standing.problem,
             "held": last.message,
             "approval": last.message,
         },

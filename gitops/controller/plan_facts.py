@@ -37,12 +37,17 @@ def learn_plan(state: ApplicationState, source: PinnedSource, planned: PlannedSy
         revision = at.rendered.revision.sha
         if state.source.rendered != revision:
             forget_error(state)  # that was of another commit
-        state.source.rendered = state.source.equivalent_revision = revision
-        state.source.reads = dict(source.tree.reads)
-        state.source.follows_links = source.tree.follows_links
+        state.source = replace(
+            state.source,
+            rendered=revision,
+            equivalent_revision=revision,
+            reads=dict(source.tree.reads),
+            follows_links=source.tree.follows_links,
+        )
     if state.app.source.kustomize.rules == "flux":
         own = [found for found in at.rendered.manifests if not hook_phases_of(found)]
-        state.source.objects = tuple((found.key, version_of(found.body["apiVersion"])) for found in own)
+        objects = tuple((found.key, version_of(found.body["apiVersion"])) for found in own)
+        state.source = replace(state.source, objects=objects)
     state.last = replace(
         state.last, digest=at.rendered.digest, plan_id=planned.plan.id, quarantine=at.inventory.quarantine
     )
@@ -73,7 +78,7 @@ def note_response(state: ApplicationState, planned: PlannedSync, response: Respo
     if before.response is Response.HELD and response is Response.SETTLED:
         log.info("application.well-again", application=state.identity)
     pending = len(planned.plan.changes)
-    state.source.answered = state.source.rendered
+    state.source = replace(state.source, answered=state.source.rendered)
     plain = replace(before, response=response, obstacles=frozenset(), pending=pending)
     state.last = replace(plain, **_waiting(state, planned, response))
     if state.last.message != before.message and state.last.message:

@@ -12,7 +12,7 @@ import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -361,7 +361,7 @@ class Poller:
             if _may_differ(state, old, changed, tree):
                 self._on_commit(state, revision)
             else:
-                state.source.observed_revision, state.source.equivalent_revision = revision, revision.sha
+                state.source = replace(state.source, observed_revision=revision, equivalent_revision=revision.sha)
                 self._on_moved(state)
 
 

@@ -7,7 +7,8 @@ of life every ten seconds.
 from collections.abc import Callable
 from dataclasses import replace
 
-from gitops.controller.state import ApplicationState
+from gitops.controller.snapshot import ApplicationSnapshot
+from gitops.controller.state import ApplicationState, attempt_name
 from gitops.engine.states import Response
 from gitops.logs import Log
 from gitops.model.record import CONTROLLER, RECORD, SEEN, SEEN_SECONDS, WRONG_FILE, Record, record_in
@@ -121,28 +122,29 @@ class RecordWriter:
 async def recall_failures(state: ApplicationState, store: Store) -> None:
     """What failed before a restart or a hand-over counts, if it is just that which would be tried now. StoreError."""
     record = await stored_record(store, state.identity)
-    if record is not None and record.failures and record.tried == state.tried:
+    if record is not None and record.failures and record.tried == attempt_name(state.app, state.source):
         state.schedule.failures = record.failures
         state.last = replace(state.last, outcome=Outcome.FAILED, message=record.reason)
 
 
-def record_of(state: ApplicationState, *, is_resource: bool, suspended: bool) -> Record:
+def record_of(seen: ApplicationSnapshot, *, is_resource: bool) -> Record:
     """What is worth telling; not what passes in a moment, such as how far a rollout is."""
-    reason = state.last.message if state.last.response is not Response.SETTLED or state.drift.loops else ""
-    if state.last.response is Response.SUSPENDED:
+    last, revision = seen.last, seen.revision
+    reason = last.message if last.response is not Response.SETTLED or seen.drift_loops else ""
+    if last.response is Response.SUSPENDED:
         reason = "waits until it is resumed"
     return Record(
-        namespace=state.app.destination.namespace,
-        cluster=state.cluster,
+        namespace=seen.app.destination.namespace,
+        cluster=seen.app.cluster,
         is_resource=is_resource,
-        sync=state.sync,
-        health=state.health.word.value,
-        head=state.source.observed_revision.sha if state.source.observed_revision else "",
-        ref=state.source.observed_revision.ref if state.source.observed_revision else "",
-        problem=state.problem[:_MOST_TEXT],
+        sync=seen.sync,
+        health=seen.health.word.value,
+        head=revision.sha if revision else "",
+        ref=revision.ref if revision else "",
+        problem=seen.problem[:_MOST_TEXT],
         reason=reason[:_MOST_TEXT],
-        suspended=suspended,
-        plan=state.last.plan_id if state.last.response is Response.APPROVAL else "",
-        failures=_NOT_KNOWN if state.last.response is None and state.last.outcome is None else state.schedule.failures,
-        tried=state.tried if state.schedule.failures else "",
+        suspended=seen.is_suspended,
+        plan=seen.waiting_plan,
+        failures=_NOT_KNOWN if last.response is None and last.outcome is None else seen.failures,
+        tried=seen.attempt,
     )

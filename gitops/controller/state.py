@@ -21,9 +21,9 @@ from gitops.model.revision import Revision
 _OF_OTHERS = frozenset({ObstacleKind.FOREIGN, ObstacleKind.RELOCATION})
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SourceState:
-    """Where its source is; the poller keeps it, and a pass says what it read.
+    """Where its source is: the poller says what is there, a pass what it read.
 
     `observed_revision` is what the source holds now; `rendered` is the commit that `reads` (and the last plan) are of.
     `equivalent_revision` is the newest commit that is known to answer those reads alike, and so to mean the same
@@ -53,6 +53,13 @@ class SourceState:
             if f"{path}/" in reads or (path and path in reads) or (not path and "" in reads):
                 return True
         return False
+
+
+def attempt_name(app: Application, source: SourceState) -> str:
+    """A name for what a sync tries: the commit, and the spec that says how."""
+    spec = hashlib.sha256(repr(app).encode()).hexdigest()
+    seen = source.observed_revision
+    return f"{seen.sha if seen else ''} {spec[:16]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +196,7 @@ class ApplicationState:
 
     @property
     def cluster(self) -> str:
-        """The name of the cluster that it goes to; "" is the one that we are at home in."""
-        name = self.app.destination.cluster
-        return "" if name == "in-cluster" else name
+        return self.app.cluster
 
     @property
     def set_id(self) -> str:
@@ -221,13 +226,6 @@ class ApplicationState:
     def is_given_up(self) -> bool:
         """Its sync has failed as often as it is tried: only a commit, another spec or a person starts the next."""
         return self.schedule.failures > 0 and delay_after(self.schedule.failures, self.app.sync.retry) is None
-
-    @property
-    def tried(self) -> str:
-        """A name for what is tried: the commit, and the spec that says how."""
-        spec = hashlib.sha256(repr(self.app).encode()).hexdigest()
-        seen = self.source.observed_revision
-        return f"{seen.sha if seen else ''} {spec[:16]}"
 
     def missed(self, error: str, *, is_away: bool = False) -> None:
         """A pass came to no decision."""

@@ -11,6 +11,7 @@ import structlog
 
 from gitops.controller.app import Controller
 from gitops.controller.registry import Registration
+from gitops.controller.snapshot import ApplicationSnapshot
 from gitops.controller.state import ApplicationState
 from gitops.engine.states import Response
 from gitops.manifests.key import Body, ResourceKey
@@ -21,7 +22,7 @@ from gitops.model.revision import short
 from gitops.ports import Clock, Cluster
 
 log = structlog.get_logger()
-Format = Callable[[ApplicationState, int], Body]
+Format = Callable[[ApplicationSnapshot, int], Body]
 _EVERY_SECONDS = 0.5
 _MOST_TEXT = 1024
 _OUTCOMES = {
@@ -73,8 +74,9 @@ class StatusWriter:
                     self._forget(identity)
                     continue
                 self._keys[identity] = entry.key
-                if await self._write(entry.key, self._status(state, entry)):
-                    await self._tell(state, entry.key, entry.uid)
+                seen = self._controller.snapshot(state)
+                if await self._write(entry.key, self._status(seen, entry)):
+                    await self._tell(seen, entry.key, entry.uid)
                 else:
                     self._due.add(identity)
 
@@ -84,12 +86,9 @@ class StatusWriter:
             self._written.pop(key, None)
         self._told.pop(identity, None)
 
-    def _status(self, state: ApplicationState, entry: Registration) -> Body:
+    def _status(self, seen: ApplicationSnapshot, entry: Registration) -> Body:
         own = self.formats.get(entry.key.kind) if entry.key is not None else None
-        if own is not None:
-            return own(state, entry.generation)
-        is_suspended = self._controller.commands.is_suspended(state.identity)
-        return status_of(state, entry.generation, suspended=is_suspended)
+        return (own or status_of)(seen, entry.generation)
 
     async def _write(self, key: ResourceKey, status: Body) -> bool:
         before = self._written.get(key, {})
@@ -108,14 +107,15 @@ class StatusWriter:
         self._written[key] = status
         return True
 
-    async def _tell(self, state: ApplicationState, key: ResourceKey, uid: str) -> None:
+    async def _tell(self, seen: ApplicationSnapshot, key: ResourceKey, uid: str) -> None:
         """One Event for each new outcome."""
-        outcome = (state.last.outcome.value if state.last.outcome else "", state.times.synced_at)
+        identity, last, at = seen.app.identity, seen.last, seen.synced_at
+        outcome = (last.outcome.value if last.outcome else "", at)
         type_, reason = _OUTCOMES.get(outcome[0], ("", ""))
-        if not type_ or self._told.get(state.identity) == outcome:
+        if not type_ or self._told.get(identity) == outcome:
             return
-        self._told[state.identity] = outcome
-        head = short(state.source.observed_revision.sha) if state.source.observed_revision else ""
+        self._told[identity] = outcome
+        head = short(seen.revision.sha) if seen.revision else ""
         event: Body = {
             "apiVersion": "v1",
             "kind": "Event",
@@ -129,52 +129,52 @@ class StatusWriter:
             },
             "type": type_,
             "reason": reason,
-            "message": f"{head}: {state.last.message or outcome[0]}"[:_MOST_TEXT],
+            "message": f"{head}: {last.message or outcome[0]}"[:_MOST_TEXT],
             "source": {"component": "gitops"},
-            "firstTimestamp": state.times.synced_at,
-            "lastTimestamp": state.times.synced_at,
+            "firstTimestamp": at,
+            "lastTimestamp": at,
             "count": 1,
         }
         with contextlib.suppress(ClusterError):  # an Event that is lost loses nothing: the audit log has it
             await self._cluster.create(ResourceKey("", "Event", key.namespace, ""), event)
 
 
-def status_of(state: ApplicationState, generation: int, *, suspended: bool) -> Body:
+def status_of(seen: ApplicationSnapshot, generation: int) -> Body:
     """The status of a custom resource; times of conditions are filled in when it is written."""
-    health = state.health
+    health, last, revision = seen.health, seen.last, seen.revision
     status: Body = {
         "observedGeneration": generation,
-        "sync": {"status": state.sync},
+        "sync": {"status": seen.sync},
         "health": {"status": health.word.value, "message": health.message[:_MOST_TEXT]},
-        "drift": len(state.last.drift),
-        "suspended": suspended,
-        "plan": state.last.plan_id if state.last.response is Response.APPROVAL else "",
-        "conditions": _conditions(state, generation),
+        "drift": len(last.drift),
+        "suspended": seen.is_suspended,
+        "plan": seen.waiting_plan,
+        "conditions": _conditions(seen, generation),
     }
-    if state.source.observed_revision is not None:
-        status["sync"] |= {"revision": state.source.observed_revision.sha, "ref": state.source.observed_revision.ref}
-    if state.last.outcome is not None:
+    if revision is not None:
+        status["sync"] |= {"revision": revision.sha, "ref": revision.ref}
+    if last.outcome is not None:
         status["lastSync"] = {
-            "outcome": state.last.outcome.value,
-            "revision": state.source.rendered,
-            "at": state.times.synced_at,
-            "message": state.last.message[:_MOST_TEXT],
+            "outcome": last.outcome.value,
+            "revision": seen.source.rendered,
+            "at": seen.synced_at,
+            "message": last.message[:_MOST_TEXT],
         }
-    if state.last.quarantine is not None:
+    if last.quarantine is not None:
         status["quarantine"] = {
-            "revision": state.last.quarantine.revision,
-            "reason": state.last.quarantine.reason[:_MOST_TEXT],
+            "revision": last.quarantine.revision,
+            "reason": last.quarantine.reason[:_MOST_TEXT],
         }
     return status
 
 
-def _conditions(state: ApplicationState, generation: int) -> list[Body]:
+def _conditions(seen: ApplicationSnapshot, generation: int) -> list[Body]:
     """Ready, Reconciling and Stalled, as kstatus reads them."""
-    stalled = bool(state.problem) or state.last.response is Response.HELD
-    busy = state.schedule.task is not None or state.last.response is None
-    ready = state.sync == "Synced" and state.health.word in (HealthWord.HEALTHY, HealthWord.SUSPENDED)
-    reason = "Failed" if state.problem else (state.last.response.value.capitalize() if state.last.response else "New")
-    message = (state.problem or state.last.message or state.health.message)[:_MOST_TEXT]
+    stalled = bool(seen.problem) or seen.last.response is Response.HELD
+    busy = seen.is_busy or seen.last.response is None
+    ready = seen.sync == "Synced" and seen.health.word in (HealthWord.HEALTHY, HealthWord.SUSPENDED)
+    reason = "Failed" if seen.problem else (seen.last.response.value.capitalize() if seen.last.response else "New")
+    message = (seen.problem or seen.last.message or seen.health.message)[:_MOST_TEXT]
     facts = [("Ready", ready and not busy), ("Reconciling", busy and not stalled), ("Stalled", stalled)]
     return [
         {

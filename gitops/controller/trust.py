@@ -52,8 +52,8 @@ class Trust:
 
     def cluster_refused(self, app: Application) -> str:
         """Why it may not go to the cluster that it names, or ""."""
-        name = app.destination.cluster
-        if name in ("", "in-cluster") or self._contexts or self._secrets.knows(name) or self._is_operators(app):
+        name = app.cluster
+        if not name or self._contexts or self._secrets.knows(name) or self._is_operators(app):
             return ""
         return (
             f"destination.cluster: no Secret registers a cluster {name}; the contexts of the controller's kubeconfig "

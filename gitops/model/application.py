@@ -305,13 +305,19 @@ class Application:
     windows: tuple[Window, ...] = ()
     interval: float = 180.0
     sources: tuple[SourceSpec, ...] = ()
-    # Who is told, and labels, are not what is tried: see `tried` of its state.
+    # Who is told, and labels, are not what a sync tries: see `attempt_name`.
     notifications: tuple[Subscription, ...] = field(default=(), repr=False)
     labels: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def identity(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster that it goes to; "" is the one that we are at home in."""
+        name = self.destination.cluster
+        return "" if name == "in-cluster" else name
 
     @property
     def all_sources(self) -> tuple[SourceSpec, ...]:

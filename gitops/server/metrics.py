@@ -29,9 +29,9 @@ class Numbers(Collector):
         for state in self._controller.index:
             if not self._controller.runs(state.identity):  # another replica tells of it
                 continue
-            app = state.app
-            info.add_metric([app.namespace, app.name, state.health.word.value, state.sync], 1)
-            drifted += bool(state.last.drift)
+            app, standing = state.app, self._controller.snapshot(state)
+            info.add_metric([app.namespace, app.name, standing.health.word.value, standing.sync], 1)
+            drifted += bool(standing.last.drift)
             seen += state.drift.seen
         yield info
         wrong = len(self._controller.records.wrong_files)

@@ -12,7 +12,7 @@ from typing import Final
 from gitops.controller.app import Controller
 from gitops.controller.reconciler import ReconcilerDeps
 from gitops.controller.record_writer import record_of
-from gitops.controller.state import ApplicationState
+from gitops.controller.state import ApplicationState, PassResult
 from gitops.engine.states import Response
 from gitops.model.record import RECORD, Record, record_in
 from gitops.server.auth.decisions import unknown
@@ -132,36 +132,35 @@ class Overview:
             self._rows[identity] = self._row_of(state)
 
     def _row_of(self, state: ApplicationState) -> Row:
-        controller, identity, app = self.controller, state.identity, state.app
-        if controller.runs(identity):
-            is_resource = (entry := controller.registry.entry(identity)) is not None and entry.key is not None
-            is_suspended = controller.commands.is_suspended(identity)
-            record = record_of(state, is_resource=is_resource, suspended=is_suspended)
-            message = state.health.message
+        controller, app = self.controller, state.app
+        standing = controller.snapshot(state)
+        if controller.runs(app.identity):
+            is_resource = (entry := controller.registry.entry(app.identity)) is not None and entry.key is not None
+            record, message = record_of(standing, is_resource=is_resource), standing.health.message
         else:
-            record, message = self._others.get(identity) or Record(reason="another replica runs it"), ""
-        unhealthy = [str(key) for key in list(state.live.unhealthy)[:20]]
-        words = (identity, app.source_name, record.namespace, record.cluster, record.head, record.ref, record.reason)
+            record, message = self._others.get(app.identity) or Record(reason="another replica runs it"), ""
+        unhealthy = [str(key) for key in standing.unhealthy[:20]]
+        words = (app.identity, app.source_name, record.namespace, record.cluster, record.head, record.ref)
         return Row(
-            application=identity,
+            application=app.identity,
             source=app.source_name,
             target=", ".join(source.targetRevision for source in app.all_sources),
             record=record,
             message=message,
-            pending=state.last.pending if record.sync == "OutOfSync" else 0,
-            drift=state.last.drift,
-            progress=self._progress.get(identity, "") if state.schedule.task is not None else "",
-            synced_at=state.times.synced_at,
+            pending=standing.last.pending if record.sync == "OutOfSync" else 0,
+            drift=standing.last.drift,
+            progress=self._progress.get(app.identity, "") if standing.is_busy else "",
+            synced_at=standing.synced_at,
             automated=app.sync.automated,
-            wait=_wait(state, record),
-            text=searchable((*words, record.problem, message, *unhealthy)),
+            wait=_wait(standing.last, record),
+            text=searchable((*words, record.reason, record.problem, message, *unhealthy)),
         )
 
 
-def _wait(state: ApplicationState, record: Record) -> str:
+def _wait(last: PassResult, record: Record) -> str:
     """What the Application waits for; of one that another replica runs, only the record tells."""
     is_out = record.sync == "OutOfSync"
     is_told = is_out and bool(record.reason) and not record.reason.startswith("drifted: ")
-    is_held = state.last.response is Response.HELD if state.last.response else is_told
+    is_held = last.response is Response.HELD if last.response else is_told
     is_suspended = record.suspended and is_out
-    return wait_of(state.last.obstacles, plan=record.plan, suspended=is_suspended, held=is_held)
+    return wait_of(last.obstacles, plan=record.plan, suspended=is_suspended, held=is_held)

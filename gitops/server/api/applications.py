@@ -76,13 +76,13 @@ async def get_application(call: Call) -> dict[str, Any]:
     state = overview.state(call.application)
     row = overview.row(call.application)
     assert row is not None  # its state is there
-    seen = state.source.observed_revision
+    standing = overview.controller.snapshot(state)
     return {
         **row_data(row),
-        "ref": seen.ref if seen else "",
-        "held": sorted(str(reason)[:2000] for reason in state.last.held),
-        "pass": state.schedule.task is not None,
-        "failures": state.schedule.failures,
+        "ref": standing.revision.ref if standing.revision else "",
+        "held": sorted(reason[:2000] for reason in standing.last.held),
+        "pass": standing.is_busy,
+        "failures": standing.failures,
         "changedAt": row.record.at,
         "options": {
             "automated": state.app.sync.automated,
