@@ -205,7 +205,7 @@ class Controller:
         state.schedule.correlation = secrets.token_hex(4)
         self.records.changed(state.identity)
         state.schedule.begin_anew()
-        state.drift.corrections, state.drift.loops = [], ()
+        state.drift.begin_anew()
         if state.schedule.refresh_request is not None:
             state.schedule.operator_request, state.schedule.refresh_request = state.schedule.refresh_request, None
         if state.app.sync.automated and not self.commands.is_suspended(state.identity):
@@ -250,11 +250,8 @@ class Controller:
                 state.is_ours = False
                 self.children.let_go(state.identity)
                 self.poller.remove(state)
-                for asked in filter(
-                    None, (state.schedule.refresh_request, state.schedule.operator_request)
-                ):  # the other one takes it from the store
+                for asked in state.schedule.take_requests():  # the other one takes it from the store
                     self.commands.give_back(asked)
-                state.schedule.refresh_request = state.schedule.operator_request = None
                 if state.schedule.task is not None:
                     state.schedule.cancel("another replica runs it")
                     ending.append(state.schedule.task)
@@ -382,17 +379,16 @@ class Controller:
             return True
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
         state.schedule.begin_anew()
-        state.drift.loops = ()
-        for other in filter(None, (state.schedule.refresh_request, state.schedule.operator_request)):
-            self._answer(
-                other, Outcome.FAILED, f"{asked.actor} asked for a {asked.verb} meanwhile, which is done instead"
-            )
-        state.schedule.operator_request, state.schedule.refresh_request = None, asked
+        state.drift.begin_anew(keeps_corrections=True)
+        for other in state.schedule.take_requests():
+            instead = f"{asked.actor} asked for a {asked.verb} meanwhile, which is done instead"
+            self._answer(other, Outcome.FAILED, instead)
         if asked.verb == ROLLBACK:  # to what was released, whatever the repository holds now
-            state.schedule.operator_request, state.schedule.refresh_request = asked, None
+            state.schedule.operator_request = asked
             state.schedule.cancel(f"{asked.actor} goes back to a release")
             self._wake(state, Priority.PERSON)
             return True
+        state.schedule.refresh_request = asked
         self.renders.forget(asked.application)
         self.poller.wake(state)
         return True

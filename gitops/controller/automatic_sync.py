@@ -34,9 +34,7 @@ async def sync_with_children(
     if not context.child_kinds:
         return await _carry_out(state, request, context, planned, is_drift=is_drift)
     if children.would_all_go(state, rendered) and not request.options.confirm:
-        state.last = state.last.held_by(
-            "the source renders to nothing at all while it holds Applications; confirm with --confirm"
-        )
+        state.report.stopped("the source renders to nothing at all while it holds Applications; confirm with --confirm")
         return LATER
     children.check(state, rendered)
     again = await _carry_out(state, request, context, planned, is_drift=is_drift)
@@ -57,38 +55,33 @@ async def _carry_out(
         context = replace(context, callbacks=callbacks)
     started = context.clock.monotonic()
     result = await sync_planned(request, context, planned)
-    seconds = context.clock.monotonic() - started
-    state.times.sync_seconds = seconds
-    state.times.synced_at = context.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-    state.last = replace(state.last, outcome=result.outcome, message=result.message)
+    seconds = state.times.sync_ended(context.clock, started)
+    state.report.ended(result.outcome, result.message)
     if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
         return _not_synced(state, planned, result)
     log.info("application.synced", application=state.identity, seconds=round(seconds, 1))
-    state.schedule.failures, state.live.owns = 0, True
-    state.last = replace(state.last, drift=(), response=Response.SETTLED, quarantine=request.quarantine)
-    if is_drift:  # what it put back was not waited for, so how it is comes with the events
+    state.schedule.failures = 0
+    state.report.settled(request.quarantine)
+    state.live.synced(is_healthy=not is_drift)  # what was put back is not waited for: how it is, events tell
+    if is_drift:
         remember_corrections(state, planned, context.clock)
-        return None
-    state.live.unhealthy = {}
-    if result.outcome is Outcome.SYNCED and state.times.pushed_at:
-        state.times.healthy_seconds = context.clock.monotonic() - state.times.pushed_at
-        state.times.pushed_at = 0.0
+    elif result.outcome is Outcome.SYNCED:
+        state.times.healthy(context.clock)
     return None
 
 
 def _not_synced(state: ApplicationState, planned: PlannedSync, result: SyncResult) -> float | None:
     """It is held now; the seconds until it is tried again."""
-    state.last = replace(state.last, response=Response.HELD)
+    state.report.stopped()
     delay = None if result.outcome is Outcome.ROLLED_BACK else LATER
     if result.outcome in (Outcome.FAILED, Outcome.OVERTAKEN):
-        state.schedule.failures += 1
         retry = state.app.sync.retry
-        delay = delay_after(state.schedule.failures, retry)
+        delay = delay_after(state.schedule.failed(), retry)
         if planned.at.inventory.synced == planned.plan.digest:  # what was synced is put back whenever that can be
             delay = delay or retry.backoff.maxDuration
         elif state.is_given_up:
             given_up = f"given up after {state.schedule.failures} tries; push a commit, or run gitops refresh"
-            state.last = replace(state.last, message=f"{result.message} ({given_up})")
+            state.report.said(f"{result.message} ({given_up})")
     log.warning(
         "application.not-synced",
         application=state.identity,

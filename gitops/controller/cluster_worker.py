@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from gitops.controller.pass_report import PassResult
 from gitops.controller.pod_diagnosis import PodDiagnosis
 from gitops.controller.queue import Priority, WorkQueue
 from gitops.controller.reconciler import ReconcilerDeps, reconcile
@@ -108,11 +109,11 @@ class ClusterWorker:
             if state is not None and self._has_work(state):
                 state.schedule.task = asyncio.current_task()
                 telling = asyncio.get_running_loop().call_later(_LONG_PASS_SECONDS, self._told, state)
-                state.live.heard.clear()
-                state.live.edited.clear()
+                state.live.begin_pass()
                 async with _correlated(state):
-                    again = await reconcile(state, self.deps, self._override_of(state), place.lent)
-                self._note_reach(state)
+                    end = await reconcile(state, self.deps, self._override_of(state), place.lent)
+                again = end.again
+                self._note_reach(state, end.result)
                 finished = True
         except asyncio.CancelledError:
             cause = state.schedule.cancelled_by if state is not None else ""
@@ -137,10 +138,10 @@ class ClusterWorker:
             if wished is not None and present is not None:  # an event of a rollout that failed waits for the retry too
                 self.put(present, wished)
 
-    def _note_reach(self, state: ApplicationState) -> None:
+    def _note_reach(self, state: ApplicationState, result: PassResult) -> None:
         """Tell once that the cluster is away, and once that it is back; then those that wait for it go on at once."""
-        if state.last.is_away and not self._away:
-            log.warning("cluster.unreachable", cluster=self.name or "in-cluster", error=state.last.error)
+        if result.is_away and not self._away:
+            log.warning("cluster.unreachable", cluster=self.name or "in-cluster", error=result.error)
             self._away = True
         elif self._away and not state.problem:
             log.info("cluster.reachable", cluster=self.name or "in-cluster")

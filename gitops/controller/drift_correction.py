@@ -22,15 +22,12 @@ async def correct_synced(state: ApplicationState, request: Request, context: Syn
     """Finish a rollback that was begun, or report the drift from what is synced and, if the spec asks, put it back."""
     app = request.app
     inventory = await read_inventory(context, app)
-    if not (inventory.keys or inventory.synced):
-        state.live.owns = False
-    elif not state.live.owns:
-        state.live.owns = None  # how it is, a plan tells
+    state.live.inventoried(is_empty=not (inventory.keys or inventory.synced))
     if inventory.application != app.identity:
         return
     if inventory.rollback_target is not None:
         result = await finish_rollback(request, context, inventory)
-        state.last = replace(state.last, outcome=result.outcome, message=result.message)
+        state.report.ended(result.outcome, result.message)
         return
     if _is_left_alone(app, inventory):
         return
@@ -50,9 +47,9 @@ async def correct_synced(state: ApplicationState, request: Request, context: Syn
     if app.sync.drift == "correct" and isinstance(planned.decision, Go):
         result = await sync_planned(again, context, planned)
         if result.outcome is Outcome.SYNCED:
-            state.last = replace(state.last, drift=())
+            state.report.drifted(())
             remember_corrections(state, planned, context.clock)
-    state.last = replace(state.last, message=message)
+    state.report.said(message)
 
 
 def _is_left_alone(app: Application, inventory: Inventory) -> bool:

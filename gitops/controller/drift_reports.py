@@ -1,12 +1,10 @@
 """What a controller keeps of drift: each told and recorded once with who did it, and what was put back against whom."""
 
-from dataclasses import replace
-
 import structlog
 
 from gitops.controller.state import ApplicationState
 from gitops.engine.describe import described
-from gitops.engine.drift import corrections_in, drift_in, drift_loops_in
+from gitops.engine.drift import corrections_in, drift_in
 from gitops.ports import Clock
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
@@ -22,12 +20,10 @@ async def note_drift(
     drift = tuple(drift_in(planned.plan)) if planned is not None else ()
     if drift == state.last.drift:
         return
-    state.last = replace(state.last, drift=drift)
+    state.report.drifted(drift)
     if planned is not None and drift:
         state.drift.seen += 1
-        state.last = replace(
-            state.last, message=f"drifted: {'; '.join(drift[:3])}" + (" and more" if len(drift) > 3 else "")
-        )
+        state.report.said(f"drifted: {'; '.join(drift[:3])}" + (" and more" if len(drift) > 3 else ""))
         changes = [described(change) for change in planned.plan.changes]
         journal = AuditTrail(request, context, planned.at.inventory)
         reason = state.last.message.removeprefix("drifted: ")
@@ -44,16 +40,12 @@ async def note_drift_held(
     if request.app.sync.drift != "ignore":
         message = state.last.message
         await note_drift(state, request, context, planned)
-        state.last = replace(state.last, message=message)
+        state.report.said(message)
 
 
 def remember_corrections(state: ApplicationState, planned: PlannedSync, clock: Clock) -> None:
     """Keep what was put back, and tell of a drift loop once."""
     now = clock.monotonic()
-    fresh = [*state.drift.corrections, *corrections_in(planned.plan, now)]
-    loops = drift_loops_in(fresh, now)
-    state.drift.corrections = fresh[-1000:]
-    if set(loops) - set(state.drift.loops):
-        state.drift.loops = loops
-        state.last = replace(state.last, message="; ".join(str(loop) for loop in loops))
+    if loops := state.drift.corrected(corrections_in(planned.plan, now), now):
+        state.report.said("; ".join(str(loop) for loop in loops))
         log.warning("drift.loop", application=state.identity, reason=state.last.message)

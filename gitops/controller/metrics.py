@@ -48,4 +48,4 @@ class PassMetrics:
             self.outcomes[state.last.outcome.value] = self.outcomes.get(state.last.outcome.value, 0) + 1
         if state.times.healthy_seconds is not None:
             self.to_healthy.add(state.times.healthy_seconds)
-        state.times.sync_seconds = state.times.healthy_seconds = None
+        state.times.counted()

@@ -1,7 +1,6 @@
 """What a plan tells of an Application, whatever is done about it: its source, its health, what it waits for."""
 
 from dataclasses import replace
-from typing import Any
 
 import structlog
 
@@ -16,6 +15,7 @@ from gitops.logs import shortened
 from gitops.manifests.key import version_of
 from gitops.manifests.manifest import Manifest
 from gitops.model.health import ENDED, MISSING, Health
+from gitops.model.plan import Plan
 from gitops.model.result import Hold
 from gitops.sync.context import PlannedSync
 
@@ -27,7 +27,7 @@ def forget_error(state: ApplicationState) -> None:
     """A pass came to a decision, or the error was of another commit."""
     if state.last.error:
         log.info("pass.well-again", application=state.identity)
-    state.last = replace(state.last, error="")
+    state.report.well_again()
 
 
 def learn_plan(state: ApplicationState, source: PinnedSource, planned: PlannedSync) -> None:
@@ -48,24 +48,19 @@ def learn_plan(state: ApplicationState, source: PinnedSource, planned: PlannedSy
         own = [found for found in at.rendered.manifests if not hook_phases_of(found)]
         objects = tuple((found.key, version_of(found.body["apiVersion"])) for found in own)
         state.source = replace(state.source, objects=objects)
-    state.last = replace(
-        state.last, digest=at.rendered.digest, plan_id=planned.plan.id, quarantine=at.inventory.quarantine
-    )
+    state.report.planned(planned.plan.id, at.rendered.digest, at.inventory.quarantine)
     learn_health(state, planned)
 
 
 def learn_health(state: ApplicationState, planned: PlannedSync) -> None:
-    """How the objects are that the plan looked at; what an event told since is newer."""
-    at, live = planned.at, state.live
-    live.owns = bool(at.inventory.keys or at.inventory.synced)
-    own = state.app.health
+    """How the objects are that the plan looked at."""
+    at, own = planned.at, state.app.health
     healths = {
         found.key: _when_gone(at, found) if found.key not in at.live else health_of(at.live[found.key], own)
         for found in at.rendered.manifests
         if found.key in at.inventory.keys and not is_apart(found.body)
     }
-    unhealthy = {key: health for key, health in healths.items() if not health.is_settled and key not in live.heard}
-    live.unhealthy = unhealthy | {key: live.unhealthy[key] for key in live.heard & live.unhealthy.keys()}
+    state.live.planned(healths, owns=bool(at.inventory.keys or at.inventory.synced))
 
 
 def _when_gone(at: PlanInput, manifest: Manifest) -> Health:
@@ -77,36 +72,27 @@ def note_response(state: ApplicationState, planned: PlannedSync, response: Respo
     before = state.last
     if before.response is Response.HELD and response is Response.SETTLED:
         log.info("application.well-again", application=state.identity)
-    pending = len(planned.plan.changes)
     state.source = replace(state.source, answered=state.source.rendered)
-    plain = replace(before, response=response, obstacles=frozenset(), pending=pending)
-    state.last = replace(plain, **_waiting(state, planned, response))
+    state.report.answered(response, len(planned.plan.changes))
+    match response:
+        case Response.HELD:
+            assert isinstance(planned.decision, Hold)
+            state.report.held(planned.decision)
+        case Response.APPROVAL:
+            state.report.said(_waits_for_approval(planned.plan))
+        case Response.SUSPENDED:
+            state.report.said("suspended")
+        case Response.SETTLED:
+            state.report.said("; ".join(str(loop) for loop in state.drift.loops))
+        case Response.SYNC | Response.REPORT:  # what comes of it is said then
+            pass
     if state.last.message != before.message and state.last.message:
         tell = log.warning if response is Response.HELD else log.info
         reason = shortened(state.last.message)
         tell("application.waits", application=state.identity, answer=response.value, reason=reason)
 
 
-def _waiting(state: ApplicationState, planned: PlannedSync, response: Response) -> dict[str, Any]:
-    """The fields of a PassResult that say why nothing is done."""
-    match response:
-        case Response.HELD:
-            assert isinstance(planned.decision, Hold)
-            obstacles = planned.decision.obstacles
-            return {
-                "message": planned.decision.reason,
-                "held": frozenset(item.reason for item in obstacles),
-                "obstacles": frozenset(item.kind for item in obstacles),
-            }
-        case Response.APPROVAL:
-            count = len(planned.plan.changes)
-            changes = {0: "what its Applications are now waits", 1: "1 change waits"}.get(
-                count, f"{count} changes wait"
-            )
-            return {"message": f"{changes} for a sync or an approval of plan {planned.plan.id[:12]}"}
-        case Response.SUSPENDED:
-            return {"message": "suspended"}
-        case Response.SETTLED:
-            return {"message": "; ".join(str(loop) for loop in state.drift.loops)}
-        case Response.SYNC | Response.REPORT:
-            return {}
+def _waits_for_approval(plan: Plan) -> str:
+    count = len(plan.changes)
+    changes = {0: "what its Applications are now waits", 1: "1 change waits"}.get(count, f"{count} changes wait")
+    return f"{changes} for a sync or an approval of plan {plan.id[:12]}"

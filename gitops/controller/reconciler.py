@@ -17,6 +17,7 @@ from gitops.controller.dependencies import held_behind
 from gitops.controller.drift_correction import correct_synced
 from gitops.controller.drift_reports import note_drift, note_drift_held
 from gitops.controller.limiter import TenantLimiter
+from gitops.controller.pass_report import PassResult
 from gitops.controller.pinned_source import PinnedSource
 from gitops.controller.plan_facts import forget_error, learn_plan, note_response
 from gitops.controller.record_writer import recall_failures
@@ -99,17 +100,36 @@ class ReconcilerDeps:
     rendering: TenantLimiter = field(default_factory=lambda: TenantLimiter(_RENDERS_EACH))
 
 
+@dataclass(frozen=True, slots=True)
+class PassEnd:
+    """What a pass came to, and the seconds until the Application wants another; None for no reason of its own."""
+
+    result: PassResult
+    again: float | None
+
+
 async def reconcile(
     state: ApplicationState,
     deps: ReconcilerDeps,
     override: Override,
     waiting: Callable[[], AbstractAsyncContextManager[None]],
+) -> PassEnd:
+    """Bring one Application to where it should be. What keeps a pass from a decision is in its result, never raised."""
+    again = await _reconciled(state, deps, override, waiting)
+    return PassEnd(state.last, again)
+
+
+async def _reconciled(
+    state: ApplicationState,
+    deps: ReconcilerDeps,
+    override: Override,
+    waiting: Callable[[], AbstractAsyncContextManager[None]],
 ) -> float | None:
-    """Bring one Application to where it should be; the seconds until it wants another pass, or None."""
     try:
         again = await _pass(state, deps, override, waiting)
         forget_error(state)
-        state.schedule.misses, state.last = 0, replace(state.last, is_away=False)
+        state.report.reached()
+        state.schedule.misses = 0
         return again
     except LostLeaseError as exc:  # nor does that about the cluster: whoever holds the Lease goes on
         state.missed(str(exc))
@@ -158,12 +178,12 @@ async def _pass(
 ) -> float | None:
     run = _begun(state, deps, override, waiting)
     if state.leaving and not override.asked and await run.is_suspended():
-        state.last = state.last.held_by("it is suspended: its deletion waits until it is resumed")
+        state.report.stopped("it is suspended: its deletion waits until it is resumed")
         return None
     if state.leaving:
         return await _leave(state, run.context, deps)
     if state.spec_error:
-        state.last = state.last.held_by(state.spec_error)
+        state.report.stopped(state.spec_error)
         return None
     asked = state.schedule.operator_request
     if asked is not None and asked.verb == ROLLBACK:
@@ -241,7 +261,7 @@ async def _respond(run: _Pass, planned: PlannedSync) -> float | None:
     is_wanted = override.asked or override.approves(planned.plan.id) or inventory.synced == planned.plan.digest
     is_given_up = response is Response.SYNC and state.is_given_up and not is_wanted
     if is_given_up:
-        state.last = replace(state.last, response=Response.HELD)  # and the message says so
+        state.report.stopped()  # and the message says so
     else:
         note_response(state, planned, response)
         is_approved = response is Response.SYNC and override.approved
@@ -281,14 +301,14 @@ def _with_approved_retries(run: _Pass, planned: PlannedSync) -> Override:
 async def _leave(state: ApplicationState, context: SyncContext, deps: ReconcilerDeps) -> float | None:
     """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
     if reason := await deps.leaving.reason_to_stay(state):
-        state.last = state.last.held_by(reason)
+        state.report.stopped(reason)
         return _SOON
     result = await uninstall_everywhere(Request(state.app, deps.actor), context)
-    state.last = replace(state.last, outcome=result.outcome, message=result.message)
+    state.report.ended(result.outcome, result.message)
     if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
         await deps.leaving.left(state)
         return None
-    state.last = replace(state.last, response=Response.HELD)
+    state.report.stopped()
     return LATER
 
 

@@ -124,7 +124,7 @@ async def recall_failures(state: ApplicationState, store: Store) -> None:
     record = await stored_record(store, state.identity)
     if record is not None and record.failures and record.tried == attempt_name(state.app, state.source):
         state.schedule.failures = record.failures
-        state.last = replace(state.last, outcome=Outcome.FAILED, message=record.reason)
+        state.report.ended(Outcome.FAILED, record.reason)
 
 
 def record_of(seen: ApplicationSnapshot, *, is_resource: bool) -> Record:

@@ -44,16 +44,15 @@ async def roll_back_as_asked(
             confirm=bool(detail.get("confirm")),
         )
     except (ConfigError, HeldError, ManifestError, RenderError, SourceError) as exc:
-        state.last = state.last.held_by(str(exc))
+        state.report.stopped(str(exc))
         return _SOON
     if planned.plan.id != detail.get("plan"):
         shown = str(detail.get("plan"))[:12]
         reason = f"going back would change something else now than plan {shown} says: look at it again"
-        state.last = state.last.held_by(reason)
+        state.report.stopped(reason)
         return _SOON
     started = context.clock.monotonic()
     result = await sync_planned(back, context, planned)
-    state.times.sync_seconds = context.clock.monotonic() - started
-    state.times.synced_at = context.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-    state.last = replace(state.last, outcome=result.outcome, message=result.message)
+    state.times.sync_ended(context.clock, started)
+    state.report.ended(result.outcome, result.message)
     return _SOON

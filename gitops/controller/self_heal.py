@@ -53,9 +53,8 @@ async def _put_back_for_ever(
 ) -> None:
     to_come = {change.key for step in planned.plan.steps for change in step.changes}
     while True:
-        await state.live.was_edited.wait()
-        state.live.was_edited.clear()
-        began, edited, state.live.edited = context.clock.monotonic(), state.live.edited, set()
+        edited = await state.live.take_edited()
+        began = context.clock.monotonic()
         there = planned.at.rendered.keys - (to_come - {item.key for item in changed})
         left = {loop.key for loop in state.drift.loops if not loop.manager}  # it is deleted again and again
         with contextlib.suppress(GitopsError):
@@ -80,9 +79,9 @@ async def _put_back(
     await note_drift(state, mend, context, again)
     execution = Execution(mend, context, again, AuditTrail(mend, context, again.at.inventory), again.at.inventory)
     if not (await execution.run({})).failures:
-        state.last = replace(state.last, drift=())
+        state.report.drifted(())
         remember_corrections(state, again, context.clock)
-    state.last = replace(state.last, message=message)
+    state.report.said(message)
 
 
 async def _look_changed(context: SyncContext, planned: PlannedSync) -> bool:

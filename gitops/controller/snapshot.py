@@ -5,7 +5,8 @@ Records in the store, statuses of custom resources, metrics, notifications and t
 
 from dataclasses import dataclass
 
-from gitops.controller.state import ApplicationState, PassResult, SourceState, attempt_name
+from gitops.controller.pass_report import PassResult
+from gitops.controller.state import ApplicationState, SourceState, attempt_name
 from gitops.engine.drift import DriftLoop
 from gitops.engine.states import Response
 from gitops.manifests.key import ResourceKey

@@ -2,10 +2,12 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from gitops.engine.drift import Correction, DriftLoop
+from gitops.controller.live_health import LiveHealth
+from gitops.controller.pass_report import PassReport, PassResult
+from gitops.engine.drift import Correction, DriftLoop, drift_loops_in
 from gitops.engine.inventory import parent_key, set_id
 from gitops.engine.retry import delay_after
 from gitops.engine.states import Override, Response
@@ -13,12 +15,10 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
 from gitops.model.health import Health, HealthWord, worst
 from gitops.model.operator_command import SYNC, OperatorRequest
-from gitops.model.plan import ObstacleKind
-from gitops.model.release import Quarantine
-from gitops.model.result import Outcome
 from gitops.model.revision import Revision
+from gitops.ports import Clock
 
-_OF_OTHERS = frozenset({ObstacleKind.FOREIGN, ObstacleKind.RELOCATION})
+_MOST_CORRECTIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,54 +62,6 @@ def attempt_name(app: Application, source: SourceState) -> str:
     return f"{seen.sha if seen else ''} {spec[:16]}"
 
 
-@dataclass(frozen=True, slots=True)
-class PassResult:
-    """What the last pass found and did; a pass replaces it, and nothing else does.
-
-    `digest` is that of the desired state, `plan_id` of the newest plan, `pending` how many changes it has. `held` is
-    why it is held, each reason as it was told; `obstacles` are the kinds of those reasons.
-    """
-
-    response: Response | None = None
-    digest: str = ""
-    plan_id: str = ""
-    pending: int = 0
-    held: frozenset[str] = frozenset()
-    obstacles: frozenset[ObstacleKind] = frozenset()
-    drift: tuple[str, ...] = ()
-    quarantine: Quarantine | None = None
-    error: str = ""
-    is_away: bool = False  # it could not reach its cluster
-    outcome: Outcome | None = None
-    message: str = ""
-
-    @property
-    def waits_for_others(self) -> bool:
-        """Whether it is held for what another owns, or for what was left somewhere else."""
-        return bool(self.obstacles & _OF_OTHERS)
-
-    def held_by(self, reason: str) -> "PassResult":
-        """The same, but held for this reason."""
-        return replace(self, response=Response.HELD, message=reason)
-
-
-@dataclass(slots=True)
-class LiveHealth:
-    """How its objects are, as the last plan and the events since tell; `watch_events` keeps it.
-
-    `owns` is whether anything on its cluster is its own, None as long as that is not known. `failures` is what is wrong
-    with the Pods of what is `unhealthy`. `heard` is what events told of since the present pass began, `edited` which of
-    those somebody else may have changed; `was_edited` wakes who waits for such.
-    """
-
-    owns: bool | None = None
-    unhealthy: dict[ResourceKey, Health] = field(default_factory=dict)
-    failures: dict[ResourceKey, str] = field(default_factory=dict)
-    heard: set[ResourceKey] = field(default_factory=set)
-    edited: set[ResourceKey] = field(default_factory=set)
-    was_edited: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 @dataclass(slots=True)
 class Schedule:
     """When it is passed over next and for whom; the controller and its cluster's worker keep it.
@@ -130,6 +82,11 @@ class Schedule:
     task: asyncio.Task[None] | None = None
     cancelled_by: str = ""
 
+    def failed(self) -> int:
+        """A sync has failed; how many in a row have by now."""
+        self.failures += 1
+        return self.failures
+
     def cancel(self, cause: str) -> None:
         """End the pass that is under way, if one is; `cause` is what is said of it."""
         if self.task is not None:
@@ -141,6 +98,12 @@ class Schedule:
         """What a person asked for, where that is a sync and not only a look."""
         request = self.operator_request
         return request if request is not None and request.verb == SYNC else None
+
+    def take_requests(self) -> list[OperatorRequest]:
+        """What was asked for and has not been answered; from now on nothing is."""
+        open_ = [asked for asked in (self.refresh_request, self.operator_request) if asked is not None]
+        self.refresh_request = self.operator_request = None
+        return open_
 
     def begin_anew(self) -> None:
         """What failed before has nothing to say any more: there is a new commit, another spec, or a person's word."""
@@ -159,6 +122,21 @@ class SyncTimes:
     sync_seconds: float | None = None
     healthy_seconds: float | None = None
 
+    def sync_ended(self, clock: Clock, started: float) -> float:
+        """A sync that was started then (monotonic) ends now; how many seconds it took."""
+        self.sync_seconds = clock.monotonic() - started
+        self.synced_at = clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        return self.sync_seconds
+
+    def healthy(self, clock: Clock) -> None:
+        """The present revision is healthy now."""
+        if self.pushed_at:
+            self.healthy_seconds, self.pushed_at = clock.monotonic() - self.pushed_at, 0.0
+
+    def counted(self) -> None:
+        """What things took has been counted."""
+        self.sync_seconds = self.healthy_seconds = None
+
 
 @dataclass(slots=True)
 class DriftHistory:
@@ -167,6 +145,22 @@ class DriftHistory:
     corrections: list[Correction] = field(default_factory=list)
     loops: tuple[DriftLoop, ...] = ()
     seen: int = 0
+
+    def corrected(self, corrections: Iterable[Correction], now: float) -> tuple[DriftLoop, ...]:
+        """These were put back; the drift loops, where that makes a new one."""
+        fresh = [*self.corrections, *corrections]
+        loops = drift_loops_in(fresh, now)
+        self.corrections = fresh[-_MOST_CORRECTIONS:]
+        if not set(loops) - set(self.loops):
+            return ()
+        self.loops = loops
+        return loops
+
+    def begin_anew(self, *, keeps_corrections: bool = False) -> None:
+        """What was left alone is corrected again."""
+        self.loops = ()
+        if not keeps_corrections:
+            self.corrections = []
 
 
 @dataclass(slots=True)
@@ -184,7 +178,7 @@ class ApplicationState:
     is_ours: bool = False
     told: object = None
     source: SourceState = field(default_factory=SourceState)
-    last: PassResult = PassResult()
+    report: PassReport = field(default_factory=PassReport)
     live: LiveHealth = field(default_factory=LiveHealth)
     schedule: Schedule = field(default_factory=Schedule)
     times: SyncTimes = field(default_factory=SyncTimes)
@@ -193,6 +187,11 @@ class ApplicationState:
     @property
     def identity(self) -> str:
         return self.app.identity
+
+    @property
+    def last(self) -> PassResult:
+        """What the last pass came to; the one under way, as far as it has come."""
+        return self.report.result
 
     @property
     def cluster(self) -> str:
@@ -230,12 +229,12 @@ class ApplicationState:
     def missed(self, error: str, *, is_away: bool = False) -> None:
         """A pass came to no decision."""
         self.schedule.misses += 1
-        self.last = replace(self.last, error=error, is_away=is_away)
+        self.report.missed(error, is_away=is_away)
 
     def forget_source(self) -> None:
         """What is known of the source is to be found anew: it is another one, or another replica looked at it."""
         self.source = SourceState()
-        self.last = replace(self.last, response=None)
+        self.report.forgotten()
 
     @property
     def sync(self) -> str:

@@ -41,15 +41,8 @@ class WatchEvents:
     def _heard(self, state: ApplicationState, key: ResourceKey, body: Body | None, external_change: bool) -> None:
         before = state.health
         if state.schedule.task is not None:
-            state.live.heard.add(key)
-            if external_change:
-                state.live.edited.add(key)
-                state.live.was_edited.set()
-        health = None if body is None or is_apart(body) else health_of(body, state.app.health)
-        if health is None or health.is_settled:
-            state.live.unhealthy.pop(key, None)
-        else:
-            state.live.unhealthy[key] = health
+            state.live.hear_in_pass(key, is_edit=external_change)
+        state.live.learn(key, None if body is None or is_apart(body) else health_of(body, state.app.health))
         if external_change and state.has_work:
             self._wake(state, Priority.DRIFT)
         if state.health != before:

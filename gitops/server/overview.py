@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from gitops.controller.app import Controller
+from gitops.controller.pass_report import PassResult
 from gitops.controller.reconciler import ReconcilerDeps
 from gitops.controller.record_writer import record_of
-from gitops.controller.state import ApplicationState, PassResult
+from gitops.controller.state import ApplicationState
 from gitops.engine.states import Response
 from gitops.model.record import RECORD, Record, record_in
 from gitops.server.auth.decisions import unknown

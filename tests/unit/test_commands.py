@@ -7,7 +7,8 @@ import pytest
 
 from gitops.adapters.store import SqliteStore
 from gitops.controller.commands import OperatorCommands
-from gitops.controller.state import ApplicationState, PassResult, SyncTimes
+from gitops.controller.pass_report import PassReport, PassResult
+from gitops.controller.state import ApplicationState, SyncTimes
 from gitops.model.application import Application, Destination, SourceSpec
 from gitops.model.errors import StoreError
 from gitops.model.operator_command import APPROVED, REFRESH, answer_in
@@ -52,7 +53,9 @@ def test_an_answer_is_kept_until_the_store_is_back(tmp_path):
 
 def used(commands):
     """Have the approval of the Application used by a sync that is done."""
-    state = ApplicationState(SHOP, last=PassResult(outcome=Outcome.SYNCED), times=SyncTimes(sync_seconds=1.0))
+    state = ApplicationState(
+        SHOP, report=PassReport(PassResult(outcome=Outcome.SYNCED)), times=SyncTimes(sync_seconds=1.0)
+    )
     assert commands.consumes_approval(state)
     return state
 
