@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from gitops.adapters.store import SqliteStore
 from gitops.controller.app import Controller
 from gitops.controller.cluster_worker import Connected
 from gitops.controller.render_cache import RenderCache
+from gitops.controller.state import SourceState
 from gitops.engine.inventory import Inventory, LastHealthy, parent_key, with_ownership
 from gitops.engine.inventory_parent import parent_body
 from gitops.engine.states import Response
@@ -127,10 +127,9 @@ async def _controller(store) -> Controller:
     for number in range(APPLICATIONS):
         app = _application(f"app-{number:05}")
         state = controller.index.add(app)
-        state.source.observed_revision = Revision(_SHA, "main")
-        state.source.equivalent_revision = _SHA
-        response = Response.HELD if number % 50 == 0 else Response.SETTLED
-        state.last = replace(state.last, response=response, message="it is held" if number % 50 == 0 else "")
+        state.source = SourceState(observed_revision=Revision(_SHA, "main"), equivalent_revision=_SHA)
+        state.report.answered(Response.HELD if number % 50 == 0 else Response.SETTLED, 0)
+        state.report.said("it is held" if number % 50 == 0 else "")
         state.live.owns = True
         if number % 100 == 0:
             key = ResourceKey("apps", "Deployment", app.name, "web")

@@ -3,6 +3,7 @@
 import re
 import socket
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -110,7 +111,8 @@ def test_text_of_a_stranger_is_text_on_every_page(world, tmp_path):
         world.request("PATCH", path, {"data": {"a": EVIL}}, "kubectl-edit", "application/merge-patch+json")
         world.request("PATCH", path, {"metadata": {"labels": {"x": "y"}}}, EVIL[:60], "application/merge-patch+json")
         running.until(lambda: web.get(ONE)["drift"])
-        running.call(lambda: setattr(running.tracked().source, "look_error", EVIL))
+        state = running.tracked()
+        running.call(lambda: setattr(state, "source", replace(state.source, look_error=EVIL)))
         running.call(lambda: running.controller.records.file_read(EVIL, EVIL))
         web.post(f"{ONE}/suspend", reason=EVIL)
         running.call(lambda: running.put_trusted(evil))

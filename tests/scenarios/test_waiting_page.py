@@ -93,7 +93,7 @@ def test_why_something_waits_is_text_whoever_wrote_it(world, tmp_path):
 
         def told():
             state = running.tracked()
-            state.last = replace(state.last, message=EVIL)
+            state.report.said(EVIL)
             running.controller.records.changed(state.identity)
 
         running.call(told)
