@@ -18,7 +18,7 @@ from tests.scenarios.api import MERGE, Api
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 OVERLAYS = ("single", "ha", "namespaced")
 COMPONENTS = ("impersonate", "cluster-admin")
-OPTIONAL = ("page", "page-rights", "notifications")
+OPTIONAL = ("page", "page-rights", "notifications", "monitoring")
 CONTROLLER = "system:serviceaccount:gitops:gitops"
 TOKENS = {
     "installer": User("ada", ("system:masters",)),
