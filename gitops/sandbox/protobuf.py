@@ -39,8 +39,8 @@ def decode(raw: bytes) -> Body:
     if not raw.startswith(_MAGIC):
         raise ProtobufError("the body does not start as a protobuf object does")
     try:
-        envelope = dict(_fields(raw[4:]))
-        head = {number: value.decode() for number, value in _fields(envelope[1])}
+        envelope = dict(read_fields(raw[4:]))
+        head = {number: value.decode() for number, value in read_fields(envelope[1])}
         version, kind = head.get(1, ""), head.get(2, "")
         body = _message(envelope.get(2, b""), _definition(version, kind))
     except (KeyError, IndexError, UnicodeDecodeError, AttributeError, TypeError) as error:
@@ -67,7 +67,7 @@ def _varint(raw: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
-def _fields(raw: bytes) -> list[tuple[int, Any]]:
+def read_fields(raw: bytes) -> list[tuple[int, Any]]:
     """The (number, value) pairs of a message: whole numbers as int, the rest as bytes."""
     found: list[tuple[int, Any]] = []
     at = 0
@@ -95,14 +95,14 @@ def _fields(raw: bytes) -> list[tuple[int, Any]]:
 def _message(raw: bytes, name: str) -> Body:
     described = _messages()[name]
     out: Body = {}
-    for number, value in _fields(raw):
+    for number, value in read_fields(raw):
         if str(number) not in described:
             continue
         field, kind, form = described[str(number)]
         if form == "list":
             out.setdefault(field, []).append(_value(value, kind))
         elif form == "map":
-            entry = dict(_fields(value))
+            entry = dict(read_fields(value))
             out.setdefault(field, {})[entry.get(1, b"").decode()] = _value(entry.get(2, b""), kind)
         elif field in _INLINE_FIELDS or (field == "rule" and name.endswith("RuleWithOperations")):
             out.update(_value(value, kind))
@@ -133,9 +133,9 @@ def _value(value: Any, kind: str) -> Any:
         case "bytes":
             return base64.b64encode(value).decode()
     if kind.endswith(".ExtraValue"):
-        return [item.decode() for _, item in _fields(value)]
+        return [item.decode() for _, item in read_fields(value)]
     if (special := _SPECIAL.get(kind)) is not None:
-        return special(dict(_fields(value)))
+        return special(dict(read_fields(value)))
     return _message(value, kind)
 
 

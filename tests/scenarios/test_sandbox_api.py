@@ -296,6 +296,25 @@ def test_a_custom_kind_may_call_what_kubernetes_adds_to_cel_and_what_is_missing_
     bare.create(doors, {**door, "link": "https://a.example.com"})
 
 
+def test_a_definition_whose_rules_could_cost_too_much_is_refused_and_accepted_with_bounds(bare):
+    unique = {"rule": "self.all(x, self.exists_one(y, x == y))"}
+    items = {"type": "array", "items": {"type": "string"}, "x-kubernetes-validations": [unique]}
+    schema = {"type": "object", "properties": {"names": items}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "doors", "singular": "door", "kind": "Door", "listKind": "DoorList"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    body = {"metadata": {"name": "doors.example.com"}, "spec": spec}
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    status, refused = bare("POST", definitions, body)
+    assert status == 422
+    at = "spec.versions[0].schema.openAPIV3Schema"
+    rule = f"{at}.properties[names].x-kubernetes-validations[0].rule"
+    assert [cause["field"] for cause in refused["details"]["causes"]] == [rule, rule, at]
+    assert "estimated rule cost exceeds budget by factor of more than 100x" in refused["message"]
+    items.update(maxItems=20, items={"type": "string", "maxLength": 63})
+    bare.create(definitions, body)
+
+
 # --- time, faults, restarts ---------------------------------------------------------------------------------------
 
 

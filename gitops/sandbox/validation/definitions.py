@@ -1,11 +1,15 @@
 """Rules of CustomResourceDefinitions: those of k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from gitops.manifests.key import Body
+from gitops.sandbox.rule_cost.limits import cost_errors
 from gitops.sandbox.statuses import invalid, required
 from gitops.sandbox.validation.checks import Errors, immutable, one_of
 from gitops.sandbox.validation.metadata import is_dns_1035, is_label, is_subdomain
+
+_RULES: Final = "x-kubernetes-validations"
 
 
 def definition(body: Body, old: Body | None) -> Errors:
@@ -27,8 +31,10 @@ def definition(body: Body, old: Body | None) -> Errors:
     versions = spec.get("versions") or []
     if sum(bool(version.get("storage")) for version in versions) != 1:
         yield invalid("spec.versions", _versions(versions), "must have exactly one version marked as storage version")
+    before = {version.get("name"): _schema(version) for version in (old or {}).get("spec", {}).get("versions") or ()}
     for index, version in enumerate(versions):
-        yield from _version(version, f"spec.versions[{index}]")
+        unchanged = before.get(version.get("name")) == _schema(version)
+        yield from _version(version, f"spec.versions[{index}]", unchanged=unchanged)
     for field in ("plural", "singular", "kind", "listKind"):
         if not names.get(field):
             yield required(f"spec.names.{field}")
@@ -63,10 +69,14 @@ def _versions(versions: list[Body]) -> Any:
     return [{"Name": version.get("name", ""), "Served": version.get("served", False)} for version in versions]
 
 
-def _version(version: Body, at: str) -> Errors:
+def _schema(version: Body) -> Any:
+    return (version.get("schema") or {}).get("openAPIV3Schema")
+
+
+def _version(version: Body, at: str, *, unchanged: bool) -> Errors:
     name = version.get("name", "")
     yield from (invalid(f"{at}.name", name, text) for text in is_label(name))
-    schema = (version.get("schema") or {}).get("openAPIV3Schema")
+    schema = _schema(version)
     if schema is None:
         yield required(f"{at}.schema.openAPIV3Schema", "schemas are required")
         return
@@ -76,7 +86,11 @@ def _version(version: Body, at: str) -> Errors:
             yield required(f"{at}.type", "must not be empty at the root")
         else:
             yield invalid(f"{at}.type", schema["type"], "must be object at the root")
-    yield from _structural(schema, at, root=True)
+    wrong = list(_structural(schema, at, root=True))
+    yield from wrong
+    if schema.get("type") == "object" and not wrong:  # the types of a schema that is wrong are not known
+        yield from _compiled(schema, at)
+        yield from cost_errors(schema, at, unchanged=unchanged)
 
 
 def _structural(schema: Body, at: str, *, root: bool = False) -> Errors:
@@ -88,24 +102,30 @@ def _structural(schema: Body, at: str, *, root: bool = False) -> Errors:
         yield required(f"{at}.items", "must be specified")
     if schema.get("x-kubernetes-list-type") == "map" and not schema.get("x-kubernetes-list-map-keys"):
         yield required(f"{at}.x-kubernetes-list-map-keys", "must not be empty if x-kubernetes-list-type is map")
+    for child, where in _parts(schema, at):
+        yield from _structural(child, where, root=root and where == f"{at}.properties[metadata]")
+    for index, rule in enumerate(schema.get(_RULES) or ()):
+        if not rule.get("rule", "").strip():
+            yield required(f"{at}.{_RULES}[{index}].rule", "rule is not specified")
+
+
+def _parts(schema: Body, at: str) -> Iterator[tuple[Body, str]]:
     for name, child in (schema.get("properties") or {}).items():
-        yield from _structural(child, f"{at}.properties[{name}]", root=root and name == "metadata")
-    if isinstance(schema.get("items"), dict):
-        yield from _structural(schema["items"], f"{at}.items")
-    if isinstance(schema.get("additionalProperties"), dict):
-        yield from _structural(schema["additionalProperties"], f"{at}.additionalProperties")
-    for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-        yield from _rule(rule, f"{at}.x-kubernetes-validations[{index}]")
+        yield child, f"{at}.properties[{name}]"
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            yield schema[name], f"{at}.{name}"
 
 
-def _rule(rule: Body, at: str) -> Errors:
+def _compiled(schema: Body, at: str) -> Errors:
+    """What is wrong with the rules as expressions."""
     from gitops.manifests.cel import CelError, compiled, is_beyond
 
-    if not rule.get("rule", "").strip():
-        yield required(f"{at}.rule", "rule is not specified")
-        return
-    try:
-        compiled(rule["rule"], ("oldSelf", "self"))
-    except CelError as error:
-        if not is_beyond(rule["rule"]):
-            yield invalid(f"{at}.rule", rule["rule"], f"compilation failed: {error}")
+    for child, where in _parts(schema, at):
+        yield from _compiled(child, where)
+    for index, rule in enumerate(schema.get(_RULES) or ()):
+        try:
+            compiled(rule["rule"], ("oldSelf", "self"))
+        except CelError as error:
+            if not is_beyond(rule["rule"]):
+                yield invalid(f"{at}.{_RULES}[{index}].rule", rule["rule"], f"compilation failed: {error}")

@@ -1,0 +1,1 @@
+"""What the CEL rules of a CustomResourceDefinition may cost, estimated from its schema as kube-apiserver does."""
