@@ -296,6 +296,26 @@ def test_a_custom_kind_may_call_what_kubernetes_adds_to_cel_and_what_is_missing_
     bare.create(doors, {**door, "link": "https://a.example.com"})
 
 
+def test_a_rule_that_takes_an_absent_old_value_is_kept_at_the_first_write_and_at_the_next(bare):
+    rule = {
+        "rule": "!oldSelf.hasValue() || self == oldSelf.value() // set once",
+        "optionalOldSelf": True,
+        "messageExpression": "oldSelf.hasValue() ? 'it stays' : 'never told'",
+    }
+    schema = {"type": "object", "properties": {"color": {"type": "string", "x-kubernetes-validations": [rule]}}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "doors", "singular": "door", "kind": "Door", "listKind": "DoorList"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version]}
+    body = {"metadata": {"name": "doors.example.com"}, "spec": spec}
+    bare.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body)
+    doors = "/apis/example.com/v1/namespaces/default/doors"
+    door = {"apiVersion": "example.com/v1", "kind": "Door", "metadata": {"name": "d"}}
+    made = bare.create(doors, {**door, "color": "red"})
+    assert bare("PUT", f"{doors}/d", made)[0] == 200
+    status, refused = bare("PUT", f"{doors}/d", {**made, "color": "blue"})
+    assert (status, refused["details"]["causes"][0]["message"]) == (422, "Invalid value: it stays")
+
+
 def test_a_definition_whose_rules_could_cost_too_much_is_refused_and_accepted_with_bounds(bare):
     unique = {"rule": "self.all(x, self.exists_one(y, x == y))"}
     items = {"type": "array", "items": {"type": "string"}, "x-kubernetes-validations": [unique]}

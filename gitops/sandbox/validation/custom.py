@@ -312,13 +312,15 @@ def _counterpart(item: Any, old: Any, keys: Any) -> Any:
 
 def _one_rule(value: Any, old: Any, rule: Body, at: str) -> Iterator[FieldError]:
     text, variables = rule["rule"], {"self": value}
-    if re.search(r"\boldSelf\b", text):
-        if old is None and not rule.get("optionalOldSelf"):
+    if rule.get("optionalOldSelf"):
+        variables |= {"known": old is not None, "before": old}
+    elif re.search(r"\boldSelf\b", text):
+        if old is None:
             return
         variables["oldSelf"] = old
     path = at + rule.get("fieldPath", "")
     try:
-        holds = evaluate(text, variables)
+        holds = _evaluated(text, rule, variables)
     except CelError as error:
         if is_beyond(text):
             return  # it may well hold in a cluster that has the function
@@ -330,11 +332,19 @@ def _one_rule(value: Any, old: Any, rule: Body, at: str) -> Iterator[FieldError]
         yield _failed(rule, variables, path)
 
 
+def _evaluated(expression: str, rule: Body, variables: Body) -> Any:
+    """The expression's value; an old value that may be absent is an optional, which only an expression can make."""
+    if rule.get("optionalOldSelf"):
+        optional = "[known ? optional.of(before) : optional.none()]"
+        return evaluate(f"{optional}.map(oldSelf, {expression}\n)[0]", variables)
+    return evaluate(expression, variables)
+
+
 def _failed(rule: Body, variables: Body, path: str) -> FieldError:
     message = rule.get("message") or f"failed rule: {rule['rule'].strip()}"
     if expression := rule.get("messageExpression"):
         try:
-            message = str(evaluate(expression, variables))
+            message = str(_evaluated(expression, rule, variables))
         except CelError:
             message = rule.get("message") or message
     reason = _REASONS.get(rule.get("reason", ""), "FieldValueInvalid")
