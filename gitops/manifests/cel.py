@@ -12,11 +12,18 @@ from typing import Any
 import orjson
 import re2
 
+from gitops.manifests.cel_dialect import CONFIGURATION, runnable, spelled, told
+
 _GAP = r"(?:\s|//[^\n]*\n)*"  # a comment may stand before the bracket
 _CALLED = _GAP + r"\("
-_GROWING = re2.compile(r"\b(map|bind|optMap|optFlatMap|replace|join|format|quote|encode)" + _CALLED)
-_SETS = re2.compile(r"\bsets" + _GAP + r"\." + _GAP + "(contains|equivalent|intersects)" + _CALLED)
-_LOOP = re2.compile(r"\b(filter|all|exists|exists_one)" + _CALLED)
+_GROWING = re2.compile(
+    r"\b(map|bind|optMap|optFlatMap|replace|join|format|quote|encode|range|transformList|transformMap"
+    r"|transformMapEntry)" + _CALLED
+)
+_SETS = re2.compile(
+    r"\b(sets" + _GAP + r"\." + _GAP + "(?:contains|equivalent|intersects)|distinct|sort|sortBy)" + _CALLED
+)
+_LOOP = re2.compile(r"\b(filter|all|exists|exists_one|existsOne)" + _CALLED)
 _TEXT = re2.compile(r"""(?s)[rRbB]?(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""")
 _NAME = re2.compile(r"\w+")
 # What the library of Google's Go programs says, which Kubernetes' servers have.
@@ -124,8 +131,9 @@ def _quiet() -> Any:
 @functools.lru_cache(maxsize=1024)
 def compiled(expression: str, names: tuple[str, ...]) -> Any:
     """The compiled expression over variables of these names; CelError when it is not an expression."""
+    environment = _environment(names)
     try:
-        return _environment(names).compile(expression)
+        return runnable(environment, environment.compile(spelled(expression)))
     except (RuntimeError, ValueError) as error:
         raise CelError(_short(error)) from error
 
@@ -141,7 +149,8 @@ def check_bounded(expression: str) -> None:
         raise CelError(f"{growing[1]} can make values of any size (write it with filter, exists or all)")
     crossing = _SETS.search(code)
     if crossing:
-        raise CelError(f"sets.{crossing[1]} compares each with each, uncounted (write it with exists or all)")
+        name = re2.sub(r"//[^\n]*|\s", "", crossing[1])
+        raise CelError(f"{name} compares each with each, uncounted (write it with exists or all)")
     loops = list(_LOOP.finditer(code))
     if len(loops) > _MOST_LOOPS:
         raise CelError(f"expected at most {_MOST_LOOPS} of filter, all, exists and exists_one, got {len(loops)}")
@@ -161,7 +170,7 @@ def _in_brackets(code: str, start: int) -> str:
 
 
 def _short(error: object) -> str:
-    text = str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
+    text = told(str(error)).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
     missing = re2.fullmatch(r'NOT_FOUND: Key not found in map : "(.*)"', text)
     if missing:
         return f"no such key: {missing[1]}"
@@ -179,8 +188,12 @@ def _environment(names: tuple[str, ...]) -> Any:
 
     from gitops.manifests.cel_functions import declared
 
-    extensions = [module() for module in _constructors(ext_strings, ext_math, ext_optional)]
-    return cel.NewEnv(variables=dict.fromkeys(names, cel.Type.DYN), extensions=extensions, functions=declared(cel))
+    return cel.NewEnv(
+        config=cel.NewEnvConfigFromYaml(CONFIGURATION),
+        variables=dict.fromkeys(names, cel.Type.DYN),
+        extensions=[module() for module in _constructors(ext_strings, ext_math, ext_optional)],
+        functions=declared(cel),
+    )
 
 
 def _constructors(*modules: Any) -> list[Any]:

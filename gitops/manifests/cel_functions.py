@@ -1,7 +1,7 @@
 """The functions that Kubernetes adds to CEL: of lists and sets, regular expressions, quantities, URLs and addresses.
 
 Quantities, URLs, addresses and networks are maps here, since the library lets nobody declare types with values of their
-own. What a library of ours and Kubernetes' share a name for cannot be declared a second time: `is_lacking` tells of it.
+own. `cel_dialect` has what the library lets nobody declare a second time; `is_lacking` tells of what is missing.
 """
 
 import functools
@@ -16,12 +16,10 @@ from urllib.parse import quote, unquote, unquote_plus
 
 import re2
 
+from gitops.manifests.cel_dialect import equal, overloads
 from gitops.manifests.quantity import QuantityError, parse
 
-_LACKING = re2.compile(
-    r"\bformat\.\w+\(|\.(indexOf|lastIndexOf)\(|\b(transformList|transformMap|transformMapEntry)\("
-    r"|\b(all|exists|exists_one|existsOne)\(\s*\w+\s*,\s*\w+\s*,|\bstring\(.*\b(ip|cidr)\("
-)
+_LACKING = re2.compile(r"\bformat\.\w+\(|\bstring\(.*\b(ip|cidr)\(")
 _LARGEST = 2**63
 
 # Whether the user of a request may do what an expression asks of `authorizer`, while one is evaluated.
@@ -38,11 +36,11 @@ def is_lacking(code: str) -> bool:
 
 def declared(cel: Any) -> list[Any]:
     """All of them, as the library `cel` takes them."""
-    parts = (_of_lists, _of_quantities, _of_versions, _of_addresses, _of_authorizer)
-    table = {name: overloads for part in parts for name, overloads in part(cel.Type).items()}
+    parts = (_of_lists, _of_quantities, _of_versions, _of_addresses, _of_authorizer, overloads)
+    table = {name: each for part in parts for name, each in part(cel.Type).items()}
     return [
-        cel.FunctionDecl(name, [_overload(cel, f"k8s_{name}_{place}", one) for place, one in enumerate(overloads)])
-        for name, overloads in table.items()
+        cel.FunctionDecl(name, [_overload(cel, f"k8s_{name}_{place}", one) for place, one in enumerate(each)])
+        for name, each in table.items()
     ]
 
 
@@ -58,7 +56,7 @@ def _of_lists(kinds: Any) -> _Table:
         "max": [_of(dyn, max, items)],
         "sets.contains": [_plain(truth, _contains, items, items)],
         "sets.equivalent": [_plain(truth, lambda a, b: _contains(a, b) and _contains(b, a), items, items)],
-        "sets.intersects": [_plain(truth, lambda a, b: any(item in b for item in a), items, items)],
+        "sets.intersects": [_plain(truth, lambda a, b: any(_contains(b, [item]) for item in a), items, items)],
     }
 
 
@@ -176,7 +174,7 @@ def _find_all(value: str, pattern: str) -> list[str]:
 
 
 def _contains(items: list[Any], others: list[Any]) -> bool:
-    return all(item in items for item in others)
+    return all(any(equal(item, other) for item in items) for other in others)
 
 
 # --- quantities ---------------------------------------------------------------------------------------------------

@@ -54,6 +54,43 @@ def test_a_function_that_kubernetes_adds_has_its_value(expression):
     assert evaluate(expression, {"self": {"link": link, "memory": "1Gi", "parts": ["a", "ab"]}}) is True
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "self.sizes.all(name, size, size > 0) && self.sizes.exists(name, size, name == 'b' && size == 2)",
+        "self.sizes.exists_one(name, size, size == 2) && self.parts.existsOne(place, part, part == 'b')",
+        "self.parts.all(place, part, place < 3) && self.parts.exists_one(part, part == 'b')",
+        "self.parts.transformList(place, part, place > 0, part) == ['b', 'a']",
+        "self.sizes.transformMap(name, size, size + 1) == {'a': 2, 'b': 3}",
+        "self.sizes.transformMap(name, size, size > 1, [size]) == {'b': [2]}",
+        "self.sizes.transformMapEntry(name, size, {size: name}) == {1: 'a', 2: 'b'}",
+        "self.parts.indexOf('a') == 0 && self.parts.lastIndexOf('a') == 2 && self.parts.indexOf('x') == -1",
+        "[true].indexOf(true) == 0 && [1].indexOf(1.0) == 0 && [[1], [2]].indexOf([2]) == 1",
+        "'äbcäb'.indexOf('b') == 1 && 'äbcäb'.indexOf('b', 2) == 4 && 'abc'.indexOf('', 2) == 2",
+        "'äbcäb'.lastIndexOf('b') == 4 && 'äbcäb'.lastIndexOf('b', 3) == 1 && 'a'.lastIndexOf('a', 7) == -1",
+        "'.indexOf(' + '.exists_one(a, b,' == r'.indexOf(' + '.exists_one(a, b,' // .indexOf(",
+        "self.parts.distinct().size() == 2 && self.parts.sort() == ['a', 'a', 'b'] && lists.range(2) == [0, 1]",
+        "[3, 1].sortBy(size, size) == [1, 3] && [[1], [2]].flatten() == [1, 2] && self.parts.slice(1, 2) == ['b']",
+        "!sets.contains([1], [true]) && !sets.intersects([0], [false])",
+    ],
+)
+def test_lists_and_loops_over_two_variables_are_as_in_kubernetes(expression):
+    assert evaluate(expression, {"self": {"sizes": {"a": 1, "b": 2}, "parts": ["a", "b", "a"]}}) is True
+
+
+@pytest.mark.parametrize(
+    ("expression", "error"),
+    [
+        ("self.sizes.transformMapEntry(name, size, {'z': size}) == {}", "insert failed: key z already exists"),
+        ("self.parts.indexOf(1, 2) == 1", r"1:19: found no matching overload for 'indexOf'"),
+        ("'a'.indexOf('b', -1) == 1", "index out of range: -1"),
+    ],
+)
+def test_an_error_in_a_function_that_is_spelled_anew_has_the_name_that_was_written(expression, error):
+    with pytest.raises(CelError, match=error):
+        evaluate(expression, {"self": {"sizes": {"a": 1, "b": 2}, "parts": ["a"]}})
+
+
 @pytest.mark.parametrize("expression", ["quantity('x').sign()", "url('x').getHost()", "ip('1.2.3').family()"])
 def test_a_text_that_is_nothing_of_the_kind_fails_the_expression(expression):
     with pytest.raises(CelError):
@@ -64,8 +101,8 @@ def test_a_text_that_is_nothing_of_the_kind_fails_the_expression(expression):
     ("expression", "beyond"),
     [
         ("!format.dns1123Label().validate(self.name).hasValue()", True),
-        ("self.parts.all(i, part, i == 0 || part != 'x')", True),
-        ("self.parts.indexOf('x') == -1", True),
+        ("self.parts.all(i, part, i == 0 || part != 'x')", False),
+        ("self.parts.indexOf('x') == -1", False),
         ("string(ip(self.name)) == self.name", True),
         ("self.parts.all(part, part == 'format.x(')", False),
         ("self.nam.mispelt(1)", False),
@@ -107,6 +144,9 @@ def test_a_rule_that_only_looks_at_its_object_is_bounded(expression):
         ("'x'" + ".replace('x', 'xxxxxxxxxx')" * 9 + " == ''", "replace can make"),
         ("cel.bind(a, 'x', a) == ''", "bind can make"),
         ("sets // a comment\n.contains(status.a, status.a)", "sets.contains compares each with each"),
+        ("status.a.distinct().size() > 1", "distinct compares each with each"),
+        ("lists.range(9999999).size() > 1", "range can make"),
+        ("status.a.transformMap(k, v, [v, v]).size() > 0", "transformMap can make"),
         ("status.a.all(a, (spec.b + spec.b).size() > 0)", r"a \+ in all"),
         ("true" + " && status.a.all(a, a)" * 5, "expected at most 4 of filter, all, exists and exists_one, got 5"),
     ],

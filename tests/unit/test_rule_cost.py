@@ -6,7 +6,7 @@ import pytest
 
 from gitops.manifests.cel import compiled
 from gitops.sandbox.rule_cost.estimate import estimate
-from gitops.sandbox.rule_cost.kinds import BOOL, DOUBLE, INT, STRING, Kind, list_of
+from gitops.sandbox.rule_cost.kinds import BOOL, DOUBLE, DYN, INT, STRING, Kind, list_of
 from gitops.sandbox.rule_cost.limits import expression_cost
 from gitops.sandbox.rule_cost.schema import declared
 from gitops.sandbox.rule_cost.sizes import Size
@@ -121,6 +121,19 @@ def cost(expression: str, hints: dict[str, int] | None = None, **variables: Kind
         (1844674407370955268, "type(self.a) == int", {}, {"self": MAP}),
         (1844674407370955266, "type(1) == int", {}, {}),
         (3, "self.a == 1.0", {}, {"self": Kind("map", (STRING, DOUBLE))}),
+        (26, "x.flatten() == [1, 2, 3]", {"x": 3}, {"x": list_of(DYN)}),
+        (41, "x.distinct() == ['hello']", {"x": 3}, {"x": TEXTS}),
+        (28, "x.reverse() == [1, 2, 3]", {"x": 5}, {"x": NUMBERS}),
+        (73, "x.sort() == [1, 2, 3]", {"x": 5}, {"x": NUMBERS}),
+        (233, 'x.sort() == ["a", "a", "b", "b", "c", "c"]', {"x": 10}, {"x": TEXTS}),
+        (222, "x.sort() == []", {"x": 10}, {"x": NUMBERS}),
+        (226, "x.sortBy(m, m['x']) == [{'x':3}, {'x':4}]", {"x": 5}, {"x": list_of(DYN)}),
+        (
+            197,
+            "x.sortBy(m, m['x']) == [{'x': 'a'}, {'x': 'b'}, {'x': 'c'}]",
+            {"x": 3},
+            {"x": list_of(Kind("map", (STRING, STRING)))},
+        ),
         (
             6,
             "self.a == timestamp('2011-08-18T00:00:00.000+01:00') + duration('19h3m37s10ms')",
@@ -184,6 +197,23 @@ _URL = "url('https:://kubernetes.io/')"
         (1, 'semver("1.0.0")'),
         (4, 'semver("1234.56789012345.67890123456789")'),
         (3, 'semver("1.0.0").isLessThan(semver("1.1.0"))'),
+        (41, "{'a': 1, 'b': 2}.all(k, v, v > 0)"),
+        (43, "{'a': 1, 'b': 2}.exists(k, v, v > 0)"),
+        (40, "{'a': 1, 'b': 2}.existsOne(k, v, v > 0)"),
+        (71, "{'a': 1, 'b': 2}.transformMap(k, v, v + 1)"),
+        (75, "{'a': 1, 'b': 2}.transformMap(k, v, v < 5, v + 1)"),
+        (131, "{'a': 1, 'b': 2}.transformMapEntry(k, v, {k: v + 1})"),
+        (135, "{'a': 1, 'b': 2}.transformMapEntry(k, v, v < 5, {k: v + 1})"),
+        (21, "[1, 2].all(i, v, v > 0)"),
+        (49, "[1, 2].transformList(i, v, v + 1)"),
+        (53, "[1, 2].transformList(i, v, v < 5, v + 1)"),
+        (15, "[1, 2, 3, 4, 5].indexOf(3)"),
+        (21, "[uint(1), uint(2), uint(3), uint(4), uint(5)].lastIndexOf(uint(3))"),
+        (26, "lists.range(4) == [0, 1, 2, 3]"),
+        (18446744073709551615, "lists.range(4 / 2) == [0, 1]"),
+        (46, "[[1, 2], 3].flatten(2) == [1, 2, 3]"),
+        (50, "[1, 2, 3].distinct() == [1, 2, 3]"),
+        (34, "[1, 2, 3].slice(1, 3) == [2, 3]"),
         (21, "sets.contains([], [])"),
         (22, "sets.contains([1], [1])"),
         (29, "sets.contains([1, 2, 3, 4], [2, 3])"),

@@ -4,49 +4,18 @@ The functions of CEL are as in cel-go (checker/cost.go, ext/sets.go, v0.26), tho
 k8s.io/apiserver/pkg/cel/library/cost.go of 1.36. What is in no table costs 1, as most do.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final
 
-from gitops.sandbox.rule_cost.kinds import Kind
-from gitops.sandbox.rule_cost.sizes import ANY, MOST, ONE, Size, clipped, scaled
-from gitops.sandbox.rule_cost.tree import Literal, Node
+from gitops.sandbox.rule_cost.arguments import Argument, Arguments, Cost, Rule
+from gitops.sandbox.rule_cost.list_calls import LIST_CALLS
+from gitops.sandbox.rule_cost.sizes import MOST, ONE, Size, clipped, scaled
+from gitops.sandbox.rule_cost.tree import Literal
 
 _READ_TEXT: Final = 0.1  # a character, once
 _READ_PATTERN: Final = 0.25  # a character of a regular expression
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
-    path: list[str]
-    kind: Kind
-    node: Node | None
-    known: Size | None
-    size_of: Callable[[list[str]], Size | None]
-
-    @property
-    def size(self) -> Size:
-        """Its size, or any."""
-        return ANY if self.known is None else self.known
-
-    def item(self) -> "Argument | None":
-        """The items of a list; None for what has none."""
-        if not self.kind.parts:
-            return None
-        path = [*self.path, "@items"] if self.path else []
-        kind = self.kind.parts[0]
-        known = self.size_of(path) if path else None
-        return Argument(path, kind, None, ONE if known is None and kind.name == "unknown" else known, self.size_of)
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    own: int
-    size: Size | None = None
-
-
-Arguments = Sequence[Argument]
-_Rule = Callable[[str, Argument | None, Arguments], Cost | None]
 _PLAIN: Final = Cost(1)
 
 
@@ -125,7 +94,7 @@ def _compared(_overload: str, _target: Argument | None, arguments: Arguments) ->
 _TEXTS: Final = [
     f"{name}_{kind}" for name in ("less", "less_equals", "greater", "greater_equals") for kind in ("string", "bytes")
 ]
-_BUILT_IN: Final[Mapping[str, _Rule]] = {
+_BUILT_IN: Final[Mapping[str, Rule]] = {
     "logical_and": _free,
     "logical_or": _free,
     "conditional": _conditional,
@@ -146,14 +115,14 @@ _BUILT_IN: Final[Mapping[str, _Rule]] = {
 # --- sets and Kubernetes' ---------------------------------------------------------------------------------------------
 
 
-def _fixed(cost: int) -> _Rule:
+def _fixed(cost: int) -> Rule:
     def rule(_overload: str, _target: Argument | None, _arguments: Arguments) -> Cost:
         return Cost(cost)
 
     return rule
 
 
-def _each_with_each(factor: int) -> _Rule:
+def _each_with_each(factor: int) -> Rule:
     def rule(_overload: str, _target: Argument | None, arguments: Arguments) -> Cost:
         pairs = arguments[0].size.times(arguments[1].size)
         return Cost(clipped(pairs.cost(factor) + 1))
@@ -234,7 +203,7 @@ def _address(_overload: str, target: Argument | None, arguments: Arguments) -> C
     return Cost(1) if target else _read_argument(_overload, target, arguments)
 
 
-def _within(base: int) -> _Rule:
+def _within(base: int) -> Rule:
     def rule(_overload: str, _target: Argument | None, arguments: Arguments) -> Cost:
         read = arguments[0].size.cost(_READ_TEXT) if arguments[0].kind.name == "string" else 0
         return Cost(clipped(base + read))
@@ -263,7 +232,8 @@ _ONE_UNIT: Final = (
     *("isGreaterThan", "isLessThan", "compareTo", "add", "sub", "major", "minor", "patch"),
     *("getScheme", "getHostname", "getHost", "getPort", "getEscapedPath", "getQuery"),
 )
-_KUBERNETES: Final[Mapping[str, _Rule]] = {
+_KUBERNETES: Final[Mapping[str, Rule]] = {
+    **LIST_CALLS,
     **dict.fromkeys(_ONE_UNIT, _fixed(1)),
     **dict.fromkeys(("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf"), _each_item),
     **dict.fromkeys(("url", "jsonpatch.escapeKey"), _read_url),

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from gitops.sandbox.rule_cost.calls import Argument, Cost, call_cost
+from gitops.sandbox.rule_cost.arguments import Argument, Cost
+from gitops.sandbox.rule_cost.calls import call_cost
 from gitops.sandbox.rule_cost.infer import kinds_of
 from gitops.sandbox.rule_cost.kinds import UNKNOWN, Kind, is_scalar
 from gitops.sandbox.rule_cost.overloads import fitting

@@ -90,6 +90,8 @@ class _Inference:
                 return _first_known(target, *arguments)
             case "min" | "max" | "sum":
                 return target.item
+            case "sort" | "@sortByAssociatedKeys" | "slice" | "distinct":
+                return target
             case "@mapInsert" | "cel.@mapInsert":
                 return _inserted(arguments)
         if call.function in _OPAQUE:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gitops.manifests.cel_dialect import kubernetes_name
 from gitops.sandbox.protobuf import read_fields
 from gitops.sandbox.rule_cost.kinds import UNKNOWN, Kind
 
@@ -145,7 +146,7 @@ def _select(place: int, raw: bytes) -> Select:
 def _call(place: int, raw: bytes) -> Call:
     message = _message(raw)
     target = _node(message[1][-1]) if message[1] else None
-    return Call(place, _text(message, 2), target, tuple(map(_node, message[3])))
+    return Call(place, kubernetes_name(_text(message, 2)), target, tuple(map(_node, message[3])))
 
 
 def _map(place: int, raw: bytes) -> MapOf:
