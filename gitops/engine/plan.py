@@ -313,9 +313,10 @@ def _refused(at: PlanInput, manifest: Manifest, live: Body, answer: DryRunResult
         return Obstacle(ObstacleKind.CONFLICT, key, reason)
     excluded = excluded_fields(desired_body(at, manifest), live, key)
     if error.code == 422 and excluded and (holders := holders_of(excluded, live, lambda _: {})):
-        paths = ", ".join(fields.display(path).lstrip(".") for path in fields.leaves(excluded))
+        paths = [fields.display(path).lstrip(".") for path in fields.leaves(excluded)]
+        owned = refusal.first_of(paths, "field")
         reason = (
-            f"{key}: {' and '.join(holders)} owns {paths}, which cannot stand beside what {manifest.origin} sets; "
+            f"{key}: {' and '.join(holders)} owns {owned}, which cannot stand beside what {manifest.origin} sets; "
             "remove it there, or take it over with --force-conflicts"
         )
         return Obstacle(ObstacleKind.CONFLICT, key, reason)

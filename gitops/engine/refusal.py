@@ -4,7 +4,7 @@ Not every 422 means an immutable field: the API server says so in words, and eac
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gitops.engine.diff import changes_between
 from gitops.manifests.key import Body
@@ -27,9 +27,35 @@ _FREE_PATH = re.compile(r"`([\w.*\[\]]+)`(?! ?\()")
 _TWIN = {"spec.clusterIPs[0]": "spec.clusterIP"}
 
 
+_MOST_NAMED = 3  # fields of one manager, and managers
+
+
 def conflict_reason(error: ApiError) -> str:
-    """Each field that another manager owns, and who that is."""
-    return ", ".join(f"{cause.get('field', '').lstrip('.')} ({cause.get('message', '')})" for cause in error.causes)
+    """The fields that others own, by their managers: of many fields or managers the first, and how many more."""
+    fields: dict[str, list[str]] = {}
+    for cause in error.causes:
+        fields.setdefault(cause.get("message", ""), []).append(cause.get("field", "").lstrip("."))
+    told = [f"{first_of(names, 'field')} ({message})" for message, names in fields.items()]
+    rest = [len(names) for names in fields.values()][_MOST_NAMED:]
+    others = f"{len(rest)} other manager{'' if len(rest) == 1 else 's'}"
+    more = f" and {_counted(sum(rest), 'field')} of {others}" if rest else ""
+    return ", ".join(told[:_MOST_NAMED]) + more
+
+
+def told(error: ApiError) -> str:
+    """The server's words; of a conflict, which it lists field by field, the short form."""
+    is_conflict = error.code == 409 and error.causes
+    return f"another manager owns {conflict_reason(error)}" if is_conflict else str(error)
+
+
+def first_of(names: Sequence[str], noun: str) -> str:
+    """The first few of the names, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {_counted(more, noun)}" if more > 0 else "")
+
+
+def _counted(more: int, noun: str) -> str:
+    return f"{more} more {noun}{'' if more == 1 else 's'}"
 
 
 # A port or an address that another Service has, which may give it up in the same sync.

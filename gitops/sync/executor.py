@@ -19,7 +19,7 @@ from gitops.engine.describe import described
 from gitops.engine.health import is_of_past_runs
 from gitops.engine.inventory import PART_OF, Inventory
 from gitops.engine.order import is_crd, is_namespace
-from gitops.engine.refusal import is_taken, is_without_right
+from gitops.engine.refusal import is_taken, is_without_right, told
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
 from gitops.manifests.secrets import scrubbed
 from gitops.model.errors import ApiError, ClusterError
@@ -373,7 +373,8 @@ class Execution:
         if isinstance(change, Prune):
             self._record(Failure(change.key, str(error), forbidden=forbidden))
         else:
-            reason = f"{change.origin}: {scrubbed(str(error), change.body)}"
+            said = told(error) if isinstance(error, ApiError) else str(error)
+            reason = f"{change.origin}: {scrubbed(said, change.body)}"
             self._record(Failure(change.key, reason, forbidden=forbidden))
 
     def _record(self, failure: Failure) -> None:

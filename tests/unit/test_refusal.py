@@ -1,6 +1,27 @@
 """What is said of a refusal, and shown of the way around it."""
 
-from gitops.engine.refusal import changes_by_recreation, changes_of
+from gitops.engine.refusal import changes_by_recreation, changes_of, conflict_reason, told
+from gitops.model.errors import ApiError
+
+
+def conflict(*pairs):
+    causes = [{"field": f".{field}", "message": f'conflict with "{owner}"'} for field, owner in pairs]
+    return ApiError(409, "Conflict", "", {"details": {"causes": causes}})
+
+
+def test_a_conflict_over_many_fields_tells_how_many_each_owner_has_and_the_first_of_them():
+    many = conflict(*((f"spec.f{number}", "kubectl") for number in range(40)), ("spec.replicas", "hpa"))
+    assert conflict_reason(many) == (
+        'spec.f0, spec.f1, spec.f2 and 37 more fields (conflict with "kubectl"), spec.replicas (conflict with "hpa")'
+    )
+    owners = conflict(*((f"spec.f{number}", f"m{number}") for number in range(40)))
+    assert conflict_reason(owners) == (
+        'spec.f0 (conflict with "m0"), spec.f1 (conflict with "m1"), spec.f2 (conflict with "m2") '
+        "and 37 more fields of 37 other managers"
+    )
+    assert conflict_reason(conflict(("a", "x"), ("b", "x"))) == 'a, b (conflict with "x")'
+    assert told(many) == f"another manager owns {conflict_reason(many)}"
+    assert told(ApiError(409, "Conflict", "the object has been modified")) == "the object has been modified"
 
 
 def test_an_item_that_is_new_is_shown_though_the_manifest_leaves_a_part_of_its_key_to_the_server():
