@@ -159,7 +159,7 @@ class ClusterWorker:
             return
         deleted = any(not loop.manager for loop in state.drift.loops)
         state.schedule.not_before = self.deps.clock.monotonic() + _DELETED_SECONDS if deleted else 0.0
-        if again is not None and (state.schedule.failures or state.schedule.misses):
+        if again is not None and (state.schedule.failures or state.schedule.misses or state.schedule.unanswered):
             state.schedule.not_before = self.deps.clock.monotonic() + again
         self.put(state, Priority.RESYNC, after=again if again is not None else _RESYNC_SECONDS)
 

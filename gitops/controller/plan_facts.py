@@ -49,6 +49,8 @@ def learn_plan(state: ApplicationState, source: PinnedSource, planned: PlannedSy
         objects = tuple((found.key, version_of(found.body["apiVersion"])) for found in own)
         state.source = replace(state.source, objects=objects)
     state.report.planned(planned.plan.id, at.rendered.digest, at.inventory.quarantine)
+    is_unanswered = any(item.is_passing for item in planned.plan.obstacles)
+    state.schedule.unanswered = state.schedule.unanswered + 1 if is_unanswered else 0
     learn_health(state, planned)
 
 

@@ -286,7 +286,7 @@ async def _respond(run: _Pass, planned: PlannedSync) -> float | None:
                 await note_drift_held(state, request, context, planned)
             else:
                 await run.correct_synced()
-            return _until_looked_again(planned)
+            return _until_looked_again(state, planned)
 
 
 def _with_approved_retries(run: _Pass, planned: PlannedSync) -> Override:
@@ -323,8 +323,11 @@ async def _rendered(
         return await limiter.in_thread(tenant, work)
 
 
-def _until_looked_again(planned: PlannedSync) -> float | None:
+def _until_looked_again(state: ApplicationState, planned: PlannedSync) -> float | None:
     if not isinstance(planned.decision, Hold):
         return None
-    is_passing = planned.forbidden or all(item.kind in _PASSING for item in planned.decision.obstacles)
-    return _SOON if is_passing else LATER
+    obstacles = planned.decision.obstacles
+    if not planned.forbidden and not all(item.is_passing or item.kind in _PASSING for item in obstacles):
+        return LATER
+    unanswered = state.schedule.unanswered
+    return pause_after(unanswered, _FIRST_BACKOFF, _LONGEST_BACKOFF) if unanswered else _SOON

@@ -66,14 +66,16 @@ def attempt_name(app: Application, source: SourceState) -> str:
 class Schedule:
     """When it is passed over next and for whom; the controller and its cluster's worker keep it.
 
-    `failures` syncs in a row failed (`sync.retry` limits them), `misses` passes in a row came to no decision. Before
-    `not_before` (monotonic) drift alone is no reason for a pass. `refresh_request` waits for a look at the repository,
+    `failures` syncs in a row failed (`sync.retry` limits them), `misses` passes in a row came to no decision, and
+    `unanswered` plans in a row were refused since a webhook did not answer the API server. Before `not_before`
+    (monotonic) drift alone is no reason for a pass. `refresh_request` waits for a look at the repository,
     `operator_request` for the next pass. `approved_set` is the digest of the set whose plan a person has approved,
     until its sync is done. `task` is the pass under way, `cancelled_by` why it is to end.
     """
 
     failures: int = 0
     misses: int = 0
+    unanswered: int = 0
     not_before: float = 0.0
     refresh_request: OperatorRequest | None = None
     operator_request: OperatorRequest | None = None
@@ -107,7 +109,7 @@ class Schedule:
 
     def begin_anew(self) -> None:
         """What failed before has nothing to say any more: there is a new commit, another spec, or a person's word."""
-        self.failures, self.misses, self.not_before = 0, 0, 0.0
+        self.failures, self.misses, self.unanswered, self.not_before = 0, 0, 0, 0.0
 
 
 @dataclass(slots=True)

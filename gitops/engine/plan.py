@@ -320,6 +320,8 @@ def _refused(at: PlanInput, manifest: Manifest, live: Body, answer: DryRunResult
             "remove it there, or take it over with --force-conflicts"
         )
         return Obstacle(ObstacleKind.CONFLICT, key, reason)
+    if silent := refusal.unanswered(error):
+        return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {scrubbed(silent, manifest.body)}", is_passing=True)
     if not refusal.is_immutable(error):
         return Obstacle(ObstacleKind.REFUSED, key, f"{where}: {scrubbed(str(error), manifest.body)}")
     changes = refusal.changes_by_recreation(live, answer.body or live, answer.preview)

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gitops.engine.diff import changes_between
-from gitops.manifests.key import Body
-from gitops.model.errors import ApiError
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.errors import ApiError, ClusterError
 from gitops.model.plan import FieldChange
+from gitops.model.result import Failure
 
 _IMMUTABLE = re.compile(
     r"immutable"
@@ -43,9 +44,10 @@ def conflict_reason(error: ApiError) -> str:
 
 
 def told(error: ApiError) -> str:
-    """The server's words; of a conflict, which it lists field by field, the short form."""
-    is_conflict = error.code == 409 and error.causes
-    return f"another manager owns {conflict_reason(error)}" if is_conflict else str(error)
+    """The server's words; of a conflict, which it lists field by field, and of a silent webhook in short."""
+    if error.code == 409 and error.causes:
+        return f"another manager owns {conflict_reason(error)}"
+    return unanswered(error) or str(error)
 
 
 def first_of(names: Sequence[str], noun: str) -> str:
@@ -82,6 +84,25 @@ def is_of_itself(error: ApiError) -> bool:
     return error.code in (400, 413, 422) or (error.code == 500 and "failed to create typed patch object" in str(error))
 
 
+_UNANSWERED = re.compile(
+    r'failed calling webhook (?P<name>"[^"]+"): (?:failed to call webhook: )?(?P<why>.*)'
+    r"|(?P<conversion>conversion webhook for .+?) failed: (?P<reason>.*)",
+    re.DOTALL,
+)
+
+
+def unanswered(error: ApiError) -> str:
+    """Which webhook gave the API server no answer, and why; "" where that is not what stands in the way.
+
+    One that answers, and denies, is named by the server in other words.
+    """
+    found = _UNANSWERED.search(str(error)) if error.code >= 500 else None
+    if found is None:
+        return ""
+    name = f"the webhook {found['name']}" if found["name"] else f"the {found['conversion']}"
+    return f"{name} does not answer: {found['why'] or found['reason']}"
+
+
 _NO_RIGHT = re.compile(
     r'\bcannot \w+ resource "|is forbidden: ?$|attempting to grant RBAC permissions not currently held'
 )
@@ -90,6 +111,13 @@ _NO_RIGHT = re.compile(
 def is_without_right(error: ApiError) -> bool:
     """True when RBAC refused it: another admission (quotas, Pod Security) says 403 as well, but of the object."""
     return error.code == 403 and _NO_RIGHT.search(str(error)) is not None
+
+
+def failure_of(key: ResourceKey | None, reason: str, error: ClusterError) -> Failure:
+    """A write that the cluster did not take, with what that says of the revision."""
+    if not isinstance(error, ApiError):
+        return Failure(key, reason)
+    return Failure(key, reason, forbidden=is_without_right(error), unanswered=bool(unanswered(error)))
 
 
 def is_immutable(error: ApiError) -> bool:

@@ -183,11 +183,15 @@ class ObstacleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something that keeps the plan from being carried out as it is; `reason` says what a person can do."""
+    """Something that keeps the plan from being carried out as it is; `reason` says what a person can do.
+
+    `is_passing` when nobody has to do anything here: what the API server needed for its answer did not answer it.
+    """
 
     kind: ObstacleKind
     key: ResourceKey | None
     reason: str
+    is_passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class Failure:
     reason: str
     overtaken: bool = False  # somebody else has changed what the sync wants of it
     forbidden: bool = False  # a right is missing, or was taken away
+    unanswered: bool = False  # a webhook that the API server has to ask did not answer it
 
 
 _MOST_NAMED = 3

@@ -19,7 +19,7 @@ from gitops.engine.describe import described
 from gitops.engine.health import is_of_past_runs
 from gitops.engine.inventory import PART_OF, Inventory
 from gitops.engine.order import is_crd, is_namespace
-from gitops.engine.refusal import is_taken, is_without_right, told
+from gitops.engine.refusal import failure_of, is_taken, told
 from gitops.manifests.key import Body, ResourceKey, key_of, version_of
 from gitops.manifests.secrets import scrubbed
 from gitops.model.errors import ApiError, ClusterError
@@ -369,13 +369,10 @@ class Execution:
             await self._cluster.delete(found, uid=pod["metadata"]["uid"])
 
     def _fail(self, change: Change, error: ClusterError) -> None:
-        forbidden = isinstance(error, ApiError) and is_without_right(error)
-        if isinstance(change, Prune):
-            self._record(Failure(change.key, str(error), forbidden=forbidden))
-        else:
-            said = told(error) if isinstance(error, ApiError) else str(error)
-            reason = f"{change.origin}: {scrubbed(said, change.body)}"
-            self._record(Failure(change.key, reason, forbidden=forbidden))
+        said = told(error) if isinstance(error, ApiError) else str(error)
+        if not isinstance(change, Prune):
+            said = f"{change.origin}: {scrubbed(said, change.body)}"
+        self._record(failure_of(change.key, said, error))
 
     def _record(self, failure: Failure) -> None:
         self.progress.failures.append(failure)

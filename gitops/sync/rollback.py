@@ -145,6 +145,8 @@ def _no_way_back(request: Request, failed: PlannedSync, result: SyncResult) -> s
         return "not rolled back: all that is desired is there and healthy, only deletions are left"
     if all(failure.forbidden for failure in result.failures):
         return "not rolled back: a right is missing, which says nothing of the revision; sync again when it is given"
+    if all(failure.forbidden or failure.unanswered for failure in result.failures):
+        return "not rolled back: a webhook does not answer, which says nothing of the revision; sync again when it does"
     if healthy is None:
         return "not rolled back: no release has been healthy yet"
     if healthy.digest == failed.plan.digest:

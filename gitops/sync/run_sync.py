@@ -10,13 +10,13 @@ from gitops.engine.annotations import hook_phases_of, ignores_health
 from gitops.engine.health import health_of
 from gitops.engine.inventory import BEGUN, HookRun, Inventory, LastHealthy, LastSync, claimed, with_ownership
 from gitops.engine.plan import hooks_of
-from gitops.engine.refusal import is_without_right
+from gitops.engine.refusal import failure_of, told
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError, ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import Health
 from gitops.model.plan import Create, Prune, RunHook
-from gitops.model.result import Changed, Failure, Outcome, SyncResult, told_failures
+from gitops.model.result import Changed, Outcome, SyncResult, told_failures
 from gitops.model.spec import spec_text
 from gitops.sync import events
 from gitops.sync.audit import AuditTrail
@@ -141,7 +141,7 @@ async def _carry_out(
         async with context.callbacks.beside(planned, progress.changed):
             await execution.run(unchanged)
     except ApiError as exc:
-        progress.failures.append(Failure(None, str(exc), forbidden=is_without_right(exc)))
+        progress.failures.append(failure_of(None, told(exc), exc))
     if progress.failures:
         with contextlib.suppress(ApiError):  # the failure itself is what matters
             await execution.is_superseded()
@@ -152,7 +152,7 @@ async def _carry_out(
         try:
             await execution.run_fail_hooks()
         except ApiError as exc:
-            progress.failures.append(Failure(None, str(exc)))
+            progress.failures.append(failure_of(None, told(exc), exc))
 
 
 def _outcome(progress: Progress) -> Outcome:

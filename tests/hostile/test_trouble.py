@@ -1,5 +1,6 @@
 """An API server, or a proxy before it, that says it cannot answer now: that tells nothing of any object or commit."""
 
+import re
 import threading
 from collections import Counter
 
@@ -9,6 +10,7 @@ from gitops.adapters.kubernetes import http
 from gitops.model.errors import ApiError, LostClusterError, UnreachableError
 from gitops.model.result import Outcome
 from tests.hostile.proxy import Answer, as_json
+from tests.scenarios.running import Running
 from tests.scenarios.world import config_map, deployment
 
 
@@ -103,7 +105,40 @@ def test_an_error_of_one_object_is_no_trouble_of_the_server(world, proxy):
     refused = status(500, "InternalError", webhook)
     proxy.spoil = lambda method, path, true: refused if "dryRun" in path else None
     result = world.sync()
-    assert (result.outcome, "failed calling webhook" in result.message) == (Outcome.HELD, True)
+    assert (result.outcome, 'webhook "x.example.com" does not answer: conn' in result.message) == (Outcome.HELD, True)
+
+
+def test_a_webhook_that_does_not_answer_is_named_and_asked_again_soon(world, proxy):
+    said = (
+        'Internal error occurred: failed calling webhook "x.example.com": failed to call webhook: '
+        'Post "https://hooks.default.svc:443/": dial tcp: connection refused'
+    )
+    first = world.commit(settings=config_map("settings"))
+    with Running(world) as running:
+        running.until_synced(first)
+        refused = status(500, "InternalError", said)
+        proxy.spoil = lambda method, path, true: refused if "dryRun" in path else None
+        second = world.commit(settings=config_map("settings", a="2"))
+        running.until(lambda: "x.example.com" in str(running.tracked().last.held), 10)
+        (reason,) = running.tracked().last.held
+        assert re.search(r'the webhook "x.example.com" does not answer.*connection refused', reason)
+        proxy.spoil = lambda method, path, true: None
+        running.until_synced(second, seconds=12)
+
+
+def test_a_webhook_that_does_not_answer_in_the_middle_of_a_sync_fails_no_commit(world, proxy):
+    world.commit(web=deployment(), settings=config_map("settings"))
+    world.sync()
+    world.commit(web=deployment(image="nginx:1.27"), settings=config_map("settings", a="2"))
+    said = 'Internal error occurred: failed calling webhook "x.example.com": failed to call webhook: refused'
+    refused = status(500, "InternalError", said)
+    proxy.spoil = lambda method, path, true: refused if is_write(method, path) and "/deployments/" in path else None
+    result = world.sync()
+    assert result.outcome is Outcome.FAILED
+    assert 'the webhook "x.example.com" does not answer: refused (not rolled back: a webhook does' in result.message
+    proxy.spoil = lambda method, path, true: None
+    assert world.inventory().quarantine is None
+    assert world.sync().outcome is Outcome.SYNCED
 
 
 FORBIDDEN = status(

@@ -1,6 +1,8 @@
 """What is said of a refusal, and shown of the way around it."""
 
-from gitops.engine.refusal import changes_by_recreation, changes_of, conflict_reason, told
+import pytest
+
+from gitops.engine.refusal import changes_by_recreation, changes_of, conflict_reason, told, unanswered
 from gitops.model.errors import ApiError
 
 
@@ -50,3 +52,33 @@ def test_a_plan_holds_no_field_that_our_apply_does_not_set():
 def test_a_field_that_the_server_writes_otherwise_than_we_sent_it_is_ours():
     live, guess, answer = ({"spec": {"cpu": value}} for value in ("1", "2000m", "2"))
     assert [change.desired for change in changes_of(live, answer, guess)] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "silent"),
+    [
+        (
+            500,
+            'Internal error occurred: failed calling webhook "x.io": failed to call webhook: Post "https://h": EOF',
+            'the webhook "x.io" does not answer: Post "https://h": EOF',
+        ),
+        (
+            500,
+            'Internal error occurred: failed calling webhook "x.io": received invalid webhook response: no kind',
+            'the webhook "x.io" does not answer: received invalid webhook response: no kind',
+        ),
+        (
+            500,
+            "conversion webhook for example.com/v1, Kind=Gear failed: Post https://h: context deadline exceeded",
+            "the conversion webhook for example.com/v1, Kind=Gear does not answer: Post https://h: context deadline "
+            "exceeded",
+        ),
+        (403, 'admission webhook "x.io" denied the request: no', ""),
+        (400, 'admission webhook "x.io" denied the request: failed calling webhook "y": z', ""),
+        (500, "failed to create typed patch object", ""),
+    ],
+)
+def test_a_webhook_that_does_not_answer_is_told_from_one_that_denies(code, message, silent):
+    error = ApiError(code, "InternalError", message)
+    assert unanswered(error) == silent
+    assert told(error) == (silent or message)
