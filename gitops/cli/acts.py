@@ -1,4 +1,4 @@
-"""`gitops suspend, resume, approve, refresh`: what a person tells a controller, through the store it shares."""
+"""`gitops suspend, resume, approve, refresh, terminate`: what a person tells a controller, through their store."""
 
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -61,7 +61,24 @@ def refresh(settings: Settings, app: str, namespace: str, also: bool, confirm: b
     Ends when that is done. Exit codes: 0 it is as its repository says, 2 no controller answers, 3 held, 4 failed or
     could not look, 5 failed and rolled back.
     """
-    run(settings, _refresh(settings, (app, namespace), also=also, confirm=confirm))
+    detail = {"confirm": confirm}
+    run(settings, _ask(settings, (app, namespace), "sync" if also else "refresh", "", detail))
+
+
+@click.command()
+@click.argument("app")
+@namespace_option
+@click.option("--reason", default="", metavar="TEXT", help="Recorded in the audit log.")
+@click.pass_obj
+def terminate(settings: Settings, app: str, namespace: str, reason: str) -> None:
+    """End the sync of APP that is under way.
+
+    What it has applied stays. The same commit is not synced again by itself: another commit, another spec, or
+    `gitops refresh` (with --sync where it is not automated) goes on. A rollback is not ended half-way.
+
+    Exit codes: 0 it has ended, 2 no controller answers, 4 nothing is under way that can be ended.
+    """
+    run(settings, _ask(settings, (app, namespace), "terminate", reason, {}))
 
 
 async def _set(settings: Settings, app: tuple[str, str], verb: str, reason: str, digest: str = "") -> None:
@@ -120,14 +137,15 @@ async def _operator(context: Any, app: str, namespace: str) -> "Operator":
     return Operator(actor(), context, inventory)
 
 
-async def _refresh(settings: Settings, app: tuple[str, str], *, also: bool, confirm: bool) -> None:
+async def _ask(settings: Settings, app: tuple[str, str], verb: str, reason: str, detail: dict[str, Any]) -> None:
+    """Ask the controller for it, and wait until that has answered."""
     from gitops.cli.opening import outside_of
     from gitops.model.operator_command import answer_in
 
     async with outside_of(settings) as context:
         operator = await _operator(context, *app)
         identity = operator.application
-        number = await operator.ask("sync" if also else "refresh", confirm=confirm)
+        number = await operator.ask(verb, reason, **detail)
         deadline = context.clock.monotonic() + _WAIT_SECONDS
         while (answer := await context.store.outcome(number)) is None:
             if context.clock.monotonic() > deadline:
@@ -139,7 +157,7 @@ async def _refresh(settings: Settings, app: tuple[str, str], *, also: bool, conf
                 deadline = context.clock.monotonic() + _WAIT_SECONDS
             await context.clock.sleep(0.2)
     outcome, message = answer_in(answer)
-    end(identity, outcome, message)
+    end(identity, outcome, message, "terminated" if (verb, outcome.value) == ("terminate", "done") else "")
 
 
 def end(identity: str, outcome: Any, message: str, word: str = "") -> NoReturn:

@@ -24,6 +24,7 @@ from gitops.controller.dependencies import behind
 from gitops.controller.event_log import log_event
 from gitops.controller.frontends import Frontends
 from gitops.controller.metrics import PassMetrics
+from gitops.controller.operator_requests import OperatorRequests
 from gitops.controller.poller import Poller
 from gitops.controller.queue import Priority
 from gitops.controller.reconciler import Leaving, ReconcilerDeps, Relatives
@@ -34,11 +35,12 @@ from gitops.controller.replica import Alone, Replica
 from gitops.controller.snapshot import ApplicationSnapshot, snapshot_of
 from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.controller.supervisor import TaskSupervisor
+from gitops.controller.termination import Terminations
 from gitops.controller.watch_events import WatchEvents
 from gitops.logs import Trouble
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError, LostStoreError
-from gitops.model.operator_command import PING, REFRESH, ROLLBACK, SYNC, OperatorRequest
+from gitops.model.operator_command import REFRESH, OperatorRequest
 from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -73,7 +75,9 @@ class Controller:
         self.index = ApplicationIndex()
         self.registry = ApplicationRegistry(self._changed, self._gone)
         self.poller = Poller(repositories, self.index, clock, self._on_commit, self._on_look, self._tell)
-        self.commands = OperatorCommands(store, self._on_override, self._on_request)
+        self.bus = EventBus(log_event)
+        self.requests = self._taking_requests()
+        self.commands = OperatorCommands(store, self._on_override, self.requests.take)
         self.replica: Replica | Alone = Alone()
         self.records = RecordWriter(store, clock, self._record, self.runs, lambda: self.is_ready)
         self.children = AppOfApps(self.registry, self._take_over)
@@ -91,9 +95,7 @@ class Controller:
             unknown=self._cluster_unknown,
             refused=lambda state: self.cluster_refused(state.app),
         )
-        self._ready = False
-        self.tally = PassMetrics()
-        self.bus = EventBus(log_event)
+        self._ready, self.tally = False, PassMetrics()
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -312,12 +314,13 @@ class Controller:
     def _pass_ended(
         self, state: ApplicationState, asked: OperatorRequest | None, finished: bool, seconds: float
     ) -> None:
+        terminated = self.requests.ended(state, asked, finished=finished)
+        if (finished or terminated) and self.commands.consumes_approval(state, terminated=terminated):
+            self._parts.once(self.commands.write())
         if finished:
             self._answer(asked, *command_result(state))
             if state.schedule.operator_request is asked:
                 state.schedule.operator_request = None
-            if self.commands.consumes_approval(state):
-                self._parts.once(self.commands.write())
             self.tally.count(state, seconds)
             standing = (state.last.response, state.last.digest, state.health.word)
             if standing != state.told:
@@ -370,28 +373,18 @@ class Controller:
             except GitopsError as exc:
                 trouble.is_there(exc)
 
-    def _on_request(self, asked: OperatorRequest) -> bool:
-        state = self.index.get(asked.application)
-        if state is None or not self.runs(asked.application):
-            return False
-        if asked.verb not in (SYNC, REFRESH, ROLLBACK):  # a ping, or a word of a newer version
-            self._answer(asked, Outcome.IN_SYNC if asked.verb == PING else Outcome.FAILED, f"{asked.verb} is heard")
-            return True
-        log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
-        state.schedule.begin_anew()
-        state.drift.begin_anew(keeps_corrections=True)
-        for other in state.schedule.take_requests():
-            instead = f"{asked.actor} asked for a {asked.verb} meanwhile, which is done instead"
-            self._answer(other, Outcome.FAILED, instead)
-        if asked.verb == ROLLBACK:  # to what was released, whatever the repository holds now
-            state.schedule.operator_request = asked
-            state.schedule.cancel(f"{asked.actor} goes back to a release")
-            self._wake(state, Priority.PERSON)
-            return True
-        state.schedule.refresh_request = asked
-        self.renders.forget(asked.application)
+    def _taking_requests(self) -> OperatorRequests:
+        terminations = Terminations(self._answer)
+        self.bus.subscribe(terminations.on_event)
+        wake = partial(self._wake, priority=Priority.PERSON)
+        return OperatorRequests(self._running, self._answer, self._look, wake, terminations)
+
+    def _running(self, identity: str) -> ApplicationState | None:
+        return self.index.get(identity) if self.runs(identity) else None
+
+    def _look(self, state: ApplicationState) -> None:
+        self.renders.forget(state.identity)
         self.poller.wake(state)
-        return True
 
     def _answer(self, asked: OperatorRequest | None, outcome: Outcome, message: str) -> None:
         if asked is not None:

@@ -49,14 +49,15 @@ class OperatorCommands:
         """How a request ended; `write` brings it to the store."""
         self._answers[request.number] = answer_text(outcome, message)
 
-    def consumes_approval(self, state: ApplicationState) -> bool:
+    def consumes_approval(self, state: ApplicationState, *, terminated: bool = False) -> bool:
         """Whether the pass that has just ended used its approval up: one is for one sync, of the plan that waited.
 
         `write` has the store forget it.
         """
         override = self.override_of(state)
-        is_done = state.times.sync_seconds is not None and (
-            state.last.outcome not in (Outcome.FAILED, Outcome.OVERTAKEN) or state.is_given_up
+        is_done = terminated or (
+            state.times.sync_seconds is not None
+            and (state.last.outcome not in (Outcome.FAILED, Outcome.OVERTAKEN) or state.is_given_up)
         )
         is_used = bool(override.approved and (is_done or state.has_another_plan(override)))
         if is_used:
@@ -102,6 +103,8 @@ class OperatorCommands:
 
 def command_result(state: ApplicationState) -> tuple[Outcome, str]:
     """What the pass that has just ended came to, for whoever asked for it."""
+    if state.schedule.act_result is not None:
+        return state.schedule.act_result
     if state.problem:
         return Outcome.FAILED, state.problem
     if state.times.sync_seconds is not None and state.last.outcome is not None:

@@ -22,6 +22,7 @@ from gitops.controller.pinned_source import PinnedSource
 from gitops.controller.plan_facts import forget_error, learn_plan, note_response
 from gitops.controller.record_writer import recall_failures
 from gitops.controller.requested_rollback import roll_back_as_asked
+from gitops.controller.requested_tests import test_as_asked
 from gitops.controller.state import ApplicationState
 from gitops.engine.drift import without_drift_loops
 from gitops.engine.plan_input import PlanOptions
@@ -40,7 +41,7 @@ from gitops.model.errors import (
     UnknownKindError,
     UnreachableError,
 )
-from gitops.model.operator_command import ROLLBACK, SUSPENDED
+from gitops.model.operator_command import ROLLBACK, SUSPENDED, TEST
 from gitops.model.plan import ObstacleKind
 from gitops.model.result import Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
@@ -176,6 +177,7 @@ async def _pass(
     override: Override,
     waiting: Callable[[], AbstractAsyncContextManager[None]],
 ) -> float | None:
+    state.schedule.act_result = None
     run = _begun(state, deps, override, waiting)
     if state.leaving and not override.asked and await run.is_suspended():
         state.report.stopped("it is suspended: its deletion waits until it is resumed")
@@ -188,6 +190,8 @@ async def _pass(
     asked = state.schedule.operator_request
     if asked is not None and asked.verb == ROLLBACK:
         return await roll_back_as_asked(state, asked, run.request, run.context)
+    if asked is not None and asked.verb == TEST:
+        return await test_as_asked(state, asked, run.request, run.context)
     if (await deps.cluster.kinds()).find(GROUP, KIND) is None:
         run = replace(run, context=replace(run.context, child_kinds=frozenset({(GROUP, KIND)})))
     planned = await _plan(run)
@@ -218,6 +222,7 @@ def _begun(
             noted=deps.noted,
             waiting=waiting,
             rendering=lambda work: _rendered(deps.rendering, app.namespace, work, waiting),
+            terminated=lambda: state.schedule.termination,
         ),
     )
     asked = state.schedule.requested_sync
@@ -256,7 +261,7 @@ async def _respond(run: _Pass, planned: PlannedSync) -> float | None:
     response = respond(request.app, planned.plan, planned.decision, override, synced=synced, settled=is_drift)
     if response is Response.SYNC and not override.asked and await run.is_suspended():
         response = Response.SUSPENDED
-    if response is Response.SYNC and state.last.outcome is None:
+    if response in (Response.SYNC, Response.APPROVAL) and state.last.outcome is None:
         await recall_failures(state, deps.store)
     is_wanted = override.asked or override.approves(planned.plan.id) or inventory.synced == planned.plan.digest
     is_given_up = response is Response.SYNC and state.is_given_up and not is_wanted
@@ -284,7 +289,7 @@ async def _respond(run: _Pass, planned: PlannedSync) -> float | None:
         case Response.HELD | Response.APPROVAL | Response.SUSPENDED:
             if inventory.synced == planned.plan.digest and not inventory.rollback_target:
                 await note_drift_held(state, request, context, planned)
-            else:
+            elif not state.is_given_up:  # what was applied of it stays, until a person says more
                 await run.correct_synced()
             return _until_looked_again(state, planned)
 

@@ -15,6 +15,7 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
 from gitops.model.health import Health, HealthWord, worst
 from gitops.model.operator_command import SYNC, OperatorRequest
+from gitops.model.result import Outcome
 from gitops.model.revision import Revision
 from gitops.ports import Clock
 
@@ -70,7 +71,8 @@ class Schedule:
     `unanswered` plans in a row were refused since a webhook did not answer the API server. Before `not_before`
     (monotonic) drift alone is no reason for a pass. `refresh_request` waits for a look at the repository,
     `operator_request` for the next pass. `approved_set` is the digest of the set whose plan a person has approved,
-    until its sync is done. `task` is the pass under way, `cancelled_by` why it is to end.
+    until its sync is done. `task` is the pass under way, `cancelled_by` why it is to end, `termination` who ended it.
+    `act_result` is what an act came to that is none of a pass.
     """
 
     failures: int = 0
@@ -83,6 +85,8 @@ class Schedule:
     correlation: str = ""
     task: asyncio.Task[None] | None = None
     cancelled_by: str = ""
+    termination: str = ""
+    act_result: tuple[Outcome, str] | None = None
 
     def failed(self) -> int:
         """A sync has failed; how many in a row have by now."""

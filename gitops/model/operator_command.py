@@ -1,7 +1,7 @@
 """What people tell a controller through the store: overrides that stand, and requests that are answered.
 
 An override is a setting of the Application (`SUSPENDED`, `APPROVED`), a request has a verb (`SYNC`, `REFRESH`,
-`ROLLBACK`, `PING`).
+`ROLLBACK`, `TERMINATE`, `TEST`, `PING`).
 """
 
 import json
@@ -15,6 +15,8 @@ from gitops.model.result import Outcome
 SUSPENDED, APPROVED = "suspended", "approved"
 REFRESH, SYNC = "refresh", "sync"
 ROLLBACK = "rollback"  # to a release, by the plan that was shown
+TERMINATE = "terminate"  # ends the sync that is under way
+TEST = "test"  # runs the tests of what was synced last
 PING = "ping"  # the controller that runs the Application answers at once
 
 

@@ -43,6 +43,7 @@ class Outcome(StrEnum):
     ROLLED_BACK = "rolled-back"
     OVERTAKEN = "overtaken"  # somebody else changed what it had applied, before that was healthy
     PLANNED = "planned"  # stopped before the first write, as asked
+    DONE = "done"  # an act that was asked for and is no sync
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from gitops.sync.context import Request, SyncContext
 
 log = Log()
 T = TypeVar("T")
-_ENDS = {"sync.finished", "sync.failed", "sync.overtaken", "sync.interrupted"}
+_ENDS = {"sync.finished", "sync.failed", "sync.overtaken", "sync.interrupted", "sync.terminated"}
 _LEVELS = {
     "sync.failed": logging.WARNING,
     "sync.overtaken": logging.WARNING,
     "sync.interrupted": logging.WARNING,
+    "sync.terminated": logging.WARNING,
     "rollback.started": logging.WARNING,
     "rollback.failed": logging.ERROR,
     "delete.failed": logging.WARNING,

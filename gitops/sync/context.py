@@ -44,6 +44,8 @@ class Callbacks:
     beside: "Callable[[PlannedSync, Sequence[Changed]], AbstractAsyncContextManager[None]]" = lambda planned, changed: (
         contextlib.nullcontext()
     )
+    # What is said of who ended the sync that is under way, "" where a cancellation has another cause.
+    terminated: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Operator:
             told = {"confirmed" if name == "confirm" else name: value for name, value in detail.items()}
             await self._record(f"{verb}.requested", **told, **_told(reason))
         at = self.context.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return await self.context.store.request(self.application, verb, detail, self.name, at)
+        return await self.context.store.request(self.application, verb, {**detail, **_told(reason)}, self.name, at)
 
     async def _record(self, fact: str, **detail: Any) -> None:
         space, _, name = self.application.rpartition("/")

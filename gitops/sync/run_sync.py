@@ -26,7 +26,7 @@ from gitops.sync.hook_cleanup import clean_up_hooks
 from gitops.sync.inventory_store import write_inventory
 from gitops.sync.namespace import make_namespace, namespace_exists
 from gitops.sync.progress import Progress
-from gitops.sync.settle import idle_hooks, settle
+from gitops.sync.settle import idle_hooks, keep_terminated, settle
 
 _DONE_UNWRITTEN = "all was applied, but that cannot be recorded; sync again when it can be"
 _MOST_UNFINISHED = 20  # that there are any is what counts
@@ -41,7 +41,7 @@ async def run_sync(request: Request, context: SyncContext, planned: PlannedSync,
     await context.store.save_rendered(planned.at.rendered)
     await _note_start(request, planned, journal)
     progress = Progress()
-    async with _told_when_cut_short(planned, journal, progress):
+    async with _told_when_cut_short(request, context, planned, journal, progress):
         return await _run(request, context, planned, journal, progress)
 
 
@@ -91,7 +91,9 @@ async def _note_start(request: Request, planned: PlannedSync, journal: AuditTrai
 
 
 @contextlib.asynccontextmanager
-async def _told_when_cut_short(planned: PlannedSync, journal: AuditTrail, progress: Progress) -> AsyncIterator[None]:
+async def _told_when_cut_short(
+    request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail, progress: Progress
+) -> AsyncIterator[None]:
     """Whatever ends a sync before its end is in the audit log, with what was done until then.
 
     Raises LostClusterError for a cluster that goes away, once anything was asked of it.
@@ -106,7 +108,12 @@ async def _told_when_cut_short(planned: PlannedSync, journal: AuditTrail, progre
             raise
         raise LostClusterError(f"{exc}{_how_to_go_on(planned)}") from exc
     except BaseException:
-        if not journal.says_how_it_ended:
+        if journal.says_how_it_ended:
+            raise
+        if said := context.callbacks.terminated():
+            await journal.note("sync.terminated", sha, reason=said, **_done_so_far(progress))
+            await keep_terminated(request, context, planned, journal)
+        else:
             await journal.note("sync.interrupted", sha, **_done_so_far(progress))
         raise
 

@@ -1,5 +1,9 @@
-"""After a sync that succeeded: the release is recorded, and the inventory says exactly what is owned."""
+"""After a sync that succeeded: the release is recorded, and the inventory says exactly what is owned.
 
+After one that a person ended: what the inventory says of it.
+"""
+
+import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -8,7 +12,9 @@ from gitops.engine.hooks import leaves_something, removes_itself
 from gitops.engine.inventory import BEGUN, Inventory, LastHealthy, LastSync
 from gitops.engine.plan import all_hooks, has_deletion_hooks, hooks_of
 from gitops.engine.plan_input import PlanInput
+from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import ResourceKey
+from gitops.model.errors import ClusterError
 from gitops.model.health import worst
 from gitops.model.plan import Change
 from gitops.model.release import Release
@@ -17,7 +23,7 @@ from gitops.model.revision import Revision
 from gitops.sync.audit import AuditTrail
 from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.hook_cleanup import clean_up_hooks
-from gitops.sync.inventory_store import write_inventory
+from gitops.sync.inventory_store import read_inventory, write_inventory
 from gitops.sync.live_state import read_by_name
 from gitops.sync.progress import Progress
 from gitops.sync.releases import known_releases, remembered
@@ -52,6 +58,17 @@ async def settle(
         gone = await clean_up_hooks(context.cluster, hooks_of(at), tidied.hooks.id, request.app.health)
         exact = replace(tidied, hooks=None, keys=tidied.keys - gone)
         await write_inventory(context, exact, tidied)
+
+
+async def keep_terminated(request: Request, context: SyncContext, planned: PlannedSync, journal: AuditTrail) -> None:
+    """A person has ended the sync: it failed, and its hooks are over, so that the next one runs them again.
+
+    What cannot be written now is of no harm: the next sync writes how it ended.
+    """
+    with contextlib.suppress(ClusterError, ManifestError):
+        before = await read_inventory(context, request.app)
+        last = ended_sync(before, planned.plan.revision, journal.now(), request.actor, Outcome.FAILED)
+        await write_inventory(context, journal.anchored(replace(before, hooks=None, last=last)), before)
 
 
 async def _with_release(

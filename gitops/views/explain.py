@@ -19,7 +19,7 @@ from gitops.views.advice import headline, next_step
 from gitops.views.status import ApplicationStatus
 
 _ACTOR = "gitops explain"
-_STARTS_AND_ENDS = ("sync.started", "sync.failed", "sync.overtaken")
+_ENDS = ("sync.failed", "sync.overtaken", "sync.terminated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ async def _under_way(context: SyncContext, inventory: Inventory) -> tuple[str, R
 async def _has_failed(context: SyncContext, inventory: Inventory) -> bool:
     """Whether the last sync has ended without coming to its end: nothing is under way then, though its set is there."""
     events = await context.store.events(inventory.application, context.cluster.name)
-    last = next((event.fact for event in reversed(events) if event.fact in _STARTS_AND_ENDS), "")
-    return last in ("sync.failed", "sync.overtaken")
+    last = next((event.fact for event in reversed(events) if event.fact in ("sync.started", *_ENDS)), "")
+    return last in _ENDS
 
 
 def _by_others(plan: Plan) -> Plan:

@@ -13,6 +13,7 @@ _ENDS: Final = {
     "sync.failed": "failed",
     "sync.overtaken": "overtaken",
     "sync.interrupted": "interrupted",
+    "sync.terminated": "terminated",
     "rollback.failed": "failed",
 }
 

@@ -54,7 +54,7 @@ async def arrival_at(context: SyncContext, name: str, namespace: str, sha: str) 
         back = (await standing_of(context.cluster, inventory)).health.is_settled
         return Arrival(identity, Outcome.ROLLED_BACK if back else Outcome.FAILED, inventory.quarantine.reason)
     event = _last_of(await context.store.events(identity, context.cluster.name), sha)
-    if event and event.fact in ("sync.failed", "sync.overtaken", "rollback.failed"):
+    if event and event.fact in ("sync.failed", "sync.overtaken", "sync.terminated", "rollback.failed"):
         return Arrival(identity, Outcome.FAILED, _reason(event))
     return Arrival(identity, None, await _where(context.cluster, inventory, status, record))
 

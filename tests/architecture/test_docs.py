@@ -85,8 +85,8 @@ def test_every_command_of_the_controllers_page_does_what_it_says(shell, fresh_sa
         until_logged(log, "application.synced")
         for command in others:
             done = run(shell, command)
-            # Nothing waits for an approval here, and what a controller runs is not deleted under it.
-            expected = {"approve": 2, "delete": 3}.get(command.split()[1], 0)
+            # Nothing waits for an approval or is under way here, and what a controller runs is not deleted under it.
+            expected = {"approve": 2, "delete": 3, "terminate": 4}.get(command.split()[1], 0)
             assert done.returncode == expected, f"{command}\n{done.stdout}{done.stderr}"
 
 

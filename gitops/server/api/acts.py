@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from gitops.controller.preview import context_of
 from gitops.controller.state import ApplicationState
-from gitops.model.operator_command import REFRESH, ROLLBACK, SYNC, answer_in
+from gitops.model.operator_command import REFRESH, ROLLBACK, SYNC, TERMINATE, TEST, answer_in
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import Parameter, flag, text
 from gitops.server.auth import policy
@@ -41,6 +41,14 @@ async def sync(call: Call) -> dict[str, Any]:
 
 async def refresh(call: Call) -> dict[str, Any]:
     return await _asked(call, REFRESH, confirm=False)
+
+
+async def terminate(call: Call) -> dict[str, Any]:
+    return await _asked(call, TERMINATE)
+
+
+async def run_tests(call: Call) -> dict[str, Any]:
+    return await _asked(call, TEST)
 
 
 async def suspend(call: Call) -> dict[str, Any]:
@@ -92,6 +100,8 @@ def _act(act: str, about: str, carry_out: Any, *body: Parameter, status: int = 2
 OPERATIONS: Final = (
     _act(SYNC, "Sync it now, though it is not automated or is suspended.", sync, _CONFIRM, status=202),
     _act(REFRESH, "Look at its repository and its cluster now.", refresh, status=202),
+    _act(TERMINATE, "End the sync that is under way: what was applied stays.", terminate, status=202),
+    _act(TEST, "Run its tests, against what was synced last.", run_tests, status=202),
     _act("suspend", "Have the controller change nothing of it until it is resumed.", suspend),
     _act("resume", "Let the controller go on.", resume),
     _act(

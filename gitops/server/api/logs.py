@@ -19,7 +19,7 @@ from gitops.model.errors import ConfigError, GitopsError
 from gitops.model.log_part import LogPart
 from gitops.ports import Cluster
 from gitops.server.api.applications import looked
-from gitops.server.api.objects import OBJECT_QUERY, key_of, reached, veil_of
+from gitops.server.api.objects import OBJECT_QUERY, key_of, reached, synced_here, veil_of
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import flag, number, text
 from gitops.server.api.stream import Streams, write
@@ -80,7 +80,7 @@ async def _target(call: Call) -> _Target:
         live, _ = await live_object(context.cluster, inventory, key)
     except ConfigError as exc:
         raise Problem(404, "No such object", str(exc)) from exc
-    veil = await veil_of(context, inventory)
+    veil = veil_of(context, await synced_here(context, inventory))
     return _Target(context.cluster, await pods_below(context.cluster, live) if live else [], veil.hidden)
 
 

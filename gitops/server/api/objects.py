@@ -1,11 +1,15 @@
 """What the API tells of an Application's objects one by one: what they made, how each is, and why."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gitops.controller.preview import context_of, preview
+from gitops.engine.annotations import hook_phases_of
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import ResourceKey
+from gitops.manifests.manifest import Manifest
 from gitops.model.errors import ConfigError, GitopsError
+from gitops.model.plan import Phase
 from gitops.server.api.applications import in_time, looked
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import text
@@ -16,13 +20,18 @@ from gitops.sync.inventory_store import read_inventory
 from gitops.views.one_object import live_object, manifests_of, object_facts
 from gitops.views.workloads import workload_tree
 
+_MOST_TESTS: Final = 100
+
 
 async def get_tree(call: Call) -> dict[str, Any]:
     context, inventory = await reached(call)
 
     async def make() -> dict[str, Any]:
-        veil = await veil_of(context, inventory)
-        return await looked(call, workload_tree(context.cluster, inventory, veil.hidden))
+        rendered = await synced_here(context, inventory)
+        veil = veil_of(context, rendered)
+        tree = await looked(call, workload_tree(context.cluster, inventory, veil.hidden))
+        tests = [str(found.key) for found in rendered if Phase.TEST in hook_phases_of(found)]
+        return {**tree, "tests": tests[:_MOST_TESTS]}
 
     return await call.served.recent.get(f"tree {call.application}", make)
 
@@ -38,7 +47,7 @@ async def _object(call: Call, key: ResourceKey) -> dict[str, Any]:
         live, maker = await live_object(context.cluster, inventory, key)
     except ConfigError as exc:
         raise Problem(404, "No such object", str(exc)) from exc
-    veil = await veil_of(context, inventory)
+    veil = veil_of(context, await synced_here(context, inventory))
     facts = await looked(call, object_facts(context.cluster, inventory, key, live, veil))
     planned, why = await _planned(call) if maker is None else (None, "")
     return {**facts, **manifests_of(key, live, maker, planned), "desiredError": why}
@@ -67,10 +76,15 @@ async def reached(call: Call) -> tuple[SyncContext, Inventory]:
     return context, await read_inventory(context, state.app)
 
 
-async def veil_of(context: SyncContext, inventory: Inventory) -> Diagnostics:
-    """What looks at Pods, and hides the values of the Secrets that were synced last in all that it says."""
+async def synced_here(context: SyncContext, inventory: Inventory) -> Sequence[Manifest]:
+    """The manifests that were synced last, none where this store has not got them."""
     rendered = await context.store.rendered(inventory.synced) if inventory.synced else None
-    return Diagnostics(context.cluster, [found.body for found in rendered.manifests] if rendered else ())
+    return rendered.manifests if rendered else ()
+
+
+def veil_of(context: SyncContext, manifests: Sequence[Manifest]) -> Diagnostics:
+    """What looks at Pods, and hides the values of the Secrets among these manifests in all that it says."""
+    return Diagnostics(context.cluster, [found.body for found in manifests])
 
 
 OBJECT_QUERY: Final = (

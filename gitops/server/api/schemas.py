@@ -157,7 +157,14 @@ SCHEMAS: Final[dict[str, Schema]] = {
         inventory=_INVENTORY,
     ),
     "TreeNode": _TREE_NODE,
-    "Tree": _object(application=TEXT, pods=_COUNT, more=_COUNT, unread=_list(TEXT), objects=_list(_ref("TreeNode"))),
+    "Tree": _object(
+        application=TEXT,
+        pods=_COUNT,
+        more=_COUNT,
+        unread=_list(TEXT),
+        objects=_list(_ref("TreeNode")),
+        tests=_list(TEXT),
+    ),
     "Object": _object(
         **dict.fromkeys(("application", "object", "group", "kind", "namespace", "name", "madeBy", "why"), TEXT),
         **dict.fromkeys(("origin", "change", "reason", "desiredError", "eventsError"), TEXT),

@@ -31,6 +31,8 @@ _FEW: Final[Mapping[str, Any]] = {"fact": None, "before": None, "limit": 30}
 _SAID: Final = {
     "sync": "A sync was asked for.",
     "refresh": "The controller looks at its repository and its cluster.",
+    "terminate": "The controller was asked to end the sync that is under way.",
+    "test": "Its tests were asked for; the audit entries below tell how they end.",
     "suspend": "It is suspended: the controller changes nothing of it.",
     "resume": "The controller goes on with it.",
     "approve": "The plan is approved: the controller carries it out.",
@@ -72,6 +74,7 @@ def _application(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response
             tree=tree,
             made=made_of(grown),
             unread=unread_of(grown),
+            tests=grown.get("tests", ()),
             history=history,
             earlier=earlier_of(history),
             drift=await part(_recorded_drift(call)),
