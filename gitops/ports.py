@@ -228,6 +228,10 @@ class Cluster(Protocol):
         """A JSON merge patch, as a manager of its own: an apply does not take it back."""
         ...
 
+    async def patch_by_hand(self, key: ResourceKey, change: Body, *, subresource: str = "") -> None:
+        """A JSON merge patch on a person's word: as after one of `kubectl`, a sync takes back what Git sets."""
+        ...
+
     async def merge_strategic(self, key: ResourceKey, change: Body) -> Body:
         """A strategic merge patch of a built-in kind, onto the version that `change` names; the stored object."""
         ...

@@ -7,7 +7,7 @@ start a drift loop.
 from gitops.manifests.key import Body
 from gitops.model.errors import ApiError
 
-_HAND_TOOLS = ("kubectl", "k9s", "lens", "node-fetch", "dashboard", "mozilla")
+_HAND_TOOLS = ("kubectl", "k9s", "lens", "node-fetch", "dashboard", "mozilla", "gitops-act")
 
 
 def is_by_hand(entry: Body) -> bool:

@@ -31,6 +31,11 @@ class RecentAnswers:
         # Who leaves takes the answer from nobody else who waits for it.
         return await asyncio.shield(task)
 
+    def forget(self, application: str) -> None:
+        """Something was done to an object of the Application: whoever looks next sees it as it is now."""
+        for name in [name for name in self._kept if application in name.split(" ")]:
+            del self._kept[name]
+
 
 async def _made(make: Callable[[], Awaitable[Answer]]) -> Answer:
     return await make()

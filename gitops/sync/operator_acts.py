@@ -34,28 +34,31 @@ class Operator:
 
     async def suspend(self, reason: str = "") -> None:
         """Nothing is changed by the controller until it is resumed."""
-        await self._record("application.suspended", **_told(reason))
+        await self.record("application.suspended", **told_reason(reason))
         by = f"by {self.name}" + (f" because {reason}" if reason else "")
         await self.context.store.set_setting(self.application, SUSPENDED, by)
 
     async def resume(self, reason: str = "") -> None:
-        await self._record("application.resumed", **_told(reason))
+        await self.record("application.resumed", **told_reason(reason))
         await self.context.store.set_setting(self.application, SUSPENDED, None)
 
     async def approve(self, digest: str, reason: str = "") -> None:
         """Let the controller carry out the plan whose id begins with `digest`, and no other."""
-        await self._record("application.approved", plan=digest, **_told(reason))
+        await self.record("application.approved", plan=digest, **told_reason(reason))
         await self.context.store.set_setting(self.application, APPROVED, digest)
 
     async def ask(self, verb: str, reason: str = "", **detail: Any) -> int:
         """Ask the controller for an act; the number to ask its outcome by. A look without a reason is not recorded."""
         if verb != REFRESH or reason:
             told = {"confirmed" if name == "confirm" else name: value for name, value in detail.items()}
-            await self._record(f"{verb}.requested", **told, **_told(reason))
+            await self.record(f"{verb}.requested", **told, **told_reason(reason))
         at = self.context.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return await self.context.store.request(self.application, verb, {**detail, **_told(reason)}, self.name, at)
+        return await self.context.store.request(
+            self.application, verb, {**detail, **told_reason(reason)}, self.name, at
+        )
 
-    async def _record(self, fact: str, **detail: Any) -> None:
+    async def record(self, fact: str, **detail: Any) -> None:
+        """Commit an entry of what the person says or has done."""
         space, _, name = self.application.rpartition("/")
         journal = AuditTrail(Request(Application(name, space or "gitops"), self.name), self.context, self.inventory)
         await journal.note(fact, "", **detail)
@@ -70,5 +73,6 @@ def check_waits(identity: str, waits: str, digest: str) -> None:
         raise ConfigError(f"--plan {digest}: the plan of {identity} that waits is {waits[:_SHORTEST_DIGEST]}")
 
 
-def _told(reason: str) -> dict[str, str]:
+def told_reason(reason: str) -> dict[str, str]:
+    """What an entry says of why, nothing where nobody said."""
     return {"reason": reason} if reason else {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.server.api.acts import OPERATIONS
+from gitops.server.api import acts, object_acts
 from gitops.server.auth.tokens import Scope, new_token
 from tests.scenarios.http import Web
 from tests.scenarios.running import Running
@@ -13,7 +13,8 @@ from tests.scenarios.world import config_map, deployment
 
 ONE, OTHER = "/applications/gitops/app", "/applications/gitops/nothing"
 BODIES = {"approve": {"plan": "0" * 12}, "rollback": {"plan": "0" * 64, "release": 1}}
-ACTS = {one.id: one for one in OPERATIONS if one.body is not None}
+ACTS = [one.id for one in acts.OPERATIONS if one.body is not None]
+OBJECT_ACTS = [one.id for one in object_acts.OPERATIONS]
 
 
 def outcome(web, running, number):
@@ -21,14 +22,18 @@ def outcome(web, running, number):
     return web.get(f"/requests/{number}")
 
 
-def test_nobody_does_an_act_who_may_not(web, tmp_path):
+def test_nobody_does_an_act_who_may_not(web, world, tmp_path):
     """One controller for all of them: a viewer, nobody, a forged token, another site, and who is let to another one."""
     made, line = new_token("lin", Scope.OPERATOR, None, ("gitops/other",))
     with (tmp_path / "tokens").open("a") as file:
         file.write(line + "\n")
     before = web.get("/audit?limit=200")["items"]
-    for act in ACTS:
-        body, path = BODIES.get(act, {}), f"/api/v1{ONE}/{act}"
+    of_web = {"kind": "Deployment", "group": "apps", "namespace": world.namespace, "object": "web"}
+    ways = [(act, f"acts/{act}", BODIES.get(act, {})) for act in ACTS]
+    more = {"scale": {"replicas": 5}}
+    ways += [(f"object/{act}", f"object/acts/{act}", of_web | more.get(act, {})) for act in OBJECT_ACTS]
+    for act, form, body in ways:
+        path, form = f"/api/v1{ONE}/{act}", f"{ONE}/{form}"
         assert web.post(f"{ONE}/{act}", token=web.tokens["grace"], **body).status == 403
         assert web.ask(path, "POST", body).status == 401
         assert web.ask(path, "POST", body, token="gitops_" + "x" * 43).status == 401
@@ -36,7 +41,7 @@ def test_nobody_does_an_act_who_may_not(web, tmp_path):
         nothing = web.post(f"{OTHER}/{act}", token=made, **body)
         assert (hidden.status, hidden.text) == (404, nothing.text.replace("nothing", "app"))
         assert web.ask(path, "POST", {"colour": "red"}, token=web.tokens["ada"]).status == 400
-        form, ada = f"{ONE}/acts/{act}", web.tokens["ada"]
+        ada = web.tokens["ada"]
         assert web.form(form, ada, fields=body, Origin="https://evil.example.com").status == 403
         assert web.form(form, ada, fields=body, Sec_Fetch_Site="cross-site").status == 403
         assert web.ask(form, "POST", b"reason=x", Cookie=f"gitops_token={ada}").status == 403

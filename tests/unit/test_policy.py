@@ -183,3 +183,44 @@ def test_nobody_from_elsewhere_is_called_like_a_role_or_the_cluster_itself():
         "role:admin",
         "system:masters",
     ]
+
+
+FINE = """\
+p, ann, applications, action/apps/Deployment/restart, shop/*, allow
+p, ben, applications, action/*, shop/*, allow
+p, ben, applications, action/apps/StatefulSet/*, shop/*, deny
+p, cem, applications, delete, shop/*, allow
+p, cem, applications, delete/*/Secret/*, shop/*, deny
+p, dan, applications, delete/*/Pod/*/*, shop/*, allow
+p, eve, applications, *, shop/*, allow
+p, eve, applications, delete, shop/*, deny
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "expected"),
+    [
+        ("ann", "action/apps/Deployment/restart", Verdict.ALLOWED),
+        ("ann", "action/apps/Deployment/scale", Verdict.NOT_ALLOWED),
+        ("ben", "action/apps/Deployment/scale", Verdict.ALLOWED),
+        ("ben", "action/apps/StatefulSet/scale", Verdict.DENIED),
+        ("cem", "delete//ConfigMap/shop/a", Verdict.ALLOWED),
+        ("cem", "delete//Secret/shop/a", Verdict.DENIED),
+        ("dan", "delete//Pod/shop/web-1", Verdict.ALLOWED),
+        ("dan", "delete//Service/shop/web", Verdict.NOT_ALLOWED),
+        ("eve", "action/apps/Deployment/restart", Verdict.ALLOWED),
+        ("eve", "delete//Pod/shop/web-1", Verdict.DENIED),
+        ("role:operator", "action/apps/Deployment/restart", Verdict.ALLOWED),
+        ("role:operator", "delete//Pod/shop/web-1", Verdict.NOT_ALLOWED),
+        ("role:viewer", "action/apps/Deployment/restart", Verdict.NOT_ALLOWED),
+    ],
+)
+def test_an_action_on_one_object_is_named_as_argo_cd_names_it(name, action, expected):
+    assert verdict([name], action, "shop/web", FINE) is expected
+
+
+def test_who_may_act_on_objects_alone_may_act(tmp_path):
+    (tmp_path / "policy.csv").write_text(FINE)
+    decisions = Decisions(PolicyFile(tmp_path / "policy.csv"))
+    assert decisions.may_act(Person("ann", Way.OIDC))
+    assert not decisions.may_act(Person("zoe", Way.OIDC))

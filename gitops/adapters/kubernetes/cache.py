@@ -138,6 +138,9 @@ class CachedCluster:
     async def merge(self, key: ResourceKey, change: Body) -> None:
         await self._cluster.merge(key, change)
 
+    async def patch_by_hand(self, key: ResourceKey, change: Body, *, subresource: str = "") -> None:
+        await self._cluster.patch_by_hand(key, change, subresource=subresource)
+
     async def merge_strategic(self, key: ResourceKey, change: Body) -> Body:
         return await self._watches.written(key, self._cluster.merge_strategic(key, change))
 

@@ -19,6 +19,7 @@ from gitops.model.log_part import LogPart
 from gitops.ports import Listing, WatchEvent
 
 FIELD_MANAGER = "gitops"
+BY_HAND = "gitops-act"  # told from automation by `gitops.engine.manual_edits`
 _APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
@@ -276,6 +277,11 @@ class KubernetesCluster:
 
     async def merge(self, key: ResourceKey, change: Body) -> None:
         path, query = await self._known_path(key), {"fieldManager": f"{FIELD_MANAGER}-takeover"}
+        await self.http.request("PATCH", path, query=query, body=change, content_type="application/merge-patch+json")
+
+    async def patch_by_hand(self, key: ResourceKey, change: Body, *, subresource: str = "") -> None:
+        path, query = await self._known_path(key), {"fieldManager": BY_HAND}
+        path = f"{path}/{subresource}" if subresource else path
         await self.http.request("PATCH", path, query=query, body=change, content_type="application/merge-patch+json")
 
     async def merge_strategic(self, key: ResourceKey, change: Body) -> Body:

@@ -6,7 +6,8 @@ from typing import Any, Final
 from gitops.controller.preview import context_of, preview
 from gitops.engine.annotations import hook_phases_of
 from gitops.engine.inventory import Inventory
-from gitops.manifests.key import ResourceKey
+from gitops.engine.object_acts import acts_of, obstruction
+from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
 from gitops.model.errors import ConfigError, GitopsError
 from gitops.model.plan import Phase
@@ -50,7 +51,19 @@ async def _object(call: Call, key: ResourceKey) -> dict[str, Any]:
     veil = veil_of(context, await synced_here(context, inventory))
     facts = await looked(call, object_facts(context.cluster, inventory, key, live, veil))
     planned, why = await _planned(call) if maker is None else (None, "")
-    return {**facts, **manifests_of(key, live, maker, planned), "desiredError": why}
+    acts = _acts(key, live, is_made=maker is not None)
+    return {**facts, **manifests_of(key, live, maker, planned), "desiredError": why, "acts": acts}
+
+
+def _acts(key: ResourceKey, live: Body | None, *, is_made: bool) -> list[dict[str, Any]]:
+    """What can be done to the object by whom the policy lets, each with what stands in its way."""
+    if live is None:
+        return []
+    found = [(act, obstruction(act, key, live)) for act in acts_of(key, is_made=is_made)]
+    return [
+        {"act": act, "why": stands.why if stands else "", "confirmable": bool(stands and stands.confirmable)}
+        for act, stands in found
+    ]
 
 
 async def _planned(call: Call) -> tuple[PlannedSync | None, str]:

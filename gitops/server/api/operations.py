@@ -55,7 +55,7 @@ class Operation:
     """`path` is below /api/v1, with {namespace}, {name} and {number}; `answer` names a schema of `schemas`.
 
     `body` are the members that a POST takes; whoever calls it is somebody then. `action` is what the policy has to
-    allow on the Application.
+    allow on the Application; `needs` says it by the values, where it depends on these.
     """
 
     id: str
@@ -67,10 +67,12 @@ class Operation:
     body: tuple[Parameter, ...] | None = None
     status: int = 200
     action: str = GET
+    needs: Callable[[Mapping[str, Any]], str] | None = None
 
     def actions(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """All that the policy has to allow: to carry out what a guard holds is an action of its own."""
-        return (self.action, OVERRIDE) if values.get("confirm") else (self.action,)
+        action = self.needs(values) if self.needs else self.action
+        return (action, OVERRIDE) if values.get("confirm") else (action,)
 
     @property
     def method(self) -> str:

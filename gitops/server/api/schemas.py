@@ -168,6 +168,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Object": _object(
         **dict.fromkeys(("application", "object", "group", "kind", "namespace", "name", "madeBy", "why"), TEXT),
         **dict.fromkeys(("origin", "change", "reason", "desiredError", "eventsError"), TEXT),
+        acts=_list(
+            _object(act={"type": "string", "enum": ["restart", "scale", "delete"]}, why=TEXT, confirmable=_FLAG)
+        ),
         health=_HEALTH,
         live=_or_null({"type": "object"}),
         desired=_or_null({"type": "object"}),
@@ -226,6 +229,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         ),
     ),
     "Done": _object(application=TEXT, act=TEXT, by=TEXT, request=_or_null({"type": "integer"})),
+    "ObjectDone": _object(**dict.fromkeys(("application", "act", "by", "object", "note"), TEXT)),
     "Request": _object(request={"type": "integer"}, outcome=_or_null(TEXT), message=TEXT),
     "Person": _object(
         name=TEXT,

@@ -20,7 +20,8 @@ from gitops.server.auth.globs import glob, is_glob
 VIEWER, OPERATOR, ADMIN = "role:viewer", "role:operator", "role:admin"
 ROLE: Final = "role:"
 GET, SYNC, OVERRIDE, UPDATE = "get", "sync", "override", "update"
-ACTIONS: Final = (GET, SYNC, OVERRIDE, "action", "delete", UPDATE, "create")
+ACTION, DELETE = "action", "delete"  # also of one kind or object: `action/GROUP/KIND/restart`
+ACTIONS: Final = (GET, SYNC, OVERRIDE, ACTION, DELETE, UPDATE, "create")
 _OURS: Final = "applications"
 _OF_ARGO: Final = (
     *("accounts", "applicationsets", "certificates", "clusters", "exec", "extensions", "gpgkeys", "logs", "projects"),
@@ -47,15 +48,20 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One `p` line of ours; the globs are compiled."""
+    """One `p` line of ours; the globs are compiled. `kind` is its action without what that is done to."""
 
     action: Any
     application: Any
     allows: bool
     is_for_all: bool
+    kind: str = ""
 
     def fits(self, action: str, application: str) -> bool:
-        return bool(self.action.fullmatch(action)) and bool(self.application.fullmatch(application))
+        return self.is_about(action) and bool(self.application.fullmatch(application))
+
+    def is_about(self, action: str) -> bool:
+        """Whether it says something of the action; what is said of `delete` is said of `delete/apps/Deployment/…`."""
+        return bool(self.action.fullmatch(action) or self.action.fullmatch(action.partition("/")[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +94,13 @@ class Policy:
 
     def allows_all(self, names: frozenset[str], action: str, granted: frozenset[str]) -> bool:
         """Whether the action is allowed on every Application that there can be."""
-        if any(not rule.allows and rule.action.fullmatch(action) for rule in self._of(names)):
+        if any(not rule.allows and rule.is_about(action) for rule in self._of(names)):
             return False
-        return any(
-            rule.allows and rule.is_for_all and rule.action.fullmatch(action) is not None for rule in self._of(granted)
-        )
+        return any(rule.allows and rule.is_for_all and rule.is_about(action) for rule in self._of(granted))
 
     def allows_any(self, granted: frozenset[str], action: str) -> bool:
-        """Whether there may be an Application that the action is allowed on."""
-        return any(rule.allows and rule.action.fullmatch(action) is not None for rule in self._of(granted))
+        """Whether there may be an Application that the action is allowed on, or an object of one."""
+        return any(rule.allows and (rule.is_about(action) or rule.kind == action) for rule in self._of(granted))
 
     def _of(self, names: Iterable[str]) -> list[Rule]:
         return [rule for name in self.subjects(names) for rule in self.rules.get(name, ())]
@@ -149,7 +153,8 @@ def _take_rule(words: list[str], rules: dict[str, list[Rule]]) -> None:
         raise ValueError(f"{action[:40]}: there is no such action (there are: {', '.join(ACTIONS)}, *)")
     _check_object(application)
     is_for_all = application in ("*", "*/*", "**", "**/**")
-    rules.setdefault(subject, []).append(Rule(glob(action), glob(application), effect == "allow", is_for_all))
+    kind = action.partition("/")[0]
+    rules.setdefault(subject, []).append(Rule(glob(action), glob(application), effect == "allow", is_for_all, kind))
 
 
 def _check_object(text: str) -> None:

@@ -6,10 +6,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gitops.model.errors import GitopsError
 from gitops.server.api import acts, applications, objects
 from gitops.server.api.operations import Call
-from gitops.server.api.parameters import read_body
+from gitops.server.pages.forms import carried_out
 from gitops.server.pages.render import way
 from gitops.server.pages.routes import ONE, Pages, part
 from gitops.server.pages.shown import (
@@ -24,7 +23,7 @@ from gitops.server.pages.shown import (
     told_detail,
     unread_of,
 )
-from gitops.server.problems import Problem, problem_of
+from gitops.server.problems import Problem
 
 _BY_ID: Final = {one.id: one for one in applications.OPERATIONS}
 _FEW: Final[Mapping[str, Any]] = {"fact": None, "before": None, "limit": 30}
@@ -33,6 +32,7 @@ _SAID: Final = {
     "refresh": "The controller looks at its repository and its cluster.",
     "terminate": "The controller was asked to end the sync that is under way.",
     "test": "Its tests were asked for; the audit entries below tell how they end.",
+    "delete": "The object is deleted. What is in Git is made again: where drift is corrected at once, else by a sync.",
     "suspend": "It is suspended: the controller changes nothing of it.",
     "resume": "The controller goes on with it.",
     "approve": "The plan is approved: the controller carries it out.",
@@ -123,29 +123,8 @@ def _known(changes: Any) -> list[dict[str, Any]]:
 
 def _act(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def act(request: web.Request) -> web.Response:
-        call = await pages.call(request)
         operation = acts.known_act(request.match_info["act"])
-        call.served.access.check_act(request, call.person, (operation.action,), call.application)
-        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-        values = read_body(operation.body or (), _typed(form))
-        call.served.access.check_act(request, call.person, operation.actions(values), call.application)
-        try:
-            await operation.carry_out(replace(call, values=values))
-        except GitopsError as exc:
-            raise problem_of(exc) from exc
+        call, _ = await carried_out(pages, request, operation)
         raise web.HTTPSeeOther(f"{way(call.application)}?said={operation.id}")
 
     return act
-
-
-def _typed(form: dict[str, str]) -> dict[str, Any]:
-    """A form's fields as the members of a body: it has text only."""
-    found: dict[str, Any] = {name: value for name, value in form.items() if value}
-    for name in ("confirm", "prune"):
-        if name in found:
-            found[name] = found[name] in ("true", "on")
-    if "release" in found:
-        if not (found["release"].isascii() and found["release"].isdigit() and len(found["release"]) < 10):
-            raise Problem(400, "Not understood", "release: expected a whole number")
-        found["release"] = int(found["release"])
-    return found
