@@ -314,6 +314,10 @@ class Store(Protocol):
         """One chain in order."""
         ...
 
+    async def events_after(self, application: str, cluster: str, seq: int, limit: int) -> list[AuditEvent]:
+        """The entries of one chain that come after number `seq`, in order, so many at most."""
+        ...
+
     async def entries(self, wanted: EntryFilter) -> list[AuditEvent]:
         """Entries of all chains, the newest first, so many at most."""
         ...

@@ -96,6 +96,11 @@ class SqlStore(ABC):
         sql = f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE application = ? AND cluster = ? ORDER BY seq"
         return [_event(row) for row in await self._rows(sql, application, cluster)]
 
+    async def events_after(self, application: str, cluster: str, seq: int, limit: int) -> list[AuditEvent]:
+        where = "application = ? AND cluster = ? AND seq > ? ORDER BY seq LIMIT ?"
+        rows = await self._rows(f"SELECT {_AUDIT_COLUMNS} FROM audit WHERE {where}", application, cluster, seq, limit)
+        return [_event(row) for row in rows]
+
     async def entries(self, wanted: EntryFilter) -> list[AuditEvent]:
         where, values = _conditions(wanted)
         order = "at DESC, application DESC, cluster DESC, seq DESC"

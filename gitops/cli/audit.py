@@ -1,4 +1,4 @@
-"""`gitops audit list | verify`: who changed what, when and why; and the proof that nobody rewrote it."""
+"""`gitops audit list | verify | export`: who changed what, when and why; and the proof that nobody rewrote it."""
 
 import re
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gitops.cli.application import namespace_option
+from gitops.cli.audit_export import export, verify_file
 from gitops.cli.escape import printable
 from gitops.cli.output import cut_table, output_option, print_data
 from gitops.cli.settings import Settings, run
@@ -24,7 +25,10 @@ _MOST_TOLD = 5  # reasons in one message
 
 @click.group()
 def audit() -> None:
-    """List or verify the audit log of this machine's store."""
+    """List, verify or export the audit log of this machine's store."""
+
+
+audit.add_command(export)
 
 
 @audit.command("list")
@@ -128,13 +132,20 @@ def _words(value: object) -> str:
 @click.argument("app", required=False, default="")
 @namespace_option
 @click.option("--offline", is_flag=True, help="Do not hold the log against the heads that the cluster remembers.")
+@click.option("--file", "file", default="", metavar="FILE", help="Check what `gitops audit export` wrote; - is stdin.")
 @click.pass_obj
-def verify(settings: Settings, app: str, namespace: str, offline: bool) -> None:
+def verify(settings: Settings, app: str, namespace: str, offline: bool, file: str) -> None:
     """Check every entry's hash and its link to the one before, and the head against the cluster's anchor.
 
     Exit codes: 0 whole, 4 an entry was changed, removed or cut off, or this store has none of what was asked for.
     """
-    run(settings, _verify(settings, app, namespace, offline))
+    run(settings, _of_file(file, app) if file else _verify(settings, app, namespace, offline))
+
+
+async def _of_file(file: str, app: str) -> None:
+    if app:
+        raise ConfigError("--file: checks all that is in the file; leave out APP")
+    verify_file(file)
 
 
 async def _verify(settings: Settings, app: str, namespace: str, offline: bool) -> None:

@@ -28,7 +28,7 @@ _COMMANDS = {
     "refresh": ("gitops.cli.acts", "refresh", "Have the controller look again now, or sync with --sync."),
     "terminate": ("gitops.cli.acts", "terminate", "End the sync that is under way."),
     "delete": ("gitops.cli.delete", "delete", "Delete an Application and what it owns."),
-    "audit": ("gitops.cli.audit", "audit", "List or verify the audit log."),
+    "audit": ("gitops.cli.audit", "audit", "List, verify or export the audit log."),
     "token": ("gitops.cli.token", "token", "Make a token for the page and the API."),
     "notify": ("gitops.cli.notify", "notify", "List whom the controller tells, and send a test."),
     "policy": ("gitops.cli.policy", "policy", "Check manifests against policies; no cluster needed."),

@@ -65,21 +65,24 @@ def check_chain(events: Sequence[AuditEvent], anchor: Anchor | None, store: str)
     """
     previous: AuditEvent | None = None
     for event in events:
-        name = f"audit entry {event.seq} of {event.application}"
-        if digest_of(event) != event.hash:
-            raise AuditError(f"{name} ({event.fact}, {event.at}) was changed after it was written")
-        if previous is None:
-            if event.seq == 1 and event.previous_hash != GENESIS:
-                raise AuditError(f"{name} does not begin the chain although it is its first entry")
-        elif event.seq != previous.seq + 1 or event.previous_hash != previous.hash:
-            raise AuditError(
-                f"{name} does not follow entry {previous.seq}: an entry between them is missing or changed"
-            )
+        check_entry(event, previous)
         previous = event
     if anchor is not None and anchor.store == store and not any(event.hash == anchor.hash for event in events):
         raise AuditError(
             f"audit entry {anchor.seq} is anchored in the cluster, but missing here: the log's tail was cut off"
         )
+
+
+def check_entry(event: AuditEvent, previous: AuditEvent | None) -> None:
+    """Raise AuditError where an entry is not as it was written, or does not follow the `previous` one of its chain."""
+    name = f"audit entry {event.seq} of {event.application}"
+    if digest_of(event) != event.hash:
+        raise AuditError(f"{name} ({event.fact}, {event.at}) was changed after it was written")
+    if previous is None:
+        if event.seq == 1 and event.previous_hash != GENESIS:
+            raise AuditError(f"{name} does not begin the chain although it is its first entry")
+    elif event.seq != previous.seq + 1 or event.previous_hash != previous.hash:
+        raise AuditError(f"{name} does not follow entry {previous.seq}: an entry between them is missing or changed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,19 @@ def test_entries_are_chosen_by_application_actor_fact_and_time(place):
     assert [len(events) for events in found] == [1, 1, 1, 1, 0, 2, 1, 0]
 
 
+def test_a_chain_is_read_part_by_part(place):
+    async def work(store):
+        for _ in range(5):
+            await store.append(FACT, None)
+            await store.append(replace(FACT, cluster="other"), None)
+        parts = [await store.events_after("gitops/shop", "cluster", seq, 2) for seq in (0, 2, 4, 5)]
+        return parts, await store.events("gitops/shop", "cluster")
+
+    parts, whole = with_store(place, work)
+    assert [[event.seq for event in part] for part in parts] == [[1, 2], [3, 4], [5], []]
+    assert [event for part in parts for event in part] == whole
+
+
 def append_ten(place, number, start):
     async def work(store):
         await asyncio.to_thread(start.wait, 60)

@@ -21,7 +21,8 @@ def test_the_document_is_openapi_that_resolves(web):
 
 
 def test_every_reading_operation_answers_as_the_document_says(web):
-    paths = [path for path, operations in DOCUMENT["paths"].items() if "get" in operations and "stream" not in path]
+    paths = [path for path, operations in DOCUMENT["paths"].items() if "get" in operations]
+    paths = [path for path in paths if "stream" not in path and "export" not in path]
     for path in paths:
         plain = path.removeprefix("/api/v1").replace("{namespace}", "gitops").replace("{name}", "app")
         answer = web.ask(f"/api/v1{plain.replace('{number}', '1')}", token=web.tokens["grace"])

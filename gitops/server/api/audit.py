@@ -3,16 +3,40 @@
 from dataclasses import replace
 from typing import Any, Final
 
+from aiohttp import web
+
 from gitops.model.audit import EntryFilter
 from gitops.server.api.applications import ENTRIES_QUERY, entries_of
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import text
+from gitops.server.api.stream import Streams, write
 from gitops.server.problems import Problem
+from gitops.views.audit_export import exported, line_of
 
 
 async def list_entries(call: Call) -> dict[str, Any]:
     wanted = EntryFilter(call["application"] or "", call["actor"] or "", call["fact"] or "", call["since"] or "")
     return await entries_of(call, replace(wanted, applications=await _seen(call, wanted.application)))
+
+
+async def export(call: Call, streams: Streams, request: web.Request) -> web.StreamResponse:
+    """The log as it is stored, sent entry by entry. One that is cut short ends with the connection, not as if whole."""
+    store, application = call.served.overview.controller.store, call["application"] or ""
+    chains = await store.chains(application)
+
+    async def send(response: web.StreamResponse) -> None:
+        try:
+            for chain in chains:
+                # By what the person may see now: a long answer outlives a token that is taken out meanwhile.
+                if (await call.served.access.sight(request))(chain[0]):
+                    async for events in exported(store, (chain,)):
+                        await write(request, response, b"".join(map(line_of, events)))
+        except BaseException:
+            if request.transport is not None:
+                request.transport.abort()
+            raise
+
+    return await streams.hold(request, send, _EXPORT_SECONDS, _EXPORT_HEADERS)
 
 
 async def _seen(call: Call, application: str) -> frozenset[str] | None:
@@ -46,7 +70,15 @@ async def whoami(call: Call) -> dict[str, Any]:
 
 # A statement of the store names each of them.
 _MOST_SEEN: Final = 20_000
+_EXPORT_SECONDS: Final = 3600.0
+_EXPORT_HEADERS: Final = {
+    "Content-Type": "application/jsonl",
+    "Content-Disposition": 'attachment; filename="audit.jsonl"',
+}
 _APPLICATION = text("application", "Only those of this Application (NAMESPACE/NAME).", most=320)
+EXPORT: Final = Operation(
+    "exportEntries", "/audit/export", "The log as it is stored, as JSON lines.", "StoredEntry", whoami, (_APPLICATION,)
+)
 OPERATIONS: Final = (
     Operation(
         "listEntries",

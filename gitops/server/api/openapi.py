@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+from gitops.server.api.audit import EXPORT
 from gitops.server.api.logs import LOG_STREAM
 from gitops.server.api.operations import Operation
 from gitops.server.api.parameters import Parameter
@@ -32,6 +33,7 @@ def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
         paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _described(operation)
     paths[f"{PREFIX}/stream"] = {"get": _stream()}
     paths[PREFIX + LOG_STREAM.path] = {"get": _log_stream()}
+    paths[PREFIX + EXPORT.path] = {"get": _export()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -107,6 +109,18 @@ def _log_stream() -> dict[str, Any]:
     header = {"name": "Last-Event-ID", "in": "header", "required": False, "schema": TEXT}
     parameters = [*found["parameters"], header]
     return {**found, "description": about, "parameters": parameters, "responses": {"200": events, **errors}}
+
+
+def _export() -> dict[str, Any]:
+    about = (
+        "JSON lines (one `StoredEntry` each), chain by chain in order. `hash` is the SHA-256 of the JSON list of the "
+        "other fields in their order, without spaces, keys sorted; `previous_hash` is that of the entry before."
+    )
+    found = _described(EXPORT)
+    schema = {"$ref": "#/components/schemas/StoredEntry"}
+    lines = {"description": about, "content": {"application/jsonl": {"schema": schema}}}
+    errors = {code: told for code, told in found["responses"].items() if code not in ("200", "304")}
+    return {**found, "description": about, "responses": {"200": lines, **errors}}
 
 
 def _stream() -> dict[str, Any]:

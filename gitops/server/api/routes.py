@@ -44,7 +44,12 @@ def routes(served: Served, streams: Streams, version: str) -> list[web.RouteDef]
         return await log_streams.serve(await _understood(served, LOG_STREAM, request), request)
 
     found = [web.route(one.method, _pattern(one), _handler(served, one)) for one in OPERATIONS]
+
+    async def export(request: web.Request) -> web.StreamResponse:
+        return await audit.export(await _understood(served, audit.EXPORT, request), streams, request)
+
     found += [web.get(_pattern(LOG_STREAM), follow), web.get(f"{PREFIX}/stream", stream)]
+    found += [web.get(_pattern(audit.EXPORT), export)]
     return [*found, web.get("/openapi.json", openapi)]
 
 

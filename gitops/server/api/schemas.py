@@ -218,6 +218,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
         **dict.fromkeys(("at", "actor", "application", "cluster", "fact", "revision", "hash"), TEXT),
         detail={"type": "object"},
     ),
+    "StoredEntry": _object(
+        seq={"type": "integer"},
+        **dict.fromkeys(("at", "actor", "application", "cluster", "fact", "revision"), TEXT),
+        detail={"type": "object"},
+        **dict.fromkeys(("previous_hash", "hash"), TEXT),
+    ),
     "Entries": _object(items=_list(_ref("Entry")), next=_or_null(TEXT)),
     "Proof": _object(
         at=TEXT,

@@ -11,7 +11,7 @@ connection (`gitops.server.doors`); streams are only some of the connections, so
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import orjson
@@ -30,6 +30,7 @@ _TOGETHER_SECONDS: Final = 0.1
 _BEAT_SECONDS: Final = 10.0
 # Beyond so many, it is less to read everything again.
 _MOST_AT_ONCE: Final = 200
+EVENTS: Final = {"Content-Type": "text/event-stream"}
 _LONGEST_SECONDS: Final = 3600.0  # then the client comes again, with a token that may have ended meanwhile
 
 
@@ -55,14 +56,14 @@ class Streams:
 
         return await self.hold(request, send, _LONGEST_SECONDS)
 
-    async def hold(self, request: web.Request, send: Send, seconds: float) -> web.StreamResponse:
-        """Have `send` send events until it ends, or for so long. Raises Problem where there is no place."""
+    async def hold(
+        self, request: web.Request, send: Send, seconds: float, headers: Mapping[str, str] = EVENTS
+    ) -> web.StreamResponse:
+        """Have `send` send until it ends, or for so long. Raises Problem where there is no place."""
         task = asyncio.current_task()
         if len(self._open) >= self._most or task is None:
             raise Problem(503, "Too many streams", "as many are open as may be; try again later", Retry_After="30")
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        )
+        response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers})
         self._open.add(task)
         try:
             await response.prepare(request)
