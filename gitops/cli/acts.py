@@ -54,15 +54,16 @@ def approve(settings: Settings, app: str, namespace: str, digest: str, reason: s
 @namespace_option
 @click.option("--sync", "also", is_flag=True, help="Sync it too, though it is not automated or is suspended.")
 @click.option("--confirm", is_flag=True, help="With --sync: carry out what a guard would hold.")
+@click.option("--reason", default="", metavar="TEXT", help="Recorded in the audit log.")
 @click.pass_obj
-def refresh(settings: Settings, app: str, namespace: str, also: bool, confirm: bool) -> None:
+def refresh(settings: Settings, /, app: str, namespace: str, also: bool, **given: Any) -> None:
     """Have the controller look at APP's repository and cluster now, and try again what it had given up.
 
     Ends when that is done. Exit codes: 0 it is as its repository says, 2 no controller answers, 3 held, 4 failed or
     could not look, 5 failed and rolled back.
     """
-    detail = {"confirm": confirm}
-    run(settings, _ask(settings, (app, namespace), "sync" if also else "refresh", "", detail))
+    detail = {"confirm": given["confirm"]}
+    run(settings, _ask(settings, (app, namespace), "sync" if also else "refresh", given["reason"], detail))
 
 
 @click.command()

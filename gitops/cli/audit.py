@@ -51,7 +51,7 @@ def list_events(settings: Settings, /, app: str, namespace: str, output: str, **
 async def _list(settings: Settings, app: str, namespace: str, output: str, given: dict[str, Any]) -> None:
     from gitops.cli.opening import store_of
 
-    since = _since(given["since"], datetime.now(UTC))
+    since = since_of(given["since"], datetime.now(UTC))
     events: list[AuditEvent] = []
     async with store_of(settings) as store:
         chains = await store.chains()
@@ -60,7 +60,12 @@ async def _list(settings: Settings, app: str, namespace: str, output: str, given
             raise ConfigError(_none_of(app, namespace, chains, store.id))
         for chain in wanted_chains:
             events += await store.events(*chain)
-    wanted = [one for one in events if one.at >= since and _is_wanted(one, given["actor"], given["facts"])]
+    show_events([one for one in events if one.at >= since], output, given)
+
+
+def show_events(events: Iterable[AuditEvent], output: str, given: dict[str, Any]) -> None:
+    """Print those that the options ask for, by time."""
+    wanted = [one for one in events if _is_wanted(one, given["actor"], given["facts"])]
     wanted = sorted(wanted, key=lambda one: (one.at, one.application, one.seq))[-given["limit"] or None :]
     if output != "table":
         print_data([asdict(event) for event in wanted], output)
@@ -81,7 +86,7 @@ def _is_wanted(event: AuditEvent, actor: str, facts: tuple[str, ...]) -> bool:
     return is_fact and actor.casefold() in event.actor.casefold()
 
 
-def _since(text: str, now: datetime) -> str:
+def since_of(text: str, now: datetime) -> str:
     """A duration back from now, or a time, as entries have it. Raises ConfigError."""
     if not text:
         return ""

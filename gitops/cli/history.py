@@ -1,5 +1,6 @@
 """`gitops history`: the releases that were healthy."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
@@ -10,6 +11,7 @@ from gitops.cli.output import output_option, print_data, table
 from gitops.cli.settings import Settings, run
 from gitops.model.app_name import fits, nearest, several
 from gitops.model.errors import ConfigError
+from gitops.model.release import Release
 from gitops.model.revision import short
 
 
@@ -46,6 +48,11 @@ async def _history(settings: Settings, app: str, namespace: str, output: str) ->
         releases = [*own, *(one for one in releases if one.cluster != cluster)]
     if note:
         click.echo(printable(f"note: only what this store knows: {note}"), err=True)
+    show_releases(releases, output)
+
+
+def show_releases(releases: Sequence[Release], output: str) -> None:
+    """Print them, in the order that they are in."""
     if output != "table":
         print_data([asdict(release) for release in releases], output)
         return

@@ -30,6 +30,8 @@ _COMMANDS = {
     "delete": ("gitops.cli.delete", "delete", "Delete an Application and what it owns."),
     "audit": ("gitops.cli.audit", "audit", "List, verify or export the audit log."),
     "token": ("gitops.cli.token", "token", "Make a token for the page and the API."),
+    "login": ("gitops.cli.login", "login", "Log in to a controller, for --server."),
+    "logout": ("gitops.cli.login", "logout", "Forget the token of a controller."),
     "notify": ("gitops.cli.notify", "notify", "List whom the controller tells, and send a test."),
     "policy": ("gitops.cli.policy", "policy", "Check manifests against policies; no cluster needed."),
     "import": ("gitops.cli.import_", "import_", "Make Applications of another tool's objects."),
@@ -67,6 +69,7 @@ _ANYWHERE = {
     "--store": True,
     "--log-format": True,
     "--color": True,
+    "--server": True,
     "-v": False,
     "-vv": False,
     "--verbose": False,
@@ -105,7 +108,11 @@ class _LazyGroup(click.Group):
             ctx.fail(f"No such command {cmd_name!r}.{hint}")
         module, attribute, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+        if not ctx.params.get("server"):
+            return command
+        from gitops.cli.remote.through import through_server
+
+        return through_server(cmd_name, command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -127,6 +134,13 @@ class _LazyGroup(click.Group):
     show_default=True,
     help="auto: on a terminal, unless NO_COLOR is set.",
 )
+@click.option(
+    "--server",
+    default="",
+    envvar="GITOPS_SERVER",
+    metavar="URL",
+    help="Ask and act through the API of a controller; `last`: the one that you logged in to last.",
+)
 @click.version_option(None, "--version", package_name="gitops-controller", message="gitops %(version)s")
 @click.option("-v", "--verbose", count=True, help="Show every fact and every request to the cluster.")
 @click.pass_context
@@ -139,6 +153,7 @@ def main(
     log_format: str,
     color: str,
     verbose: int,
+    server: str,
 ) -> None:
     """GitOps continuous delivery for Kubernetes: exact plans, safe applies, honest rollback."""
     if color != "auto":  # what draws progress goes by the environment
@@ -146,4 +161,4 @@ def main(
         os.environ["FORCE_COLOR" if color == "always" else "NO_COLOR"] = "1"
     if color == "always" or os.environ.get("NO_COLOR"):
         ctx.color = color == "always"
-    ctx.obj = Settings(kubeconfig, context, state, log_format, verbose, store)
+    ctx.obj = Settings(kubeconfig, context, state, log_format, verbose, store, server)

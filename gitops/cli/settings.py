@@ -48,6 +48,7 @@ class Settings:
     log_format: str = "console"
     verbose: int = 0
     store: str = ""
+    server: str = ""  # a controller's address, or "last"
 
 
 def exit_code(error: GitopsError) -> int:

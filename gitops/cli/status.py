@@ -48,7 +48,7 @@ async def _status(settings: Settings, app: str, namespace: str, output: str, giv
                 click.clear()
             for error in wrong.values():
                 click.echo(f"Warning: the controller goes by what it read before: {printable(error)}", err=True)
-            _show(told, app, output, problems=given["problems"])
+            show(told, app, output, problems=given["problems"])
             if not given["watch"]:
                 return
             try:
@@ -57,7 +57,8 @@ async def _status(settings: Settings, app: str, namespace: str, output: str, giv
                 return
 
 
-def _show(told: "list[ApplicationStatus]", app: str, output: str, *, problems: bool) -> None:
+def show(told: "list[ApplicationStatus]", app: str, output: str, *, problems: bool) -> None:
+    """Print them, problems first; with `app` the one that there is, with its objects."""
     shown = sorted((one for one in told if not (problems and one.is_well)), key=_urgency)
     if output != "table":
         data = [_data(one) for one in shown]

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -11,6 +12,9 @@ from gitops.cli.escape import printable
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import ConfigError, UnreachableError
 from gitops.model.revision import short
+
+if TYPE_CHECKING:
+    from gitops.views.revision_wait import Arrival
 
 _EVERY_SECONDS = 1.0
 _REMIND_SECONDS = 30.0
@@ -36,11 +40,7 @@ async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout:
     from gitops.cli.opening import outside_of
     from gitops.views.revision_wait import Arrival, arrival_at
 
-    if not _SHA.fullmatch(sha):
-        raise ConfigError(
-            f"--revision {sha}: write a commit's SHA, or at least its first 7 digits (git rev-parse HEAD); of several "
-            "sources, that of one, or of each with + between"
-        )
+    check_revision(sha)
     seconds = seconds_of(timeout)
     before: Arrival | None = None
     told, told_at = "", 0.0
@@ -56,7 +56,7 @@ async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout:
             is_due = context.clock.monotonic() >= told_at + _REMIND_SECONDS
             if now.outcome is None and now.where and (now.where != told or is_due):
                 told, told_at = now.where, context.clock.monotonic()
-                click.echo(printable(f"waiting for {now.application} {short(sha)}: {told}"), err=True)
+                told_where(now, sha)
             # What is written in the moment between two steps of a sync passes: only what stays is believed.
             if now.outcome is not None and before is not None and now.outcome is before.outcome:
                 break
@@ -64,6 +64,26 @@ async def _wait(settings: Settings, app: str, sha: str, namespace: str, timeout:
             if context.clock.monotonic() > deadline:
                 break
             await context.clock.sleep(_EVERY_SECONDS)
+    end_wait(now, sha, timeout)
+
+
+def check_revision(sha: str) -> str:
+    """The commit, by its SHA or the first digits of it. Raises ConfigError."""
+    if not _SHA.fullmatch(sha):
+        raise ConfigError(
+            f"--revision {sha}: write a commit's SHA, or at least its first 7 digits (git rev-parse HEAD); of several "
+            "sources, that of one, or of each with + between"
+        )
+    return sha
+
+
+def told_where(now: "Arrival", sha: str) -> None:
+    """Say where it is meanwhile."""
+    click.echo(printable(f"waiting for {now.application} {short(sha)}: {now.where}"), err=True)
+
+
+def end_wait(now: "Arrival", sha: str, timeout: str) -> NoReturn:
+    """Say how it ended, and leave with the code for it."""
     late = "" if now.outcome else f"not synced and healthy after {timeout}: "
     word = now.outcome.value if now.outcome else "failed"
     click.echo(printable(f"{now.application} {short(sha)}: {word}: {late}{now.where}"), err=True)

@@ -57,6 +57,9 @@ def inventory_facts(inventory: Inventory) -> dict[str, Any]:
     return {
         "objects": len(inventory.keys),
         "lastSync": asdict(inventory.last) if inventory.last else None,
+        "applied": inventory.synced,
+        "partial": bool(inventory.partially_applied),
+        "source": inventory.source,
         "lastHealthy": asdict(inventory.healthy) if inventory.healthy else None,
         "quarantine": quarantine
         and {"revision": quarantine.revision, "reason": quarantine.reason[:_MOST_TEXT], "at": quarantine.at},
