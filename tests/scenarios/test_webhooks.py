@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from gitops.server.webhooks.signatures import path_token
 from tests.scenarios.running import Running
 from tests.scenarios.test_flux_controller import Flux
 from tests.scenarios.world import config_map
@@ -66,6 +67,22 @@ def test_what_is_forged_too_large_or_unknown_does_nothing(world, port):
         assert post(port, "/webhook/github", b"x" * (5 * 2**20 + 1))[0] == 413
         assert post(port, "/webhook/github", b"no json") == (400, "expected JSON\n")
         assert post(port, "/hook/0000", push)[0] == 404
+
+
+def test_a_registry_that_signs_nothing_is_known_by_its_path_or_its_login(world, port):
+    world.commit(settings=config_map("settings", a="1"))
+    app, _ = patient(world)
+    push = {"docker_url": "quay.io/team/shop", "updated_tags": ["1.2"]}
+    with Running(world, app, listen=f"127.0.0.1:{port}", environment={"webhook": SECRET}) as running:
+        running.until(lambda: world.get("ConfigMap", "settings"))
+        way = f"/webhook/quay/{path_token('quay', SECRET)}"
+        for _ in range(2):  # pushes of one tag look alike
+            assert post(port, way, push, header="X-None") == (202, "0 looked at\n")
+        assert post(port, way[:-1] + "x", push)[0] == 401
+        assert post(port, f"/webhook/quay/{SECRET}", push)[0] == 401
+        assert post(port, "/webhook/quay", push)[0] == 401
+        assert post(port, f"/webhook/dockerhub/{path_token('quay', SECRET)}", push)[0] == 401
+        assert post(port, f"/webhook/github/{path_token('github', SECRET)}", push)[0] == 404
 
 
 def test_without_a_secret_webhooks_are_off(world, port):

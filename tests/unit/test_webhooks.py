@@ -8,7 +8,7 @@ import pytest
 
 from gitops.model.source_name import are_same
 from gitops.server.webhooks.pushes import push_of
-from gitops.server.webhooks.signatures import is_signed
+from gitops.server.webhooks.signatures import is_path_of, is_signed, path_token
 
 BODY, SECRET = b'{"a": 1}', "hunter2"
 
@@ -25,6 +25,8 @@ SIGNED = [
     ("bitbucket", {"x-hub-signature": f"sha256={mac()}"}),
     ("azure", {"authorization": "Basic " + base64.b64encode(b"u:hunter2").decode()}),
     ("harbor", {"authorization": SECRET}),
+    ("dockerhub", {"authorization": "Basic " + base64.b64encode(b":hunter2").decode()}),
+    ("quay", {"authorization": "basic " + base64.b64encode(b"any:hunter2").decode()}),
     ("generic", {"x-signature": f"sha512={mac('sha512')}"}),
 ]
 
@@ -106,6 +108,29 @@ HTTPS, SSH = "https://git.example/team/shop.git", "git@git.example:team/shop.git
             ("oci://ghcr.io/team/shop",),
             (),
         ),
+        (
+            "dockerhub",
+            {
+                "callback_url": "https://registry.hub.docker.com/u/team/shop/hook/2141b5bi5i5b02bec211i4eeih0242eg11000a/",
+                "push_data": {"pushed_at": 1417566161, "pusher": "ada", "tag": "1.2"},
+                "repository": {"name": "shop", "namespace": "team", "repo_name": "team/shop", "status": "Active"},
+            },
+            ("oci://docker.io/team/shop", "oci://index.docker.io/team/shop", "oci://registry-1.docker.io/team/shop"),
+            (),
+        ),
+        (
+            "quay",
+            {
+                "name": "shop",
+                "repository": "team/shop",
+                "namespace": "team",
+                "docker_url": "quay.io/team/shop",
+                "homepage": "https://quay.io/repository/team/shop",
+                "updated_tags": ["1.2"],
+            },
+            ("oci://quay.io/team/shop",),
+            (),
+        ),
         ("generic", {"repository": HTTPS, "ref": "main"}, (HTTPS,), ("main",)),
         ("generic", {"repository": {"url": HTTPS}}, (HTTPS,), ()),
     ],
@@ -123,6 +148,10 @@ def test_a_push_is_read(kind: str, payload: Any, addresses: tuple[str, ...], ref
         ("gitlab", {"object_kind": "issue", "project": {"git_http_url": HTTPS}}),
         ("azure", {"eventType": "workitem.created"}),
         ("bitbucket", {"repository": {"links": {"html": {"href": HTTPS}}}}),
+        ("dockerhub", {"repository": {"repo_name": "team/shop"}}),
+        ("dockerhub", {"push_data": {"tag": "1"}, "repository": "team/shop"}),
+        ("quay", {"docker_url": "quay.io/team/shop", "build_id": "x"}),
+        ("quay", {"docker_url": 5, "updated_tags": ["x"]}),
         ("generic", []),
         ("github", {"ref": [[]], "repository": "x"}),
         ("github", {"ref": 5, "repository": {"clone_url": 7}}),
@@ -146,3 +175,18 @@ def test_what_tells_of_no_push_is_none(kind: str, payload: Any) -> None:
 )
 def test_addresses_of_one_repository(one: str, other: str, same: bool) -> None:
     assert are_same(one, other) is same
+
+
+def test_a_path_that_nobody_can_guess_is_for_registries_that_sign_nothing_and_for_one_kind() -> None:
+    token = path_token("quay", SECRET)
+    assert token == hmac.new(SECRET.encode(), b"webhook quay", "sha256").hexdigest()
+    assert is_path_of("quay", token, SECRET)
+    for kind, given, secret in (
+        ("dockerhub", token, SECRET),
+        ("github", path_token("github", SECRET), SECRET),
+        ("quay", "", SECRET),
+        ("quay", SECRET, SECRET),
+        ("quay", path_token("quay", ""), ""),
+        ("quay", "ünsinn", SECRET),
+    ):
+        assert not is_path_of(kind, given, secret)

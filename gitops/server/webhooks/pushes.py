@@ -9,6 +9,7 @@ from typing import Any, Final
 
 _MOST: Final = 64
 _LONGEST: Final = 2048
+_HUB: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,20 @@ def _harbor(payload: dict[str, Any]) -> tuple[Any, Any]:
     return [f"oci://{text.partition('@')[0].rpartition(':')[0] or text}" for text in named], []
 
 
+def _docker_hub(payload: dict[str, Any]) -> tuple[Any, Any]:
+    """One repository, by each name that its registry goes by; `push_data` tells a push from what else there is."""
+    if not _at(payload, "push_data", "tag"):
+        return [], []
+    names = list(_texts(_all(payload, "repository.repo_name")))
+    return [f"oci://{host}/{name}" for name in names for host in _HUB], []
+
+
+def _quay(payload: dict[str, Any]) -> tuple[Any, Any]:
+    if not payload.get("updated_tags"):
+        return [], []
+    return [f"oci://{text}" for text in _texts(_all(payload, "docker_url"))], []
+
+
 def _generic(payload: dict[str, Any]) -> tuple[Any, Any]:
     return _all(payload, "repository", "repository.url"), payload.get("ref")
 
@@ -101,4 +116,6 @@ _READERS: Final[dict[str, Callable[[dict[str, Any]], tuple[Any, Any]]]] = {
     "bitbucket": _bitbucket,
     "azure": _azure,
     "harbor": _harbor,
+    "dockerhub": _docker_hub,
+    "quay": _quay,
 }

@@ -18,11 +18,12 @@ from gitops.controller.app import Controller
 from gitops.controller.flux_receivers import UNSIGNED
 from gitops.model.source_name import are_same
 from gitops.server.webhooks.pushes import Push, push_of
-from gitops.server.webhooks.signatures import KINDS, is_signed
+from gitops.server.webhooks.signatures import KINDS, UNSIGNED_KINDS, is_path_of, is_signed
 
 log = structlog.get_logger()
 _MOST_BYTES: Final = 5 * 1024 * 1024
 _SEEN: Final = 4096
+_ALIKE: Final = ("generic", *UNSIGNED_KINDS)  # whose pushes may all look alike
 _OFF: Final = "webhooks are off here: set GITOPS_SECRET_WEBHOOK to the secret that the host signs with\n"
 
 
@@ -35,20 +36,24 @@ class Webhooks:
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/webhook/{kind}", self._webhook), web.post("/hook/{path}", self._hook)]
+        return [
+            web.post("/webhook/{kind}", self._webhook),
+            web.post("/webhook/{kind}/{token}", self._webhook),
+            web.post("/hook/{path}", self._hook),
+        ]
 
     async def _webhook(self, request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        if kind not in KINDS:
+        kind, token = request.match_info["kind"], request.match_info.get("token", "")
+        if kind not in KINDS or (token and kind not in UNSIGNED_KINDS):
             return web.Response(status=404, text=f"no such webhook; there are {', '.join(KINDS)}\n")
         secret = self._secrets(f"webhook-{kind}") or self._secrets("webhook")
         if not secret:
             return web.Response(status=404, text=_OFF)
         body = await _body(request)
-        refusal = self._refusal(kind, request, body, secret)
+        refusal = self._refusal(UNSIGNED if is_path_of(kind, token, secret) else kind, request, body, secret)
         if refusal is not None or body is None:
             return refusal or _too_large()
-        if kind != "generic" and self._is_again(body):  # whose pushes may all look alike
+        if kind not in _ALIKE and self._is_again(body):
             return web.Response(text="seen before\n")
         try:
             push = push_of(kind, parsed(body))

@@ -46,6 +46,16 @@ def _by_password(headers: Headers, _: bytes, secret: str) -> bool:
     return scheme.lower() == "basic" and hmac.compare_digest(login.partition(b":")[2], secret.encode())
 
 
+def path_token(kind: str, secret: str) -> str:
+    """What stands behind /webhook/KIND/ for a host that signs nothing: of no use for another kind, or to sign with."""
+    return hmac.new(secret.encode(), f"webhook {kind}".encode(), "sha256").hexdigest()
+
+
+def is_path_of(kind: str, given: str, secret: str) -> bool:
+    """Whether the path is one that only who knows the secret can know, of a kind that has no other way."""
+    return bool(secret) and kind in UNSIGNED_KINDS and _are_equal(given, path_token(kind, secret))
+
+
 def _are_equal(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
@@ -57,6 +67,10 @@ _PROOFS: Final[dict[str, Callable[[Headers, bytes, str], bool]]] = {
     "bitbucket": _by_hmac("x-hub-signature"),
     "azure": _by_password,
     "harbor": _by_token("authorization"),
+    "dockerhub": _by_password,
+    "quay": _by_password,
     "generic": _by_hmac("x-signature"),
 }
 KINDS: Final = tuple(_PROOFS)
+# Registries that sign nothing: a login in the address that they call, or a path that nobody can guess.
+UNSIGNED_KINDS: Final = ("dockerhub", "quay")
