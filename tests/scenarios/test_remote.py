@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -42,8 +43,16 @@ def far(web, world, tmp_path):
     return run
 
 
+def told_near(world):
+    """What the command says beside the store, once the controller has written there how the Application stands."""
+    until = time.monotonic() + 10.0
+    while (near := json.loads(world.gitops("status", "app", "-o", "json").stdout))["sync"] == "Unknown":
+        assert time.monotonic() < until
+    return near
+
+
 def test_status_is_told_of_one_as_beside_the_controller(far, world):
-    near = json.loads(world.gitops("status", "app", "-o", "json").stdout)
+    near = told_near(world)
     told = json.loads(far("status", "app", "-o", "json").stdout)
     same = ("application", "namespace", "revision", "applied", "wanted", "lastHealthy", "lastSync", "sync", "health")
     assert {name: told[name] for name in same} == {name: near[name] for name in same}
