@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Decryptors = Callable[[Application, SourceSpec], Decrypt]
 
 Done = TypeVar("Done")
+_SCHEMAS_AT_ONCE = 8
 
 
 class Access(NamedTuple):
@@ -142,8 +143,20 @@ def _complete(
         if not isinstance(answer, Needs) or not answer.remotes:
             return answer
         tree.names_others = True
-        for remote in answer.remotes:
-            remotes[remote] = _fetch(remote, as_account, limits)
+        remotes.update(_fetched(answer.remotes, as_account, limits))
+
+
+def _fetched(remotes: "tuple[Remote, ...]", as_account: bool, limits: "MirrorLimits | None") -> "dict[Remote, Tree]":
+    """The tree of each; schemas, of which a chart may name dozens, are fetched at the same time."""
+    schemas = [remote for remote in remotes if remote.kind == "schema"]
+    found = {remote: _fetch(remote, as_account, limits) for remote in remotes if remote.kind != "schema"}
+    if schemas:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(_SCHEMAS_AT_ONCE) as places:
+            trees = places.map(lambda remote: _fetch(remote, as_account, limits), schemas)
+            found.update(zip(schemas, trees, strict=True))
+    return found
 
 
 def _fetch(remote: "Remote", as_account: bool, limits: "MirrorLimits | None") -> Tree:
@@ -153,6 +166,12 @@ def _fetch(remote: "Remote", as_account: bool, limits: "MirrorLimits | None") ->
     """
     if remote.kind == "file":
         return _fetch_file(remote.url, as_account)
+    if remote.kind == "schema":
+        try:
+            return _fetch_file(remote.url, as_account)
+        except SourceError as exc:
+            advice = "a chart's values.schema.json names it; skipSchemaValidation renders without that check"
+            raise type(exc)(f"{exc} ({advice})") from exc
     if remote.kind == "chart":
         return _fetch_chart(remote, as_account)
     from gitops.adapters.git import GitCredentials, GitSource

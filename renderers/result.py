@@ -12,13 +12,14 @@ from gitops.model.revision import Tree
 class Remote(NamedTuple):
     """What a render needs besides its source: a URL as written, and a branch, tag, commit or version ("" = any).
 
-    A Git repository; or one file over HTTP, which the tree that is given for it holds as `REMOTE_FILE`; or the chart
-    `chart` of a chart repository or an OCI registry, whose folder the tree that is given for it is.
+    A Git repository; or one file over HTTP, which the tree that is given for it holds as `REMOTE_FILE`, such as a
+    schema that a chart's values are checked by; or the chart `chart` of a chart repository or an OCI registry, whose
+    folder the tree that is given for it is.
     """
 
     url: str
     ref: str = ""
-    kind: Literal["git", "file", "chart"] = "git"
+    kind: Literal["git", "file", "schema", "chart"] = "git"
     chart: str = ""
 
 

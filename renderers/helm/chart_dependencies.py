@@ -105,7 +105,7 @@ def _import_values(chart: Chart) -> None:
             found = table_at(merged, f"{each.name}.{child}")
             if found is not None:
                 imported = coalesce_tables(imported, _nested(parent, found), merge=True)
-        each.import_values = ()  # as in Helm 3.17, where of two aliases that share the charts below only the first imports
+        each.import_values = ()  # as in Helm 3.17: where two aliases share the charts below, the first alone imports
     chart.values = coalesce_tables(deep_copy(merged), imported, merge=True)
 
 

@@ -1,32 +1,37 @@
-"""Checks values against `values.schema.json` of a chart and of those below it; nothing is fetched."""
+"""Checks values against `values.schema.json` of a chart and of those below it."""
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
 from gitops.model.errors import RenderError
+from gitops.model.revision import Tree
 from renderers.helm.chart import Chart
+from renderers.helm.schema_remotes import schemas_of
+from renderers.result import Remote
 
 _MOST_TOLD: Final = 200
 
 
-def check_schema(chart: Chart, values: dict[str, Any]) -> None:
-    """Raises RenderError that names each value that does not fit."""
-    problems = _problems(chart, values)
+def check_schema(chart: Chart, values: dict[str, Any], remotes: Mapping[Remote, Tree]) -> None:
+    """Raises RenderError that names each value that does not fit, SchemasNeededError for what is not in `remotes`."""
+    problems = _problems(chart, values, remotes)
     if problems:
         raise RenderError(
             "values don't meet the specifications of the schema(s) in the following chart(s):\n" + "\n".join(problems)
         )
 
 
-def _problems(chart: Chart, values: dict[str, Any]) -> list[str]:
-    found = [f"{chart.name}:", *lines] if chart.schema is not None and (lines := _against(chart, values)) else []
+def _problems(chart: Chart, values: dict[str, Any], remotes: Mapping[Remote, Tree]) -> list[str]:
+    lines = _against(chart, values, remotes) if chart.schema is not None else []
+    found = [f"{chart.name}:", *lines] if lines else []
     for child in chart.dependencies:
         below = values.get(child.name)
-        found += _problems(child, below if isinstance(below, dict) else {})
+        found += _problems(child, below if isinstance(below, dict) else {}, remotes)
     return found
 
 
-def _against(chart: Chart, values: dict[str, Any]) -> list[str]:
+def _against(chart: Chart, values: dict[str, Any], remotes: Mapping[Remote, Tree]) -> list[str]:
     import jsonschema_rs
     import orjson
 
@@ -36,12 +41,10 @@ def _against(chart: Chart, values: dict[str, Any]) -> list[str]:
     except ValueError as error:
         raise RenderError(f"{where}: is no JSON: {error}") from None
 
-    def refused(uri: str) -> Any:
-        raise ValueError(f"{uri}: a schema of another place is not fetched")
-
+    schema_at = schemas_of(schema, where, remotes)
     try:
         kind = jsonschema_rs.validator_for if isinstance(schema, dict) and "$schema" in schema else None
-        options: dict[str, Any] = {"retriever": refused, "validate_formats": True}
+        options: dict[str, Any] = {"retriever": schema_at, "validate_formats": True}
         validator = kind(schema, **options) if kind else jsonschema_rs.Draft7Validator(schema, **options)
         found = islice(validator.iter_errors(_whole(values)), _MOST_TOLD + 1)
         told = [f"- {'.'.join(map(str, error.instance_path)) or '(root)'}: {error.message[:1000]}" for error in found]

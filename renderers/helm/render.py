@@ -24,6 +24,7 @@ from renderers.helm.encoders import floats
 from renderers.helm.engine import Release
 from renderers.helm.functions_dicts import deep_copy
 from renderers.helm.gotemplate.values import as_bytes, as_text
+from renderers.helm.schema_remotes import SchemasNeededError
 from renderers.helm.set_values import escaped, set_file, set_text, set_typed
 from renderers.helm.template import Output, Request, template
 from renderers.helm.values_from import add_from_cluster
@@ -73,6 +74,8 @@ def render_output(
         try:
             values = merge_maps(_values_of(tree, path, options, context), given or {})
             output = template(chart, _request(options, context, values))
+        except SchemasNeededError as needed_schemas:
+            return Needs(needed_schemas.remotes)
         except RenderError:
             if found.needs is None:
                 raise
@@ -89,6 +92,7 @@ def _request(options: "HelmOptions", context: Context, values: dict[str, Any]) -
         include_crds=not (options.skipCRDs or options.crds == "Skip"),
         skip_tests=options.skipTests,
         skip_schema=options.skipSchemaValidation,
+        remotes=context.remotes,
     )
 
 

@@ -1,9 +1,11 @@
 """From a chart to what `helm template` prints of it: values, dependencies, templates, order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gitops.model.errors import RenderError
+from gitops.model.revision import Tree
 from renderers.helm.capabilities import capabilities
 from renderers.helm.chart import Chart
 from renderers.helm.chart_dependencies import check_present, process_dependencies
@@ -13,13 +15,17 @@ from renderers.helm.engine import Release, render_chart
 from renderers.helm.gotemplate.values import as_text
 from renderers.helm.manifest_order import Part, sort_out
 from renderers.helm.semver import is_compatible
+from renderers.result import Remote
 
 _MANIFESTS = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a chart is rendered with; `values` are all that were given, merged."""
+    """What a chart is rendered with; `values` are all that were given, merged.
+
+    `remotes` hold what was fetched of the schemas that charts name by their URL.
+    """
 
     release: Release
     values: dict[str, Any] = field(default_factory=dict)
@@ -28,6 +34,7 @@ class Request:
     include_crds: bool = False
     skip_tests: bool = False
     skip_schema: bool = False
+    remotes: Mapping[Remote, Tree] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Output:
 
 
 def template(chart: Chart, request: Request) -> Output:
-    """Render a chart; it is changed by that. Raises RenderError and ConfigError."""
+    """Render a chart; it is changed by that. Raises RenderError, ConfigError, and SchemasNeededError."""
     if chart.metadata.kind.lower() == "library":
         raise RenderError(f"{chart.label}: library charts are not installable")
     check_present(chart)
@@ -59,7 +66,7 @@ def template(chart: Chart, request: Request) -> Output:
     process_dependencies(chart, request.values)
     values = coalesce_values(chart, request.values)
     if not request.skip_schema:
-        check_schema(chart, values)
+        check_schema(chart, values, request.remotes)
     version = known.fields["KubeVersion"].fields["Version"]
     if chart.metadata.kube_version and not is_compatible(chart.metadata.kube_version, version):
         raise RenderError(

@@ -112,9 +112,13 @@ class _Parser(TokenReader):
             raise self.error(f"{kind}: nested too deeply (at most {_MAX_DEPTH})")
         outer = len(self._scopes)
         pipe = self._pipeline(kind, "}}")
+        inside = len(self._scopes)
         self._ranges += kind == "range"
         body, mark = self._items(pipe.at)
         self._ranges -= kind == "range"
+        # What the body declares is known by name to what follows `else`, but never set there.
+        beside = len(self._scopes)
+        self._hide(self._scopes[inside:])
         otherwise: list[nodes.Node] = []
         if mark.is_else:
             if mark.follows:
@@ -126,12 +130,15 @@ class _Parser(TokenReader):
                 otherwise, mark = self._items(pipe.at)
                 if mark.is_else:
                     raise self.error("expected end; found {{else}}")
-        for name in self._scopes[outer:]:
-            self._slots_of[name].pop()
+        self._hide(self._scopes[outer:inside] + self._scopes[beside:])
         del self._scopes[outer:]
         self._pending = {slot for slot in self._pending if slot < outer}
         self._depth -= 1
         return nodes.Branch(pipe.at, kind, pipe, body, otherwise)
+
+    def _hide(self, names: list[str]) -> None:
+        for name in names:
+            self._slots_of[name].pop()
 
     def _string(self, context: str) -> str:
         token = self.take_word()
