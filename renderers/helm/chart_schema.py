@@ -46,17 +46,24 @@ def _against(chart: Chart, values: dict[str, Any], remotes: Mapping[Remote, Tree
         kind = jsonschema_rs.validator_for if isinstance(schema, dict) and "$schema" in schema else None
         options: dict[str, Any] = {"retriever": schema_at, "validate_formats": True}
         validator = kind(schema, **options) if kind else jsonschema_rs.Draft7Validator(schema, **options)
-        found = islice(validator.iter_errors(_whole(values)), _MOST_TOLD + 1)
+        found = islice(validator.iter_errors(_plain(values)), _MOST_TOLD + 1)
         told = [f"- {'.'.join(map(str, error.instance_path)) or '(root)'}: {error.message[:1000]}" for error in found]
         return [*told[:_MOST_TOLD], "- and more"] if len(told) > _MOST_TOLD else told
     except (jsonschema_rs.ValidationError, ValueError) as error:
         raise RenderError(f"{where}: cannot be used: {str(error).splitlines()[0]}") from None
 
 
-def _whole(value: Any) -> Any:
-    """Numbers without a fraction as integers, as JSON has them."""
-    if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _plain(value: Any) -> Any:
+    """As JSON has it: no kinds of integers, and numbers without a fraction as integers."""
+    match value:
+        case dict():
+            return {_plain(key): _plain(item) for key, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case str():
+            return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        case int() if not isinstance(value, bool):
+            return int(value)
+        case float() if value.is_integer():
+            return int(value)
+    return value

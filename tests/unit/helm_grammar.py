@@ -118,17 +118,21 @@ class Grammar:
         return made
 
     def _scoped(self, depth: int) -> str:
+        """What is inside of a branch; now and then the next branch asks for what this one declares."""
         kept = len(self._variables)
         body = self._body(depth - 1)
-        del self._variables[kept:]
+        if self._random.random() < 0.7:
+            del self._variables[kept:]
         return body
 
     def _if(self, depth: int) -> str:
+        kept = len(self._variables)
         text = self._action(f"if {self.pipeline(2)}") + self._scoped(depth)
         if self._random.random() < 0.3:
             text += self._action(f"else if {self.pipeline(2)}") + self._scoped(depth)
         if self._random.random() < 0.5:
             text += self._action("else") + self._scoped(depth)
+        del self._variables[kept:]
         return text + self._action("end")
 
     def _with(self, depth: int) -> str:

@@ -194,7 +194,7 @@ def test_values_that_aliases_blow_up_are_refused() -> None:
     "schema",
     [
         *(
-            '{"$ref": "http://127.0.0.1:9/x.json"}',
+            '{"$ref": "other.json"}',
             '{"$ref": "file:///etc/passwd"}',
             '{"$schema": "http://127.0.0.1:9/x"}',
         ),
