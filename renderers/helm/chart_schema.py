@@ -7,10 +7,16 @@ from typing import Any, Final
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree
 from renderers.helm.chart import Chart
-from renderers.helm.schema_remotes import schemas_of
 from renderers.result import Remote
 
 _MOST_TOLD: Final = 200
+
+
+class SchemasNeededError(Exception):
+    """Values cannot be checked before these have been fetched."""
+
+    def __init__(self, remotes: tuple[Remote, ...]) -> None:
+        self.remotes = remotes
 
 
 def check_schema(chart: Chart, values: dict[str, Any], remotes: Mapping[Remote, Tree]) -> None:
@@ -34,6 +40,8 @@ def _problems(chart: Chart, values: dict[str, Any], remotes: Mapping[Remote, Tre
 def _against(chart: Chart, values: dict[str, Any], remotes: Mapping[Remote, Tree]) -> list[str]:
     import jsonschema_rs
     import orjson
+
+    from renderers.helm.schema_remotes import schemas_of
 
     where = f"{chart.label}/values.schema.json"
     try:

@@ -18,13 +18,13 @@ from renderers.decryption import opened_values
 from renderers.files import files_below, matcher
 from renderers.helm.chart_load import load_folder, read_values
 from renderers.helm.chart_remotes import add_missing
+from renderers.helm.chart_schema import SchemasNeededError
 from renderers.helm.chart_values import merge_maps
 from renderers.helm.circumstances import circumstances
 from renderers.helm.encoders import floats
 from renderers.helm.engine import Release
 from renderers.helm.functions_dicts import deep_copy
 from renderers.helm.gotemplate.values import as_bytes, as_text
-from renderers.helm.schema_remotes import SchemasNeededError
 from renderers.helm.set_values import escaped, set_file, set_text, set_typed
 from renderers.helm.template import Output, Request, template
 from renderers.helm.values_from import add_from_cluster

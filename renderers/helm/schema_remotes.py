@@ -11,6 +11,7 @@ import orjson
 
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree
+from renderers.helm.chart_schema import SchemasNeededError
 from renderers.result import REMOTE_FILE, Remote
 
 _MOST_SCHEMAS: Final = 200
@@ -19,13 +20,6 @@ _MOST_BYTES: Final = 32 * 1024 * 1024
 _KNOWN: Final = ("http://json-schema.org/draft-", "https://json-schema.org/draft")
 # What stands below these is no schema, whatever it looks like.
 _DATA: Final = frozenset(("const", "default", "enum", "examples"))
-
-
-class SchemasNeededError(Exception):
-    """Values cannot be checked before these have been fetched."""
-
-    def __init__(self, remotes: tuple[Remote, ...]) -> None:
-        self.remotes = remotes
 
 
 def schemas_of(schema: Any, where: str, remotes: Mapping[Remote, Tree]) -> Callable[[str], Any]:
