@@ -262,7 +262,7 @@ class Execution:
                     await self._cluster.delete(change.key, uid=change.uid)
                     verb = "pruned"
                 case RunHook():
-                    hooks[change.key] = await self._writer.start_hook(change)
+                    hooks[change.key] = await self._writer.start_hook(change, self._lost)
                     verb = "hook"
                 case _:
                     assert_never(change)
@@ -287,8 +287,11 @@ class Execution:
         try:
             return await self._cluster.apply(change.key, change.body)
         except ClusterError:
-            self.progress.changed.append(Changed(change.key, "deleted"))
+            self._lost(change.key)
             raise
+
+    def _lost(self, key: ResourceKey) -> None:
+        self.progress.changed.append(Changed(key, "deleted"))
 
     async def _gone(self, pruned: list[Prune]) -> None:
         """Wait until what one wave deleted is gone, finalizers and all, before the wave that it needed goes."""

@@ -1,5 +1,6 @@
 """How one object is written, so that others may change it at the same time; and how it is deleted, until it is gone."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from gitops.engine.deletion import holds_data, reason_to_stay
@@ -8,7 +9,7 @@ from gitops.engine.inventory import Inventory
 from gitops.engine.manual_edits import hand_edits_only
 from gitops.engine.takeover import owners_again
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.errors import ApiError
+from gitops.model.errors import ApiError, ClusterError
 from gitops.model.plan import Change, HookDelete, Obstacle, RunHook, Update
 from gitops.ports import Clock
 from gitops.sync.context import PlannedSync, Request, SyncContext
@@ -107,20 +108,26 @@ class ObjectWriter:
                     raise
                 owners, live = again, now
 
-    async def start_hook(self, hook: RunHook) -> Body:
+    async def start_hook(self, hook: RunHook, lost: Callable[[ResourceKey], None]) -> Body:
         """What this sync has made already, before it was killed, is gone on with.
 
         What has run to its end cannot run again: a Job or Pod of an earlier sync always goes first. What holds data is
-        never deleted for being a hook.
+        never deleted for being a hook. `lost` is told where one has gone and the next one cannot be made.
         """
         live = await self._cluster.get(hook.key)
         if live is not None and has_run(hook, live, self._hook_run):
             return live
         ends = hook.key.kind in ("Job", "Pod")
         goes_first = ends or HookDelete.BEFORE_CREATION in hook.delete
-        if live is not None and goes_first and not holds_data(hook.key, live):
+        is_in_the_way = live is not None and goes_first and not holds_data(hook.key, live)
+        if live is not None and is_in_the_way:
             await self.remove(hook.key, live["metadata"]["uid"])
-        return await self._cluster.apply(hook.key, body_to_run(hook, self._hook_run), force=True)
+        try:
+            return await self._cluster.apply(hook.key, body_to_run(hook, self._hook_run), force=True)
+        except ClusterError:
+            if is_in_the_way:
+                lost(hook.key)
+            raise
 
     async def remove(self, key: ResourceKey, uid: str, *, orphan: bool = False) -> None:
         """Delete and wait until the object is gone, so that one of the same name can be made."""

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from gitops.engine.health import health_of
 from gitops.engine.inventory import INSTANCE, Inventory, LastHealthy
 from gitops.engine.plan_input import BEING_DELETED, PlanOptions
+from gitops.engine.refusal import first_of
 from gitops.logs import shortened
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import GitopsError, LostClusterError, SourceError, UnreachableError
-from gitops.model.plan import ABSENT, Change, Manager, Plan, Prune, Recreate, Update
+from gitops.model.plan import ABSENT, Change, Manager, Plan, Prune, Recreate, RunHook, Update
 from gitops.model.release import Quarantine
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Outcome, SyncResult
@@ -47,9 +48,9 @@ async def roll_back(
 ) -> SyncResult:
     """`result` is FAILED; the answer is ROLLED_BACK, or FAILED with the reason why there is no way back."""
     no_way = _no_way_back(request, failed, result)
-    if no_way or not (result.changed or await _was_begun(request, context, failed, result)):
-        no_way = no_way or "nothing was changed"
-        return replace(result, message=f"{result.message} ({no_way})")
+    if no_way or not (_is_to_be_undone(failed, result) or await _was_begun(request, context, failed, result)):
+        no_way = no_way or ("nothing else was changed" if result.changed else "nothing was changed")
+        return replace(result, message=f"{result.message} ({no_way}){_what_stays(result)}")
     if await _is_not_its_doing(request, context, failed, result):
         no_way = "not rolled back: so it was before this sync, which does not touch it"
         return replace(result, message=f"{result.message} ({no_way})")
@@ -152,6 +153,20 @@ def _no_way_back(request: Request, failed: PlannedSync, result: SyncResult) -> s
     if healthy.digest == failed.plan.digest:
         return "not rolled back: this is the last healthy release itself"
     return ""
+
+
+def _is_to_be_undone(failed: PlannedSync, result: SyncResult) -> bool:
+    """Whether a release is changed: the last run of a hook, which had to go for the next, is no part of one."""
+    hooks = {change.key for change in failed.plan.changes if isinstance(change, RunHook)}
+    return any(item.verb != "deleted" or item.key not in hooks for item in result.changed)
+
+
+def _what_stays(result: SyncResult) -> str:
+    """What was done before a write was refused; of what became unhealthy, the failures tell."""
+    changed = {item.key for item in result.changed if item.verb != "deleted"}
+    if not result.changed or all(failure.key in changed for failure in result.failures):
+        return ""
+    return f"; done before: {first_of([f'{item.verb} {item.key}' for item in result.changed], 'object')}"
 
 
 async def _is_not_its_doing(request: Request, context: SyncContext, failed: PlannedSync, result: SyncResult) -> bool:

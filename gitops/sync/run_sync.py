@@ -50,7 +50,8 @@ async def _run(
 ) -> SyncResult:
     plan = planned.plan
     progress.made = await _make_namespace(context, planned, journal)
-    with _about("nothing was changed, since what is to be owned cannot be recorded first"):
+    nothing = f"nothing but {progress.made[0].key} was made" if progress.made else "nothing was changed"
+    with _about(f"{nothing}, since what is to be owned cannot be recorded first"):
         inventory = await _claim(request, context, planned, journal)
     unchanged, as_before = _untouched(request, planned)
     execution = Execution(request, context, planned, journal, inventory, progress)

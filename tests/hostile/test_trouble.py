@@ -11,6 +11,7 @@ from gitops.model.errors import ApiError, LostClusterError, UnreachableError
 from gitops.model.result import Outcome
 from tests.hostile.proxy import Answer, as_json
 from tests.scenarios.running import Running
+from tests.scenarios.test_hooks import OURS, hook
 from tests.scenarios.world import config_map, deployment
 
 
@@ -206,6 +207,46 @@ def test_a_right_that_is_taken_away_in_the_middle_fails_no_commit(world, proxy):
     proxy.spoil = lambda method, path, true: None
     assert (facts(world)[-1], world.inventory().quarantine) == ("sync.failed", None)
     assert world.sync().outcome is Outcome.SYNCED
+
+
+def allow_no_jobs(world):
+    body = {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/resourcequotas", body)
+
+
+def test_a_hook_whose_last_run_had_to_go_and_whose_next_is_refused_says_that_it_went(world):
+    migrate = hook(OURS, "pre")
+    world.commit(migrate=migrate, settings=config_map("settings"))
+    world.sync()
+    world.commit(migrate=migrate, settings=config_map("settings", a="2"))
+    allow_no_jobs(world)
+    result = world.sync()
+    job = f"batch/Job {world.namespace}/migrate"
+    assert result.outcome is Outcome.FAILED
+    assert result.message.endswith(f" (nothing else was changed); done before: deleted {job}")
+    assert (world.get("Job", "migrate", "batch"), world.inventory().quarantine) == (None, None)
+    assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+
+
+def test_a_hook_that_is_refused_after_other_objects_says_what_was_applied(world):
+    world.commit(settings=config_map("settings"))
+    world.sync(world.with_sync(rollback="never"))
+    first = config_map("first")
+    first["metadata"]["annotations"] = {"gitops.dev/wave": "-1"}
+    world.commit(migrate=hook(OURS, "sync"), first=first, settings=config_map("settings", a="2"))
+    allow_no_jobs(world)
+    result = world.sync(world.with_sync(rollback="never"))
+    names = ("created ConfigMap", "first"), ("updated ConfigMap", "settings")
+    done = ", ".join(f"{what} {world.namespace}/{name}" for what, name in names)
+    assert result.message.endswith(f" (not rolled back: sync.rollback is never); done before: {done}")
+
+
+def test_a_namespace_that_was_made_is_told_where_nothing_else_could_be(world, proxy):
+    world.commit(settings=config_map("settings"))
+    proxy.spoil = lambda method, path, true: FORBIDDEN if is_write(method, path) and "/configmaps" in path else None
+    with pytest.raises(ApiError, match=f"nothing but Namespace {world.namespace} was made, since what is to be owned"):
+        world.sync()
+    assert world.request("GET", f"/api/v1/namespaces/{world.namespace}")["status"]["phase"] == "Active"
 
 
 @pytest.mark.parametrize("where", ["/configmaps/settings", "/configmaps/gitops-app"])
