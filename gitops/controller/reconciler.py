@@ -31,6 +31,7 @@ from gitops.engine.states import Override, Response, respond
 from gitops.logs import shortened
 from gitops.model.application import GROUP, KIND
 from gitops.model.errors import (
+    AwayError,
     ClusterError,
     ConfigError,
     GitopsError,
@@ -135,18 +136,19 @@ async def _reconciled(
     except LostLeaseError as exc:  # nor does that about the cluster: whoever holds the Lease goes on
         state.missed(str(exc))
         return pause_after(state.schedule.misses, _FIRST_BACKOFF, _LONGEST_AWAY)
-    except UnreachableError as exc:  # that says nothing about the Application; its cluster's worker tells it for all
-        state.missed(str(exc), is_away=True)
-        return pause_after(state.schedule.misses, _FIRST_BACKOFF, _LONGEST_AWAY)
     except GitopsError as exc:
+        # That says nothing about the Application; its cluster's worker tells it for all. A group's is its own trouble.
+        if isinstance(exc, UnreachableError) and not isinstance(exc, AwayError):
+            state.missed(str(exc), is_away=True)
+            return pause_after(state.schedule.misses, _FIRST_BACKOFF, _LONGEST_AWAY)
         if state.last.error != str(exc):
             log.warning("pass.failed", application=state.identity, error=shortened(str(exc)))
         state.missed(str(exc))
         if isinstance(exc, ClusterError):
             with contextlib.suppress(ClusterError):  # the failure itself is what matters
                 await deps.cluster.kinds(refresh=True)
-        # A kind comes when somebody installs it.
-        longest = _LONGEST_AWAY if isinstance(exc, UnknownKindError) else _LONGEST_BACKOFF
+        # A kind comes when somebody installs it, a group when its server does.
+        longest = _LONGEST_AWAY if isinstance(exc, UnknownKindError | AwayError) else _LONGEST_BACKOFF
         return pause_after(state.schedule.misses, _FIRST_BACKOFF, longest)
 
 

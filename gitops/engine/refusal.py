@@ -90,12 +90,16 @@ _UNANSWERED = re.compile(
     re.DOTALL,
 )
 
+_NO_SERVER = (429, 502, 503)
+
 
 def unanswered(error: ApiError) -> str:
-    """Which webhook gave the API server no answer, and why; "" where that is not what stands in the way.
+    """What gave the API server no answer, and why; "" where that is not what stands in the way.
 
-    One that answers, and denies, is named by the server in other words.
+    A webhook, of which one that denies is named in other words, or the server of an aggregated API.
     """
+    if error.code in _NO_SERVER:
+        return str(error)
     found = _UNANSWERED.search(str(error)) if error.code >= 500 else None
     if found is None:
         return ""

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gitops.model.errors import (
     ApiError,
+    AwayError,
     ConfigError,
     GitopsError,
     HeldError,
@@ -17,6 +18,7 @@ from gitops.model.errors import (
 CONTENT_TYPE: Final = "application/problem+json"
 _MOST_TEXT: Final = 4000
 _STATUSES: Final[tuple[tuple[type[GitopsError], int, str], ...]] = (
+    (AwayError, 503, "An API group of its cluster does not answer"),
     (UnreachableError, 503, "Its cluster does not answer"),
     (ApiError, 502, "Its cluster refused"),
     (HeldError, 409, "Held"),

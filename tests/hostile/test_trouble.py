@@ -1,5 +1,6 @@
 """An API server, or a proxy before it, that says it cannot answer now: that tells nothing of any object or commit."""
 
+import json
 import re
 import threading
 from collections import Counter
@@ -10,7 +11,7 @@ from gitops.adapters.kubernetes import http
 from gitops.model.errors import ApiError, LostClusterError, UnreachableError
 from gitops.model.result import Outcome
 from tests.hostile.proxy import Answer, as_json
-from tests.scenarios.running import Running
+from tests.scenarios.running import Running, of
 from tests.scenarios.test_hooks import OURS, hook
 from tests.scenarios.world import config_map, deployment
 
@@ -207,6 +208,65 @@ def test_a_right_that_is_taken_away_in_the_middle_fails_no_commit(world, proxy):
     proxy.spoil = lambda method, path, true: None
     assert (facts(world)[-1], world.inventory().quarantine) == ("sync.failed", None)
     assert world.sync().outcome is Outcome.SYNCED
+
+
+def gear_in(world, teeth=1):
+    """A Gear of the world's own group, which is defined first."""
+    group = f"{world.namespace}.example.com"
+    names = {"plural": "gears", "singular": "gear", "kind": "Gear", "listKind": "GearList"}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    versions = [{"name": "v1", "served": True, "storage": True, "schema": schema}]
+    spec = {"group": group, "scope": "Namespaced", "names": names, "versions": versions}
+    body = {"metadata": {"name": f"gears.{group}"}, "spec": spec}
+    if teeth == 1:
+        world.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body)
+    return group, {
+        "apiVersion": f"{group}/v1",
+        "kind": "Gear",
+        "metadata": {"name": "g"},
+        "spec": {"teeth": teeth},
+    }
+
+
+def test_an_api_group_that_is_not_served_now_is_the_trouble_of_who_needs_it_alone(world, proxy, lines):
+    group, gear = gear_in(world)
+    first = world.commit(gear=gear, settings=config_map("settings"))
+
+    def spoil(method, path, true):
+        if (method, path, true.status) != ("GET", "/apis", 200):
+            return None
+        found = json.loads(true.body)
+        for item in found["items"]:
+            if item["metadata"]["name"] == group:
+                item["versions"] = [{"version": "v1", "freshness": "Stale", "resources": []}]
+        return as_json(found)._replace(headers=true.headers)
+
+    with Running(world) as running:
+        running.until_synced(first)
+    proxy.spoil = spoil
+    with Running(world) as running:
+        second = world.commit(gear=gear_in(world, 2)[1], settings=config_map("settings"))
+        running.until(lambda: "its API does not answer" in running.tracked().problem)
+        assert not running.tracked().last.is_away
+        proxy.spoil = lambda method, path, true: None
+        running.until_synced(second, seconds=40)
+    assert of(lines, "cluster.unreachable") == []
+    assert any(group in line["error"] for line in of(lines, "pass.failed"))
+
+
+@pytest.mark.parametrize("where", ["dryRun", "/gears"])
+def test_an_api_group_that_answers_503_is_named(world, proxy, where):
+    group, gear = gear_in(world)
+    world.commit(gear=gear)
+    world.sync()
+    world.commit(gear=gear_in(world, 2)[1])
+    away = status(503, "ServiceUnavailable", "no endpoints")
+    proxy.spoil = lambda method, path, true: away if f"/apis/{group}/" in path and where in path else None
+    try:
+        said = world.sync().message
+    except ApiError as error:
+        said = str(error)
+    assert f"{group} does not answer now (HTTP 503): no endpoints" in said
 
 
 def allow_no_jobs(world):

@@ -73,6 +73,12 @@ def test_a_field_that_the_server_writes_otherwise_than_we_sent_it_is_ours():
             "the conversion webhook for example.com/v1, Kind=Gear does not answer: Post https://h: context deadline "
             "exceeded",
         ),
+        (
+            503,
+            "metrics.k8s.io does not answer now (HTTP 503): no endpoints",
+            "metrics.k8s.io does not answer now (HTTP 503): no endpoints",
+        ),
+        (504, "web was deleted but does not go away", ""),
         (403, 'admission webhook "x.io" denied the request: no', ""),
         (400, 'admission webhook "x.io" denied the request: failed calling webhook "y": z', ""),
         (500, "failed to create typed patch object", ""),

@@ -77,9 +77,14 @@ def is_away(path: str, code: int, raw: bytes) -> bool:
         return str(status.get("message", "")).startswith(_STORE_AWAY)
     if code not in (429, 500, 502, 503, 504):
         return False
-    root, _, rest = path.lstrip("/").partition("/")
-    group = rest.partition("/")[0] if root == "apis" else ""
+    group = group_at(path)
     return not group or group in _OWN_GROUPS or (group.endswith(".k8s.io") and not group.endswith("metrics.k8s.io"))
+
+
+def group_at(path: str) -> str:
+    """The API group that a path is of, "" for the core."""
+    root, _, rest = path.lstrip("/").partition("/")
+    return rest.partition("/")[0] if root == "apis" else ""
 
 
 def status_of(body: Body) -> Body:

@@ -38,6 +38,7 @@ _PARALLEL = 64
 _AGAIN = {429, 500, 502, 503, 504}
 # Answers that say that nothing was done.
 _NOT_DONE = {429}
+_NO_SERVER = {429, 502, 503}
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 log = Log()
@@ -311,6 +312,8 @@ class Http:
             return UnreachableError(f"{self.server} refused our credentials: {message}")
         if answers.is_away(path, code, raw):
             return UnreachableError(f"{self.server} does not work now (HTTP {code}): {message}")
+        if code in _NO_SERVER:  # of a group with a server of its own, that is
+            message = f"{answers.group_at(path)} does not answer now (HTTP {code}): {message}"
         return ApiError(code, status.get("reason") or "", message, status)
 
 
