@@ -22,6 +22,7 @@ from gitops.manifests.names import LABEL_NAME
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import ConfigError
+from gitops.model.source_name import why_no_url
 from policies.rule import Target
 from policies.windows import check_window
 
@@ -160,7 +161,7 @@ class _Reader(FieldsReader):
             if parts.netloc:
                 _ = parts.port
         except ValueError as exc:
-            raise self.error((*field, "repoURL"), f"not an address: {exc}") from None
+            raise self.error((*field, "repoURL"), f"not an address: {why_no_url(exc)}") from None
         if source.chart and parts.scheme not in ("https", "http", "oci"):
             raise self.error((*field, "repoURL"), "charts come from https://HOST/PATH or oci://HOST/PATH")
         if source.chart and source.path not in (".", ""):

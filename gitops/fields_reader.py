@@ -20,6 +20,7 @@ from gitops.manifests.yaml import line_of
 from gitops.model.application import Backoff, Window
 from gitops.model.errors import ConfigError
 from gitops.model.patterns import PATH, POINTER, SCHEDULE, TIME_ZONE, VERSION
+from gitops.model.source_name import hidden_userinfo
 from policies.rule import Target
 from policies.windows import check_window
 
@@ -125,7 +126,7 @@ class FieldsReader:
             _WHY.get(pattern, str)(text)
         except (ManifestError, ConfigError) as exc:  # who reads the field can say more of what is wrong
             raise self.error(field, str(exc).removeprefix("windows: ")) from None
-        raise self.error(field, f"expected {pattern.words}, got {text[:100]!r}")
+        raise self.error(field, f"expected {pattern.words}, got {hidden_userinfo(text)[:100]!r}")
 
     def _choice(self, words: tuple[str, ...], value: Any, field: tuple[str | int, ...]) -> str:
         if value not in words:

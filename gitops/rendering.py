@@ -186,12 +186,14 @@ def _fetch(remote: "Remote", as_account: bool, limits: "MirrorLimits | None") ->
 
 def _fetch_file(url: str, as_account: bool) -> Tree:
     """A file over HTTP; a person's own command may read it from anywhere."""
-    from gitops.adapters.http_get import HttpReader
+    from gitops.adapters.http_get import HttpReader, shown_url
     from gitops.adapters.remote_files import RemoteFiles
     from gitops.config import cache_folder, reads_remote_files
 
     if not reads_remote_files():
-        raise SourceError(f"{url[:200]}: files over HTTP are switched off here (GITOPS_REMOTE_FILES); commit a copy")
+        raise SourceError(
+            f"{shown_url(url)}: files over HTTP are switched off here (GITOPS_REMOTE_FILES); commit a copy"
+        )
     return RemoteFiles(cache_folder() / "http", HttpReader("anywhere" if as_account else "public")).tree(url)
 
 

@@ -25,7 +25,7 @@ from gitops.bounds import MIB
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision, Tree
-from gitops.model.source_name import is_oci, without_userinfo
+from gitops.model.source_name import is_oci, url_login, why_no_url, without_userinfo
 
 MOST_INDEX: Final = 64 * MIB
 MOST_ARCHIVE: Final = 32 * MIB
@@ -67,8 +67,8 @@ class Charts:
         self._cache = cache
         self._reach = reach
         self._secret = secret or Secret()
-        self._versions: dict[str, _Known] = {}  # by the address of the repository
-        self._registries: dict[str, OciRepository] = {}
+        self._versions: dict[str, _Known] = {}  # by the repository's URL
+        self._registries: dict[tuple[str, str], OciRepository] = {}
 
     def resolve(self, spec: SourceSpec, target: str) -> Revision:
         """The revision that `target` (a version, a range, a digest or "") means now. Raises SourceError."""
@@ -142,33 +142,41 @@ class Charts:
     def _index(self, spec: SourceSpec) -> ChartIndex:
         address = _address(spec)
         parts = urlsplit(address)
-        known = self._versions.get(address)
+        known = self._versions.get(spec.repoURL)
         if known is not None and spec.chart in known.charts and time.monotonic() < known.fresh_until:
             return ChartIndex(address, b"", known.charts)
         data = self._read(spec, parts._replace(path=f"{parts.path}/index.yaml").geturl(), MOST_INDEX)
         digest = hashlib.sha256(data).hexdigest()
         charts = known.charts if known is not None and known.digest == digest else {}
-        self._versions[address] = _Known(digest, charts, time.monotonic() + _FRESH_SECONDS)
+        self._versions[spec.repoURL] = _Known(digest, charts, time.monotonic() + _FRESH_SECONDS)
         return ChartIndex(address, data, charts)
 
     def _read(self, spec: SourceSpec, url: str, most: int) -> bytes:
         """A file of the repository; where that lies elsewhere, without the credentials."""
         home = without_userinfo(spec.repoURL)
-        own = self._authorization(home) if origin(url) == origin(home) else ""
+        own = self._authorization(spec, home) if origin(url) == origin(home) else ""
         return RemoteFiles(self._cache / "http", self._reader(spec, home)).read(url, most, own)
 
-    def _authorization(self, home: str) -> str:
+    def _authorization(self, spec: SourceSpec, home: str) -> str:
         if self._secret.token and not self._secret.username:
             return f"Bearer {self._secret.token}"
-        user, password = self._secret.login_at(urlsplit(home).netloc)
+        user, password = self._login(spec, home)
         return basic(user, password) if password else ""
+
+    def _login(self, spec: SourceSpec, address: str) -> tuple[str, str]:
+        """Who reads what is at an address: as the Secret says, or else as the repository's own URL does."""
+        secret = self._secret
+        if secret.password or secret.token or secret.dockerConfig:
+            return secret.login_at(urlsplit(address).netloc)
+        return url_login(spec.repoURL)
 
     def _oci(self, spec: SourceSpec) -> OciRepository:
         address = _address(spec) + (f"/{spec.chart}" if spec.chart else "")
-        if address not in self._registries:
-            login = self._secret.login_at(urlsplit(address).netloc)
-            self._registries[address] = OciRepository(address, self._reader(spec, home_of(address)), *login)
-        return self._registries[address]
+        place = (address, spec.repoURL)  # two may be read with credentials of their own
+        if place not in self._registries:
+            login = self._login(spec, address)
+            self._registries[place] = OciRepository(address, self._reader(spec, home_of(address)), *login)
+        return self._registries[place]
 
     def _reader(self, spec: SourceSpec, home: str) -> HttpReader:
         pem = "\n".join(filter(None, (self._secret.certificate, self._secret.key)))
@@ -182,7 +190,7 @@ def _address(spec: SourceSpec) -> str:
     try:
         urlsplit(address)
     except ValueError as error:
-        raise SourceError(f"{address[:200]}: is no URL ({error})") from error
+        raise SourceError(f"{address[:200]}: is no URL ({why_no_url(error)})") from error
     return address
 
 

@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from gitops.adapters.child_process import StoppedError, end, printed
 from gitops.bounds import MIB
 from gitops.model.errors import HostUnreachableError, SourceError
+from gitops.model.source_name import hidden_userinfo, why_no_url
 
 # What a git may have. A fetch resolves deltas; large files are read in pieces, and packs through a window.
 _MEMORY: Final = 256 * MIB
@@ -58,7 +59,7 @@ _OF_HOST = re.compile(
     r"|(?:returned error:|HTTP) (?:429|5[0-9][0-9])",
     re.IGNORECASE,
 )
-_USERINFO = re.compile(r"(?<=://)[^/@\s']*@")
+_USERINFO = re.compile(r"(?<=://)[^/\s']*@")
 _SCP = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_\[][A-Za-z0-9_.:\[\]-]*:(?!:)(?!//)[^\s]+")
 
 
@@ -113,20 +114,20 @@ def remote_of(url: str, credentials: GitCredentials, allowed: Sequence[str]) -> 
     Accepted are https, http, ssh and file URLs, `user@host:path`, and absolute paths, as far as `allowed`.
     """
     if not url or url.startswith("-") or any(ord(character) < 33 for character in url):
-        raise SourceError(f"{_USERINFO.sub('***@', url)!r}: not the URL of a Git repository (write https://HOST/PATH)")
+        raise SourceError(f"{hidden_userinfo(url)!r}: not the URL of a Git repository (write https://HOST/PATH)")
     if url.startswith("/"):
         return _allowed(Remote(url, "file", credentials), allowed)
     if "://" not in url:
         if "::" in url or not _SCP.fullmatch(url):
-            raise SourceError(f"{url}: not the URL of a Git repository (write https://HOST/PATH)")
+            raise SourceError(f"{hidden_userinfo(url)}: not the URL of a Git repository (write https://HOST/PATH)")
         return _allowed(Remote(url, "ssh", credentials), allowed)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise SourceError(f"{_USERINFO.sub('***@', url)}: not a URL ({error})") from error
+        raise SourceError(f"{hidden_userinfo(url)}: not a URL ({why_no_url(error)})") from error
     if parts.scheme not in PROTOCOLS or host.startswith("-") or (not host and parts.scheme != "file"):
-        raise SourceError(f"{_USERINFO.sub('***@', url)}: cannot be fetched from (write https://HOST/PATH)")
+        raise SourceError(f"{hidden_userinfo(url)}: cannot be fetched from (write https://HOST/PATH)")
     if parts.scheme == "ssh" and (parts.username or "").startswith("-"):
         raise SourceError("a user name may not start with a dash")
     if parts.scheme != "ssh" and (parts.username or parts.password):

@@ -23,7 +23,7 @@ from gitops.adapters.addresses import refused
 from gitops.adapters.timed_socket import TimedSocket
 from gitops.bounds import shown_size
 from gitops.model.errors import HostUnreachableError, SourceError
-from gitops.model.source_name import without_userinfo
+from gitops.model.source_name import why_no_url, without_userinfo
 
 Reach = Literal["public", "network", "anywhere"]
 
@@ -132,7 +132,7 @@ class HttpReader:
             parts = urlsplit(url)
             host, user, _ = parts.hostname or "", parts.username, parts.port
         except ValueError as error:
-            raise SourceError(f"{shown_url(url)}: is no URL ({error})") from error
+            raise SourceError(f"{shown_url(url)}: is no URL ({why_no_url(error)})") from error
         if len(url) > _MOST_URL or not host or any(letter <= " " or letter >= "\x7f" for letter in url):
             raise SourceError(f"{shown_url(url)}: is no URL that is read")
         if user is not None:
@@ -205,7 +205,7 @@ def _joined(url: str, location: str) -> str:
     try:
         return urljoin(url, location)
     except ValueError as error:
-        raise SourceError(f"{shown_url(url)}: redirects to what is no URL ({error})") from error
+        raise SourceError(f"{shown_url(url)}: redirects to what is no URL ({why_no_url(error)})") from error
 
 
 def _checked(answer: Answer) -> Answer:

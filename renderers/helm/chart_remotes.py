@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from gitops.manifests.errors import ManifestError
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree, join, within
+from gitops.model.source_name import hidden_userinfo
 from renderers.helm.chart import Chart, Dependency
 from renderers.helm.chart_load import load_folder, read_yaml
 from renderers.helm.semver import is_compatible
@@ -54,11 +55,11 @@ def _beside(
     """The chart in another folder of the source, and what that needs in turn."""
     folder = join(path, wanted.repository.removeprefix("file://"))
     if folder is None or depth > _MOST_NESTING:
-        raise RenderError(f"{chart.label}: dependency {wanted.name}: {wanted.repository} leads out of the source")
+        raise RenderError(f"{chart.label}: dependency {_told(wanted)} leads out of the source")
     child = load_folder(tree, folder)
     if not is_compatible(wanted.version, child.metadata.version):
         raise RenderError(
-            f"{chart.label}: dependency {wanted.name}: {wanted.repository} holds version {child.metadata.version}, and "
+            f"{chart.label}: dependency {_told(wanted)} holds version {child.metadata.version}, and "
             f"{wanted.version} is wanted"
         )
     return child, add_missing(child, tree, folder, remotes, depth + 1)
@@ -67,11 +68,15 @@ def _beside(
 def _remote(chart: Chart, wanted: Dependency, locked: str) -> Remote:
     if wanted.repository.partition("://")[0].lower() not in ("https", "http", "oci"):
         raise RenderError(
-            f"{chart.label}: dependency {wanted.name}: {wanted.repository} is known to a person's helm only; write the "
+            f"{chart.label}: dependency {_told(wanted)} is known to a person's helm only; write the "
             "repository's https:// or oci:// address in Chart.yaml, or commit charts/"
         )
     fits = locked and is_compatible(wanted.version, locked)
     return Remote(wanted.repository.rstrip("/"), locked if fits else wanted.version, "chart", wanted.name)
+
+
+def _told(wanted: Dependency) -> str:
+    return f"{wanted.name}: {hidden_userinfo(wanted.repository)}"
 
 
 def _locked(tree: Tree, path: str) -> dict[str, str]:

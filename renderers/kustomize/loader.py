@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from gitops.model.errors import RenderError, SourceError
 from gitops.model.revision import Tree, is_inside, join
+from gitops.model.source_name import without_userinfo
 from renderers.decryption import opened
 from renderers.kustomize.remote import RepositoryPath, is_http, is_http_file, parse_remote
 from renderers.result import REMOTE_FILE, Decrypt, Needs, Remote
@@ -103,7 +104,8 @@ class Loader(NamedTuple):
 
     def _enter_remote(self, path: RepositoryPath) -> "Loader":
         remote = Remote(path.url, path.ref)
-        name = f"{path.url}?ref={path.ref}" if path.ref else path.url
+        address = without_userinfo(path.url)
+        name = f"{address}?ref={path.ref}" if path.ref else address
         if any(repository == name and folder.startswith(path.path) for repository, folder in self.visited):
             raise RenderError(f"{name}: a cycle: this repository led to itself")
         tree = self.remote_tree(remote)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from gitops.manifests.yaml_write import write_document
 from gitops.model.revision import join
+from gitops.model.source_name import without_userinfo
 from renderers.kustomize.fields import child_map, set_field
 from renderers.kustomize.nodes import STR, Scalar
 from renderers.kustomize.remote import parse_remote
@@ -24,7 +25,7 @@ class Origin(NamedTuple):
         """One step further: a file or folder seen from this one, or another repository."""
         remote = parse_remote(path)
         if remote is not None:
-            return Origin(remote.path, remote.url, remote.ref)
+            return Origin(remote.path, without_userinfo(remote.url), remote.ref)
         joined = f"{self.path}/{path}" if self.path else path
         return self._replace(path=_clean(joined))
 

@@ -192,6 +192,52 @@ def test_credentials_go_to_the_repository_alone(repository: ChartRepository, tmp
         assert {sent for _, sent in elsewhere.asked} == {""}
 
 
+def with_login(url: str, login: str) -> str:
+    return url.replace("://", f"://{login}@", 1)
+
+
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [("u:hunt%40er2", basic("u", "hunt@er2")), ("hunter2", basic("x-access-token", "hunter2"))],
+)
+def test_a_user_in_the_url_reads_what_no_secret_reads(
+    repository: ChartRepository, registry: OciRegistry, tmp_path: Path, login: str, sent: str
+) -> None:
+    repository.add("redis", "1.0.0")
+    registry.add_chart("charts/redis", "1.0.0")
+    repository.login, registry.token, registry.login = sent, "pull-token", sent
+    own = Charts(tmp_path / "charts", "anywhere")
+    for url in (repository.url, f"{registry.address}/charts"):
+        spec = redis(with_login(url, login))
+        revision = own.resolve(spec, "")
+        assert own.tree(spec, revision).kind("Chart.yaml") == "file"
+        assert "hunt" not in f"{spec.name} {spec.address} {revision}"
+
+
+def test_a_secret_goes_before_the_user_in_a_url_and_neither_is_told(
+    repository: ChartRepository, registry: OciRegistry, tmp_path: Path
+) -> None:
+    repository.add("redis", "1.0.0")
+    registry.add_chart("charts/redis", "1.0.0")
+    repository.login = registry.login = basic("u", "hunter2")
+    registry.token = "pull-token"
+    own = Charts(tmp_path / "charts", "anywhere", Secret(username="u", password="hunter2"))
+    for url in (repository.url, f"{registry.address}/charts"):
+        assert own.resolve(redis(with_login(url, "v:wr0ng")), "").ref == "1.0.0"
+        with pytest.raises(SourceError) as caught:
+            Charts(tmp_path / "others", "anywhere").resolve(redis(with_login(url, "v:wr0ng")), "")
+        assert "wr0ng" not in str(caught.value)
+
+
+def test_two_applications_read_one_registry_each_with_its_own_user(registry: OciRegistry, tmp_path: Path) -> None:
+    registry.add_chart("charts/redis", "1.0.0")
+    registry.token, registry.login = "pull-token", basic("u", "hunter2")
+    own = Charts(tmp_path / "charts", "anywhere")
+    with pytest.raises(SourceError, match="the registry refuses the credentials"):
+        own.resolve(redis(with_login(f"{registry.address}/charts", "v:wr0ng")), "")
+    assert own.resolve(redis(with_login(f"{registry.address}/charts", "u:hunter2")), "").ref == "1.0.0"
+
+
 def test_a_token_alone_is_sent_as_a_bearer(repository: ChartRepository, tmp_path: Path) -> None:
     repository.add("redis", "1.0.0")
     repository.login = "Bearer hunter2"
