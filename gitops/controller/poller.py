@@ -80,6 +80,7 @@ class _Repository:
     backoff: Backoff = field(default_factory=Backoff)
     missing: dict[str, _Missing] = field(default_factory=dict)  # commit → why it is not here
     error: str = ""  # of the last look
+    looked_at: str = ""  # when that was (RFC 3339)
     has_worked: bool = False
     put_off: float | None = None  # since when no look was had, for the host's sake
 
@@ -113,6 +114,11 @@ class Poller:
         self._forgetting: set[asyncio.Task[None]] = set()
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self.looks = 0
+
+    def looked_at(self, state: ApplicationState) -> str:
+        """When its repository was looked at last (RFC 3339), "" where this replica has not done so."""
+        known = self._known.get(self._names.get(state.identity, ""))
+        return known.looked_at if known is not None else ""
 
     def name_of(self, state: ApplicationState) -> str:
         """Applications with one name share one look."""
@@ -247,6 +253,7 @@ class Poller:
                 return
             try:
                 self.looks += 1
+                known.looked_at = self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
                 refs = await self._repositories.look(known.app)
             except GitopsError as exc:
                 self._look_failed(name, known, exc, str(exc))

@@ -28,7 +28,7 @@ from gitops.server.listening import Listening, is_loopback
 from gitops.server.metrics import Numbers
 from gitops.server.overview import Overview
 from gitops.server.pages import application as application_page
-from gitops.server.pages import applications, audit, compare, objects, signin, waiting
+from gitops.server.pages import applications, audit, compare, objects, places, signin, waiting
 from gitops.server.pages.render import Renderer
 from gitops.server.pages.routes import Pages, static_routes
 from gitops.server.proofs import Proofs
@@ -128,7 +128,7 @@ def application(
     app.add_routes(routes(served, streams, version))
     app.add_routes(static_routes())
     parts = (applications.routes, application_page.routes, objects.routes, compare.routes, audit.routes)
-    for add in (*parts, waiting.routes, signin.routes):
+    for add in (*parts, waiting.routes, places.routes, signin.routes):
         app.add_routes(add(pages))
     return app
 

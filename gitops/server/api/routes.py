@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from gitops.server.api import acts, applications, audit, logs, object_acts, objects, releases, waiting
+from gitops.server.api import acts, applications, audit, logs, object_acts, objects, places, releases, waiting
 from gitops.server.api.logs import LOG_STREAM
 from gitops.server.api.openapi import NAMES, PREFIX, document
 from gitops.server.api.operations import Call, Operation, Served
@@ -21,6 +21,7 @@ OPERATIONS: Final = (
     *logs.OPERATIONS,
     *releases.OPERATIONS,
     *waiting.OPERATIONS,
+    *places.OPERATIONS,
     *acts.OPERATIONS,
     *object_acts.OPERATIONS,
     *audit.OPERATIONS,

@@ -60,6 +60,7 @@ _CHANGE: Final[Schema] = {
     "required": ["change", "object"],
     "additionalProperties": False,
 }
+_PLACE_STATE: Final[Schema] = {"type": "string", "enum": ["failing", "well", "waiting", "elsewhere"]}
 _PLAN: Final[dict[str, Schema]] = {
     **dict.fromkeys(("application", "revision", "ref", "digest", "id", "note"), TEXT),
     "decision": {"type": "string", "enum": ["Go", "Hold", "InSync"]},
@@ -139,6 +140,32 @@ SCHEMAS: Final[dict[str, Schema]] = {
         offset=_COUNT,
         limit=_COUNT,
         counts=_COUNTS,
+    ),
+    "Clusters": _object(
+        items=_list(
+            _object(
+                **dict.fromkeys(("cluster", "server", "lastSync", "trouble"), TEXT),
+                state=_PLACE_STATE,
+                applications=_COUNT,
+            )
+        ),
+        total=_COUNT,
+        offset=_COUNT,
+        limit=_COUNT,
+    ),
+    "Repositories": _object(
+        items=_list(
+            _object(
+                **dict.fromkeys(("repository", "lookedAt", "trouble"), TEXT),
+                state=_PLACE_STATE,
+                applications=_COUNT,
+                targets=_list(TEXT),
+                interval={"type": "number"},
+            )
+        ),
+        total=_COUNT,
+        offset=_COUNT,
+        limit=_COUNT,
     ),
     "Application": _object(
         **_ROW,
