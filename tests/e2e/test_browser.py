@@ -115,6 +115,34 @@ def test_a_rollback_is_clicked_through_with_its_plan_first(browsing, world):
     browser.see("rolled back by ada")
 
 
+def test_an_act_on_an_object_is_asked_once_more_before_it_is_done(browsing, world):
+    browser = browsing()
+    browser.sign_in(browsing.web.tokens["ada"])
+    browser.page.goto(ONE)
+    browser.page.get_by_role("link", name="web", exact=True).first.click()
+    browser.see("Git sets spec.replicas")
+    browser.page.locator("summary", has_text="Restart").click()
+    browser.see("This is no drift.")
+    assert "annotations" not in world.get("Deployment", "web", "apps")["spec"]["template"]["metadata"]
+    browser.page.get_by_label("Reason").fill("it leaks")
+    browser.page.get_by_role("button", name="Restart web").click()
+    browser.see("It is restarted")
+    assert browsing.web.get("/audit?fact=object.*")["items"][-1]["detail"]["reason"] == "it leaks"
+
+
+def test_a_sync_under_way_is_terminated_by_a_button_that_comes_with_it(browsing, world):
+    browser = browsing()
+    browser.sign_in(browsing.web.tokens["ada"])
+    browser.page.goto(ONE)
+    world.commit(settings=config_map("settings", a="1"), web=deployment("web", image="nginx:broken"))
+    browser.page.locator("summary", has_text="Terminate").click(timeout=15_000)
+    form = browser.page.locator("form[action$='/acts/terminate']")
+    form.get_by_label("Reason").fill("the wrong day")
+    form.get_by_role("button", name="Terminate app").click()
+    browser.see("terminated by ada: the wrong day")
+    playwright.expect(browser.page.locator("summary", has_text="Terminate")).to_have_count(0, timeout=15_000)
+
+
 def test_a_log_is_followed_by_a_button_and_stopped(browsing, world):
     browser = browsing()
     browser.sign_in(browsing.web.tokens["grace"])
@@ -183,6 +211,6 @@ def test_without_javascript_all_is_readable(browsing, world):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_wider_than_the_screen(browsing, scheme):
     browser = browsing(viewport={"width": 360, "height": 640}, color_scheme=scheme)
-    for path in ("/applications", ONE, f"{ONE}/diff", "/audit", "/signin"):
+    for path in ("/applications", ONE, f"{ONE}/diff", "/audit", "/clusters", "/repositories", "/signin"):
         browser.page.goto(path)
         assert browser.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
