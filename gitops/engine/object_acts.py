@@ -8,6 +8,7 @@ from gitops.engine.predict import FIELD_MANAGER
 from gitops.manifests import fields
 from gitops.manifests.fields import FieldPath
 from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import GROUP, KIND
 
 RESTART, SCALE, DELETE = "restart", "scale", "delete"
 MOST_REPLICAS: Final = 10_000
@@ -18,6 +19,14 @@ _SCALED: Final = {
     ("apps", "StatefulSet"),
     ("apps", "ReplicaSet"),
     ("", "ReplicationController"),
+}
+# What owns what it delivers, and may take it along.
+_DELIVERING: Final = {
+    (GROUP, KIND),
+    ("argoproj.io", "Application"),
+    ("argoproj.io", "ApplicationSet"),
+    ("kustomize.toolkit.fluxcd.io", "Kustomization"),
+    ("helm.toolkit.fluxcd.io", "HelmRelease"),
 }
 _REPLICAS: Final[FieldPath] = ("spec", "replicas")
 _STAMP: Final[FieldPath] = ("spec", "template", "metadata", "annotations", RESTARTED_AT)
@@ -51,6 +60,8 @@ def obstruction(act: str, key: ResourceKey, live: Body) -> Obstruction | None:
             return Obstruction(f"Git sets the annotation {RESTARTED_AT}, which says when: change it there")
         case "scale" if _is_of_git(live, _REPLICAS):
             return Obstruction("Git sets spec.replicas, and would take it back: change it there, or leave it out there")
+        case "delete" if (key.group, key.kind) in _DELIVERING:
+            return Obstruction("it delivers other objects, which may be deleted with it", confirmable=True)
         case "delete" if holds_data(key, live):
             return Obstruction("what is in it, or its data, would be deleted with it", confirmable=True)
     return None

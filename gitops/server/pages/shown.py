@@ -152,6 +152,8 @@ def told_detail(detail: Mapping[str, Any]) -> str:
         told = [", ".join(named) + (f" and {more} more" if more > 0 else "")]
     else:
         told = []
+    told += [str(detail["object"])] if isinstance(detail.get("object"), str) else []
+    told += [f"to {detail['replicas']} replicas"] if isinstance(detail.get("replicas"), int) else []
     reason = detail.get("reason")
     told += [str(reason)] if reason else []
     told += [f"plan {str(detail['plan'])[:12]}"] if detail.get("plan") else []
