@@ -291,7 +291,7 @@ async def _respond(run: _Pass, planned: PlannedSync) -> float | None:
         case Response.HELD | Response.APPROVAL | Response.SUSPENDED:
             if inventory.synced == planned.plan.digest and not inventory.rollback_target:
                 await note_drift_held(state, request, context, planned)
-            elif not state.is_given_up:  # what was applied of it stays, until a person says more
+            elif inventory.rollback_target or not state.is_given_up:  # else what was applied of it stays
                 await run.correct_synced()
             return _until_looked_again(state, planned)
 

@@ -109,6 +109,26 @@ def test_an_approval_does_not_begin_a_terminated_sync_again(world):
     assert [one.fact for one in world.check_audit()].count("sync.started") == 1
 
 
+def test_drift_correction_does_not_take_back_what_a_terminated_sync_applied(world):
+    """Also where nothing is synced by itself, and after a restart."""
+    good = world.commit(web=deployment())
+    with Running(world, automated=False, timeout=60.0) as running:
+        running.until(lambda: running.tracked().last.digest)
+        answer(running, ask(running, "sync"))
+        running.until_synced(good)
+        world.commit(web=deployment(image="nginx:broken"))
+        running.until(lambda: running.tracked().last.response is Response.APPROVAL)
+        ask(running, "sync")
+        running.until(lambda: image(world) == "nginx:broken")
+        answer(running, ask(running, "terminate"))
+        store = running.controller.store
+        running.until(lambda: running.ask(stored_record(store, APP)).failures > 5)
+    with Running(world, automated=False, timeout=60.0) as running:
+        running.until(lambda: running.tracked().last.response is Response.APPROVAL)
+        time.sleep(1.5)
+        assert image(world) == "nginx:broken"
+
+
 def test_where_nothing_is_under_way_that_is_said(world, running):
     assert "no sync of it is under way" in answer(running, ask(running, "terminate"))
     assert running.tracked().sync == "Synced"
