@@ -8,7 +8,7 @@ MEMORY := $(shell grep -qs ' /dev/shm [^ ]* [^ ]*noexec' /proc/mounts || \
 PYTEST := PYTHONDONTWRITEBYTECODE= PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest
 READY := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q gitops renderers policies
 
-.PHONY: setup demo test quick check format browser crd bench soak faults lock clean
+.PHONY: setup demo test quick check format browser screenshots crd bench soak faults lock clean
 
 setup: .venv/.installed
 
@@ -61,7 +61,11 @@ format: setup
 
 # What the tests of the page in a real browser need besides Debian's chromium; without it they are skipped.
 browser: setup
-	$(BIN)/python -m pip install --quiet playwright
+	$(BIN)/python -m pip install --quiet playwright axe-playwright-python
+
+# Every page of a busy controller, light and dark; docs/images has a few of them.
+screenshots: browser
+	$(BIN)/python -m tests.e2e.screenshots build/screenshots
 
 crd: setup
 	$(BIN)/python -m gitops.crd > deploy/base/crd.yaml

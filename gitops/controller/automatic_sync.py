@@ -57,6 +57,8 @@ async def _carry_out(
     result = await sync_planned(request, context, planned)
     seconds = state.times.sync_ended(context.clock, started)
     state.report.ended(result.outcome, result.message)
+    if result.changed:
+        state.live.wrote()
     if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
         return _not_synced(state, planned, result)
     log.info("application.synced", application=state.identity, seconds=round(seconds, 1))

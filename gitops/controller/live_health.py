@@ -60,6 +60,10 @@ class LiveHealth:
         """An inventory was read, and no plan made: how what it lists is, a plan has told before, or nobody knows."""
         self.owns = False if is_empty else self.owns or None
 
+    def wrote(self) -> None:
+        """A sync has applied something; how that is, events tell."""
+        self.owns = True
+
     def synced(self, *, is_healthy: bool) -> None:
         """A sync has applied what is to be, and waited until it was healthy, or not."""
         self.owns = True

@@ -146,10 +146,13 @@ class Running:
         started = time.monotonic()
         while not holds():
             if time.monotonic() - started > seconds:
-                raise AssertionError(f"not so within {seconds} s: {[str(item) for item in self.controller.index]}")
+                raise AssertionError(f"not so within {seconds} s: {self.call(self._known)}")
             assert self._thread.is_alive(), self.failure
             time.sleep(0.02)
         return time.monotonic() - started
+
+    def _known(self) -> list[str]:
+        return [f"{item.identity}: {item.sync}, {item.health}, {item.last}" for item in self.controller.index]
 
     def until_synced(self, sha: str, identity: str = "gitops/app", seconds: float = 20.0) -> float:
         def is_synced() -> bool:

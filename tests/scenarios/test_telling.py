@@ -115,6 +115,14 @@ def test_a_rollout_that_fails_is_a_warning_with_its_objects_and_what_came_of_it(
     assert not [line for line in of(lines, "application.synced") if "outcome" in line]
 
 
+def test_what_a_first_sync_has_applied_is_not_missing_though_it_failed(world):
+    world.commit(web=deployment(image="nginx:broken"))
+    with Running(world, timeout=2.0) as running:
+        running.until(lambda: running.tracked().schedule.failures)
+        assert running.tracked().health.word == "Progressing"
+        assert "ImagePullBackOff" in running.tracked().last.message
+
+
 def test_what_holds_very_many_objects_is_told_in_a_short_line(world, lines):
     many = [config_map(f"c-{number}") for number in range(120)]
     sha = world.commit(many=many)

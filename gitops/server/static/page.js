@@ -135,7 +135,7 @@ function follow() {
 
 // ── a log that is followed ────────────────────────────────────────────────────────────────────────────────────────
 const MOST_LINES = 5000;
-const button = document.getElementById("follow"), list = document.getElementById("log");
+const button = document.getElementById("follow"), list = document.getElementById("log"), lines = list?.parentElement;
 
 function put(line, several) {
   const item = document.createElement("li"), time = document.createElement("time");
@@ -172,7 +172,7 @@ function followLog() {
   log = new EventSource(button.dataset.follow);
   log.addEventListener("lines", (event) => {
     const found = JSON.parse(event.data);
-    const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 20;
+    const isAtEnd = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 20;
     for (const line of found.lines) put(line, several);
     while (list.childElementCount > MOST_LINES) list.firstElementChild.remove();
     document.getElementById("log-errors").replaceChildren(...found.errors.map((one) => {
@@ -181,7 +181,7 @@ function followLog() {
       told.textContent = `${one.pod}, container ${one.container}: ${one.why}`;
       return told;
     }));
-    if (isAtEnd) list.scrollTop = list.scrollHeight;
+    if (isAtEnd) lines.scrollTop = lines.scrollHeight;
   });
   log.addEventListener("ended", (event) => stopLog(JSON.parse(event.data).why));
   log.onerror = () => { if (log && log.readyState === EventSource.CLOSED) stopLog("It cannot be followed now."); };
@@ -189,7 +189,7 @@ function followLog() {
 
 if (button) {
   button.hidden = false;
-  list.scrollTop = list.scrollHeight;
+  lines.scrollTop = lines.scrollHeight;
   button.addEventListener("click", () => { if (log) stopLog(""); else followLog(); });
 }
 
