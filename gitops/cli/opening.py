@@ -15,6 +15,7 @@ from gitops.ports import Store
 from gitops.sync import events
 from gitops.sync.context import SyncContext
 from gitops.sync.inventories import inventories
+from gitops.tracing import Traced, tracing
 
 
 def secret_of(reference: str) -> str:
@@ -53,8 +54,24 @@ async def outside_of(
     environment = environment_of(settings)
     if not environment.context and cluster != "in-cluster":
         environment = replace(environment, context=cluster)
-    async with open_outside(environment, secrets=secret_of, emit=emit) as context:
-        yield context
+    with tracing(environment.variables, environment.version) as traced:
+        async with open_outside(environment, secrets=secret_of, emit=_to_both(emit, traced)) as context:
+            yield context
+
+
+def _to_both(emit: Callable[[events.Event], None], traced: Traced | None) -> Callable[[events.Event], None]:
+    """Tells `emit` and, with the Application of the plan that was made last, who traces syncs."""
+    if traced is None:
+        return emit
+    application = ""
+
+    def tell(event: events.Event) -> None:
+        nonlocal application
+        application = event.plan.application if isinstance(event, events.PlanMade) else application
+        emit(event)
+        traced(application, event)
+
+    return tell
 
 
 async def inventories_here(settings: Settings, app: str = "", namespace: str = "") -> tuple[str, list[Inventory], str]:

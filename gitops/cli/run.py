@@ -226,6 +226,7 @@ async def _run(start: "Start") -> None:
     from gitops.bootstrap import open_controller
     from gitops.cli.opening import secret_of
     from gitops.config import application_of, read_applications
+    from gitops.tracing import tracing
 
     stop = asyncio.Event()
     is_hangup_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as by nohup
@@ -237,10 +238,14 @@ async def _run(start: "Start") -> None:
     async with open_controller(
         start, read_files=read_applications, read_resource=application_of, secrets=secret_of
     ) as (controller, parts):
-        try:
-            await controller.run(parts, stop)
-        finally:
-            _end_children()
+        where = start.environment
+        with tracing(where.variables, where.version, controller.seconds_since_seen) as traced:
+            if traced is not None:
+                controller.bus.subscribe(traced)
+            try:
+                await controller.run(parts, stop)
+            finally:
+                _end_children()
 
 
 def _end_children() -> None:
