@@ -268,7 +268,7 @@ def _connector(environment: Environment, registry: "Registry") -> "Connect":
         def seen(change: Seen) -> None:
             on_object(change.set_id, change.key, change.body, change.external_change)
 
-        registered = registry.connection(name) if name else None
+        registered = await registry.connection(name) if name else None
         connection = registered or await connect_apart(environment.kubeconfig, name or environment.context)
         cluster = CachedCluster(KubernetesCluster(connection), seen, may_write)
         return Connected(cluster, cluster.counts)

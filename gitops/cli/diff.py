@@ -64,7 +64,7 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     from gitops.sync.record_reader import stored_record
 
     app = application_of(settings, *named)
-    async with outside_of(settings, cluster=app.destination.cluster if app else "") as opened:
+    async with outside_of(settings, app=app) as opened:
         app = app or await named_application(opened, named)
         context = as_account(opened, app)
         request = Request(app, actor(), plan_options(given))

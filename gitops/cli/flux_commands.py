@@ -83,13 +83,20 @@ async def sync_tree(settings: Settings, delivery: Delivery, given: dict[str, Any
 
 
 async def _sync(run: _Walk, answer: Answer, opened: SyncContext) -> Ended:
+    from gitops.cli.opening import at_destination
+
+    app = run.application(answer)
+    async with at_destination(opened, app) as there:
+        return await _sync_there(run, app, there)
+
+
+async def _sync_there(run: _Walk, app: Application, opened: SyncContext) -> Ended:
     from gitops.cli.notify import told_from_now
     from gitops.cli.sync import end_of
     from gitops.model.result import SyncResult
     from gitops.sync.planning import held_without_rights, plan_sync
     from gitops.sync.reconcile import sync_planned
 
-    app = run.application(answer)
     context, request = as_account(opened, app), run.request(app)
     outside = await told_from_now(run.given["notifications"], context, app)
     planned = held_without_rights(await plan_sync(request, context))
@@ -103,12 +110,13 @@ async def _sync(run: _Walk, answer: Answer, opened: SyncContext) -> Ended:
     code = end_of(app, planned, result, run.given["output"])
     run.data.append(result_data(result))
     well = result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC, Outcome.PLANNED)
-    return Ended(well, code, brought_by(planned.at.rendered) if well else ())
+    brings = well and not app.destination.kubeConfig.secretRef
+    return Ended(well, code, brought_by(planned.at.rendered) if brings else ())
 
 
 async def diff_tree(settings: Settings, delivery: Delivery, given: dict[str, Any]) -> None:
     """Plan each as the cluster is now; what needs what another one brings is told as it is."""
-    from gitops.cli.opening import outside_of
+    from gitops.cli.opening import at_destination, outside_of
     from gitops.sync.planning import plan_sync
 
     run = _Walk(settings, delivery, given, [])
@@ -121,7 +129,8 @@ async def diff_tree(settings: Settings, delivery: Delivery, given: dict[str, Any
         async def act(answer: Answer) -> Ended:
             try:
                 app = run.application(answer)
-                planned = await plan_sync(run.request(app), as_account(context, app))
+                async with at_destination(context, app) as there:
+                    planned = await plan_sync(run.request(app), as_account(there, app))
             except GitopsError as exc:
                 return run.failed(answer, exc)
             code, before = _show(run, app, planned), sorted(changing.intersection(app.dependsOn))
@@ -132,7 +141,7 @@ async def diff_tree(settings: Settings, delivery: Delivery, given: dict[str, Any
                     f"{app.identity} comes after {', '.join(before)}: what that brings is not there yet", err=True
                 )
                 code = exits.DIFFERENT
-            return Ended(True, code, brought_by(planned.at.rendered))
+            return Ended(True, code, () if app.destination.kubeConfig.secretRef else brought_by(planned.at.rendered))
 
         codes = await walk(delivery, act)
     run.leave(codes)

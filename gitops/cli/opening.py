@@ -10,6 +10,7 @@ from gitops.cli.settings import Settings
 from gitops.cli.version import own_version
 from gitops.config import cache_folder, state_folder
 from gitops.engine.inventory import Inventory
+from gitops.model.application import Application
 from gitops.model.errors import ConfigError, GitopsError
 from gitops.ports import Store
 from gitops.sync import events
@@ -48,15 +49,41 @@ def environment_of(settings: Settings) -> Environment:
 
 @contextlib.asynccontextmanager
 async def outside_of(
-    settings: Settings, emit: Callable[[events.Event], None] = ignore, *, cluster: str = ""
+    settings: Settings, emit: Callable[[events.Event], None] = ignore, *, app: Application | None = None
 ) -> AsyncIterator[SyncContext]:
-    """Everything that a pass reaches out to; `--context` wins over the context that the Application names."""
+    """Everything that a pass reaches out to, at the cluster that the Application names.
+
+    `--context` wins over a context that it names; the Secret of a kubeconfig is looked for at the context.
+    """
     environment = environment_of(settings)
+    cluster = app.destination.cluster if app is not None else ""
     if not environment.context and cluster != "in-cluster":
         environment = replace(environment, context=cluster)
     with tracing(environment.variables, environment.version) as traced:
-        async with open_outside(environment, secrets=secret_of, emit=_to_both(emit, traced)) as context:
-            yield context
+        async with (
+            open_outside(environment, secrets=secret_of, emit=_to_both(emit, traced)) as context,
+            at_destination(context, app) as there,
+        ):
+            yield there
+
+
+@contextlib.asynccontextmanager
+async def at_destination(context: SyncContext, app: Application | None) -> AsyncIterator[SyncContext]:
+    """The same at the cluster whose kubeconfig the Application names, if it names one. Raises ConfigError."""
+    if app is None or not app.destination.kubeConfig.secretRef:
+        yield context
+        return
+    from gitops.adapters.kubernetes.cluster import KubernetesCluster
+    from gitops.adapters.kubernetes.secret_kubeconfig import connection_in, kubeconfig_at
+
+    named = app.destination.kubeConfig
+    where = f"Secret {app.namespace}/{named.secretRef}"
+    text = await kubeconfig_at(context.cluster, app.namespace, named.secretRef, named.key)
+    cluster = KubernetesCluster(connection_in(text, where))
+    try:
+        yield replace(context, cluster=cluster, child_kinds=frozenset())  # what it holds of such is that cluster's own
+    finally:
+        await cluster.close()
 
 
 def _to_both(emit: Callable[[events.Event], None], traced: Traced | None) -> Callable[[events.Event], None]:

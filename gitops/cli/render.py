@@ -129,7 +129,7 @@ def _of_release(settings: Settings, named: tuple[str, str, str, str, str], numbe
 
     async def look() -> Any:
         app = application_of(settings, *named)
-        async with outside_of(settings, cluster=app.destination.cluster if app else "") as opened:
+        async with outside_of(settings, app=app) as opened:
             app = app or await named_application(opened, named)
             context, request = as_account(opened, app), Request(app, "gitops render")
             _, release = await release_of(request, context, number)

@@ -96,7 +96,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
 
     app = application_of(settings, *named, timeout=given["timeout"])
     display = Display()
-    async with outside_of(settings, display.emit, cluster=app.destination.cluster if app else "") as opened:
+    async with outside_of(settings, display.emit, app=app) as opened:
         app = app or await named_application(opened, named, timeout=given["timeout"])
         context = as_account(opened, app)
         request = await _request(context, app, given)

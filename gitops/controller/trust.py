@@ -53,7 +53,13 @@ class Trust:
     def cluster_refused(self, app: Application) -> str:
         """Why it may not go to the cluster that it names, or ""."""
         name = app.cluster
-        if not name or self._contexts or self._secrets.knows(name) or self._is_operators(app):
+        if (
+            not name
+            or app.destination.kubeConfig.secretRef
+            or self._contexts
+            or self._secrets.knows(name)
+            or self._is_operators(app)
+        ):
             return ""
         return (
             f"destination.cluster: no Secret registers a cluster {name}; the contexts of the controller's kubeconfig "
@@ -65,5 +71,5 @@ class Trust:
         entry = self._entry(app.identity)
         above = self._entry(entry.parent) if entry is not None and entry.parent else None
         if above is not None:
-            return above.app.destination.cluster == app.destination.cluster and self._is_operators(above.app)
+            return above.app.cluster == app.cluster and self._is_operators(above.app)
         return entry is not None and entry.trusted and not entry.parent

@@ -19,6 +19,8 @@ GROUP, KIND = "gitops.dev", "Application"
 # Between the names of several sources: no address has a blank in it.
 BETWEEN_NAMES = " + "
 Drift = Literal["ignore", "report", "correct"]
+# Begins the name of a cluster whose kubeconfig is in a Secret: NAMESPACE/NAME/KEY.
+OF_SECRET = "kubeconfig:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,28 @@ class SourceSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class KubeConfig:
+    """A kubeconfig in a Secret of the Application's own namespace: its entry `key` ("" = `value`, or `value.yaml`)."""
+
+    secretRef: Annotated[str, SUBDOMAIN_NAME] = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
-    """`cluster` is a registered cluster, or for the operator a kubeconfig context ("" = the current one)."""
+    """`cluster` is a registered cluster, or for the operator a kubeconfig context ("" = the current one).
+
+    With `kubeConfig` it is the cluster which that leads to.
+    """
 
     cluster: str = ""
     namespace: Annotated[str, LABEL_NAME] = ""
+    kubeConfig: KubeConfig = KubeConfig()
+
+    @property
+    def told(self) -> str:
+        """What names the cluster in the audit log; "" for the one that we are at home in."""
+        return f"kubeConfig {self.kubeConfig.secretRef}" if self.kubeConfig.secretRef else self.cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +335,11 @@ class Application:
     @property
     def cluster(self) -> str:
         """The name of the cluster that it goes to; "" is the one that we are at home in."""
-        name = self.destination.cluster
+        name, own = self.destination.cluster, self.destination.kubeConfig
+        if own.secretRef:
+            return f"{OF_SECRET}{self.namespace}/{own.secretRef}/{own.key}"
+        if name.startswith(OF_SECRET):  # a name that is written leads to nobody's Secret
+            return f" {name}"
         return "" if name == "in-cluster" else name
 
     @property

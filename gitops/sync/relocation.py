@@ -93,6 +93,6 @@ async def clusters_left(context: SyncContext, app: Application) -> list[str]:
         if last is None or last.fact == DELETED:
             continue
         name = str(last.detail.get("cluster", ""))
-        if name != app.destination.cluster:
+        if name != app.destination.told:
             found.append(f"cluster {name} ({address})" if name else f"the controller's own cluster ({address})")
     return found

@@ -86,7 +86,7 @@ async def _note_start(request: Request, planned: PlannedSync, journal: AuditTrai
     handed_over_by = planned.at.inventory.previous_application
     said: dict[str, Any] = {"confirmed": True} if options.confirm and not is_by_itself else {}
     said |= {"formerly": handed_over_by} if options.adopt and handed_over_by else {}
-    said |= {"cluster": request.app.destination.cluster} if request.app.destination.cluster else {}
+    said |= {"cluster": request.app.destination.told} if request.app.destination.told else {}
     sha, ref = plan.revision.sha, plan.revision.ref
     await journal.note("sync.started", sha, ref=ref, digest=plan.digest, source=planned.source, **said)
 

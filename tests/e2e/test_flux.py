@@ -88,10 +88,10 @@ def test_a_failure_keeps_back_those_that_depend_on_it_and_no_others(fleet):
 
 def test_what_is_not_supported_is_refused_by_name_and_the_rest_is_synced(fleet):
     part = PART % {"name": "odd", "space": fleet.namespace}
-    fleet.write("clusters/prod/odd.yaml", part + "  kubeConfig: {secretRef: {name: x}}\n")
+    fleet.write("clusters/prod/odd.yaml", part + "  kubeConfig: {configMapRef: {name: x}}\n")
     done = fleet.gitops("sync", "-f", "clusters/prod")
     assert done.returncode == 2
-    assert f"refused: Kustomization {fleet.namespace}/odd: spec.kubeConfig: " in done.stderr
+    assert f"refused: Kustomization {fleet.namespace}/odd: spec.kubeConfig.configMapRef: " in done.stderr
     assert "apps synced" in ended(done)
 
 

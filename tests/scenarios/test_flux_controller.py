@@ -137,13 +137,13 @@ def test_one_that_orphans_leaves_its_objects(world, flux):
 
 def test_what_cannot_be_run_is_told_why_and_stops_no_other(world, flux):
     flux.write(**{"apps/settings": config_map("settings"), "odd/other": config_map("other")})
-    odd = flux.kustomization("odd", kubeConfig={"secretRef": {"name": "x"}})
+    odd = flux.kustomization("odd", kubeConfig={"configMapRef": {"name": "x"}})
     lost = flux.kustomization("lost", sourceRef={"kind": "GitRepository", "name": "none"})
     flux.make(flux.source(), odd, lost, flux.kustomization("apps"))
     with Running(world, flux="all") as running:
         running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
         running.until(lambda: flux.ready("Kustomization", "odd")[0] == "False")
-        assert flux.ready("Kustomization", "odd")[1].startswith("spec.kubeConfig: ")
+        assert flux.ready("Kustomization", "odd")[1].startswith("spec.kubeConfig.configMapRef: ")
         assert flux.ready("Kustomization", "lost") == ("False", f"GitRepository {world.namespace}/none is not there")
         assert world.get("ConfigMap", "other") is None
         flux.make(flux.source("none"))

@@ -105,7 +105,7 @@ def test_where_more_than_marks_would_change_it_is_shown_and_left_alone(world, fl
 
 def test_what_cannot_be_run_stays_with_flux(world, flux):
     settled(world)
-    flux.make(flux.kustomization("odd", kubeConfig={"secretRef": {"name": "x"}}))
+    flux.make(flux.kustomization("odd", kubeConfig={"configMapRef": {"name": "x"}}))
     done = world.gitops("takeover", "flux", "-n", world.namespace, "-y")
     assert done.returncode == 2
     assert f"refused: Kustomization {world.namespace}/odd: spec.kubeConfig" in done.stderr

@@ -325,7 +325,7 @@ def test_drift_of_a_release(drift: Any, mode: str) -> None:
         ("Kustomization", {**MINIMAL, "dependsOn": [{"name": "a", "readyExpr": "true"}]}, "spec.dependsOn[].readyExpr"),
         ("Kustomization", {**MINIMAL, "dependsOn": [{"nam": "a"}]}, "spec.dependsOn[].nam"),
         ("Kustomization", {**MINIMAL, "dependsOn": "a"}, "spec.dependsOn"),
-        ("Kustomization", {**MINIMAL, "kubeConfig": {"secretRef": {"name": "x"}}}, "spec.kubeConfig"),
+        ("Kustomization", {**MINIMAL, "kubeConfig": {"configMapRef": {"name": "x"}}}, "spec.kubeConfig.configMapRef"),
         ("Kustomization", {**MINIMAL, "path": "../up"}, "spec.path"),
         ("Kustomization", {**MINIMAL, "path": 3}, "spec.path"),
         ("Kustomization", {**MINIMAL, "timeout": "soon"}, "spec.timeout"),
@@ -439,7 +439,7 @@ def test_a_source_may_come_later_and_one_that_never_comes_is_told() -> None:
 
 
 def test_one_that_is_refused_is_told_once_and_holds_up_those_that_depend_on_it_alone() -> None:
-    bad = kustomization("bad", kubeConfig={"secretRef": {"name": "x"}})
+    bad = kustomization("bad", kubeConfig={"configMapRef": {"name": "x"}})
     tree = FluxTree([GIT, bad, kustomization("good"), kustomization("after", dependsOn=[{"name": "bad"}])])
     found = tree.due()
     assert [(one.ref.name, one.outcome) for one in found] == [("bad", "refused"), ("good", "run")]

@@ -36,7 +36,11 @@ def read_plain(path: Path, context: str) -> tuple[dict[str, Any], dict[str, Any]
     """The cluster and user entries of `context` ("" = the current one). Raises NotPlainError."""
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")):
         raise NotPlainError
-    config = _read(path)
+    return entries_of(_read(path), context)
+
+
+def entries_of(config: dict[str, Any], context: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The cluster and user entries of `context` ("" = the current one). Raises NotPlainError."""
     chosen = _named(config, "contexts", "context", context or config.get("current-context"))
     cluster = _named(config, "clusters", "cluster", chosen.get("cluster"))
     user = _named(config, "users", "user", chosen.get("user"))

@@ -1,22 +1,26 @@
-"""Watches the Secrets that register clusters, and looks up the Secrets that hold credentials of repositories."""
+"""Watches Secrets that register clusters; looks up those with kubeconfigs, and with credentials of repositories."""
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import Callable
 
 import structlog
 
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.adapters.kubernetes.registered import SELECTORS, cluster_name, connection_of, credentials_text
+from gitops.adapters.kubernetes.secret_kubeconfig import connection_in, kubeconfig_at
 from gitops.adapters.kubernetes.secret_reader import SecretReader
 from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.errors import ApiError, ClusterError
+from gitops.model.application import OF_SECRET
+from gitops.model.errors import ApiError, ClusterError, ConfigError
 from gitops.ports import Cluster
 
 log = structlog.get_logger()
 _AGAIN_SECONDS, _LONGEST_SECONDS = 5.0, 30.0
 _REFUSED_SECONDS = 300.0
+_LOOK_SECONDS = 15.0
 
 
 class Registry:
@@ -27,14 +31,41 @@ class Registry:
         self._namespace = namespace
         self._changed = changed
         self._secrets: dict[ResourceKey, Body] = {}
+        self._kubeconfigs: dict[str, str] = {}  # name of a cluster → digest of the kubeconfig that it is reached by
         self._trouble = Trouble(log, "clusters.unreachable", "clusters.reachable")
         self._pause = _AGAIN_SECONDS
         self.reader = SecretReader(home)
 
-    def connection(self, name: str) -> Connection | None:
-        """How the registered cluster `name` is reached; None when there is none. Raises ConfigError."""
+    async def connection(self, name: str) -> Connection | None:
+        """How the cluster `name` is reached that is registered, or whose kubeconfig is in a Secret; None for no such.
+
+        Raises ConfigError.
+        """
+        if name.startswith(OF_SECRET):
+            return await self._in_secret(name.removeprefix(OF_SECRET))
         found = [secret for secret in self._secrets.values() if cluster_name(secret) == name]
         return connection_of(found[0]) if found else None
+
+    async def _in_secret(self, place: str) -> Connection:
+        text = await kubeconfig_at(self._home, *place.split("/", 2))
+        self._kubeconfigs[place] = hashlib.sha256(text).hexdigest()
+        return connection_in(text, f"Secret {place.rpartition('/')[0]}")
+
+    async def _look_again(self) -> None:
+        """See what became of the kubeconfigs in use."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for place, known in list(self._kubeconfigs.items()):
+                try:
+                    text = await kubeconfig_at(self._home, *place.split("/", 2))
+                    digest = hashlib.sha256(text).hexdigest()
+                except ConfigError as exc:
+                    if isinstance(exc.__cause__, ClusterError):
+                        continue
+                    digest = ""
+                if digest != known:
+                    self._kubeconfigs[place] = digest
+                    self._changed(f"{OF_SECRET}{place}")
 
     def knows(self, name: str) -> bool:
         """Whether there is a registered cluster of this name, however it is described."""
@@ -47,7 +78,7 @@ class Registry:
 
     async def run(self) -> None:
         """Watch until cancelled; without the right to, only contexts of the kubeconfig are known."""
-        await asyncio.gather(*(self._follow(selector) for selector in SELECTORS))
+        await asyncio.gather(self._look_again(), *(self._follow(selector) for selector in SELECTORS))
 
     async def _follow(self, selector: str) -> None:
         while True:

@@ -31,14 +31,18 @@ class SecretReader:
 
     def entries(self, namespace: str, name: str) -> dict[str, bytes] | None:
         """What its entries hold; None where there is no such Secret."""
-        secret = self.read(namespace, name)
-        if secret is None:
-            return None
-        data = secret.get("data")
-        found: dict[str, bytes] = {}
-        for entry, text in data.items() if isinstance(data, dict) else ():
-            try:
-                found[entry] = base64.b64decode(text, validate=True)
-            except (binascii.Error, ValueError, TypeError):
-                continue
-        return found
+        return entries_in(self.read(namespace, name))
+
+
+def entries_in(secret: Body | None) -> dict[str, bytes] | None:
+    """What the entries of a Secret hold, without those that are damaged; None where there is no such Secret."""
+    if secret is None:
+        return None
+    data = secret.get("data")
+    found: dict[str, bytes] = {}
+    for entry, text in data.items() if isinstance(data, dict) else ():
+        try:
+            found[entry] = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            continue
+    return found

@@ -12,13 +12,13 @@ from gitops.compat.flux.shared import (
     NAMESPACE,
     common_metadata,
     depends_on,
+    destination,
     duration,
     health_rules,
     ignored,
     images,
     is_suspended,
     patches,
-    remote_cluster,
 )
 from gitops.compat.flux.sources import FluxSource, find_source
 from gitops.manifests.key import Body
@@ -207,7 +207,7 @@ def _spec(spec: Fields, ref: Ref, namespace: str) -> tuple[dict[str, Any], bool]
     account = spec.text("serviceAccountName")
     made: dict[str, Any] = {
         "source": source,
-        "destination": {"namespace": place},
+        "destination": destination(spec, place),
         "sync": {**sync, **({"serviceAccount": account} if account else {})},
     }
     for name, found in (
@@ -231,7 +231,6 @@ def _note_rest(spec: Fields) -> None:
         ("waitStrategy", "there is one way to wait: watching until each object is healthy"),
     ):
         spec.note(name, why)
-    remote_cluster(spec)
 
 
 def _release(name: str) -> str:

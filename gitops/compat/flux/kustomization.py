@@ -11,13 +11,13 @@ from gitops.compat.flux.shared import (
     NAMESPACE,
     common_metadata,
     depends_on,
+    destination,
     duration,
     health_rules,
     ignored,
     images,
     is_suspended,
     patches,
-    remote_cluster,
     retry,
 )
 from gitops.compat.flux.sources import FluxSource, find_source
@@ -133,7 +133,7 @@ def _spec(spec: Fields, namespace: str) -> tuple[dict[str, Any], bool]:
             source[name] = value
     sync = _sync(spec, namespace, interval)
     prunes = _prunes(spec, sync["prune"])
-    made: dict[str, Any] = {"source": source, "destination": {"namespace": namespace}, "sync": sync}
+    made: dict[str, Any] = {"source": source, "destination": destination(spec, namespace), "sync": sync}
     for name, found in (
         ("dependsOn", depends_on(spec, namespace)),
         ("ignoreDifferences", ignored(spec, "ignore")),
@@ -142,7 +142,6 @@ def _spec(spec: Fields, namespace: str) -> tuple[dict[str, Any], bool]:
         if found:
             made[name] = found
     spec.note("validation", "every object is tried by the API server before it is written")
-    remote_cluster(spec)
     return made, prunes
 
 

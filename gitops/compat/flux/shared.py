@@ -12,7 +12,6 @@ NAMESPACE: Final = "default"  # of an object that does not say it, as kubectl ha
 TAKEN_OVER: Final = "gitops.dev/taken-over"
 ALWAYS: Final = 1_000_000  # tries
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._-]*")
-REMOTE: Final = "register the cluster by a Secret (gitops.dev/secret-type: cluster) and write an Application for it"
 
 
 def duration(found: float) -> str:
@@ -139,8 +138,20 @@ def retry(every: float, tries: int) -> dict[str, Any]:
     return {"limit": tries, "backoff": {"duration": pause, "factor": 1, "maxDuration": pause}}
 
 
-def remote_cluster(spec: Fields) -> None:
-    spec.refuse("kubeConfig", REMOTE)
+def destination(spec: Fields, namespace: str) -> dict[str, Any]:
+    """Where it goes: a namespace of the cluster that its kubeconfig leads to, else of the one that it is in itself."""
+    made: dict[str, Any] = {"namespace": namespace}
+    kubeconfig = spec.part("kubeConfig")
+    if kubeconfig is None:
+        return made
+    secret = kubeconfig.part("secretRef")
+    if secret is not None:
+        found = {"secretRef": secret.text("name"), "key": secret.text("key")}
+        made["kubeConfig"] = {name: text for name, text in found.items() if text}
+        secret.end()
+    kubeconfig.refuse("configMapRef", "a cloud's identities are not used; give a secretRef with a kubeconfig")
+    kubeconfig.end()
+    return made
 
 
 def name_in(spec: Fields, name: str) -> str:
