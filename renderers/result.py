@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.yaml_write import write_manifests
+from gitops.model.errors import RenderError
 from gitops.model.revision import Tree
 
 
@@ -66,7 +67,8 @@ class Context(NamedTuple):
     `name` and `namespace` are the Application's destination, `home` is the namespace that it lives in; `remotes` and
     `live` hold what earlier answers `Needs` asked for (`live` None: there is no cluster at hand). `load_restrictor` and
     `enable_helm` mean what they mean to `kubectl kustomize`; `kustomize_version` is whose rules hold where no
-    Application says it. `decrypt` is there where the Application asks for decryption.
+    Application says it. `decrypt` is there where the Application asks for decryption. Without a cluster, `brought` are
+    ConfigMaps and Secrets that whoever renders has seen the files bring.
     """
 
     name: str = ""
@@ -78,6 +80,18 @@ class Context(NamedTuple):
     home: str = ""
     live: Live | None = None
     decrypt: Decrypt | None = None
+    brought: Mapping[Look, Any] = MappingProxyType({})
+
+    def held(self, look: Look, where: str) -> Any:
+        """What a ConfigMap or Secret of the cluster is (None: there is none), KeyError where that is to be asked for.
+
+        Raises RenderError, which says `where` it is named, without a cluster.
+        """
+        if self.live is not None:
+            return self.live.objects[look]
+        if look not in self.brought:
+            raise RenderError(f"{where}: is in a cluster, which this does not read; `gitops diff` does")
+        return self.brought[look]
 
 
 class Rendered(NamedTuple):

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,10 +14,14 @@ from gitops.cli.output import plan_data, print_data, print_hold, print_plan, res
 from gitops.cli.settings import Settings, exit_code
 from gitops.compat.flux.answer import Answer
 from gitops.manifests.errors import GitopsError
+from gitops.manifests.secrets import with_data_only
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError
 from gitops.model.result import Hold, Outcome
 from gitops.sync.context import Request, SyncContext, as_account
+
+if TYPE_CHECKING:
+    from renderers.result import Look
 
 _OF_ONE = ("name", "plan_file", "resources", "out", "release", "revision")
 
@@ -168,8 +172,10 @@ def render_tree(delivery: Delivery) -> tuple[list[dict[str, Any]], int]:
     from gitops.compat.flux.objects import is_of_flux
     from gitops.config import cache_folder
     from gitops.rendering import render_alone
+    from renderers.result import Context, Look
 
     bodies: list[dict[str, Any]] = []
+    brought: dict[Look, Any] = {}
     source = open_source(cache_folder(), secret_of)
     run = _Walk(Settings(), delivery, {}, [])
 
@@ -177,12 +183,27 @@ def render_tree(delivery: Delivery) -> tuple[list[dict[str, Any]], int]:
         try:
             app = run.application(answer)
             checkout = await source.checkout(app)
-            found = await asyncio.to_thread(render_alone, checkout.tree, app.with_sources(checkout.sources))
+            context, placed = Context(brought=dict(brought)), app.with_sources(checkout.sources)
+            found = await asyncio.to_thread(render_alone, checkout.tree, placed, context)
         except GitopsError as exc:
             return run.failed(answer, exc)
         made = [manifest.body for manifest in found.manifests]
+        brought.update(_held_in(made, app.destination.namespace))
         bodies.extend(body for body in made if not is_of_flux(body))
         return Ended(True, exits.DONE, tuple(body for body in made if is_of_flux(body)))
 
     codes = asyncio.run(walk(delivery, act))
     return bodies, worst(codes)
+
+
+def _held_in(bodies: list[dict[str, Any]], namespace: str) -> "dict[Look, Any]":
+    """The ConfigMaps and Secrets among the objects, as a cluster would hold them: others may take values of these."""
+    from renderers.result import Look
+
+    found: dict[Look, Any] = {}
+    for body in bodies:
+        if (body["apiVersion"], body["kind"]) in (("v1", "ConfigMap"), ("v1", "Secret")):
+            metadata = body["metadata"]
+            place = metadata.get("namespace") or namespace
+            found[Look("v1", body["kind"], place, metadata["name"])] = with_data_only(body)
+    return found

@@ -28,12 +28,12 @@ def add_from_cluster(values: dict[str, Any], wanted: "Sequence[ValuesFrom]", con
     """
     for one in wanted:
         where = f"helm.valuesFrom: {one.kind} {context.home}/{one.name}"
-        if context.live is None:
-            raise RenderError(f"{where}: is in a cluster, which this does not read; `gitops diff` does")
-        body = current().look("v1", one.kind, context.home, one.name)
-        if Look("v1", one.kind, context.home, one.name) not in context.live.objects:
+        try:
+            body = context.held(Look("v1", one.kind, context.home, one.name), where)
+        except KeyError:
+            current().look("v1", one.kind, context.home, one.name)  # which asks for it
             continue
-        data = _data(body, one.kind, one.key)
+        data = _data(body or {}, one.kind, one.key)
         if data is None and not one.optional:
             raise RenderError(f"{where}: {'has no key ' + one.key if body else 'is not there'}")
         if data is not None:

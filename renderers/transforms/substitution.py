@@ -52,12 +52,10 @@ def _values(options: PostBuild, context: Context) -> Mapping[str, bytes] | Needs
     missing: list[Look] = []
     for number, one in enumerate(options.substituteFrom):
         where = f"{_FIELD}.substituteFrom[{number}]: {one.kind} {context.home}/{one.name}"
-        if context.live is None:
-            raise RenderError(f"{where}: is in a cluster, which this does not read; `gitops diff` does")
         look = Look("v1", one.kind, context.home, one.name)
-        if look in context.live.objects:
-            found |= _held(context.live.objects[look], one, where)
-        else:
+        try:
+            found |= _held(context.held(look, where), one, where)
+        except KeyError:
             missing.append(look)
     if missing:
         return Needs((), tuple(missing))

@@ -86,6 +86,24 @@ def test_a_failure_keeps_back_those_that_depend_on_it_and_no_others(fleet):
     assert f"held: Kustomization {fleet.namespace}/apps: depends on {fleet.namespace}/infra" in done.stderr
 
 
+def test_a_render_without_a_cluster_knows_the_variables_that_the_tree_itself_brings(fleet):
+    space = fleet.namespace
+    plain = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cluster-settings", "namespace": space}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cluster-secrets", "namespace": space}}
+    bodies = [{**plain, "data": {"DOMAIN": "example.com"}}, {**secret, "stringData": {"TOKEN": "t0ken"}}]
+    fleet.write("infra/variables.yaml", write_manifests(bodies))
+    fleet.write("apps/settings.yaml", write_manifests([config_map("places", at="https://${DOMAIN}/${TOKEN}")]))
+    part = (fleet.folder / "clusters/prod/apps.yaml").read_text()
+    names = ["{kind: ConfigMap, name: cluster-settings}", "{kind: Secret, name: cluster-secrets}"]
+    fleet.write("clusters/prod/apps.yaml", part + f"  postBuild: {{substituteFrom: [{', '.join(names)}]}}\n")
+    done = fleet.gitops("render", "-f", "clusters/prod")
+    assert done.returncode == 0, done.stderr
+    assert "at: https://example.com/t0ken" in done.stdout
+    fleet.write("infra/variables.yaml", write_manifests(bodies[:1]))
+    done = fleet.gitops("render", "-f", "clusters/prod")
+    assert f"Secret {space}/cluster-secrets: is in a cluster, which this does not read" in done.stderr
+
+
 def test_what_is_not_supported_is_refused_by_name_and_the_rest_is_synced(fleet):
     part = PART % {"name": "odd", "space": fleet.namespace}
     fleet.write("clusters/prod/odd.yaml", part + "  kubeConfig: {configMapRef: {name: x}}\n")
