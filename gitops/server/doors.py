@@ -12,11 +12,14 @@ import resource
 from collections.abc import Callable
 from typing import Any, Final
 
+import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from gitops.logs import Trouble
+from gitops.server.problems import CONTENT_TYPE, Problem
 
 HEADER_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 30.0
@@ -26,6 +29,8 @@ _MOST: Final = 256
 _SHARE: Final = 8
 # A crowd is over when there was place for so long.
 _QUIET_SECONDS: Final = 60.0
+
+_NO_REQUEST: Final = "that is no request of HTTP/1.1, or a line of it is longer than 8190 bytes"
 
 log = structlog.get_logger()
 _SILENT = logging.getLogger("gitops.server.access")
@@ -135,6 +140,21 @@ class _Guarded(RequestHandler):
             self._doors.waits(self)
             self._wait(HEADER_SECONDS)
         return sent
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What is no request of HTTP, or has too long a line: a problem that repeats nothing of it, and no trace."""
+        if not isinstance(exc, HttpProcessingError) or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        problem = Problem(status, "Not understood", _NO_REQUEST)
+        response = web.Response(status=status, body=orjson.dumps(problem.body()), content_type=CONTENT_TYPE)
+        response.force_close()
+        return response
 
     def _wait(self, seconds: float) -> None:
         if self._timer is not None:

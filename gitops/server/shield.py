@@ -48,7 +48,8 @@ def shield(error_page: ErrorPage) -> Middleware:
             return web.Response(status=exc.status, headers={"Location": exc.headers["Location"]})
         except web.HTTPException as exc:
             title = _TITLES.get(exc.status, exc.reason or "Not done")
-            return await _told(request, Problem(exc.status, title), error_page)
+            allowed = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
+            return await _told(request, Problem(exc.status, title, **allowed), error_page)
         except Exception:
             log.exception("http.crashed", path=request.path[:200])
             return await _told(request, Problem(500, "A fault of ours", "the controller's log has it"), error_page)

@@ -1,6 +1,9 @@
 """The API over HTTP, on a running controller: what it tells is true and as its document says, acts are carried out."""
 
+import json
+import socket
 import time
+from urllib.parse import quote
 
 import jsonschema_rs
 
@@ -186,6 +189,68 @@ def test_what_is_not_understood_is_a_problem_that_names_it(web):
         assert (answer.status, answer.json["detail"][: len(why)] == why or why in answer.json["detail"]) == (400, True)
     nobody = web.ask("/api/v1/applications/gitops/nobody", token=web.tokens["ada"])
     assert (nobody.status, nobody.json["detail"]) == (404, "this controller knows no Application gitops/nobody")
+
+
+def test_what_the_document_does_not_allow_is_refused_and_what_it_allows_is_taken(web):
+    schema = lambda act: DOCUMENT["paths"][f"/api/v1/applications/{{namespace}}/{{name}}/{act}"]["post"]  # noqa: E731
+    body = lambda act: schema(act)["requestBody"]["content"]["application/json"]["schema"]  # noqa: E731
+    plan = "0" * 64
+    for act, sent in (
+        ("refresh", {"reason": None}),
+        ("refresh", {"reason": "a\0b"}),
+        ("sync", {"confirm": None}),
+        ("rollback", {"release": 1.5, "plan": plan}),
+        ("rollback", {"release": 1e300, "plan": plan}),
+    ):
+        assert not jsonschema_rs.is_valid(body(act), sent), sent
+        answer = web.post(f"{ONE}/{act}", **sent)
+        assert answer.status == 400, sent
+    assert jsonschema_rs.is_valid(body("rollback"), {"release": 1.0, "plan": plan})
+    assert web.post(f"{ONE}/rollback", release=1.0, plan=plan).status == 202
+    for before in ("x", "a|b|c|d", "a|b|c|1|2", "a|b|c|\u0665"):
+        answer = web.ask(f"/api/v1/audit?before={quote(before)}", token=web.tokens["ada"])
+        assert (answer.status, answer.json["detail"]) == (400, "before: expected what `next` of another page was")
+
+
+def test_what_is_no_name_of_an_object_is_an_object_that_there_is_not(web):
+    for name in ("a/b", "a%2e", "..", "line\nbreak", "\x98"):
+        query = f"kind=Pod&namespace=x&object={quote(name)}"
+        for path in (f"{ONE}/object?{query}", f"{ONE}/logs?{query}"):
+            answer = web.ask(f"/api/v1{path}", token=web.tokens["ada"])
+            check(answer, "GET", path)
+            assert (answer.status, answer.json["title"]) == (404, "No such object")
+        assert web.post(f"{ONE}/object/restart", kind="Pod", namespace="x", object=name).status == 404
+
+
+def test_a_method_that_there_is_not_is_told_which_there_are(web):
+    for method, path, allowed in (
+        ("POST", f"/api/v1{ONE}", {"GET", "HEAD"}),
+        ("TRACE", f"/api/v1{ONE}/sync", {"POST"}),
+        ("HEAD", "/api/v1/stream", {"GET"}),
+        ("HEAD", "/api/v1/audit/export", {"GET"}),
+        ("HEAD", f"/api/v1{ONE}/logs/stream", {"GET"}),
+        ("DELETE", "/clusters", {"GET", "HEAD"}),
+    ):
+        answer = web.ask(path, method, token=web.tokens["ada"])
+        assert (answer.status, set(answer.headers.get("Allow", "").split(","))) == (405, allowed), path
+    head = web.ask("/api/v1/applications", "HEAD", token=web.tokens["ada"])
+    assert (head.status, head.body, bool(head.headers["ETag"])) == (200, b"", True)
+
+
+def test_what_is_no_request_is_a_problem_that_repeats_nothing_and_leaves_no_trace(web, caplog):
+    for sent in (
+        b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\n<b>: c\r\n\r\n",
+        b"\x16\x03\x01\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", web.port), timeout=10) as connection:
+            connection.sendall(sent)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.")
+        assert b"application/problem+json" in head
+        assert json.loads(body)["detail"].startswith("that is no request of HTTP/1.1")
+    assert [one for one in caplog.records if one.name.startswith("aiohttp")] == []
 
 
 def test_bodies_that_are_not_understood_change_nothing(web):

@@ -77,7 +77,7 @@ def test_the_log_of_a_container_that_crashes_is_there(world, tmp_path):
 
 def test_what_has_no_pods_and_what_is_anothers_has_no_logs(web, world):
     for query, status in (
-        (logs(world, "ConfigMap", "settings"), 400),
+        (logs(world, "ConfigMap", "settings"), 404),
         (logs(world, "Pod", "nowhere"), 404),
         (logs(world, "Deployment", "foreign", "apps"), 404),
         (logs(world, "Deployment", "web", "apps", tail=0), 400),
@@ -204,6 +204,16 @@ def test_a_stream_of_logs_ends_when_its_object_goes_or_too_much_was_sent(web, wo
     running.until_synced(world.commit(web=None))
     running.until(lambda: gone.is_over)
     assert "has no object" in gone.events[-1][1]["why"]
+
+
+def test_a_log_is_followed_no_longer_than_its_token_is_good(web, world, running, monkeypatch):
+    monkeypatch.setattr("gitops.server.api.logs._LOOK_SECONDS", 0.05)
+    stream = Followed(web, logs(world, "Deployment", "web", "apps"))
+    running.until(lambda: stream.lines)
+    tokens = web.folder / "tokens"
+    tokens.write_text(tokens.read_text().splitlines()[0] + "\n")  # ada's alone
+    running.until(lambda: stream.is_over)
+    assert "this token is not valid" in stream.events[-1][1]["why"]
 
 
 def test_only_so_many_logs_are_followed_at_once(web, world, monkeypatch):

@@ -147,10 +147,8 @@ async def entries_of(call: Call, wanted: EntryFilter) -> dict[str, Any]:
 def _cursor(given: str | None) -> tuple[str, str, str, int] | None:
     if not given:
         return None
-    parts = given.split("|")
-    if len(parts) != 4 or not (parts[3].isascii() and parts[3].isdigit() and len(parts[3]) < 16):
-        raise Problem(400, "Not understood", "before: expected what `next` of another page was")
-    return parts[0], parts[1], parts[2], int(parts[3])
+    at, application, cluster, seq = given.split("|")
+    return at, application, cluster, int(seq)
 
 
 async def get_diff(call: Call) -> dict[str, Any]:
@@ -196,9 +194,15 @@ async def _bounded(places: asyncio.Semaphore, seconds: float, work: Coroutine[An
             work.close()
 
 
+_CURSOR: Final = r"^([^|\u0000]*\|[^|\u0000]*\|[^|\u0000]*\|[0-9]{1,15})?$"
 ENTRIES_QUERY: Final = (
     text("fact", "Only this fact (`sync.failed`), or all that begin so (`rollback.*`)."),
-    text("before", "Go on after that entry: `next` of the page before.", most=1000),
+    text(
+        "before",
+        "Go on after that entry: `next` of the page before.",
+        most=1000,
+        form=(_CURSOR, "expected what `next` of another page was"),
+    ),
     number("limit", "How many to give.", 1, 200, 50),
 )
 _ONE = "/applications/{namespace}/{name}"

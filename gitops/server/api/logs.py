@@ -9,6 +9,7 @@ and ends after so many bytes, so many minutes, or when its object is gone.
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -69,12 +70,10 @@ async def get_logs(call: Call) -> dict[str, Any]:
 
 async def _target(call: Call) -> _Target:
     """Raises Problem for an object that is not the Application's, or has no Pods, and for who is nobody."""
-    if not call.person.name and not call.served.access.only_here:
-        why = "what Pods write may hold more than is for anyone who gets at this page: sign in with a token"
-        raise Problem(401, "Logs need a token", why)
+    _check_reader(call)
     key = key_of(call)
     if makes(key) is None:
-        raise Problem(400, "It has no logs", f"kind: {key.kind} has no Pods")
+        raise Problem(404, "It has no logs", f"kind: {key.kind} has no Pods")
     context, inventory = await reached(call)
     try:
         live, _ = await live_object(context.cluster, inventory, key)
@@ -82,6 +81,12 @@ async def _target(call: Call) -> _Target:
         raise Problem(404, "No such object", str(exc)) from exc
     veil = veil_of(context, await synced_here(context, inventory))
     return _Target(context.cluster, await pods_below(context.cluster, live) if live else [], veil.hidden)
+
+
+def _check_reader(call: Call) -> None:
+    if not call.person.name and not call.served.access.only_here:
+        why = "what Pods write may hold more than is for anyone who gets at this page: sign in with a token"
+        raise Problem(401, "Logs need a token", why)
 
 
 class LogStreams:
@@ -114,7 +119,8 @@ class LogStreams:
         while sent < _STREAM_BYTES:
             try:
                 # Whose token has ended meanwhile, or who may not see it any more, reads no further.
-                person = await call.served.access.person(request)
+                person = await call.served.access.person_now(request)
+                _check_reader(replace(call, person=person))
                 call.served.access.decisions.check(person, GET, call.application)
                 if looks and looks % _LOOKS_FOR_PODS == 0:
                     target = await _target(call)

@@ -12,7 +12,7 @@ from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ConfigError, HeldError
 from gitops.ports import Cluster
 from gitops.server.api.acts import REASON
-from gitops.server.api.objects import OBJECT_QUERY, reached
+from gitops.server.api.objects import OBJECT_QUERY, key_in, reached
 from gitops.server.api.objects import key_of as named_key
 from gitops.server.api.operations import Call, Operation
 from gitops.server.api.parameters import Parameter, flag
@@ -120,10 +120,7 @@ def action_of(act: str, key: ResourceKey) -> str:
 
 def _operation(act: str, about: str, carry_out: Any, *more: Parameter) -> Operation:
     def needs(values: Mapping[str, Any]) -> str:
-        names = [values[name] or "" for name in ("group", "kind", "namespace", "object")]
-        if any("/" in name for name in names):  # no name has it, and an action is taken apart there
-            raise Problem(400, "Not understood", "a slash is in no name")
-        return action_of(act, ResourceKey(*names))
+        return action_of(act, key_in(values))  # an action is taken apart at its slashes, which no name has
 
     path = f"/applications/{{namespace}}/{{name}}/object/{act}"
     return Operation(act, path, about, "ObjectDone", carry_out, body=(*OBJECT_QUERY, *more, REASON), needs=needs)

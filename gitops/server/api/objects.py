@@ -1,6 +1,6 @@
 """What the API tells of an Application's objects one by one: what they made, how each is, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gitops.controller.preview import context_of, preview
@@ -9,6 +9,7 @@ from gitops.engine.inventory import Inventory
 from gitops.engine.object_acts import acts_of, obstruction
 from gitops.manifests.key import Body, ResourceKey
 from gitops.manifests.manifest import Manifest
+from gitops.manifests.names import bad_segment
 from gitops.model.errors import ConfigError, GitopsError
 from gitops.model.plan import Phase
 from gitops.server.api.applications import in_time, looked
@@ -78,8 +79,17 @@ async def _planned(call: Call) -> tuple[PlannedSync | None, str]:
 
 
 def key_of(call: Call) -> ResourceKey:
-    """The object that a query names."""
-    return ResourceKey(call["group"] or "", call["kind"], call["namespace"] or "", call["object"])
+    """The object that a query names. Raises Problem for what is no name of an object."""
+    return key_in(call.values)
+
+
+def key_in(values: Mapping[str, Any]) -> ResourceKey:
+    """The object that these values name. Raises Problem for what is no name of an object."""
+    key = ResourceKey(values["group"] or "", values["kind"], values["namespace"] or "", values["object"])
+    for part in (key.group, key.kind, key.namespace, key.name):
+        if part and (why := bad_segment(part)):
+            raise Problem(404, "No such object", f"{part[:100]!r} is no name of an object's: {why}")
+    return key
 
 
 async def reached(call: Call) -> tuple[SyncContext, Inventory]:

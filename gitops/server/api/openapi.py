@@ -20,10 +20,12 @@ _ERRORS: Final = {
     "404": "There is no such thing.",
     "409": "Not as things stand; `detail` says why.",
     "413": "The body is too large.",
+    "415": "The body is not sent as application/json.",
     "421": "Reading is open to this machine only.",
     "502": "The cluster refused.",
     "503": "Something it needs does not answer now.",
 }
+_OF_BODIES: Final = ("413", "415")
 
 
 def document(operations: Iterable[Operation], version: str) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def _described(operation: Operation) -> dict[str, Any]:
         "responses": {
             str(operation.status): {"description": operation.about, "content": {"application/json": {"schema": ref}}},
             **({"304": {"description": "As the ETag has it."}} if operation.body is None else {}),
-            **_errors(),
+            **_errors(has_body=operation.body is not None),
         },
     }
     if operation.body is not None:
@@ -74,16 +76,23 @@ def _described(operation: Operation) -> dict[str, Any]:
     return found
 
 
-def _errors() -> dict[str, Any]:
+def _errors(*, has_body: bool) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        code: {"description": about, "content": {CONTENT_TYPE: {"schema": schema}}} for code, about in _ERRORS.items()
+        code: {"description": about, "content": {CONTENT_TYPE: {"schema": schema}}}
+        for code, about in _ERRORS.items()
+        if has_body or code not in _OF_BODIES
     }
 
 
 def _in_path(name: str) -> dict[str, Any]:
-    schema = {"type": "integer"} if name == "number" else {**TEXT, "pattern": f"^{NAMES[name]}$"}
+    is_number = name == "number"
+    schema = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1} if is_number else _named(name)
     return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {**TEXT, "pattern": f"^{NAMES[name]}$"}
 
 
 def _in_query(parameter: Parameter) -> dict[str, Any]:
@@ -133,5 +142,8 @@ def _stream() -> dict[str, Any]:
         "summary": "What changes, as it changes.",
         "description": about,
         "parameters": [{"name": "Last-Event-ID", "in": "header", "required": False, "schema": TEXT}],
-        "responses": {"200": {"description": about, "content": {"text/event-stream": {"schema": TEXT}}}, **_errors()},
+        "responses": {
+            "200": {"description": about, "content": {"text/event-stream": {"schema": TEXT}}},
+            **_errors(has_body=False),
+        },
     }

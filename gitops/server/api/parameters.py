@@ -1,5 +1,6 @@
 """The parameters of the API: what is accepted is said once, for who reads a request and for the OpenAPI document."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,6 +8,7 @@ from typing import Any, Final
 from gitops.server.problems import Problem
 
 MOST_TEXT: Final = 200
+_ANY_TEXT: Final = "^[^\\u0000]*$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,18 +16,19 @@ class Parameter:
     """One parameter of a query, or one member of a body; `schema` is JSON Schema, of which the words below are used.
 
     `type` (string, integer, boolean, array of strings), `enum`, `minimum`, `maximum`, `minLength`, `maxLength`,
-    `default`. A list is written with commas in a query.
+    `pattern`, `default`. A list is written with commas in a query. `form` says what the pattern means.
     """
 
     name: str
     about: str
     schema: Mapping[str, Any]
     required: bool = False
+    form: str = ""
 
     def value_in(self, given: Mapping[str, str]) -> Any:
         """The parameter's value in a query, which has text only. Raises Problem."""
         if self.name not in given:
-            return self._checked(None)
+            return self._absent()
         text = given[self.name]
         match self.schema["type"]:
             case "integer":
@@ -39,13 +42,18 @@ class Parameter:
 
     def member_of(self, given: Mapping[str, Any]) -> Any:
         """The parameter's value in a body. Raises Problem."""
-        return self._checked(given.get(self.name))
+        if self.name not in given:
+            return self._absent()
+        value = given[self.name]
+        is_whole = self.schema["type"] == "integer" and isinstance(value, float) and value.is_integer()
+        return self._checked(int(value) if is_whole else value)  # to JSON Schema, 3.0 is a whole number
+
+    def _absent(self) -> Any:
+        if self.required:
+            raise self._wrong("is required")
+        return self.schema.get("default", [] if self.schema["type"] == "array" else None)
 
     def _checked(self, value: Any) -> Any:
-        if value is None:
-            if self.required:
-                raise self._wrong("is required")
-            return self.schema.get("default", [] if self.schema["type"] == "array" else None)
         if not _TYPES[self.schema["type"]](value):
             raise self._wrong(f"expected {_WORDS[self.schema['type']]}")
         for item in value if isinstance(value, list) else [value]:
@@ -59,8 +67,8 @@ class Parameter:
             raise self._wrong(
                 f"expected {schema.get('minLength', 0)} to {schema.get('maxLength', MOST_TEXT)} characters"
             )
-        if isinstance(item, str) and "\0" in item:
-            raise self._wrong("has a character that no name has")
+        if isinstance(item, str) and not re.fullmatch(schema.get("pattern", _ANY_TEXT), item):
+            raise self._wrong(self.form or "has a character that no name has")
         is_number = isinstance(item, int) and not isinstance(item, bool)
         if is_number and not schema.get("minimum", item) <= item <= schema.get("maximum", item):
             raise self._wrong(f"expected {schema.get('minimum', '')} to {schema.get('maximum', '')}")
@@ -78,8 +86,18 @@ _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
 _WORDS: Final = {"string": "text", "integer": "a whole number", "boolean": "true or false", "array": "a list of words"}
 
 
-def text(name: str, about: str, *, required: bool = False, least: int = 0, most: int = MOST_TEXT) -> Parameter:
-    return Parameter(name, about, {"type": "string", "minLength": least, "maxLength": most}, required)
+def text(
+    name: str,
+    about: str,
+    *,
+    required: bool = False,
+    least: int = 0,
+    most: int = MOST_TEXT,
+    form: tuple[str, str] = ("", ""),
+) -> Parameter:
+    """`form` is a pattern, and what is said of what has another form."""
+    schema = {"type": "string", "minLength": least, "maxLength": most, "pattern": form[0] or _ANY_TEXT}
+    return Parameter(name, about, schema, required, form[1])
 
 
 def number(name: str, about: str, least: int, most: int, default: int | None = None) -> Parameter:

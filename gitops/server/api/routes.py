@@ -27,6 +27,8 @@ OPERATIONS: Final = (
     *audit.OPERATIONS,
 )
 
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
 
 def routes(served: Served, streams: Streams, version: str) -> list[web.RouteDef]:
     """All routes of the API, its document included."""
@@ -44,14 +46,21 @@ def routes(served: Served, streams: Streams, version: str) -> list[web.RouteDef]
     async def follow(request: web.Request) -> web.StreamResponse:
         return await log_streams.serve(await _understood(served, LOG_STREAM, request), request)
 
-    found = [web.route(one.method, _pattern(one), _handler(served, one)) for one in OPERATIONS]
+    found = [_route(one, _handler(served, one)) for one in OPERATIONS]
 
     async def export(request: web.Request) -> web.StreamResponse:
         return await audit.export(await _understood(served, audit.EXPORT, request), streams, request)
 
-    found += [web.get(_pattern(LOG_STREAM), follow), web.get(f"{PREFIX}/stream", stream)]
-    found += [web.get(_pattern(audit.EXPORT), export)]
+    # Who asks for the head of what has no end would wait for it.
+    endless = ((_pattern(LOG_STREAM), follow), (f"{PREFIX}/stream", stream), (_pattern(audit.EXPORT), export))
+    found += [web.get(path, handler, allow_head=False) for path, handler in endless]
     return [*found, web.get("/openapi.json", openapi)]
+
+
+def _route(operation: Operation, handler: Handler) -> web.RouteDef:
+    return (
+        web.post(_pattern(operation), handler) if operation.body is not None else web.get(_pattern(operation), handler)
+    )
 
 
 def _pattern(operation: Operation) -> str:
@@ -61,7 +70,7 @@ def _pattern(operation: Operation) -> str:
     return path
 
 
-def _handler(served: Served, operation: Operation) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _handler(served: Served, operation: Operation) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         call = await _understood(served, operation, request)
         return answered(request, await operation.carry_out(call), operation.status)

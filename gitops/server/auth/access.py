@@ -65,9 +65,13 @@ class Access:
         request[_PERSON] = found = await self._found(request)
         return found
 
+    async def person_now(self, request: web.Request) -> Person:
+        """Who asks, as it is now, however long ago the request came. Raises Problem for nobody any more."""
+        return await self._found(request)
+
     async def sight(self, request: web.Request) -> Sight:
-        """What who asks may see as it is now, however long ago the request came. Raises Problem for nobody any more."""
-        return self.decisions.sight(await self._found(request))
+        """What who asks may see, as it is now. Raises Problem for nobody any more."""
+        return self.decisions.sight(await self.person_now(request))
 
     async def _found(self, request: web.Request) -> Person:
         token, by_cookie = _token_of(request)
