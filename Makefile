@@ -8,7 +8,7 @@ MEMORY := $(shell grep -qs ' /dev/shm [^ ]* [^ ]*noexec' /proc/mounts || \
 PYTEST := PYTHONDONTWRITEBYTECODE= PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest
 READY := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q gitops renderers policies
 
-.PHONY: setup demo test quick check format browser screenshots crd bench soak faults lock clean
+.PHONY: setup demo test quick check format browser api-fuzz screenshots crd bench soak faults lock clean
 
 setup: .venv/.installed
 
@@ -62,6 +62,14 @@ format: setup
 # What the tests of the page in a real browser need besides Debian's chromium; without it they are skipped.
 browser: setup
 	$(BIN)/python -m pip install --quiet playwright axe-playwright-python
+
+# The API under requests that Schemathesis makes of its document, a minute for each who asks; its libraries lie apart.
+api-fuzz: setup build/schemathesis/bin/schemathesis
+	API_FUZZ_SECONDS=60 $(PYTEST) -n 2 --timeout 0 tests/e2e/test_api_fuzz.py
+
+build/schemathesis/bin/schemathesis:
+	$(PYTHON) -m venv build/schemathesis
+	build/schemathesis/bin/pip install --quiet --disable-pip-version-check schemathesis
 
 # Every page of a busy controller, light and dark; docs/images has a few of them.
 screenshots: browser
