@@ -132,12 +132,16 @@ class Controller:
         all_ended = await self._parts.end(_GRACE_SECONDS)
         if isinstance(self.replica, Replica) and all_ended:  # else the Lease runs out by itself, after their writes
             await self.replica.leave()
-        with contextlib.suppress(GitopsError):
-            await self.commands.write()
-            await self.records.write()
+        await self._write()
         await self.workers.close()
         await self._repositories.close()
         log.info("controller.stopped")
+
+    async def _write(self) -> None:
+        """Have the store know what there is to be told; one that is away is told nothing."""
+        with contextlib.suppress(GitopsError):
+            await self.commands.write()
+            await self.records.write()
 
     # ── Applications come, change and go ─────────────────────────────────────────────────────────────────────────
 
@@ -178,6 +182,8 @@ class Controller:
         self.index.remove(identity)
         self.records.changed(identity)
         self.workers.drop(state.cluster, identity)
+        for asked in state.schedule.take_requests():
+            self._answer(asked, Outcome.FAILED, "it is gone")
         state.schedule.cancel("it is gone")
 
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
@@ -239,7 +245,7 @@ class Controller:
         if state is not None and self.runs(identity) and not state.is_ours:
             state.is_ours = True
             self.records.forget(identity)
-            state.forget_source()
+            state.taken_over()
             self.poller.add(state)
             if state.leaving:
                 self._wake(state, Priority.COMMIT)
@@ -259,6 +265,7 @@ class Controller:
                     ending.append(state.schedule.task)
         if ending:
             await asyncio.gather(*ending, return_exceptions=True)
+            await self._write()  # what has failed, or was terminated, the other one goes by
 
     # ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -343,7 +350,7 @@ class Controller:
         if state is None:
             return
         self._tell(state)
-        if self.commands.is_suspended(identity) and state.schedule.requested_sync is None:
+        if self.commands.is_suspended(identity) and not state.schedule.is_for_person:
             state.schedule.cancel("it is suspended")
         if state.has_work:
             self._wake(state, Priority.PERSON)

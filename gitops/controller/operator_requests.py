@@ -36,7 +36,8 @@ class OperatorRequests:
             return True
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
         if asked.verb == TERMINATE:
-            self.terminations.take(state, asked)
+            if self.terminations.take(state, asked):
+                self.wake(state)
         elif asked.verb == TEST:
             self._begin_tests(state, asked)
         else:

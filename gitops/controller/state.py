@@ -14,7 +14,7 @@ from gitops.engine.states import Override, Response
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
 from gitops.model.health import Health, HealthWord, worst
-from gitops.model.operator_command import SYNC, OperatorRequest
+from gitops.model.operator_command import REFRESH, SYNC, OperatorRequest
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
 from gitops.ports import Clock
@@ -105,11 +105,23 @@ class Schedule:
         request = self.operator_request
         return request if request is not None and request.verb == SYNC else None
 
+    @property
+    def is_for_person(self) -> bool:
+        """Whether a person asked for what is done, or done next; a look may be anybody's."""
+        return self.operator_request is not None and self.operator_request.verb != REFRESH
+
     def take_requests(self) -> list[OperatorRequest]:
         """What was asked for and has not been answered; from now on nothing is."""
         open_ = [asked for asked in (self.refresh_request, self.operator_request) if asked is not None]
         self.refresh_request = self.operator_request = None
         return open_
+
+    def withdraw(self, asked: OperatorRequest) -> bool:
+        """Whether that was still to be done; from now on it is not."""
+        is_open = asked in (self.refresh_request, self.operator_request)
+        self.refresh_request = None if self.refresh_request is asked else self.refresh_request
+        self.operator_request = None if self.operator_request is asked else self.operator_request
+        return is_open
 
     def begin_anew(self) -> None:
         """What failed before has nothing to say any more: there is a new commit, another spec, or a person's word."""
@@ -236,6 +248,11 @@ class ApplicationState:
         """A pass came to no decision."""
         self.schedule.misses += 1
         self.report.missed(error, is_away=is_away)
+
+    def taken_over(self) -> None:
+        """Another replica ran it until now: what failed, and what is to be done, is found anew."""
+        self.report = PassReport()
+        self.forget_source()
 
     def forget_source(self) -> None:
         """What is known of the source is to be found anew: it is another one, or another replica looked at it."""

@@ -1,4 +1,4 @@
-"""The API under requests that Schemathesis makes of `/openapi.json`: whatever comes, the answer is as the document says.
+"""The API under requests that Schemathesis makes of `/openapi.json`: every answer is as the document says.
 
 Skipped where it is not installed; `make api-fuzz` installs it, and has it try for longer.
 """
@@ -57,6 +57,8 @@ def test_no_request_gets_an_answer_that_the_document_does_not_have(web, tmp_path
     ]
     command += ["--max-time", SECONDS or seconds, *(() if SECONDS else ("--seed", "1"))]
     command += ["--header", f"Authorization: Bearer {web.tokens[who]}"] if who else []
-    done = subprocess.run(command, capture_output=True, text=True, timeout=int(SECONDS or 60) + 60, cwd=tmp_path)
+    done = subprocess.run(
+        command, capture_output=True, check=False, text=True, timeout=int(SECONDS or 60) + 60, cwd=tmp_path
+    )
     assert done.returncode == 0, "\n".join(line[:300] for line in done.stdout.splitlines())
     assert "generated" in done.stdout
