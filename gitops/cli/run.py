@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -239,7 +240,8 @@ async def _run(start: "Start") -> None:
         start, read_files=read_applications, read_resource=application_of, secrets=secret_of
     ) as (controller, parts):
         where = start.environment
-        with tracing(where.variables, where.version, controller.seconds_since_seen) as traced:
+        since_seen = partial(controller.index.since_seen, controller.clock)
+        with tracing(where.variables, where.version, since_seen) as traced:
             if traced is not None:
                 controller.bus.subscribe(traced)
             try:

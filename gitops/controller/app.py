@@ -285,12 +285,6 @@ class Controller:
             return None
         return record_of(self.snapshot(state), is_resource=entry.key is not None)
 
-    def seconds_since_seen(self, identity: str) -> float:
-        """How long ago the commit that is synced was first seen; 0 where none waits to become healthy."""
-        state = self.index.get(identity)
-        pushed_at = state.times.pushed_at if state is not None else 0.0
-        return self.clock.monotonic() - pushed_at if pushed_at else 0.0
-
     def snapshot(self, state: ApplicationState) -> ApplicationSnapshot:
         """How the Application stands now, for whoever tells of it."""
         return snapshot_of(state, is_suspended=self.commands.is_suspended(state.identity))

@@ -299,6 +299,12 @@ class ApplicationIndex:
     def get(self, identity: str) -> ApplicationState | None:
         return self._all.get(identity)
 
+    def since_seen(self, clock: Clock, identity: str) -> float:
+        """How many seconds ago the commit that is synced was first seen; 0 where none waits to become healthy."""
+        state = self._all.get(identity)
+        pushed_at = state.times.pushed_at if state is not None else 0.0
+        return clock.monotonic() - pushed_at if pushed_at else 0.0
+
     def add(self, app: Application) -> ApplicationState:
         """Know an Application; one that is known already gets its new spec and keeps what is still true."""
         state = self._all.setdefault(app.identity, ApplicationState(app))

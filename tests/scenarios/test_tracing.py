@@ -5,15 +5,18 @@ import http.server
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 
+from gitops.adapters.clock import SystemClock
 from gitops.tracing import tracing
 from tests.scenarios.running import Running
 from tests.scenarios.world import config_map, deployment
 
 TRACES = "opentelemetry.proto.collector.trace.v1.trace_service_pb2"
 CANARY = "s3cret-canary"
+CLOCK = SystemClock()
 
 
 class Collector(http.server.ThreadingHTTPServer):
@@ -72,7 +75,7 @@ def test_a_push_is_one_trace_from_its_sight_to_its_health(world, collector):
     first = world.commit(web=deployment(), settings=config_map("settings"), secret=secret)
     with (
         Running(world) as running,
-        tracing(collector.environment, "1.2.3", running.controller.seconds_since_seen) as traced,
+        tracing(collector.environment, "1.2.3", partial(running.controller.index.since_seen, CLOCK)) as traced,
     ):
         running.until_synced(first)
         running.call(lambda: running.controller.bus.subscribe(traced))
