@@ -265,7 +265,7 @@ class Controller:
                     ending.append(state.schedule.task)
         if ending:
             await asyncio.gather(*ending, return_exceptions=True)
-            await self._write()  # what has failed, or was terminated, the other one goes by
+        await self._write()  # what has failed, or was terminated, the other one goes by
 
     # ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────
 
