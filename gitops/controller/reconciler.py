@@ -291,7 +291,7 @@ async def _respond(run: _Pass, planned: PlannedSync) -> float | None:
         case Response.HELD | Response.APPROVAL | Response.SUSPENDED:
             if inventory.synced == planned.plan.digest and not inventory.rollback_target:
                 await note_drift_held(state, request, context, planned)
-            elif inventory.rollback_target or not state.is_given_up:  # else what was applied of it stays
+            elif inventory.rollback_target or not (state.is_given_up and inventory.partially_applied):  # which stays
                 await run.correct_synced()
             return _until_looked_again(state, planned)
 
