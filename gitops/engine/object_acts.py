@@ -67,14 +67,17 @@ def obstruction(act: str, key: ResourceKey, live: Body) -> Obstruction | None:
     return None
 
 
-def restart_patch(at: str) -> Body:
-    """As `kubectl rollout restart` has it: a template that is another one, so that the Pods are made anew."""
-    return {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: at}}}}}
+def restart_patch(at: str, uid: str) -> Body:
+    """As `kubectl rollout restart` has it: a template that is another one, so that the Pods are made anew.
+
+    With the uid, the API server refuses it for another object of the same name.
+    """
+    return {"metadata": {"uid": uid}, "spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: at}}}}}
 
 
-def scale_patch(replicas: int) -> Body:
-    """For the subresource `scale`."""
-    return {"spec": {"replicas": replicas}}
+def scale_patch(replicas: int, uid: str) -> Body:
+    """For the subresource `scale`; with the uid, for just that object."""
+    return {"metadata": {"uid": uid}, "spec": {"replicas": replicas}}
 
 
 def _is_of_git(live: Body, path: FieldPath) -> bool:

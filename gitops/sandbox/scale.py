@@ -8,7 +8,7 @@ from gitops.sandbox import jsonpath, patches, writes
 from gitops.sandbox.cells import selector_text
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.resources import Resource
-from gitops.sandbox.statuses import bad_request, invalid, invalid_object
+from gitops.sandbox.statuses import bad_request, conflict, invalid, invalid_object
 from gitops.sandbox.storage import Stored
 
 # The Scale's own manager is told apart from the object's by the subresource in its managedFields entry.
@@ -68,6 +68,10 @@ def change(cluster: Cluster, write: Write, stored: Stored, sent: Any) -> Body:
     if replicas < 0:
         error = invalid("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid_object("autoscaling", "Scale", write.name, [error])
+    uid, own = (sent.get("metadata") or {}).get("uid"), stored.body["metadata"]["uid"]
+    if uid and uid != own:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {own}"
+        raise conflict(write.resource.group, f"{write.resource.plural}/scale", write.name, why)
     body = _with(stored.body, _replicas_path(write.resource), replicas)
     version = (sent.get("metadata") or {}).get("resourceVersion")
     if version:

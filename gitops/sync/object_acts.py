@@ -13,22 +13,26 @@ from gitops.sync.operator_acts import Operator, told_reason
 class Restart:
     """Make its Pods anew, some at a time, as its strategy says."""
 
+    uid: str
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """Have so many replicas of it."""
 
     replicas: int
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete it, if it is still the one of this uid."""
+    """Delete it."""
 
     uid: str
     said: dict[str, Any] = field(default_factory=dict)
 
 
+# Each is done if the object is still the one of this uid, which was looked at.
 ObjectAct = Restart | Scale | Delete
 
 
@@ -48,11 +52,11 @@ async def do_to_object(operator: Operator, key: ResourceKey, act: ObjectAct, rea
 async def _done(operator: Operator, key: ResourceKey, act: ObjectAct) -> None:
     cluster = operator.context.cluster
     match act:
-        case Restart():
+        case Restart(uid):
             at = operator.context.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-            await cluster.patch_by_hand(key, restart_patch(at))
-        case Scale(replicas):
-            await cluster.patch_by_hand(key, scale_patch(replicas), subresource="scale")
+            await cluster.patch_by_hand(key, restart_patch(at, uid))
+        case Scale(replicas, uid):
+            await cluster.patch_by_hand(key, scale_patch(replicas, uid), subresource="scale")
         case Delete(uid):
             await cluster.delete(key, uid=uid)
         case _:

@@ -63,7 +63,7 @@ def _parsed(data: bytes, where: str) -> Any:
 def _named_in(schema: Any, base: str) -> Iterator[str]:
     """The URLs, without their fragments, of what a schema at `base` ("" for none) refers to."""
     own = schema.get("$id") if isinstance(schema, dict) else None
-    base = urljoin(base, own) if isinstance(own, str) else base
+    base = _joined(base, own) if isinstance(own, str) else base
     waiting = [schema]
     while waiting:
         item = waiting.pop()
@@ -72,7 +72,15 @@ def _named_in(schema: Any, base: str) -> Iterator[str]:
         elif isinstance(item, dict):
             reference = item.get("$ref")
             if isinstance(reference, str) and not reference.startswith("#"):
-                url = urldefrag(urljoin(base, reference))[0]
+                url = urldefrag(_joined(base, reference))[0]
                 if url.startswith(("https://", "http://")) and not url.startswith(_KNOWN) and url != base:
                     yield url
             waiting += [value for name, value in item.items() if name not in _DATA]
+
+
+def _joined(base: str, reference: str) -> str:
+    """The URL of a reference; "" for what is none, which whoever checks values tells of."""
+    try:
+        return urljoin(base, reference)
+    except ValueError:
+        return ""

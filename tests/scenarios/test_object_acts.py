@@ -1,11 +1,18 @@
 """One object restarted, scaled or deleted over HTTP: only the Application's, with its rights, and it is no drift."""
 
+import contextlib
 import time
+from functools import partial
 from urllib.parse import urlencode
 
 import pytest
 
+from gitops.manifests.key import ResourceKey
+from gitops.model.errors import ApiError
 from gitops.server.auth.tokens import Scope, new_token
+from gitops.sync.inventory_store import read_inventory
+from gitops.sync.object_acts import Delete, Restart, Scale, do_to_object
+from gitops.sync.operator_acts import Operator
 from tests.scenarios.http import Web
 from tests.scenarios.running import Running
 from tests.scenarios.test_logs_page import LOOKS
@@ -126,6 +133,28 @@ def test_a_pod_that_a_workload_made_is_deleted_and_another_one_is_made(web, worl
     made = {one["kind"]: one["name"] for node in web.get(f"{ONE}/tree")["objects"] for one in node["children"]}
     refused = act(web, "delete", "ReplicaSet", made["ReplicaSet"])
     assert (refused.status, "Pods can be deleted" in refused.json["detail"]) == (409, True)
+
+
+@pytest.mark.parametrize("kind_of_act", [Restart, partial(Scale, 3), Delete])
+def test_another_object_that_has_come_by_that_name_meanwhile_is_left_alone(web, world, kind_of_act):
+    looked_at = world.get("Deployment", "free", "apps")["metadata"]["uid"]
+    web.running.call(lambda: web.running.controller._gone("gitops/app"))  # nobody makes it again
+    path = f"/apis/apps/v1/namespaces/{world.namespace}/deployments"
+    world.request("DELETE", f"{path}/free")
+    web.running.until(lambda: not world.get("Deployment", "free", "apps"))
+    world.request("POST", path, unscaled())
+    before = world.get("Deployment", "free", "apps")["spec"]
+
+    async def act(context):
+        operator = Operator("ada", context, await read_inventory(context, world.app))
+        key = ResourceKey("apps", "Deployment", world.namespace, "free")
+        # The one that was to be deleted is gone, as was wanted.
+        refused = pytest.raises(ApiError, match="(?i)uid") if kind_of_act is not Delete else contextlib.nullcontext()
+        with refused:
+            await do_to_object(operator, key, kind_of_act(looked_at))
+
+    world._context(act)
+    assert world.get("Deployment", "free", "apps")["spec"] == before
 
 
 def test_nothing_else_in_the_cluster_is_touched(web, world):

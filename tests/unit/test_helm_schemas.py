@@ -102,6 +102,15 @@ def test_what_is_fetched_and_is_no_schema_is_named() -> None:
         answer(tree, {f"{URL}/a.json": "<html>"})
 
 
+@pytest.mark.parametrize("name", ["http://[x", "//[", "http://[::1"])
+def test_an_id_that_is_no_url_is_an_error_of_its_schema(name: str) -> None:
+    schema = {"$id": name, "properties": {"port": {"$ref": "a.json"}}}
+    with pytest.raises(RenderError, match=r"values\.schema\.json: cannot be used: "):
+        answer(tree_of(schema))
+    with pytest.raises(RenderError, match=r"values\.schema\.json: cannot be used: "):
+        answer(tree_of({"$ref": f"{URL}/a.json"}), {f"{URL}/a.json": schema})
+
+
 def test_schemas_that_name_others_for_ever_are_stopped() -> None:
     with pytest.raises(RenderError, match=r"names more than 200 schemas of other places"):
         answer(tree_of({"anyOf": [{"$ref": f"{URL}/{number}"} for number in range(201)]}))

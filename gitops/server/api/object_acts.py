@@ -78,9 +78,9 @@ async def _owned(cluster: Cluster, inventory: Inventory, key: ResourceKey) -> tu
 def _what(call: Call, act: str, live: Body, *, confirmed: bool) -> ObjectAct:
     match act:
         case "restart":
-            return Restart()
+            return Restart(uid_of(live))
         case "scale":
-            return Scale(call["replicas"])
+            return Scale(call["replicas"], uid_of(live))
     return Delete(uid_of(live), {"confirmed": True} if confirmed else {})
 
 
