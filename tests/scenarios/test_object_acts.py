@@ -149,7 +149,7 @@ def test_another_object_that_has_come_by_that_name_meanwhile_is_left_alone(web, 
         operator = Operator("ada", context, await read_inventory(context, world.app))
         key = ResourceKey("apps", "Deployment", world.namespace, "free")
         # The one that was to be deleted is gone, as was wanted.
-        refused = pytest.raises(ApiError, match="(?i)uid") if kind_of_act is not Delete else contextlib.nullcontext()
+        refused = pytest.raises(ApiError, match=r"(?i)uid") if kind_of_act is not Delete else contextlib.nullcontext()
         with refused:
             await do_to_object(operator, key, kind_of_act(looked_at))
 

@@ -258,6 +258,45 @@ def test_a_bad_answer_is_one_message(world, tmp_path, answer):
     assert "secret" not in done.stderr
 
 
+DEEP = 900  # as deep as is read at all
+ROW = {
+    **dict.fromkeys(("namespace", "cluster", "source", "targetRevision", "revision", "message", "note", "plan"), ""),
+    **{"application": "a/b", "sync": "Synced", "health": "Healthy", "progress": "", "syncedAt": ""},
+    **{"problem": False, "suspended": False, "automated": True, "pending": 0, "drift": []},
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (("audit", "list"), {"items": [], "next": "a|b|c|1"}),  # a page of nothing, and always one more
+        (("status",), {"items": [], "total": 10**9}),
+        (("history", "a/b"), {"releases": [{"number": 10**400}]}),
+        (("wait", "a/b", "--revision", "abcdef1"), {"inventory": None}),
+    ],
+)
+def test_an_answer_that_leads_nowhere_comes_to_an_end(world, tmp_path, command, answer):
+    server = _Answering(body=json.dumps(answer).encode())
+    places = {"GITOPS_SERVER": f"http://127.0.0.1:{server.port}", "GITOPS_TOKEN": "gitops_x"}
+    done = world.gitops(*command, XDG_CONFIG_HOME=str(tmp_path), **places)
+    assert (done.returncode in (0, 6), "Traceback" in done.stderr, len(server.seen) < 10) == (True, False, True)
+
+
+@pytest.mark.parametrize("output", ["table", "json", "yaml"])
+def test_what_a_server_says_is_printed_and_not_obeyed(world, tmp_path, output):
+    evil = "\x1b]0;owned\x07\x1b[2Jx\r\ny\x9b31m"
+    row = {
+        name: evil if isinstance(value, str) and name not in ("sync", "health") else value
+        for name, value in ROW.items()
+    }
+    deep = json.loads("[" * DEEP + "]" * DEEP)
+    server = _Answering(body=json.dumps({"items": [row, {**ROW, "drift": deep}], "total": 2}).encode())
+    places = {"GITOPS_SERVER": f"http://127.0.0.1:{server.port}", "GITOPS_TOKEN": "gitops_x"}
+    done = world.gitops("status", "-o", output, XDG_CONFIG_HOME=str(tmp_path), **places)
+    assert (done.returncode in (0, 6), "Traceback" in done.stderr) == (True, False), done.stderr[-500:]
+    assert not set("\x1b\x07\x9b") & set(done.stdout + done.stderr)
+
+
 def test_an_answer_without_an_end_is_bounded(monkeypatch):
     monkeypatch.setattr("gitops.adapters.api_client._MOST", 1000)
     server = _Answering(body=b'{"items": [' + b" " * 5000)

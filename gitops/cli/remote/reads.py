@@ -100,7 +100,7 @@ async def audit_list(client: ApiClient, given: dict[str, Any]) -> None:
         limit = min(_PER_PAGE, most - len(events))
         page = await client.get("/audit", **query, before=before, limit=limit)
         events += [AuditEvent(**one, previous_hash="") for one in page["items"]]
-        before = page["next"]
+        before = page["next"] if page["items"] else None  # a page of nothing leads to no other
     if before is not None and len(events) >= _MOST_ENTRIES:
         click.echo(f"note: the newest {_MOST_ENTRIES} entries; gitops audit export has all", err=True)
     space = given["namespace"]

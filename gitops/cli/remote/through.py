@@ -110,7 +110,7 @@ async def _read_with_care(client: ApiClient, work: Work, given: dict[str, Any]) 
     """An answer of another shape than the API's is the server's fault, whatever it is."""
     try:
         await work(client, given)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as exc:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError) as exc:
         raise UnreachableError(f"{client.url}: its answer is not as this version knows it ({exc!r})") from exc
 
 
