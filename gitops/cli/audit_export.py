@@ -54,8 +54,12 @@ def verify_file(file: str) -> None:
             if not line.endswith(b"\n"):
                 raise AuditError(f"{file}: the last line is cut off, so there may have been more")
             check.take(line)
-    for (application, cluster), count in check.chains.items():
-        click.echo(printable(f"{application} on {cluster}: {count} entries, whole"))
+    for (application, cluster), (first, last) in check.chains.items():
+        # A store may begin where another one ended; so may a file that somebody has cut.
+        whole = (
+            "whole" if first == 1 else f"whole from entry {first} on: the {first - 1} before it are not in this file"
+        )
+        click.echo(printable(f"{application} on {cluster}: {last - first + 1} entries, {whole}"))
     if not check.chains:
         raise AuditError(f"{file}: there is no entry in it")
     click.echo("note: anchors not checked: --file; a tail that was cut off shows in the cluster only", err=True)

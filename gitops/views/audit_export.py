@@ -38,11 +38,11 @@ def line_of(event: AuditEvent) -> bytes:
 
 
 class ExportCheck:
-    """Checks the lines of an export as they come; `chains` counts the entries of each chain."""
+    """Checks the lines of an export as they come; `chains` has the numbers of each chain's first and last entry."""
 
     def __init__(self) -> None:
         self._last: dict[Chain, AuditEvent] = {}
-        self.chains: dict[Chain, int] = {}
+        self.chains: dict[Chain, tuple[int, int]] = {}
         self._number = 0
 
     def take(self, line: bytes) -> None:
@@ -55,7 +55,7 @@ class ExportCheck:
         except (UnicodeEncodeError, RecursionError) as exc:
             raise AuditError(f"line {self._number} is no entry: nobody can have written it") from exc
         self._last[chain] = event
-        self.chains[chain] = self.chains.get(chain, 0) + 1
+        self.chains[chain] = (self.chains[chain][0] if chain in self.chains else event.seq, event.seq)
 
     def _read(self, line: bytes) -> AuditEvent:
         try:
