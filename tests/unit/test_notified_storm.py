@@ -14,6 +14,7 @@ from gitops.controller.metrics import PassMetrics
 from gitops.controller.notification_routes import OperatorRoutes
 from gitops.controller.notifications import EVERY, MAILBOX, SINCE, Notifications
 from gitops.controller.replica import Alone
+from gitops.controller.snapshot import snapshot_of
 from gitops.controller.state import ApplicationState
 from gitops.model.application import Application
 from gitops.model.errors import NotificationError
@@ -46,6 +47,7 @@ class Fleet:
             tally=PassMetrics(),
             is_ready=True,
             runs=lambda _: True,
+            snapshot=lambda state: snapshot_of(state, is_suspended=False),
         )
         self.path = path
         self.routes = OperatorRoutes(path, read_notifications, lambda path, error: None)
