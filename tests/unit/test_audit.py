@@ -45,6 +45,12 @@ def test_a_rewritten_entry_breaks_the_link_of_the_next():
         check_chain(events, None, "store")
 
 
+def test_an_entry_keeps_the_hash_that_it_was_written_with_whatever_its_script():
+    (event,) = chain(1)
+    event = replace(event, actor="zoë", detail={"b": "日本", "a": 1})
+    assert digest_of(event) == "f2a9dca44d5f4d97cd7a58ee179713fb3c80e8959576f57451d74298d9c6813f"
+
+
 def test_a_missing_entry_shows():
     events = chain(4)
     with pytest.raises(AuditError, match=r"entry 3 .* does not follow entry 1"):

@@ -49,6 +49,7 @@ def test_a_variable_without_a_value_is_named() -> None:
         ("${a//x/${a//x/${a//x/${a}}}}", {"a": b"x" * 1000}, "32 MiB"),
         ("${a//${none}/${a}}", {"a": b"x" * 100_000}, "32 MiB"),
         ("${a#*[c]}", {"a": b"ab" * 50_000}, "1,000,000 places"),
+        ("${a##*c*a}", {"a": b"ab" * 50_000}, "1,000,000 places"),
         ("${a%%c*[b]*}", {"a": b"ab" * 50_000}, "1,000,000 places"),
     ],
 )

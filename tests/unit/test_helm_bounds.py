@@ -13,6 +13,7 @@ from gitops.model.errors import RenderError
 from gitops.model.helm_options import HelmFileParameter, HelmOptions
 from gitops.model.revision import Tree
 from renderers.helm.chart_archive import unpack
+from renderers.helm.chart_ignore import Ignored
 from renderers.helm.render import render_output
 from renderers.result import Context
 
@@ -173,9 +174,38 @@ def test_a_glob_that_is_too_long_is_refused() -> None:
         rendered('a: {{ .Files.Glob (repeat 9999 "{") | len }}')
 
 
+def test_templates_may_call_each_other_up_to_the_bound_and_one_after_another_without_end() -> None:
+    down = '{{ define "a" }}{{ if gt . 1 }}{{ template "a" (sub . 1) }}{{ end }}{{ end }}'
+    assert rendered(down + '{{ template "a" 1000 }}{{ template "a" 1000 }}a: 1').endswith("a: 1\n")
+    with pytest.raises(RenderError, match=r"exceeded maximum template depth \(1000\)"):
+        rendered(down + '{{ template "a" 1001 }}')
+
+
 def test_a_pattern_of_helmignore_takes_no_time() -> None:
     files = {"c/.helmignore": "*a" * 40 + "b\n", "c/" + "a" * 200: "x"}
     assert rendered("a: {{ .Files | len }}", **files).endswith("a: 2\n")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "does_not_fit"),
+    [
+        ("?.txt", "c.txt", "cd.txt"),
+        ("n?te-*.md", "note-7.md", "nte-7.md"),
+        ("[a-c]x?.txt", "bx1.txt", "dx1.txt"),
+        ("[^a-c]x.txt", "dx.txt", "bx.txt"),
+        ("a*b*.txt", "a-b-.txt", "b-a-.txt"),
+        (r"a\*b.txt", "a*b.txt", "axb.txt"),
+        ("docs/?.md", "docs/a.md", "docs/b/a.md"),
+        ("*a*/b.md", "xa/b.md", "xa/y/b.md"),
+        ("[.]b.txt", ".b.txt", "ab.txt"),
+    ],
+)
+def test_a_pattern_of_helmignore_leaves_out_what_fits_and_nothing_else(
+    pattern: str, fits: str, does_not_fit: str
+) -> None:
+    left_out = Ignored(pattern, "c/.helmignore").leaves_out
+    assert left_out(fits, False)
+    assert not left_out(does_not_fit, False)
 
 
 def test_more_patterns_of_helmignore_than_a_chart_needs_are_refused() -> None:

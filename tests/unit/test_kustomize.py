@@ -50,6 +50,22 @@ def one(kustomization: str, **files: str) -> dict[str, str]:
     return {"app/kustomization.yaml": kustomization, **{f"app/{name}": text for name, text in files.items()}}
 
 
+def test_an_object_whose_name_a_replacement_empties_is_no_object() -> None:
+    source, target = (
+        "{kind: ConfigMap, name: a, fieldPath: data.x}",
+        "{select: {kind: Secret}, fieldPaths: [metadata.name]}",
+    )
+    text = f"resources: [a.yaml, b.yaml]\nreplacements: [{{source: {source}, targets: [{target}]}}]\n"
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: b}\n"
+    files = one(text, **{"a.yaml": CONFIG_MAP.format("a") + "data: {x: ''}\n", "b.yaml": secret})
+    assert "an object of kind Secret has no metadata.name" in problem(files)
+
+
+def test_a_folder_without_a_kustomization_is_told_with_the_names_that_it_may_have() -> None:
+    files = {**one("resources: [../base]\n"), "base/a.yaml": CONFIG_MAP.format("a")}
+    assert "no kustomization.yaml there (nor kustomization.yml, Kustomization)" in problem(files)
+
+
 def test_a_generated_name_reaches_what_refers_to_it() -> None:
     files = one("resources: [d.yaml]\nconfigMapGenerator: [{name: cfg, literals: [a=1]}]\n", **{"d.yaml": DEPLOYMENT})
     config, deployment = bodies(files)

@@ -229,6 +229,16 @@ def test_an_empty_render_holds_while_objects_are_owned():
     assert "renders to nothing" in hold_reason(situation([], live, owned, PlanOptions(prune=True)))
 
 
+def test_hooks_alone_are_no_reason_to_delete_everything_else():
+    hook = config("hook", **{"gitops.dev/hook": "post-sync"})
+    _, live, owned = owned_configs(2)
+    assert "renders to nothing" in hold_reason(situation([hook], live, owned, PlanOptions(prune=True)))
+    ran = stored(config("ran", **{"gitops.dev/hook": "post-sync"}), INVENTORY)
+    assert "renders to nothing" in hold_reason(situation([], [ran], [key_of(ran)], PlanOptions(prune=True)))
+    at = situation([hook], [ran], [key_of(ran)], PlanOptions(prune=True))
+    assert decide(at, answered(at), SOURCE) == Go(), "hooks follow hooks as any object follows another"
+
+
 def test_losing_a_large_share_holds_until_confirmed():
     bodies, live, owned = owned_configs(10)
     at = situation(bodies[:6], live, owned, PlanOptions(prune=True))

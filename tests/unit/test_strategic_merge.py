@@ -25,6 +25,11 @@ def test_an_item_merges_with_the_one_of_its_name():
     assert merged([WEB, SIDE], {"containers": [{"name": "web", "image": "b"}]})[0] == {**WEB, "image": "b"}
 
 
+def test_lists_inside_of_an_item_merge_by_their_own_key():
+    (web,) = merged([WEB], {"containers": [{"name": "web", "env": [{"name": "B", "value": "2"}]}]})
+    assert web["env"] == [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]
+
+
 def test_a_new_item_goes_first():
     assert names(merged([WEB, SIDE], {"containers": [{"name": "new", "image": "n"}]})) == ["new", "web", "side"]
 

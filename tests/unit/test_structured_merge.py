@@ -102,6 +102,22 @@ def test_an_item_that_is_applied_no_more_goes_unless_somebody_holds_a_part_of_it
     assert containers == [{"name": "web", "image": "a"}, {"name": "side", "env": [{"name": "A", "value": "1"}]}]
 
 
+@pytest.mark.parametrize(
+    ("live", "desired", "merged"),
+    [
+        ("a b c", "b a", "b c a"),
+        ("a b c", "c a", "b c a"),
+        ("a b c", "d x a c", "d x a b c"),
+        ("a b c", "d x b a", "d x b c a"),
+        ("a b", "a x b", "a x b"),
+    ],
+)
+def test_items_of_others_keep_their_place_between_those_that_are_applied(live, desired, merged):
+    before = applied(None, deployment(*({"name": name, "image": "1"} for name in live.split())), manager="injector")
+    after = applied(before, deployment(*({"name": name, "image": "1"} for name in desired.split())))
+    assert [item["name"] for item in after["spec"]["template"]["spec"]["containers"]] == merged.split()
+
+
 def test_the_order_of_the_applied_list_wins():
     live = applied(None, deployment({"name": "a", "image": "1"}, {"name": "b", "image": "1"}))
     containers = applied(live, deployment({"name": "b", "image": "1"}, {"name": "a", "image": "1"}))

@@ -108,6 +108,17 @@ def test_without_any_variable_all_is_left_unless_it_is_to_be_done_always() -> No
     assert data_of(files, PostBuild(substituteStrategy="Always")) == {"a": {"x": "dev"}}
 
 
+def test_the_line_of_what_cannot_be_read_is_counted_with_the_fields_in_order() -> None:
+    body = {
+        "kind": "ConfigMap",
+        "apiVersion": "v1",
+        "metadata": {"name": "a"},
+        "data": {"z": "${a}", "b": "1", "c": "2"},
+    }
+    with pytest.raises(RenderError, match="line 5 of the object as YAML"):
+        rendered({"a.json": json.dumps(body)}, PostBuild({"a": "x: y"}))
+
+
 def test_a_name_may_be_made_of_a_variable() -> None:
     assert data_of({"a.json": config_map("web-${cluster}")}, PostBuild({"cluster": "prod"})) == {"web-prod": {}}
 
