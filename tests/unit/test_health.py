@@ -94,6 +94,45 @@ def test_a_stateful_set_whose_pods_are_all_of_one_before_it_is_not_healthy_yet()
     assert health_of(body("StatefulSet", "apps/v1", done, {"replicas": 3})) == HEALTHY
 
 
+@pytest.mark.parametrize(
+    ("kind", "updated", "partition", "word"),
+    [
+        ("GameServerSet", 2, 1, HealthWord.SUSPENDED),
+        ("GameServerSet", 1, 1, HealthWord.PROGRESSING),
+        ("GameServerSet", 1, 0, HealthWord.PROGRESSING),
+        ("StatefulSet", 3, 1, HealthWord.SUSPENDED),
+        ("StatefulSet", 2, 1, HealthWord.PROGRESSING),
+        ("StatefulSet", 2, 0, HealthWord.DEGRADED),
+    ],
+)
+def test_a_set_of_kruise_is_suspended_once_all_but_its_partition_is_new(kind, updated, partition, word):
+    api = "game.kruise.io/v1alpha1" if kind == "GameServerSet" else "apps.kruise.io/v1beta1"
+    spec = {"updateStrategy": {"rollingUpdate": {"partition": partition}}}
+    status = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": updated, "updatedAvailableReplicas": updated}
+    assert health_of(body(kind, api, status, spec, generation=2)).word is word
+
+
+@pytest.mark.parametrize(
+    ("phase", "word"),
+    [
+        ("Healthy", HealthWord.HEALTHY),
+        ("Degraded", HealthWord.DEGRADED),
+        ("Progressing", HealthWord.PROGRESSING),
+        ("Paused", HealthWord.SUSPENDED),
+        ("Sideways", HealthWord.UNKNOWN),
+    ],
+)
+def test_a_rollout_is_what_its_phase_says_and_unknown_where_that_is_a_new_word(phase, word):
+    assert health_of(body("Rollout", "argoproj.io/v1alpha1", {"phase": phase, "observedGeneration": "1"})).word is word
+
+
+def test_a_pod_that_crashes_is_degraded_but_may_yet_recover():
+    waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+    status = {"phase": "Running", "containerStatuses": [{"name": "web", "state": waiting}]}
+    found = health_of(body("Pod", "v1", status))
+    assert (found.word, found.final, found.has_failed) == (HealthWord.DEGRADED, False, False)
+
+
 def test_a_rule_with_a_loop_is_given_no_more_than_it_may_waste_time_on():
     rule = HealthRule("example.com", "Widget", healthy="status.conditions.exists(c, c.type == 'Ready')")
     body = widget(conditions=[{"type": "Ready"}])

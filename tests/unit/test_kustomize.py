@@ -1,5 +1,6 @@
 """The Kustomize renderer: what it promises besides printing what kubectl prints."""
 
+import json
 from typing import Any
 
 import pytest
@@ -64,6 +65,20 @@ def test_an_object_whose_name_a_replacement_empties_is_no_object() -> None:
 def test_a_folder_without_a_kustomization_is_told_with_the_names_that_it_may_have() -> None:
     files = {**one("resources: [../base]\n"), "base/a.yaml": CONFIG_MAP.format("a")}
     assert "no kustomization.yaml there (nor kustomization.yml, Kustomization)" in problem(files)
+
+
+def test_a_name_reaches_the_field_that_a_definition_of_a_custom_kind_calls_a_reference() -> None:
+    reference = {"x-kubernetes-object-ref-api-version": "v1", "x-kubernetes-object-ref-kind": "ConfigMap"}
+    properties = {"kind": {}, "apiVersion": {}, "metadata": {}, "spec": {"$ref": "dev.a.Spec"}}
+    definitions = {
+        "dev.a.Web": {"Schema": {"properties": properties}},
+        "dev.a.Spec": {"schema": {"properties": {"config": {"type": "object", **reference}}}},
+    }
+    web = "apiVersion: a.dev/v1\nkind: Web\nmetadata: {name: web}\nspec: {config: {name: a}}\n"
+    files = {"a.yaml": CONFIG_MAP.format("a"), "web.yaml": web, "crd.json": json.dumps(definitions)}
+    found = bodies(one("namePrefix: x-\ncrds: [crd.json]\nresources: [a.yaml, web.yaml]\n", **files))
+    (custom,) = (body for body in found if body["kind"] == "Web")
+    assert custom["spec"] == {"config": {"name": "x-a"}}
 
 
 def test_a_generated_name_reaches_what_refers_to_it() -> None:
