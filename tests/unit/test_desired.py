@@ -78,6 +78,6 @@ def test_an_object_with_and_one_without_its_namespace_are_one_that_is_defined_tw
 
 def test_slips_are_told_of_what_is_new_and_what_was_released_with_them_is_taken():
     slip = body_of("ConfigMap", annotations={"gitops.dev/prune": "never"})
-    with pytest.raises(ManifestError, match="gitops.dev/prune"):
+    with pytest.raises(ManifestError, match=r"gitops\.dev/prune"):
         desired(slip)
     assert desired(slip, is_new=False).manifests

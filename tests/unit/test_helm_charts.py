@@ -9,6 +9,7 @@ import pytest
 from gitops.adapters.folder import folder_tree
 from gitops.manifests.errors import GitopsError
 from gitops.model.helm_options import HelmOptions
+from gitops.model.revision import Tree
 from renderers.helm.chart_load import read_values
 from renderers.helm.render import render_output
 from renderers.result import Context
@@ -34,3 +35,13 @@ def test_a_chart_renders_as_helm_renders_it(case: dict[str, Any]) -> None:
 def test_a_chart_that_helm_refuses_is_refused(case: dict[str, Any]) -> None:
     with pytest.raises(GitopsError):
         printed(case)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("10000000", "10000000"), ("1.10", "1.1"), ("1e21", "1e+21"), ("true", "true"), ('"1.10"', "1.10")],
+)
+def test_a_number_where_a_chart_has_to_have_text_is_what_go_makes_of_it(written: str, text: str) -> None:
+    chart = f"apiVersion: v2\nname: c\nversion: 1.0.0\nappVersion: {written}\n"
+    tree = Tree.of_files({"c/Chart.yaml": chart, "c/templates/a.yaml": "a: {{ .Chart.AppVersion | quote }}"})
+    assert render_output(tree, "c", HelmOptions(), Context()).text.endswith(f'a: "{text}"\n')
