@@ -12,7 +12,9 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.application import Credentials
 from gitops.model.result import Outcome
 from gitops.model.spec import spec_text
+from gitops.sync.context import Request
 from gitops.sync.inventory_store import is_sealed
+from gitops.sync.releases import stored_set
 from tests.scenarios.test_empty_runner import elsewhere
 from tests.scenarios.world import config_map, deployment
 
@@ -91,6 +93,20 @@ def test_a_rollback_applies_no_set_that_another_application_stored(world, victim
     assert "rolling back failed" in result.message
     assert world.get("ConfigMap", "precious") is None
     assert other.healthy != stolen
+
+
+def test_the_store_gives_an_application_the_sets_that_it_was_synced_to_and_no_other(world, victim, tenant):
+    def stored(digest):
+        request = Request(tenant, "tester")
+        return world._context(lambda context: stored_set(request, context, digest))
+
+    released = world.inventory().healthy.digest
+    world.commit(**{"tenant/own": config_map("own", a="2")})
+    tried = world.plan(tenant).plan.digest
+    assert stored(tried) is None
+    held = world.sync(tenant, confirm=True).plan.digest
+    assert [stored(digest).digest for digest in (released, held)] == [released, tried]
+    assert stored(world_inventory(world, victim).healthy.digest) is None
 
 
 def world_inventory(world, app):

@@ -60,6 +60,31 @@ def used(commands):
     return state
 
 
+@pytest.mark.parametrize(
+    ("outcome", "seconds", "terminated", "is_used"),
+    [
+        (Outcome.SYNCED, 1.0, False, True),
+        (Outcome.FAILED, 1.0, False, False),
+        (Outcome.OVERTAKEN, 1.0, False, False),
+        (Outcome.HELD, None, False, False),
+        (Outcome.FAILED, 1.0, True, True),
+        (Outcome.HELD, None, True, True),
+    ],
+)
+def test_an_approval_is_used_by_a_sync_that_is_done_or_that_a_person_ended(
+    tmp_path, outcome, seconds, terminated, is_used
+):
+    async def story(store, unreliable, commands, heard):
+        await store.set_setting(SHOP.identity, APPROVED, "a" * 12)
+        await commands.read_overrides()
+        report = PassReport(PassResult(outcome=outcome))
+        state = ApplicationState(SHOP, report=report, times=SyncTimes(sync_seconds=seconds))
+        more = {"terminated": True} if terminated else {}
+        return commands.consumes_approval(state, **more), commands.override_of(state).approved
+
+    assert told(tmp_path, story) == (is_used, "" if is_used else "a" * 12)
+
+
 def test_an_approval_that_was_used_is_not_used_again_while_the_store_is_away(tmp_path):
     async def story(store, unreliable, commands, heard):
         await store.set_setting(SHOP.identity, APPROVED, "a" * 12)

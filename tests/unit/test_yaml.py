@@ -1,6 +1,8 @@
 """Reading manifests as kubectl reads them."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -268,3 +270,10 @@ def test_a_value_that_cannot_be_read_is_not_told(text: str) -> None:
     with pytest.raises(ManifestError) as told:
         load_all(text.encode(), "f.yaml")
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("before", ["", "import yaml; "])
+def test_yaml_is_read_whether_or_not_somebody_else_has_loaded_pyyaml_before(before):
+    code = before + 'from gitops.manifests.yaml import load_all; print(load_all(b"a: 1", "f")[0].value)'
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("{'a': 1}\n", "")
