@@ -154,3 +154,21 @@ def test_a_more_urgent_wish_does_not_leave_a_second_one_behind():
         assert (len(queue), queue.done("a")) == (0, None)
 
     asyncio.run(story())
+
+
+def test_what_is_dropped_is_given_out_no_more_whether_it_waits_runs_or_is_for_later():
+    async def story():
+        queue = WorkQueue()
+        for key in ("a", "b", "running", "c"):
+            queue.put(key, "team", Priority.PERSON if key == "running" else Priority.DRIFT)
+        queue.put("later", "team", Priority.PERSON, after=0.01)
+        assert await queue.take() == ("running", Priority.PERSON)
+        queue.put("running", "team", Priority.PERSON)
+        for key in ("b", "running", "later", "unknown"):
+            queue.drop(key)
+        assert queue.done("running") is None
+        await asyncio.sleep(0.03)
+        assert len(queue) == 2
+        assert await taken(queue, 2) == ["a", "c"]
+
+    asyncio.run(story())
