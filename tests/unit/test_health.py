@@ -178,3 +178,11 @@ def test_annotations_count_for_a_rule_that_names_them_only():
     body = widget(l=[1])
     body["metadata"] |= {"generation": 1, "annotations": {"big": "x" * 20_000}}
     assert health_of(body, (rule,)).word is HealthWord.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("phase", "word"),
+    [("Bound", HealthWord.HEALTHY), ("Pending", HealthWord.PROGRESSING), ("Lost", HealthWord.DEGRADED)],
+)
+def test_a_claim_is_healthy_once_it_is_bound(phase, word):
+    assert health_of(body("PersistentVolumeClaim", "v1", {"phase": phase})).word is word
