@@ -22,6 +22,16 @@ def outcome(web, running, number):
     return web.get(f"/requests/{number}")
 
 
+def test_a_sync_is_recorded_without_a_reason_too_and_a_look_with_one_only(web):
+    for act in ("sync", "refresh"):
+        assert web.post(f"{ONE}/{act}").status == 202
+    assert [one["fact"] for one in web.get("/audit?limit=50")["items"] if one["fact"].endswith(".requested")] == [
+        "sync.requested"
+    ]
+    assert web.post(f"{ONE}/refresh", reason="it is late").status == 202
+    assert web.get("/audit?fact=refresh.requested")["items"][0]["detail"]["reason"] == "it is late"
+
+
 def test_nobody_does_an_act_who_may_not(web, world, tmp_path):
     """One controller for all of them: a viewer, nobody, a forged token, another site, and who is let to another one."""
     made, line = new_token("lin", Scope.OPERATOR, None, ("gitops/other",))
