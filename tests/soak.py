@@ -25,18 +25,18 @@ def only_at_leisure(test: T) -> T:
     return pytest.mark.soak(pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")(test))
 
 
-_AT_LEISURE = [pytest.mark.soak, pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")]
+AT_LEISURE = [pytest.mark.soak, pytest.mark.skipif(IS_SHARE, reason="only in a whole soak")]
 
 
-def at_leisure(values: range) -> list[object]:
+def at_leisure(values: Iterable[object]) -> list[object]:
     """Parameters of which every other one is tried in a whole soak only."""
-    return [pytest.param(value, marks=_AT_LEISURE) if number % 2 else value for number, value in enumerate(values)]
+    return [pytest.param(value, marks=AT_LEISURE) if number % 2 else value for number, value in enumerate(values)]
 
 
 def spread(values: Iterable[object], cases: Mapping[str, tuple[object, ...]]) -> list[object]:
     """Each value with each case, as parameters; all but one case for each value are tried in a whole soak only."""
     return [
-        pytest.param(value, *case, id=f"{value}-{name}", marks=[] if number % len(cases) == turn else _AT_LEISURE)
+        pytest.param(value, *case, id=f"{value}-{name}", marks=[] if number % len(cases) == turn else AT_LEISURE)
         for number, value in enumerate(values)
         for turn, (name, case) in enumerate(cases.items())
     ]

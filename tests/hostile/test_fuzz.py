@@ -36,9 +36,9 @@ from gitops.views.status import _of_resource, all_statuses, status_of
 from tests.hostile.mutation import anything, spoiled
 from tests.hostile.proxy import as_json
 from tests.scenarios.world import config_map, deployment, job
-from tests.soak import IS_SHARE, SHARE
+from tests.soak import IS_SHARE, SHARE, only_at_leisure
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
 few = settings(max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES <= 60, database=None)
 CONDITION = {
     "type": "Available",
@@ -363,7 +363,7 @@ def test_no_live_object_is_a_fault_to_a_plan_or_to_who_asks(proxy, world):
     _fuzz_live(proxy, world, _live(world), 15, seed=1)
 
 
-@pytest.mark.soak
+@only_at_leisure
 @pytest.mark.timeout(0)
 def test_no_live_object_of_an_hour_is_a_fault(proxy, world):
     live, seed = _live(world), 0 if IS_SHARE else int(time.time())

@@ -29,6 +29,7 @@ from gitops.sync.plan_file import moved_since
 from gitops.views.status import all_statuses, status_of
 from tests.scenarios.running import Running
 from tests.scenarios.world import config_map
+from tests.soak import at_leisure
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -105,7 +106,7 @@ def ours(world):
     return [one for one in world._context(all_statuses) if one.namespace in (world.namespace, f"{world.namespace}-2")]
 
 
-@pytest.mark.parametrize("value", ["", "[" * 5000, '{"health": "Fine"}', b"\xff\x00"])
+@pytest.mark.parametrize("value", at_leisure(["", "[" * 5000, '{"health": "Fine"}', b"\xff\x00"]))
 def test_a_damaged_record_is_that_applications_trouble(world, value):
     sha = world.commit(c=config_map("c"))
     other = replace(

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from gitops.model.errors import GitopsError
 from gitops.model.result import Outcome
 from tests.scenarios.world import World, config_map, deployment, refused
-from tests.soak import examples
+from tests.soak import examples, only_at_leisure
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 VALUES = st.sampled_from(["1", "2", "3"])
@@ -200,7 +200,7 @@ def test_some_histories_end_right(fresh_sandbox):
     _run(fresh_sandbox, histories=4, steps=12)
 
 
-@pytest.mark.soak
+@only_at_leisure
 @pytest.mark.timeout(7200)
 def test_a_thousand_histories_end_right(fresh_sandbox):
     _run(fresh_sandbox, histories=examples(1000), steps=25)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from gitops.sandbox.server import SandboxThread
+from tests.soak import at_leisure
 
 _numbers = itertools.count(1)
 
@@ -44,7 +45,7 @@ def cluster():
         yield running
 
 
-@pytest.fixture(params=sorted(FOUND))
+@pytest.fixture(params=at_leisure(sorted(FOUND)))
 def kubectl(request, cluster, tmp_path):
     config = tmp_path / "config"
     config.write_text(cluster.kubeconfig())

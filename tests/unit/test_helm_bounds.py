@@ -16,6 +16,7 @@ from renderers.helm.chart_archive import unpack
 from renderers.helm.chart_ignore import Ignored
 from renderers.helm.render import render_output
 from renderers.result import Context
+from tests.soak import AT_LEISURE
 
 CHART = "apiVersion: v2\nname: c\nversion: 1.0.0\n"
 
@@ -98,7 +99,7 @@ AT_LENGTH = [
 
 @pytest.mark.parametrize(
     "template",
-    [*QUICK, *(pytest.param(each, marks=[pytest.mark.soak, pytest.mark.timeout(60)]) for each in AT_LENGTH)],
+    [*QUICK, *(pytest.param(each, marks=[*AT_LEISURE, pytest.mark.timeout(60)]) for each in AT_LENGTH)],
     ids=lambda template: template[-60:],
 )
 def test_a_template_that_works_without_measure_is_stopped_in_the_function_that_does_it(template: str) -> None:

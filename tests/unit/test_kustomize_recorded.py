@@ -23,7 +23,7 @@ from gitops.model.revision import Tree
 from renderers.kustomize.loader import Needed
 from renderers.kustomize.render import render_bodies
 from renderers.result import Context
-from tests.soak import IS_SHARE, examples
+from tests.soak import IS_SHARE, at_leisure, examples
 from tests.unit.kustomize_grammar import Files, projects
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "recorded" / "kustomize" / "cases.tar.xz"
@@ -122,7 +122,7 @@ _FAST = settings(
 )
 
 
-@pytest.mark.parametrize("version", ["5.5", "5.8"])
+@pytest.mark.parametrize("version", at_leisure(["5.8", "5.5"]))
 @_FAST
 @given(files=projects())
 def test_random_builds_agree_with_kubectl(
