@@ -8,6 +8,8 @@ from gitops.model.errors import SourceError
 from gitops.model.revision import Tree
 
 if TYPE_CHECKING:
+    from gitops.adapters.remote_files import RemoteFiles
+    from gitops.adapters.schemas import Schemas
     from gitops.bounds import MirrorLimits
     from gitops.model.application import Application, SourceSpec
     from gitops.model.helm_options import HelmOptions
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     Decryptors = Callable[[Application, SourceSpec], Decrypt]
 
 Done = TypeVar("Done")
-_SCHEMAS_AT_ONCE = 8
 
 
 class Access(NamedTuple):
@@ -138,25 +139,25 @@ def _complete(
     from renderers.result import Needs
 
     remotes: dict[Remote, Tree] = {}
+    schemas: Schemas | None = None
     while True:
         answer = attempt(remotes)
         if not isinstance(answer, Needs) or not answer.remotes:
             return answer
         tree.names_others = True
-        remotes.update(_fetched(answer.remotes, as_account, limits))
+        for remote in answer.remotes:
+            if remote.kind != "schema":
+                remotes[remote] = _fetch(remote, as_account, limits)
+        named = [remote for remote in answer.remotes if remote.kind == "schema"]
+        if named:
+            schemas = schemas or _schemas(named[0].url, as_account)
+            remotes.update(zip(named, schemas.trees(remote.url for remote in named), strict=True))
 
 
-def _fetched(remotes: "tuple[Remote, ...]", as_account: bool, limits: "MirrorLimits | None") -> "dict[Remote, Tree]":
-    """The tree of each; schemas, of which a chart may name dozens, are fetched at the same time."""
-    schemas = [remote for remote in remotes if remote.kind == "schema"]
-    found = {remote: _fetch(remote, as_account, limits) for remote in remotes if remote.kind != "schema"}
-    if schemas:
-        from concurrent.futures import ThreadPoolExecutor
+def _schemas(url: str, as_account: bool) -> "Schemas":
+    from gitops.adapters.schemas import Schemas
 
-        with ThreadPoolExecutor(_SCHEMAS_AT_ONCE) as places:
-            trees = places.map(lambda remote: _fetch(remote, as_account, limits), schemas)
-            found.update(zip(schemas, trees, strict=True))
-    return found
+    return Schemas(_files(url, as_account))
 
 
 def _fetch(remote: "Remote", as_account: bool, limits: "MirrorLimits | None") -> Tree:
@@ -165,13 +166,7 @@ def _fetch(remote: "Remote", as_account: bool, limits: "MirrorLimits | None") ->
     What was read with an account's keys is kept apart: a commit that a mirror has is given without asking the remote.
     """
     if remote.kind == "file":
-        return _fetch_file(remote.url, as_account)
-    if remote.kind == "schema":
-        try:
-            return _fetch_file(remote.url, as_account)
-        except SourceError as exc:
-            advice = "a chart's values.schema.json names it; skipSchemaValidation renders without that check"
-            raise type(exc)(f"{exc} ({advice})") from exc
+        return _files(remote.url, as_account).tree(remote.url)
     if remote.kind == "chart":
         return _fetch_chart(remote, as_account)
     from gitops.adapters.git import GitCredentials, GitSource
@@ -184,8 +179,8 @@ def _fetch(remote: "Remote", as_account: bool, limits: "MirrorLimits | None") ->
     return source.tree(remote.url, source.resolve(remote.url, remote.ref))
 
 
-def _fetch_file(url: str, as_account: bool) -> Tree:
-    """A file over HTTP; a person's own command may read it from anywhere."""
+def _files(url: str, as_account: bool) -> "RemoteFiles":
+    """What reads files over HTTP, such as `url`; a person's own command may read them from anywhere."""
     from gitops.adapters.http_get import HttpReader, shown_url
     from gitops.adapters.remote_files import RemoteFiles
     from gitops.config import cache_folder, reads_remote_files
@@ -194,7 +189,7 @@ def _fetch_file(url: str, as_account: bool) -> Tree:
         raise SourceError(
             f"{shown_url(url)}: files over HTTP are switched off here (GITOPS_REMOTE_FILES); commit a copy"
         )
-    return RemoteFiles(cache_folder() / "http", HttpReader("anywhere" if as_account else "public")).tree(url)
+    return RemoteFiles(cache_folder() / "http", HttpReader("anywhere" if as_account else "public"))
 
 
 def _fetch_chart(remote: "Remote", as_account: bool) -> Tree:

@@ -4,13 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gitops.model.errors import RenderError
+from gitops.adapters import schemas
+from gitops.adapters.http_get import HttpReader
+from gitops.adapters.remote_files import RemoteFiles
+from gitops.adapters.schemas import Schemas
+from gitops.model.errors import RenderError, SourceError
 from gitops.model.helm_options import HelmOptions, HelmParameter
 from gitops.model.revision import Tree
 from renderers.helm.render import render_output
@@ -120,6 +125,34 @@ def test_schemas_that_name_others_for_ever_are_stopped() -> None:
             tree_of({"anyOf": [{"$ref": f"{URL}/{number}"} for number in range(4)]}),
             {f"{URL}/{number}": large for number in range(4)},
         )
+
+
+def of(server: ChartRepository, folder: Path) -> Schemas:
+    return Schemas(RemoteFiles(folder, HttpReader("anywhere")))
+
+
+def test_many_large_schemas_are_stopped_before_they_are_all_read(server: ChartRepository, tmp_path: Path) -> None:
+    for number in range(100):
+        server.files[f"/{number}"] = (200, {}, b" " * (4 << 20))
+    with pytest.raises(SourceError, match=r"all schemas together take more than 32 MiB .*skipSchemaValidation"):
+        of(server, tmp_path).trees(f"{server.url}/{number}" for number in range(100))
+    assert len(server.asked) < 30
+    server.files["/large"] = (200, {}, b" " * (5 << 20))
+    with pytest.raises(SourceError, match=r"/large: .*skipSchemaValidation"):
+        of(server, tmp_path).trees([f"{server.url}/large"])
+
+
+def test_a_server_that_takes_its_time_holds_a_render_up_no_longer_than_all_may_take(
+    server: ChartRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schemas, "_MOST_SECONDS", 1.0)
+    server.delay = 0.6
+    for number in range(100):
+        server.files[f"/{number}"] = (200, {}, b"{}")
+    began = time.monotonic()
+    with pytest.raises(SourceError, match=r"all schemas together took more than 1 s"):
+        of(server, tmp_path).trees(f"{server.url}/{number}" for number in range(100))
+    assert time.monotonic() - began < 4.0
 
 
 @pytest.fixture
