@@ -6,6 +6,7 @@ imported else. A span says which objects were written and how they are; no value
 """
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 log = Log()
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-_END_MS: Final = 3000
+_END_SECONDS: Final = 3.0
 _ERRORS: Final = frozenset({None, Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.OVERTAKEN})
 # Hears of each event, with the Application's identity.
 Traced = Callable[[str, events.Event], None]
@@ -52,7 +53,8 @@ def tracing(
         yield None
         return
     name = variables.get("OTEL_SERVICE_NAME") or "gitops"
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name, SERVICE_VERSION: version}))
+    resource = Resource.create({SERVICE_NAME: name, SERVICE_VERSION: version})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     within = TraceContextTextMapPropagator().extract({"traceparent": variables.get("TRACEPARENT", "")})
     traces = SyncTraces(provider.get_tracer("gitops", version), within, seconds_since_seen)
@@ -60,8 +62,10 @@ def tracing(
         yield traces.heard
     finally:
         traces.end()
-        provider.force_flush(_END_MS)
-        provider.shutdown()
+        # It sends what there is first, and a collector that says nothing must not keep anybody from ending.
+        ending = threading.Thread(target=provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(_END_SECONDS)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import gzip
 import http.server
+import socket
 import sys
 import threading
 import time
@@ -120,6 +121,18 @@ def test_a_collector_that_is_away_costs_a_sync_nothing_but_a_moment(world):
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
     )
     assert (done.returncode, time.monotonic() - began < 15) == (0, True)
+
+
+def test_a_collector_that_says_nothing_keeps_nobody_from_ending(world):
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="needs gitops-controller[tracing]")
+    world.commit(settings=config_map("settings"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        done = world.gitops(
+            *("sync", str(world.repository), "--name", "app", "--namespace", world.namespace),
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}",
+        )
+        assert (done.returncode, time.monotonic() - began < 8) == (0, True)
 
 
 def test_who_asks_for_traces_without_what_makes_them_is_told_and_syncs(monkeypatch, lines):
