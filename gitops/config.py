@@ -134,6 +134,13 @@ class _Reader(FieldsReader):
         app = self._with_sources(app)
         if not app.destination.namespace:
             raise self.error(("spec",), "destination.namespace is missing: say where the objects go")
+        where = app.destination
+        if where.cluster and where.kubeConfig.secretRef:
+            raise self.error(("spec", "destination"), "it has either a cluster or a kubeConfig")
+        if where.kubeConfig.key and not where.kubeConfig.secretRef:
+            raise self.error(
+                ("spec", "destination", "kubeConfig"), "key: is an entry of a Secret, which secretRef names"
+            )
         self._check_expressions(app)
         return app
 

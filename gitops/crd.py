@@ -49,6 +49,19 @@ _RULES = {
             "message": "none of the sources is rendered: leave out a ref, or name a path or a chart",
         },
     ],
+    "Destination": [
+        {
+            "rule": "!has(self.cluster) || self.cluster == '' || !has(self.kubeConfig) || "
+            "!has(self.kubeConfig.secretRef) || self.kubeConfig.secretRef == ''",
+            "message": "it has either a cluster or a kubeConfig",
+        },
+    ],
+    "KubeConfig": [
+        {
+            "rule": "!has(self.key) || self.key == '' || (has(self.secretRef) && self.secretRef != '')",
+            "message": "key: is an entry of a Secret, which secretRef names",
+        },
+    ],
     "SourceSpec": [
         {
             "rule": "!has(self.chart) || self.chart == '' || self.repoURL.matches('^(https?|oci)://')",

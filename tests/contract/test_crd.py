@@ -115,6 +115,11 @@ def test_every_field_comes_back_from_the_cluster_and_is_read(api, tmp_path, seve
     for source in (spec["source"], *spec["sources"]):
         source[leaves_out] = {"chart": "", "path": "."}[leaves_out]  # a source has one of them
         source["repoURL"] = "https://git.example.com/some.git"
+    destination = spec["destination"]
+    if leaves_out == "chart":  # it has a cluster, or a kubeconfig
+        destination["cluster"] = ""
+    else:
+        destination["kubeConfig"] = {"secretRef": "", "key": ""}
     if several:
         del spec["source"]
     else:
@@ -166,6 +171,8 @@ def test_the_defaults_of_the_cluster_are_those_of_the_model(api, tmp_path):
         {"source": {"repoURL": "x", "credentials": {"secretRef": "../../gitops/secrets/deploy-key"}}},
         {"source": {"repoURL": "x", "credentials": {"secretRef": "Deploy Key"}}},
         {"destination": {"namespace": "../kube-system"}},
+        {"destination": {"namespace": "a", "cluster": "b", "kubeConfig": {"secretRef": "c"}}},
+        {"destination": {"namespace": "a", "kubeConfig": {"key": "c"}}},
         {"sync": {"serviceAccount": "tenant:admin"}},
         {"sync": {"serviceAccount": "x\r\nImpersonate-Group: system:masters"}},
         {"ignoreDifferences": {"kind": "Deployment"}},
