@@ -102,12 +102,7 @@ class Story:
         self._remove("worker.yaml", "Retire the worker")
         self._until("sync.finished")
 
-        self._say("At 3 a.m. somebody runs `kubectl scale deployment/api --replicas=5`. It is found and undone.")
-        began = time.monotonic()
-        self._scale_by_hand("api", 5)
-        self._until("drift.detected")
-        self._until("sync.finished")
-        click.echo(f"undone {time.monotonic() - began:.1f} s after the hand edit")
+        self._tell_of_drift()
 
         self._say("A commit names an image that cannot be pulled. The rollout fails, and is rolled back.")
         self._edit("api.yaml", "hashicorp/http-echo:0.2.3", "hashicorp/http-echo:broken", "Try the new API")
@@ -123,6 +118,14 @@ class Story:
         self._run("audit", "list", "shop", "--limit", "6")
         self._run("audit", "verify")
         self._say(f"That took {time.monotonic() - self._began:.0f} seconds. Next: README.md, for your own cluster.")
+
+    def _tell_of_drift(self) -> None:
+        self._say("At 3 a.m. somebody runs `kubectl scale deployment/api --replicas=5`. It is found and undone.")
+        began = time.monotonic()
+        self._scale_by_hand("api", 5)
+        self._until("drift.detected")
+        self._until("sync.finished")
+        click.echo(f"undone {time.monotonic() - began:.1f} s after the hand edit")
 
     def clean_up(self) -> None:
         if self._controller is not None:

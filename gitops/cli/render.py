@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from gitops.cli.escape import chance_warning
 from gitops.cli.render_chart import chart_manifests, chart_options, chart_request
 from gitops.cli.settings import Settings, fail
 from gitops.model.errors import ConfigError, GitopsError
+
+if TYPE_CHECKING:
+    from renderers.helm.template import Output
 
 
 @click.command()
@@ -65,40 +68,41 @@ def render(settings: Settings, /, path: str, files: tuple[str, ...], revision: s
     gc.disable()
     try:
         chart = chart_request(path, files, revision, given)
-        if chart is not None and output == "yaml":
-            made = chart.output()
-            sys.stdout.buffer.write(made.text.encode("utf-8", "surrogateescape"))
-            _warn(made.chance)
+        if chart is not None:
+            _print_chart(chart.output(), output)
             return
         file = files[0] if files else ""
-        delivery = _delivery(path, file, revision, given) if chart is None else None
+        delivery = _delivery(path, file, revision, given)
         if delivery is not None:
             from gitops.cli.flux_commands import render_tree
 
             bodies, code = render_tree(delivery)
             _print(bodies, output)
             sys.exit(code)
-        if len(files) > 1 and chart is None:
+        if len(files) > 1:
             raise ConfigError("-f: name one file that holds an Application")
         if file and click.get_current_context().get_parameter_source("kustomize_version") is not _DEFAULT:
             raise ConfigError("--kustomize-version is for a PATH; write spec.source.kustomize.version")
-        if chart is not None:
-            made = chart.output()
-            manifests, chance = chart_manifests(made), made.chance
-        elif given["release"]:
+        if given["release"]:
             named = (path, file, "", given["namespace"], revision)
-            manifests, chance = _of_release(settings, named, given["release"]), ()
-        else:
-            unrestricted = given["load_restrictor"] == "LoadRestrictionsNone"
-            version = given["kustomize_version"]
-            found = _rendered(path, file, revision, unrestricted, given["enable_helm"], version)
-            manifests, chance = found.manifests, found.chance
-        _print([manifest.body for manifest in manifests], output)
-        _warn(chance)
+            _print([manifest.body for manifest in _of_release(settings, named, given["release"])], output)
+            return
+        unrestricted = given["load_restrictor"] == "LoadRestrictionsNone"
+        found = _rendered(path, file, revision, unrestricted, given["enable_helm"], given["kustomize_version"])
+        _print([manifest.body for manifest in found.manifests], output)
+        _warn(found.chance)
     except GitopsError as exc:
         fail(exc)
     finally:
         gc.enable()
+
+
+def _print_chart(made: "Output", output: str) -> None:
+    if output == "yaml":
+        sys.stdout.buffer.write(made.text.encode("utf-8", "surrogateescape"))
+    else:
+        _print([manifest.body for manifest in chart_manifests(made)], output)
+    _warn(made.chance)
 
 
 def _delivery(path: str, file: str, revision: str, given: dict[str, Any]) -> Any:

@@ -47,14 +47,7 @@ def rendered_set(
     adds, for two manifests of one identity, for `generateName` on anything but a hook, and for a name or a namespace
     that would lead to another object's path. AwayError where nobody can say whether a kind is served.
     """
-    everything = tuple(manifests)
-    children: tuple[Body, ...] = ()
-    aside = {kind for kind in apart if kinds.find(*kind) is None} if apart else set()
-    if aside:
-        aside -= {(info.group, info.kind) for manifest in everything for info in kinds_defined_by(manifest)}
-    if aside:
-        children = tuple(found.body for found in everything if (found.key.group, found.key.kind) in aside)
-        everything = tuple(found for found in everything if (found.key.group, found.key.kind) not in aside)
+    everything, children = _without_children(tuple(manifests), kinds, apart)
     for manifest in everything if is_new else ():
         check_words(manifest)
         _check_inventory(manifest)
@@ -75,6 +68,19 @@ def rendered_set(
     left_alone = frozenset(_placed(manifest, known, namespace).key for manifest in skipped)
     digest = digest_of((*(manifest.body for manifest in ordered), *children))
     return RenderedSet(revision, ordered, digest, left_alone, children)
+
+
+def _without_children(
+    everything: tuple[Manifest, ...], kinds: Kinds, apart: Collection[tuple[str, str]]
+) -> tuple[tuple[Manifest, ...], tuple[Body, ...]]:
+    """The objects of the kinds `apart` that nobody serves, put aside from the others."""
+    aside = {kind for kind in apart if kinds.find(*kind) is None}
+    if aside:
+        aside -= {(info.group, info.kind) for manifest in everything for info in kinds_defined_by(manifest)}
+    if not aside:
+        return everything, ()
+    children = tuple(found.body for found in everything if (found.key.group, found.key.kind) in aside)
+    return tuple(found for found in everything if (found.key.group, found.key.kind) not in aside), children
 
 
 def _check_inventory(manifest: Manifest) -> None:

@@ -108,37 +108,42 @@ def read_parent(body: Body | None, application: str, parent: ResourceKey) -> Inv
             "remove or rename it, or choose another --name"
         )
     try:
-        data = _texts(body, "data")
-        packed = _texts(body, "binaryData").get("inventory", "")
-        rows = _unpack(base64.b64decode(packed, validate=True))
-        return Inventory(
-            application=data.get("application") or application,
-            parent=parent,
-            keys=frozenset(ResourceKey(*row[:4]) for row in rows),
-            being_created=frozenset(ResourceKey(*row[:4]) for row in rows if row[4:5] == [1]),
-            completed_jobs={ResourceKey(*row[:4]): row[5] for row in rows if row[5:]},
-            source=data.get("source", ""),
-            spec=data.get("spec", ""),
-            synced=data.get("synced", ""),
-            partially_applied=frozenset(data.get("unfinished", "").split()),
-            healthy=_read(LastHealthy, data, "healthy"),
-            releases=tuple(read_as(PastRelease, fields) for fields in _listed(data.get("releases") or "[]")),
-            rollback_target=_read(LastHealthy, data, "goingBack"),
-            quarantine=_read(Quarantine, data, "quarantine"),
-            hooks=_read(HookRun, data, "hooks"),
-            anchor=_read(Anchor, data, "audit"),
-            last=_read(LastSync, data, "last"),
-            previous_application=data.get("formerly", ""),
-            deletion_hooks=data.get("deletionHooks") == "true",
-            exists=True,
-            version=body["metadata"].get("resourceVersion", ""),
-            seal=Seal(_digest(parent, data, packed), data.get("seal", "")),
-        )
+        return _inventory(body, application, parent)
     except ValueError as exc:
         raise ManifestError(
             f"{parent}: its inventory cannot be read ({exc}); restore the ConfigMap, or delete it and sync with "
             "--adopt to own what the commit holds again"
         ) from exc
+
+
+def _inventory(body: Body, application: str, parent: ResourceKey) -> Inventory:
+    """What the entries of a parent say; ValueError for one that is not as we write it."""
+    data = _texts(body, "data")
+    packed = _texts(body, "binaryData").get("inventory", "")
+    rows = _unpack(base64.b64decode(packed, validate=True))
+    return Inventory(
+        application=data.get("application") or application,
+        parent=parent,
+        keys=frozenset(ResourceKey(*row[:4]) for row in rows),
+        being_created=frozenset(ResourceKey(*row[:4]) for row in rows if row[4:5] == [1]),
+        completed_jobs={ResourceKey(*row[:4]): row[5] for row in rows if row[5:]},
+        source=data.get("source", ""),
+        spec=data.get("spec", ""),
+        synced=data.get("synced", ""),
+        partially_applied=frozenset(data.get("unfinished", "").split()),
+        healthy=_read(LastHealthy, data, "healthy"),
+        releases=tuple(read_as(PastRelease, fields) for fields in _listed(data.get("releases") or "[]")),
+        rollback_target=_read(LastHealthy, data, "goingBack"),
+        quarantine=_read(Quarantine, data, "quarantine"),
+        hooks=_read(HookRun, data, "hooks"),
+        anchor=_read(Anchor, data, "audit"),
+        last=_read(LastSync, data, "last"),
+        previous_application=data.get("formerly", ""),
+        deletion_hooks=data.get("deletionHooks") == "true",
+        exists=True,
+        version=body["metadata"].get("resourceVersion", ""),
+        seal=Seal(_digest(parent, data, packed), data.get("seal", "")),
+    )
 
 
 def _digest(parent: ResourceKey, facts: Mapping[str, Any], packed: str) -> str:

@@ -85,7 +85,11 @@ def _objects(tree: Tree, path: str, context: Context, options: "KustomizeOptions
     for resource in resources.items:
         resource.remove_notes()
     remove_origins(resources, "originAnnotations" in metadata, "transformerAnnotations" in metadata)
-    unknown = Origin(loader.place(top.name), 0)
+    return _bodies(resources, Origin(loader.place(top.name), 0))
+
+
+def _bodies(resources: Resources, unknown: Origin) -> list[tuple[Body, Origin]]:
+    """What is made of each; `unknown` is the origin of what has none."""
     found: list[tuple[Body, Origin]] = []
     for resource in resources.items:
         try:
