@@ -8,22 +8,26 @@
 | anything else | plain |
 
 An Application may name a renderer instead; names that are not built in are looked up among the entry points of the
-group `gitops.renderers`, each a function like `render` below. Only the renderer that is used is imported.
+group `gitops.renderers`, each a function like `render` below, or a PlugIn: such a function with options. Only the
+renderer that is used is imported.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gitops.model.errors import RenderError, SourceError
+from gitops.model.reading import read_as
 from gitops.model.revision import Tree, normalise, within
 from renderers.files import files_below
-from renderers.result import Context, Needs, Rendered
+from renderers.result import Context, Needs, PlugIn, Rendered
 
 if TYPE_CHECKING:
     from gitops.model.application import SourceSpec
 
-__all__ = ["Context", "Needs", "Rendered", "render", "render_path", "renderer_for"]
+__all__ = ["Context", "Needs", "PlugIn", "Rendered", "render", "render_path", "renderer_for"]
 
 Renderer = Callable[[Tree, "SourceSpec", Context], Rendered | Needs]
 Transform = Callable[[Rendered, "SourceSpec", Context], Rendered | Needs]
@@ -53,7 +57,8 @@ def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Re
     if tree.kind(path) is None:
         raise SourceError(f"{spec.path}: no such path in the source")
     context = context or Context()
-    answer = _renderer(spec.renderer if spec.renderer != "auto" else renderer_for(tree, path))(tree, spec, context)
+    name = spec.renderer if spec.renderer != "auto" else renderer_for(tree, path)
+    answer = _renderer(name, spec.options)(tree, spec, context)
     if isinstance(answer, Rendered) and not answer.manifests and answer.renderer not in ("kustomize", "helm"):
         raise RenderError(f"{spec.path}: nothing to render there (no manifest in any file that was read)")
     for transform in _transforms(spec, context):
@@ -106,18 +111,39 @@ def renderer_for(tree: Tree, path: str) -> str:
     return "template" if any(name.endswith(".j2") for name in files_below(tree, path)) else "plain"
 
 
-def _renderer(name: str) -> Renderer:
+def _renderer(name: str, options: dict[str, Any]) -> Renderer:
     if name in _BUILT_IN:
+        if options:
+            raise RenderError(f"source.options: is for an installed renderer; {name} has its options in source.{name}")
         found: Renderer = import_module(_BUILT_IN[name]).render
         return found
     from importlib.metadata import entry_points
 
     for entry in entry_points(group="gitops.renderers", name=name):
         try:
-            plug_in: Renderer = entry.load()
+            plug_in: Renderer | PlugIn = entry.load()
         except Exception as exc:  # it is anybody's code
             raise RenderError(f"renderer {name} ({entry.value}) cannot be loaded: {exc}") from exc
-        return plug_in
+        return _with_options(name, plug_in, options)
     others = sorted(entry.name for entry in entry_points(group="gitops.renderers"))
     known = f"built in: auto, {', '.join(sorted(_BUILT_IN))}; installed: {', '.join(others) or 'none'}"
     raise RenderError(f"no renderer is called {name} ({known})")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _NoOptions:
+    """Of a renderer that is a plain function."""
+
+
+def _with_options(name: str, plug_in: Renderer | PlugIn, options: dict[str, Any]) -> Renderer:
+    """The renderer, given its options where it has some. Raises RenderError, which names the option."""
+    kind = plug_in.options if isinstance(plug_in, PlugIn) else _NoOptions
+    known = [field.name for field in dataclasses.fields(kind)]
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise RenderError(f"source.options.{unknown[0]}: renderer {name} has the options: {', '.join(known) or 'none'}")
+    try:
+        found: Any = read_as(kind, options)
+    except ValueError as exc:
+        raise RenderError(f"source.options.{exc}") from exc
+    return partial(plug_in.render, options=found) if isinstance(plug_in, PlugIn) else plug_in

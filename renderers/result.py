@@ -110,6 +110,17 @@ class Rendered(NamedTuple):
         return write_manifests(manifest.body for manifest in self.manifests)
 
 
+class PlugIn(NamedTuple):
+    """A renderer with options of its own, as an entry point of `gitops.renderers`.
+
+    `options` is a flat dataclass (text, numbers, flags, tuples of text); `render` is given one, as `source.options` of
+    the Application says it, besides what any renderer is given.
+    """
+
+    options: type
+    render: Callable[..., "Rendered | Needs"]
+
+
 class Needs(NamedTuple):
     """The render cannot go on without these; find them out, add them to the Context, and render again."""
 

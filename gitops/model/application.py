@@ -99,7 +99,8 @@ class SourceSpec:
     With `chart` the repository is one of charts (https, or oci), and `targetRevision` a version, a range of versions or
     a digest. An `oci` repository without it holds packed files. What other sources call `$ref/PATH` is a file of the
     source that has this `ref`. `ignore` are lines as in .gitignore: files that are taken as if they were not there.
-    `patches`, and after them `images` (as those of Kustomize), change what any renderer made.
+    `patches`, and after them `images` (as those of Kustomize), change what any renderer made. `options` are those of a
+    plug-in, which checks them; what is built in has a field of its own name.
     """
 
     repoURL: Annotated[str, REPOSITORY] = ""
@@ -112,6 +113,7 @@ class SourceSpec:
     kustomize: KustomizeOptions = KustomizeOptions()
     template: TemplateOptions = field(default_factory=TemplateOptions)
     helm: HelmOptions = field(default_factory=HelmOptions)
+    options: dict[str, Any] = field(default_factory=dict)
     patches: tuple[Patch, ...] = ()
     images: tuple[str, ...] = ()
     postBuild: PostBuild = field(default_factory=PostBuild)

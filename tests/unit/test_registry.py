@@ -47,3 +47,50 @@ def test_one_that_cannot_be_loaded_is_named_with_the_reason(tmp_path, monkeypatc
 def test_a_name_that_nobody_has_lists_those_that_there_are():
     with pytest.raises(RenderError, match=r"no renderer is called jsonnet \(built in: auto, helm, .*; installed: none"):
         render(TREE, SourceSpec(path="apps", renderer="jsonnet"))
+
+
+WITH_OPTIONS = """\
+from dataclasses import dataclass
+from renderers.plain import render as plain
+from renderers.registry import PlugIn
+
+@dataclass(frozen=True)
+class Options:
+    loud: bool
+    words: tuple[str, ...] = ()
+
+def made(tree, spec, context, options):
+    return plain(tree, spec, context)._replace(renderer=f"{options.loud} {options.words}")
+
+RENDERER = PlugIn(Options, made)
+"""
+
+
+def test_a_plug_in_is_given_its_options_as_it_declares_them(tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch, WITH_OPTIONS, "shout:RENDERER")
+    answer = render(TREE, SourceSpec(path="apps", renderer="shout", options={"loud": True, "words": ["a"]}))
+    assert isinstance(answer, Rendered)
+    assert answer.renderer == "True ('a',)"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"loud": "very"}, "source.options.loud: expected true or false"),
+        ({}, "source.options.loud is missing"),
+        ({"loud": True, "lod": 1}, "source.options.lod: renderer shout has the options: loud, words"),
+    ],
+)
+def test_options_that_a_plug_in_does_not_declare_are_refused_by_name(options, told, tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch, WITH_OPTIONS, "shout:RENDERER")
+    with pytest.raises(RenderError) as refused:
+        render(TREE, SourceSpec(path="apps", renderer="shout", options=options))
+    assert str(refused.value) == told
+
+
+def test_options_for_a_renderer_that_has_none_are_refused(tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch, PLUG_IN, "shout:render")
+    with pytest.raises(RenderError, match=r"source\.options\.a: renderer shout has the options: none"):
+        render(TREE, SourceSpec(path="apps", renderer="shout", options={"a": 1}))
+    with pytest.raises(RenderError, match=r"source\.options: is for an installed renderer; plain has its options in"):
+        render(TREE, SourceSpec(path="apps", options={"a": 1}))
