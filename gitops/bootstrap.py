@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gitops.adapters.kubernetes.cluster import KubernetesCluster
     from gitops.adapters.kubernetes.registry import Registry
     from gitops.adapters.notifiers.sender import HttpNotifier
+    from gitops.adapters.render_workers import RenderWorkers
     from gitops.controller.app import Controller
     from gitops.controller.cluster_worker import Connect
     from gitops.controller.registry import Registration
@@ -203,11 +204,12 @@ async def open_controller(
     read_files: "Callable[[Path], list[Application]]",
     read_resource: "Callable[[Body], Application]",
     secrets: Callable[[str], str],
+    workers: "RenderWorkers | None" = None,
 ) -> "AsyncIterator[tuple[Controller, list[Part]]]":
     """A controller, and the parts that run beside its own; what it opened is closed at the end.
 
-    `secrets` is what the environment says a secretRef means, for Applications from files. Raises ConfigError for a
-    file that cannot be read, StoreError when the store cannot be had.
+    `secrets` is what the environment says a secretRef means, for Applications from files. Without `workers` it renders
+    by processes of its own. Raises ConfigError for a file that cannot be read, StoreError when the store cannot be had.
     """
     from gitops.adapters.clock import SystemClock
     from gitops.adapters.kubernetes.registry import Registry
@@ -224,9 +226,9 @@ async def open_controller(
     async with _home_of(environment) as home:
         registry = Registry(home, settings.namespace, lambda name: controller.workers.reconnect(name))  # noqa: PLW0108
         trust = Trust(entry, registry, secrets, contexts=settings.contexts)
-        with contextlib.closing(RenderWorkers()) as workers:
+        with contextlib.nullcontext(workers) if workers else contextlib.closing(RenderWorkers()) as pool:
             decryptors = _decryptors(environment.variables, secrets, registry.reader.entries, trust.is_trusted)
-            renders = partial(render, by=workers.render, access=Access(limits=settings.mirrors, decryptors=decryptors))
+            renders = partial(render, by=pool.render, access=Access(limits=settings.mirrors, decryptors=decryptors))
             async with open_store(environment.state, environment.key, environment.store_url) as store:
                 controller = Controller(
                     connect=_connector(environment, registry),

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from gitops.adapters.render_workers import RenderWorkers
 from gitops.bootstrap import Environment, Settings, open_controller
 from gitops.config import application_of, read_applications
 from gitops.controller.registry import Registration
@@ -16,6 +17,22 @@ from gitops.server.listening import Listening
 def of(lines, event):
     """The log lines of one event."""
     return [line for line in lines if line["event"] == event]
+
+
+# All controllers of one run render by the same processes: to start them takes longer than what most tests do.
+_workers: list[RenderWorkers] = []
+
+
+def render_workers() -> RenderWorkers:
+    if not _workers:
+        _workers.append(RenderWorkers())
+    return _workers[0]
+
+
+def end_workers() -> None:
+    """End them, and what they are at."""
+    while _workers:
+        _workers.pop().close()
 
 
 class Running:
@@ -71,6 +88,9 @@ class Running:
     def stop(self, within: float = 15.0) -> None:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(min(within, 1.0))
+        if self._thread.is_alive():
+            end_workers()  # one may be at a render without an end
         self._thread.join(within)
         assert not self._thread.is_alive(), "the controller did not stop"
 
@@ -109,6 +129,7 @@ class Running:
             read_files=read_applications,
             read_resource=application_of,
             secrets=lambda name: self._environment.get(name, ""),
+            workers=render_workers(),
         ) as (controller, parts):
             self.controller = controller
             for app in () if self._resources or self._flux else self.apps:
