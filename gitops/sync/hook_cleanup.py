@@ -37,6 +37,11 @@ async def clean_up_hooks(
             try:
                 await cluster.apply(hook.key, body, force=True)
             except ApiError as exc:
-                if exc.code not in (404, 409):  # it is gone
+                if not _is_gone(exc):
                     raise
     return frozenset(gone)
+
+
+def _is_gone(error: ApiError) -> bool:
+    """Whether the object that was to be changed is not there any more, or another has its name now."""
+    return error.code in (404, 409) or {cause.get("field") for cause in error.causes} == {"metadata.uid"}

@@ -1,0 +1,245 @@
+"""A cluster in memory, for tests of what is asked of one: server-side apply as Kubernetes has it, and no HTTP.
+
+Nothing runs in it: no defaults, no admission, no controllers. The embedded cluster (`gitops sandbox`) has all of that.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from gitops.engine.annotations import labels_of
+from gitops.manifests.json_patch import merge_patch
+from gitops.manifests.key import Body, ResourceKey, key_of
+from gitops.manifests.schema import builtin_kinds, type_of
+from gitops.manifests.strategic_merge import strategic_merge
+from gitops.manifests.structured_merge import apply, conflict_message, update
+from gitops.model.errors import ApiError
+from gitops.model.kinds import KindInfo, Kinds
+from gitops.model.log_part import LogPart
+from gitops.ports import Listing, WatchEvent
+
+_VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})
+_AT = "2026-01-01T00:00:00Z"
+
+
+class MemoryCluster:
+    """`gitops.ports.Cluster` over a dictionary.
+
+    `calls` are the verb and the key of each write that was asked for, a dry-run among them; `refuse` has the next ones
+    of a verb answered by an error.
+    """
+
+    def __init__(self, bodies: Iterable[Body] = (), kinds: Iterable[KindInfo] = ()) -> None:
+        self.calls: list[tuple[str, ResourceKey]] = []
+        self._kinds = Kinds([*_built_in(), *kinds])
+        self._bodies: dict[ResourceKey, Body] = {}
+        self._refused: dict[tuple[str, ResourceKey], ApiError] = {}
+        self._version = 0
+        self._counts = [0, 0]
+        for body in bodies:
+            self.put(body)
+
+    # ── what a test does ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def put(self, body: Body, manager: str = "kubectl-edit") -> Body:
+        """Write an object as somebody else does; the stored one."""
+        key = key_of(body)
+        live = self._bodies.get(key, {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {}})
+        return self._store(key, update(live, body, manager=manager, now=_AT))
+
+    def body(self, key: ResourceKey) -> Body | None:
+        return self._bodies.get(key)
+
+    def refuse(self, verb: str, key: ResourceKey, code: int, reason: str = "", message: str = "it is refused") -> None:
+        """Answer each call of `verb` (the name of a method here) for this object so; `code` 0 ends that."""
+        self._refused.pop((verb, key), None)
+        if code:
+            self._refused[verb, key] = ApiError(code, reason, message)
+
+    # ── what is asked of it ──────────────────────────────────────────────────────────────────────────────────────
+
+    name = "memory"
+
+    @property
+    def requests(self) -> tuple[int, int]:
+        return self._counts[0], self._counts[1]
+
+    def acting_as(self, user: str, sees: Callable[[ResourceKey, Body], bool]) -> "MemoryCluster":
+        return self
+
+    async def kinds(self, *, refresh: bool = False) -> Kinds:
+        return self._kinds
+
+    async def get(self, key: ResourceKey, version: str = "", *, fresh: bool = False) -> Body | None:
+        self._read("get", key)
+        return self._bodies.get(key)
+
+    async def is_absent(self, key: ResourceKey) -> bool:
+        return key not in self._bodies
+
+    async def list(
+        self, group: str, kind: str, namespace: str, labels: str = "", version: str = "", fields: str = ""
+    ) -> Listing:
+        self._read("list", ResourceKey(group, kind, namespace, ""))
+        items = (
+            body
+            for key, body in sorted(self._bodies.items())
+            if (key.group, key.kind) == (group, kind)
+            and namespace in ("", key.namespace)
+            and all(_fits(labels_of(body), term) for term in labels.split(",") if term)
+        )
+        return Listing(tuple(items), str(self._version))
+
+    async def identity(self) -> str:
+        return "memory"
+
+    async def has_gone_back(self, group: str, kind: str, namespace: str, version: str, identity: str) -> bool:
+        return False
+
+    async def logs(self, pod: ResourceKey, container: str, *, lines: int) -> str:
+        return ""
+
+    async def log(self, pod: ResourceKey, container: str, part: LogPart) -> str:
+        return ""
+
+    async def apply(self, key: ResourceKey, body: Body, *, force: bool = False, dry_run: bool = False) -> Body:
+        self._written("apply", key)
+        live = self._bodies.get(key)
+        _check_uid(body, live)
+        outcome = apply(live, body, manager="gitops", now=_AT, force=force)
+        if outcome.conflicts:
+            causes = [{"reason": "FieldManagerConflict", "field": each.field} for each in outcome.conflicts]
+            status = {"details": {"causes": causes}}
+            raise ApiError(409, "Conflict", conflict_message(outcome.conflicts), status)
+        return outcome.body if dry_run else self._store(key, outcome.body)
+
+    async def dry_run_replace(self, key: ResourceKey, live: Body, body: Body) -> Body:
+        self._written("dry_run_replace", key)
+        return update(live, body, manager="gitops", now=_AT)
+
+    async def apply_status(self, key: ResourceKey, status: Body) -> None:
+        self._written("apply_status", key)
+        self._store(key, {**self._found(key), "status": status})
+
+    async def remove_marks(self, key: ResourceKey, labels: Sequence[str], annotations: Sequence[str]) -> None:
+        self._written("remove_marks", key)
+        marks = {"labels": dict.fromkeys(labels), "annotations": dict.fromkeys(annotations)}
+        self._patched(key, {"metadata": marks}, "gitops")
+
+    async def merge(self, key: ResourceKey, change: Body) -> None:
+        self._written("merge", key)
+        self._patched(key, change, "gitops-takeover")
+
+    async def patch_by_hand(self, key: ResourceKey, change: Body, *, subresource: str = "") -> None:
+        self._written("patch_by_hand", key)
+        self._patched(key, change, "kubectl-gitops")
+
+    async def merge_strategic(self, key: ResourceKey, change: Body) -> Body:
+        self._written("merge_strategic", key)
+        live = self._found(key)
+        merged = strategic_merge(live, change, type_of(live["apiVersion"], live["kind"]))
+        return self._store(key, update(live, merged, manager="gitops", now=_AT))
+
+    async def replace_owners(self, key: ResourceKey, owners: tuple[Body, ...], version: str) -> None:
+        self._written("replace_owners", key)
+        self._replaced(key, "managedFields", [*owners], version)
+
+    async def replace_finalizers(self, key: ResourceKey, finalizers: Sequence[str], version: str) -> None:
+        self._written("replace_finalizers", key)
+        self._replaced(key, "finalizers", [*finalizers], version)
+
+    async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
+        self._written("create", key)
+        name = body["metadata"].get("name") or f"{body['metadata']['generateName']}{self._version:05}"
+        made = {**body, "metadata": {**body["metadata"], "name": name, "namespace": key.namespace}}
+        return made if dry_run else self._store(replace(key, name=name), made)
+
+    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
+        self._written("delete", key)
+        live = self._bodies.get(key)
+        if live is not None and uid in ("", live["metadata"]["uid"]):
+            del self._bodies[key]
+
+    def watch(
+        self, group: str, kind: str, namespace: str, version: str, labels: str = ""
+    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
+        return _nothing()
+
+    async def close(self) -> None:
+        self._bodies.clear()
+
+    # ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read(self, verb: str, key: ResourceKey) -> None:
+        self._counts[0] += 1
+        self._answer(verb, key)
+
+    def _written(self, verb: str, key: ResourceKey) -> None:
+        self._counts[1] += 1
+        self.calls.append((verb, key))
+        self._answer(verb, key)
+
+    def _answer(self, verb: str, key: ResourceKey) -> None:
+        error = self._refused.get((verb, key))
+        if error is not None:
+            raise error
+
+    def _found(self, key: ResourceKey) -> Body:
+        live = self._bodies.get(key)
+        if live is None:
+            raise ApiError(404, "NotFound", f"{key} not found")
+        return live
+
+    def _patched(self, key: ResourceKey, change: Body, manager: str) -> None:
+        live = self._found(key)
+        self._store(key, update(live, merge_patch(live, change), manager=manager, now=_AT))
+
+    def _replaced(self, key: ResourceKey, field: str, value: Any, version: str) -> None:
+        live = self._found(key)
+        if live["metadata"]["resourceVersion"] != version:
+            raise ApiError(409, "Conflict", f"{key} has been modified")
+        self._store(key, {**live, "metadata": {**live["metadata"], field: value}})
+
+    def _store(self, key: ResourceKey, body: Body) -> Body:
+        self._version += 1
+        live = self._bodies.get(key)
+        uid = live["metadata"]["uid"] if live is not None else str(uuid.UUID(int=self._version))
+        metadata = {**body["metadata"], "uid": uid, "resourceVersion": str(self._version)}
+        stored = self._bodies[key] = {**body, "metadata": metadata}
+        return stored
+
+
+def _built_in() -> list[KindInfo]:
+    infos = []
+    for name, entry in builtin_kinds().items():
+        group, version, kind = name.split("/")
+        if "plural" in entry:
+            infos.append(KindInfo(group, version, kind, entry["plural"], entry["scope"] == "Namespaced", _VERBS))
+    return infos
+
+
+def _fits(labels: Body, term: str) -> bool:
+    """Whether labels fit one term of a selector: `name=value`, or `name`."""
+    name, equals, value = term.partition("=")
+    return labels.get(name) == value if equals else name in labels
+
+
+def _check_uid(body: Body, live: Body | None) -> None:
+    uid = body["metadata"].get("uid")
+    if uid and live is None:
+        raise ApiError(409, "Conflict", f"uid mismatch: the provided object specified uid {uid}, and there is none")
+    if uid and live is not None and live["metadata"]["uid"] != uid:
+        cause = {"field": "metadata.uid", "message": f'Invalid value: "{uid}": field is immutable'}
+        raise ApiError(422, "Invalid", "metadata.uid: field is immutable", {"details": {"causes": [cause]}})
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[AsyncIterator[WatchEvent]]:
+    async def events() -> AsyncIterator[WatchEvent]:
+        none: tuple[WatchEvent, ...] = ()
+        for event in none:
+            yield event
+
+    yield events()
