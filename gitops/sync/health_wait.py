@@ -123,10 +123,12 @@ class HealthWait:
 
     async def _next_change(self, watches: list[asyncio.Task[None]], seconds: float) -> None:
         waiting = asyncio.create_task(self._changed.wait())
+        time_is_up = asyncio.create_task(self._clock.sleep(seconds))
         try:
-            done, _ = await asyncio.wait({waiting, *watches}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({waiting, time_is_up, *watches}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
+            time_is_up.cancel()
         for task in done & set(watches):
             task.result()  # a watch only ends by an error that must not be lost
         self._changed.clear()

@@ -110,7 +110,9 @@ class MemoryCluster:
         _check_uid(body, live)
         outcome = apply(live, body, manager="gitops", now=_AT, force=force)
         if outcome.conflicts:
-            causes = [{"reason": "FieldManagerConflict", "field": each.field} for each in outcome.conflicts]
+            causes = [
+                {"message": f"conflict with {each.manager.shown}", "field": each.field} for each in outcome.conflicts
+            ]
             status = {"details": {"causes": causes}}
             raise ApiError(409, "Conflict", conflict_message(outcome.conflicts), status)
         return outcome.body if dry_run else self._store(key, outcome.body)
@@ -205,8 +207,11 @@ class MemoryCluster:
     def _store(self, key: ResourceKey, body: Body) -> Body:
         self._version += 1
         live = self._bodies.get(key)
-        uid = live["metadata"]["uid"] if live is not None else str(uuid.UUID(int=self._version))
-        metadata = {**body["metadata"], "uid": uid, "resourceVersion": str(self._version)}
+        before = {} if live is None else live["metadata"]
+        generation = before.get("generation", 0) + (live is None or live.get("spec") != body.get("spec"))
+        uid = before.get("uid") or str(uuid.UUID(int=self._version))
+        version = str(self._version)
+        metadata = {**body["metadata"], "uid": uid, "resourceVersion": version, "generation": generation}
         stored = self._bodies[key] = {**body, "metadata": metadata}
         return stored
 
