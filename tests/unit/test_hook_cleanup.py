@@ -12,7 +12,7 @@ from gitops.model.plan import HookDelete, Phase, RunHook
 from gitops.sync.hook_cleanup import clean_up_hooks
 from gitops.testing.cluster import MemoryCluster
 
-BOTH = {HookDelete.SUCCEEDED, HookDelete.FAILED}
+BOTH = (HookDelete.SUCCEEDED, HookDelete.FAILED)
 
 
 def hook(name, *delete, kind="Job", **spec):
