@@ -221,8 +221,7 @@ def test_an_owner_deleted_in_the_foreground_waits_for_its_children(api, place):
     path = APPS.format(place) + "/deployments/web"
     api.apply(path, deployment("web", replicas=2))
     api.until(path, has(availableReplicas=2))
-    api("DELETE", path, {"propagationPolicy": "Foreground"})
-    _, still = api.get(path)
+    _, still = api("DELETE", path, {"propagationPolicy": "Foreground"})
     assert still["metadata"].get("finalizers") == ["foregroundDeletion"]
     api.until(path, lambda status, _: status == 404)
     assert not pods(api, place)
