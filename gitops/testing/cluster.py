@@ -15,7 +15,7 @@ from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.manifests.schema import builtin_kinds, type_of
 from gitops.manifests.strategic_merge import strategic_merge
 from gitops.manifests.structured_merge import apply, conflict_message, update
-from gitops.model.errors import ApiError
+from gitops.model.errors import ApiError, ClusterError
 from gitops.model.kinds import KindInfo, Kinds
 from gitops.model.log_part import LogPart
 from gitops.ports import Listing, WatchEvent
@@ -35,7 +35,7 @@ class MemoryCluster:
         self.calls: list[tuple[str, ResourceKey]] = []
         self._kinds = Kinds([*_built_in(), *kinds])
         self._bodies: dict[ResourceKey, Body] = {}
-        self._refused: dict[tuple[str, ResourceKey], ApiError] = {}
+        self._refused: dict[tuple[str, ResourceKey], ClusterError] = {}
         self._version = 0
         self._counts = [0, 0]
         for body in bodies:
@@ -56,7 +56,10 @@ class MemoryCluster:
         """Answer each call of `verb` (the name of a method here) for this object so; `code` 0 ends that."""
         self._refused.pop((verb, key), None)
         if code:
-            self._refused[verb, key] = ApiError(code, reason, message)
+            self.refuse_with(verb, key, ApiError(code, reason, message))
+
+    def refuse_with(self, verb: str, key: ResourceKey, error: ClusterError) -> None:
+        self._refused[verb, key] = error
 
     # ── what is asked of it ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,7 +164,11 @@ class MemoryCluster:
     async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
         self._written("delete", key)
         live = self._bodies.get(key)
-        if live is not None and uid in ("", live["metadata"]["uid"]):
+        if live is None or uid not in ("", live["metadata"]["uid"]):
+            return
+        if live["metadata"].get("finalizers"):
+            self._store(key, {**live, "metadata": {**live["metadata"], "deletionTimestamp": _AT}})
+        else:
             del self._bodies[key]
 
     def watch(
@@ -213,6 +220,8 @@ class MemoryCluster:
         version = str(self._version)
         metadata = {**body["metadata"], "uid": uid, "resourceVersion": version, "generation": generation}
         stored = self._bodies[key] = {**body, "metadata": metadata}
+        if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
+            del self._bodies[key]
         return stored
 
 
