@@ -4,12 +4,24 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.engine.drift import LOOP_COUNT, Correction, corrections_in, drift_loops_in, without_drift_loops
+from gitops.engine.drift import LOOP_COUNT, Correction, corrections_in, drift_in, drift_loops_in, without_drift_loops
 from gitops.engine.states import Override, Response, respond
 from gitops.manifests.key import ResourceKey
 from gitops.manifests.manifest import Origin
 from gitops.model.application import Application, SyncOptions
-from gitops.model.plan import FieldChange, Manager, Obstacle, ObstacleKind, Phase, Plan, Step, Update
+from gitops.model.plan import (
+    Create,
+    FieldChange,
+    Manager,
+    Obstacle,
+    ObstacleKind,
+    Phase,
+    Plan,
+    Prune,
+    Step,
+    Unknown,
+    Update,
+)
 from gitops.model.result import Go, Hold, InSync
 from gitops.model.revision import Revision
 
@@ -84,3 +96,35 @@ def test_a_fight_over_a_list_without_keys_is_one_whichever_item_is_written():
         history += found
     assert len(drift_loops_in(history[:-1], 10.0)) == 0
     assert len(drift_loops_in(history, 10.0)) == 1
+
+
+def test_each_drifted_field_is_told_with_who_set_it_and_an_object_by_what_becomes_of_it():
+    by = Manager("bob", "Update", "")
+    fields = (FieldChange("spec.a", 1, 2, by), FieldChange("spec.b", 1, 2, Unknown()))
+    changed = Update(KEY, {}, Origin("a.yaml", 1), fields)
+    gone = Create(ResourceKey("", "ConfigMap", "shop", "a"), {}, Origin("a.yaml", 9))
+    plan = replace(PLAN, steps=(Step(Phase.SYNC, 0, 0, (changed, gone)),))
+    assert list(drift_in(plan)) == [
+        "apps/Deployment shop/api spec.a (set by bob)",
+        "apps/Deployment shop/api spec.b",
+        "ConfigMap shop/a (create)",
+    ]
+
+
+def test_what_was_deleted_counts_as_a_correction_and_a_prune_does_not():
+    made = Create(KEY, {}, Origin("a.yaml", 1))
+    gone = Prune(ResourceKey("", "ConfigMap", "shop", "a"), "u1")
+    plan = replace(PLAN, steps=(Step(Phase.SYNC, 0, 0, (made,)), Step(Phase.PRUNE, 0, 0, (gone,))))
+    assert corrections_in(plan, 5.0) == [Correction(KEY, "", "", 5.0)]
+    (loop,) = drift_loops_in([Correction(KEY, "", "", float(at)) for at in range(LOOP_COUNT)], 5.0)
+    assert str(loop) == "somebody keeps deleting apps/Deployment shop/api, so it is made again only once a minute"
+    assert without_drift_loops(app(), [loop]) == app()
+
+
+@pytest.mark.parametrize(("count", "age", "is_loop"), [(5, 600.0, True), (4, 0.0, False), (5, 600.1, False)])
+def test_a_loop_is_so_many_corrections_in_so_long(count, age, is_loop):
+    history = [Correction(KEY, "spec.a", "bob", 0.0)] * count
+    loops = drift_loops_in(history, age)
+    assert bool(loops) is is_loop
+    if loops:
+        assert str(loops[0]) == "bob keeps changing spec.a of apps/Deployment shop/api, so it is no longer corrected"

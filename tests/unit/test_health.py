@@ -186,3 +186,66 @@ def test_annotations_count_for_a_rule_that_names_them_only():
 )
 def test_a_claim_is_healthy_once_it_is_bound(phase, word):
     assert health_of(body("PersistentVolumeClaim", "v1", {"phase": phase})).word is word
+
+
+@pytest.mark.parametrize(
+    ("status", "spec", "word", "message"),
+    [
+        ({"readyReplicas": 2}, {}, HealthWord.PROGRESSING, "2 of 3 replicas are ready"),
+        ({"readyReplicas": 3, "updatedReplicas": 1}, {"partition": 1}, HealthWord.PROGRESSING, "1 of 2 updated"),
+        ({"readyReplicas": 3, "updatedReplicas": 2}, {"partition": 1}, HealthWord.HEALTHY, ""),
+        ({"readyReplicas": 3, "updatedReplicas": 0}, {"partition": 3}, HealthWord.HEALTHY, ""),
+        (
+            {"readyReplicas": 3, "updatedReplicas": 1, "updateRevision": "b", "currentRevision": "a"},
+            {},
+            HealthWord.PROGRESSING,
+            "1 of 3 replicas have been updated",
+        ),
+        ({"readyReplicas": 3, "updatedReplicas": 1}, {"type": "OnDelete"}, HealthWord.HEALTHY, ""),
+    ],
+)
+def test_a_stateful_set_is_healthy_once_all_but_its_partition_is_new(status, spec, word, message):
+    strategy = {"type": spec.get("type", "RollingUpdate"), "rollingUpdate": {"partition": spec.get("partition")}}
+    found = health_of(
+        body("StatefulSet", "apps/v1", {"observedGeneration": 1, **status}, {"replicas": 3, "updateStrategy": strategy})
+    )
+    assert (found.word, found.message) == (word, message)
+
+
+@pytest.mark.parametrize(
+    ("status", "spec", "word"),
+    [
+        ({"desiredNumberScheduled": 3, "updatedNumberScheduled": 2, "numberAvailable": 3}, {}, HealthWord.PROGRESSING),
+        ({"desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 2}, {}, HealthWord.PROGRESSING),
+        ({"desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 3}, {}, HealthWord.HEALTHY),
+        (
+            {"desiredNumberScheduled": 3, "updatedNumberScheduled": 1},
+            {"updateStrategy": {"type": "OnDelete"}},
+            HealthWord.HEALTHY,
+        ),
+        ({"observedGeneration": 0}, {}, HealthWord.PROGRESSING),
+    ],
+)
+def test_a_daemon_set_is_healthy_once_every_node_runs_the_new_one(status, spec, word):
+    found = health_of(body("DaemonSet", "apps/v1", {"observedGeneration": 1, **status}, spec))
+    assert found.word is word
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        ({"availableReplicas": 1}, HealthWord.PROGRESSING),
+        ({"availableReplicas": 2}, HealthWord.HEALTHY),
+        (
+            {"availableReplicas": 2, "conditions": [{"type": "ReplicaFailure", "status": "True"}]},
+            HealthWord.DEGRADED,
+        ),
+        (
+            {"availableReplicas": 2, "conditions": [{"type": "ReplicaFailure", "status": "False"}]},
+            HealthWord.HEALTHY,
+        ),
+    ],
+)
+def test_a_replica_set_is_healthy_once_its_replicas_are_available(status, word):
+    found = health_of(body("ReplicaSet", "apps/v1", {"observedGeneration": 1, **status}, {"replicas": 2}))
+    assert found.word is word
