@@ -8,31 +8,22 @@ commit that cannot be fetched. Looks do not wait for one another: each tenant ha
 """
 
 import asyncio
-import contextlib
-import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 import structlog
-from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from gitops.controller.git_hosts import Backoff, Host, host_of
 from gitops.controller.limiter import TenantLimiter
 from gitops.controller.state import ApplicationIndex, ApplicationState
+from gitops.controller.timetable import Timetable
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError
 from gitops.model.revision import Revision, Tree
 from gitops.ports import Clock, Refs, Repositories
 
 log = structlog.get_logger()
-# One that runs, one that sees so and ends, and a few that were asked for meanwhile.
-_INSTANCES = 8
-# Looks are spread over a tenth of the interval, so that replicas and repositories do not ask in step.
-_JITTER, _LONGEST_JITTER = 0.1, 30.0
 _SHORTEST_INTERVAL = 0.2
 _LOOKS_EACH = 16
 # When a host's time is over, the repositories that could be read before are looked at first, the others so much later.
@@ -112,7 +103,7 @@ class Poller:
         self._hosts: dict[str, Host] = {}
         self._turns = TenantLimiter(_LOOKS_EACH)
         self._forgetting: set[asyncio.Task[None]] = set()
-        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._timetable = Timetable(clock, self._look)
         self.looks = 0
 
     def looked_at(self, state: ApplicationState) -> str:
@@ -125,12 +116,10 @@ class Poller:
         return self._repositories.name_of(state.app)
 
     def start(self) -> None:
-        self._scheduler.start()
+        self._timetable.start()
 
     def stop(self) -> None:
-        if self._scheduler.running:
-            logging.getLogger("apscheduler.executors.default").addFilter(_is_fault)
-            self._scheduler.shutdown(wait=False)
+        self._timetable.stop()
 
     def add(self, state: ApplicationState) -> None:
         """Look for this Application too, at once; the shortest interval of all who share holds.
@@ -197,10 +186,7 @@ class Poller:
             host = host_of(found.app)
             if all(host_of(other.app) != host for other in self._known.values()):
                 self._hosts.pop(host, None)
-            try:
-                self._scheduler.remove_job(name)
-            except JobLookupError:
-                log.debug("poll.already-gone", repository=found.app.address)
+            self._timetable.drop(name)
 
     def _schedule(self, name: str, known: _Repository) -> None:
         """Look now, and at every interval from then on."""
@@ -208,18 +194,7 @@ class Poller:
             return
         known.due = known.members.interval
         known.again = known.is_looked_at
-        jitter = min(known.members.interval * _JITTER, _LONGEST_JITTER)
-        self._scheduler.add_job(
-            self._look,
-            IntervalTrigger(seconds=known.members.interval, jitter=jitter),
-            args=[name],
-            id=name,
-            replace_existing=True,
-            next_run_time=self._clock.now(),
-            max_instances=_INSTANCES,
-            coalesce=True,
-            misfire_grace_time=None,
-        )
+        self._timetable.every(name, known.members.interval)
 
     def _host(self, app: Application) -> Host:
         name = host_of(app)
@@ -289,8 +264,7 @@ class Poller:
         elif not known.error:
             self._tell(known, f"its Git host is left alone for a while: {host.error}", wait)
         known.settled = None
-        with contextlib.suppress(JobLookupError):
-            self._scheduler.modify_job(name, next_run_time=self._clock.now() + timedelta(seconds=after))
+        self._timetable.put_off(name, after)
         return True
 
     def _look_failed(self, name: str, known: _Repository, exc: Exception, error: str) -> None:
@@ -377,8 +351,3 @@ def _may_differ(state: ApplicationState, old: str, changed: frozenset[str] | Non
     if state.source.reads is None or state.source.equivalent_revision != old:  # what `old` reads is not known yet
         return True
     return (changed is None or state.source.is_touched(changed)) and not tree.fresh().answers_alike(state.source.reads)
-
-
-def _is_fault(record: logging.LogRecord) -> bool:
-    """A look that is ended before it has begun is none, though the scheduler logs it as an error."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gitops.model.application import Application
+from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision, Tree
 from gitops.ports import Checkout
@@ -39,5 +39,58 @@ class MemorySource:
         revision = Revision(commit.sha, "" if sha else "main")
         return Checkout(revision, Tree.of_files(commit.files), app.source_name, app.all_sources)
 
+    def files_of(self, sha: str) -> Mapping[str, str]:
+        return next(commit.files for commit in self._commits if commit.sha == sha)
+
     async def in_history(self, app: Application, sha: str) -> bool:
         return any(commit.sha == sha for commit in self._commits)
+
+
+class MemoryRepositories:
+    """`gitops.ports.Repositories` over the commits of a MemorySource; each look is counted."""
+
+    def __init__(self, source: MemorySource) -> None:
+        self.source = source
+        self.looks = 0
+
+    def name_of(self, app: Application) -> str:
+        return app.address
+
+    async def look(self, app: Application) -> "MemoryRefs":
+        self.looks += 1
+        return MemoryRefs((await self.source.checkout(app)).revision)
+
+    async def tree(self, app: Application, revision: Revision) -> Tree:
+        return (await self.source.checkout(app, revision.sha)).tree
+
+    def placed(self, app: Application) -> tuple[SourceSpec, ...]:
+        return app.all_sources
+
+    async def in_history(self, app: Application, revision: Revision, sha: str) -> bool:
+        return await self.source.in_history(app, sha)
+
+    async def changed(self, app: Application, old: str, new: str) -> frozenset[str] | None:
+        before, after = (self.source.files_of(sha) for sha in (old, new))
+        return frozenset(path for path in {*before, *after} if before.get(path) != after.get(path))
+
+    async def forget(self, app: Application) -> None:
+        pass  # nothing is kept
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRefs:
+    """`gitops.ports.Refs` of one branch."""
+
+    _revision: Revision
+
+    def revision(self, app: Application) -> Revision | None:
+        return self._revision
+
+    def missing(self, app: Application) -> str:
+        return f"{app.address}: there is no {app.source.targetRevision}"
+
+    def hint(self, app: Application) -> str:
+        return ""
