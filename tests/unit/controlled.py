@@ -9,21 +9,43 @@ from gitops.controller.app import Controller
 from gitops.controller.cluster_worker import Connected
 from gitops.controller.registry import Registration
 from gitops.controller.render_cache import RenderCache
+from gitops.engine.inventory import parent_key, set_id
+from gitops.manifests.key import key_of
 from gitops.rendering import render
 from gitops.testing.clock import SteppedClock
 from gitops.testing.source import MemoryRepositories
 from tests.unit.desk import Desk
 
 
+class SkippingLoop(asyncio.SelectorEventLoop):
+    """Its timers run out when time is skipped, too."""
+
+    skipped = 0.0
+
+    def time(self):
+        return super().time() + self.skipped
+
+
 class Controlled(Desk):
     """`begin`, then let seconds pass; what a person asks goes through the store, as the command line's does."""
 
     def __init__(self, folder, **options):
-        super().__init__(folder, automated=True, drift="correct", **options)
+        super().__init__(folder, **options)
         self.clock = SteppedClock(datetime.now(UTC))
         self.app = replace(self.app, interval=0.2)  # of real time: a timetable goes by that
         self.heard = []
-        self._loop = asyncio.new_event_loop()
+        self.task = None
+        self._loop = SkippingLoop()
+
+    def commit(self, *bodies):
+        """And have it looked at soon, as a webhook does."""
+        sha = super().commit(*bodies)
+        if self.task is not None and self.state is not None:
+            self.wait(self._looked_at())
+        return sha
+
+    async def _looked_at(self):
+        self.controller.poller.wake(self.state)
 
     def begin(self, *apps):
         """Start it, and give it the Applications."""
@@ -59,6 +81,7 @@ class Controlled(Desk):
             for _ in range(max(round(seconds * 2), 1)):
                 await asyncio.sleep(0.003)
                 self.passing()
+                self._loop.skipped += 0.5
                 await self.clock.step(0.5)
                 if self.task.done():
                     self.task.result()
@@ -74,6 +97,18 @@ class Controlled(Desk):
                 return
             self.let_pass(0.5)
         raise AssertionError(f"not so within {seconds} s: {self.state.last}")
+
+    def tell(self, body, stored):
+        """A watch tells what became of an object (None: it is gone)."""
+
+        async def told():
+            self.on_object(self.set_id, key_of(body), stored, True)
+
+        self.wait(told())
+
+    @property
+    def set_id(self):
+        return set_id(parent_key(self.app.name, "shop"))
 
     def ask(self, verb, **detail):
         """What a person asks of the controller; the number of the request."""
@@ -95,6 +130,7 @@ class Controlled(Desk):
             self.stop.set()
             while not self.task.done():
                 await asyncio.sleep(0.002)
+                self._loop.skipped += 0.5
                 await self.clock.step(0.5)
             await self.store.close()
             self.task.result()
