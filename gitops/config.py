@@ -22,6 +22,7 @@ from gitops.manifests.names import LABEL_NAME
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import ConfigError
+from gitops.model.readiness import check_expression
 from gitops.model.source_name import why_no_url
 from policies.rule import Target
 from policies.windows import check_window
@@ -184,6 +185,13 @@ class _Reader(FieldsReader):
                         compiled(expression, ("metadata", "object", "spec", "status"))
                 except CelError as exc:
                     raise self.error(("spec", "health", number, name), f"cannot be used as a rule: {exc}") from None
+        for name, expression in app.readyExpr.items():
+            if name not in app.dependsOn:
+                raise self.error(("spec", "readyExpr", name), "is not among dependsOn")
+            try:
+                check_expression(expression)
+            except CelError as exc:
+                raise self.error(("spec", "readyExpr", name), f"cannot be used: {exc}") from None
         for number, window in enumerate(app.windows):
             try:
                 check_window(window)

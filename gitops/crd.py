@@ -48,6 +48,10 @@ _RULES = {
             "(has(one.path) && !(one.path in ['', '.'])))",
             "message": "none of the sources is rendered: leave out a ref, or name a path or a chart",
         },
+        {
+            "rule": "!has(self.readyExpr) || self.readyExpr.all(name, has(self.dependsOn) && name in self.dependsOn)",
+            "message": "readyExpr: an expression is for an Application that is among dependsOn",
+        },
     ],
     "Destination": [
         {

@@ -74,7 +74,7 @@ async def sync_tree(settings: Settings, delivery: Delivery, given: dict[str, Any
 
     run = _Walk(settings, delivery, given, [])
     async with outside_of(settings) as opened:
-        context = replace(opened, child_kinds=CHILD_KINDS)
+        context = _over(delivery, opened)
 
         async def act(answer: Answer) -> Ended:
             try:
@@ -84,6 +84,15 @@ async def sync_tree(settings: Settings, delivery: Delivery, given: dict[str, Any
 
         codes = await walk(delivery, act)
     run.leave(codes)
+
+
+def _over(delivery: Delivery, opened: SyncContext) -> SyncContext:
+    """What reaches out for the Applications of a tree: their custom resources are the objects there."""
+
+    async def resource(identity: str) -> dict[str, Any] | None:
+        return delivery.tree.resource(identity)
+
+    return replace(opened, child_kinds=CHILD_KINDS, resource=resource)
 
 
 async def _sync(run: _Walk, answer: Answer, opened: SyncContext) -> Ended:
@@ -127,7 +136,7 @@ async def diff_tree(settings: Settings, delivery: Delivery, given: dict[str, Any
     if given["output"] not in ("table", "json", "yaml"):
         raise ConfigError(f"-o {given['output']}: is for one Application; of a tree, table, json or yaml is printed")
     async with outside_of(settings) as opened:
-        context = replace(opened, child_kinds=CHILD_KINDS)
+        context = _over(delivery, opened)
         changing: set[str] = set()
 
         async def act(answer: Answer) -> Ended:

@@ -20,7 +20,7 @@ from gitops.controller.app_of_apps import AppOfApps
 from gitops.controller.cluster_worker import ClusterWorker, Connect, Connected
 from gitops.controller.clusters import ClusterWorkers
 from gitops.controller.commands import OperatorCommands, command_result
-from gitops.controller.dependencies import behind
+from gitops.controller.dependencies import behind, wake_by_expression
 from gitops.controller.event_log import log_event
 from gitops.controller.frontends import Frontends
 from gitops.controller.metrics import PassMetrics
@@ -83,7 +83,7 @@ class Controller:
         self.children = AppOfApps(self.registry, self._take_over)
         self.on_status: Callable[[ApplicationState], None] = lambda _: None
         self.cluster_refused: Callable[[Application], str] = lambda _: ""
-        self.resources = Frontends(self.registry)
+        self.resources = Frontends(self.registry, partial(wake_by_expression, self.index, self._wake))
         self._parts = TaskSupervisor()
         self._events = WatchEvents(self.index, self._wake, self._tell)
         self.workers = ClusterWorkers(
@@ -304,7 +304,7 @@ class Controller:
             self._version,
             self.replica.actor,
             Leaving(self._left, self._reason_to_stay),
-            Relatives(self.children, partial(behind, self.index)),
+            Relatives(self.children, partial(behind, self.index), self.resources.resource),
             self.tally.noted,
             self.bus,
         )

@@ -24,7 +24,7 @@ _DEFINITION = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", ""
 class CustomResources:
     """Applications as custom resources, by list and watch; where the kind is not served, it is looked for in time.
 
-    `wrong` is told of one whose spec cannot be read, with the reason.
+    `wrong` is told of one whose spec cannot be read, with the reason; `seen` hears of each that was changed.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class CustomResources:
         self._read = read
         self._registry = registry
         self._wrong = wrong
+        self.seen: Callable[[str], None] = lambda identity: None
         self._follower = ResourceFollower(
             cluster,
             clock,
@@ -73,6 +74,11 @@ class CustomResources:
                 )
         return ""
 
+    async def resource(self, identity: str) -> Body | None:
+        """The custom resource of an Application as it is now. Raises ClusterError."""
+        key = self._key_of(identity)
+        return await self._cluster.get(key, fresh=True) if key is not None else None
+
     def _key_of(self, identity: str) -> ResourceKey | None:
         entry = self._registry.entry(identity)
         return entry.key if entry is not None else None
@@ -87,7 +93,7 @@ class CustomResources:
         self._registry.drop(_CLUSTER, _identity(body))
 
     def _changed(self, body: Body) -> None:
-        self._took(body)
+        self.seen(self._took(body))
 
     def _took(self, body: Body) -> str:
         metadata = body["metadata"]

@@ -1,7 +1,9 @@
 """Who depends on another Application waits until that has come to the same commit, not only until it is healthy."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from gitops.controller.queue import Priority
 from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.engine.plan_input import PlanOptions
 from gitops.engine.states import Response
@@ -19,7 +21,7 @@ def behind(index: ApplicationIndex, state: ApplicationState) -> str:
     seen = state.source.observed_revision
     if seen is None:
         return ""
-    for name in state.depends_on:
+    for name in state.depends_on_health:
         other = index.get(name)
         if other is None or not other.app.sync.automated or _reads(other) != _reads(state):
             continue
@@ -27,6 +29,15 @@ def behind(index: ApplicationIndex, state: ApplicationState) -> str:
         if not is_planned or other.last.response in _UNDER_WAY:
             return f"{state.identity} depends on {name}: it has not been synced to {short(seen.sha)} yet"
     return ""
+
+
+def wake_by_expression(
+    index: ApplicationIndex, wake: Callable[[ApplicationState, Priority], None], identity: str
+) -> None:
+    """The custom resource of an Application was changed: wake those that are held and whose expressions may ask it."""
+    for state in (index.get(identity), *index.dependents(identity)):
+        if state is not None and state.app.readyExpr and state.last.response is Response.HELD:
+            wake(state, Priority.RESYNC)
 
 
 def _reads(state: ApplicationState) -> list[tuple[str, str]]:

@@ -57,7 +57,7 @@ class FluxResources:
 
     `wrong` is told of one that cannot be run with the reason, `source_read` of each source and why it cannot be used
     (""), `receivers` of all Receivers, `alerts` of all Alerts and Providers, `asked` of an Application that somebody
-    wants looked at again, in Flux's way.
+    wants looked at again, in Flux's way, `seen` of each whose object was changed.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class FluxResources:
         self.alerts: Callable[[list[Body]], None] = lambda bodies: None
         self.source_read: Callable[[ResourceKey, int, str], None] = lambda key, generation, reason: None
         self.asked: Callable[[str], Awaitable[None]] = _nobody
+        self.seen: Callable[[str], None] = lambda identity: None
         self._objects = FluxObjects()
         self._askers: dict[Ref, set[Ref]] = {}  # a source → who was made with a look at it
         self._unlisted = set(_NEEDED)
@@ -130,6 +131,11 @@ class FluxResources:
             body = await self._cluster.get(entry.key)
             if body is not None and body["metadata"].get("deletionTimestamp"):
                 await self._replace_finalizers(entry.key, body, [])
+
+    async def resource(self, identity: str) -> Body | None:
+        """The object of an Application as it is now. Raises ClusterError."""
+        entry = self._registry.entry(identity)
+        return await self._cluster.get(entry.key, fresh=True) if entry is not None and entry.key is not None else None
 
     async def reason_to_stay(self, identity: str) -> str:
         """Why what a deleted one owns stays for now: it goes since its kind does. "" for no reason.
@@ -193,7 +199,7 @@ class FluxResources:
         if body is None:
             return
         if ref.kind in DELIVERED:
-            self._take_one(body)
+            self.seen(self._take_one(body))
         else:
             self._tell_source(body)
         self._take_askers(ref)

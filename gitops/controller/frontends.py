@@ -1,14 +1,18 @@
 """The custom resources that Applications come from, each kind with whoever reads it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from gitops.controller.flux_alerts import FluxAlerts
 from gitops.controller.flux_receivers import FluxReceivers
 from gitops.controller.registry import ApplicationRegistry
+from gitops.manifests.key import Body
 
 
 class ResourceFrontend(Protocol):
-    """Whoever makes Applications of a kind of custom resource."""
+    """Whoever makes Applications of a kind of custom resource; `seen` is to hear of each whose resource was changed."""
+
+    seen: Callable[[str], None]
 
     async def let_finish(self, identity: str) -> None:
         """Let the resource of an Application go, whose objects are gone. Raises ClusterError."""
@@ -18,18 +22,24 @@ class ResourceFrontend(Protocol):
         """Why what a deleted Application owns stays for now, "" for no reason. Raises ClusterError."""
         ...
 
+    async def resource(self, identity: str) -> Body | None:
+        """The custom resource of an Application as it is now. Raises ClusterError."""
+        ...
+
 
 class Frontends:
     """By the kind of the custom resource that an Application comes from; one from a file has none."""
 
-    def __init__(self, registry: ApplicationRegistry) -> None:
+    def __init__(self, registry: ApplicationRegistry, seen: Callable[[str], None]) -> None:
         self._registry = registry
+        self._seen = seen
         self._by_kind: dict[str, ResourceFrontend] = {}
         self.receivers: FluxReceivers | None = None
         self.alerts: FluxAlerts | None = None
 
     def add(self, kind: str, frontend: ResourceFrontend) -> None:
         self._by_kind[kind] = frontend
+        frontend.seen = self._seen
 
     async def let_finish(self, identity: str) -> None:
         found = self._of(identity)
@@ -39,6 +49,11 @@ class Frontends:
     async def reason_to_stay(self, identity: str) -> str:
         found = self._of(identity)
         return await found.reason_to_stay(identity) if found is not None else ""
+
+    async def resource(self, identity: str) -> Body | None:
+        """The custom resource of an Application as it is now, None where it has none. Raises ClusterError."""
+        found = self._of(identity)
+        return await found.resource(identity) if found is not None else None
 
     def _of(self, identity: str) -> ResourceFrontend | None:
         entry = self._registry.entry(identity)

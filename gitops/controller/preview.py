@@ -24,6 +24,7 @@ def context_of(state: ApplicationState, deps: ReconcilerDeps) -> SyncContext:
         deps.version,
         asks_around=False,
         callbacks=Callbacks(noted=deps.noted, rendering=partial(deps.rendering.in_thread, state.app.namespace)),
+        resource=deps.relatives.resource,
     )
     return as_account(everything, state.app)
 

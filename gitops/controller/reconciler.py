@@ -29,6 +29,7 @@ from gitops.engine.plan_input import PlanOptions
 from gitops.engine.retry import pause_after
 from gitops.engine.states import Override, Response, respond
 from gitops.logs import shortened
+from gitops.manifests.key import Body
 from gitops.model.application import GROUP, KIND
 from gitops.model.errors import (
     AwayError,
@@ -46,7 +47,7 @@ from gitops.model.operator_command import ROLLBACK, SUSPENDED, TEST
 from gitops.model.plan import ObstacleKind
 from gitops.model.result import Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
-from gitops.sync.context import Callbacks, PlannedSync, Render, Request, SyncContext, as_account
+from gitops.sync.context import Callbacks, PlannedSync, Render, Request, SyncContext, as_account, no_resource
 from gitops.sync.event_bus import EventBus
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.planning import held_without_rights, plan_sync
@@ -82,6 +83,8 @@ class Relatives:
     children: AppOfApps
     # Which other Application it has to wait for; "" for none.
     behind: Callable[[ApplicationState], str] = lambda _: ""
+    # The custom resource of an Application as it is now, by its identity.
+    resource: Callable[[str], Awaitable[Body | None]] = no_resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,7 @@ def _begun(
             rendering=lambda work: _rendered(deps.rendering, app.namespace, work, waiting),
             terminated=lambda: state.schedule.termination,
         ),
+        resource=deps.relatives.resource,
     )
     asked = state.schedule.requested_sync
     # A person confirms what was told, and no more.

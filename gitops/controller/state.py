@@ -221,8 +221,14 @@ class ApplicationState:
 
     @property
     def depends_on(self) -> list[str]:
-        """The identities of the Applications that must be healthy first."""
+        """The identities of the Applications that must be ready first."""
         return [name if "/" in name else f"{self.app.namespace}/{name}" for name in self.app.dependsOn]
+
+    @property
+    def depends_on_health(self) -> list[str]:
+        """Those of them that no expression calls ready."""
+        names = zip(self.app.dependsOn, self.depends_on, strict=True)
+        return [identity for name, identity in names if name not in self.app.readyExpr]
 
     @property
     def has_work(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
 from gitops.model.helm_options import HelmOptions
 from gitops.model.notification import Fact
-from gitops.model.patterns import CHART, PATCH, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
+from gitops.model.patterns import CHART, EXPRESSION, PATCH, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
 from gitops.model.source_name import is_oci, source_name, without_userinfo
 from gitops.model.transforms import CommonMetadata, Decryption, PostBuild
 
@@ -311,7 +311,9 @@ class Subscription:
 class Application:
     """The unit of delivery; its identity is NAMESPACE/NAME everywhere. Its source is looked at every `interval`.
 
-    Where it has several `sources`, `source` is the first of them. `labels` are of its metadata.
+    An Application of `dependsOn` that has a `readyExpr` (CEL over `self` and `dep`, the custom resources of the two) is
+    ready when that is true, whatever its health. Where it has several `sources`, `source` is the first of them.
+    `labels` are of its metadata.
     """
 
     name: str
@@ -321,6 +323,7 @@ class Application:
     sync: SyncOptions = SyncOptions()
     ignoreDifferences: tuple[IgnoreRule, ...] = ()
     dependsOn: tuple[Annotated[str, APPLICATION_NAME], ...] = ()
+    readyExpr: dict[str, Annotated[str, EXPRESSION]] = field(default_factory=dict)
     health: tuple[HealthRule, ...] = ()
     policies: PolicyOptions = PolicyOptions()
     windows: tuple[Window, ...] = ()

@@ -48,6 +48,11 @@ class Callbacks:
     terminated: Callable[[], str] = lambda: ""
 
 
+async def no_resource(_: str) -> Body | None:
+    """Where no custom resources are at hand."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class SyncContext:
     """Everything that a pass reaches out to; `version` is ours, written into the inventory parent."""
@@ -65,6 +70,8 @@ class SyncContext:
     child_kinds: frozenset[tuple[str, str]] = frozenset()
     asks_around: bool = True  # False where a look at the whole cluster for each Application would be too much
     callbacks: Callbacks = Callbacks()
+    # The custom resource that an Application comes from, by its identity; None where it comes from none.
+    resource: Callable[[str], Awaitable[Body | None]] = no_resource
 
 
 def as_account(context: SyncContext, app: Application) -> SyncContext:

@@ -24,6 +24,7 @@ from gitops.model.plan import Create, Obstacle, ObstacleKind, Plan, Prune
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Go, Hold
 from gitops.sync.context import PlannedSync, Request, SyncContext
+from gitops.sync.dependencies import unready
 from gitops.sync.dry_run import answered, tried_out
 from gitops.sync.inventories import inventories
 from gitops.sync.inventory_store import read_inventory
@@ -31,7 +32,6 @@ from gitops.sync.live_inputs import render_live
 from gitops.sync.live_state import live_state
 from gitops.sync.namespace import namespace_to_make
 from gitops.sync.relocation import relocation_obstacles
-from gitops.sync.standing import reason_unready
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -107,7 +107,7 @@ async def plan_rendered(request: Request, context: SyncContext, rendered: Render
     findings, more = _rules(app, rendered, context.clock.now())
     asks = not options.confirm or options.shown is not None
     more += await relocation_obstacles(context, app, source) if asks and not inventory.exists else ()
-    more += await _unready(context, app) if asks and plan.changes else ()
+    more += await unready(context, app) if asks and plan.changes else ()
     more = tuple(item for item in more if item.kind is ObstacleKind.POLICY or not options.confirms(item.reason))
     return PlannedSync(at, plan, decide(at, plan, source, more), source, findings, _forbidden(plan, answers))
 
@@ -133,22 +133,6 @@ def _forbidden(plan: Plan, answers: Mapping[ResourceKey, DryRunResult]) -> tuple
         for key, reason in sorted(refused.items())
         if key.namespace not in made and (key.group == _RBAC or not grants)
     )
-
-
-async def _unready(context: SyncContext, app: Application) -> tuple[Obstacle, ...]:
-    """The Applications that this one depends on and that are not healthy at their current revision."""
-    found = []
-    for name in app.dependsOn:
-        reason = await _reason_unready(context, name if "/" in name else f"{app.namespace}/{name}")
-        if reason:
-            found.append(Obstacle(ObstacleKind.DEPENDENCY, None, f"{app.identity} depends on {name}: {reason}"))
-    return tuple(found)
-
-
-async def _reason_unready(context: SyncContext, application: str) -> str:
-    """In words; who acts for a service account is told no more of another Application's objects than how they are."""
-    reason = await reason_unready(context.everyone or context.cluster, context.store, application)
-    return reason.partition(":")[0] if context.everyone is not None else reason
 
 
 async def _tenants_of(context: SyncContext, rendered: RenderedSet, inventory: Inventory) -> dict[str, tuple[str, ...]]:

@@ -10,6 +10,8 @@ from gitops.model.application import Application, Destination, PlainOptions
 from gitops.model.errors import RenderError
 from gitops.model.health import HealthWord
 from gitops.model.result import Outcome
+from gitops.sync.context import as_account
+from gitops.sync.dependencies import unready
 from gitops.sync.health_wait import health_when_gone
 from tests.scenarios.world import config_map, deployment, job
 
@@ -159,6 +161,26 @@ def test_an_application_must_not_run_before_what_it_depends_on(world):
     assert held.outcome is Outcome.HELD
     assert "depends on database: it has not been synced" in held.message
     world.sync(database)
+    assert world.sync(shop).outcome is Outcome.SYNCED
+
+
+def test_an_expression_must_not_be_passed_over_for_health(world):
+    database = replace(world.app, name="database", source=replace(world.app.source, path="database"))
+    asks = {"database": "dep.status.health.status == 'Healthy' && self.spec.source.path != dep.spec.source.path"}
+    shop = replace(world.app, source=replace(world.app.source, path="shop"), dependsOn=("database",), readyExpr=asks)
+    for name in ("database", "shop"):
+        (world.repository / name).mkdir()
+    world.commit(**{"database/db": config_map("db"), "shop/web": config_map("web")})
+    assert "depends on database: it is not there" in world.sync(shop).message
+    world.sync(database)
+    never = replace(shop, readyExpr={"database": "dep.spec.source.path == 'elsewhere'"})
+    assert "depends on database: its readyExpr is false" in world.sync(never).message
+    tenant = replace(
+        shop, namespace="team", dependsOn=("gitops/database",), readyExpr={"gitops/database": "dep.spec.x"}
+    )
+    tenant = replace(tenant, sync=replace(tenant.sync, serviceAccount="default"))
+    (found,) = world._context(lambda context: unready(as_account(context, tenant), tenant))
+    assert "cannot be evaluated: no such key: spec" in found.reason
     assert world.sync(shop).outcome is Outcome.SYNCED
 
 

@@ -188,6 +188,19 @@ def test_sources_of_other_namespaces_may_be_forbidden(world, flux):
         assert "--no-cross-namespace-refs" in flux.ready("Kustomization", "apps")[1]
 
 
+def test_an_expression_says_when_one_comes_and_is_asked_again_when_either_object_changes(world, flux):
+    same = "self.metadata.?labels['version'] == dep.metadata.?labels['version'] && dep.status.observedGeneration > 0"
+    apps = flux.kustomization("apps", dependsOn=[{"name": "infra", "readyExpr": same}])
+    apps["metadata"]["labels"] = {"version": "2"}
+    flux.write(**{"apps/settings": config_map("settings")})
+    flux.make(flux.source(interval="1h"), flux.kustomization("infra", suspend=True), apps)
+    with Running(world, flux="all") as running:
+        running.until(lambda: "its readyExpr is false" in flux.ready("Kustomization", "apps")[1])
+        assert world.get("ConfigMap", "settings") is None
+        flux.edit("Kustomization", "infra", {"metadata": {"labels": {"version": "2"}}})
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+
+
 def test_who_depends_on_another_comes_after_it_at_every_commit(world, flux):
     apps = flux.kustomization("apps", dependsOn=[{"name": "infra"}])
     flux.write(**{"infra/web": deployment("web"), "apps/settings": config_map("settings", a="1")})

@@ -322,7 +322,17 @@ def test_drift_of_a_release(drift: Any, mode: str) -> None:
     [
         ("Kustomization", {**MINIMAL, "nonsense": 1}, "spec.nonsense"),
         ("Kustomization", {**MINIMAL, "postBuild": {"substitutes": {}}}, "spec.postBuild.substitutes"),
-        ("Kustomization", {**MINIMAL, "dependsOn": [{"name": "a", "readyExpr": "true"}]}, "spec.dependsOn[].readyExpr"),
+        (
+            "Kustomization",
+            {**MINIMAL, "dependsOn": [{"name": "a", "readyExpr": "deps.x"}]},
+            "spec.dependsOn[].readyExpr",
+        ),
+        ("Kustomization", {**MINIMAL, "dependsOn": [{"name": "a", "readyExpr": 1}]}, "spec.dependsOn[].readyExpr"),
+        (
+            "Kustomization",
+            {**MINIMAL, "dependsOn": [{"name": "a", "readyExpr": "true"}, {"name": "a"}]},
+            "spec.dependsOn[].name",
+        ),
         ("Kustomization", {**MINIMAL, "dependsOn": [{"nam": "a"}]}, "spec.dependsOn[].nam"),
         ("Kustomization", {**MINIMAL, "dependsOn": "a"}, "spec.dependsOn"),
         ("Kustomization", {**MINIMAL, "kubeConfig": {"configMapRef": {"name": "x"}}}, "spec.kubeConfig.configMapRef"),
@@ -419,6 +429,52 @@ def test_who_does_not_wait_is_ready_before_its_children_but_for_those_that_it_na
         due(tree)
         end(tree, "infra", child)
         assert sorted(due(tree)) == names
+
+
+SAME_VERSION = "self.metadata.labels['version'] == dep.metadata.labels['version']"
+
+
+def labelled(name: str, version: str, **spec: Any) -> dict[str, Any]:
+    made = kustomization(name, **spec)
+    made["metadata"]["labels"] = {"version": version}
+    return made
+
+
+def test_expressions_for_what_is_depended_on_are_kept_with_its_name() -> None:
+    depends = [
+        {"name": "infra", "readyExpr": " dep.status.a == 1\n"},
+        {"name": "db"},
+        {"name": "infra", "readyExpr": "self.spec.b"},
+    ]
+    app = application("Kustomization", {**MINIMAL, "dependsOn": depends})
+    assert app.dependsOn == ("flux-system/infra", "flux-system/db")
+    assert app.readyExpr == {"flux-system/infra": "(dep.status.a == 1) && (self.spec.b)"}
+    found = release(dependsOn=[{"name": "db", "readyExpr": "true"}])
+    assert (found.dependsOn, found.readyExpr) == (("flux-system/db-helm",), {"flux-system/db-helm": "true"})
+
+
+def test_an_expression_says_when_it_is_due_in_place_of_health() -> None:
+    apps = labelled("apps", "2", dependsOn=[{"name": "infra", "readyExpr": SAME_VERSION}])
+    tree = FluxTree([GIT, apps, labelled("infra", "1", dependsOn=[{"name": "none"}])])
+    assert due(tree) == []
+    assert tree.left()[Ref("Kustomization", "flux-system", "apps")] == (
+        "depends on flux-system/infra (its readyExpr is false)"
+    )
+    tree = FluxTree([GIT, apps, labelled("infra", "2", dependsOn=[{"name": "none"}])])
+    assert due(tree) == ["apps"]
+
+
+def test_an_expression_sees_how_a_sync_ended() -> None:
+    expression = "dep.status.conditions.exists(it, it.type == 'Ready' && it.status == 'True')"
+    apps = kustomization("apps", dependsOn=[{"name": "infra", "readyExpr": expression}])
+    for well, then in ((True, ["apps"]), (False, [])):
+        tree = FluxTree([GIT, apps, kustomization("infra")])
+        assert due(tree) == ["infra"]
+        assert (
+            "cannot be evaluated: no such key: conditions" in tree.left()[Ref("Kustomization", "flux-system", "apps")]
+        )
+        end(tree, "infra", well=well)
+        assert due(tree) == then
 
 
 def test_what_a_failure_holds_up_is_told() -> None:

@@ -93,6 +93,8 @@ def test_every_part_is_read(read):
             HEAD + "  ignoreDifferences: [{jsonPointers: [spec/replicas]}]\n",
             r"spec\.ignoreDifferences\[0\]\.jsonPointers\[0\]: expected a JSON pointer such as /spec/replicas",
         ),
+        (HEAD + "  readyExpr: {a: 'true'}\n", r"spec\.readyExpr\.a: is not among dependsOn"),
+        (HEAD + "  dependsOn: [a]\n  readyExpr: {a: 'deps.x'}\n", r"spec\.readyExpr\.a: cannot be used: .*deps"),
         (HEAD + "  dependsOn: [1]\n", r"spec\.dependsOn\[0\]: expected text, got the number 1"),
         (
             HEAD + "  health: [{kind: X, healthy: 'status.'}]\n",

@@ -28,6 +28,7 @@ APP = Application(
     sync=SyncOptions(prune=True, timeout=90.0, retry=Retry(3, Backoff(1.0)), pruneLimit=PruneLimit(5)),
     ignoreDifferences=(IgnoreRule(kind="Deployment", jsonPointers=("/spec/replicas",), managers=("hpa",)),),
     dependsOn=("database",),
+    readyExpr={"database": "true"},
     health=(HealthRule(kind="Widget", healthy="true"),),
     policies=PolicyOptions(enforce=("a",), scopes=(PolicyScope(path="x/*", off=("a",)),)),
     windows=(Window("deny", "* * * * *", 60.0),),

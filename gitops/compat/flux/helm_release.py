@@ -210,8 +210,8 @@ def _spec(spec: Fields, ref: Ref, namespace: str) -> tuple[dict[str, Any], bool]
         "destination": destination(spec, place),
         "sync": {**sync, **({"serviceAccount": account} if account else {})},
     }
+    made |= depends_on(spec, namespace, SUFFIX)
     for name, found in (
-        ("dependsOn", depends_on(spec, namespace, SUFFIX)),
         ("ignoreDifferences", rules),
         ("health", health_rules(spec)),
     ):

@@ -134,8 +134,8 @@ def _spec(spec: Fields, namespace: str) -> tuple[dict[str, Any], bool]:
     sync = _sync(spec, namespace, interval)
     prunes = _prunes(spec, sync["prune"])
     made: dict[str, Any] = {"source": source, "destination": destination(spec, namespace), "sync": sync}
+    made |= depends_on(spec, namespace)
     for name, found in (
-        ("dependsOn", depends_on(spec, namespace)),
         ("ignoreDifferences", ignored(spec, "ignore")),
         ("health", health_rules(spec)),
     ):

@@ -5,7 +5,9 @@ import re
 from typing import Any, Final
 
 from gitops.compat.fields import Fields
+from gitops.manifests.cel import CelError
 from gitops.manifests.key import Body, group_of
+from gitops.model.readiness import check_expression
 
 NAMESPACE: Final = "default"  # of an object that does not say it, as kubectl has it
 # On an object of Flux that is suspended because it is ours now.
@@ -26,18 +28,39 @@ def is_suspended(spec: Fields, body: Body) -> bool:
     return suspended and TAKEN_OVER not in (body["metadata"].get("annotations") or {})
 
 
-def depends_on(spec: Fields, namespace: str, suffix: str = "") -> list[str]:
-    """`dependsOn` as names of Applications."""
-    found: list[str] = []
+def depends_on(spec: Fields, namespace: str, suffix: str = "") -> dict[str, Any]:
+    """`dependsOn` as fields of an Application: names, and the expressions that call them ready."""
+    found: dict[str, list[str]] = {}
     for item in spec.items("dependsOn"):
         name, space = item.text("name"), item.text("namespace", namespace)
-        item.refuse("readyExpr", "who depends waits until the other one is healthy; an expression cannot say otherwise")
-        item.end()
+        expression = _expression(item, "readyExpr")
         if name:
-            found.append(f"{space}/{name}{suffix}")
+            found.setdefault(f"{space}/{name}{suffix}", []).append(expression)
         else:
             item.missing("name")
-    return list(dict.fromkeys(found))
+        if name and len({bool(text) for text in found[f"{space}/{name}{suffix}"]}) > 1:
+            item.refuse("name", f"{space}/{name} is named with a readyExpr and without; leave one of them out")
+        item.end()
+    asked = {name: list(dict.fromkeys(texts)) for name, texts in found.items() if all(texts)}
+    made = {
+        "dependsOn": list(found),
+        "readyExpr": {
+            name: texts[0] if len(texts) == 1 else " && ".join(f"({text})" for text in texts)
+            for name, texts in asked.items()
+        },
+    }
+    return {name: value for name, value in made.items() if value}
+
+
+def _expression(item: Fields, name: str) -> str:
+    """An expression over `self` and `dep`, without blanks around it; refused where it is none."""
+    found = item.text(name).strip()
+    try:
+        if found:
+            check_expression(found)
+    except CelError as exc:
+        item.refuse(name, f"cannot be used: {exc}")
+    return found
 
 
 def common_metadata(spec: Fields) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from gitops.compat.flux.objects import DELIVERED, FluxObjects, Ref, is_of_flux, 
 from gitops.compat.flux.reading import read
 from gitops.compat.flux.shared import NAMESPACE
 from gitops.manifests.key import Body
+from gitops.model.readiness import reason_unready_by
 
 Read = Callable[[Body, FluxObjects], Answer]
 
@@ -95,10 +96,39 @@ class FluxTree:
                 if parent is not None:
                     self._members[parent].children.add(ref)
 
+    def resource(self, identity: str) -> Body | None:
+        """The object of an Application with what a cluster would say of it: whether it was synced, and how that ended.
+
+        None where it is not among the objects.
+        """
+        ref = self._by_name.get(identity)
+        if ref is None:
+            return None
+        member = self._members[ref]
+        metadata = {"generation": 1, "namespace": NAMESPACE, "labels": {}, "annotations": {}, **member.body["metadata"]}
+        status: Body = {}
+        if member.ended is not None:
+            word, generation = "True" if self._is_ready(ref, set()) else "False", metadata["generation"]
+            ready = {"type": "Ready", "status": word, "observedGeneration": generation}
+            status = {"observedGeneration": generation, "conditions": [ready]}
+        return {**member.body, "metadata": metadata, "status": status}
+
     def _waits_for(self, answer: Answer) -> list[str]:
-        """The Applications that it depends on and that are not ready."""
+        """The Applications that it depends on and that are not ready, each with why where an expression says so."""
         spec = answer.application["spec"] if answer.application is not None else {}
-        return [name for name in spec.get("dependsOn", ()) if not self._is_ready(self._by_name.get(name), set())]
+        asked = spec.get("readyExpr", {})
+        found: list[str] = []
+        for name in spec.get("dependsOn", ()):
+            if name in asked:
+                reason = self._reason_by_expression(asked[name], answer.ref, name)
+                found += [f"{name} ({reason})"] if reason else []
+            elif not self._is_ready(self._by_name.get(name), set()):
+                found.append(name)
+        return found
+
+    def _reason_by_expression(self, expression: str, ref: Ref, name: str) -> str:
+        itself, other = self.resource(application_name(ref)), self.resource(name)
+        return reason_unready_by(expression, itself or {}, other) if other is not None else "it is not there"
 
     def _is_ready(self, ref: Ref | None, above: set[Ref]) -> bool:
         if ref is None or not self._members[ref].ended:
