@@ -21,8 +21,9 @@ from gitops.manifests.key import Body
 from gitops.manifests.names import LABEL_NAME
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, SourceSpec
-from gitops.model.errors import ConfigError
+from gitops.model.errors import ConfigError, SourceError
 from gitops.model.readiness import check_expression
+from gitops.model.revision import is_inside, normalise
 from gitops.model.source_name import why_no_url
 from policies.rule import Target
 from policies.windows import check_window
@@ -149,6 +150,8 @@ class _Reader(FieldsReader):
         """The Application with what is checked of each of its sources."""
         if not app.sources:
             self._check_source(app.source, ("spec", "source"))
+            if app.source.include:
+                raise self.error(("spec", "source", "include"), "is among several sources; write them under sources")
             return app
         if app.source != SourceSpec():
             raise self.error(("spec", "source"), "an Application has either one source or several sources")
@@ -157,9 +160,32 @@ class _Reader(FieldsReader):
             self._check_source(source, ("spec", "sources", number))
             if refs.count(source.ref) > 1:
                 raise self.error(("spec", "sources", number, "ref"), f"another source is called {source.ref} too")
+            self._check_includes(app.sources, number)
         if not any(source.is_rendered for source in app.sources):
             raise self.error(("spec", "sources"), "none is rendered: leave out a ref, or name a path or a chart")
         return app.with_sources(app.sources)
+
+    def _check_includes(self, sources: tuple[SourceSpec, ...], number: int) -> None:
+        """What a source includes is another one, which includes none itself; no two lie in one place."""
+        by_ref = {source.ref: source for source in sources if source.ref}
+        places: list[str] = []
+        for at, include in enumerate(sources[number].include):
+            field = ("spec", "sources", number, "include", at)
+            other = by_ref.get(include.ref)
+            if other is None or other is sources[number]:
+                raise self.error((*field, "ref"), f"no other source is called {include.ref[:100]!r}")
+            if other.include:
+                raise self.error((*field, "ref"), f"{include.ref} includes others itself; include those here too")
+            for name, path in (("fromPath", include.fromPath), ("toPath", include.place)):
+                try:
+                    normal = normalise(path)
+                except SourceError as exc:
+                    raise self.error((*field, name), str(exc)) from None
+            if not normal:
+                raise self.error((*field, "toPath"), "expected a folder in the source")
+            if any(is_inside(normal, place) or is_inside(place, normal) for place in places):
+                raise self.error((*field, "toPath"), f"another include lies there too: {normal[:100]}")
+            places.append(normal)
 
     def _check_source(self, source: SourceSpec, field: tuple[str | int, ...]) -> None:
         if not source.repoURL:

@@ -9,12 +9,14 @@ The revision of several is named by all of theirs, in their order, so that each 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gitops.adapters.included import Included, WithIncluded
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
-from gitops.model.revision import Entry, Files, Node, Revision, Tree, join, normalise, within
+from gitops.model.revision import Entry, Files, Node, Revision, Tree, is_inside, join, normalise, within
 from gitops.ports import Refs
 
 _BETWEEN = "+"
+_IGNORES = ".sourceignore"
 
 
 def one_by_one(app: Application) -> tuple[Application, ...]:
@@ -32,7 +34,11 @@ def placed(app: Application) -> tuple[SourceSpec, ...]:
     if not app.sources:
         return (app.source,)
     folders = zip(app.sources, folders_of(app), strict=True)
-    found = [replace(one, path=within(folder, normalise(one.path))) for one, folder in folders if one.is_rendered]
+    found = [
+        replace(one, path=within(folder, normalise(one.path)), ignore=_ignored_in(folder, one.ignore))
+        for one, folder in folders
+        if one.is_rendered
+    ]
     if not found:
         raise SourceError(
             f"{app.identity}: none of its sources is rendered (each has a ref, and neither path nor chart)"
@@ -65,8 +71,38 @@ def tree_of(app: Application, trees: Sequence[Tree]) -> Tree:
     """One tree of all; nothing of it is read yet."""
     if len(trees) == 1:
         return trees[0]
-    folders = _folders(app.all_sources)
-    return Tree(_Folders({folder: tree.files for folder, tree in zip(folders, trees, strict=True)}))
+    by_ref = {one.ref: (one, tree) for one, tree in zip(app.sources, trees, strict=True) if one.ref}
+    found = {
+        folder: _with_included(one, tree, by_ref)
+        for folder, one, tree in zip(folders_of(app), app.sources, trees, strict=True)
+    }
+    return Tree(_Folders(found))
+
+
+def _with_included(source: SourceSpec, tree: Tree, by_ref: Mapping[str, tuple[SourceSpec, Tree]]) -> Files:
+    """The files of a source, and in there those that it includes, but for those that their own `ignore` names."""
+    if not source.include:
+        return tree.files
+    as_flux, included = source.kustomize.rules == "flux", []
+    for one in source.include:
+        other, files = by_ref[one.ref]
+        if other.ignore or as_flux:
+            from renderers.ignored import without_ignored
+
+            files = without_ignored(files, other.ignore, as_flux=as_flux)
+        included.append(Included(one.ref, files, normalise(one.fromPath), normalise(one.place)))
+    return WithIncluded(tree.files, included)
+
+
+def _ignored_in(folder: str, text: str) -> str:
+    """Lines as in .gitignore for the tree of all: what they are about lies in the source's own folder there."""
+    found = []
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#"):
+            mark, bare = "!" * line.startswith("!"), line.removeprefix("!")
+            is_path = "/" in bare.rstrip(" ").removesuffix("/")
+            found.append(f"{mark}/{folder}/{bare.removeprefix('/') if is_path else f'**/{bare}'}")
+    return "\n".join(found)
 
 
 def changed_in(app: Application, changed: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
@@ -74,10 +110,20 @@ def changed_in(app: Application, changed: Sequence[frozenset[str] | None]) -> fr
     if len(changed) == 1:
         return changed[0]
     found: set[str] = set()
-    for folder, paths in zip(_folders(app.all_sources), changed, strict=True):
+    by_ref: dict[str, frozenset[str]] = {}
+    for folder, source, paths in zip(folders_of(app), app.sources, changed, strict=True):
         if paths is None:
             return None
         found |= {f"{folder}/{path}" for path in paths}
+        by_ref[source.ref] = paths
+    for folder, source in zip(folders_of(app), app.sources, strict=True):
+        for one in source.include:
+            paths, start = by_ref[one.ref], normalise(one.fromPath)
+            if any(path.endswith(_IGNORES) for path in paths):  # other files may be there now
+                return None
+            inside = [path.removeprefix(start).lstrip("/") for path in paths if is_inside(path, start)]
+            place = f"{folder}/{normalise(one.place)}"
+            found |= {within(place, path) if path else place for path in inside}
     return frozenset(found)
 
 

@@ -69,6 +69,11 @@ class Delivery:
             self.told.append(f"{answer.ref} is delivered in your own name, not in that of {app.sync.serviceAccount}")
             app = replace(app, sync=replace(app.sync, serviceAccount=""))
         source = app.source
+        if app.sources and are_same(source.repoURL, self.origin):
+            self.told.append(
+                f"{answer.ref} includes other repositories: it is read from there, and not from the files here"
+            )
+            return app
         is_other = self.revision not in ("", source.targetRevision)
         if source.chart or is_other or not are_same(source.repoURL, self.origin):
             return app
@@ -104,7 +109,7 @@ def _delivery(bodies: list[Body], folder: Path, *, is_itself: bool) -> Delivery:
 
     def reads(body: Body, objects: FluxObjects) -> Answer:
         found = read(body, objects)
-        if found.missing is not None and found.missing.kind == "GitRepository":
+        if found.missing is not None and found.missing.kind == "GitRepository" and _names(body, found.missing):
             told.append(f"{found.missing} is not among the objects: the files here are taken for it")
             objects.put(_stand_in(found.missing, origin))
             found = read(body, objects)
@@ -112,6 +117,12 @@ def _delivery(bodies: list[Body], folder: Path, *, is_itself: bool) -> Delivery:
 
     roots = frozenset(ref_of(body) for body in bodies if is_itself and body["kind"] == "Kustomization")
     return Delivery(FluxTree(bodies, reads), top or folder.resolve(), origin, told, roots, revision)
+
+
+def _names(body: Body, source: Ref) -> bool:
+    """Whether a Kustomization is made from this source, and does not only have it included."""
+    reference = body["spec"].get("sourceRef") if isinstance(body.get("spec"), dict) else None
+    return not isinstance(reference, dict) or reference.get("name") == source.name
 
 
 def _own_place(bodies: list[Body]) -> tuple[str, str]:

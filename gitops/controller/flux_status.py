@@ -8,7 +8,7 @@ from typing import Final
 from gitops.controller.snapshot import ApplicationSnapshot
 from gitops.engine.states import Response
 from gitops.manifests.key import Body, ResourceKey
-from gitops.model.revision import short
+from gitops.model.revision import Revision, short
 
 _MOST_TEXT: Final = 1024
 _FAILED: Final = {"Kustomization": "ReconciliationFailed", "HelmRelease": "UpgradeFailed"}
@@ -20,6 +20,8 @@ def flux_status(kind: str, seen: ApplicationSnapshot, generation: int, requested
     is_synced = seen.sync == "Synced" and seen.last.response is not Response.HELD and not seen.problem
     is_busy = seen.is_busy or seen.last.response is None
     found = seen.revision
+    if found is not None and seen.app.sources:  # what a repository includes has no part in Flux's word for it
+        found = Revision(found.sha.partition("+")[0], seen.app.source.targetRevision)
     revision = f"{found.ref}@{_digest(found.sha)}" if found is not None and found.ref else found.sha if found else ""
     word = "True" if is_synced and not is_busy else "Unknown" if is_busy and not seen.problem else "False"
     told = seen.problem or seen.last.message or f"Applied revision: {revision}"

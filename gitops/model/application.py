@@ -93,14 +93,28 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Include:
+    """The folder `fromPath` of the source that has this `ref` ("" = all of it), seen at `toPath` ("" = the ref)."""
+
+    ref: Annotated[str, LABEL_NAME]
+    fromPath: str = ""
+    toPath: str = ""
+
+    @property
+    def place(self) -> str:
+        return self.toPath or self.ref
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """A repository, a revision in it, a path in that, and the renderer's options.
 
     With `chart` the repository is one of charts (https, or oci), and `targetRevision` a version, a range of versions or
     a digest. An `oci` repository without it holds packed files. What other sources call `$ref/PATH` is a file of the
-    source that has this `ref`. `ignore` are lines as in .gitignore: files that are taken as if they were not there.
-    `patches`, and after them `images` (as those of Kustomize), change what any renderer made. `options` are those of a
-    plug-in, which checks them; what is built in has a field of its own name.
+    source that has this `ref`. `include` puts folders of other sources into this one. `ignore` are lines as in
+    .gitignore: files that are taken as if they were not there. `patches`, and after them `images` (as those of
+    Kustomize), change what any renderer made. `options` are those of a plug-in, which checks them; what is built in has
+    a field of its own name.
     """
 
     repoURL: Annotated[str, REPOSITORY] = ""
@@ -121,6 +135,7 @@ class SourceSpec:
     decryption: Decryption = field(default_factory=Decryption)
     credentials: Credentials = Credentials()
     ignore: Annotated[str, PATCH] = ""
+    include: tuple[Include, ...] = ()
 
     @property
     def address(self) -> str:

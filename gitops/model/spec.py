@@ -61,6 +61,7 @@ def _how(source: SourceSpec) -> SourceSpec:
         commonMetadata=source.commonMetadata,
         decryption=source.decryption,
         ignore=source.ignore,
+        include=source.include,
         credentials=replace(reached, proxy="" if "@" in reached.proxy else reached.proxy),
     )
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.scenarios.running import Running
-from tests.scenarios.world import config_map, deployment
+from tests.scenarios.world import World, config_map, deployment
 
 DEFINITIONS = Path(__file__).parents[2] / "deploy/components/flux/crds.yaml"
 KINDS = {
@@ -199,6 +199,24 @@ def test_an_expression_says_when_one_comes_and_is_asked_again_when_either_object
         assert world.get("ConfigMap", "settings") is None
         flux.edit("Kustomization", "infra", {"metadata": {"labels": {"version": "2"}}})
         running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+
+
+def test_a_commit_in_a_repository_that_is_included_is_synced(world, flux):
+    (world.folder / "library").mkdir()
+    library = World(world.folder / "library", world.kubeconfig.read_text(), world.namespace)
+    (library.repository / "deploy").mkdir()
+    library.commit(**{"deploy/settings": config_map("settings", a="1"), "deploy/secret": config_map("left-out")})
+    sha = flux.write(**{"apps/web": config_map("web")})
+    include = [{"repository": {"name": "library"}, "fromPath": "deploy", "toPath": "apps/lib"}]
+    other = flux.source("library", url=library.repository.as_uri(), ignore="secret.yaml\n")
+    flux.make(flux.source(include=include), other, flux.kustomization("apps"))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        assert world.get("ConfigMap", "settings")["data"] == {"a": "1"}
+        assert world.get("ConfigMap", "left-out") is None
+        assert flux.get("Kustomization", "apps")["status"]["lastAppliedRevision"] == f"main@sha1:{sha}"
+        library.commit(**{"deploy/settings": config_map("settings", a="2")})
+        running.until(lambda: world.get("ConfigMap", "settings")["data"] == {"a": "2"})
 
 
 def test_who_depends_on_another_comes_after_it_at_every_commit(world, flux):

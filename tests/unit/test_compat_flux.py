@@ -431,6 +431,49 @@ def test_who_does_not_wait_is_ready_before_its_children_but_for_those_that_it_na
         assert sorted(due(tree)) == names
 
 
+LIBRARY = body(
+    "GitRepository",
+    "library",
+    {"url": "https://git.example/team/library", "interval": "1m", "ref": {"tag": "v1"}, "secretRef": {"name": "key"}},
+)
+
+
+def including(*items: dict[str, Any]) -> dict[str, Any]:
+    return body("GitRepository", "repo", {**GIT["spec"], "include": list(items)})
+
+
+def test_a_repository_that_includes_another_is_two_sources() -> None:
+    whole = {"repository": {"name": "library"}}
+    part = {"repository": {"name": "library"}, "fromPath": "./deploy/", "toPath": "/base/app"}
+    app = application("Kustomization", {**MINIMAL, "path": "./apps"}, including(whole, part), LIBRARY)
+    own, first, second = app.sources
+    assert [(one.ref, one.fromPath, one.place) for one in own.include] == [
+        ("include-1", "", "library"),
+        ("include-2", "deploy", "base/app"),
+    ]
+    assert (own.path, own.kustomize.rules, own.is_rendered, first.is_rendered) == ("apps", "flux", True, False)
+    assert (first.repoURL, second.targetRevision, first.credentials.secretRef) == (LIBRARY["spec"]["url"], "v1", "key")
+    assert app.interval == 60.0
+    chart = {"spec": {"chart": "./web", "sourceRef": {"kind": "GitRepository", "name": "repo"}}}
+    found = application("HelmRelease", {"interval": "10m", "chart": chart}, including(whole), LIBRARY)
+    assert (found.sources[0].path, found.sources[0].include[0].place) == ("web", "library")
+
+
+def test_what_cannot_be_included_is_refused_and_what_is_not_there_is_told() -> None:
+    whole = {"repository": {"name": "library"}}
+    nested = body("GitRepository", "library", {**LIBRARY["spec"], "include": [{"repository": {"name": "x"}}]})
+    wrong = body("GitRepository", "library", {**LIBRARY["spec"], "recurseSubmodules": True})
+    found = answer("Kustomization", MINIMAL, including(whole), nested)
+    assert "GitRepository flux-system/library includes others itself" in found.reasons[0]
+    assert "spec.recurseSubmodules" in answer("Kustomization", MINIMAL, including(whole), wrong).reasons[0]
+    assert answer("Kustomization", MINIMAL, including(whole)).missing == Ref("GitRepository", "flux-system", "library")
+    out = answer("Kustomization", MINIMAL, including({**whole, "toPath": "../x"}), LIBRARY)
+    assert "spec.include[].toPath: leads out of the repository" in out.reasons[0]
+    for item, field in (({}, "repository"), ({**whole, "toPath": "./"}, "toPath"), ({**whole, "x": 1}, "x")):
+        reasons = read(including(item), FluxObjects([])).reasons
+        assert reasons[0].startswith(f"spec.include[].{field}: "), reasons
+
+
 SAME_VERSION = "self.metadata.labels['version'] == dep.metadata.labels['version']"
 
 

@@ -93,6 +93,10 @@ def test_every_part_is_read(read):
             HEAD + "  ignoreDifferences: [{jsonPointers: [spec/replicas]}]\n",
             r"spec\.ignoreDifferences\[0\]\.jsonPointers\[0\]: expected a JSON pointer such as /spec/replicas",
         ),
+        (
+            f"{HEAD}  source: {{repoURL: /x, include: [{{ref: a}}]}}\n",
+            r"spec\.source\.include: is among several sources",
+        ),
         (HEAD + "  readyExpr: {a: 'true'}\n", r"spec\.readyExpr\.a: is not among dependsOn"),
         (HEAD + "  dependsOn: [a]\n  readyExpr: {a: 'deps.x'}\n", r"spec\.readyExpr\.a: cannot be used: .*deps"),
         (HEAD + "  dependsOn: [1]\n", r"spec\.dependsOn\[0\]: expected text, got the number 1"),

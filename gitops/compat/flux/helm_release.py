@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from gitops.compat.fields import Fields, refusals
 from gitops.compat.flux.answer import Answer, refused
+from gitops.compat.flux.includes import included, with_included
 from gitops.compat.flux.objects import FluxObjects, Ref, ref_of
 from gitops.compat.flux.release_actions import crds, read_actions
 from gitops.compat.flux.shared import (
@@ -55,18 +56,26 @@ def read_helm_release(body: Body, objects: FluxObjects) -> Answer:
     if chart.missing is not None:
         return Answer(ref, told, missing=chart.missing)
     source, why = chart.source()
+    others = included(objects, chart.found) if chart.found is not None else []
+    if isinstance(others, Ref):
+        return Answer(ref, told, missing=others)
+    why = why or (others if isinstance(others, str) else "")
     if why:
         spec.refuse("chart", why)
         spec.refuse("chartRef", why)
         return refused(ref, told)
     helm = {**chart.helm(), **made["source"].pop("helm")}
-    made["source"] = {**source, "renderer": "helm", **made["source"], "helm": helm}
+    made |= _with_source({**source, "renderer": "helm", **made.pop("source"), "helm": helm}, chart.found, others)
     made["interval"] = duration(max(chart.interval, 1.0))
     if chart.suspended:
         made["sync"]["automated"] = False
     metadata = {"name": ref.name + SUFFIX, "namespace": namespace}
     application = {"apiVersion": "gitops.dev/v1alpha1", "kind": "Application", "metadata": metadata, "spec": made}
     return Answer(ref, told, application, secrets_in=chart.namespace or namespace, prunes=prunes)
+
+
+def _with_source(spec: dict[str, Any], found: FluxSource | None, others: list[FluxSource] | str) -> dict[str, Any]:
+    return {"source": spec} if found is None or isinstance(others, str) else with_included(spec, found, others)
 
 
 class _Chart:

@@ -5,6 +5,7 @@ from typing import Any, Final
 from gitops.compat.fields import Fields, refusals
 from gitops.compat.flux.answer import Answer, refused
 from gitops.compat.flux.artifacts import find_artifact
+from gitops.compat.flux.includes import included, with_included
 from gitops.compat.flux.objects import ARTIFACT, FluxObjects, Ref, ref_of
 from gitops.compat.flux.shared import (
     ALWAYS,
@@ -60,12 +61,19 @@ def read_kustomization(body: Body, objects: FluxObjects) -> Answer:
     if not _is_held(made["source"]["path"], source):
         spec.refuse("path", f"{wanted} has {', '.join(source.holds)} only")
         return refused(ref, told)
-    _take_source(made, source)
+    others = included(objects, source)
+    if isinstance(others, Ref):
+        return Answer(ref, told, missing=others, prunes=prunes)
+    if isinstance(others, str):
+        spec.refuse("sourceRef", others)
+        return refused(ref, told)
+    _take_source(made, source, others)
     if (
         wanted[1:] == ref[1:] and wanted.kind != ARTIFACT
     ):  # as `flux bootstrap` calls the Kustomization that delivers Flux itself
         kustomize = made["source"]["kustomize"]
         kustomize["patches"] = [*kustomize.get("patches", ()), _WITHOUT_FLUX]
+    made |= with_included(made.pop("source"), source, others)
     metadata: dict[str, Any] = {"name": ref.name, "namespace": namespace}
     application = {"apiVersion": "gitops.dev/v1alpha1", "kind": "Application", "metadata": metadata, "spec": made}
     return Answer(ref, told, application, secrets_in=source.namespace or namespace, prunes=prunes)
@@ -82,13 +90,13 @@ def _is_held(path: str, source: FluxSource) -> bool:
     return any(not folder or f"{path}/".startswith(f"{folder}/") for folder in source.holds)
 
 
-def _take_source(made: dict[str, Any], source: FluxSource) -> None:
+def _take_source(made: dict[str, Any], source: FluxSource, others: list[FluxSource]) -> None:
     made["source"] = {**source.spec, **made["source"]}
     if source.root:
         path = made["source"]["path"]
         made["source"]["path"] = source.root if path == "." else f"{source.root}/{path}"
-    made["interval"] = duration(max(source.interval, 1.0))
-    if source.suspended:
+    made["interval"] = duration(max(min(one.interval for one in (source, *others)), 1.0))
+    if any(one.suspended for one in (source, *others)):
         made["sync"]["automated"] = False
 
 

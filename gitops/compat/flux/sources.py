@@ -4,7 +4,7 @@ What is read of a source goes into every Application that is made from it.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gitops.compat.fields import Fields
 from gitops.compat.flux.objects import FluxObjects, Ref, ref_of
@@ -17,6 +17,14 @@ _PACKED_LAYERS: Final = ("application/vnd.cncf.flux.content.v1.tar+gzip", "appli
 _CLOUD: Final = "the identities of clouds are not used; name a Secret with credentials in secretRef"
 _TIMEOUT: Final = "what is read from a remote has limits of its own"
 _VERIFY: Final = "signatures are not checked, so what has to be signed is not run"
+
+
+class Inclusion(NamedTuple):
+    """The folder `from_path` of another GitRepository, at `to_path` in this one."""
+
+    repository: str
+    from_path: str
+    to_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ class FluxSource:
     told: dict[str, str] = field(default_factory=dict)
     root: str = ""
     holds: tuple[str, ...] = ("",)
+    includes: tuple[Inclusion, ...] = ()
 
 
 def read_source(body: Body) -> FluxSource:
@@ -53,7 +62,8 @@ def read_source(body: Body) -> FluxSource:
     if credentials:
         made["credentials"] = credentials
     spec.end()
-    return FluxSource(ref, made, interval, ref.namespace, suspended, layer, told)
+    includes = tuple(made.pop("include", ()))
+    return FluxSource(ref, made, interval, ref.namespace, suspended, layer, told, includes=includes)
 
 
 def find_source(objects: FluxObjects, kind: str, namespace: str, name: str) -> FluxSource | None:
@@ -69,8 +79,8 @@ def _git(spec: Fields) -> tuple[dict[str, Any], str]:
     _ignore(spec, made)
     if spec.choice("provider", "generic", "azure", "aws", "gcp", "github") != "generic":
         spec.refuse("provider", _CLOUD)
+    made["include"] = _includes(spec)
     for name, why in (
-        ("include", "files of another repository are not put into this one; give them to the Application as a source"),
         ("verify", _VERIFY),
         ("serviceAccountName", _CLOUD),
     ):
@@ -81,6 +91,28 @@ def _git(spec: Fields) -> tuple[dict[str, Any], str]:
     spec.note("gitImplementation", "there is one, and it has no limits of either")
     _access(spec)
     return made, ""
+
+
+def _includes(spec: Fields) -> list[Inclusion]:
+    found: list[Inclusion] = []
+    for item in spec.items("include"):
+        name = name_in(item, "repository")
+        if not name:
+            item.missing("repository")
+        places = {each: item.text(each) for each in ("fromPath", "toPath")}
+        for each, text in places.items():
+            if ".." in text.split("/"):
+                item.refuse(each, "leads out of the repository")
+        item.end()
+        from_path, to_path = (_plain_path(places[each]) for each in ("fromPath", "toPath"))
+        if places["toPath"] and not to_path:
+            item.refuse("toPath", "expected a folder in the repository")
+        found.append(Inclusion(name, from_path, to_path or name))
+    return found
+
+
+def _plain_path(text: str) -> str:
+    return "/".join(part for part in text.split("/") if part not in ("", "."))
 
 
 def _git_revision(spec: Fields) -> str:
