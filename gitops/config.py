@@ -198,6 +198,10 @@ class _Reader(FieldsReader):
             raise self.error((*field, "repoURL"), f"not an address: {why_no_url(exc)}") from None
         if source.chart and parts.scheme not in ("https", "http", "oci"):
             raise self.error((*field, "repoURL"), "charts come from https://HOST/PATH or oci://HOST/PATH")
+        if source.verify.is_wanted and parts.scheme != "oci":
+            raise self.error((*field, "verify"), "signatures are those of a registry: repoURL is no oci://HOST/PATH")
+        if source.verify.is_wanted and not source.verify.secretRef:
+            raise self.error((*field, "verify"), "secretRef is missing: name a Secret with public keys (*.pub)")
         if source.chart and source.path not in (".", ""):
             raise self.error((*field, "path"), "a chart of a repository is rendered as a whole; leave path out")
 

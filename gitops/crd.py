@@ -75,6 +75,11 @@ _RULES = {
             "rule": "!has(self.chart) || self.chart == '' || !has(self.path) || self.path in ['', '.']",
             "message": "a chart of a repository is rendered as a whole; leave path out",
         },
+        {
+            "rule": "!has(self.verify) || self.repoURL.startsWith('oci://') || "
+            "!(has(self.verify.provider) && self.verify.provider != '')",
+            "message": "verify: signatures are those of a registry: repoURL is no oci://HOST/PATH",
+        },
     ],
 }
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}

@@ -183,6 +183,45 @@ class OciRegistry(ChartRepository):
         self.files[tags] = (200, {"Content-Type": "application/json"}, listed)
         return _sha(text).removeprefix("sha256:")
 
+    def sign(self, repository: str, digest: str, key: Any, of: str = "") -> None:
+        """Sign a manifest (hex) as cosign 2 does; `of` is the digest that the payload names, where that is another."""
+        image = {"docker-manifest-digest": f"sha256:{of or digest}"}
+        kind = "cosign container image signature"
+        critical = {"identity": {"docker-reference": ""}, "image": image, "type": kind}
+        payload = json.dumps({"critical": critical, "optional": None}).encode()
+        layer = {
+            "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
+            "digest": _sha(payload),
+            "size": len(payload),
+            "annotations": {"dev.cosignproject.cosign/signature": base64.b64encode(key(payload)).decode()},
+        }
+        path = f"/v2/{repository}/manifests/sha256-{digest}.sig"
+        before = json.loads(self.files[path][2])["layers"] if path in self.files else []
+        text = json.dumps({"schemaVersion": 2, "mediaType": _MANIFEST, "layers": [*before, layer]}).encode()
+        self.files[path] = (200, {"Content-Type": _MANIFEST, "Docker-Content-Digest": _sha(text)}, text)
+        self.files[f"/v2/{repository}/blobs/{_sha(payload)}"] = (200, {}, payload)
+
+    def attest(self, repository: str, digest: str, key: Any, *, by_tag: bool = False, **statement: Any) -> None:
+        """Sign a manifest (hex) as cosign 3 does: a bundle that refers to it; `statement` replaces what that says."""
+        said = {
+            "_type": "https://in-toto.io/Statement/v1",
+            "subject": [{"digest": {"sha256": digest}}],
+            "predicateType": "https://sigstore.dev/cosign/sign/v1",
+            "predicate": {},
+            **statement,
+        }
+        payload, kind = json.dumps(said).encode(), "application/vnd.in-toto+json"
+        signature = key(f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload)
+        encoded = {"payload": base64.b64encode(payload).decode(), "payloadType": kind}
+        signatures = [{"sig": base64.b64encode(signature).decode()}]
+        bundle = json.dumps({"dsseEnvelope": {**encoded, "signatures": signatures}}).encode()
+        media = "application/vnd.dev.sigstore.bundle.v0.3+json"
+        made = self.push(repository, f"bundle-{len(self.files)}", bundle, media)
+        listed = {"mediaType": _MANIFEST, "digest": f"sha256:{made}", "artifactType": media}
+        index = json.dumps({"schemaVersion": 2, "manifests": [listed]}).encode()
+        place = f"manifests/sha256-{digest}" if by_tag else f"referrers/sha256:{digest}"
+        self.files[f"/v2/{repository}/{place}"] = (200, {}, index)
+
     def add_chart(self, repository: str, version: str, more: Mapping[str, str] | None = None) -> str:
         name = repository.rpartition("/")[2]
         return self.push(repository, version.replace("+", "_"), packed(name, chart_files(name, version, more)))

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from gitops.adapters.charts import ChartRefs, Charts
+from gitops.adapters.charts import ChartRefs, Charts, keys_of
+from gitops.adapters.cosign import PublicKeys
 from gitops.adapters.credentials import Secret, read_secret
 from gitops.adapters.http_get import Reach
 from gitops.bounds import MIB
@@ -39,7 +40,9 @@ class ChartRepositories:
         self._secrets = secrets
         self._is_trusted = is_trusted
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="charts")
-        self._charts: dict[str, tuple[Secret, Charts]] = {}  # by the way that a repository is read
+        self._charts: dict[
+            str, tuple[tuple[Secret, PublicKeys | None], Charts]
+        ] = {}  # by the way that a repository is read
         self._trees: OrderedDict[tuple[str, str], tuple[Tree, int]] = OrderedDict()
 
     def name_of(self, app: Application) -> str:
@@ -54,6 +57,8 @@ class ChartRepositories:
         found = self._trees.get(place)
         if found is None:
             found = await self._in_thread(lambda: self._reader(app).tree_and_size(app.source, revision))
+        elif app.source.verify.is_wanted:  # the keys may be others now
+            await self._in_thread(lambda: self._reader(app).check_signature(app.source, revision.sha))
         self._trees[place] = found
         self._trees.move_to_end(place)
         self._make_place()
@@ -85,7 +90,9 @@ class ChartRepositories:
         found = app.source.credentials
         trusted = " as the operator" if self._is_trusted(app) else ""
         own = f" {self._secrets_in(app)}/{found.secretRef}" if found.secretRef else ""
-        return f"{app.source.repoURL}{own}{trusted} {found.proxy} {found.caFile}"
+        verify = app.source.verify
+        signed = f" signed by {self._secrets_in(app)}/{verify.secretRef}" if verify.is_wanted else ""
+        return f"{app.source.repoURL}{own}{trusted}{signed} {found.proxy} {found.caFile}"
 
     def _reader(self, app: Application) -> Charts:
         """Called in a thread: the Secret may have to be asked for. It is made anew when that has changed."""
@@ -93,9 +100,10 @@ class ChartRepositories:
         secret = read_secret(reference, self._secrets(app, reference)) if reference else Secret()
         way = self._way(app)
         known = self._charts.get(way)
-        if known is None or known[0] != secret:
+        keys = keys_of(app.source, lambda name: self._secrets(app, name))
+        if known is None or known[0] != (secret, keys):
             reach: Reach = "anywhere" if self._is_trusted(app) else "network"
-            known = self._charts[way] = (secret, Charts(self._cache / "charts", reach, secret))
+            known = self._charts[way] = ((secret, keys), Charts(self._cache / "charts", reach, secret, keys))
             for oldest in list(self._charts)[:-_READERS_KEPT]:
                 self._charts.pop(oldest, None)
         return known[1]

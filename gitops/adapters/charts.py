@@ -8,7 +8,7 @@ them may take is bounded, and those that were not used for longest go first.
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,14 +16,15 @@ from urllib.parse import urlsplit
 
 from gitops.adapters.archive import unpacked
 from gitops.adapters.chart_index import ChartIndex, ChartVersion
-from gitops.adapters.credentials import Secret
+from gitops.adapters.cosign import PublicKeys, check_signature
+from gitops.adapters.credentials import Secret, read_secret
 from gitops.adapters.http_get import HttpReader, Reach, Way, basic, origin
 from gitops.adapters.kept_files import KeptFiles
 from gitops.adapters.oci_registry import CHART_LAYER, OciRepository, home_of
 from gitops.adapters.remote_files import RemoteFiles
 from gitops.bounds import MIB
 from gitops.model.application import Application, SourceSpec
-from gitops.model.errors import SourceError
+from gitops.model.errors import ConfigError, SourceError
 from gitops.model.revision import Revision, Tree
 from gitops.model.source_name import is_oci, url_login, why_no_url, without_userinfo
 
@@ -63,12 +64,15 @@ class _Known:
 class Charts:
     """Reads with the credentials of `secret`; `caFile` and `proxy` are the spec's own. Called in threads."""
 
-    def __init__(self, cache: Path, reach: Reach, secret: Secret | None = None) -> None:
+    def __init__(self, cache: Path, reach: Reach, secret: Secret | None = None, keys: PublicKeys | None = None) -> None:
+        """With `keys` nothing is unpacked that none of them has signed."""
         self._cache = cache
         self._reach = reach
         self._secret = secret or Secret()
         self._versions: dict[str, _Known] = {}  # by the repository's URL
         self._registries: dict[tuple[str, str], OciRepository] = {}
+        self._keys = keys
+        self._signed: set[tuple[str, str]] = set()
 
     def resolve(self, spec: SourceSpec, target: str) -> Revision:
         """The revision that `target` (a version, a range, a digest or "") means now. Raises SourceError."""
@@ -106,12 +110,23 @@ class Charts:
 
     def tree_and_size(self, spec: SourceSpec, revision: Revision) -> tuple[Tree, int]:
         """The same, and how many bytes of memory it takes."""
+        self.check_signature(spec, revision.sha)
         data, is_chart = self._archive(spec, revision)
         label = f"{spec.chart or spec.name.rpartition('/')[2]}-{revision.ref}" if revision.ref else spec.name
         files = unpacked(data, label, strip=is_chart)
         tree = Tree.of_files(files)
         tree.label = label
         return tree, sum(map(len, files.values()))
+
+    def check_signature(self, spec: SourceSpec, digest: str) -> None:
+        """Raises SourceError for what has to be signed and is not; ConfigError where there are no keys for that."""
+        place = (f"{spec.repoURL} {spec.chart}", digest)
+        if not spec.verify.is_wanted or place in self._signed:
+            return
+        if self._keys is None:
+            raise ConfigError("source.verify.secretRef: name a Secret with public keys (*.pub)")
+        check_signature(self._oci(spec), digest, self._keys)
+        self._signed.add(place)
 
     def _archive(self, spec: SourceSpec, revision: Revision) -> tuple[bytes, bool]:
         """The archive, and whether it is a chart's, whose files are below one folder."""
@@ -182,6 +197,15 @@ class Charts:
         pem = "\n".join(filter(None, (self._secret.certificate, self._secret.key)))
         found = spec.credentials
         return HttpReader(self._reach, Way(found.caFile, self._secret.ca, pem, found.proxy, home))
+
+
+def keys_of(spec: SourceSpec, secrets: Callable[[str], str]) -> PublicKeys | None:
+    """The keys by which what a source gives has to be signed, None where nothing has to be. Raises ConfigError."""
+    reference = spec.verify.secretRef
+    if not reference:
+        return None
+    where = f"source.verify.secretRef {reference}"
+    return PublicKeys.of_text(read_secret(reference, secrets(reference), "source.verify.secretRef").publicKeys, where)
 
 
 def _address(spec: SourceSpec) -> str:

@@ -15,7 +15,8 @@ from gitops.model.errors import ConfigError
 class Secret:
     """The credentials of a repository, by the names that they are written with; every field may be left out.
 
-    `ca`, `certificate` and `key` are PEM; `dockerConfig` is the text of a Docker config file.
+    `ca`, `certificate`, `key` and `publicKeys` (of who signs what is read) are PEM; `dockerConfig` is the text of a
+    Docker config file.
     """
 
     username: str = ""
@@ -27,6 +28,7 @@ class Secret:
     certificate: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     dockerConfig: str = field(default="", repr=False)
+    publicKeys: str = ""
 
     def login_at(self, host: str) -> tuple[str, str]:
         """User and password for a host; a token is the password. Raises ConfigError for a damaged Docker config."""
@@ -35,18 +37,20 @@ class Secret:
         return self.username or ("x-access-token" if self.token else ""), self.password or self.token
 
 
-def read_secret(reference: str, text: str) -> Secret:
+def read_secret(reference: str, text: str, field: str = "source.credentials.secretRef") -> Secret:
     """What `text` says. Raises ConfigError, which holds nothing of it, for other fields; and where there is no text."""
     if not text:
         variable = "GITOPS_SECRET_" + re.sub(r"[-.]", "_", reference).upper()
         raise ConfigError(
-            f"source.credentials.secretRef: {reference} is not known here: set {variable}; where a controller "
+            f"{field}: {reference} is not known here: set {variable}; where a controller "
             "takes the Application from a cluster or a repository, make that Secret in the Application's namespace"
         )
     try:
         value = load_all(text.encode(), reference)[0].value
     except (ManifestError, IndexError):
         value = text
+    if text.lstrip().startswith(("-----BEGIN PUBLIC KEY", "-----BEGIN RSA PUBLIC KEY")):
+        return Secret(publicKeys=text)
     if not isinstance(value, dict):
         return Secret(token=text.strip())
     if "auths" in value:

@@ -63,7 +63,7 @@ class OciRepository:
             raise SourceError(f"{address[:200]}: expected oci://REGISTRY/REPOSITORY")
         self._scheme = urlsplit(home_of(address)).scheme
         self._base = f"{home_of(address)}/v2/{quote(self.name)}"
-        self._address = f"oci://{host}/{self.name}"
+        self.address = f"oci://{host}/{self.name}"
         self._reader = reader
         self._basic = basic(username, password) if password else ""
         self._authorization = ""
@@ -101,7 +101,7 @@ class OciRepository:
             if len(found) > _MOST_TAGS or time.monotonic() > deadline:
                 break
         raise SourceError(
-            f"{self._address}: has too many tags to list them all ({len(found):,} were read); name one of them, or a "
+            f"{self.address}: has too many tags to list them all ({len(found):,} were read); name one of them, or a "
             "digest, in place of a range"
         )
 
@@ -111,7 +111,7 @@ class OciRepository:
             found, own = urlsplit(urljoin(url, link)), urlsplit(self._base)
             if found.hostname == own.hostname:
                 return found._replace(scheme=own.scheme, netloc=own.netloc).geturl()
-        raise SourceError(f"{self._address}: the registry's list of tags goes on at another server, which is not asked")
+        raise SourceError(f"{self.address}: the registry's list of tags goes on at another server, which is not asked")
 
     def has(self, digest: str) -> bool:
         """Whether there is a manifest of this digest (hex)."""
@@ -126,24 +126,52 @@ class OciRepository:
 
     def layers(self, digest: str) -> tuple[Layer, ...]:
         """What the manifest of this digest (hex) names."""
-        answer = self._get(f"{self._base}/manifests/sha256:{digest}", _MANIFESTS, _MOST_MANIFEST)
-        if answer.status != 200:
-            raise SourceError(f"{self._address}: there is no manifest sha256:{digest}")
-        self._check(answer.data, digest)
-        manifest = _json(answer)
+        manifest = self.manifest(f"sha256:{digest}")
+        if manifest is None:
+            raise SourceError(f"{self.address}: there is no manifest sha256:{digest}")
         if manifest.get("mediaType") in _INDEXES:
-            raise SourceError(f"{self._address}: is an index of images, and no chart or artifact")
-        layers = manifest.get("layers")
-        found = layers if isinstance(layers, list) else []
-        return tuple(self._layer(layer) for layer in found if isinstance(layer, dict))
+            raise SourceError(f"{self.address}: is an index of images, and no chart or artifact")
+        return tuple(layer for layer, _ in self.layers_in(manifest))
+
+    def manifest(self, name: str) -> dict[str, Any] | None:
+        """What a tag, or a digest, names; None where there is none."""
+        answer = self._get(f"{self._base}/manifests/{quote(name, safe=':')}", _MANIFESTS, _MOST_MANIFEST)
+        if answer.status != 200:
+            return None
+        by_digest = _DIGEST.fullmatch(name)
+        if by_digest:
+            self._check(answer.data, by_digest[1])
+        return _json(answer)
+
+    def layers_in(self, manifest: dict[str, Any] | None) -> list[tuple[Layer, dict[str, Any]]]:
+        """The layers of a manifest, each with its annotations."""
+        layers = manifest.get("layers") if manifest is not None else None
+        found = [layer for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
+        return [(self._layer(layer), _map(layer.get("annotations"))) for layer in found]
+
+    def referrers(self, digest: str, kind: str) -> list[str]:
+        """The digests (hex) of manifests that refer to this one, whose type begins with `kind`.
+
+        A registry that does not list them may have an index of them under a tag (OCI distribution 1.1).
+        """
+        index: dict[str, Any] = {}
+        for place in (f"referrers/sha256:{digest}", f"manifests/sha256-{digest}"):
+            answer = self._get(f"{self._base}/{place}", _INDEXES[0], _MOST_MANIFEST)
+            if answer.status == 200:
+                index = _json(answer)
+                break
+        listed = index.get("manifests")
+        found = [_map(item) for item in listed] if isinstance(listed, list) else []
+        named = [_DIGEST.fullmatch(str(item.get("digest"))) for item in found if _is_kind(item, kind)]
+        return [each[1] for each in named if each is not None]
 
     def content(self, layer: Layer, most: int) -> bytes:
         """The bytes of a layer."""
         if layer.size > most:
-            raise SourceError(f"{self._address}: is larger than {most // MIB} MiB")
+            raise SourceError(f"{self.address}: is larger than {most // MIB} MiB")
         answer = self._get(f"{self._base}/blobs/sha256:{layer.digest}", "*/*", most)
         if answer.status != 200:
-            raise SourceError(f"{self._address}: the registry has no layer sha256:{layer.digest} ({answer.status})")
+            raise SourceError(f"{self.address}: the registry has no layer sha256:{layer.digest} ({answer.status})")
         self._check(answer.data, layer.digest)
         return answer.data
 
@@ -155,17 +183,17 @@ class OciRepository:
             if found:
                 return found[0]
         kinds = ", ".join(sorted({layer.media_type for layer in layers})) or "none"
-        raise SourceError(f"{self._address}: holds neither a chart nor packed files (layers: {kinds})")
+        raise SourceError(f"{self.address}: holds neither a chart nor packed files (layers: {kinds})")
 
     def _layer(self, layer: dict[str, Any]) -> Layer:
         digest, size = _DIGEST.fullmatch(str(layer.get("digest"))), layer.get("size")
         if digest is None or not isinstance(size, int):
-            raise SourceError(f"{self._address}: its manifest cannot be read")
+            raise SourceError(f"{self.address}: its manifest cannot be read")
         return Layer(str(layer.get("mediaType")), digest[1], size)
 
     def _check(self, data: bytes, digest: str) -> None:
         if hashlib.sha256(data).hexdigest() != digest:
-            raise SourceError(f"{self._address}: what the registry gives is not what sha256:{digest} names; it lies")
+            raise SourceError(f"{self.address}: what the registry gives is not what sha256:{digest} names; it lies")
 
     def _digest_of(self, tag: str) -> str:
         """The digest of a tag's manifest, "" where there is no such tag."""
@@ -187,7 +215,7 @@ class OciRepository:
             answer = self._reader.get(url, headers, authorization=self._authorization, most=most, method=method)
         if answer.status in (401, 403):
             why = "refuses the credentials" if self._basic else "wants credentials: name them in credentials.secretRef"
-            raise SourceError(f"{self._address}: the registry {why} ({answer.status}; a private or unknown repository)")
+            raise SourceError(f"{self.address}: the registry {why} ({answer.status}; a private or unknown repository)")
         if answer.status not in (200, 404):
             raise SourceError(f"{shown_url(answer.url)}: the registry answered {answer.status}")
         return answer
@@ -214,6 +242,14 @@ def home_of(address: str) -> str:
     parts = urlsplit(address)
     host = parts.netloc.rpartition("@")[2]
     return f"{'http' if _LOOPBACK.fullmatch(parts.hostname or '') else 'https'}://{_HUB.get(host, host)}"
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_kind(item: dict[str, Any], kind: str) -> bool:
+    return str(item.get("artifactType") or "").startswith(kind)
 
 
 def _is_tag(tag: object) -> bool:

@@ -5,17 +5,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from gitops.adapters.charts import Charts
+from gitops.adapters.charts import Charts, keys_of
 from gitops.adapters.credentials import Secret, read_secret
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.git import GitCredentials, GitSource
+from gitops.adapters.http_get import Reach
 from gitops.adapters.several import one_by_one, parts_of, placed, revision_of, tree_of
 from gitops.adapters.work_tree import WorkTree
 from gitops.adapters.work_tree_place import owned_work_tree_of, work_tree_of
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
-from gitops.model.application import Application, Credentials, SourceSpec
+from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision, Tree
+from gitops.model.source_access import Credentials
 from gitops.model.source_name import is_oci, source_name, without_userinfo
 from gitops.ports import Checkout
 
@@ -60,7 +62,7 @@ class Sources:
 
     def _repository(self, spec: SourceSpec, sha: str) -> tuple[Revision, Tree]:
         if spec.chart or is_oci(spec.repoURL):
-            charts = self.charts(spec.credentials)
+            charts = self.charts(spec)
             revision = Revision(sha, "") if sha else charts.resolve(spec, spec.targetRevision)
             return revision, charts.tree(spec, revision)
         near = _work_tree_with(sha, spec.repoURL, self._here) if self._here and sha else None
@@ -97,7 +99,7 @@ class Sources:
 
     def _one_in_history(self, spec: SourceSpec, sha: str) -> bool:
         if spec.chart or is_oci(spec.repoURL):
-            return self.charts(spec.credentials).has(spec, sha)
+            return self.charts(spec).has(spec, sha)
         near = _work_tree_with(sha, spec.repoURL, self._here) if self._here else None
         if near is not None and near.in_history(sha):
             return True
@@ -119,9 +121,10 @@ class Sources:
         )
         return GitSource(self._cache / "mirrors", lambda _: credentials, allow_file=True, limits=self._limits)
 
-    def charts(self, spec: Credentials) -> Charts:
-        """The repositories of charts, read with these credentials. Raises ConfigError as `git` does."""
-        return Charts(self._cache / "charts", "anywhere" if self._as_account else "network", self._secret(spec))
+    def charts(self, spec: SourceSpec) -> Charts:
+        """The repositories of charts, read with a source's credentials and keys. Raises ConfigError as `git` does."""
+        reach: Reach = "anywhere" if self._as_account else "network"
+        return Charts(self._cache / "charts", reach, self._secret(spec.credentials), keys_of(spec, self._secrets))
 
     def _secret(self, spec: Credentials) -> Secret:
         return read_secret(spec.secretRef, self._secrets(spec.secretRef)) if spec.secretRef else Secret()

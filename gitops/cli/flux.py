@@ -22,9 +22,10 @@ from gitops.config import application_of as read_body
 from gitops.manifests.errors import GitopsError
 from gitops.manifests.key import Body
 from gitops.manifests.yaml_documents import load_all
-from gitops.model.application import Application, Credentials, KustomizeOptions, SourceSpec
+from gitops.model.application import Application, KustomizeOptions, SourceSpec
 from gitops.model.errors import ConfigError
 from gitops.model.revision import Tree, normalise
+from gitops.model.source_access import Credentials
 from gitops.model.source_name import are_same
 
 CHILD_KINDS: Final = frozenset((group, kind) for group, kinds in GROUPS.items() for kind in kinds)

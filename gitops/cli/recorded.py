@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from gitops.config import application_of, read_application
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import ResourceKey
-from gitops.model.application import GROUP, KIND, Application, Credentials
+from gitops.model.application import GROUP, KIND, Application
 from gitops.model.errors import ApiError, ConfigError, HeldError
+from gitops.model.source_access import Credentials
 from gitops.sync.inventory_store import is_sealed
 from gitops.sync.standing import application_in
 from gitops.views.status import status_of

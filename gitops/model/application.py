@@ -12,6 +12,7 @@ from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
 from gitops.model.helm_options import HelmOptions
 from gitops.model.notification import Fact
 from gitops.model.patterns import CHART, EXPRESSION, PATCH, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
+from gitops.model.source_access import Credentials, Include, Verify
 from gitops.model.source_name import is_oci, source_name, without_userinfo
 from gitops.model.transforms import CommonMetadata, Decryption, PostBuild
 
@@ -84,34 +85,13 @@ class TemplateOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """Where the credentials of a repository are found; never the credentials themselves."""
-
-    secretRef: Annotated[str, SUBDOMAIN_NAME] = ""
-    caFile: str = ""
-    proxy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Include:
-    """The folder `fromPath` of the source that has this `ref` ("" = all of it), seen at `toPath` ("" = the ref)."""
-
-    ref: Annotated[str, LABEL_NAME]
-    fromPath: str = ""
-    toPath: str = ""
-
-    @property
-    def place(self) -> str:
-        return self.toPath or self.ref
-
-
-@dataclass(frozen=True, slots=True)
 class SourceSpec:
     """A repository, a revision in it, a path in that, and the renderer's options.
 
     With `chart` the repository is one of charts (https, or oci), and `targetRevision` a version, a range of versions or
     a digest. An `oci` repository without it holds packed files. What other sources call `$ref/PATH` is a file of the
-    source that has this `ref`. `include` puts folders of other sources into this one. `ignore` are lines as in
+    source that has this `ref`. With `verify` an `oci` repository's content
+    has to be signed. `include` puts folders of other sources into this one. `ignore` are lines as in
     .gitignore: files that are taken as if they were not there. `patches`, and after them `images` (as those of
     Kustomize), change what any renderer made. `options` are those of a plug-in, which checks them; what is built in has
     a field of its own name.
@@ -133,9 +113,10 @@ class SourceSpec:
     postBuild: PostBuild = field(default_factory=PostBuild)
     commonMetadata: CommonMetadata = field(default_factory=CommonMetadata)
     decryption: Decryption = field(default_factory=Decryption)
-    credentials: Credentials = Credentials()
+    credentials: Credentials = field(default_factory=Credentials)
     ignore: Annotated[str, PATCH] = ""
     include: tuple[Include, ...] = ()
+    verify: Verify = field(default_factory=Verify)
 
     @property
     def address(self) -> str:

@@ -62,6 +62,7 @@ def _how(source: SourceSpec) -> SourceSpec:
         decryption=source.decryption,
         ignore=source.ignore,
         include=source.include,
+        verify=source.verify,
         credentials=replace(reached, proxy="" if "@" in reached.proxy else reached.proxy),
     )
 

@@ -58,6 +58,7 @@ _CHECKED = {
     "jqPathExpressions": [".spec.replicas"],
     "schedule": "@daily",
     "readyExpr": {"some-text": "true"},
+    "verify": {"provider": "", "secretRef": ""},
     "timeZone": "Europe/Amsterdam",
     "kubernetes": "1.32",
     "repoURL": "https://git.example.com/other.git",

@@ -9,10 +9,12 @@ from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.helm_options import HelmOptions
 from gitops.model.result import Outcome
+from gitops.model.source_access import Verify
 from tests.chart_servers import ChartRepository, OciRegistry, basic, packed, served
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_rollback import DONE, by_hand
 from tests.scenarios.world import World, config_map
+from tests.unit.test_cosign import KEY, SIGN, SIGN_OTHER
 
 charts = served(ChartRepository)
 registry = served(OciRegistry)
@@ -40,6 +42,19 @@ def test_a_chart_of_a_repository_is_synced_upgraded_and_rolled_back(world: World
     assert world.inventory().healthy.ref == "1.1.0"
     assert by_hand(world)[0] == DONE
     assert data(world)["version"] == "1.0.0"
+
+
+def test_a_controller_applies_nothing_that_is_not_signed_by_a_key_of_the_secret(
+    world: World, registry: OciRegistry
+) -> None:
+    registry.sign("charts/redis", registry.add_chart("charts/redis", "1.0.0"), SIGN)
+    app = of_chart(world, f"{registry.address}/charts", "^1")
+    app = replace(app, source=replace(app.source, verify=Verify("cosign", "keys")))
+    with Running(world, app, environment={"keys": KEY}) as controller:
+        controller.until(lambda: data(world).get("version") == "1.0.0")
+        registry.sign("charts/redis", registry.add_chart("charts/redis", "1.1.0"), SIGN_OTHER)
+        controller.until(lambda: "none is by a key of" in controller.tracked().problem)
+        assert data(world)["version"] == "1.0.0"
 
 
 def test_a_runner_without_a_store_goes_back_to_a_version_that_the_repository_offers(

@@ -14,9 +14,10 @@ from gitops.adapters.repositories import GitRepositories
 from gitops.controller import cluster_worker, reconciler
 from gitops.controller.registry import Registration, account_required, local_refused
 from gitops.engine.states import Response
-from gitops.model.application import Application, Backoff, Credentials, Retry, SourceSpec, SyncOptions
+from gitops.model.application import Application, Backoff, Retry, SourceSpec, SyncOptions
 from gitops.model.errors import ConfigError
 from gitops.model.result import Outcome
+from gitops.model.source_access import Credentials
 from tests.scenarios.running import Running
 from tests.scenarios.test_clusters import cluster_secret, make_namespace, secrets, to
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing

@@ -9,8 +9,8 @@ from gitops.cli.recorded import recorded_application
 from gitops.engine.inventory import LastHealthy, PastRelease
 from gitops.engine.inventory_parent import parent_body
 from gitops.manifests.key import ResourceKey
-from gitops.model.application import Credentials
 from gitops.model.result import Outcome
+from gitops.model.source_access import Credentials
 from gitops.model.spec import spec_text
 from gitops.sync.context import Request
 from gitops.sync.inventory_store import is_sealed

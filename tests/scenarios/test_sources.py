@@ -8,7 +8,8 @@ import pytest
 from gitops.controller import reconciler
 from gitops.controller.registry import Registration
 from gitops.engine.states import Response
-from gitops.model.application import Credentials, Retry, Window
+from gitops.model.application import Retry, Window
+from gitops.model.source_access import Credentials
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_controller import application, custom_resource, make_kind, resources, standing
 from tests.scenarios.world import World, config_map, deployment

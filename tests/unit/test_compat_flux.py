@@ -355,7 +355,7 @@ def test_drift_of_a_release(drift: Any, mode: str) -> None:
         (
             "OCIRepository",
             {"url": "oci://x.example/r", "interval": "1m", "verify": {"provider": "cosign"}},
-            "spec.verify",
+            "spec.verify.provider",
         ),
         ("HelmRepository", {"url": "https://x.example", "interval": "1m", "type": "odd"}, "spec.type"),
         ("Bucket", {"bucketName": "x"}, "spec"),
@@ -472,6 +472,50 @@ def test_what_cannot_be_included_is_refused_and_what_is_not_there_is_told() -> N
     for item, field in (({}, "repository"), ({**whole, "toPath": "./"}, "toPath"), ({**whole, "x": 1}, "x")):
         reasons = read(including(item), FluxObjects([])).reasons
         assert reasons[0].startswith(f"spec.include[].{field}: "), reasons
+
+
+def signed_by(**verify: Any) -> dict[str, Any]:
+    spec = {"url": "oci://registry.example/manifests/app", "interval": "5m", "verify": verify}
+    return body("OCIRepository", "app", spec)
+
+
+OF_OCI = {**MINIMAL, "sourceRef": {"kind": "OCIRepository", "name": "app"}}
+BY_KEY = {"provider": "cosign", "secretRef": {"name": "keys"}}
+
+
+def test_who_has_to_sign_an_artifact_or_a_chart_is_kept() -> None:
+    app = application("Kustomization", OF_OCI, signed_by(**BY_KEY))
+    assert (app.source.verify.provider, app.source.verify.secretRef) == ("cosign", "keys")
+    charts = body("HelmRepository", "charts", {"url": "oci://registry.example/charts", "type": "oci"})
+    chart = {"chart": "web", "verify": BY_KEY, "sourceRef": {"kind": "HelmRepository", "name": "charts"}}
+    spec = {"interval": "10m", "chart": {"spec": chart}}
+    assert application("HelmRelease", spec, charts).source.verify.secretRef == "keys"
+    there = {**chart, "sourceRef": {**chart["sourceRef"], "namespace": "flux-system"}}
+    found = answer("HelmRelease", {**spec, "chart": {"spec": there}}, charts, namespace="team")
+    assert (found.reasons, found.secrets_in) == ((), "team")
+    private = {**charts, "spec": {**charts["spec"], "secretRef": {"name": "pull"}}}
+    (reason, _) = answer("HelmRelease", {**spec, "chart": {"spec": there}}, private, namespace="team").reasons * 2
+    assert "in two namespaces" in reason
+    assert "only charts of a registry are signed" in answer("HelmRelease", spec, CHARTS).reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("verify", "field"),
+    [
+        ({"provider": "cosign"}, "spec.verify.provider: signatures without a key"),
+        ({}, "spec.verify.secretRef: it is missing"),
+        ({"provider": "cosign", "matchOIDCIdentity": [{"issuer": "x", "subject": "y"}]}, "spec.verify.matchOIDC"),
+        ({"provider": "notation", "secretRef": {"name": "keys"}}, "spec.verify.provider: of signatures"),
+        ({"provider": "cosign", "trustedRootSecretRef": {"name": "x"}}, "spec.verify.provider: signatures without"),
+        ({**BY_KEY, "other": 1}, "spec.verify.other: "),
+    ],
+    ids=str,
+)
+def test_signatures_that_are_not_checked_are_refused(verify: dict[str, Any], field: str) -> None:
+    source = signed_by(**verify)
+    reasons = read(source, FluxObjects([])).reasons
+    assert any(reason.startswith(field) for reason in reasons), reasons
+    assert field.partition(":")[0] in answer("Kustomization", OF_OCI, source).reasons[0]
 
 
 SAME_VERSION = "self.metadata.labels['version'] == dep.metadata.labels['version']"

@@ -97,6 +97,14 @@ def test_every_part_is_read(read):
             f"{HEAD}  source: {{repoURL: /x, include: [{{ref: a}}]}}\n",
             r"spec\.source\.include: is among several sources",
         ),
+        (
+            f"{HEAD}  source: {{repoURL: https://x.y/z, verify: {{secretRef: a}}}}\n",
+            r"spec\.source\.verify: signatures are those of a registry",
+        ),
+        (
+            f"{HEAD}  source: {{repoURL: oci://x.y/z, verify: {{provider: cosign}}}}\n",
+            r"spec\.source\.verify: secretRef is missing",
+        ),
         (HEAD + "  readyExpr: {a: 'true'}\n", r"spec\.readyExpr\.a: is not among dependsOn"),
         (HEAD + "  dependsOn: [a]\n  readyExpr: {a: 'deps.x'}\n", r"spec\.readyExpr\.a: cannot be used: .*deps"),
         (HEAD + "  dependsOn: [1]\n", r"spec\.dependsOn\[0\]: expected text, got the number 1"),

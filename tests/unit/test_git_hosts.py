@@ -3,8 +3,9 @@
 import pytest
 
 from gitops.controller.git_hosts import Backoff, Host, host_of
-from gitops.model.application import Application, Credentials, SourceSpec
+from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import HostUnreachableError, SourceError
+from gitops.model.source_access import Credentials
 
 AWAY = HostUnreachableError("no answer")
 

@@ -6,9 +6,10 @@ import pytest
 
 from gitops.adapters.several import changed_in, placed, tree_of
 from gitops.config import application_of
-from gitops.model.application import Application, Include, KustomizeOptions, SourceSpec
+from gitops.model.application import Application, KustomizeOptions, SourceSpec
 from gitops.model.errors import ConfigError, SourceError
 from gitops.model.revision import Tree
+from gitops.model.source_access import Include
 from renderers.registry import Rendered, render
 
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s}\n"

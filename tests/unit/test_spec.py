@@ -7,7 +7,6 @@ import pytest
 from gitops.model.application import (
     Application,
     Backoff,
-    Credentials,
     HealthRule,
     IgnoreRule,
     PolicyOptions,
@@ -20,6 +19,7 @@ from gitops.model.application import (
     Window,
 )
 from gitops.model.errors import ConfigError
+from gitops.model.source_access import Credentials
 from gitops.model.spec import spec_text, with_spec
 from gitops.model.transforms import CommonMetadata, PostBuild, SubstituteFrom
 

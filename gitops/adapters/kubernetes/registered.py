@@ -72,6 +72,10 @@ def connection_of(secret: Body) -> Connection:
 def credentials_text(secret: Body) -> str:
     """A Secret with credentials of a repository as the YAML that a secretRef stands for; "" when it has none."""
     found = {ours: text for theirs, ours in _FIELDS.items() if (text := _text(secret, theirs))}
+    data = secret.get("data")
+    keys = [_text(secret, name) for name in sorted(data) if name.endswith(".pub")] if isinstance(data, dict) else []
+    if keys:
+        found["publicKeys"] = "\n".join(keys)
     return json.dumps(found) if found else ""
 
 

@@ -21,7 +21,7 @@ from gitops.compat.flux.shared import (
     is_suspended,
     patches,
 )
-from gitops.compat.flux.sources import FluxSource, find_source
+from gitops.compat.flux.sources import FluxSource, find_source, read_verify
 from gitops.manifests.key import Body
 
 # A Kustomization and the HelmRelease that it holds are called alike more often than not.
@@ -91,6 +91,8 @@ class _Chart:
         self.interval = found.interval if found is not None else 60.0
         self.suspended = found.suspended if found is not None else False
         self.namespace = found.namespace if found is not None else ""
+        self.own_namespace = ""  # of who says that it is verified
+        self.verify: dict[str, str] = {}
 
     @classmethod
     def read(cls, spec: Fields, namespace: str, objects: FluxObjects) -> "_Chart":
@@ -145,7 +147,8 @@ class _Chart:
         made.suspended = part.flag("suspend") or made.suspended
         if part.choice("reconcileStrategy", "ChartVersion", "Revision") == "ChartVersion":
             part.note("reconcileStrategy", "a chart that changes counts, with another version or without")
-        part.refuse("verify", "signatures are not checked, so what has to be signed is not run")
+        made.verify = read_verify(part)
+        made.own_namespace = namespace
         part.end()
         return made
 
@@ -156,6 +159,8 @@ class _Chart:
             return {}, "the chart is not named"
         if refusals(found.told):
             return {}, f"{found.ref}: {'; '.join(refusals(found.told))}"
+        if self.verify and not found.spec["repoURL"].startswith("oci://"):
+            return {}, f"verify: only charts of a registry are signed, and {found.ref} is none"
         if found.ref.kind == "GitRepository":
             path = posixpath.normpath(self.name.lstrip("/"))
             outside = path == ".." or path.startswith("../")
@@ -163,7 +168,16 @@ class _Chart:
         if found.ref.kind == "OCIRepository":
             address, _, name = found.spec["repoURL"].rstrip("/").rpartition("/")
             return {**found.spec, "repoURL": address, "chart": name}, ""
-        return {**found.spec, "chart": self.name, "targetRevision": self.version}, ""
+        return self._of_repository(found)
+
+    def _of_repository(self, found: FluxSource) -> tuple[dict[str, Any], str]:
+        made = {**found.spec, "chart": self.name, "targetRevision": self.version}
+        if not self.verify:
+            return made, ""
+        if self.namespace != self.own_namespace and "credentials" in made:
+            return {}, f"verify: its keys and the credentials of {found.ref} are in two namespaces; move one of them"
+        self.namespace = self.own_namespace
+        return {**made, "verify": self.verify}, ""
 
     def helm(self) -> dict[str, Any]:
         """In Git, Flux has value files relative to the repository, we have them relative to the chart."""

@@ -16,7 +16,8 @@ SOURCE_VERSION: Final = "source.toolkit.fluxcd.io/v1"
 _PACKED_LAYERS: Final = ("application/vnd.cncf.flux.content.v1.tar+gzip", "application/vnd.oci.image.layer.v1.tar+gzip")
 _CLOUD: Final = "the identities of clouds are not used; name a Secret with credentials in secretRef"
 _TIMEOUT: Final = "what is read from a remote has limits of its own"
-_VERIFY: Final = "signatures are not checked, so what has to be signed is not run"
+_VERIFY: Final = "signatures of commits are not checked, so what has to be signed is not run"
+_KEYLESS: Final = "signatures without a key are not checked; sign with one, and name a Secret with *.pub in secretRef"
 
 
 class Inclusion(NamedTuple):
@@ -136,8 +137,29 @@ def _oci(spec: Fields) -> tuple[dict[str, Any], str]:
     _ignore(spec, made)
     layer = _layer(spec)
     _registry(spec)
-    spec.refuse("verify", _VERIFY)
-    return made, layer
+    verify = read_verify(spec)
+    return {**made, **({"verify": verify} if verify else {})}, layer
+
+
+def read_verify(spec: Fields) -> dict[str, str]:
+    """How what a registry gives has to be signed."""
+    part = spec.part("verify")
+    if part is None:
+        return {}
+    if part.choice("provider", "cosign", "notation") == "notation":
+        part.refuse("provider", "of signatures, those of cosign are checked, with public keys")
+    name = name_in(part, "secretRef")
+    for each in ("matchOIDCIdentity", "trustedRootSecretRef"):
+        if name:
+            part.note(each, "the public keys of secretRef decide, as in Flux")
+        else:
+            part.refuse(each, _KEYLESS)
+    if not name and "matchOIDCIdentity" not in part:
+        part.refuse("provider", _KEYLESS)
+        if "provider" not in part:
+            part.missing("secretRef")
+    part.end()
+    return {"provider": "cosign", "secretRef": name}
 
 
 def _oci_revision(spec: Fields) -> str:

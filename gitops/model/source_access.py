@@ -1,0 +1,40 @@
+"""How a source is reached, whose signatures it has to bear, and what of other sources is put into it."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from gitops.manifests.names import LABEL_NAME, SUBDOMAIN_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where the credentials of a repository are found; never the credentials themselves."""
+
+    secretRef: Annotated[str, SUBDOMAIN_NAME] = ""
+    caFile: str = ""
+    proxy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Whose signatures what a registry gives has to bear: cosign's, by one of the public keys in a Secret (*.pub)."""
+
+    provider: Literal["", "cosign"] = ""
+    secretRef: Annotated[str, SUBDOMAIN_NAME] = ""
+
+    @property
+    def is_wanted(self) -> bool:
+        return bool(self.provider or self.secretRef)
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """The folder `fromPath` of the source that has this `ref` ("" = all of it), seen at `toPath` ("" = the ref)."""
+
+    ref: Annotated[str, LABEL_NAME]
+    fromPath: str = ""
+    toPath: str = ""
+
+    @property
+    def place(self) -> str:
+        return self.toPath or self.ref
