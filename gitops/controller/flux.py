@@ -24,7 +24,7 @@ def flux_parts(
     """What has to run, with names; `entries` gives, in a thread, what the entries of a Secret hold."""
 
     def status_as(kind: str, seen: ApplicationSnapshot, generation: int) -> Body:
-        return flux_status(kind, seen, generation, flux.requested_at(seen.app.identity))
+        return flux_status(kind, seen, generation, *flux.before(seen.app.identity))
 
     def token(namespace: str, name: str) -> str:
         return (entries(namespace, name) or {}).get("token", b"").decode("utf-8", "replace").strip()

@@ -91,10 +91,14 @@ class FluxResources:
         """Whether an object of another namespace may be named."""
         return self._settings.cross_namespace
 
-    def requested_at(self, identity: str) -> str:
-        """What was last asked for in Flux's way, which its status repeats."""
+    def before(self, identity: str) -> tuple[str, Body]:
+        """What was last asked for in Flux's way, which its status repeats; and the status as it was last seen."""
         entry = self._registry.entry(identity)
-        return self._requested.get(_ref(entry.key), "") if entry is not None and entry.key is not None else ""
+        if entry is None or entry.key is None:
+            return "", {}
+        body = self._objects.find(*_ref(entry.key)) or {}
+        status = body.get("status")
+        return self._requested.get(_ref(entry.key), ""), status if isinstance(status, dict) else {}
 
     def followers(self) -> list[tuple[str, Awaitable[None]]]:
         """What has to run, with names."""

@@ -8,21 +8,23 @@ from typing import Final
 from gitops.controller.snapshot import ApplicationSnapshot
 from gitops.engine.states import Response
 from gitops.manifests.key import Body, ResourceKey
+from gitops.model.health import Health
 from gitops.model.revision import Revision, short
+from gitops.model.source_name import is_oci
 
 _MOST_TEXT: Final = 1024
 _FAILED: Final = {"Kustomization": "ReconciliationFailed", "HelmRelease": "UpgradeFailed"}
 _DONE: Final = {"Kustomization": "ReconciliationSucceeded", "HelmRelease": "UpgradeSucceeded"}
 
 
-def flux_status(kind: str, seen: ApplicationSnapshot, generation: int, requested_at: str) -> Body:
-    """The status of a Kustomization or a HelmRelease; times of conditions are filled in when it is written."""
+def flux_status(kind: str, seen: ApplicationSnapshot, generation: int, requested_at: str, before: Body) -> Body:
+    """The status of a Kustomization or a HelmRelease; times of conditions are filled in when it is written.
+
+    What was applied last, and of what that is made, stays as it was `before` until something else has been applied.
+    """
     is_synced = seen.sync == "Synced" and seen.last.response is not Response.HELD and not seen.problem
     is_busy = seen.is_busy or seen.last.response is None
-    found = seen.revision
-    if found is not None and seen.app.sources:  # what a repository includes has no part in Flux's word for it
-        found = Revision(found.sha.partition("+")[0], seen.app.source.targetRevision)
-    revision = f"{found.ref}@{_digest(found.sha)}" if found is not None and found.ref else found.sha if found else ""
+    revision = _revision_of(seen)
     word = "True" if is_synced and not is_busy else "Unknown" if is_busy and not seen.problem else "False"
     told = seen.problem or seen.last.message or f"Applied revision: {revision}"
     message = "Reconciliation in progress" if word == "Unknown" else told[:_MOST_TEXT]
@@ -33,14 +35,42 @@ def flux_status(kind: str, seen: ApplicationSnapshot, generation: int, requested
     if kind == "HelmRelease" and word != "Unknown":
         conditions.append(_condition("Released", word, reason, message, generation))
     status: Body = {"observedGeneration": generation, "conditions": conditions}
+    if kind == "HelmRelease":
+        status |= {"lastAttemptedGeneration": generation, "failures": seen.failures}
+    if kind == "Kustomization" and seen.app.sync.wait.objects != "none" and word != "Unknown" and not seen.problem:
+        is_well = seen.health.is_settled
+        health = ("True", "Succeeded") if is_well else ("False", "HealthCheckFailed")
+        conditions.append(_condition("Healthy", *health, message if is_well else _told(seen.health), generation))
     if revision:
         status["lastAttemptedRevision"] = revision
-    if revision and word == "True" and kind == "Kustomization":
-        status["lastAppliedRevision"] = revision
-        status["inventory"] = {"entries": [_entry(key, version) for key, version in seen.source.objects]}
+    if revision and word == "True":
+        status |= _applied(kind, revision, [_entry(key, version) for key, version in seen.source.objects])
+    else:
+        status |= {name: before[name] for name in _applied(kind, "", []) if name in before}
     if requested_at:
         status["lastHandledReconcileAt"] = requested_at
     return status
+
+
+def _told(health: Health) -> str:
+    return f"{health.word.value}: {health.message}"[:_MOST_TEXT]
+
+
+def _applied(kind: str, revision: str, entries: list[Body]) -> Body:
+    applied = {"lastAppliedRevision": revision} if kind == "Kustomization" else {}
+    return {**applied, "inventory": {"entries": entries}}
+
+
+def _revision_of(seen: ApplicationSnapshot) -> str:
+    """The revision that it is at, in Flux's words: a branch with its commit, or the version of a chart."""
+    found, source = seen.revision, seen.app.source
+    if found is not None and seen.app.sources:  # what a repository includes has no part in Flux's word for it
+        found = Revision(found.sha.partition("+")[0], source.targetRevision)
+    if found is None or not found.ref:
+        return found.sha if found is not None else ""
+    if source.chart:
+        return f"{found.ref}+{found.sha[:12]}" if is_oci(source.repoURL) else found.ref
+    return f"{found.ref}@{_digest(found.sha)}"
 
 
 def _entry(key: ResourceKey, version: str) -> Body:

@@ -44,7 +44,7 @@ def learn_plan(state: ApplicationState, source: PinnedSource, planned: PlannedSy
             reads=dict(source.tree.reads),
             follows_links=source.tree.follows_links,
         )
-    if state.app.source.kustomize.rules == "flux":
+    if state.app.source.kustomize.rules == "flux" or state.app.source.renderer == "helm":
         own = [found for found in at.rendered.manifests if not hook_phases_of(found)]
         objects = tuple((found.key, version_of(found.body["apiVersion"])) for found in own)
         state.source = replace(state.source, objects=objects)

@@ -29,7 +29,7 @@ class SourceState:
     `observed_revision` is what the source holds now; `rendered` is the commit that `reads` (and the last plan) are of.
     `equivalent_revision` is the newest commit that is known to answer those reads alike, and so to mean the same
     desired state. `look_error` is why the last look at the repository failed, or "". `objects` are those of the last
-    plan, each with its version, where somebody is told of them: of Kustomizations of Flux.
+    plan, each with its version, where somebody is told of them: of Kustomizations and HelmReleases of Flux.
     """
 
     observed_revision: Revision | None = None

@@ -101,8 +101,16 @@ def test_a_kustomization_says_what_it_delivers(world, flux):
         running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
         entries = flux.get("Kustomization", "apps")["status"]["inventory"]["entries"]
         assert entries == [web, {"id": f"{space}_a__b_rbac.authorization.k8s.io_Role", "v": "v1"}]
-        flux.write(**{"apps/role": None})
+        sha = flux.write(**{"apps/role": None})
         running.until(lambda: flux.get("Kustomization", "apps")["status"]["inventory"]["entries"] == [web])
+        conditions = {
+            item["type"]: item["status"] for item in flux.get("Kustomization", "apps")["status"]["conditions"]
+        }
+        assert conditions == {"Ready": "True", "Healthy": "True"}
+        flux.write(**{"apps/web": "kind: [Deployment\n"})  # what cannot be applied leaves what was
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "False")
+        status = flux.get("Kustomization", "apps")["status"]
+        assert (status["lastAppliedRevision"], status["inventory"]["entries"]) == (f"main@sha1:{sha}", [web])
 
 
 def test_a_tree_comes_in_order_and_what_leaves_it_is_pruned(world, flux):

@@ -169,6 +169,9 @@ def test_a_release_of_helm_controller_is_taken_over_without_a_hook_and_goes_on(w
     assert world.get("Job", "migrate", "batch") is None
     with Running(world, flux="all") as running:
         running.until(lambda: flux.ready("HelmRelease", "web")[0] == "True")
+        status = flux.get("HelmRelease", "web")["status"]
+        assert (status["lastAttemptedGeneration"], status["failures"]) == (status["observedGeneration"], 0)
+        assert [entry["id"] for entry in status["inventory"]["entries"]] == [f"{world.namespace}_web-web__ConfigMap"]
         conditions = {item["type"] for item in flux.get("HelmRelease", "web")["status"]["conditions"]}
         assert conditions >= {"Ready", "Released"}
         (world.repository / "chart/templates/web.yaml").write_text(
