@@ -24,6 +24,7 @@ from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import ConfigError, SourceError
 from gitops.model.readiness import check_expression
 from gitops.model.revision import is_inside, normalise
+from gitops.model.source_access import Bucket
 from gitops.model.source_name import why_no_url
 from policies.rule import Target
 from policies.windows import check_window
@@ -198,6 +199,12 @@ class _Reader(FieldsReader):
             raise self.error((*field, "repoURL"), f"not an address: {why_no_url(exc)}") from None
         if source.chart and parts.scheme not in ("https", "http", "oci"):
             raise self.error((*field, "repoURL"), "charts come from https://HOST/PATH or oci://HOST/PATH")
+        if parts.scheme == "s3" and (not parts.path.strip("/") or "/" in parts.path.strip("/")):
+            raise self.error((*field, "repoURL"), "a bucket is at s3://ENDPOINT/BUCKET (a prefix is named in bucket)")
+        if parts.scheme == "s3" and source.targetRevision:
+            raise self.error((*field, "targetRevision"), "a bucket is read as it is now; leave it out")
+        if parts.scheme != "s3" and source.bucket != Bucket():
+            raise self.error((*field, "bucket"), "is for a bucket: repoURL is no s3://ENDPOINT/BUCKET")
         if source.verify.is_wanted and parts.scheme != "oci":
             raise self.error((*field, "verify"), "signatures are those of a registry: repoURL is no oci://HOST/PATH")
         if source.verify.is_wanted and not source.verify.secretRef:

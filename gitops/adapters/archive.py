@@ -3,6 +3,7 @@
 import io
 import tarfile
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 from gitops.bounds import MIB, shown_size, unzipped
@@ -24,6 +25,17 @@ def unpacked(data: bytes, where: str, *, strip: bool) -> dict[str, bytes]:
     """
     with _ONE_AT_A_TIME:
         return dict(unpack(data, where)) if strip else _files(data, where)
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """Files as such an archive."""
+    found = io.BytesIO()
+    with tarfile.open(fileobj=found, mode="w:gz", compresslevel=1) as archive:
+        for path, data in sorted(files.items()):
+            member = tarfile.TarInfo(path)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return found.getvalue()
 
 
 def _files(data: bytes, where: str) -> dict[str, bytes]:

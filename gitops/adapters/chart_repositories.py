@@ -92,7 +92,8 @@ class ChartRepositories:
         own = f" {self._secrets_in(app)}/{found.secretRef}" if found.secretRef else ""
         verify = app.source.verify
         signed = f" signed by {self._secrets_in(app)}/{verify.secretRef}" if verify.is_wanted else ""
-        return f"{app.source.repoURL}{own}{trusted}{signed} {found.proxy} {found.caFile}"
+        place = f"{app.source.repoURL} {app.source.bucket} {app.source.ignore}" if app.source.is_bucket else ""
+        return f"{place or app.source.repoURL}{own}{trusted}{signed} {found.proxy} {found.caFile}"
 
     def _reader(self, app: Application) -> Charts:
         """Called in a thread: the Secret may have to be asked for. It is made anew when that has changed."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from gitops.adapters.archive import unpacked
+from gitops.adapters.archive import packed, unpacked
+from gitops.adapters.bucket import Found, S3Bucket, revision_of
 from gitops.adapters.chart_index import ChartIndex, ChartVersion
 from gitops.adapters.cosign import PublicKeys, check_signature
 from gitops.adapters.credentials import Secret, read_secret
@@ -22,6 +23,7 @@ from gitops.adapters.http_get import HttpReader, Reach, Way, basic, origin
 from gitops.adapters.kept_files import KeptFiles
 from gitops.adapters.oci_registry import CHART_LAYER, OciRepository, home_of
 from gitops.adapters.remote_files import RemoteFiles
+from gitops.adapters.s3_signature import AccessKey
 from gitops.bounds import MIB
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import ConfigError, SourceError
@@ -32,6 +34,7 @@ MOST_INDEX: Final = 64 * MIB
 MOST_ARCHIVE: Final = 32 * MIB
 # For so long an index is not asked for again: what is fetched after a look is of what that saw.
 _FRESH_SECONDS: Final = 5.0
+_INDEXES_KEPT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Charts:
         self._secret = secret or Secret()
         self._versions: dict[str, _Known] = {}  # by the repository's URL
         self._registries: dict[tuple[str, str], OciRepository] = {}
+        self._indexes: dict[str, dict[str, dict[str, Found]]] = {}  # of buckets, by place and revision
         self._keys = keys
         self._signed: set[tuple[str, str]] = set()
 
@@ -86,6 +90,8 @@ class Charts:
         found: dict[str, Revision] = {}
         absent: dict[str, str] = {}
         hints: dict[str, str] = {}
+        if spec.is_bucket:
+            return self._look_at_bucket(spec, targets)
         repository: OciRepository | ChartIndex = self._oci(spec) if is_oci(spec.repoURL) else self._index(spec)
         for target in targets:
             revision = _revision(repository, spec.chart, target)
@@ -100,6 +106,8 @@ class Charts:
 
     def has(self, spec: SourceSpec, sha: str) -> bool:
         """Whether the repository offers what `sha` names, now."""
+        if spec.is_bucket:  # it is read as it is now
+            return self._look_at_bucket(spec, ("",)).found[""].sha == sha
         if is_oci(spec.repoURL):
             return self._oci(spec).has(sha)
         return any(found.sha == sha for found in self._index(spec).versions(spec.chart).values())
@@ -130,7 +138,7 @@ class Charts:
 
     def _archive(self, spec: SourceSpec, revision: Revision) -> tuple[bytes, bool]:
         """The archive, and whether it is a chart's, whose files are below one folder."""
-        archives, name = KeptFiles(self._cache / "archives"), f"{spec.repoURL} {revision.sha}"
+        archives, name = KeptFiles(self._cache / "archives"), _archive_name(spec, revision.sha)
         kept = archives.get(name)
         if kept is not None:
             return kept[1:], kept[:1] == b"c"
@@ -138,7 +146,43 @@ class Charts:
         archives.put(name, (b"c" if is_chart else b"f") + data)
         return data, is_chart
 
+    def _look_at_bucket(self, spec: SourceSpec, targets: tuple[str, ...]) -> ChartRefs:
+        index = self._bucket(spec).index(spec.ignore)
+        sha = revision_of(index)
+        known = self._indexes.setdefault(_bucket_place(spec), {})
+        known.pop(sha, None)
+        known[sha] = index
+        for oldest in list(known)[:-_INDEXES_KEPT]:
+            del known[oldest]
+        return ChartRefs(dict.fromkeys(targets, Revision(sha, "")))
+
+    def _packed_bucket(self, spec: SourceSpec, sha: str) -> bytes:
+        """The files of a bucket's revision, fetched but for those that another one that is kept has too."""
+        known = self._indexes.setdefault(_bucket_place(spec), {})
+        if sha not in known:
+            self._look_at_bucket(spec, ("",))
+        if sha not in known:
+            raise SourceError(f"{spec.name}: the bucket is not at {sha[:12]} any more")
+        bucket, held = self._bucket(spec), dict[tuple[str, str], bytes]()
+        for other, index in known.items():
+            kept = KeptFiles(self._cache / "archives").get(_archive_name(spec, other))
+            if kept is not None:
+                files = unpacked(kept[1:], spec.name, strip=False)
+                held |= {(key, index[key].etag): files[path] for key, path in bucket.paths(index).items()}
+        return packed(bucket.files(known[sha], held))
+
+    def _bucket(self, spec: SourceSpec) -> S3Bucket:
+        secret, address = self._secret, _address(spec)
+        user, password = (secret.accessKey, secret.secretKey) if secret.accessKey else url_login(spec.repoURL)
+        if bool(user) != bool(password):
+            raise ConfigError("source.credentials.secretRef: a bucket's has both accessKey and secretKey")
+        scheme = "http" if spec.bucket.insecure else "https"
+        reader = self._reader(spec, f"{scheme}://{urlsplit(address).netloc}")
+        return S3Bucket(address, spec.bucket, reader, AccessKey(user, password) if user else None)
+
     def _fetched(self, spec: SourceSpec, revision: Revision) -> tuple[bytes, bool]:
+        if spec.is_bucket:
+            return self._packed_bucket(spec, revision.sha), False
         if is_oci(spec.repoURL):
             repository = self._oci(spec)
             layer = repository.files_layer(revision.sha)
@@ -206,6 +250,15 @@ def keys_of(spec: SourceSpec, secrets: Callable[[str], str]) -> PublicKeys | Non
         return None
     where = f"source.verify.secretRef {reference}"
     return PublicKeys.of_text(read_secret(reference, secrets(reference), "source.verify.secretRef").publicKeys, where)
+
+
+def _bucket_place(spec: SourceSpec) -> str:
+    """What is read in one way of a bucket."""
+    return f"{spec.repoURL} {spec.bucket} {spec.ignore}"
+
+
+def _archive_name(spec: SourceSpec, sha: str) -> str:
+    return f"{_bucket_place(spec) if spec.is_bucket else spec.repoURL} {sha}"
 
 
 def _address(spec: SourceSpec) -> str:

@@ -16,7 +16,7 @@ class Secret:
     """The credentials of a repository, by the names that they are written with; every field may be left out.
 
     `ca`, `certificate`, `key` and `publicKeys` (of who signs what is read) are PEM; `dockerConfig` is the text of a
-    Docker config file.
+    Docker config file; `accessKey` and `secretKey` are a bucket's.
     """
 
     username: str = ""
@@ -29,6 +29,8 @@ class Secret:
     key: str = field(default="", repr=False)
     dockerConfig: str = field(default="", repr=False)
     publicKeys: str = ""
+    accessKey: str = ""
+    secretKey: str = field(default="", repr=False)
 
     def login_at(self, host: str) -> tuple[str, str]:
         """User and password for a host; a token is the password. Raises ConfigError for a damaged Docker config."""

@@ -18,7 +18,7 @@ from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision, Tree
 from gitops.model.source_access import Credentials
-from gitops.model.source_name import is_oci, source_name, without_userinfo
+from gitops.model.source_name import source_name, without_userinfo
 from gitops.ports import Checkout
 
 
@@ -61,7 +61,7 @@ class Sources:
         return Checkout(revision, tree_of(app, [tree for _, tree in found]), app.source_name, placed(app))
 
     def _repository(self, spec: SourceSpec, sha: str) -> tuple[Revision, Tree]:
-        if spec.chart or is_oci(spec.repoURL):
+        if not spec.is_git:
             charts = self.charts(spec)
             revision = Revision(sha, "") if sha else charts.resolve(spec, spec.targetRevision)
             return revision, charts.tree(spec, revision)
@@ -98,7 +98,7 @@ class Sources:
         return all(self._one_in_history(source, part.sha) for source, part in parts)
 
     def _one_in_history(self, spec: SourceSpec, sha: str) -> bool:
-        if spec.chart or is_oci(spec.repoURL):
+        if not spec.is_git:
             return self.charts(spec).has(spec, sha)
         near = _work_tree_with(sha, spec.repoURL, self._here) if self._here else None
         if near is not None and near.in_history(sha):

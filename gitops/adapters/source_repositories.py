@@ -15,7 +15,6 @@ from gitops.adapters.several import (
 )
 from gitops.model.application import Application, SourceSpec
 from gitops.model.revision import Revision, Tree
-from gitops.model.source_name import is_oci
 from gitops.ports import Refs
 
 
@@ -63,4 +62,4 @@ class SourceRepositories:
         return frozenset() if old == new else await self._of(app).changed(app, old, new)
 
     def _of(self, app: Application) -> GitRepositories | ChartRepositories:
-        return self._charts if app.source.chart or is_oci(app.source.repoURL) else self._git
+        return self._git if app.source.is_git else self._charts

@@ -40,7 +40,7 @@ _SOURCE = "Flux's objects in the cluster"
 _NEEDED: Final = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", GENERATOR, *DELIVERED)
 # Where these may not be read, all else is run.
 _TOLD: Final = ("Alert", "Provider")
-_KINDS: Final = (*_NEEDED, "Receiver", *_TOLD)
+_KINDS: Final = (*_NEEDED, "Bucket", "Receiver", *_TOLD)
 _FINALIZER_SECONDS = 1.0
 
 

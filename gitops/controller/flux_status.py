@@ -67,7 +67,7 @@ def _revision_of(seen: ApplicationSnapshot) -> str:
     if found is not None and seen.app.sources:  # what a repository includes has no part in Flux's word for it
         found = Revision(found.sha.partition("+")[0], source.targetRevision)
     if found is None or not found.ref:
-        return found.sha if found is not None else ""
+        return f"{'sha256:' * source.is_bucket}{found.sha}" if found is not None else ""
     if source.chart:
         return f"{found.ref}+{found.sha[:12]}" if is_oci(source.repoURL) else found.ref
     return f"{found.ref}@{_digest(found.sha)}"

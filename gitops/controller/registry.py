@@ -112,7 +112,7 @@ def local_refused(read: Callable[[Body], Application]) -> Callable[[Body], Appli
             if not _REMOTE.match(source.repoURL):
                 raise ConfigError(
                     f"spec.source.repoURL: {source.address} is on the controller's machine; name a repository by "
-                    "https, ssh or oci"
+                    "https, ssh, oci or s3"
                 )
             if source.credentials.caFile:
                 raise ConfigError("spec.source.credentials.caFile: is a file of the controller's machine; leave it out")
@@ -136,4 +136,4 @@ def account_required(read: Callable[[Body], Application]) -> Callable[[Body], Ap
 
 
 # https, ssh, and git's short form of ssh (user@host:path).
-_REMOTE = re.compile(r"https://|ssh://|oci://|[\w.-]+@[\w.-]+:(?!/)", re.ASCII)
+_REMOTE = re.compile(r"https://|ssh://|oci://|s3://|[\w.-]+@[\w.-]+:(?!/)", re.ASCII)

@@ -12,8 +12,8 @@ from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
 from gitops.model.helm_options import HelmOptions
 from gitops.model.notification import Fact
 from gitops.model.patterns import CHART, EXPRESSION, PATCH, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
-from gitops.model.source_access import Credentials, Include, Verify
-from gitops.model.source_name import is_oci, source_name, without_userinfo
+from gitops.model.source_access import Bucket, Credentials, Include, Verify
+from gitops.model.source_name import is_bucket, is_oci, source_name, without_userinfo
 from gitops.model.transforms import CommonMetadata, Decryption, PostBuild
 
 GROUP, KIND = "gitops.dev", "Application"
@@ -90,7 +90,7 @@ class SourceSpec:
 
     With `chart` the repository is one of charts (https, or oci), and `targetRevision` a version, a range of versions or
     a digest. An `oci` repository without it holds packed files. What other sources call `$ref/PATH` is a file of the
-    source that has this `ref`. With `verify` an `oci` repository's content
+    source that has this `ref`. An `s3` repository is a bucket's files. With `verify` an `oci` repository's content
     has to be signed. `include` puts folders of other sources into this one. `ignore` are lines as in
     .gitignore: files that are taken as if they were not there. `patches`, and after them `images` (as those of
     Kustomize), change what any renderer made. `options` are those of a plug-in, which checks them; what is built in has
@@ -117,6 +117,7 @@ class SourceSpec:
     ignore: Annotated[str, PATCH] = ""
     include: tuple[Include, ...] = ()
     verify: Verify = field(default_factory=Verify)
+    bucket: Bucket = field(default_factory=Bucket)
 
     @property
     def address(self) -> str:
@@ -130,6 +131,15 @@ class SourceSpec:
             return source_name(self.repoURL, self.path)
         address = self.address.rstrip("/")
         return f"{address}/{self.chart}" if is_oci(address) else source_name(address, self.chart)
+
+    @property
+    def is_bucket(self) -> bool:
+        return is_bucket(self.repoURL)
+
+    @property
+    def is_git(self) -> bool:
+        """Whether it is a Git repository, and no chart, artifact or bucket."""
+        return not (self.chart or is_oci(self.repoURL) or is_bucket(self.repoURL))
 
     @property
     def is_rendered(self) -> bool:

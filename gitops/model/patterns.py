@@ -79,17 +79,18 @@ _HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9_.-]*)"
 _USER: Final = r"(?:[A-Za-z0-9_.~%!$&'()*+,;=][A-Za-z0-9_.~%!$&'()*+,;=:-]*@)?"
 _REST: Final = r"[^\x00-\x20\x7f]*"
 REPOSITORY: Final = NamePattern(
-    rf"(?:https?|ssh|oci)://{_USER}{_HOST}(?::[0-9]{{1,4}}|:[1-5][0-9]{{4}})?(?:/{_REST})?"
+    rf"(?:https?|ssh|oci|s3)://{_USER}{_HOST}(?::[0-9]{{1,4}}|:[1-5][0-9]{{4}})?(?:/{_REST})?"
     rf"|file://{_REST}|/{_REST}"
     r"|(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?[A-Za-z0-9_][A-Za-z0-9_.-]*:/?[^:/\x00-\x20\x7f]"
     rf"{_REST}",
     1024,
-    "the address of a repository such as https://HOST/PATH, user@HOST:PATH or oci://HOST/PATH",
+    "the address of a repository such as https://HOST/PATH, user@HOST:PATH, oci://HOST/PATH or s3://HOST/BUCKET",
     is_needed=True,
 )
 # As Helm's own check; an OCI repository may stand below others.
 PATCH: Final = NamePattern(r"(?s:.*)", 65536, "a patch of at most 65,536 characters", is_needed=True)
 VALUE: Final = NamePattern(r"(?s:.*)", 65536, "text of at most 65,536 characters")
 EXPRESSION: Final = NamePattern(r"(?s:.+)", 4096, "an expression in CEL of at most 4,096 characters", is_needed=True)
+REGION: Final = NamePattern("[a-z0-9-]+", 64, "a region such as eu-central-1")
 KEY: Final = NamePattern(r"[-._a-zA-Z0-9]+", 253, "a key of a ConfigMap or Secret", is_needed=True)
 CHART: Final = NamePattern(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*", 250, "the name of a chart")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from gitops.manifests.names import LABEL_NAME, SUBDOMAIN_NAME
+from gitops.model.patterns import REGION
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,15 @@ class Credentials:
     secretRef: Annotated[str, SUBDOMAIN_NAME] = ""
     caFile: str = ""
     proxy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Which objects of a bucket are read, and how: with `insecure` over http, without TLS."""
+
+    region: Annotated[str, REGION] = ""
+    prefix: str = ""
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

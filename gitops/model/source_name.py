@@ -26,6 +26,11 @@ def is_oci(address: str) -> bool:
     return address.startswith("oci://")
 
 
+def is_bucket(address: str) -> bool:
+    """Whether an address is of a bucket in a store of objects."""
+    return address.startswith("s3://")
+
+
 def without_userinfo(address: str) -> str:
     return _USERINFO.sub(r"\1", address)
 

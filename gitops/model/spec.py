@@ -63,6 +63,7 @@ def _how(source: SourceSpec) -> SourceSpec:
         ignore=source.ignore,
         include=source.include,
         verify=source.verify,
+        bucket=source.bucket,
         credentials=replace(reached, proxy="" if "@" in reached.proxy else reached.proxy),
     )
 

@@ -59,6 +59,7 @@ _CHECKED = {
     "schedule": "@daily",
     "readyExpr": {"some-text": "true"},
     "verify": {"provider": "", "secretRef": ""},
+    "bucket": {"region": "", "prefix": "", "insecure": False},
     "timeZone": "Europe/Amsterdam",
     "kubernetes": "1.32",
     "repoURL": "https://git.example.com/other.git",

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.helm_options import HelmOptions
 from gitops.model.result import Outcome
-from gitops.model.source_access import Verify
+from gitops.model.source_access import Bucket, Verify
 from tests.chart_servers import ChartRepository, OciRegistry, basic, packed, served
+from tests.s3_server import S3Server
 from tests.scenarios.running import Running, of
 from tests.scenarios.test_rollback import DONE, by_hand
 from tests.scenarios.world import World, config_map
@@ -18,6 +20,7 @@ from tests.unit.test_cosign import KEY, SIGN, SIGN_OTHER
 
 charts = served(ChartRepository)
 registry = served(OciRegistry)
+store = served(S3Server)
 
 
 def of_chart(world: World, url: str, target: str = "", **options: Any) -> Application:
@@ -55,6 +58,19 @@ def test_a_controller_applies_nothing_that_is_not_signed_by_a_key_of_the_secret(
         registry.sign("charts/redis", registry.add_chart("charts/redis", "1.1.0"), SIGN_OTHER)
         controller.until(lambda: "none is by a key of" in controller.tracked().problem)
         assert data(world)["version"] == "1.0.0"
+
+
+def test_a_bucket_is_followed_and_what_leaves_it_is_pruned(world: World, store: S3Server) -> None:
+    store.files = {f"apps/{name}.yaml": write_manifests([config_map(name)]).encode() for name in ("one", "two")}
+    source = SourceSpec(store.address, path="apps", bucket=Bucket(insecure=True))
+    app = replace(world.app, source=source, sync=replace(world.app.sync, automated=True, prune=True), interval=0.3)
+    with Running(world, app) as controller:
+        controller.until(lambda: world.get("ConfigMap", "two") is not None)
+        del store.files["apps/two.yaml"]
+        controller.until(lambda: world.get("ConfigMap", "two") is None)
+        assert world.get("ConfigMap", "one") is not None
+    world.sync(app)
+    assert world.sync(app).outcome is Outcome.IN_SYNC
 
 
 def test_a_runner_without_a_store_goes_back_to_a_version_that_the_repository_offers(

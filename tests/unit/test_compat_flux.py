@@ -340,7 +340,7 @@ def test_drift_of_a_release(drift: Any, mode: str) -> None:
         ("Kustomization", {**MINIMAL, "path": 3}, "spec.path"),
         ("Kustomization", {**MINIMAL, "timeout": "soon"}, "spec.timeout"),
         ("Kustomization", {**MINIMAL, "prune": "yes"}, "spec.prune"),
-        ("Kustomization", {**MINIMAL, "sourceRef": {"kind": "Bucket", "name": "b"}}, "spec.sourceRef.kind"),
+        ("Kustomization", {**MINIMAL, "sourceRef": {"kind": "HelmRepository", "name": "b"}}, "spec.sourceRef.kind"),
         ("Kustomization", {"interval": "1m", "prune": True}, "spec.sourceRef"),
         ("Kustomization", {**MINIMAL, "components": [{}]}, "spec.components"),
         ("Kustomization", {**MINIMAL, "patches": ["x"]}, "spec.patches"),
@@ -358,7 +358,13 @@ def test_drift_of_a_release(drift: Any, mode: str) -> None:
             "spec.verify.provider",
         ),
         ("HelmRepository", {"url": "https://x.example", "interval": "1m", "type": "odd"}, "spec.type"),
-        ("Bucket", {"bucketName": "x"}, "spec"),
+        ("Bucket", {"bucketName": "x"}, "spec.endpoint"),
+        ("Bucket", {"bucketName": "x", "endpoint": "https://a.b"}, "spec.endpoint"),
+        ("Bucket", {"bucketName": "x", "endpoint": "a.b", "provider": "gcp"}, "spec.provider"),
+        ("Bucket", {"bucketName": "x", "endpoint": "a.b", "provider": "azure"}, "spec.provider"),
+        ("Bucket", {"bucketName": "x", "endpoint": "a.b", "provider": "aws"}, "spec.provider"),
+        ("Bucket", {"bucketName": "x", "endpoint": "a.b", "sts": {"provider": "ldap"}}, "spec.sts"),
+        ("Bucket", {"bucketName": "x", "endpoint": "a.b", "serviceAccountName": "x"}, "spec.serviceAccountName"),
         ("ImagePolicy", {"imageRepositoryRef": {"name": "x"}}, "spec"),
         ("Receiver", {"type": "github", "magic": True}, "spec.magic"),
     ],
@@ -516,6 +522,30 @@ def test_signatures_that_are_not_checked_are_refused(verify: dict[str, Any], fie
     reasons = read(source, FluxObjects([])).reasons
     assert any(reason.startswith(field) for reason in reasons), reasons
     assert field.partition(":")[0] in answer("Kustomization", OF_OCI, source).reasons[0]
+
+
+def test_a_bucket_is_a_source_and_charts_in_it_are_folders() -> None:
+    spec = {
+        "bucketName": "delivery",
+        "endpoint": "minio.minio:9000",
+        "interval": "5m",
+        "insecure": True,
+        "region": "eu-1",
+        "prefix": "prod/",
+        "ignore": "*.txt",
+        "secretRef": {"name": "keys"},
+        "timeout": "60s",
+    }
+    bucket = body("Bucket", "files", spec)
+    reference = {"kind": "Bucket", "name": "files"}
+    source = application("Kustomization", {**MINIMAL, "sourceRef": reference, "path": "prod"}, bucket).source
+    assert (source.repoURL, source.path, source.ignore) == ("s3://minio.minio:9000/delivery", "prod", "*.txt")
+    assert (source.bucket.region, source.bucket.prefix, source.bucket.insecure) == ("eu-1", "prod/", True)
+    assert source.credentials.secretRef == "keys"
+    chart = {"chart": "./charts/web", "valuesFiles": ["prod/values.yaml"], "sourceRef": reference}
+    found = application("HelmRelease", {"interval": "10m", "chart": {"spec": chart}}, bucket).source
+    assert (found.path, found.helm.valueFiles) == ("charts/web", ("../../prod/values.yaml",))
+    assert answer("Kustomization", {**MINIMAL, "sourceRef": reference}, {**bucket, "spec": {**spec, "provider": "aws"}})
 
 
 SAME_VERSION = "self.metadata.labels['version'] == dep.metadata.labels['version']"

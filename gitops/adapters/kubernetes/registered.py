@@ -35,6 +35,8 @@ _FIELDS = {
     "tls.key": "key",
     "keyFile": "key",
     ".dockerconfigjson": "dockerConfig",
+    "accesskey": "accessKey",
+    "secretkey": "secretKey",
 }
 
 

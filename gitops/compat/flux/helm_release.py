@@ -26,6 +26,8 @@ from gitops.manifests.key import Body
 
 # A Kustomization and the HelmRelease that it holds are called alike more often than not.
 SUFFIX: Final = "-helm"
+# Where a chart is a folder.
+_OF_FILES: Final = ("GitRepository", "Bucket")
 _LONGEST_RELEASE: Final = 53
 _RUN_TESTS: Final = {
     "patch": '[{"op": "replace", "path": "/metadata/annotations/helm.sh~1hook", "value": "post-install,post-upgrade"}]',
@@ -161,7 +163,7 @@ class _Chart:
             return {}, f"{found.ref}: {'; '.join(refusals(found.told))}"
         if self.verify and not found.spec["repoURL"].startswith("oci://"):
             return {}, f"verify: only charts of a registry are signed, and {found.ref} is none"
-        if found.ref.kind == "GitRepository":
+        if found.ref.kind in _OF_FILES:
             path = posixpath.normpath(self.name.lstrip("/"))
             outside = path == ".." or path.startswith("../")
             return {**found.spec, "path": path}, f"{self.name[:100]} leads out of the repository" * outside
@@ -180,9 +182,9 @@ class _Chart:
         return {**made, "verify": self.verify}, ""
 
     def helm(self) -> dict[str, Any]:
-        """In Git, Flux has value files relative to the repository, we have them relative to the chart."""
+        """Of a folder's chart, Flux has value files relative to the repository, we have them relative to the chart."""
         files = self.value_files
-        if self.found is not None and self.found.ref.kind == "GitRepository":
+        if self.found is not None and self.found.ref.kind in _OF_FILES:
             start = posixpath.normpath(self.name.lstrip("/"))
             files = [posixpath.relpath(file.lstrip("/"), start) for file in files]
         made: dict[str, Any] = {"valueFiles": files} if files else {}
@@ -197,8 +199,6 @@ def _chart_source(part: Fields, namespace: str) -> Ref:
     kind = reference.choice("kind", "HelmRepository", "GitRepository", "Bucket")
     name, space = reference.text("name"), reference.text("namespace", namespace)
     reference.note("apiVersion", "every version of the kind is read")
-    if kind == "Bucket":
-        reference.refuse("kind", "gitops reads no Bucket; use a HelmRepository, an OCIRepository or a GitRepository")
     reference.end()
     return Ref(kind, space, name)
 

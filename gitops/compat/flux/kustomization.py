@@ -106,8 +106,8 @@ def _source_ref(spec: Fields, namespace: str) -> Ref:
         spec.missing("sourceRef")
         return Ref("GitRepository", namespace, "")
     kind, name, space = part.text("kind"), part.text("name"), part.text("namespace", namespace)
-    if kind not in ("GitRepository", "OCIRepository", ARTIFACT):
-        part.refuse("kind", f"files come from a GitRepository or an OCIRepository, not from a {kind[:100]}")
+    if kind not in ("GitRepository", "OCIRepository", "Bucket", ARTIFACT):
+        part.refuse("kind", f"files come from a GitRepository, an OCIRepository or a Bucket, not from a {kind[:100]}")
     for each, text in (("kind", kind), ("name", name)):
         if not text:
             part.missing(each)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from gitops.compat.fields import Fields
-from gitops.compat.flux.objects import FluxObjects, Ref, ref_of
+from gitops.compat.flux.objects import ARTIFACT, FluxObjects, Ref, ref_of
 from gitops.compat.flux.shared import name_in
 from gitops.manifests.key import Body
 
@@ -52,13 +52,13 @@ def read_source(body: Body) -> FluxSource:
     told: dict[str, str] = {}
     ref = ref_of(body)
     spec = Fields(body["spec"] if isinstance(body.get("spec"), dict) else {}, "spec", told)
-    if ref.kind in ("Bucket", "ExternalArtifact"):
-        told["spec"] = f"refused: gitops reads no {ref.kind}; use a GitRepository or an OCIRepository"
+    if ref.kind == ARTIFACT:
+        told["spec"] = f"refused: gitops reads no {ref.kind}; use a GitRepository, an OCIRepository or a Bucket"
         return FluxSource(ref, {}, told=told)
     interval = spec.seconds("interval", "1m")
     suspended = spec.flag("suspend")
     spec.note("timeout", _TIMEOUT)
-    made, layer = {"GitRepository": _git, "OCIRepository": _oci, "HelmRepository": _helm}[ref.kind](spec)
+    made, layer = _READERS[ref.kind](spec)
     credentials = _credentials(spec)
     if credentials:
         made["credentials"] = credentials
@@ -204,6 +204,32 @@ def _helm(spec: Fields) -> tuple[dict[str, Any], str]:
     _registry(spec)
     _access(spec)
     return {"repoURL": url}, ""
+
+
+def _bucket(spec: Fields) -> tuple[dict[str, Any], str]:
+    """A bucket of S3, or of a store that speaks its protocol."""
+    name, endpoint = spec.text("bucketName"), spec.text("endpoint")
+    for each, text in (("bucketName", name), ("endpoint", endpoint)):
+        if not text:
+            spec.missing(each)
+        elif "/" in text:
+            spec.refuse(each, "expected a bucket's name" if each == "bucketName" else "expected HOST or HOST:PORT")
+    provider = spec.choice("provider", "generic", "aws", "gcp", "azure")
+    if provider in ("gcp", "azure") or (provider == "aws" and "secretRef" not in spec):
+        spec.refuse("provider", _CLOUD)
+    spec.refuse(
+        "sts", "credentials are not asked for elsewhere; name a Secret with accesskey and secretkey in secretRef"
+    )
+    spec.refuse("serviceAccountName", _CLOUD)
+    options = {"region": spec.text("region"), "prefix": spec.text("prefix"), "insecure": spec.flag("insecure")}
+    made: dict[str, Any] = {"repoURL": f"s3://{endpoint}/{name}"}
+    _ignore(spec, made)
+    bucket = {each: value for each, value in options.items() if value}
+    _access(spec)
+    return {**made, **({"bucket": bucket} if bucket else {})}, ""
+
+
+_READERS: Final = {"GitRepository": _git, "OCIRepository": _oci, "HelmRepository": _helm, "Bucket": _bucket}
 
 
 def _registry(spec: Fields) -> None:
