@@ -16,7 +16,8 @@ class Secret:
     """The credentials of a repository, by the names that they are written with; every field may be left out.
 
     `ca`, `certificate`, `key` and `publicKeys` (of who signs what is read) are PEM; `dockerConfig` is the text of a
-    Docker config file; `accessKey` and `secretKey` are a bucket's.
+    Docker config file; `accessKey` and `secretKey` are a bucket's; a GitHub App
+    reads Git repositories with tokens of its own.
     """
 
     username: str = ""
@@ -31,6 +32,17 @@ class Secret:
     publicKeys: str = ""
     accessKey: str = ""
     secretKey: str = field(default="", repr=False)
+    githubAppID: str = ""
+    githubAppInstallationID: str = ""
+    githubAppInstallationOwner: str = ""
+    githubAppPrivateKey: str = field(default="", repr=False)
+    githubAppBaseURL: str = ""
+
+    @property
+    def github_app(self) -> dict[str, str]:
+        """What it says of a GitHub App, by its fields; nothing where it is of none."""
+        names = (one.name for one in dataclasses.fields(self) if one.name.startswith("githubApp"))
+        return {name: text for name in names if (text := getattr(self, name))}
 
     def login_at(self, host: str) -> tuple[str, str]:
         """User and password for a host; a token is the password. Raises ConfigError for a damaged Docker config."""

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from gitops.adapters.git import GitSource
 from gitops.adapters.git_process import PROTOCOLS, GitCredentials, is_ssh, remote_of
 from gitops.adapters.git_refs import FULL_COMMIT, RemoteRefs, find_ref, hint, missing
+from gitops.adapters.github_app import GithubTokens
 from gitops.adapters.mirrors import Mirrors
 from gitops.adapters.source import Sources
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
@@ -71,6 +72,7 @@ class GitRepositories:
         self._limits = limits
         self._secrets = secrets
         self._is_trusted = is_trusted
+        self._tokens = GithubTokens()
         self._network = ThreadPoolExecutor(_NETWORK_THREADS, thread_name_prefix="git-remote")
         self._local = ThreadPoolExecutor(_LOCAL_THREADS, thread_name_prefix="git")
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # each lives while it is held
@@ -128,6 +130,7 @@ class GitRepositories:
             lambda reference: self._secrets(app, reference),
             as_account=self._is_trusted(app),
             limits=self._limits,
+            tokens=self._tokens,
         )
         return sources.git(app.source.credentials)
 

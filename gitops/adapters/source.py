@@ -9,7 +9,8 @@ from gitops.adapters.charts import Charts, keys_of
 from gitops.adapters.credentials import Secret, read_secret
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.git import GitCredentials, GitSource
-from gitops.adapters.http_get import Reach
+from gitops.adapters.github_app import USERNAME, GithubApp, GithubTokens
+from gitops.adapters.http_get import Reach, Way
 from gitops.adapters.several import one_by_one, parts_of, placed, revision_of, tree_of
 from gitops.adapters.work_tree import WorkTree
 from gitops.adapters.work_tree_place import owned_work_tree_of, work_tree_of
@@ -37,11 +38,14 @@ class Sources:
         *,
         as_account: bool = False,
         limits: MirrorLimits = PLAIN_LIMITS,
+        tokens: GithubTokens | None = None,
     ) -> None:
         """`here` is where we were called: a commit that the repository's own work tree there has needs no remote.
 
-        With `as_account` ssh may use the keys of the account that we run as.
+        With `as_account` ssh may use the keys of the account that we run as. `tokens` are those of GitHub Apps that
+        are known already.
         """
+        self._tokens = tokens or GithubTokens()
         self._here = here
         self._as_account = as_account
         self._cache = cache
@@ -109,6 +113,10 @@ class Sources:
     def git(self, spec: Credentials) -> GitSource:
         """The mirrors, read with these credentials. Raises ConfigError for a secretRef that is not known."""
         secret = self._secret(spec)
+        if secret.github_app:
+            way = Way(spec.caFile, secret.ca, "", spec.proxy)
+            token = self._tokens.token(GithubApp.of_fields(secret.github_app), self._reach, way)
+            secret = replace(secret, username=USERNAME, password=token)
         credentials = GitCredentials(
             username=secret.username,
             password=secret.password,
@@ -123,8 +131,11 @@ class Sources:
 
     def charts(self, spec: SourceSpec) -> Charts:
         """The repositories of charts, read with a source's credentials and keys. Raises ConfigError as `git` does."""
-        reach: Reach = "anywhere" if self._as_account else "network"
-        return Charts(self._cache / "charts", reach, self._secret(spec.credentials), keys_of(spec, self._secrets))
+        return Charts(self._cache / "charts", self._reach, self._secret(spec.credentials), keys_of(spec, self._secrets))
+
+    @property
+    def _reach(self) -> Reach:
+        return "anywhere" if self._as_account else "network"
 
     def _secret(self, spec: Credentials) -> Secret:
         return read_secret(spec.secretRef, self._secrets(spec.secretRef)) if spec.secretRef else Secret()

@@ -548,6 +548,12 @@ def test_a_bucket_is_a_source_and_charts_in_it_are_folders() -> None:
     assert answer("Kustomization", {**MINIMAL, "sourceRef": reference}, {**bucket, "spec": {**spec, "provider": "aws"}})
 
 
+def test_a_repository_may_be_read_as_a_github_app() -> None:
+    spec = {**GIT["spec"], "provider": "github", "secretRef": {"name": "app"}}
+    source = application("Kustomization", MINIMAL, body("GitRepository", "repo", spec)).source
+    assert source.credentials.secretRef == "app"
+
+
 SAME_VERSION = "self.metadata.labels['version'] == dep.metadata.labels['version']"
 
 

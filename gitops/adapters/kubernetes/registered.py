@@ -37,6 +37,11 @@ _FIELDS = {
     ".dockerconfigjson": "dockerConfig",
     "accesskey": "accessKey",
     "secretkey": "secretKey",
+    "githubAppID": "githubAppID",
+    "githubAppInstallationID": "githubAppInstallationID",
+    "githubAppInstallationOwner": "githubAppInstallationOwner",
+    "githubAppPrivateKey": "githubAppPrivateKey",
+    "githubAppBaseURL": "githubAppBaseURL",
 }
 
 

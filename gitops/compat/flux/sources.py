@@ -78,7 +78,10 @@ def _git(spec: Fields) -> tuple[dict[str, Any], str]:
     if not made["repoURL"]:
         spec.missing("url")
     _ignore(spec, made)
-    if spec.choice("provider", "generic", "azure", "aws", "gcp", "github") != "generic":
+    provider = spec.choice("provider", "generic", "azure", "aws", "gcp", "github")
+    if provider == "github" and "secretRef" not in spec:
+        spec.refuse("provider", "name a Secret with githubAppID and githubAppPrivateKey in secretRef")
+    elif provider not in ("generic", "github"):
         spec.refuse("provider", _CLOUD)
     made["include"] = _includes(spec)
     for name, why in (
