@@ -273,7 +273,7 @@ def _connector(environment: Environment, registry: "Registry") -> "Connect":
         registered = await registry.connection(name) if name else None
         connection = registered or await connect_apart(environment.kubeconfig, name or environment.context)
         cluster = CachedCluster(KubernetesCluster(connection), seen, may_write)
-        return Connected(cluster, cluster.counts)
+        return Connected(cluster, cluster.counts, partial(registry.forget, name))
 
     return connected
 

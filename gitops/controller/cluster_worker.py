@@ -30,10 +30,11 @@ _DELETED_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """One cluster as the controller uses it."""
+    """One cluster as the controller uses it; `closed` is called once it is let go."""
 
     cluster: Cluster
     counts: Mapping[tuple[str, int], int]  # (method, HTTP status) → how many answers so far
+    closed: Callable[[], None] = lambda: None
 
 
 # cluster name, what to call on a change of a managed object, whether writes are still ours → the cluster; raises

@@ -1,5 +1,8 @@
 """The workers of all clusters: each is started when an Application first needs it, and anew when its cluster moves.
 
+One that no Application names any more is let go, but for the one of the cluster that we are at home in. How many
+clusters the kubeconfigs in a namespace may lead to is bounded: whoever writes there decides what they are.
+
 Getting at a cluster may take long (a credential plug-in is asked) or fail: then its own Applications wait, no others.
 """
 
@@ -12,11 +15,13 @@ from gitops.controller.cluster_worker import ClusterWorker, Connected
 from gitops.controller.queue import Priority
 from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.controller.supervisor import TaskSupervisor
+from gitops.model.application import OF_SECRET
 from gitops.model.errors import ConfigError
 from gitops.ports import Clock
 
 log = structlog.get_logger()
 _FIRST_SECONDS, _LONGEST_SECONDS = 5.0, 60.0
+_MOST_OF_NAMESPACE = 100
 
 
 class ClusterWorkers:
@@ -67,13 +72,23 @@ class ClusterWorkers:
             return
         if name in self._wrong:
             self._unknown(state, self._wrong[name])
+        if self._is_full(name):
+            self._unknown(
+                state,
+                f"destination.kubeConfig: {_MOST_OF_NAMESPACE} clusters are open by kubeconfigs of namespace "
+                f"{state.app.namespace}, and no more are (register clusters, or use more namespaces)",
+            )
+            return
         if name not in self._opening:
             self._opening[name] = self._parts.once(self._begin(name))
 
     def drop(self, name: str, identity: str) -> None:
+        """An Application does not go there any more."""
         worker = self.get(name)
         if worker is not None:
             worker.queue.drop(identity)
+            if name and not self._members(name):
+                self._parts.once(self._let_go(name))
 
     def reconnect(self, name: str) -> None:
         """The cluster is reached in another way from now on, or has become known: begin anew with it."""
@@ -111,6 +126,32 @@ class ClusterWorkers:
             self._opening.pop(name, None)
         self._wake(name)
 
+    def _is_full(self, name: str) -> bool:
+        """Whether a cluster is one too many of those that kubeconfigs in its namespace lead to."""
+        if not name.startswith(OF_SECRET) or name in self._opening:
+            return False
+        start = name[: name.index("/") + 1]
+        return sum(each.startswith(start) for each in {*self._open, *self._opening}) >= _MOST_OF_NAMESPACE
+
+    async def _let_go(self, name: str) -> None:
+        if self._members(name) or name not in self._open:
+            return
+        log.info("cluster.let-go", cluster=name)
+        self._open[name][1].closed()
+        await self._close(name)
+        self._wake(name)  # somebody may have come meanwhile
+        if name.startswith(OF_SECRET):
+            start = name[: name.index("/") + 1]
+            waiting = {state.cluster for state in self._index if state.cluster.startswith(start)}
+            for other in sorted(waiting - self._open.keys()):
+                self._wake(other)
+
+    async def _close(self, name: str) -> None:
+        _, connected, running = self._open.pop(name)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)  # its passes have ended before others begin
+        await connected.cluster.close()
+
     async def _reconnect(self, name: str) -> None:
         opening = self._opening.get(name)
         if opening is not None:
@@ -119,10 +160,7 @@ class ClusterWorkers:
             self._opening.pop(name, None)  # it may not even have begun
         if name in self._open:
             log.info("cluster.reconnect", cluster=name)
-            _, connected, running = self._open.pop(name)
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)  # its passes have ended before others begin
-            await connected.cluster.close()
+            await self._close(name)
         self._wake(name)
 
     def _wake(self, name: str) -> None:

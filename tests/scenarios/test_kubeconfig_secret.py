@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gitops.adapters.kubernetes import registry
+from gitops.controller import clusters
 from gitops.manifests.yaml_documents import load_all
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Destination, KubeConfig
@@ -64,6 +65,31 @@ def test_an_application_goes_to_the_cluster_of_its_secret_and_follows_it(world, 
         keep(world, method="PUT", **{"value.yaml": other.kubeconfig.read_text()})
         running.until(lambda: other.request("GET", path)["data"] == {"a": "3"})
     assert "settings" not in json.dumps(world.request("GET", f"/api/v1/namespaces/{world.namespace}/configmaps"))
+
+
+def test_a_cluster_that_nobody_names_is_let_go_and_makes_place_for_another(world, other, monkeypatch):
+    monkeypatch.setattr(clusters, "_MOST_OF_NAMESPACE", 1)
+    make_namespace(world)
+    sha = world.commit(settings=config_map("settings"))
+    keep(world, one=other.kubeconfig.read_text(), two=other.kubeconfig.read_text())
+    first, second = (
+        replace(going(world, key), name=key, sync=replace(world.app.sync, automated=True), interval=0.3)
+        for key in ("one", "two")
+    )
+    second = replace(second, destination=replace(second.destination, namespace="farther"))
+    with Running(world, first) as running:
+        running.until_synced(sha, first.identity)
+        running.call(lambda: running.put_trusted(second))
+        running.until(lambda: "1 clusters are open by kubeconfigs of" in running.tracked(second.identity).problem)
+        workers = running.controller.workers
+        assert running.call(lambda: [worker.name for worker in workers]) == [first.cluster]
+        running.call(lambda: running.controller.registry.drop("test", first.identity))
+        running.until_synced(sha, second.identity)
+        assert running.call(lambda: [worker.name for worker in workers]) == [second.cluster]
+        moved = replace(second, destination=Destination(namespace=world.namespace))
+        running.call(lambda: running.put_trusted(moved))
+        running.until(lambda: running.call(lambda: [worker.name for worker in workers]) == [""])
+        assert f"cluster {second.cluster}" not in running.tasks()
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,10 @@ class Registry:
         found = [secret for secret in self._secrets.values() if cluster_name(secret) == name]
         return connection_of(found[0]) if found else None
 
+    def forget(self, name: str) -> None:
+        """Nobody goes to the cluster any more."""
+        self._kubeconfigs.pop(name.removeprefix(OF_SECRET), None)
+
     async def _in_secret(self, place: str) -> Connection:
         text = await kubeconfig_at(self._home, *place.split("/", 2))
         self._kubeconfigs[place] = hashlib.sha256(text).hexdigest()
@@ -63,7 +67,7 @@ class Registry:
                     if isinstance(exc.__cause__, ClusterError):
                         continue
                     digest = ""
-                if digest != known:
+                if digest != known and place in self._kubeconfigs:
                     self._kubeconfigs[place] = digest
                     self._changed(f"{OF_SECRET}{place}")
 
