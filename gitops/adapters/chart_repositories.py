@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from gitops.adapters.charts import ChartRefs, Charts, keys_of
 from gitops.adapters.cosign import PublicKeys
-from gitops.adapters.credentials import Secret, read_secret
+from gitops.adapters.credentials import Secret, read_credentials
 from gitops.adapters.http_get import Reach
 from gitops.bounds import MIB
 from gitops.model.application import Application
@@ -89,7 +89,7 @@ class ChartRepositories:
         """What is read in one way, with one set of credentials."""
         found = app.source.credentials
         trusted = " as the operator" if self._is_trusted(app) else ""
-        own = f" {self._secrets_in(app)}/{found.secretRef}" if found.secretRef else ""
+        own = f" {self._secrets_in(app)}/{'+'.join(found.refs)}" if found.refs else ""
         verify = app.source.verify
         signed = f" signed by {self._secrets_in(app)}/{verify.secretRef}" if verify.is_wanted else ""
         place = f"{app.source.repoURL} {app.source.bucket} {app.source.ignore}" if app.source.is_bucket else ""
@@ -97,8 +97,7 @@ class ChartRepositories:
 
     def _reader(self, app: Application) -> Charts:
         """Called in a thread: the Secret may have to be asked for. It is made anew when that has changed."""
-        reference = app.source.credentials.secretRef
-        secret = read_secret(reference, self._secrets(app, reference)) if reference else Secret()
+        secret = read_credentials(app.source.credentials, lambda name: self._secrets(app, name))
         way = self._way(app)
         known = self._charts.get(way)
         keys = keys_of(app.source, lambda name: self._secrets(app, name))

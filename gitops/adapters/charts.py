@@ -239,8 +239,8 @@ class Charts:
 
     def _reader(self, spec: SourceSpec, home: str) -> HttpReader:
         pem = "\n".join(filter(None, (self._secret.certificate, self._secret.key)))
-        found = spec.credentials
-        return HttpReader(self._reach, Way(found.caFile, self._secret.ca, pem, found.proxy, home))
+        proxy = self._secret.address or spec.credentials.proxy
+        return HttpReader(self._reach, Way(spec.credentials.caFile, self._secret.ca, pem, proxy, home))
 
 
 def keys_of(spec: SourceSpec, secrets: Callable[[str], str]) -> PublicKeys | None:

@@ -71,9 +71,10 @@ def _nothing() -> None:
 class GitCredentials:
     """How to authenticate with one repository; every field may be left out.
 
-    `token` is sent as the password of `username` (or of `x-access-token`). An ssh key needs `known_hosts`.
-    `ca_file` is a path, `proxy` a URL. With `as_account` ssh may use the keys and the settings of the account that
-    we run as, where no key is given: those are a person's or the operator's, and nobody else's.
+    `token` is sent as the password of `username` (or of `x-access-token`), a `bearer_token` as such instead. An ssh key
+    needs `known_hosts`. `ca` and `certificate` (with its key) are PEM texts, `ca_file` is a path, `proxy` a URL. With
+    `as_account` ssh may use the keys and the settings of the account that we run as, where no key is given: those are a
+    person's or the operator's, and nobody else's.
     """
 
     username: str = ""
@@ -81,7 +82,10 @@ class GitCredentials:
     token: str = field(default="", repr=False)
     ssh_private_key: str = field(default="", repr=False)
     known_hosts: str = field(default="", repr=False)
+    bearer_token: str = field(default="", repr=False)
     ca_file: str = ""
+    ca: str = ""
+    certificate: str = field(default="", repr=False)
     proxy: str = field(default="", repr=False)
     as_account: bool = False
 
@@ -89,8 +93,17 @@ class GitCredentials:
     def secrets(self) -> tuple[str, ...]:
         """Whatever must not be shown, the longest first."""
         key_lines = tuple(line for line in self.ssh_private_key.splitlines() if len(line) > 8 and "-----" not in line)
-        found = {self.password, self.token, quote(self.password), quote(self.token), *key_lines} - {""}
+        texts = (self.password, self.token, self.bearer_token, _password_in(self.proxy))
+        key_lines += tuple(line for line in self.certificate.splitlines() if len(line) > 8 and "-----" not in line)
+        found = {*texts, *map(quote, texts), *key_lines} - {""}
         return tuple(sorted(found, key=len, reverse=True))
+
+
+def _password_in(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,19 +315,41 @@ def _secrets_for(remote: Remote | None) -> Iterator[tuple[dict[str, str], dict[s
     if credentials.proxy:
         settings["http.proxy"] = credentials.proxy
     password = credentials.password or credentials.token
-    if password and remote.protocol in ("https", "http"):
-        parts = urlsplit(remote.url)
-        settings[f"credential.{parts.scheme}://{parts.netloc}.helper"] = _HELPER
+    parts = urlsplit(remote.url) if remote.protocol in ("https", "http") else None
+    home = f"{parts.scheme}://{parts.netloc}" if parts is not None else ""
+    if home and credentials.bearer_token:
+        if not credentials.bearer_token.isprintable() or not credentials.bearer_token.isascii():
+            raise SourceError(f"{remote.url}: its bearerToken holds a line break, or a letter for no header")
+        settings[f"http.{home}.extraHeader"] = f"Authorization: Bearer {credentials.bearer_token}"
+    elif home and password:
+        settings[f"credential.{home}.helper"] = _HELPER
         extra |= {
             "GITOPS_GIT_USERNAME": credentials.username or "x-access-token",
             "GITOPS_GIT_PASSWORD": password,
         }
-    if remote.protocol != "ssh":
+    if remote.protocol != "ssh" and not (home and (credentials.ca or credentials.certificate)):
         yield settings, extra
         return
-    with tempfile.TemporaryDirectory(prefix="gitops-ssh-") as folder:
-        extra["GIT_SSH_COMMAND"] = _ssh_command(credentials, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="gitops-git-") as folder:
+        if remote.protocol == "ssh":
+            extra["GIT_SSH_COMMAND"] = _ssh_command(credentials, Path(folder))
+        else:
+            settings |= _tls_settings(credentials, home, Path(folder))
         yield settings, extra
+
+
+def _tls_settings(credentials: GitCredentials, home: str, folder: Path) -> dict[str, str]:
+    """What git is told of certificates for the server `home`; it reads files only."""
+    found: dict[str, str] = {}
+    if credentials.ca and not credentials.ca_file:
+        (folder / "ca").write_text(credentials.ca)
+        found[f"http.{home}.sslCAInfo"] = str(folder / "ca")
+    if credentials.certificate:
+        place = folder / "certificate"
+        place.touch(mode=0o600)
+        place.write_text(credentials.certificate)
+        found |= {f"http.{home}.sslCert": str(place), f"http.{home}.sslKey": str(place)}
+    return found
 
 
 def _ssh_command(credentials: GitCredentials, folder: Path) -> str:

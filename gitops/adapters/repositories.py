@@ -82,8 +82,8 @@ class GitRepositories:
     def name_of(self, app: Application) -> str:
         """What is read in one way: a Secret is its namespace's own, the operator's credentials are nobody else's."""
         found = app.source.credentials
-        own = f" {self._secrets_in(app)}/{found.secretRef}" if found.secretRef else ""
-        if (is_ssh(app.source.repoURL) or found.secretRef) and self._is_trusted(app):
+        own = f" {self._secrets_in(app)}/{'+'.join(found.refs)}" if found.refs else ""
+        if (is_ssh(app.source.repoURL) or found.refs) and self._is_trusted(app):
             own += " as the operator"
         way = f" by {found.proxy} {found.caFile}" if found.proxy or found.caFile else ""
         return f"{app.source.repoURL}{own}{way}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gitops.adapters.charts import Charts, keys_of
-from gitops.adapters.credentials import Secret, read_secret
+from gitops.adapters.credentials import Secret, read_credentials
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.git import GitCredentials, GitSource
 from gitops.adapters.github_app import USERNAME, GithubApp, GithubTokens
@@ -114,7 +114,7 @@ class Sources:
         """The mirrors, read with these credentials. Raises ConfigError for a secretRef that is not known."""
         secret = self._secret(spec)
         if secret.github_app:
-            way = Way(spec.caFile, secret.ca, "", spec.proxy)
+            way = Way(spec.caFile, secret.ca, "", secret.address)
             token = self._tokens.token(GithubApp.of_fields(secret.github_app), self._reach, way)
             secret = replace(secret, username=USERNAME, password=token)
         credentials = GitCredentials(
@@ -123,8 +123,11 @@ class Sources:
             token=secret.token,
             ssh_private_key=secret.sshPrivateKey,
             known_hosts=secret.knownHosts,
+            bearer_token=secret.bearerToken,
             ca_file=spec.caFile,
-            proxy=spec.proxy,
+            ca=secret.ca,
+            certificate="\n".join(filter(None, (secret.certificate, secret.key))),
+            proxy=secret.address,
             as_account=self._as_account,
         )
         return GitSource(self._cache / "mirrors", lambda _: credentials, allow_file=True, limits=self._limits)
@@ -138,7 +141,7 @@ class Sources:
         return "anywhere" if self._as_account else "network"
 
     def _secret(self, spec: Credentials) -> Secret:
-        return read_secret(spec.secretRef, self._secrets(spec.secretRef)) if spec.secretRef else Secret()
+        return read_credentials(spec, self._secrets)
 
 
 def _work_tree_with(sha: str, repository: str, folder: Path) -> WorkTree | None:

@@ -36,7 +36,7 @@ async def recorded_application(context: "SyncContext", inventory: Inventory, fil
     if is_sealed(context.store, inventory):
         return app, ""
     if await _is_known_source(context, inventory):  # but a proxy could be anybody's
-        return _reached_by(app, lambda found: Credentials(found.secretRef)), ""
+        return _reached_by(app, lambda found: replace(found, caFile="", proxy="")), ""
     return _reached_by(app, lambda _: Credentials()), (
         f"only its inventory names the source {inventory.source}, and whoever may edit ConfigMaps in "
         f"{inventory.parent.namespace} may have written that: give the Application with -f FILE"

@@ -9,11 +9,22 @@ from gitops.model.patterns import REGION
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Where the credentials of a repository are found; never the credentials themselves."""
+    """Where the credentials of a repository are found; never the credentials themselves.
+
+    What the Secrets `certSecretRef` (certificates) and `proxySecretRef` (a proxy) hold goes before what that of
+    `secretRef` says of the same.
+    """
 
     secretRef: Annotated[str, SUBDOMAIN_NAME] = ""
+    certSecretRef: Annotated[str, SUBDOMAIN_NAME] = ""
+    proxySecretRef: Annotated[str, SUBDOMAIN_NAME] = ""
     caFile: str = ""
     proxy: str = ""
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """The Secrets that it names."""
+        return tuple(name for name in (self.secretRef, self.certSecretRef, self.proxySecretRef) if name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -486,6 +486,7 @@ def signed_by(**verify: Any) -> dict[str, Any]:
 
 
 OF_OCI = {**MINIMAL, "sourceRef": {"kind": "OCIRepository", "name": "app"}}
+OCI_SPEC = {"url": "oci://registry.example/manifests/app", "interval": "5m"}
 BY_KEY = {"provider": "cosign", "secretRef": {"name": "keys"}}
 
 
@@ -552,6 +553,12 @@ def test_a_repository_may_be_read_as_a_github_app() -> None:
     spec = {**GIT["spec"], "provider": "github", "secretRef": {"name": "app"}}
     source = application("Kustomization", MINIMAL, body("GitRepository", "repo", spec)).source
     assert source.credentials.secretRef == "app"
+
+
+def test_the_secrets_of_a_source_are_kept_by_what_they_are_for() -> None:
+    names = {name: {"name": name.lower()} for name in ("secretRef", "certSecretRef", "proxySecretRef")}
+    found = application("Kustomization", OF_OCI, body("OCIRepository", "app", {**OCI_SPEC, **names})).source.credentials
+    assert found.refs == ("secretref", "certsecretref", "proxysecretref")
 
 
 SAME_VERSION = "self.metadata.labels['version'] == dep.metadata.labels['version']"

@@ -253,9 +253,5 @@ def _ignore(spec: Fields, made: dict[str, Any]) -> None:
 
 
 def _credentials(spec: Fields) -> dict[str, str]:
-    spec.refuse("proxySecretRef", "a proxy is named in credentials.proxy, not in a Secret")
-    names = {name: name_in(spec, name) for name in ("secretRef", "certSecretRef")}
-    given = [name for name, text in names.items() if text]
-    if len(given) > 1:
-        spec.refuse("certSecretRef", "put the certificates into the Secret of secretRef")
-    return {"secretRef": names[given[0]]} if given else {}
+    names = {name: name_in(spec, name) for name in ("secretRef", "certSecretRef", "proxySecretRef")}
+    return {name: text for name, text in names.items() if text}
