@@ -4,15 +4,17 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 
 from gitops.bootstrap import Environment, open_cluster, open_outside, open_store
 from gitops.cli.settings import Settings
 from gitops.cli.version import own_version
 from gitops.config import cache_folder, state_folder
 from gitops.engine.inventory import Inventory
-from gitops.model.application import Application
-from gitops.model.errors import ConfigError, GitopsError
-from gitops.ports import Store
+from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import GROUP, KIND, Application
+from gitops.model.errors import ApiError, ConfigError, GitopsError
+from gitops.ports import Cluster, Store
 from gitops.sync import events
 from gitops.sync.context import SyncContext
 from gitops.sync.inventories import inventories
@@ -64,7 +66,17 @@ async def outside_of(
             open_outside(environment, secrets=secret_of, emit=_to_both(emit, traced)) as context,
             at_destination(context, app) as there,
         ):
-            yield there
+            own = app.identity if app is not None else ""
+            yield replace(there, resource=partial(_resource, context.cluster, own))
+
+
+async def _resource(cluster: Cluster, own: str, identity: str) -> Body | None:
+    """The custom resource of another Application than the one at hand, whose file counts; None where it has none."""
+    space, _, name = identity.rpartition("/")
+    try:
+        return await cluster.get(ResourceKey(GROUP, KIND, space, name)) if identity != own else None
+    except ApiError:  # without the right to it, what its inventory says has to do
+        return None
 
 
 @contextlib.asynccontextmanager
