@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from gitops.controller.registry import Registration
     from gitops.controller.trust import Trust
     from gitops.manifests.key import Body
-    from gitops.model.application import Application, SourceSpec
+    from gitops.model.application import Application
     from gitops.ports import Cluster, Repositories, Source, Store
-    from gitops.rendering import Decryptors
     from gitops.sync import events
     from gitops.sync.context import SyncContext
-    from renderers.result import Decrypt
 
 # What runs beside a controller's own work, by a name for the log.
 Entries = Callable[[str, str], dict[str, bytes] | None]  # what the entries of a Secret (namespace, name) hold
@@ -65,31 +63,6 @@ def home_namespace(kubeconfig: str, context: str) -> str:
     return named(kubeconfig, context)
 
 
-def own_decryptors(
-    variables: Mapping[str, str],
-    secrets: Callable[[str], str],
-    entries: "Callable[[str, str], Mapping[str, bytes] | None]" = lambda _, __: None,
-) -> "Decryptors":
-    """What decrypts for a person's own command; `entries` reads a Secret of the cluster, where one is at hand."""
-    return _decryptors(variables, secrets, entries, lambda _: True)
-
-
-def _decryptors(
-    variables: Mapping[str, str],
-    secrets: Callable[[str], str],
-    entries: "Callable[[str, str], Mapping[str, bytes] | None]",
-    is_trusted: "Callable[[Application], bool]",
-) -> "Decryptors":
-    def decryptor(app: "Application", source: "SourceSpec") -> "Decrypt":
-        from gitops.adapters.sops.decryptor import SopsDecryptor
-        from gitops.adapters.sops.keys import KeyFinder
-
-        finder = KeyFinder(variables, secrets, entries, is_trusted)
-        return SopsDecryptor(lambda: finder.keys(app, source))
-
-    return decryptor
-
-
 @contextlib.asynccontextmanager
 async def open_store(state: Path, key: str, url: str = "") -> AsyncIterator["Store"]:
     """The PostgreSQL database `url`, or without one the store in the state folder; closed at the end.
@@ -124,7 +97,7 @@ class Environment:
     """Where the cluster, our records and our cache are, the key of our records, and as which version we write.
 
     `variables` are the environment's own: keys that decrypt are among them. `notifications` is the file that says who
-    is told of what.
+    is told of what, `projects` the one that says what Applications may.
     """
 
     kubeconfig: str = ""
@@ -135,6 +108,7 @@ class Environment:
     store_url: str = ""
     version: str = ""
     notifications: Path | None = None
+    projects: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -155,7 +129,7 @@ async def open_outside(
     """Everything that a pass reaches out to, closed at the end."""
     from gitops.adapters.clock import SystemClock
     from gitops.adapters.kubernetes.secret_reader import SecretReader
-    from gitops.rendering import Access, render
+    from gitops.rendering import Access, own_decryptors, render
     from gitops.sync.context import SyncContext
 
     async with (
@@ -217,7 +191,7 @@ async def open_controller(
     from gitops.controller.app import Controller
     from gitops.controller.render_cache import RenderCache
     from gitops.controller.trust import Trust
-    from gitops.rendering import Access, render
+    from gitops.rendering import Access, decryptors_of, render
 
     def entry(identity: str) -> "Registration | None":
         return controller.registry.entry(identity)
@@ -227,7 +201,7 @@ async def open_controller(
         registry = Registry(home, settings.namespace, lambda name: controller.workers.reconnect(name))  # noqa: PLW0108
         trust = Trust(entry, registry, secrets, contexts=settings.contexts)
         with contextlib.nullcontext(workers) if workers else contextlib.closing(RenderWorkers()) as pool:
-            decryptors = _decryptors(environment.variables, secrets, registry.reader.entries, trust.is_trusted)
+            decryptors = decryptors_of(environment.variables, secrets, registry.reader.entries, trust.is_trusted)
             renders = partial(render, by=pool.render, access=Access(limits=settings.mirrors, decryptors=decryptors))
             async with open_store(environment.state, environment.key, environment.store_url) as store:
                 controller = Controller(
@@ -238,11 +212,27 @@ async def open_controller(
                     clock=SystemClock(),
                     version=environment.version,
                 )
-                controller.cluster_refused = trust.cluster_refused
-                parts = _files(settings, controller, read_files)
+                parts = _projects(settings, controller, registry)
+                controller.refused = lambda app: controller.projects.refused(app) or trust.cluster_refused(app)
+                parts += _files(settings, controller, read_files)
                 parts += _parts(settings, controller, home, read_resource, registry.reader.entries)
                 parts += _notifications(settings, controller, secrets, registry.reader.entries)
                 yield controller, [("clusters", registry.run()), *parts, *_http(settings, controller, home, secrets)]
+
+
+def _projects(settings: Settings, controller: "Controller", registry: "Registry") -> list[Part]:
+    """What Applications may by the operator's file of projects, which is read before any of them."""
+    from gitops.controller.followed_file import FollowedFile
+    from gitops.controller.projects import Projects
+    from gitops.project_file import read_projects
+    from gitops.server.auth.policy import why_no_roles
+
+    path, file, entry = settings.environment.projects, None, controller.registry.entry
+    if path is not None:
+        file = FollowedFile(path, partial(read_projects, check_roles=why_no_roles), controller.records.file_read)
+    found = Projects(file, home=settings.namespace, server_of=registry.server_of, entry=entry)
+    controller.projects = found
+    return [] if file is None else [("project file", found.run(controller.clock, controller.projects_changed))]
 
 
 def _repositories(settings: Settings, trust: "Trust") -> "Repositories":
@@ -313,6 +303,7 @@ def _notifications(
     settings: Settings, controller: "Controller", secrets: Callable[[str], str], entries: "Entries"
 ) -> list[Part]:
     """What tells the outside, where the operator named a file that says whom, or objects of Flux do."""
+    from gitops.controller.followed_file import FollowedFile
     from gitops.controller.notification_routes import OperatorRoutes, notification_parts
     from gitops.notification_file import read_notifications
 
@@ -320,7 +311,7 @@ def _notifications(
     if file is None and alerts is None:
         return []
     told = controller.records.file_read
-    routes = None if file is None else OperatorRoutes(file, read_notifications, told)
+    routes = None if file is None else OperatorRoutes(FollowedFile(file, read_notifications, told))
     return notification_parts(controller, open_notifier(secrets, entries, settings.namespace), routes, alerts)
 
 

@@ -1,7 +1,7 @@
 """Reads a file of a person's YAML into dataclasses, which are the schema: what is wrong is told with its line.
 
-Unknown fields are errors, with the nearest field that exists. `gitops.config` and `gitops.notification_file` say what
-is read; nothing here knows any of it.
+Unknown fields are errors, with the nearest field that exists. `gitops.config`, `gitops.notification_file` and
+`gitops.project_file` say what is read; nothing here knows any of it.
 """
 
 import dataclasses
@@ -27,8 +27,9 @@ from policies.windows import check_window
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
 # Fields in seconds, written as a duration ("10m").
-SECONDS = {("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "duration")} | {
-    ("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"
+SECONDS = {
+    *(("SyncOptions", "timeout"), ("Application", "interval"), ("Window", "duration"), ("ProjectWindow", "duration")),
+    *(("Backoff", field.name) for field in dataclasses.fields(Backoff) if field.name != "factor"),
 }
 LONGEST = 366 * 24 * 3600.0
 # What is read here is worked with on the loop that all Applications share.

@@ -1,6 +1,6 @@
 """Joins renderers with whoever fetches what a render needs besides its source. What is not used is not imported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -207,3 +207,30 @@ def _fetch_chart(remote: "Remote", as_account: bool) -> Tree:
         cache_folder() / ("charts" if as_account else "public-charts"), "anywhere" if as_account else "public"
     )
     return charts.tree(spec, charts.resolve(spec, remote.ref))
+
+
+def own_decryptors(
+    variables: Mapping[str, str],
+    secrets: Callable[[str], str],
+    entries: "Callable[[str, str], Mapping[str, bytes] | None]" = lambda _, __: None,
+) -> "Decryptors":
+    """What decrypts for a person's own command; `entries` reads a Secret of the cluster, where one is at hand."""
+    return decryptors_of(variables, secrets, entries, lambda _: True)
+
+
+def decryptors_of(
+    variables: Mapping[str, str],
+    secrets: Callable[[str], str],
+    entries: "Callable[[str, str], Mapping[str, bytes] | None]",
+    is_trusted: "Callable[[Application], bool]",
+) -> "Decryptors":
+    """What decrypts for an Application that `is_trusted` to use keys of the environment."""
+
+    def decryptor(app: "Application", source: "SourceSpec") -> "Decrypt":
+        from gitops.adapters.sops.decryptor import SopsDecryptor
+        from gitops.adapters.sops.keys import KeyFinder
+
+        finder = KeyFinder(variables, secrets, entries, is_trusted)
+        return SopsDecryptor(lambda: finder.keys(app, source))
+
+    return decryptor

@@ -154,10 +154,10 @@ def _is_absent(error: GitopsError) -> bool:
 def _manifests(app: "Application") -> "dict[ResourceKey, Manifest]":
     import asyncio
 
-    from gitops.bootstrap import open_source, own_decryptors
+    from gitops.bootstrap import open_source
     from gitops.cli.opening import secret_of
     from gitops.config import cache_folder
-    from gitops.rendering import render_alone
+    from gitops.rendering import own_decryptors, render_alone
 
     checkout = asyncio.run(open_source(cache_folder(), secret_of).checkout(app))
     app = app.with_sources(checkout.sources)

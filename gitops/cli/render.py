@@ -160,9 +160,9 @@ def _rendered(path: str, file: str, revision: str, unrestricted: bool, enable_he
             enable_helm=enable_helm,
             kustomize_version=version,
         )
-    from gitops.bootstrap import own_decryptors
     from gitops.cli.application import at_revision
     from gitops.cli.opening import secret_of
+    from gitops.rendering import own_decryptors
     from renderers.result import Context
 
     app = _application(file, path, version)

@@ -133,6 +133,13 @@ _THREADS = 64
     help="Whom to tell of what: destinations and rules. Changes are seen.",
 )
 @click.option(
+    "--projects",
+    default="",
+    envvar="GITOPS_PROJECTS",
+    metavar="FILE",
+    help="What Applications may use and when they are synced: AppProjects as Argo CD has them. Changes are seen.",
+)
+@click.option(
     "--repository-size",
     default="",
     metavar="SIZE",
@@ -167,7 +174,7 @@ def run(
 
     here = own_namespace()
     start = Start(
-        replace(environment_of(settings), notifications=_path(notifications)),
+        replace(environment_of(settings), notifications=_path(notifications), projects=_path(more["projects"])),
         namespace=namespace or here or "gitops",
         watch_namespace=watch_namespace,
         files=tuple(Path(file) for file in files),

@@ -11,6 +11,7 @@ from gitops.cli.application import namespace_option
 from gitops.cli.escape import printable
 from gitops.cli.output import cut_table, output_option, print_data
 from gitops.cli.settings import Settings, run
+from gitops.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from gitops.views.status import ApplicationStatus
@@ -21,6 +22,7 @@ _WATCH_SECONDS = 2.0
 @click.command()
 @click.argument("app", required=False, default="")
 @namespace_option
+@click.option("--project", default="", metavar="NAME", help="Only Applications of this project.")
 @click.option("--problems", is_flag=True, help="Only what is not synced, not healthy or suspended.")
 @click.option("-w", "--watch", is_flag=True, help="Show it again every two seconds, until Ctrl-C.")
 @output_option
@@ -43,12 +45,13 @@ async def _status(settings: Settings, app: str, namespace: str, output: str, giv
     async with outside_of(settings) as context:
         while True:
             told = [await status_of(context, app, namespace)] if app else await all_statuses(context, "", namespace)
+            told = in_project(told, app, given["project"])
             wrong = await context.store.settings(WRONG_FILE)
             if given["watch"]:
                 click.clear()
             for error in wrong.values():
                 click.echo(f"Warning: the controller goes by what it read before: {printable(error)}", err=True)
-            show(told, app, output, problems=given["problems"])
+            show(told, app, output, problems=given["problems"], project=given["project"])
             if not given["watch"]:
                 return
             try:
@@ -57,7 +60,17 @@ async def _status(settings: Settings, app: str, namespace: str, output: str, giv
                 return
 
 
-def show(told: "list[ApplicationStatus]", app: str, output: str, *, problems: bool) -> None:
+def in_project(told: "list[ApplicationStatus]", app: str, project: str) -> "list[ApplicationStatus]":
+    """Those of the project. Raises ConfigError where the one that was named is of another."""
+    if not project:
+        return told
+    found = [one for one in told if one.project == project]
+    if app and not found:
+        raise ConfigError(f"{told[0].application} is in project {told[0].project or 'that no controller told'}")
+    return found
+
+
+def show(told: "list[ApplicationStatus]", app: str, output: str, *, problems: bool, project: str = "") -> None:
     """Print them, problems first; with `app` the one that there is, with its objects."""
     shown = sorted((one for one in told if not (problems and one.is_well)), key=_urgency)
     if output != "table":
@@ -65,6 +78,8 @@ def show(told: "list[ApplicationStatus]", app: str, output: str, *, problems: bo
         print_data(data[0] if app and data else data, output)
     elif app:
         _print_one(told[0])
+    elif not told and project:
+        click.echo(f"no controller has told of an Application of project {printable(project)}", err=True)
     elif not told:
         click.echo("no Application has been synced to this cluster yet", err=True)
     else:
@@ -130,6 +145,7 @@ def _print_one(told: "ApplicationStatus") -> None:
     click.echo(printable(f"in namespace {told.namespace}{source}{_dash(told.note)}"))
     seen = f", as the controller saw it at {record.at}" if record and record.at else ""
     facts = [
+        ("project", told.project),
         ("applied", told.named(told.applied) or _never(told)),
         ("wanted", f"{told.named(told.wanted)}{seen}" if told.wanted else ""),
         ("last healthy", told.named(told.healthy)),
@@ -158,6 +174,7 @@ def _data(told: "ApplicationStatus") -> dict[str, Any]:
     controller = dataclasses.asdict(told.record) if told.record else None
     return {
         "application": told.application,
+        "project": told.project,
         "namespace": told.namespace,
         "source": inventory.source if inventory else "",
         "revision": told.healthy,

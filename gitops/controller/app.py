@@ -26,12 +26,13 @@ from gitops.controller.frontends import Frontends
 from gitops.controller.metrics import PassMetrics
 from gitops.controller.operator_requests import OperatorRequests
 from gitops.controller.poller import Poller
+from gitops.controller.projects import Projects
 from gitops.controller.queue import Priority
 from gitops.controller.reconciler import Leaving, ReconcilerDeps, Relatives
 from gitops.controller.record_writer import RecordWriter, record_of
 from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.render_cache import RenderCache
-from gitops.controller.replica import Alone, Replica
+from gitops.controller.replica import Alone, Replica, until_single
 from gitops.controller.snapshot import ApplicationSnapshot, snapshot_of
 from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.controller.supervisor import TaskSupervisor
@@ -50,7 +51,6 @@ from gitops.sync.event_bus import EventBus
 log = structlog.get_logger()
 _STORE_SECONDS = 1.0
 _GRACE_SECONDS = 6.0
-_STAND_BY_SECONDS = 2.0
 
 
 class Controller:
@@ -66,7 +66,6 @@ class Controller:
         clock: Clock,
         version: str,
     ) -> None:
-        self._connect = connect
         self._repositories = repositories
         self.renders = renders
         self.store = store
@@ -82,7 +81,8 @@ class Controller:
         self.records = RecordWriter(store, clock, self._record, self.runs, lambda: self.is_ready)
         self.children = AppOfApps(self.registry, self._take_over)
         self.on_status: Callable[[ApplicationState], None] = lambda _: None
-        self.cluster_refused: Callable[[Application], str] = lambda _: ""
+        self.projects = Projects()
+        self.refused: Callable[[Application], str] = self.projects.refused  # why one may not be run, or ""
         self.resources = Frontends(self.registry, partial(wake_by_expression, self.index, self._wake))
         self._parts = TaskSupervisor()
         self._events = WatchEvents(self.index, self._wake, self._tell)
@@ -90,10 +90,10 @@ class Controller:
             self.index,
             clock,
             self._parts,
-            connect=self._connected,
+            connect=lambda name: connect(name, partial(self._events.on_object, name), self.replica.may_write),
             worker_of=self._worker,
-            unknown=self._cluster_unknown,
-            refused=lambda state: self.cluster_refused(state.app),
+            unknown=self._not_run,
+            refused=lambda state: self.refused(state.app),
         )
         self._ready, self.tally = False, PassMetrics()
 
@@ -113,17 +113,6 @@ class Controller:
             await self._parts.until(stop)
         finally:
             await self._end()
-
-    async def _until_single(self, stop: asyncio.Event) -> None:
-        """Stand by while another process runs on a store that only one may use."""
-        told = False
-        while not stop.is_set() and not await self.store.claim_single():
-            if not told:
-                log.warning("controller.stands-by", reason="another gitops run uses this state folder")
-                told = True
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_STAND_BY_SECONDS):
-                    await stop.wait()
 
     async def _end(self) -> None:
         """End the passes in hand, give the Applications away, close what is open; within the grace of a SIGTERM."""
@@ -160,16 +149,29 @@ class Controller:
         if known is not None and state.last.response is None:  # what its resource says is about another source
             self.on_status(state)
         if self._may_run(state):
-            self.poller.add(state)
+            self._follow(state)
         if state.has_work:
             self._wake(state, Priority.PERSON)
+
+    def _follow(self, state: ApplicationState) -> None:
+        """Look at its repository from now on; at none that its project does not permit."""
+        if refused := self.projects.refused(state.app):
+            self.poller.forget(state)
+            state.schedule.cancel("its project does not permit it")
+            self._not_run(state, refused)
+        else:
+            self.poller.add(state)
+
+    def projects_changed(self) -> None:
+        """What was permitted may not be any more, and the other way round."""
+        for state in filter(self._may_run, self.index):
+            self._follow(state)
+            if state.has_work:
+                self._wake(state, Priority.COMMIT)
 
     async def _left(self, state: ApplicationState) -> None:
         await self.commands.forget(state.identity)
         await self.resources.let_finish(state.identity)
-
-    async def _reason_to_stay(self, state: ApplicationState) -> str:
-        return await self.resources.reason_to_stay(state.identity)
 
     def _gone(self, identity: str) -> None:
         state = self.index.get(identity)
@@ -198,9 +200,10 @@ class Controller:
         state.is_ours = state.is_ours and may
         return may
 
-    def _cluster_unknown(self, state: ApplicationState, error: str) -> None:
+    def _not_run(self, state: ApplicationState, error: str) -> None:
+        """Its project does not permit it, or its cluster cannot be had."""
         if state.last.error != error:
-            log.warning("cluster.unknown", application=state.identity, error=error)
+            log.warning("application.not-run", application=state.identity, error=error)
         state.missed(error)
         self._answer(state.schedule.operator_request, Outcome.FAILED, error)
         state.schedule.operator_request = None
@@ -246,7 +249,7 @@ class Controller:
             state.is_ours = True
             self.records.forget(identity)
             state.taken_over()
-            self.poller.add(state)
+            self._follow(state)
             if state.leaving:
                 self._wake(state, Priority.COMMIT)
 
@@ -291,9 +294,6 @@ class Controller:
 
     # ── clusters ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _connected(self, name: str) -> Connected:
-        return await self._connect(name, partial(self._events.on_object, name), self.replica.may_write)
-
     def _worker(self, name: str, connected: Connected) -> ClusterWorker:
         deps = ReconcilerDeps(
             connected.cluster,
@@ -303,8 +303,8 @@ class Controller:
             self.clock,
             self._version,
             self.replica.actor,
-            Leaving(self._left, self._reason_to_stay),
-            Relatives(self.children, partial(behind, self.index), self.resources.resource),
+            Leaving(self._left, lambda state: self.resources.reason_to_stay(state.identity)),
+            Relatives(self.children, partial(behind, self.index), self.resources.resource, self.projects.limits),
             self.tally.noted,
             self.bus,
         )
@@ -312,7 +312,7 @@ class Controller:
             name,
             deps,
             self.index,
-            may_run=lambda state: self._may_run(state) and not self.cluster_refused(state.app),
+            may_run=lambda state: self._may_run(state) and not self.refused(state.app),
             override_of=self.commands.override_of,
             ended=self._pass_ended,
             told=self._tell,
@@ -329,9 +329,7 @@ class Controller:
             if state.schedule.operator_request is asked:
                 state.schedule.operator_request = None
             self.tally.count(state, seconds)
-            standing = (state.last.response, state.last.digest, state.health.word)
-            if standing != state.told:
-                state.told = standing
+            if state.stands_otherwise():
                 for other in self.index.dependents(state.identity):
                     self._wake(other, Priority.RESYNC)
         self._tell(state)
@@ -354,7 +352,7 @@ class Controller:
 
         A store that fails for a while is asked again; one that is lost ends the controller.
         """
-        await self._until_single(stop)
+        await until_single(self.store, stop)
         await self.store.check_place()
         await self.commands.read_overrides()
         await self.records.load()

@@ -23,6 +23,7 @@ def context_of(state: ApplicationState, deps: ReconcilerDeps) -> SyncContext:
         deps.clock,
         deps.version,
         asks_around=False,
+        project=deps.relatives.project,
         callbacks=Callbacks(noted=deps.noted, rendering=partial(deps.rendering.in_thread, state.app.namespace)),
         resource=deps.relatives.resource,
     )
@@ -39,4 +40,5 @@ async def preview(state: ApplicationState, deps: ReconcilerDeps) -> PlannedSync:
     context = context_of(state, deps)
     if (await deps.cluster.kinds()).find(GROUP, KIND) is None:
         context = replace(context, child_kinds=frozenset({(GROUP, KIND)}))
-    return held_without_rights(await plan_sync(Request(application_of(state), deps.actor), context))
+    request = Request(application_of(state), deps.actor, is_manual=False)
+    return held_without_rights(await plan_sync(request, context))

@@ -30,7 +30,7 @@ from gitops.engine.retry import pause_after
 from gitops.engine.states import Override, Response, respond
 from gitops.logs import shortened
 from gitops.manifests.key import Body
-from gitops.model.application import GROUP, KIND
+from gitops.model.application import GROUP, KIND, Application
 from gitops.model.errors import (
     AwayError,
     ClusterError,
@@ -45,6 +45,7 @@ from gitops.model.errors import (
 )
 from gitops.model.operator_command import ROLLBACK, SUSPENDED, TEST
 from gitops.model.plan import ObstacleKind
+from gitops.model.project import ProjectLimits
 from gitops.model.result import Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
 from gitops.sync.context import Callbacks, PlannedSync, Render, Request, SyncContext, as_account, no_resource
@@ -59,7 +60,7 @@ from renderers.result import Needs, Rendered
 log = structlog.get_logger()
 # How soon a hold is looked at again that time, another Application or a right that is given ends.
 _SOON = 30.0
-_PASSING = {ObstacleKind.WINDOW, ObstacleKind.DEPENDENCY}
+_PASSING = {ObstacleKind.WINDOW, ObstacleKind.PROJECT_WINDOW, ObstacleKind.DEPENDENCY}
 # A cluster that is away is asked for more often than what is wrong is tried again: it comes back by itself.
 _FIRST_BACKOFF, _LONGEST_BACKOFF, _LONGEST_AWAY = 5.0, 180.0, 30.0
 _RENDERS_EACH = 4
@@ -77,7 +78,7 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class Relatives:
-    """What one Application has to do with others."""
+    """What one Application has to do with others, and its project."""
 
     # The Applications that Applications hold, where the cluster does not know that kind itself.
     children: AppOfApps
@@ -85,6 +86,8 @@ class Relatives:
     behind: Callable[[ApplicationState], str] = lambda _: ""
     # The custom resource of an Application as it is now, by its identity.
     resource: Callable[[str], Awaitable[Body | None]] = no_resource
+    # What its project permits, None for no limits.
+    project: Callable[[Application], ProjectLimits | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +226,7 @@ def _begun(
         deps.version,
         emit=deps.bus.emitter(app.identity),
         asks_around=False,
+        project=deps.relatives.project,
         callbacks=Callbacks(
             noted=deps.noted,
             waiting=waiting,
@@ -236,7 +240,10 @@ def _begun(
     shown = state.last.held if state.last.response is Response.HELD else None
     options = PlanOptions(confirm=bool(asked and asked.detail.get("confirm")), shown=shown)
     is_carried_out = app.sync.automated and not override.suspended
-    request = Request(app, asked.actor if asked else deps.actor, options, is_carried_out=is_carried_out)
+    is_manual = override.asked or bool(override.approved)
+    request = Request(
+        app, asked.actor if asked else deps.actor, options, is_carried_out=is_carried_out, is_manual=is_manual
+    )
     return _Pass(state, deps, override, source, as_account(everything, app), request)
 
 

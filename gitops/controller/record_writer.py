@@ -7,6 +7,7 @@ of life every ten seconds.
 from collections.abc import Callable
 from dataclasses import replace
 
+from gitops.controller.projects import project_of
 from gitops.controller.snapshot import ApplicationSnapshot
 from gitops.controller.state import ApplicationState, attempt_name
 from gitops.engine.states import Response
@@ -147,4 +148,5 @@ def record_of(seen: ApplicationSnapshot, *, is_resource: bool) -> Record:
         plan=seen.waiting_plan,
         failures=_NOT_KNOWN if last.response is None and last.outcome is None else seen.failures,
         tried=seen.attempt,
+        project=project_of(seen.app),
     )

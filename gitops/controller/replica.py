@@ -13,7 +13,7 @@ from gitops.controller.membership import LEASE_SECONDS, RENEW_SECONDS, WRITE_SEC
 from gitops.logs import Trouble
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.errors import ApiError, ClusterError, ConfigError
-from gitops.ports import Clock, Cluster
+from gitops.ports import Clock, Cluster, Store
 
 log = structlog.get_logger()
 _VIEW = "gitops.dev/view"
@@ -22,6 +22,19 @@ _LABELS = f"{_MEMBER}=true"
 _GROUP, _KIND = "coordination.k8s.io", "Lease"
 # A Lease that nobody has renewed for so long is cleared away.
 _FORGOTTEN_SECONDS = 600.0
+_STAND_BY_SECONDS = 2.0
+
+
+async def until_single(store: Store, stop: asyncio.Event) -> None:
+    """Stand by while another process runs on a store that only one may use."""
+    told = False
+    while not stop.is_set() and not await store.claim_single():
+        if not told:
+            log.warning("controller.stands-by", reason="another gitops run uses this state folder")
+            told = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STAND_BY_SECONDS):
+                await stop.wait()
 
 
 class Alone:

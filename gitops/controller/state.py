@@ -250,6 +250,11 @@ class ApplicationState:
         """Its sync has failed as often as it is tried: only a commit, another spec or a person starts the next."""
         return self.schedule.failures > 0 and delay_after(self.schedule.failures, self.app.sync.retry) is None
 
+    def stands_otherwise(self) -> bool:
+        """Whether it stands otherwise than when this was asked last."""
+        before, self.told = self.told, (self.last.response, self.last.digest, self.health.word)
+        return before != self.told
+
     def missed(self, error: str, *, is_away: bool = False) -> None:
         """A pass came to no decision."""
         self.schedule.misses += 1

@@ -22,6 +22,8 @@ BETWEEN_NAMES = " + "
 Drift = Literal["ignore", "report", "correct"]
 # Begins the name of a cluster whose kubeconfig is in a Secret: NAMESPACE/NAME/KEY.
 OF_SECRET = "kubeconfig:"
+# What an Application is in that names no project.
+DEFAULT_PROJECT = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +321,8 @@ class Application:
 
     An Application of `dependsOn` that has a `readyExpr` (CEL over `self` and `dep`, the custom resources of the two) is
     ready when that is true, whatever its health. Where it has several `sources`, `source` is the first of them.
-    `labels` are of its metadata.
+    `labels` are of its metadata. `project` is one of the operator's (`gitops run --projects`), which says what it may
+    use.
     """
 
     name: str
@@ -335,7 +338,8 @@ class Application:
     windows: tuple[Window, ...] = ()
     interval: float = 180.0
     sources: tuple[SourceSpec, ...] = ()
-    # Who is told, and labels, are not what a sync tries: see `attempt_name`.
+    # Its project, who is told, and labels, are not what a sync tries: see `attempt_name`.
+    project: Annotated[str, SUBDOMAIN_NAME] = field(default=DEFAULT_PROJECT, repr=False)
     notifications: tuple[Subscription, ...] = field(default=(), repr=False)
     labels: dict[str, str] = field(default_factory=dict, repr=False)
 

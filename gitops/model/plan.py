@@ -178,6 +178,7 @@ class ObstacleKind(StrEnum):
     GUARD = "guard"  # it would delete more than was agreed to
     POLICY = "policy"  # an enforced rule is broken
     WINDOW = "window"  # not now
+    PROJECT_WINDOW = "project-window"  # not now, and the project says so
     DEPENDENCY = "dependency"  # another Application has to be healthy first
 
 

@@ -37,6 +37,7 @@ class Record:
     failures: int = 0
     tried: str = ""
     at: str = ""
+    project: str = ""
 
     def text(self) -> str:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False)

@@ -13,7 +13,7 @@ from gitops.bounds import parsed_map
 from gitops.model.application import Application, SourceSpec, TemplateOptions
 from gitops.model.errors import ConfigError
 
-_LEFT_OUT = {"name", "namespace", "destination", "interval", "notifications", "labels"}
+_LEFT_OUT = {"name", "namespace", "destination", "interval", "notifications", "labels", "project"}
 
 
 def spec_text(app: Application) -> str:

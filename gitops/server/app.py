@@ -16,7 +16,7 @@ from gitops.server.api.operations import Served
 from gitops.server.api.routes import routes
 from gitops.server.api.stream import Streams
 from gitops.server.auth.access import Access
-from gitops.server.auth.decisions import Decisions
+from gitops.server.auth.decisions import Decisions, Projects
 from gitops.server.auth.kubernetes_tokens import KubernetesTokens, Review
 from gitops.server.auth.oidc import Oidc, Provider
 from gitops.server.auth.policy import ROLE
@@ -28,7 +28,7 @@ from gitops.server.listening import Listening, is_loopback
 from gitops.server.metrics import Numbers
 from gitops.server.overview import Overview
 from gitops.server.pages import application as application_page
-from gitops.server.pages import applications, audit, compare, objects, places, signin, waiting
+from gitops.server.pages import applications, audit, compare, objects, places, projects, signin, waiting
 from gitops.server.pages.render import Renderer
 from gitops.server.pages.routes import Pages, static_routes
 from gitops.server.proofs import Proofs
@@ -98,7 +98,18 @@ def access_of(controller: Controller, listening: Listening, outside: Outside) ->
     is_alone = tokens is None and kubernetes is None and oidc is None
     only_here = is_alone and not listening.anyone_reads and is_loopback(listening.place()[0])
     anyone_reads = listening.anyone_reads or only_here
-    return Access(tokens, now, anyone_reads, only_here, Decisions(policies, role), kubernetes, oidc)
+    decisions = Decisions(policies, role, _projects_of(controller))
+    return Access(tokens, now, anyone_reads, only_here, decisions, kubernetes, oidc)
+
+
+def _projects_of(controller: Controller) -> Projects:
+    projects = controller.projects
+
+    def in_project(application: str) -> tuple[str, ...] | None:
+        state = controller.index.get(application)
+        return None if state is None else projects.names_in(state.app)
+
+    return Projects(lambda: projects.number, lambda: list(projects.all.values()), in_project)
 
 
 def _oidc(controller: Controller, listening: Listening, provider: Provider | None) -> Oidc | None:
@@ -128,7 +139,7 @@ def application(
     app.add_routes(routes(served, streams, version))
     app.add_routes(static_routes())
     parts = (applications.routes, application_page.routes, objects.routes, compare.routes, audit.routes)
-    for add in (*parts, waiting.routes, places.routes, signin.routes):
+    for add in (*parts, waiting.routes, places.routes, projects.routes, signin.routes):
         app.add_routes(add(pages))
     return app
 

@@ -7,10 +7,12 @@ told the store counts.
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from gitops.controller.app import Controller
 from gitops.controller.pass_report import PassResult
+from gitops.controller.projects import project_of
 from gitops.controller.reconciler import ReconcilerDeps
 from gitops.controller.record_writer import record_of
 from gitops.controller.state import ApplicationState
@@ -85,9 +87,10 @@ class Overview:
     def deps(self, state: ApplicationState) -> ReconcilerDeps:
         """What reaches the Application's cluster. Raises Problem while that cannot be reached."""
         worker = self.controller.workers.get(state.cluster)
-        refused = self.controller.cluster_refused(state.app)
-        if worker is None or refused:
-            why = refused or state.problem or "its cluster has not been reached yet; try again in a moment"
+        if refused := self.controller.refused(state.app):
+            raise Problem(409, "It may not run", refused)
+        if worker is None:
+            why = state.problem or "its cluster has not been reached yet; try again in a moment"
             raise Problem(503, "Its cluster cannot be reached", why, Retry_After="5")
         return worker.deps
 
@@ -140,8 +143,9 @@ class Overview:
             record, message = record_of(standing, is_resource=is_resource), standing.health.message
         else:
             record, message = self._others.get(app.identity) or Record(reason="another replica runs it"), ""
+        record = replace(record, project=project_of(app))  # an older replica tells none
         unhealthy = [str(key) for key in standing.unhealthy[:20]]
-        words = (app.identity, app.source_name, record.namespace, record.cluster, record.head, record.ref)
+        place = (project_of(app), app.source_name, record.namespace, record.cluster)
         return Row(
             application=app.identity,
             source=app.source_name,
@@ -154,7 +158,9 @@ class Overview:
             synced_at=standing.synced_at,
             automated=app.sync.automated,
             wait=_wait(standing.last, record),
-            text=searchable((*words, record.reason, record.problem, message, *unhealthy)),
+            text=searchable(
+                (app.identity, *place, record.head, record.ref, record.reason, record.problem, message, *unhealthy)
+            ),
         )
 
 

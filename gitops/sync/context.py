@@ -14,6 +14,7 @@ from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
 from gitops.model.finding import Finding
 from gitops.model.plan import Obstacle, Plan
+from gitops.model.project import ProjectLimits
 from gitops.model.release import Quarantine
 from gitops.model.result import Changed, Decision
 from gitops.model.revision import Tree
@@ -72,6 +73,8 @@ class SyncContext:
     callbacks: Callbacks = Callbacks()
     # The custom resource that an Application comes from, by its identity; None where it comes from none.
     resource: Callable[[str], Awaitable[Body | None]] = no_resource
+    # What the project of an Application permits; None for no limits. A command acts by its person's own rights.
+    project: Callable[[Application], ProjectLimits | None] = lambda _: None
 
 
 def as_account(context: SyncContext, app: Application) -> SyncContext:
@@ -101,7 +104,7 @@ class Request:
 
     `quarantine` is set when a person rolls back: the revision that must not come back by itself. `believes_inventory`
     when a person has confirmed that a release may be rendered again though only the inventory names it.
-    `is_carried_out` when nobody looks at the plan before it is.
+    `is_carried_out` when nobody looks at the plan before it is, `is_manual` when a person asks for it.
     """
 
     app: Application
@@ -111,6 +114,7 @@ class Request:
     quarantine: Quarantine | None = None
     believes_inventory: bool = False
     is_carried_out: bool = False
+    is_manual: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ async def plan_rendered(request: Request, context: SyncContext, rendered: Render
     more += await relocation_obstacles(context, app, source) if asks and not inventory.exists else ()
     more += await unready(context, app) if asks and plan.changes else ()
     more = tuple(item for item in more if item.kind is ObstacleKind.POLICY or not options.confirms(item.reason))
+    more += _limits(request, context, rendered, plan)
     return PlannedSync(at, plan, decide(at, plan, source, more), source, findings, _forbidden(plan, answers))
 
 
@@ -163,3 +164,17 @@ def _rules(app: Application, rendered: RenderedSet, now: datetime) -> tuple[tupl
     if waiting:
         obstacles.append(Obstacle(ObstacleKind.WINDOW, None, f"{waiting} (--confirm overrides it, and is recorded)"))
     return findings, tuple(obstacles)
+
+
+def _limits(request: Request, context: SyncContext, rendered: RenderedSet, plan: Plan) -> tuple[Obstacle, ...]:
+    """What the Application's project does not permit, which nobody can override here."""
+    limits = context.project(request.app)
+    if limits is None:
+        return ()
+    from policies.projects import objects_refused, reason_to_wait_in
+
+    made = (plan.makes,) if plan.makes else ()
+    keys = {*rendered.keys, *(change.key for change in plan.changes), *made}
+    found = [Obstacle(ObstacleKind.POLICY, key, reason) for key, reason in objects_refused(limits, keys)]
+    waiting = reason_to_wait_in(limits, request.app, context.clock.now(), manual=request.is_manual)
+    return (*found, *([Obstacle(ObstacleKind.PROJECT_WINDOW, None, waiting)] if waiting else ()))

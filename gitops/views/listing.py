@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gitops.model.application import DEFAULT_PROJECT
 from gitops.model.health import HealthWord
 from gitops.model.record import Record
 
 SYNC_WORDS: Final = ("Synced", "OutOfSync", "Unknown")
 _HEALTH_ORDER: Final = {word.value: place for place, word in enumerate(HealthWord)}
+HOME: Final = "in-cluster"
 _WELL: Final = (HealthWord.HEALTHY.value, HealthWord.SUSPENDED.value)
 
 
@@ -48,6 +50,16 @@ class Row:
     @property
     def is_healthy(self) -> bool:
         return self.record.health in _WELL
+
+    @property
+    def project(self) -> str:
+        """The name of the project that it is in."""
+        return self.record.project or DEFAULT_PROJECT
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster that it goes to."""
+        return self.record.cluster or HOME
 
     @property
     def waits(self) -> bool:
@@ -88,15 +100,18 @@ class Query:
     sync: tuple[str, ...] = ()
     cluster: str = ""
     namespace: str = ""
+    project: str = ""
     only: tuple[str, ...] = ()  # of ONLY, each narrows further
     sort: str = "urgency"  # of SORTS, "-" before it turns it round
+    group: str = ""  # of GROUPS: what the order is by first
     offset: int = 0
     limit: int = 50
 
     @property
     def filters(self) -> bool:
         """Whether anything is left out by it."""
-        return bool(self.text or self.health or self.sync or self.cluster or self.namespace or self.only)
+        places = self.cluster or self.namespace or self.project
+        return bool(self.text or self.health or self.sync or places or self.only)
 
 
 ONLY: Final[Mapping[str, Callable[[Row], bool]]] = {
@@ -111,17 +126,37 @@ SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
     "name": lambda row: row.application,
     "health": lambda row: (_HEALTH_ORDER.get(row.record.health, 0), row.application),
     "sync": lambda row: (row.record.sync, row.application),
-    "cluster": lambda row: (row.record.cluster, row.application),
+    "cluster": lambda row: (row.cluster, row.application),
+    "project": lambda row: (row.project, row.application),
     "changed": lambda row: (row.record.at, row.application),
     "synced": lambda row: (row.synced_at, row.application),
 }
+
+
+GROUPS: Final[Mapping[str, Callable[[Row], str]]] = {
+    "project": lambda row: row.project,
+    "cluster": lambda row: row.cluster,
+    "namespace": lambda row: row.record.namespace,
+    "health": lambda row: row.record.health,
+}
+MOST_GROUPS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Those of the Applications that fit which have one thing in common: how many, and how many are a problem."""
+
+    name: str
+    total: int
+    problems: int
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
     """One page of a list. `total` fit all filters; `counts` are of those that fit the search and the place.
 
-    `known` is how many Applications there are at all, `clusters` the names of theirs.
+    `known` is how many Applications there are at all, `clusters` and `projects` the names of theirs. `groups` are of
+    all that fit, in the order of the list, so many of them; `group_count` is how many there are.
     """
 
     rows: tuple[Row, ...]
@@ -129,6 +164,9 @@ class Listed:
     known: int
     counts: Mapping[str, Mapping[str, int]]
     clusters: tuple[str, ...]
+    projects: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
+    group_count: int = 0
 
 
 def listed(rows: Sequence[Row], query: Query) -> Listed:
@@ -136,7 +174,9 @@ def listed(rows: Sequence[Row], query: Query) -> Listed:
     words = query.text.casefold().split()
     found = [row for row in rows if all(word in row.text for word in words)] if words else rows
     if query.cluster:
-        found = [row for row in found if row.record.cluster == query.cluster]
+        found = [row for row in found if row.cluster == query.cluster]
+    if query.project:
+        found = [row for row in found if row.project == query.project]
     if query.namespace:
         found = [row for row in found if _is_in(row, query.namespace)]
     counts = _counts(found)
@@ -147,8 +187,38 @@ def listed(rows: Sequence[Row], query: Query) -> Listed:
     for name in query.only:
         found = list(filter(ONLY[name], found))
     ordered = sorted(found, key=SORTS[query.sort.lstrip("-")], reverse=query.sort.startswith("-"))
+    groups: list[Group] = []
+    if query.group:
+        ordered = sorted(ordered, key=lambda row: _group_order(query.group, row))  # each in the order before
+        groups = _groups(ordered, query.group)
     page = tuple(ordered[query.offset : query.offset + query.limit])
-    return Listed(page, len(ordered), len(rows), counts, tuple(sorted({row.record.cluster for row in rows})))
+    clusters, projects = ({row.cluster for row in rows}, {row.project for row in rows})
+    return Listed(
+        page,
+        len(ordered),
+        len(rows),
+        counts,
+        tuple(sorted(clusters)),
+        tuple(sorted(projects)),
+        tuple(groups[:MOST_GROUPS]),
+        len(groups),
+    )
+
+
+def _group_order(group: str, row: Row) -> tuple[int, str]:
+    """By name; by health, the worst first."""
+    name = GROUPS[group](row)
+    return (_HEALTH_ORDER.get(name, 0) if group == "health" else 0), name
+
+
+def _groups(rows: Iterable[Row], group: str) -> list[Group]:
+    name_of = GROUPS[group]
+    totals, problems = Counter[str](), Counter[str]()
+    for row in rows:
+        name = name_of(row)
+        totals[name] += 1
+        problems[name] += row.is_problem
+    return [Group(name, total, problems[name]) for name, total in totals.items()]
 
 
 def _is_in(row: Row, namespace: str) -> bool:
@@ -170,8 +240,9 @@ def row_data(row: Row) -> dict[str, Any]:
     record = row.record
     return {
         "application": row.application,
+        "project": row.project,
         "namespace": record.namespace,
-        "cluster": record.cluster or "in-cluster",
+        "cluster": row.cluster,
         "source": row.source,
         "targetRevision": row.target,
         "revision": record.head,

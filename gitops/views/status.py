@@ -14,7 +14,7 @@ from gitops.engine.inventory import BEGUN, LastSync
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.app_name import fits, several
-from gitops.model.application import GROUP, KIND
+from gitops.model.application import DEFAULT_PROJECT, GROUP, KIND
 from gitops.model.errors import ApiError, ConfigError
 from gitops.model.health import MISSING, Health, HealthWord
 from gitops.model.operator_command import SUSPENDED
@@ -51,6 +51,11 @@ class ApplicationStatus:
     @property
     def sync(self) -> str:
         return self.record.sync if self.record and not self.unseen else "Unknown"
+
+    @property
+    def project(self) -> str:
+        """The project that it is in, "" where no controller told."""
+        return self.record.project if self.record else ""
 
     @property
     def elsewhere(self) -> str:
@@ -330,4 +335,5 @@ def _of_resource(body: Body) -> Record:
         suspended=bool(status.get("suspended")),
         plan=str(status.get("plan") or ""),
         at=str(ready.get("lastTransitionTime") or ""),
+        project=str(spec.get("project") or DEFAULT_PROJECT),
     )

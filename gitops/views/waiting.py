@@ -9,11 +9,13 @@ from gitops.model.plan import ObstacleKind
 from gitops.views.listing import Row
 
 # What each waits for, those that wait for a person first.
-WAITS: Final = ("approval", "confirmation", "held", "suspended", "dependency", "window")
+WAITS: Final = ("approval", "confirmation", "held", "suspended", "dependency", "window", "project-window")
 _MOST_TEXT: Final = 2000
 _CONFIRMED: Final = frozenset({ObstacleKind.GUARD, ObstacleKind.RELOCATION, ObstacleKind.WINDOW})
 _BY_ITSELF: Final = {
     frozenset({ObstacleKind.WINDOW}): "window",
+    frozenset({ObstacleKind.PROJECT_WINDOW}): "project-window",
+    frozenset({ObstacleKind.PROJECT_WINDOW, ObstacleKind.WINDOW}): "project-window",
     frozenset({ObstacleKind.DEPENDENCY}): "dependency",
 }
 # The act of the API that goes on, where there is one, and the command that does the same.
@@ -21,6 +23,7 @@ _ACTS: Final = {
     "approval": ("approve", "gitops approve {name} --plan {plan}"),
     "confirmation": ("sync", "gitops refresh {name} --sync --confirm"),
     "window": ("sync", "gitops refresh {name} --sync --confirm"),
+    "project-window": ("", "gitops diff {name}"),
     "suspended": ("resume", "gitops resume {name}"),
     "dependency": ("", "gitops status {name}"),
     "held": ("", "gitops diff {name}"),

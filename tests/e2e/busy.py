@@ -9,10 +9,28 @@ from typing import Any
 from gitops.manifests.yaml_write import write_manifests
 from tests.scenarios.http import Web
 from tests.scenarios.running import Running
+from tests.scenarios.test_projects_page import write_projects
 from tests.scenarios.world import World, config_map, deployment
 
 SHOP, SEARCH, CATALOG = "/applications/gitops/shop", "/applications/gitops/search", "/applications/gitops/catalog"
 PAYMENTS = "/applications/gitops/payments"
+
+SHOPS = {
+    "description": "The shop and what belongs to it",
+    "destinations": [{"name": "in-cluster", "namespace": "*"}, {"server": "*", "namespace": "!kube-*"}],
+    "namespaceResourceBlacklist": [{"group": "rbac.authorization.k8s.io", "kind": "*"}],
+    "syncWindows": [
+        {"kind": "deny", "schedule": "0 0 24 12 *", "duration": "72h", "applications": ["*"], "manualSync": True}
+    ],
+    "roles": [
+        {
+            "name": "ci",
+            "description": "Pipelines of the shop",
+            "groups": ["shop-ci"],
+            "policies": ["p, proj:shop:ci, applications, sync, shop/*, allow"],
+        }
+    ],
+}
 
 
 def pages(namespace: str) -> dict[str, str]:
@@ -21,6 +39,8 @@ def pages(namespace: str) -> dict[str, str]:
     return {
         "applications": "/applications",
         "applications-filtered": "/applications?only=problems&q=pay",
+        "projects": "/projects",
+        "project": "/projects/shop",
         "application": SHOP,
         "application-failed": PAYMENTS,
         "application-waiting": CATALOG,
@@ -49,8 +69,8 @@ def busy(world: World) -> Iterator[tuple[Web, str]]:
             (folder / "all.yaml").write_text(write_manifests(bodies))
         return world.commit(message)
 
-    def application(name: str, **sync: Any) -> Any:
-        app = world.app
+    def application(name: str, project: str = "shop", **sync: Any) -> Any:
+        app = replace(world.app, project=project)
         options = replace(app.sync, **{"automated": True, "drift": "correct", **sync})
         return replace(app, name=name, source=replace(app.source, path=name), sync=options, interval=0.3)
 
@@ -74,9 +94,10 @@ def busy(world: World) -> Iterator[tuple[Web, str]]:
         application("payments", timeout=5.0),
         application("catalog"),
         application("search", drift="report"),
-        application("billing"),
+        application("billing", project="office"),
     )
-    with Running(world, *apps) as running, Web(running, world.folder) as web:
+    projects = write_projects(world.folder, shop=SHOPS, office={"description": "What the office needs"})
+    with Running(world, *apps, projects=projects) as running, Web(running, world.folder) as web:
         _until_well(running, web, "shop", "catalog", "search", "billing")
         web.post("/applications/gitops/billing/suspend", reason="The month is being closed")
         web.post("/applications/gitops/catalog/suspend", reason="Wait for the translations")

@@ -53,6 +53,7 @@ class Running:
         flux="",
         listen="",
         notifications=None,
+        projects=None,
         **sync,
     ):
         automatic = {"automated": True, "drift": "correct", **sync}
@@ -69,6 +70,7 @@ class Running:
         self._flux = flux
         self._listen = listen
         self._notifications = notifications
+        self._projects = projects
         self._state = state or world.state
         self._started = threading.Event()
         self.failure = None
@@ -113,6 +115,7 @@ class Running:
                 version="test",
                 variables=self._variables,
                 notifications=self._notifications,
+                projects=self._projects,
             ),
             namespace=self._leases or world.namespace,
             watch_namespace=world.namespace,

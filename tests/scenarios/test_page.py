@@ -59,6 +59,8 @@ def check_harmless(text):
         f"{ONE}/rollback",
         "/audit",
         "/audit?verify=1",
+        "/projects",
+        "/projects/default",
         "/clusters",
         "/repositories",
         "/signin",

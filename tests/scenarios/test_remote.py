@@ -65,6 +65,17 @@ def test_status_is_told_of_one_as_beside_the_controller(far, world):
     assert far("status", "--problems").stdout.count("\n") == 1
 
 
+def test_a_project_is_shown_by_its_name_near_and_far(far, world):
+    told_near(world)
+    for status in (far, world.gitops):
+        assert "gitops/app" in status("status", "--project", "default").stdout
+        other = status("status", "--project", "bank")
+        assert (other.returncode, "gitops/app" in other.stdout) == (0, False)
+        assert json.loads(status("status", "app", "--project", "default", "-o", "json").stdout)["project"] == "default"
+        wrong = status("status", "app", "--project", "bank")
+        assert (wrong.returncode, "gitops/app is in project default" in wrong.stderr) == (2, True)
+
+
 def test_history_and_the_audit_log_are_those_of_the_controllers_store(far, world, web):
     assert json.loads(far("history", "app", "-o", "json").stdout) == json.loads(
         world.gitops("history", "app", "-o", "json").stdout

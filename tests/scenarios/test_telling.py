@@ -86,7 +86,7 @@ def test_a_cluster_that_is_not_known_is_told_once(world, lines):
         running.until(lambda: running.tracked().problem)
         sha = world.commit(settings=config_map("settings", a="2"))
         running.until(lambda: running.tracked().source.observed_revision.sha == sha)
-        (line,) = of(lines, "cluster.unknown")
+        (line,) = of(lines, "application.not-run")
         assert "nowhere" in line["error"]
         assert running.tracked().health.word == "Unknown"
 

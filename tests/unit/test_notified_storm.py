@@ -10,6 +10,7 @@ import pytest
 
 from gitops.adapters.store import SqliteStore
 from gitops.controller.deliveries import BURST
+from gitops.controller.followed_file import FollowedFile
 from gitops.controller.metrics import PassMetrics
 from gitops.controller.notification_routes import OperatorRoutes
 from gitops.controller.notifications import EVERY, MAILBOX, SINCE, Notifications
@@ -50,7 +51,7 @@ class Fleet:
             snapshot=lambda state: snapshot_of(state, is_suspended=False),
         )
         self.path = path
-        self.routes = OperatorRoutes(path, read_notifications, lambda path, error: None)
+        self.routes = OperatorRoutes(FollowedFile(path, read_notifications, lambda path, error: None))
         self.notifications = Notifications(self.controller, self.notifier, [self.routes], lambda: "")
 
     async def append(self, identity, at):

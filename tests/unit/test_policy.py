@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gitops.model.errors import ConfigError
+from gitops.model.globs import glob
 from gitops.server.auth.decisions import Decisions
-from gitops.server.auth.globs import glob
 from gitops.server.auth.person import NOBODY, Person, Way, is_reserved
 from gitops.server.auth.policy import Verdict, read_policy
 from gitops.server.auth.policy_file import PolicyFile
@@ -98,7 +98,7 @@ def test_a_glob_fits_what_argo_cds_would(text, fits, fits_not):
         ("p, role:x, application, get, shop/*, deny", "no such resource"),
         ("p, role:x, applications, synch, shop/*, deny", "no such action"),
         ("p, role:x, applications, get, shop, deny", "expected NAMESPACE/NAME"),
-        ("p, role:x, applications, get, default/shop/web, deny", "expected NAMESPACE/NAME"),
+        ("p, role:x, applications, get, a/default/shop/web, deny", "expected NAMESPACE/NAME"),
         ("p, role:x, applications, get, shop/[a, deny", "a bracket is not closed"),
         ("p, , applications, get, shop/*, deny", "the subject is missing"),
         ("g, ada", "expected g"),

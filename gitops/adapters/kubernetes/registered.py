@@ -54,7 +54,7 @@ def cluster_name(secret: Body) -> str:
 def connection_of(secret: Body) -> Connection:
     """How the cluster is reached. Raises ConfigError, which holds nothing of the Secret's values."""
     where = f"Secret {secret['metadata'].get('namespace')}/{secret['metadata']['name']}"
-    server = _text(secret, "server").rstrip("/")
+    server = server_of(secret)
     if not server.startswith(("https://", "http://")):
         raise ConfigError(f"{where}: server: expected the address of an API server (https://...)")
     try:
@@ -75,6 +75,11 @@ def connection_of(secret: Body) -> Connection:
         raise ConfigError(f"{where}: config.tlsClientConfig: its certificates cannot be read") from exc
     authorization = _authorization(config)
     return Connection(server, context, str(tls.get("serverName") or ""), "", lambda: authorization)
+
+
+def server_of(secret: Body) -> str:
+    """The address of the cluster that a Secret registers, as it says it; "" where it says none."""
+    return _text(secret, "server").rstrip("/")
 
 
 def credentials_text(secret: Body) -> str:

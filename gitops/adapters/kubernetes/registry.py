@@ -8,7 +8,13 @@ from collections.abc import Callable
 import structlog
 
 from gitops.adapters.kubernetes.connection import Connection
-from gitops.adapters.kubernetes.registered import SELECTORS, cluster_name, connection_of, credentials_text
+from gitops.adapters.kubernetes.registered import (
+    SELECTORS,
+    cluster_name,
+    connection_of,
+    credentials_text,
+    server_of,
+)
 from gitops.adapters.kubernetes.secret_kubeconfig import connection_in, kubeconfig_at
 from gitops.adapters.kubernetes.secret_reader import SecretReader
 from gitops.logs import Trouble
@@ -74,6 +80,11 @@ class Registry:
     def knows(self, name: str) -> bool:
         """Whether there is a registered cluster of this name, however it is described."""
         return any(cluster_name(secret) == name for secret in self._secrets.values())
+
+    def server_of(self, name: str) -> str:
+        """The address of the registered cluster of this name; "" where none is, or its Secret says none."""
+        found = (server_of(secret) for secret in self._secrets.values() if cluster_name(secret) == name)
+        return next(found, "")
 
     def credentials(self, namespace: str, reference: str) -> str:
         """What a secretRef in `namespace` stands for; "" where there is no such Secret. Call it in a thread."""

@@ -16,7 +16,7 @@ from gitops.cli.output import print_data
 from gitops.cli.remote.names import all_rows, identity_of, way
 from gitops.cli.remote.plans import exit_of_plan, print_obstacles, print_plan_data, summary_of
 from gitops.cli.remote.standing import arrival_in, show_rows, told_status
-from gitops.cli.status import show
+from gitops.cli.status import in_project, show
 from gitops.cli.wait import check_revision, end_wait, told_where
 from gitops.model.audit import AuditEvent
 from gitops.model.errors import ConfigError
@@ -36,8 +36,9 @@ async def status(client: ApiClient, given: dict[str, Any]) -> None:
             identity = await identity_of(client, given["app"], given["namespace"])
             app, tree = await client.get(way(identity)), await client.get(way(identity, "resources"))
             told = told_status(app, tree)
+            in_project([told], given["app"], given["project"])
         else:
-            rows = await all_rows(client, namespace=given["namespace"])
+            rows = await all_rows(client, namespace=given["namespace"], project=given["project"])
         if given["watch"]:
             click.clear()
         if given["app"]:

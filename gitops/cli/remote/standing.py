@@ -38,6 +38,7 @@ def told_status(app: Mapping[str, Any], tree: Mapping[str, Any]) -> ApplicationS
         plan=app["plan"],
         failures=app["failures"],
         at=app["changedAt"],
+        project=app["project"],
     )
     members = [
         Member(

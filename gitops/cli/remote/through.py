@@ -38,7 +38,7 @@ def _acts(attribute: str, *options: str) -> Remote:
 
 
 _REMOTE: Final = {
-    "status": _reads("status", "problems", "watch"),
+    "status": _reads("status", "project", "problems", "watch"),
     "history": _reads("history"),
     "diff": _reads("diff", "path", "release", "prune"),
     "wait": _reads("wait", "revision", "timeout"),

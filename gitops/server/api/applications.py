@@ -19,7 +19,7 @@ from gitops.sync.releases import known_releases
 from gitops.sync.standing import standing_of
 from gitops.views.explain import drift_of
 from gitops.views.history import entry_data, history_data
-from gitops.views.listing import ONLY, SORTS, SYNC_WORDS, Query, row_data
+from gitops.views.listing import GROUPS, ONLY, SORTS, SYNC_WORDS, Query, row_data
 from gitops.views.plan_data import MOST_CHANGES, bounded_plan_data, cut
 from gitops.views.resources import inventory_facts, resource_tree
 
@@ -35,8 +35,10 @@ LIST_QUERY: Final = (
     choices("sync", "Only these words of sync.", SYNC_WORDS),
     text("cluster", "Only those that go to this cluster."),
     text("namespace", "Only those that live in this namespace, or go to it."),
+    text("project", "Only those of this project."),
     choices("only", "Only those that fit each of these.", tuple(ONLY)),
     choice("sort", "The order; `-` before it turns it round.", (*SORTS, *(f"-{name}" for name in SORTS)), "urgency"),
+    choice("group", "What the order is by first, with how many have each in common.", ("", *GROUPS), ""),
     number("offset", "How many to leave out.", 0, 1_000_000, 0),
     number("limit", "How many to give.", 1, MOST_LISTED, 50),
 )
@@ -50,6 +52,8 @@ def query_of(values: dict[str, Any]) -> Query:
         sync=tuple(values["sync"]),
         cluster=values["cluster"] or "",
         namespace=values["namespace"] or "",
+        project=values["project"] or "",
+        group=values["group"],
         only=tuple(values["only"]),
         sort=values["sort"],
         offset=values["offset"],
@@ -67,6 +71,8 @@ async def list_applications(call: Call) -> dict[str, Any]:
         "offset": query.offset,
         "limit": query.limit,
         "counts": found.counts,
+        "groups": [{"name": one.name, "total": one.total, "problems": one.problems} for one in found.groups],
+        "groupCount": found.group_count,
     }
 
 

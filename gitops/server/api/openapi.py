@@ -12,7 +12,8 @@ from gitops.server.api.schemas import SCHEMAS, TEXT
 from gitops.server.problems import CONTENT_TYPE
 
 PREFIX: Final = "/api/v1"
-NAMES: Final = {"namespace": "[a-z0-9][a-z0-9.-]{0,252}", "name": "[a-z0-9][a-z0-9.-]{0,252}", "number": "[0-9]{1,15}"}
+_NAME: Final = "[a-z0-9][a-z0-9.-]{0,252}"
+NAMES: Final = {"namespace": _NAME, "name": _NAME, "project": _NAME, "number": "[0-9]{1,15}"}
 _ERRORS: Final = {
     "400": "Not understood: `detail` names the parameter.",
     "401": "No valid token, and reading is not open.",

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from gitops.server.api import acts, applications, audit, logs, object_acts, objects, places, releases, waiting
+from gitops.server.api import acts, applications, audit, logs, object_acts, objects, places, projects, releases, waiting
 from gitops.server.api.logs import LOG_STREAM
 from gitops.server.api.openapi import NAMES, PREFIX, document
 from gitops.server.api.operations import Call, Operation, Served
@@ -22,6 +22,7 @@ OPERATIONS: Final = (
     *releases.OPERATIONS,
     *waiting.OPERATIONS,
     *places.OPERATIONS,
+    *projects.OPERATIONS,
     *acts.OPERATIONS,
     *object_acts.OPERATIONS,
     *audit.OPERATIONS,
@@ -93,6 +94,8 @@ async def _understood(served: Served, operation: Operation, request: web.Request
     if operation.body is not None:
         values |= read_body(operation.body, await _json(request))
         served.access.check_act(request, person, operation.actions(values), application)
+    if "project" in request.match_info:
+        values["project"] = request.match_info["project"]
     if "number" in request.match_info:
         values["number"] = int(request.match_info["number"])
     return Call(served, person, application, values)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from gitops.model.health import HealthWord
+from gitops.model.project import KIND_LISTS
 from gitops.server.auth.person import Way
 from gitops.views.listing import SYNC_WORDS
 from gitops.views.waiting import WAITS
@@ -39,7 +40,8 @@ def _ref(name: str) -> Schema:
 
 
 _ROW: Final[dict[str, Schema]] = {
-    **dict.fromkeys(("application", "namespace", "cluster", "source", "targetRevision", "revision"), TEXT),
+    **dict.fromkeys(("application", "project", "namespace", "cluster"), TEXT),
+    **dict.fromkeys(("source", "targetRevision", "revision"), TEXT),
     "sync": {"type": "string", "enum": list(SYNC_WORDS)},
     "health": _HEALTH,
     **dict.fromkeys(("message", "note", "plan", "progress", "syncedAt"), TEXT),
@@ -59,6 +61,11 @@ _CHANGE: Final[Schema] = {
     },
     "required": ["change", "object"],
     "additionalProperties": False,
+}
+_PROJECT: Final[dict[str, Schema]] = {
+    **dict.fromkeys(("project", "description"), TEXT),
+    **dict.fromkeys(("defined", "limited"), _FLAG),
+    **dict.fromkeys(("applications", "problems"), _COUNT),
 }
 _PLACE_STATE: Final[Schema] = {"type": "string", "enum": ["failing", "well", "waiting", "elsewhere"]}
 _PLAN: Final[dict[str, Schema]] = {
@@ -126,6 +133,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
         offset=_COUNT,
         limit=_COUNT,
         counts=_object(health=_COUNTS, sync=_COUNTS, only=_COUNTS),
+        groups=_list(_object(name=TEXT, total=_COUNT, problems=_COUNT)),
+        groupCount=_COUNT,
     ),
     "WaitingList": _object(
         items=_list(
@@ -166,6 +175,28 @@ SCHEMAS: Final[dict[str, Schema]] = {
         total=_COUNT,
         offset=_COUNT,
         limit=_COUNT,
+    ),
+    "Projects": _object(items=_list(_object(**_PROJECT)), total=_COUNT, offset=_COUNT, limit=_COUNT),
+    "Project": _object(
+        **_PROJECT,
+        health=_COUNTS,
+        sync=_COUNTS,
+        limits=_object(
+            **dict.fromkeys(("sourceRepos", "sourceNamespaces"), _list(TEXT)),
+            destinations=_list(_object(server=TEXT, name=TEXT, namespace=TEXT)),
+            **dict.fromkeys(KIND_LISTS, _list(_object(group=TEXT, kind=TEXT, name=TEXT))),
+        ),
+        roles=_list(_object(name=TEXT, description=TEXT, policies=_list(TEXT), groups=_list(TEXT))),
+        syncWindows=_list(
+            _object(
+                kind={"type": "string", "enum": ["allow", "deny"]},
+                **dict.fromkeys(("schedule", "timeZone", "description", "until", "next"), TEXT),
+                duration={"type": "number"},
+                **dict.fromkeys(("applications", "namespaces", "clusters"), _list(TEXT)),
+                **dict.fromkeys(("manualSync", "andOperator", "open"), _FLAG),
+            )
+        ),
+        unheeded=_list(TEXT),
     ),
     "Application": _object(
         **_ROW,

@@ -3,13 +3,15 @@
 Of an Application that somebody may not see, nothing is said but what is said of one that there is not.
 """
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
+from gitops.model.project import Project
 from gitops.server.auth.person import Person, Sight, Way
-from gitops.server.auth.policy import ACTIONS, GET, Verdict
+from gitops.server.auth.policy import ACTIONS, GET, InProject, Policy, Verdict
 from gitops.server.auth.policy_file import PolicyFile
 from gitops.server.problems import Problem
 
@@ -18,14 +20,28 @@ _ACTS: Final = tuple(action for action in ACTIONS if action != GET)
 log = structlog.get_logger()
 
 
-class Decisions:
-    """Decides by the policy of a file as it is now. `default_role` is of everyone whom no token's scope gives one."""
+@dataclass(frozen=True, slots=True)
+class Projects:
+    """The projects whose roles count, with the `number` of their version, and what an Application is called in its."""
 
-    def __init__(self, policies: PolicyFile, default_role: str = "") -> None:
+    number: Callable[[], int] = lambda: 0
+    all: Callable[[], Iterable[Project]] = tuple
+    in_project: Callable[[str], InProject] = lambda _: ()
+
+
+class Decisions:
+    """Decides by the policy of a file as it is now, with the roles of `projects`.
+
+    `default_role` is of everyone whom no token's scope gives one.
+    """
+
+    def __init__(self, policies: PolicyFile, default_role: str = "", projects: Projects | None = None) -> None:
         self._policies = policies
         self._default = default_role
+        self._projects = projects or Projects()
         self._sights: dict[Person, Sight] = {}
-        self._number = policies.number
+        self._number = (-1, -1)
+        self._policy: Policy = policies.policy
 
     def with_default(self, person: Person) -> Person:
         """Somebody whom a cluster or an identity provider names, with the default role."""
@@ -33,12 +49,15 @@ class Decisions:
 
     def sight(self, person: Person) -> Sight:
         """Which Applications the person may see; one object for one person, until the policy is another."""
-        policy = self._policies.policy
-        if self._number != self._policies.number or len(self._sights) >= _MOST_SIGHTS:
-            self._sights, self._number = {}, self._policies.number
+        policy, projects = self._policies.policy, self._projects
+        number = (self._policies.number, projects.number())
+        if self._number != number:
+            self._policy, self._number, self._sights = policy.with_projects(projects.all()), number, {}
+        elif len(self._sights) >= _MOST_SIGHTS:
+            self._sights = {}
         found = self._sights.get(person)
         if found is None:
-            found = self._sights[person] = Sight(person, policy)
+            found = self._sights[person] = Sight(person, self._policy, projects.in_project)
         return found
 
     def may(self, person: Person, action: str, application: str) -> bool:

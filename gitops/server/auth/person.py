@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from gitops.server.auth.globs import glob
-from gitops.server.auth.policy import GET, ROLE, VIEWER, Policy, Verdict
+from gitops.model.globs import glob
+from gitops.server.auth.policy import GET, PROJECT, ROLE, VIEWER, InProject, Policy, Verdict
 
 _MOST_KEPT: Final = 20_000
 # What the cluster's own people are called; nobody from elsewhere may be called so.
-_RESERVED: Final = (ROLE, "system:")
+_RESERVED: Final = (ROLE, PROJECT, "system:")
 
 
 class Way(StrEnum):
@@ -64,31 +64,37 @@ def is_reserved(name: str) -> bool:
 
 
 class Sight:
-    """The Applications that somebody may see; each is decided once."""
+    """The Applications that somebody may see; each is decided once, as long as it is in one project.
 
-    def __init__(self, person: Person, policy: Policy) -> None:
+    `in_project` is what an Application is called in its project.
+    """
+
+    def __init__(self, person: Person, policy: Policy, in_project: Callable[[str], InProject] = lambda _: ()) -> None:
+        self._in_project = in_project
         self._person = person
         self._policy = policy
         self._fits: Callable[[str], bool] = _fitting(person.only)
-        self._known: dict[str, bool] = {}
+        self._known: dict[tuple[str, InProject], bool] = {}
         self.is_everything = not person.only and policy.allows_all(person.names, GET, person.granted)
 
     def __call__(self, application: str) -> bool:
         """Whether the Application NAMESPACE/NAME may be seen, which need not be there."""
         if self.is_everything:
             return True
-        found = self._known.get(application)
+        key = application, self._in_project(application)
+        found = self._known.get(key)
         if found is None:
             if len(self._known) >= _MOST_KEPT:
                 self._known.clear()
-            found = self._known[application] = self.verdict(GET, application) is Verdict.ALLOWED
+            found = self._known[key] = self.verdict(GET, application) is Verdict.ALLOWED
         return found
 
     def verdict(self, action: str, application: str) -> Verdict:
         """What the token's globs and the policy say to the action."""
         if not self._fits(application):
             return Verdict.NOT_ALLOWED
-        return self._policy.decide(self._person.names, action, application, self._person.granted)
+        person, in_project = self._person, self._in_project(application)
+        return self._policy.decide(person.names, action, application, person.granted, in_project)
 
     def may_ever(self, actions: tuple[str, ...]) -> bool:
         """Whether there may be an Application that one of the actions is allowed on."""

@@ -19,7 +19,7 @@ import structlog
 
 from gitops.bounds import MIB, read_file
 from gitops.model.errors import ConfigError
-from gitops.server.auth.globs import glob
+from gitops.model.globs import glob
 
 PREFIX: Final = "gitops_"
 NEVER: Final = "never"

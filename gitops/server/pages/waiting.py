@@ -26,6 +26,7 @@ _TITLES: Final = {
     "suspended": ("Until it is resumed", "A person suspended each."),
     "dependency": ("For another Application", "Each goes on when that one is healthy."),
     "window": ("For a window", "Each goes on by itself when a window opens."),
+    "project-window": ("For a window of its project", "Each goes on by itself when that opens; nobody overrides it."),
 }
 
 

@@ -1,6 +1,7 @@
-"""Globs as Argo CD's policies have them: `*` is any text, a slash too; `?`, `[ab]`, `[!ab]`, `{a,b}`; `\\` quotes.
+"""Globs as Argo CD has them: `*` is any text, a slash too; `?`, `[ab]`, `[!ab]`, `{a,b}`; `\\` quotes.
 
-They become expressions of RE2, which takes time in proportion to the name, whatever the glob is.
+Where names have parts, `*` and `?` stay within one part, and `**` is any text. They become expressions of RE2, which
+takes time in proportion to the name, whatever the glob is.
 """
 
 from typing import Any, Final
@@ -10,15 +11,21 @@ import re2
 _MOST: Final = 512
 
 
-def glob(text: str) -> Any:
-    """What matches the whole of a name by `fullmatch`. Raises ValueError for what is no glob."""
+def glob(text: str, apart: str = "") -> Any:
+    """What matches the whole of a name by `fullmatch`; `apart` is the sign between parts of a name, if it has parts.
+
+    Raises ValueError for what is no glob.
+    """
     if not 0 < len(text) <= _MOST:
         raise ValueError(f"expected a glob of 1 to {_MOST} characters")
+    one = f"[^{re2.escape(apart)}]" if apart else "."
     found, depth, place = "", 0, 0
     while place < len(text):
         sign = text[place]
         if sign == "[":
             piece, place = _class_at(text, place)
+        elif text.startswith("**", place):
+            piece, place = ".*", place + 1
         elif sign == "{":
             piece, depth = "(?:", depth + 1
         elif sign == "}" and depth:
@@ -29,7 +36,7 @@ def glob(text: str) -> Any:
             place += 1
             piece = re2.escape(text[place : place + 1] or "\\")
         else:
-            piece = {"*": ".*", "?": "."}.get(sign) or re2.escape(sign)
+            piece = {"*": f"{one}*", "?": one}.get(sign) or re2.escape(sign)
         found += piece
         place += 1
     if depth:
