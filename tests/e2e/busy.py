@@ -39,6 +39,8 @@ def pages(namespace: str) -> dict[str, str]:
     return {
         "applications": "/applications",
         "applications-filtered": "/applications?only=problems&q=pay",
+        "applications-tiles": "/applications?view=tiles&group=project",
+        "applications-groups": "/applications?group=health",
         "projects": "/projects",
         "project": "/projects/shop",
         "application": SHOP,

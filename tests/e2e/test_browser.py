@@ -188,6 +188,23 @@ def test_by_keyboard_alone_one_suspends_with_a_reason(browsing):
     assert browsing.web.get("/audit?fact=application.*")["items"][0]["detail"]["reason"] == "the night"
 
 
+def test_the_way_the_list_is_shown_is_chosen_by_keyboard_and_kept_in_the_address(browsing, world):
+    browser = browsing()
+    browser.page.goto("/applications?q=app")
+    browser.page.get_by_label("Groups").focus()
+    browser.page.keyboard.press("ArrowDown")
+    browser.page.wait_for_url("**/applications?q=app&sort=urgency&group=project")
+    browser.see("default 1")
+    browser.page.get_by_role("link", name="Tiles").focus()
+    browser.page.keyboard.press("Enter")
+    browser.page.wait_for_url("**view=tiles**")
+    assert browser.page.locator("ul.tiles > li").count() == 1
+    browser.page.reload()
+    assert "group=project" in browser.page.url
+    browser.page.get_by_role("link", name="gitops/app").click()
+    browser.see(world.sha[:12])
+
+
 def test_who_may_not_act_sees_no_button_for_it(browsing):
     browser = browsing()
     browser.page.goto(ONE)
@@ -211,6 +228,7 @@ def test_without_javascript_all_is_readable(browsing, world):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_wider_than_the_screen(browsing, scheme):
     browser = browsing(viewport={"width": 360, "height": 640}, color_scheme=scheme)
-    for path in ("/applications", ONE, f"{ONE}/diff", "/audit", "/clusters", "/repositories", "/signin"):
+    tiles = ("/applications?view=tiles&group=project", "/projects", "/projects/default")
+    for path in ("/applications", *tiles, ONE, f"{ONE}/diff", "/audit", "/clusters", "/repositories", "/signin"):
         browser.page.goto(path)
         assert browser.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

@@ -53,6 +53,7 @@ def check_harmless(text):
     "path",
     [
         "/applications",
+        "/applications?view=tiles&group=health",
         "/waiting",
         ONE,
         f"{ONE}/diff",
@@ -104,6 +105,21 @@ def test_filters_show_that_they_filter(web):
     text = " ".join(Tags(web.ask("/applications?q=nobody&health=Healthy", token=web.tokens["ada"]).text).text.split())
     assert "Filtered: 0 of 1 fit the words “nobody”. Show all" in text
     assert "No Application fits these filters." in text
+
+
+def test_how_the_list_is_shown_is_in_its_address_and_stays_there(web, world):
+    page = Tags(web.ask("/applications?view=tiles&group=namespace&health=Healthy", token=web.tokens["ada"]).text)
+    assert [one.get("class") for one in page.all("ul") if one.get("class") in ("list", "tiles")] == ["tiles"]
+    assert f"{world.namespace} 1" in " ".join(page.text.split())
+    hrefs = [one["href"] for one in page.all("a")]
+    assert f"/applications?view=tiles&group=namespace&health=Healthy&namespace={world.namespace}" in hrefs
+    assert "/applications?view=list&group=namespace&health=Healthy" in hrefs
+    assert "/applications?view=tiles&group=namespace" in hrefs, "without the filter it is shown the same way"
+    kept = {one["name"]: one.get("value") for one in page.all("input") if one.get("type") == "hidden"}
+    assert kept == {"health": "Healthy", "view": "tiles"}
+    assert web.ask("/applications?view=wall", token=web.tokens["ada"]).status == 400
+    (group,) = web.get("/applications?group=health")["groups"]
+    assert group == {"name": "Healthy", "total": 1, "problems": 0}
 
 
 def test_text_of_a_stranger_is_text_on_every_page(world, tmp_path):

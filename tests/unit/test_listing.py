@@ -5,7 +5,11 @@ from gitops.views.listing import Query, Row, listed, searchable
 
 
 def row(name, health="Healthy", sync="Synced", **more):
-    known = {field: more.pop(field) for field in ("reason", "problem", "plan", "suspended", "cluster") if field in more}
+    known = {
+        field: more.pop(field)
+        for field in ("reason", "problem", "plan", "suspended", "cluster", "project")
+        if field in more
+    }
     record = Record(namespace="shop", health=health, sync=sync, **known)
     return Row(
         f"gitops/{name}", "https://git", "main", record, text=searchable((f"gitops/{name}", "https://git")), **more
@@ -60,3 +64,27 @@ def test_a_place_is_where_it_lives_or_goes_and_on_which_cluster():
     assert names(rows, namespace="gitops") == names(rows, namespace="shop") == ["a", "b"]
     assert names(rows, namespace="other") == []
     assert names(rows, cluster="far") == ["a"]
+
+
+def test_groups_count_all_that_fit_also_those_of_other_pages():
+    rows = [
+        row("a", project="shop"),
+        row("b", "Degraded", project="shop"),
+        row("c", project="bank", cluster="east"),
+        row("d", project="shop"),
+        row("e"),
+    ]
+    found = listed(rows, Query(group="project", limit=2))
+    assert [(one.name, one.total, one.problems) for one in found.groups] == [
+        ("bank", 1, 0),
+        ("default", 1, 0),
+        ("shop", 3, 1),
+    ]
+    assert [one.application for one in found.rows] == ["gitops/c", "gitops/e"]
+    assert names(rows, group="project", offset=2) == ["b", "a", "d"], "each group is in the order that was asked for"
+    assert names(rows, group="project", offset=2, sort="-name") == ["d", "b", "a"]
+    assert [one.name for one in listed(rows, Query(group="health")).groups] == ["Degraded", "Healthy"]
+    assert [one.name for one in listed(rows, Query(group="cluster", text="gitops")).groups] == ["east", "in-cluster"]
+    assert listed(rows, Query(group="namespace")).group_count == 1
+    assert names(rows, project="shop", sort="name") == ["a", "b", "d"]
+    assert names(rows, project="default", cluster="in-cluster") == ["e"]

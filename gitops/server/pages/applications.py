@@ -1,6 +1,7 @@
 """The list of Applications: what is wrong first, with filters that show that they filter."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -9,12 +10,19 @@ from aiohttp import web
 
 from gitops.server.api.applications import OPERATIONS, query_of
 from gitops.server.api.operations import Call
+from gitops.server.api.parameters import choice
 from gitops.server.pages.routes import Pages, given
-from gitops.views.listing import Query, Row
+from gitops.views.listing import GROUPS, Group, Listed, Query
 
-_LIST: Final = OPERATIONS[0]
+_VIEWS: Final = ("list", "tiles")
+# The list of the API, and how the page shows it.
+_LIST: Final = replace(
+    OPERATIONS[0], query=(*OPERATIONS[0].query, choice("view", "How they are shown.", _VIEWS, _VIEWS[0]))
+)
 _PER_PAGE: Final = 50
-_GROUPS: Final = ("Need you", "Wait for a word", "Under way", "All well")
+_NEEDS: Final = ("Need you", "Wait for a word", "Under way", "All well")
+_MOST_WAYS: Final = 40  # to groups; the others are on the pages after
+_SHOWN: Final = ("view", "group", "sort")  # what says how, and leaves nothing out
 _ONLY: Final = {
     "problems": "problems",
     "waiting": "waiting",
@@ -38,7 +46,11 @@ def routes(pages: Pages) -> list[web.RouteDef]:
             "applications",
             query=query,
             found=found,
-            groups=_groups(found.rows, query),
+            groups=_groups(found, query, asked),
+            view=call["view"],
+            views={view: _way({**asked, "view": view}) for view in _VIEWS},
+            ways=[_group_of(group, query, asked) for group in found.groups[:_MOST_WAYS]],
+            everything=_way({name: asked[name] for name in _SHOWN if name in asked}),
             facets=_facets(found.counts, asked),
             asked=asked,
             pages=_pages(found.total, query, asked),
@@ -57,11 +69,24 @@ def _wrong_files(call: Call) -> list[tuple[str, str]]:
     return sorted(files.items())[:5] if call.sees.is_everything else []
 
 
-def _groups(rows: tuple[Row, ...], query: Query) -> list[tuple[str, list[Row]]]:
-    """The rows under what they need; in any other order than that, all under nothing."""
+def _groups(found: Listed, query: Query, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The rows under what they have in common, else under what they need; in another order, all under nothing."""
+    if query.group:
+        of_all = {group.name: group for group in found.groups}
+        parts = [(name, list(some)) for name, some in groupby(found.rows, key=GROUPS[query.group])]
+        groups = [(of_all.get(name, Group(name, len(rows), 0)), rows) for name, rows in parts]
+        return [{**_group_of(group, query, asked), "rows": rows} for group, rows in groups]
     if query.sort != "urgency":
-        return [("", list(rows))]
-    return [(_GROUPS[rank], list(some)) for rank, some in groupby(rows, key=lambda row: row.urgency[0])]
+        return [{"title": "", "href": "", "rows": list(found.rows)}]
+    ranks = groupby(found.rows, key=lambda row: row.urgency[0])
+    return [{"title": _NEEDS[rank], "href": "", "rows": list(some)} for rank, some in ranks]
+
+
+def _group_of(group: Group, query: Query, asked: Mapping[str, str]) -> dict[str, Any]:
+    """One group with the address of just what is in it."""
+    title = group.name or "its own namespaces"
+    href = _way({**asked, query.group: group.name}) if group.name else ""
+    return {"title": title, "total": group.total, "problems": group.problems, "href": href}
 
 
 def _facets(counts: Mapping[str, Mapping[str, int]], asked: Mapping[str, str]) -> list[dict[str, Any]]:
