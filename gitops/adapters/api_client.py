@@ -5,19 +5,21 @@ is for this machine, or where that was said.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from gitops.adapters.http_get import Answer, HttpReader, Way
 from gitops.bounds import MIB, parsed_map
-from gitops.model.errors import ConfigError, HeldError, SourceError, UnreachableError
+from gitops.model.errors import AwayError, ConfigError, HeldError, SourceError, UnreachableError
 
 PREFIX: Final = "/api/v1"
 _MOST: Final = 64 * MIB
 _SECONDS: Final = 60.0
 _MOST_TEXT: Final = 2000
 _LONGEST_TOKEN: Final = 8000
+_LONGEST_LINE: Final = 64 * MIB
+_STREAM_SECONDS: Final = 3600.0  # as long as the API sends
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -60,6 +62,33 @@ class ApiClient:
         asked = urlencode({name: value for name, value in given.items() if value not in (None, "")}, quote_via=quote)
         return await self._map("GET", path + (f"?{asked}" if asked else ""))
 
+    async def lines(self, path: str, **query: Any) -> AsyncIterator[bytes]:
+        """The lines of a stream, each with its end. Raises as `get`; UnreachableError for a stream that is cut off."""
+        asked = urlencode({name: value for name, value in query.items() if value}, quote_via=quote)
+        url = f"{self.url}{PREFIX}{path}" + (f"?{asked}" if asked else "")
+        headers = {"Authorization": self._authorization} if self._authorization else {}
+        reader = HttpReader("anywhere", Way(), seconds=_SECONDS, most_seconds=_STREAM_SECONDS)
+        try:
+            stream = await asyncio.to_thread(reader.stream, url, headers)
+            try:
+                if stream.status != 200 or stream.headers.get_content_type() != "application/jsonl":
+                    raise self._refused(
+                        Answer(url, stream.status, stream.headers, await asyncio.to_thread(stream.part))
+                    )
+                left = b""
+                while part := await asyncio.to_thread(stream.part):
+                    *whole, left = (left + part).split(b"\n")
+                    for line in whole:
+                        yield line + b"\n"
+                    if len(left) > _LONGEST_LINE:
+                        raise UnreachableError(f"{self.url}: a line is longer than any that a controller sends")
+            finally:
+                stream.close()
+        except SourceError as exc:
+            raise UnreachableError(str(exc)) from exc
+        if left:
+            raise UnreachableError(f"{self.url}: the last line is cut off, so there may have been more")
+
     async def post(self, path: str, **body: Any) -> dict[str, Any]:
         """What an act answers; members that are None are left out."""
         return await self._map("POST", path, {name: value for name, value in body.items() if value not in (None, "")})
@@ -69,13 +98,18 @@ class ApiClient:
         kind = answer.headers.get_content_type()
         if answer.status in (200, 202) and kind == "application/json":
             return self._decoded(answer)
+        raise self._refused(answer)
+
+    def _refused(self, answer: Answer) -> Exception:
+        """What an answer is that is not the one that was asked for."""
+        kind = answer.headers.get_content_type()
         if kind == "application/problem+json":
-            raise self._problem(answer)
+            return self._problem(answer)
         if 300 <= answer.status < 400:
-            raise UnreachableError(
+            return UnreachableError(
                 f"{self.url}: it leads elsewhere ({answer.status}), where no token is sent: log in there"
             )
-        raise UnreachableError(f"{self.url}: what answers is no controller of gitops ({answer.status}, {kind})")
+        return UnreachableError(f"{self.url}: what answers is no controller of gitops ({answer.status}, {kind})")
 
     async def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
         import json
@@ -107,7 +141,7 @@ class ApiClient:
         if answer.status == 401:
             return ConfigError(f"{self.url}: {text} (gitops login {self.url})")
         if answer.status >= 500 or answer.status == 429:
-            return UnreachableError(f"{self.url}: {title}: {detail}")
+            return AwayError(f"{self.url}: {title}: {detail}")
         return HeldError(text) if title == "Held" else ConfigError(text)
 
 

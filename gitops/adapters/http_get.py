@@ -64,11 +64,21 @@ class HttpReader:
     """Reads over HTTP within `reach`."""
 
     def __init__(
-        self, reach: Reach, way: Way | None = None, context: ssl.SSLContext | None = None, *, seconds: float = _SECONDS
+        self,
+        reach: Reach,
+        way: Way | None = None,
+        context: ssl.SSLContext | None = None,
+        *,
+        seconds: float = _SECONDS,
+        most_seconds: float = 0.0,
     ) -> None:
-        """`context` stands in for what `way` says of TLS; no step of a request takes more than `seconds`."""
+        """`context` stands in for what `way` says of TLS; no step of a request takes more than `seconds`.
+
+        All of them together take no more than twice that and a minute, or than `most_seconds` where that is given.
+        """
         self._reach = reach
         self._seconds = seconds
+        self._in_all = most_seconds or min(_MOST_SECONDS, 2 * seconds)
         self._way = way or Way()
         self._contexts = {} if context is None else {True: context, False: context}  # with the certificate or without
 
@@ -102,6 +112,23 @@ class HttpReader:
         Raises SourceError, and HostUnreachableError where the server cannot be had.
         """
         return self._once(url, dict(headers), most, method, data)
+
+    def stream(self, url: str, headers: Mapping[str, str]) -> "Stream":
+        """An answer that is read part by part; no redirect is followed.
+
+        Raises SourceError, and HostUnreachableError where the server cannot be had.
+        """
+        parts, target = self._target(url)
+        connection = None
+        try:
+            connection = self._connection(parts.scheme, parts.hostname or "", parts.port)
+            connection.request("GET", target, None, {"Accept": "*/*", "User-Agent": "gitops", **headers})
+            return Stream(url, connection, connection.getresponse())
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            if connection is not None:
+                connection.close()
+            reason = str(error)[:200] or type(error).__name__
+            raise HostUnreachableError(f"{shown_url(url)}: cannot be read ({reason})") from error
 
     def _once(self, url: str, headers: dict[str, str], most: int, method: str, body: bytes | None = None) -> Answer:
         parts, target = self._target(url)
@@ -156,7 +183,7 @@ class HttpReader:
             connected = self._tls(is_home).wrap_socket(connected, server_hostname=host)
         connection = http.client.HTTPConnection(host, port, timeout=self._seconds)
         connection.default_port = _PORTS[scheme]  # so that Host is written as others do
-        connection.sock = TimedSocket(connected, self._seconds, min(_MOST_SECONDS, 2 * self._seconds))
+        connection.sock = TimedSocket(connected, self._seconds, self._in_all)
         return connection
 
     def _connected(self, host: str, port: int) -> socket.socket:
@@ -174,6 +201,33 @@ class HttpReader:
                 _load_certificate(found, self._way.certificate)
             self._contexts[is_home] = found
         return self._contexts[is_home]
+
+
+class Stream:
+    """An answer under way: its parts in order, and nothing of one that does not come to its end as if it were whole."""
+
+    def __init__(self, url: str, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse) -> None:
+        self.status, self.headers = answer.status, answer.headers
+        self._url = url
+        self._connection = connection
+        self._answer = answer
+
+    def part(self) -> bytes:
+        """The next part, b"" at the end. Raises HostUnreachableError where the connection ends before the answer."""
+        try:
+            # Without a length or chunks, the end of the connection would look like the end of the answer.
+            if not self._answer.chunked and self._answer.length is None:
+                raise http.client.HTTPException("nothing says where the answer ends")
+            found = self._answer.read1(65536)
+            if not found and self._answer.length:
+                raise http.client.IncompleteRead(b"", self._answer.length)
+            return found
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = str(error)[:200] or type(error).__name__
+            raise HostUnreachableError(f"{shown_url(self._url)}: the answer is cut off ({reason})") from error
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def origin(url: str) -> tuple[str, str, int]:

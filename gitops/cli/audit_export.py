@@ -54,15 +54,18 @@ def verify_file(file: str) -> None:
             if not line.endswith(b"\n"):
                 raise AuditError(f"{file}: the last line is cut off, so there may have been more")
             check.take(line)
-    for (application, cluster), (first, last) in check.chains.items():
-        # A store may begin where another one ended; so may a file that somebody has cut.
-        whole = (
-            "whole" if first == 1 else f"whole from entry {first} on: the {first - 1} before it are not in this file"
-        )
-        click.echo(printable(f"{application} on {cluster}: {last - first + 1} entries, {whole}"))
+    for chain, (first, last) in check.chains.items():
+        click.echo(printable(f"{' on '.join(chain)}: {whole_words(first, last, 'this file')}"))
     if not check.chains:
         raise AuditError(f"{file}: there is no entry in it")
     click.echo("note: anchors not checked: --file; a tail that was cut off shows in the cluster only", err=True)
+
+
+def whole_words(first: int, last: int, where: str) -> str:
+    """What is said of a chain that is as it was written, of its first entry to its last in `where`."""
+    # A store may begin where another one ended; so may a file that somebody has cut.
+    before = "" if first == 1 else f" from entry {first} on: the {first - 1} before it are not in {where}"
+    return f"{last - first + 1} entries, whole{before}"
 
 
 @contextmanager

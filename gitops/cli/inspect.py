@@ -1,6 +1,7 @@
 """`gitops drift` and `gitops explain`: where live state left the synced revision, and why something is not healthy."""
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -126,8 +127,13 @@ async def _explain(settings: Settings, app: str, namespace: str, output: str) ->
         told = await status_of(context, app, namespace)
         behind = (await recorded_application(context, told.standing.inventory))[0] if told.standing else None
         story: dict[str, Any] = await explained(context, told, behind)
+    show_story(story, output)
+
+
+def show_story(story: Mapping[str, Any], output: str) -> None:
+    """Print why an Application is as it is: what is so of it, each object that is not well, and what to type next."""
     if output != "table":
-        print_data(story, output)
+        print_data(dict(story), output)
         return
     click.echo(printable(f"{story['headline']}."))
     for line in (*story["facts"], *(f"{one['object']}: {one['reason']}" for one in story["objects"])):

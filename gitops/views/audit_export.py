@@ -38,11 +38,15 @@ def line_of(event: AuditEvent) -> bytes:
 
 
 class ExportCheck:
-    """Checks the lines of an export as they come; `chains` has the numbers of each chain's first and last entry."""
+    """Checks the lines of an export as they come; `chains` has the numbers of each chain's first and last entry.
+
+    `last_chain` is that of the line which was taken last.
+    """
 
     def __init__(self) -> None:
         self._last: dict[Chain, AuditEvent] = {}
         self.chains: dict[Chain, tuple[int, int]] = {}
+        self.last_chain: Chain = ("", "")
         self._number = 0
 
     def take(self, line: bytes) -> None:
@@ -54,7 +58,7 @@ class ExportCheck:
             check_entry(event, self._last.get(chain))
         except (UnicodeEncodeError, RecursionError) as exc:
             raise AuditError(f"line {self._number} is no entry: nobody can have written it") from exc
-        self._last[chain] = event
+        self._last[chain], self.last_chain = event, chain
         self.chains[chain] = (self.chains[chain][0] if chain in self.chains else event.seq, event.seq)
 
     def _read(self, line: bytes) -> AuditEvent:

@@ -153,11 +153,141 @@ def test_who_may_not_is_told_what_is_missing(far, web):
 
 
 def test_a_command_that_cannot_go_through_a_server_says_so_and_others_are_as_ever(far):
-    for words in (("explain", "app"), ("drift", "app"), ("delete", "app"), ("audit", "verify"), ("audit", "export")):
+    for words in (("delete", "app"), ("takeover", "flux")):
         done = far(*words)
         assert (done.returncode, "does not go through a server" in done.stderr) == (2, True), words
     assert far("rollback", "app", "--hooks").returncode == 2
     assert far("version").returncode == 0
+
+
+def test_why_an_application_is_not_well_is_explained_as_beside_the_controller(far, world, running, web):
+    told_near(world)
+    near, told = world.gitops("explain", "app", "-o", "json"), far("explain", "app", "-o", "json")
+    same = ("application", "headline", "health", "sync", "objects")
+    assert {name: json.loads(told.stdout)[name] for name in same} == {
+        name: json.loads(near.stdout)[name] for name in same
+    }
+    assert far("explain", "app").stdout.splitlines()[0] == world.gitops("explain", "app").stdout.splitlines()[0]
+    running.until_synced(
+        world.commit(settings=config_map("settings", a="1"), web=deployment("web", image="nginx:1.27"))
+    )
+    web.post(f"{ONE}/suspend", reason="the night")
+    assert "it is suspended by ada because the night" in far("explain", "app").stdout
+    assert far("explain", "gitops/nothing").returncode == 2
+
+
+def test_who_is_nobody_is_told_no_log_lines_by_an_explanation(running, world, tmp_path):
+    with Web(running, tmp_path, anyone_reads=True) as web:
+        assert web.ask(f"/api/v1{ONE}").status == 200
+        refused = web.ask(f"/api/v1{ONE}/explain")
+        assert (refused.status, refused.json["title"]) == (401, "Logs need a token")
+
+
+def test_drift_is_told_with_its_author_and_its_exit_code(world, tmp_path):
+    sha = world.commit(settings=config_map("settings", a="1"))
+    with Running(world, drift="report") as running, Web(running, tmp_path) as web:
+        running.until_synced(sha)
+        places = {"GITOPS_SERVER": f"http://127.0.0.1:{web.port}", "GITOPS_TOKEN": web.tokens["grace"]}
+        far = lambda *words: world.gitops(*words, XDG_CONFIG_HOME=str(tmp_path), **places)  # noqa: E731
+        none = far("drift")
+        assert (none.returncode, none.stderr) == (0, "gitops/app: no drift\n")
+        path = f"/api/v1/namespaces/{world.namespace}/configmaps/settings"
+        world.request("PATCH", path, {"data": {"a": "2"}}, "kubectl-edit", "application/merge-patch+json")
+        for words in (("drift",), ("drift", "app")):
+            done, near = far(*words), world.gitops(*words)
+            assert (done.returncode, near.returncode) == (1, 1)
+            assert done.stdout.splitlines()[2:] == near.stdout.splitlines()[2:]
+            assert "data.a: 2 → 1" in done.stdout
+            assert "kubectl-edit" in done.stdout
+        assert json.loads(far("drift", "-o", "json").stdout)[0]["drift"][0]["object"].endswith("/settings")
+
+
+def test_the_audit_log_is_verified_here_entry_by_entry(far, world, web):
+    count = len(world.audit())
+    done = far("audit", "verify")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f": {count} entries, whole, anchored at " in done.stdout
+    assert "anchors not checked: --offline" in far("audit", "verify", "app", "--offline").stderr
+    assert far("audit", "verify", "gitops/nothing").returncode == 4
+    assert far("audit", "verify", "-n", "elsewhere").returncode == 4
+    assert far("audit", "verify", "--file", "x").returncode == 2
+
+
+def test_an_export_through_a_server_is_that_of_the_store(far, world):
+    near = world.gitops("audit", "export")
+    for words in ((), ("app",), ("-n", "gitops")):
+        done = far("audit", "export", *words)
+        assert (done.returncode, done.stdout) == (0, near.stdout), words
+    assert far("audit", "export", "gitops/nothing").returncode == 2
+
+
+def told_log(world, lines, entries, **header):
+    """What commands say of a server that sends these lines, and says that it has so many entries."""
+    proof = {
+        "at": "",
+        "whole": True,
+        "chains": 1,
+        "entries": entries,
+        "anchored": 0,
+        "wrong": 0,
+        "notes": [],
+        "items": [],
+    }
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            is_proof = "verify" in self.path
+            body = json.dumps(proof).encode() if is_proof else lines
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json" if is_proof else "application/jsonl")
+            for name, value in ({"Content-Length": str(len(body))} if is_proof else header).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    places = {"GITOPS_SERVER": f"http://127.0.0.1:{server.server_port}", "GITOPS_TOKEN": "gitops_x"}
+    done = [world.gitops("audit", word, XDG_CONFIG_HOME=str(world.folder), **places) for word in ("verify", "export")]
+    server.shutdown()
+    return done
+
+
+def chunked(*parts, ends=True):
+    found = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+    return found + (b"0\r\n\r\n" if ends else b"")
+
+
+def test_a_log_that_is_cut_or_forged_on_its_way_is_never_shown_as_whole(far, world):
+    lines = world.gitops("audit", "export").stdout.encode().splitlines(keepends=True)
+    count = len(lines)
+    whole, in_chunks = b"".join(lines), {"Transfer-Encoding": "chunked"}
+    for done in told_log(world, chunked(whole), count, **in_chunks):
+        assert done.returncode == 0, done.stderr
+    forged = whole.replace(b'"actor":"', b'"actor":"x', 1)
+    other = b"".join([*lines[:1], *lines[2:]])
+    for sent, header, why in (
+        (chunked(whole, ends=False), in_chunks, "cut off"),
+        (chunked(whole)[:-40], in_chunks, "cut off"),
+        (whole, {"Content-Length": str(len(whole) + 1)}, "cut off"),
+        (whole, {}, "nothing says where the answer ends"),
+        (chunked(*lines[:-1]), in_chunks, f"{count - 1} entries came"),
+        (chunked(b""), in_chunks, "entries came"),
+        (chunked(whole[:-1]), in_chunks, "last line is cut off"),
+        (chunked(forged), in_chunks, "was changed after it was written"),
+        (chunked(other), in_chunks, "entry"),
+        (chunked(b"<html>\n"), in_chunks, "line 1 is no entry"),
+    ):
+        for done in told_log(world, sent, count, **header):
+            assert done.returncode == 4, (why, done.stdout[-300:], done.stderr)
+            assert why in done.stderr, done.stderr
+            assert "entries, whole" not in done.stdout
 
 
 def test_a_login_is_kept_in_a_file_of_its_owner_and_used_by_the_word_last(far, web, tmp_path):

@@ -1,7 +1,7 @@
 """A plan that a server has made, printed as one that was made here."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import click
@@ -31,7 +31,19 @@ def print_plan_data(plan: Mapping[str, Any]) -> None:
     """Each change and, below it, each field as `path: live → desired` with who set the live value."""
     for made in plan["makes"]:
         click.echo(f"{click.style(f'+ create {printable(made)}', fg='green')}  (it is not there, and is made for it)")
-    for change in _changes(plan):
+    print_changes(_changes(plan))
+    for kept in plan["kept"]:
+        head = click.style(f"! keep {printable(kept['object'])}", fg="yellow")
+        click.echo(f"{head} although it left the source: {printable(kept['reason'])}")
+    if plan["more"]:
+        click.echo(f"and {plan['more']} more changes")
+    if plan["note"]:
+        click.echo(f"note: {printable(plan['note'])}")
+
+
+def print_changes(changes: Iterable[Mapping[str, Any]]) -> None:
+    """Each change and, below it, each field."""
+    for change in changes:
         head, colour = _HEADS[change["change"]]
         reason = f": {printable(change['reason'])}" if change.get("reason") else ""
         click.echo(click.style(f"{head} {printable(change['object'])}", fg=colour) + reason)
@@ -40,13 +52,6 @@ def print_plan_data(plan: Mapping[str, Any]) -> None:
                 click.echo(f"    {line}")
         if change.get("moreFields"):
             click.echo(f"    and {change['moreFields']} more fields")
-    for kept in plan["kept"]:
-        head = click.style(f"! keep {printable(kept['object'])}", fg="yellow")
-        click.echo(f"{head} although it left the source: {printable(kept['reason'])}")
-    if plan["more"]:
-        click.echo(f"and {plan['more']} more changes")
-    if plan["note"]:
-        click.echo(f"note: {printable(plan['note'])}")
 
 
 def print_obstacles(plan: Mapping[str, Any]) -> None:

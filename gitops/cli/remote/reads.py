@@ -2,24 +2,27 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
 from gitops.adapters.api_client import ApiClient
+from gitops.cli import settings as exits
 from gitops.cli.application import seconds_of
 from gitops.cli.audit import show_events, since_of
-from gitops.cli.escape import printable
+from gitops.cli.escape import printable, printable_lines
 from gitops.cli.history import show_releases
+from gitops.cli.inspect import show_story
 from gitops.cli.output import print_data
 from gitops.cli.remote.names import all_rows, identity_of, way
-from gitops.cli.remote.plans import exit_of_plan, print_obstacles, print_plan_data, summary_of
+from gitops.cli.remote.plans import exit_of_plan, print_changes, print_obstacles, print_plan_data, summary_of
 from gitops.cli.remote.standing import arrival_in, show_rows, told_status
 from gitops.cli.status import in_project, show
 from gitops.cli.wait import check_revision, end_wait, told_where
 from gitops.model.audit import AuditEvent
-from gitops.model.errors import ConfigError
+from gitops.model.errors import AwayError, ConfigError, HeldError
 from gitops.model.reading import read_as
 from gitops.model.release import Release
 from gitops.model.result import Outcome
@@ -107,6 +110,53 @@ async def audit_list(client: ApiClient, given: dict[str, Any]) -> None:
     space = given["namespace"]
     wanted = [one for one in events if not space or app or one.application.startswith(f"{space}/")]
     show_events(wanted, given["output"], given)
+
+
+async def explain(client: ApiClient, given: dict[str, Any]) -> None:
+    identity = await identity_of(client, given["app"], given["namespace"])
+    story = await client.get(way(identity, "explain"))
+    more = story.pop("more")
+    show_story(story, given["output"])
+    if more:
+        click.echo(f"and {more} more objects that are not well", err=True)
+
+
+async def drift(client: ApiClient, given: dict[str, Any]) -> None:
+    if given["app"]:
+        names = [await identity_of(client, given["app"], given["namespace"])]
+    else:
+        names = [str(one["application"]) for one in await all_rows(client, namespace=given["namespace"])]
+    found: list[dict[str, Any]] = []
+    for name in names:
+        try:
+            told = await client.get(way(name, "drift"))
+            found.append({"application": name, "drift": list(told["drift"]), "underWay": told["underWay"]})
+        except (ConfigError, HeldError, AwayError) as exc:  # of the others it can be told
+            if given["app"]:
+                raise
+            found.append({"application": name, "drift": None, "reason": str(exc)})
+    if given["output"] != "table":
+        print_data(found, given["output"])
+    else:
+        for one in found:
+            _print_drift(one)
+    if any(one["drift"] is None for one in found):
+        sys.exit(exits.FAILED)
+    sys.exit(exits.DIFFERENT if any(one["drift"] for one in found) else exits.DONE)
+
+
+def _print_drift(one: Mapping[str, Any]) -> None:
+    name = one["application"]
+    if one["drift"] is None:
+        click.echo(printable_lines(f"{name}: whether it has drifted cannot be told: {one['reason']}"), err=True)
+        return
+    if one["underWay"]:
+        click.echo(printable(f"{name}: {one['underWay']}"), err=True)
+    if one["drift"]:
+        click.echo(printable(f"{name} has drifted from what was synced last:"))
+        print_changes(one["drift"])
+    elif not one["underWay"]:
+        click.echo(printable(f"{name}: no drift"), err=True)
 
 
 async def wait(client: ApiClient, given: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ async def get_logs(call: Call) -> dict[str, Any]:
 
 async def _target(call: Call) -> _Target:
     """Raises Problem for an object that is not the Application's, or has no Pods, and for who is nobody."""
-    _check_reader(call)
+    check_may_read_logs(call)
     key = key_of(call)
     if makes(key) is None:
         raise Problem(404, "It has no logs", f"kind: {key.kind} has no Pods")
@@ -83,7 +83,8 @@ async def _target(call: Call) -> _Target:
     return _Target(context.cluster, await pods_below(context.cluster, live) if live else [], veil.hidden)
 
 
-def _check_reader(call: Call) -> None:
+def check_may_read_logs(call: Call) -> None:
+    """Raise Problem for somebody who is nobody in particular, unless only this machine gets at us."""
     if not call.person.name and not call.served.access.only_here:
         why = "what Pods write may hold more than is for anyone who gets at this page: sign in with a token"
         raise Problem(401, "Logs need a token", why)
@@ -120,7 +121,7 @@ class LogStreams:
             try:
                 # Whose token has ended meanwhile, or who may not see it any more, reads no further.
                 person = await call.served.access.person_now(request)
-                _check_reader(replace(call, person=person))
+                check_may_read_logs(replace(call, person=person))
                 call.served.access.decisions.check(person, GET, call.application)
                 if looks and looks % _LOOKS_FOR_PODS == 0:
                     target = await _target(call)

@@ -7,7 +7,19 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from gitops.server.api import acts, applications, audit, logs, object_acts, objects, places, projects, releases, waiting
+from gitops.server.api import (
+    acts,
+    applications,
+    audit,
+    explaining,
+    logs,
+    object_acts,
+    objects,
+    places,
+    projects,
+    releases,
+    waiting,
+)
 from gitops.server.api.logs import LOG_STREAM
 from gitops.server.api.openapi import NAMES, PREFIX, document
 from gitops.server.api.operations import Call, Operation, Served
@@ -19,6 +31,7 @@ OPERATIONS: Final = (
     *applications.OPERATIONS,
     *objects.OPERATIONS,
     *logs.OPERATIONS,
+    *explaining.OPERATIONS,
     *releases.OPERATIONS,
     *waiting.OPERATIONS,
     *places.OPERATIONS,

@@ -256,6 +256,16 @@ SCHEMAS: Final[dict[str, Schema]] = {
         errors=_list(_object(**dict.fromkeys(("pod", "container", "why"), TEXT))),
         cut=_FLAG,
     ),
+    "Explanation": _object(
+        application=TEXT,
+        headline=TEXT,
+        health=_HEALTH,
+        sync={"type": "string", "enum": list(SYNC_WORDS)},
+        facts=_list(TEXT),
+        objects=_list(_object(object=TEXT, health=_HEALTH, reason=TEXT)),
+        more=_COUNT,
+        next=TEXT,
+    ),
     "History": _object(releases=_list(_RELEASE), attempts=_list(_ATTEMPT)),
     "Comparison": _object(
         application=TEXT,
