@@ -13,7 +13,7 @@ TRIGGERS: Final[dict[str, tuple[Fact, ...]]] = {
     "on-deleted": ("deleted",),
     "on-deployed": ("synced",),
     "on-health-degraded": ("degraded",),
-    "on-sync-failed": ("failed", "rolled-back", "rollback-failed", "overtaken"),
+    "on-sync-failed": ("failed", "rolled-back", "rollback-failed", "overtaken", "terminated"),
     "on-sync-running": ("started",),
     "on-sync-status-unknown": ("error", "source-failed"),
     "on-sync-succeeded": ("synced",),

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 
 from gitops.controller.followed_file import FollowedFile
 from gitops.controller.registry import Registration
-from gitops.model.application import DEFAULT_PROJECT, Application
+from gitops.model.application import DEFAULT_PROJECT, HOME, Application
 from gitops.model.project import OPEN, ClusterNames, Project, ProjectLimits
 from gitops.ports import Clock
 from policies.projects import reason_refused
 
-# What Argo CD calls the cluster that it runs in.
-_HOME_NAME, _HOME_SERVER = "in-cluster", "https://kubernetes.default.svc"
+# The address that Argo CD has for the cluster that it runs in.
+_HOME_SERVER = "https://kubernetes.default.svc"
 
 
 def project_of(app: Application) -> str:
@@ -90,7 +90,7 @@ class Projects:
     def _cluster(self, app: Application) -> ClusterNames:
         name = app.cluster
         if not name:
-            return ClusterNames((_HOME_NAME,), (_HOME_SERVER,))
+            return ClusterNames((HOME,), (_HOME_SERVER,))
         if app.destination.kubeConfig.secretRef:
             return ClusterNames()
         server = self._server_of(name)

@@ -45,7 +45,7 @@ _AS_THEY_ARE: Final = {
     "test.passed": "tests-passed",
     "test.failed": "tests-failed",
 }
-_ENDS: Final = {"sync.failed": "failed", "sync.overtaken": "overtaken"}
+_ENDS: Final = {"sync.failed": "failed", "sync.overtaken": "overtaken", "sync.terminated": "terminated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def facts_of(box: Mailbox, events: Iterable[AuditEvent]) -> tuple[Mailbox, list[
         fact, reason = _fact_of(event, rollbacks)
         if fact:
             found.append(_notification(event, fact, reason))
-        if fact in ("synced", "failed", "overtaken"):
+        if fact in ("synced", *_ENDS.values()):
             revision = event.revision
     standing = replace(box.standing, revision=revision)
     return replace(box, heads=heads, rollbacks=rollbacks, at=at, standing=standing), found
@@ -106,6 +106,8 @@ def _reason(event: AuditEvent) -> str:
     if not told and isinstance(failures, list):
         some = [one for one in failures[:5] if isinstance(one, dict)]
         told = "; ".join(f"{one.get('object')}: {one.get('reason')}" for one in some)
+    if event.fact == "sync.terminated" and event.detail.get("namespace"):
+        told = f"{told}; it was on its way to namespace {event.detail['namespace']} of {event.detail.get('cluster')}"
     return plain(str(told or ""), _MOST_REASON)
 
 

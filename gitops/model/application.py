@@ -22,6 +22,8 @@ BETWEEN_NAMES = " + "
 Drift = Literal["ignore", "report", "correct"]
 # Begins the name of a cluster whose kubeconfig is in a Secret: NAMESPACE/NAME/KEY.
 OF_SECRET = "kubeconfig:"
+# What the cluster is called that we are at home in.
+HOME = "in-cluster"
 # What an Application is in that names no project.
 DEFAULT_PROJECT = "default"
 
@@ -355,7 +357,7 @@ class Application:
             return f"{OF_SECRET}{self.namespace}/{own.secretRef}/{own.key}"
         if name.startswith(OF_SECRET):  # a name that is written leads to nobody's Secret
             return f" {name}"
-        return "" if name == "in-cluster" else name
+        return "" if name == HOME else name
 
     @property
     def all_sources(self) -> tuple[SourceSpec, ...]:

@@ -44,8 +44,15 @@ class Problem(Exception):
         return {"type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail}
 
 
+def _is_another(error: ApiError) -> bool:
+    """Whether another object has the name now, or it is another version: to a patch, a uid is a field like others."""
+    return error.code == 409 or any(cause.get("field") == "metadata.uid" for cause in error.causes)
+
+
 def problem_of(error: GitopsError) -> Problem:
     """What one of our own errors is to a client."""
+    if isinstance(error, ApiError) and _is_another(error):
+        return Problem(409, "It has changed meanwhile", f"{error}; look at it again")
     for kind, status, title in _STATUSES:
         if isinstance(error, kind):
             return Problem(status, title, str(error))

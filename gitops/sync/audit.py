@@ -106,5 +106,6 @@ def _told(detail: dict[str, Any]) -> dict[str, str]:
         "failures": told_failures((item["object"], item["reason"]) for item in detail.get("failures") or []),
         "reason": detail.get("reason") or "",
         "health": detail.get("health") or "",
+        "destination": "/".join(str(detail[name]) for name in ("cluster", "namespace") if "namespace" in detail),
     }
     return {name: shortened(text) for name, text in told.items() if text}

@@ -13,6 +13,7 @@ from gitops.engine.plan import hooks_of
 from gitops.engine.refusal import failure_of, told
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, ResourceKey
+from gitops.model.application import HOME
 from gitops.model.errors import ApiError, ClusterError, LostClusterError, UnreachableError
 from gitops.model.health import Health
 from gitops.model.plan import Create, Prune, RunHook
@@ -112,7 +113,8 @@ async def _told_when_cut_short(
         if journal.says_how_it_ended:
             raise
         if said := context.callbacks.terminated():
-            await journal.note("sync.terminated", sha, reason=said, **_done_so_far(progress))
+            where = {"namespace": request.app.destination.namespace, "cluster": request.app.destination.told or HOME}
+            await journal.note("sync.terminated", sha, reason=said, **where, **_done_so_far(progress))
             await keep_terminated(request, context, planned, journal)
         else:
             await journal.note("sync.interrupted", sha, **_done_so_far(progress))

@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gitops.model.application import DEFAULT_PROJECT
+from gitops.model.application import DEFAULT_PROJECT, HOME
 from gitops.model.health import HealthWord
 from gitops.model.record import Record
 
 SYNC_WORDS: Final = ("Synced", "OutOfSync", "Unknown")
 _HEALTH_ORDER: Final = {word.value: place for place, word in enumerate(HealthWord)}
-HOME: Final = "in-cluster"
 _WELL: Final = (HealthWord.HEALTHY.value, HealthWord.SUSPENDED.value)
 
 

@@ -157,6 +157,13 @@ def test_another_object_that_has_come_by_that_name_meanwhile_is_left_alone(web, 
     assert world.get("Deployment", "free", "apps")["spec"] == before
 
 
+def test_another_object_by_that_name_is_a_conflict_and_no_fault_of_the_cluster(web, monkeypatch):
+    monkeypatch.setattr("gitops.server.api.object_acts.uid_of", lambda _: "00000000-0000-0000-0000-000000000000")
+    for words, more in ((("restart", "Deployment", "free"), {}), (("scale", "Deployment", "free"), {"replicas": 3})):
+        refused = act(web, *words, **more)
+        assert (refused.status, refused.json["title"]) == (409, "It has changed meanwhile"), refused.text
+
+
 def test_nothing_else_in_the_cluster_is_touched(web, world):
     world.request("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", config_map("foreign"))
     parent = f"/api/v1/namespaces/{world.namespace}/configmaps/gitops-app"

@@ -49,6 +49,8 @@ def test_a_terminated_sync_ends_and_what_it_applied_stays(world, running):
     assert last.message.startswith("terminated by ada: the wrong day; what was applied stays")
     facts = [event.fact for event in world.check_audit()]
     assert (facts.count("sync.started"), facts[-1]) == (2, "sync.terminated")
+    assert (detail := world.audit()[-1].detail)["namespace"] == world.namespace
+    assert detail["cluster"] == "in-cluster"
     assert world.inventory().last.outcome == "failed"
 
 

@@ -60,6 +60,16 @@ def test_a_sync_is_told_when_it_begins_and_when_it_ends():
     assert facts(event(1, "sync.started"), event(2, "step.started"), event(3, "sync.finished")) == ["started", "synced"]
 
 
+def test_a_sync_that_a_person_ends_is_told_with_where_it_was_on_its_way_to():
+    ended = event(2, "sync.terminated", reason="terminated by ada: the wrong day", namespace="shop")
+    ended.detail["cluster"] = "east"
+    box, (_, note) = facts_of(Mailbox(), [event(1, "sync.started"), ended])
+    assert (note.fact, note.severity) == ("terminated", "warning")
+    assert note.reason == "terminated by ada: the wrong day; it was on its way to namespace shop of east"
+    assert box.standing.revision == "a" * 40
+    assert facts(event(1, "rollback.started"), event(2, "sync.started"), ended) == []
+
+
 def test_a_failed_sync_and_its_rollback_are_two_facts_and_the_rollbacks_own_sync_is_none():
     told_ = facts(
         event(1, "sync.started"),

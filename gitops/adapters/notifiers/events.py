@@ -15,13 +15,14 @@ _REASONS: Final = {
     "degraded": "HealthCheckFailed",
     "drifted": "DriftDetected",
     "overtaken": "ReconciliationFailed",
+    "terminated": "ReconciliationFailed",
     "failed": "ReconciliationFailed",
     "error": "ReconciliationFailed",
     "source-failed": "ArtifactFailed",
 }
 # The alerts that a fact is the end of.
 _ENDS: Final = {
-    "synced": ("failed", "rolled-back", "rollback-failed", "overtaken", "held"),
+    "synced": ("failed", "rolled-back", "rollback-failed", "overtaken", "terminated", "held"),
     "healthy": ("degraded",),
     "source-recovered": ("source-failed",),
     "error-over": ("error",),
