@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,8 +62,8 @@ def preview(
     """Show what the work tree changes in what PATHs, or Applications, render to; no cluster is asked.
 
     Of an Application the work tree stands in for its repository. With --comment the pull request of a GitHub, GitLab,
-    Gitea or Forgejo pipeline gets it as a comment, which later runs write anew (GITHUB_TOKEN, GITLAB_TOKEN or
-    GITEA_TOKEN).
+    Gitea, Forgejo, Bitbucket or Azure DevOps pipeline gets it as a comment, which later runs write anew (GITHUB_TOKEN,
+    GITLAB_TOKEN, GITEA_TOKEN, BITBUCKET_TOKEN or SYSTEM_ACCESSTOKEN).
 
     Exit codes: 0 no difference, 1 differences, 2 wrong input, or it does not render.
     """
@@ -74,7 +74,7 @@ def preview(
         shown = reviews.of_renderings(found, output)
         sys.stdout.write(shown)
         if comment:
-            _keep([one.title for one in found], reviews.of_renderings(found, "markdown"), ca_file)
+            _keep(found, ca_file)
     except GitopsError as exc:
         fail(exc)
     errors = [f"Error: {one.title}: {one.error}" for one in found if one.error]
@@ -86,17 +86,24 @@ def preview(
 
 def base_of(environment: Mapping[str, str]) -> str:
     """The revision that a pull request is compared with: what CI tells of, else HEAD."""
-    commit, branch = environment.get("CI_MERGE_REQUEST_DIFF_BASE_SHA"), environment.get("GITHUB_BASE_REF")
+    from gitops.adapters.review_hosts import target_branch
+
+    commit, branch = environment.get("CI_MERGE_REQUEST_DIFF_BASE_SHA"), target_branch(environment)
     return commit or (f"origin/{branch}" if branch else "HEAD")
 
 
-def _keep(titles: Iterable[str], text: str, ca_file: str) -> None:
-    from gitops.adapters.review_comments import ReviewComments, review_place
+def _keep(found: "Sequence[Rendering]", ca_file: str) -> None:
+    from gitops.adapters.review_comments import ReviewComments
+    from gitops.adapters.review_hosts import review_host
+    from gitops.cli import reviews
 
-    place = review_place(os.environ)
-    names = printable(" ".join(titles)).replace("--", "- -")  # which would end the comment of HTML
-    was_there = ReviewComments(place, ca_file).keep(f"<!-- gitops preview {names} -->", text)
-    click.echo(printable(f"{place.name}: the comment is {'written anew' if was_there else 'written'}"), err=True)
+    host = review_host(os.environ)
+    text = reviews.of_renderings(found, "markdown", host.most)
+    names = printable(" ".join(one.title for one in found)).replace("--", "- -")  # which would end a comment of HTML
+    was_there = ReviewComments(host, ca_file).keep(
+        f"gitops preview {names}", text if host.folds else reviews.unfolded(text)
+    )
+    click.echo(printable(f"{host.name}: the comment is {'written anew' if was_there else 'written'}"), err=True)
 
 
 def _renderings(paths: tuple[str, ...], files: tuple[str, ...], base: str) -> list[Rendering]:

@@ -1,5 +1,6 @@
 """A plan for reviewers: as Markdown for a pull request, and as a unified diff of whole objects. Secrets stay hidden."""
 
+import re
 from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ _SIGNS = {Create: "+", Update: "~", Recreate: "±", Prune: "-", RunHook: ">"}
 _WORDS = {Create: "create", Update: "update", Recreate: "recreate", Prune: "prune", RunHook: "run"}
 _TOLD = {"create": "created", "update": "changed", "prune": "removed"}
 _MOST_FINDINGS = 30
+_UNFOLDED = re.compile(r"<details><summary>(. \w+) <code>(.*)</code></summary>")
 # GitHub takes 65,536 characters in one comment.
 _MOST_TEXT = 60_000
 
@@ -50,8 +52,8 @@ def markdown(planned: "PlannedSync") -> str:
     return "\n".join(parts)
 
 
-def of_renderings(found: "Sequence[Rendering]", output: str) -> str:
-    """What two renderings of each differ in, as `markdown` or `unified`."""
+def of_renderings(found: "Sequence[Rendering]", output: str, most: int = _MOST_TEXT) -> str:
+    """What two renderings of each differ in, as `markdown` (of so many characters) or `unified`."""
     if output == "unified":
         return "".join(f"{line}\n" for one in found for key in one.changed for line in _rendered_lines(one, key))
     parts: list[str] = []
@@ -64,7 +66,7 @@ def of_renderings(found: "Sequence[Rendering]", output: str) -> str:
             parts.append(_listed(one.findings))
         for number, key in enumerate(one.changed):
             block = _folded(*_sign_of(one, key), key, "\n".join(_rendered_lines(one, key)))
-            if sum(map(len, parts)) + len(block) > _MOST_TEXT:
+            if sum(map(len, parts)) + len(block) > most:
                 parts.append(f"… and {len(one.changed) - number} more objects (see `gitops preview`)\n")
                 break
             parts.append(block)
@@ -109,6 +111,12 @@ def _folded(sign: str, word: str, key: ResourceKey, lines: str) -> str:
     while fence in lines:  # a value may hold one
         fence += "`"
     return f"<details>{title}\n\n{fence}diff\n{lines}\n{fence}\n</details>\n"
+
+
+def unfolded(text: str) -> str:
+    """Markdown for a host that shows HTML as it is written; no line of a diff begins with a tag."""
+    lines = [_UNFOLDED.sub(r"**\1** \2", line) for line in text.splitlines() if line != "</details>"]
+    return "\n".join(lines) + "\n"
 
 
 def _plain(said: object) -> str:

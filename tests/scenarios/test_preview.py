@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gitops.adapters.review_comments import review_place
+from gitops.adapters.review_hosts import review_host
 from gitops.model.errors import ConfigError
 
 TOKEN = "token-that-nobody-sees"
@@ -280,7 +280,7 @@ def test_a_host_that_refuses_is_told_without_the_token(tree: Path, host: Host, s
 def test_an_environment_that_names_no_pull_request_is_refused(change: dict[str, str], why: str) -> None:
     environment = {"GITHUB_REPOSITORY": "acme/shop", "GITHUB_REF": "refs/pull/7/merge", "GITHUB_TOKEN": TOKEN}
     with pytest.raises(ConfigError, match=why) as caught:
-        review_place({**environment, **change})
+        review_host({**environment, **change})
     assert TOKEN not in str(caught.value)
 
 
