@@ -1,7 +1,8 @@
-"""A small OpenID provider over HTTP, for tests: discovery, keys, a sign-in that asks nothing, and tokens."""
+"""A small OpenID provider over HTTP, for tests: discovery, keys, a page with a button that lets in, and tokens."""
 
 import base64
 import hashlib
+import html
 import json
 import secrets
 import threading
@@ -55,11 +56,21 @@ class Provider:
         """What a browser does that follows the address to us, where the person is let in: where it goes back to."""
         query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
         assert address.startswith(f"{self.issuer}/authorize?")
+        return self.way_back(query)
+
+    def way_back(self, query):
         assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
         code = secrets.token_urlsafe(16)
         self.codes[code] = query
         back = {"code": code, "state": query["state"], "iss": self.issuer}
         return f"{urllib.parse.urlsplit(query['redirect_uri']).path}?{urllib.parse.urlencode(back)}"
+
+    def page(self, address):
+        """What a person sees who is sent to us by a browser: who they are here, and the way back with that."""
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
+        home = urllib.parse.urlsplit(query["redirect_uri"])
+        way = html.escape(f"{home.scheme}://{home.netloc}{self.way_back(query)}")
+        return f"<title>Provider</title><link rel='icon' href='data:,'><a href='{way}'>Continue as {self.claims['email']}</a>"
 
     def token(self, form, authorization):
         query = self.codes.pop(form["code"], None)
@@ -90,18 +101,20 @@ def identity_provider():
 
         def do_GET(self):
             provider.asked.append(self.path)
+            if self.path.startswith("/realm/authorize?"):
+                return self.answer(200, provider.page(self.path), "text/html")
             answers = {"/realm/.well-known/openid-configuration": provider.document, "/realm/keys": provider.jwks}
-            self.answer(200, answers[self.path]())
+            return self.answer(200, answers[self.path]())
 
         def do_POST(self):
             text = self.rfile.read(int(self.headers["Content-Length"])).decode()
             form = dict(urllib.parse.parse_qsl(text))
             self.answer(*provider.token(form, self.headers.get("Authorization", "")))
 
-        def answer(self, status, data):
-            body = json.dumps(data).encode()
+        def answer(self, status, data, kind="application/json"):
+            body = data.encode() if kind == "text/html" else json.dumps(data).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

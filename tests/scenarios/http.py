@@ -49,6 +49,11 @@ class _NotFollowed(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(_NotFollowed)
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 @dataclass
 class Web:
     """`with Web(running, folder) as web:` serves its controller; `operator` and `viewer` are tokens."""
@@ -70,8 +75,7 @@ class Web:
             self.tokens[name], line = new_token(name, scope, None)
             lines.append(line)
         file.write_text("\n".join(lines) + "\n")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = self.port or free_port()
         tokens = file if self.with_tokens else None
         listening = Listening(f"{self.host}:{self.port}", tokens, self.anyone_reads, **self.options)
         loop = self.running._loop
