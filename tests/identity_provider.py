@@ -70,7 +70,8 @@ class Provider:
         query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(address).query))
         home = urllib.parse.urlsplit(query["redirect_uri"])
         way = html.escape(f"{home.scheme}://{home.netloc}{self.way_back(query)}")
-        return f"<title>Provider</title><link rel='icon' href='data:,'><a href='{way}'>Continue as {self.claims['email']}</a>"
+        head = "<title>Provider</title><link rel='icon' href='data:,'>"
+        return f"{head}<a href='{way}'>Continue as {self.claims['email']}</a>"
 
     def token(self, form, authorization):
         query = self.codes.pop(form["code"], None)

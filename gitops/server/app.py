@@ -32,7 +32,7 @@ from gitops.server.pages import applications, audit, compare, objects, places, p
 from gitops.server.pages.render import Renderer
 from gitops.server.pages.routes import Pages, static_routes
 from gitops.server.proofs import Proofs
-from gitops.server.shield import add_headers, shield
+from gitops.server.shield import acting, add_headers, shield
 from gitops.server.webhooks.routes import Webhooks
 
 log = structlog.get_logger()
@@ -133,7 +133,8 @@ def application(
     pages = Pages(served, Renderer(controller.clock.now, version))
     streams = Streams(overview)
     opened(streams)
-    app = web.Application(middlewares=[watched, shield(pages.error)], client_max_size=_MOST_BODY)
+    forgetting = acting(pages.shared_pages.forget)
+    app = web.Application(middlewares=[watched, shield(pages.error), forgetting], client_max_size=_MOST_BODY)
     app.on_response_prepare.append(add_headers)
     app.add_routes(_probes(controller))
     app.add_routes(routes(served, streams, version))

@@ -57,6 +57,20 @@ def shield(error_page: ErrorPage) -> Middleware:
     return shielded
 
 
+def acting(done: Callable[[], None]) -> Middleware:
+    """The middleware that tells `done` of each request which may have changed something."""
+
+    @web.middleware
+    async def acted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        finally:
+            if request.method not in ("GET", "HEAD"):
+                done()
+
+    return acted
+
+
 async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
     """What every answer says to a browser, a stream's too."""
     for name, value in HEADERS.items():

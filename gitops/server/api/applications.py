@@ -101,6 +101,10 @@ async def get_application(call: Call) -> dict[str, Any]:
 
 
 async def get_resources(call: Call) -> dict[str, Any]:
+    return await call.served.joined.get(f"resources {call.application}", lambda: _resources(call))
+
+
+async def _resources(call: Call) -> dict[str, Any]:
     state = call.served.overview.state(call.application)
     context = context_of(state, call.served.overview.deps(state))
     inventory = await read_inventory(context, state.app)

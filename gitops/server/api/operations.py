@@ -25,6 +25,7 @@ class Served:
     proofs: Proofs
     plans: asyncio.Semaphore
     recent: RecentAnswers = field(default_factory=RecentAnswers)
+    joined: RecentAnswers = field(default_factory=lambda: RecentAnswers(0.0))  # made for all who ask at once
     looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOKS))
 
 

@@ -43,6 +43,11 @@ class Decisions:
         self._number = (-1, -1)
         self._policy: Policy = policies.policy
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """Another one for each policy that was decided by."""
+        return self._number
+
     def with_default(self, person: Person) -> Person:
         """Somebody whom a cluster or an identity provider names, with the default role."""
         return replace(person, roles=(self._default,)) if self._default else person

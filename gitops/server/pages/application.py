@@ -51,7 +51,7 @@ def routes(pages: Pages) -> list[web.RouteDef]:
         return await _plan_page(pages, call, "rollback.html", back, release=call["release"], prune=call["prune"])
 
     return [
-        web.get(ONE, _application(pages)),
+        web.get(ONE, pages.shared_pages.of(_application(pages), "applications")),
         web.get(f"{ONE}/diff", diff),
         web.get(f"{ONE}/rollback", rollback),
         web.post(f"{ONE}/acts/{{act:[a-z]+}}", _act(pages)),

@@ -12,6 +12,7 @@ from gitops.server.api.applications import OPERATIONS, query_of
 from gitops.server.api.operations import Call
 from gitops.server.api.parameters import choice
 from gitops.server.pages.routes import Pages, given
+from gitops.server.pages.shared_pages import BY_SIGHT
 from gitops.views.listing import GROUPS, Group, Listed, Query
 
 _VIEWS: Final = ("list", "tiles")
@@ -60,7 +61,7 @@ def routes(pages: Pages) -> list[web.RouteDef]:
     async def home(_: web.Request) -> web.Response:
         raise web.HTTPFound("/applications")
 
-    return [web.get("/", home), web.get("/applications", applications)]
+    return [web.get("/", home), web.get("/applications", pages.shared_pages.of(applications, "applications", BY_SIGHT))]
 
 
 def _wrong_files(call: Call) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gitops.server.api import audit
 from gitops.server.pages.routes import Pages, given
+from gitops.server.pages.shared_pages import BY_SIGHT
 from gitops.server.pages.shown import folded, told_detail
 
 _LIST: Final = audit.OPERATIONS[0]
@@ -36,4 +37,4 @@ def routes(pages: Pages) -> list[web.RouteDef]:
             folded=folded,
         )
 
-    return [web.get("/audit", timeline)]
+    return [web.get("/audit", pages.shared_pages.of(timeline, "audit", BY_SIGHT))]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 STATIC: Final = Path(__file__).parents[1] / "static"
 _STEPS: Final = ((60, "second"), (60, "minute"), (24, "hour"), (365, "day"))
 _MOST_VALUE: Final = 600
+# The text of a page before it was said who looks.
+MADE: Final = web.ResponseKey("made", str)
 
 
 class Renderer:
@@ -33,12 +36,20 @@ class Renderer:
         self._env.globals |= {"version": version, "look": _look()}
         self._env.filters |= {"ago": self._ago, "short": short, "value": shown_value, "query": urlencode, "way": way}
         self._env.filters["of_object"] = of_object
+        self._who = secrets.token_hex(16)  # stands for who looks; nobody else's text has it
 
     def page(self, name: str, status: int = 200, **values: Any) -> web.Response:
         """The page that a template makes."""
-        text = self._env.get_template(name).render(**values)
+        return self.response(self._env.get_template(name).render(who=self._who, **values), values, status)
+
+    def response(self, text: str, values: Mapping[str, Any], status: int = 200) -> web.Response:
+        """A page that was made already, for somebody who sees the same: only who looks is put in."""
+        who = self._env.get_template("who.html").render(**values)
         headers = {"Cache-Control": "no-store"}
-        return web.Response(text=text, status=status, content_type="text/html", charset="utf-8", headers=headers)
+        whole = text.replace(self._who, who)
+        found = web.Response(text=whole, status=status, content_type="text/html", charset="utf-8", headers=headers)
+        found[MADE] = text
+        return found
 
     def _ago(self, at: str) -> Markup:
         """A time as `<time>`; text that is none is shown as it is."""

@@ -1,7 +1,7 @@
 """The pages: each is an address of its own, made from what the API's own functions give."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from gitops.server.auth.person import Person
 from gitops.server.auth.policy import ACTIONS, GET
 from gitops.server.pages.render import STATIC, Renderer
 from gitops.server.pages.render import error_page as render_error
+from gitops.server.pages.shared_pages import SharedPages
 from gitops.server.problems import Problem, problem_of
 
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -27,6 +28,10 @@ class Pages:
 
     served: Served
     renderer: Renderer
+    shared_pages: SharedPages = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shared_pages", SharedPages(self.served, self.renderer, self.shared))
 
     async def call(self, request: web.Request, operation: Operation | None = None, **values: Any) -> Call:
         """The call of an operation that a page's address stands for. Raises Problem, also for what may not be seen."""
