@@ -18,7 +18,7 @@ from gitops.manifests.secrets import with_data_only
 from gitops.model.application import Application
 from gitops.model.errors import ConfigError
 from gitops.model.result import Hold, Outcome
-from gitops.sync.context import Request, SyncContext, as_account
+from gitops.sync.context import About, Request, SyncContext, as_account
 
 if TYPE_CHECKING:
     from renderers.result import Look
@@ -92,7 +92,7 @@ def _over(delivery: Delivery, opened: SyncContext) -> SyncContext:
     async def resource(identity: str) -> dict[str, Any] | None:
         return delivery.tree.resource(identity)
 
-    return replace(opened, child_kinds=CHILD_KINDS, resource=resource)
+    return replace(opened, child_kinds=CHILD_KINDS, about=About(resource=resource))
 
 
 async def _sync(run: _Walk, answer: Answer, opened: SyncContext) -> Ended:

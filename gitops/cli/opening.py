@@ -16,7 +16,7 @@ from gitops.model.application import GROUP, KIND, Application
 from gitops.model.errors import ApiError, ConfigError, GitopsError
 from gitops.ports import Cluster, Store
 from gitops.sync import events
-from gitops.sync.context import SyncContext
+from gitops.sync.context import About, SyncContext
 from gitops.sync.inventories import inventories
 from gitops.tracing import Traced, tracing
 
@@ -67,7 +67,7 @@ async def outside_of(
             at_destination(context, app) as there,
         ):
             own = app.identity if app is not None else ""
-            yield replace(there, resource=partial(_resource, context.cluster, own))
+            yield replace(there, about=About(resource=partial(_resource, context.cluster, own)))
 
 
 async def _resource(cluster: Cluster, own: str, identity: str) -> Body | None:

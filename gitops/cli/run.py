@@ -17,7 +17,7 @@ from gitops.cli.escape import printable
 from gitops.cli.settings import Settings, fail, run_controller
 
 if TYPE_CHECKING:
-    from gitops.bootstrap import Settings as Start
+    from gitops.bootstrap_controller import Settings as Start
     from gitops.bounds import MirrorLimits
     from gitops.server.listening import Listening
 
@@ -169,7 +169,7 @@ def run(
     **more: Any,
 ) -> None:
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
-    from gitops.bootstrap import Settings as Start
+    from gitops.bootstrap_controller import Settings as Start
     from gitops.cli.opening import environment_of
 
     here = own_namespace()
@@ -231,7 +231,7 @@ def own_namespace() -> str:
 
 
 async def _run(start: "Start") -> None:
-    from gitops.bootstrap import open_controller
+    from gitops.bootstrap_controller import open_controller
     from gitops.cli.opening import secret_of
     from gitops.config import application_of, read_applications
     from gitops.tracing import tracing

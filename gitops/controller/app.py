@@ -46,6 +46,7 @@ from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
 from gitops.ports import Clock, Repositories, Store
+from gitops.sync.context import About
 from gitops.sync.event_bus import EventBus
 
 log = structlog.get_logger()
@@ -304,7 +305,7 @@ class Controller:
             self._version,
             self.replica.actor,
             Leaving(self._left, lambda state: self.resources.reason_to_stay(state.identity)),
-            Relatives(self.children, partial(behind, self.index), self.resources.resource, self.projects.limits),
+            Relatives(self.children, partial(behind, self.index), About(self.resources.resource, self.projects.limits)),
             self.tally.noted,
             self.bus,
         )

@@ -26,9 +26,6 @@ def flux_parts(
     def status_as(kind: str, seen: ApplicationSnapshot, generation: int) -> Body:
         return flux_status(kind, seen, generation, *flux.before(seen.app.identity))
 
-    def token(namespace: str, name: str) -> str:
-        return (entries(namespace, name) or {}).get("token", b"").decode("utf-8", "replace").strip()
-
     def told(key: ResourceKey, generation: int, reason: str) -> None:
         writer.told_of(key, refused_status(key.kind, generation, reason) if reason else read_status(generation))
 
@@ -49,10 +46,14 @@ def flux_parts(
     for kind in DELIVERED:
         controller.resources.add(kind, flux)
         writer.formats[kind] = partial(status_as, kind)
-    receivers = FluxReceivers(flux, controller.clock, token, wake, writer.told_of)
+    receivers = FluxReceivers(flux, controller.clock, partial(_token, entries), wake, writer.told_of)
     flux.receivers = receivers.put
     controller.resources.receivers = receivers
     alerts = FluxAlerts(flux.sources_of, told, cross_namespace=flux.crosses_namespaces)
     flux.alerts = alerts.put
     controller.resources.alerts = alerts
     return [*flux.followers(), ("flux receivers", receivers.run())]
+
+
+def _token(entries: Callable[[str, str], dict[str, bytes] | None], namespace: str, name: str) -> str:
+    return (entries(namespace, name) or {}).get("token", b"").decode("utf-8", "replace").strip()

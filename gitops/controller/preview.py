@@ -23,9 +23,8 @@ def context_of(state: ApplicationState, deps: ReconcilerDeps) -> SyncContext:
         deps.clock,
         deps.version,
         asks_around=False,
-        project=deps.relatives.project,
         callbacks=Callbacks(noted=deps.noted, rendering=partial(deps.rendering.in_thread, state.app.namespace)),
-        resource=deps.relatives.resource,
+        about=deps.relatives.about,
     )
     return as_account(everything, state.app)
 

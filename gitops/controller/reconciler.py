@@ -29,8 +29,7 @@ from gitops.engine.plan_input import PlanOptions
 from gitops.engine.retry import pause_after
 from gitops.engine.states import Override, Response, respond
 from gitops.logs import shortened
-from gitops.manifests.key import Body
-from gitops.model.application import GROUP, KIND, Application
+from gitops.model.application import GROUP, KIND
 from gitops.model.errors import (
     AwayError,
     ClusterError,
@@ -45,10 +44,9 @@ from gitops.model.errors import (
 )
 from gitops.model.operator_command import ROLLBACK, SUSPENDED, TEST
 from gitops.model.plan import ObstacleKind
-from gitops.model.project import ProjectLimits
 from gitops.model.result import Hold, Outcome
 from gitops.ports import Clock, Cluster, Repositories, Store
-from gitops.sync.context import Callbacks, PlannedSync, Render, Request, SyncContext, as_account, no_resource
+from gitops.sync.context import About, Callbacks, PlannedSync, Render, Request, SyncContext, as_account
 from gitops.sync.event_bus import EventBus
 from gitops.sync.inventory_store import read_inventory
 from gitops.sync.planning import held_without_rights, plan_sync
@@ -78,16 +76,13 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class Relatives:
-    """What one Application has to do with others, and its project."""
+    """What one Application has to do with others, and what is known of each."""
 
     # The Applications that Applications hold, where the cluster does not know that kind itself.
     children: AppOfApps
     # Which other Application it has to wait for; "" for none.
     behind: Callable[[ApplicationState], str] = lambda _: ""
-    # The custom resource of an Application as it is now, by its identity.
-    resource: Callable[[str], Awaitable[Body | None]] = no_resource
-    # What its project permits, None for no limits.
-    project: Callable[[Application], ProjectLimits | None] = lambda _: None
+    about: About = field(default_factory=About)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +221,13 @@ def _begun(
         deps.version,
         emit=deps.bus.emitter(app.identity),
         asks_around=False,
-        project=deps.relatives.project,
         callbacks=Callbacks(
             noted=deps.noted,
             waiting=waiting,
             rendering=lambda work: _rendered(deps.rendering, app.namespace, work, waiting),
             terminated=lambda: state.schedule.termination,
         ),
-        resource=deps.relatives.resource,
+        about=deps.relatives.about,
     )
     asked = state.schedule.requested_sync
     # A person confirms what was told, and no more.

@@ -55,6 +55,16 @@ async def no_resource(_: str) -> Body | None:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What is known of an Application besides its spec, by whoever runs a pass."""
+
+    # The custom resource that it comes from, by its identity; None where it comes from none.
+    resource: Callable[[str], Awaitable[Body | None]] = no_resource
+    # What its project permits; None for no limits. A command acts by its person's own rights.
+    project: Callable[[Application], ProjectLimits | None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
 class SyncContext:
     """Everything that a pass reaches out to; `version` is ours, written into the inventory parent."""
 
@@ -71,10 +81,7 @@ class SyncContext:
     child_kinds: frozenset[tuple[str, str]] = frozenset()
     asks_around: bool = True  # False where a look at the whole cluster for each Application would be too much
     callbacks: Callbacks = Callbacks()
-    # The custom resource that an Application comes from, by its identity; None where it comes from none.
-    resource: Callable[[str], Awaitable[Body | None]] = no_resource
-    # What the project of an Application permits; None for no limits. A command acts by its person's own rights.
-    project: Callable[[Application], ProjectLimits | None] = lambda _: None
+    about: About = About()
 
 
 def as_account(context: SyncContext, app: Application) -> SyncContext:

@@ -33,8 +33,8 @@ async def _reason_unready(context: SyncContext, application: str) -> str:
 
 
 async def _reason_by_expression(context: SyncContext, app: Application, identity: str, expression: str) -> str:
-    itself = await context.resource(app.identity) or resource_of(app, {})
-    other = await context.resource(identity)
+    itself = await context.about.resource(app.identity) or resource_of(app, {})
+    other = await context.about.resource(identity)
     if other is None:
         other = await _known_of(context.everyone or context.cluster, context.store, identity)
     if other is None:

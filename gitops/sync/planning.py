@@ -168,7 +168,7 @@ def _rules(app: Application, rendered: RenderedSet, now: datetime) -> tuple[tupl
 
 def _limits(request: Request, context: SyncContext, rendered: RenderedSet, plan: Plan) -> tuple[Obstacle, ...]:
     """What the Application's project does not permit, which nobody can override here."""
-    limits = context.project(request.app)
+    limits = context.about.project(request.app)
     if limits is None:
         return ()
     from policies.projects import objects_refused, reason_to_wait_in

@@ -35,18 +35,10 @@ def _of_file(path: Path) -> Iterator[Measure]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             place = f"{name}:{node.name}"
-            yield Measure("lines of a function", place, (node.end_lineno or 0) - node.lineno + 1 - _docstring(node))
+            yield Measure("lines of a function", place, (node.end_lineno or 0) - node.lineno + 1)
             yield Measure("arguments", place, _arguments(node))
         elif isinstance(node, ast.ClassDef):
             yield Measure("fields of a class", f"{name}:{node.name}", _fields(node))
-
-
-def _docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    first = node.body[0]
-    is_one = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
-    return (first.end_lineno or 0) - first.lineno + 1 if is_one else 0
 
 
 def _arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gitops.adapters.render_workers import RenderWorkers
-from gitops.bootstrap import Environment, Settings, open_controller
+from gitops.bootstrap import Environment
+from gitops.bootstrap_controller import Settings, open_controller
 from gitops.config import application_of, read_applications
 from gitops.controller.registry import Registration
 from gitops.server.listening import Listening

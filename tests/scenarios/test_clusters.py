@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.bootstrap import Settings
+from gitops.bootstrap_controller import Settings
 from gitops.controller import clusters
 from gitops.manifests.yaml_documents import load_all
 from gitops.manifests.yaml_write import write_manifests
