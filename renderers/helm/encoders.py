@@ -16,6 +16,7 @@ from renderers.helm.gotemplate.work import deep_size_of, spend
 
 MAX_DEPTH: Final = 200
 _LOOKS_AT: Final = 999  # where Go begins to look for cycles, counted as depth is here
+_BESIDE: Final = 20  # levels of what hangs on a cycle and has none itself
 
 
 class EncodeError(Exception):
@@ -41,34 +42,39 @@ def json_string(text: str, html: bool = True) -> str:
     return '"' + (_TO_ESCAPE_HTML if html else _TO_ESCAPE).sub(_escaped, text) + '"'
 
 
-def _too_deep(value: Any, levels: int = _LOOKS_AT) -> EncodeError:
-    """What is said of a map or list so deep in another: Go looks for cycles beyond a thousand levels."""
-    cycle = _cycle_from(value, [], set())
-    if not cycle:
-        return EncodeError("json: unsupported value: it is nested too deeply")
-    looked_at = cycle[(levels - MAX_DEPTH) % len(cycle)]
-    return EncodeError(f"json: unsupported value: encountered a cycle via {type_of(looked_at)}")
+def _check_depth(value: Any, depth: int, levels: int = _LOOKS_AT) -> None:
+    """EncodeError for a map or list so deep in others that holds itself: Go looks for that beyond a thousand levels.
+
+    What does not is beside the cycle, and ends.
+    """
+    if depth == MAX_DEPTH + 1 and (path := _cycle_from(value, [], set())):
+        into, cycle = path
+        ahead = levels - MAX_DEPTH
+        looked_at = into[ahead] if ahead < len(into) else cycle[(ahead - len(into)) % len(cycle)]
+        raise EncodeError(f"json: unsupported value: encountered a cycle via {type_of(looked_at)}")
+    if depth > MAX_DEPTH + _BESIDE:
+        raise EncodeError("json: unsupported value: it is nested too deeply")
 
 
-def _cycle_from(value: Any, path: list[Any], done: set[int]) -> list[Any]:
-    """The maps and lists from `value` on that hold each other; none where it ends."""
+def _cycle_from(value: Any, path: list[Any], done: set[int]) -> tuple[list[Any], list[Any]] | None:
+    """The maps and lists from `value` on that lead to a cycle, and those of the cycle; None where it ends."""
     if not isinstance(value, dict | list) or id(value) in done:
-        return []
+        return None
     known = next((place for place, each in enumerate(path) if each is value), None)
     if known is not None:
-        return path[known:]
+        return path[:known], path[known:]
     items = (value[key] for key in sorted(value)) if isinstance(value, dict) else iter(value)
     for item in items:
         if found := _cycle_from(item, [*path, value], done):
             return found
     done.add(id(value))
-    return []
+    return None
 
 
 def to_json(value: Any, html: bool = True, depth: int = 0) -> str:
     """json.Marshal. Raises EncodeError."""
     if depth > MAX_DEPTH and isinstance(value, dict | list):
-        raise _too_deep(value, _LOOKS_AT if html else _LOOKS_AT - 1)  # sprig hands a pointer on there
+        _check_depth(value, depth, _LOOKS_AT if html else _LOOKS_AT - 1)  # sprig hands a pointer on there
     spend(deep_size_of(value))
     if isinstance(value, NilMap):
         return "null"
@@ -106,7 +112,7 @@ def to_pretty_json(value: Any, margin: str = "") -> str:
     inner = margin + "  "
     spend(deep_size_of(value) + len(margin))
     if len(margin) > 2 * MAX_DEPTH and isinstance(value, dict | list):
-        raise _too_deep(value)
+        _check_depth(value, len(margin) // 2)
     if isinstance(value, dict) and value:
         pairs = (f"{inner}{json_string(key)}: {to_pretty_json(value[key], inner)}" for key in sorted(value))
         return "{\n" + ",\n".join(pairs) + f"\n{margin}}}"
@@ -187,7 +193,7 @@ def _yaml_ready(value: Any, depth: int) -> Any:
     if isinstance(value, int):
         return int(value)
     if depth > MAX_DEPTH:
-        raise _too_deep(value)
+        _check_depth(value, depth)
     spend(deep_size_of(value))
     if isinstance(value, dict):
         return {_yaml_ready(key, 0): _yaml_ready(item, depth + 1) for key, item in value.items()}
