@@ -167,9 +167,9 @@ def _rules(app: Application, rendered: RenderedSet, now: datetime) -> tuple[tupl
 
 
 def _limits(request: Request, context: SyncContext, rendered: RenderedSet, plan: Plan) -> tuple[Obstacle, ...]:
-    """What the Application's project does not permit, which nobody can override here."""
+    """What the Application's project does not permit, which nobody can override here; one that is deleted may go."""
     limits = context.about.project(request.app)
-    if limits is None:
+    if limits is None or request.options.leaving:
         return ()
     from policies.projects import objects_refused, reason_to_wait_in
 

@@ -78,7 +78,7 @@ def of_kind(overlay, kind):
     return [body for body in objects(overlay) if body["kind"] == kind]
 
 
-@pytest.mark.parametrize("components", [(), ("impersonate",), COMPONENTS, OPTIONAL, ("access",)], ids=str)
+@pytest.mark.parametrize("components", [(), ("impersonate",), COMPONENTS, OPTIONAL, ("access", "projects")], ids=str)
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_renders_as_kubectl_renders_it(kustomization, overlay, components):
     folder = kustomization(overlay, *components)

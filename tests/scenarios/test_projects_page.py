@@ -5,7 +5,12 @@ from dataclasses import replace
 import pytest
 
 from gitops.manifests.yaml_write import write_manifests
+from gitops.model.project import ClusterNames, Project, ProjectLimits
+from gitops.model.result import Go, Hold
 from gitops.server.auth.tokens import Scope, new_token
+from gitops.sync.context import About, Request
+from gitops.sync.planning import plan_sync
+from gitops.sync.uninstall import planned_deletion
 from tests.scenarios.http import Web
 from tests.scenarios.running import Running
 from tests.scenarios.test_controller import application
@@ -130,6 +135,23 @@ def test_who_may_see_no_application_of_a_project_does_not_see_it(world, shop, tm
         assert web.ask("/api/v1/projects/shop", token=made).status == 404
         assert web.ask("/projects/shop", token=made).status == 404
         assert web.ask("/api/v1/projects/nowhere", token=web.tokens["ada"]).status == 404
+
+
+def test_what_is_deleted_goes_whatever_its_project_says_by_now(world):
+    world.commit(settings=config_map("settings"))
+    world.sync()
+    limits = ProjectLimits(Project("shop"), ClusterNames(("in-cluster",)))
+
+    async def plans(context):
+        request, context = Request(world.app, "ada"), replace(context, about=About(project=lambda _: limits))
+        return await planned_deletion(request, context), await plan_sync(request, context)
+
+    going, staying = world._context(plans)
+    assert isinstance(going.decision, Go)
+    assert [change.key.name for change in going.plan.changes] == ["settings"]
+    world.commit(settings=config_map("settings", a="2"))
+    _, staying = world._context(plans)
+    assert isinstance(staying.decision, Hold)
 
 
 def test_a_project_that_nobody_defined_runs_nothing_and_says_so(world, shop, tmp_path):

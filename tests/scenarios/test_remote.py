@@ -162,11 +162,14 @@ def test_a_command_that_cannot_go_through_a_server_says_so_and_others_are_as_eve
 
 def test_why_an_application_is_not_well_is_explained_as_beside_the_controller(far, world, running, web):
     told_near(world)
-    near, told = world.gitops("explain", "app", "-o", "json"), far("explain", "app", "-o", "json")
     same = ("application", "headline", "health", "sync", "objects")
-    assert {name: json.loads(told.stdout)[name] for name in same} == {
-        name: json.loads(near.stdout)[name] for name in same
-    }
+
+    def facts(run):
+        found = json.loads(run("explain", "app", "-o", "json").stdout)
+        return {name: found[name] for name in same}
+
+    running.until(lambda: facts(far) == facts(world.gitops))  # once the store has what the controller knows
+    assert facts(far)["health"] == "Healthy"
     assert far("explain", "app").stdout.splitlines()[0] == world.gitops("explain", "app").stdout.splitlines()[0]
     running.until_synced(
         world.commit(settings=config_map("settings", a="1"), web=deployment("web", image="nginx:1.27"))
