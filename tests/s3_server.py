@@ -38,7 +38,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: S3Server
 
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
+        parts = urlsplit(self.path)  # whole, where it is asked as a proxy
         bucket, _, key = unquote(parts.path.lstrip("/")).partition("/")
         query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         self.server.asked.append(key or f"list {query.get('prefix', '')}".strip())

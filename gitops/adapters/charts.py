@@ -138,13 +138,18 @@ class Charts:
 
     def _archive(self, spec: SourceSpec, revision: Revision) -> tuple[bytes, bool]:
         """The archive, and whether it is a chart's, whose files are below one folder."""
-        archives, name = KeptFiles(self._cache / "archives"), _archive_name(spec, revision.sha)
+        archives, name = KeptFiles(self._cache / "archives"), self._archive_name(spec, revision.sha)
         kept = archives.get(name)
         if kept is not None:
             return kept[1:], kept[:1] == b"c"
         data, is_chart = self._fetched(spec, revision)
         archives.put(name, (b"c" if is_chart else b"f") + data)
         return data, is_chart
+
+    def _archive_name(self, spec: SourceSpec, sha: str) -> str:
+        """What it is kept under: a digest names its content for everybody, other names are the server's word."""
+        trust = "" if is_oci(spec.repoURL) else self._reader(spec, "").trust
+        return f"{_bucket_place(spec) if spec.is_bucket else spec.repoURL} {sha} {trust}".rstrip()
 
     def _look_at_bucket(self, spec: SourceSpec, targets: tuple[str, ...]) -> ChartRefs:
         index = self._bucket(spec).index(spec.ignore)
@@ -165,7 +170,7 @@ class Charts:
             raise SourceError(f"{spec.name}: the bucket is not at {sha[:12]} any more")
         bucket, held = self._bucket(spec), dict[tuple[str, str], bytes]()
         for other, index in known.items():
-            kept = KeptFiles(self._cache / "archives").get(_archive_name(spec, other))
+            kept = KeptFiles(self._cache / "archives").get(self._archive_name(spec, other))
             if kept is not None:
                 files = unpacked(kept[1:], spec.name, strip=False)
                 held |= {(key, index[key].etag): files[path] for key, path in bucket.paths(index).items()}
@@ -255,10 +260,6 @@ def keys_of(spec: SourceSpec, secrets: Callable[[str], str]) -> PublicKeys | Non
 def _bucket_place(spec: SourceSpec) -> str:
     """What is read in one way of a bucket."""
     return f"{spec.repoURL} {spec.bucket} {spec.ignore}"
-
-
-def _archive_name(spec: SourceSpec, sha: str) -> str:
-    return f"{_bucket_place(spec) if spec.is_bucket else spec.repoURL} {sha}"
 
 
 def _address(spec: SourceSpec) -> str:

@@ -7,6 +7,7 @@ after each redirect anew. Credentials go to the server that they are for, and to
 """
 
 import base64
+import hashlib
 import http.client
 import ipaddress
 import os
@@ -49,6 +50,16 @@ class Way:
     proxy: str = field(default="", repr=False)
     home: str = ""
 
+    @property
+    def trust(self) -> str:
+        """A name for whose word an answer by this way is; "" where that is the server's own, as everybody sees it.
+
+        Whoever brings a proxy and an authority may answer for any server: what came so is nobody else's.
+        """
+        if not (self.ca_file or self.ca or self.proxy):
+            return ""
+        return hashlib.sha256(repr((self.ca_file, self.ca, self.proxy)).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -81,6 +92,11 @@ class HttpReader:
         self._in_all = most_seconds or min(_MOST_SECONDS, 2 * seconds)
         self._way = way or Way()
         self._contexts = {} if context is None else {True: context, False: context}  # with the certificate or without
+
+    @property
+    def trust(self) -> str:
+        """As its way has it."""
+        return self._way.trust
 
     def get(
         self,

@@ -18,7 +18,7 @@ from renderers.result import REMOTE_FILE
 
 
 class RemoteFiles:
-    """Reads files by `reader`; what was read is kept in the folder `cache`."""
+    """Reads files by `reader`; what was read is kept in the folder `cache`, for those who trust the same answers."""
 
     def __init__(self, cache: Path, reader: HttpReader) -> None:
         self._kept = KeptFiles(cache)
@@ -39,12 +39,15 @@ class RemoteFiles:
             raise SourceError(f"{shown_url(answer.url)}: the server answered {answer.status}")
         etag = answer.headers.get("ETag") or ""
         if etag:
-            self._kept.put(url, json.dumps(etag).encode() + b"\n" + answer.data)
+            self._kept.put(self._name(url), json.dumps(etag).encode() + b"\n" + answer.data)
         return answer.data
+
+    def _name(self, url: str) -> str:
+        return f"{url} {self._reader.trust}".rstrip()
 
     def _known(self, url: str) -> tuple[str, bytes | None]:
         """The ETag and the content of what came from a URL last, where that is still here."""
-        kept = self._kept.get(url)
+        kept = self._kept.get(self._name(url))
         if kept is None:
             return "", None
         etag, _, data = kept.partition(b"\n")

@@ -1,6 +1,7 @@
 """Buckets of stores that speak S3's protocol: how requests are signed, what is read, and what is believed."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from gitops.manifests.secrets import with_data_only
 from gitops.model.application import SourceSpec
 from gitops.model.errors import ConfigError, SourceError
 from gitops.model.revision import Tree
-from gitops.model.source_access import Bucket
+from gitops.model.source_access import Bucket, Credentials
 from tests.chart_servers import served
 from tests.s3_server import S3Server
 
@@ -179,6 +180,18 @@ def test_a_list_that_is_none_is_told(
     store.answer = lambda path: (status, data) if "list-type" in path else (404, b"")
     with pytest.raises(SourceError, match=words):
         charts.resolve(spec(store), "")
+
+
+def test_what_came_through_somebodys_proxy_is_given_to_nobody_else(store: S3Server, tmp_path: Path) -> None:
+    store.files = {"a.yaml": b"1"}
+    source = spec(store)
+    forger = replace(source, credentials=Credentials(proxy=store.address.replace("s3:", "http:").rpartition("/")[0]))
+    store.answer = lambda path: (200, b"2") if path.endswith("a.yaml") else None
+    own, others = (Charts(tmp_path / "charts", "anywhere") for _ in range(2))
+    assert tree(own, forger).read("a.yaml") == b"2"
+    store.answer = lambda path: None
+    assert own.resolve(forger, "").sha == others.resolve(source, "").sha
+    assert tree(others, source).read("a.yaml") == b"1"
 
 
 def test_a_bucket_is_bounded_before_anything_is_fetched(

@@ -1,6 +1,7 @@
 """Charts of repositories and registries: which version is meant, whose credentials go where, and what is believed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from gitops.adapters.credentials import Secret, read_secret
 from gitops.adapters.kept_files import KeptFiles
 from gitops.model.application import SourceSpec
 from gitops.model.errors import ConfigError, HostUnreachableError, SourceError
+from gitops.model.source_access import Credentials
 from tests.chart_servers import (
     FILES_LAYER,
     ChartRepository,
@@ -40,6 +42,19 @@ def charts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Charts:
 
 def redis(url: str, target: str = "") -> SourceSpec:
     return SourceSpec(url, target, chart="redis")
+
+
+def test_what_came_through_somebodys_proxy_is_given_to_nobody_else(tmp_path: Path, repository: ChartRepository) -> None:
+    repository.add("redis", "1.0.0", digest="")  # an index without digests: what is fetched is its word alone
+    for path in list(repository.files):  # as it is asked as a proxy
+        repository.files[f"{repository.url}{path}"] = repository.files[path]
+    forged = packed("redis", chart_files("redis", "1.0.0", {"values.yaml": "greeting: forged\n"}))
+    repository.files[f"{repository.url}/redis-1.0.0.tgz"] = (200, {}, forged)
+    spec = redis(repository.url)
+    forger = replace(spec, credentials=Credentials(proxy=repository.url))
+    for one, found in ((forger, b"greeting: forged\n"), (spec, b"greeting: hello\n")):
+        charts = Charts(tmp_path / "charts", "anywhere")
+        assert charts.tree(one, charts.resolve(one, "")).read("values.yaml") == found
 
 
 # ── which version ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ import pytest
 
 from gitops import rendering
 from gitops.adapters.folder import folder_tree
-from gitops.adapters.http_get import HttpReader
+from gitops.adapters.http_get import HttpReader, Way
 from gitops.adapters.remote_files import RemoteFiles
 from gitops.config import reads_remote_files
 from gitops.model.application import Application, SourceSpec
@@ -62,6 +62,14 @@ def files(tmp_path):
 
 def content(tree):
     return tree.read(REMOTE_FILE)
+
+
+def test_what_came_through_somebodys_proxy_is_given_to_nobody_else(server, tmp_path):
+    server.files["/a.yaml"] = 200, {"ETag": '"1"'}, OBJECT
+    server.files[f"{server.url}/a.yaml"] = 200, {"ETag": '"1"'}, b"forged: true\n"  # as it is asked as a proxy
+    forger = RemoteFiles(tmp_path / "http", HttpReader("anywhere", Way(proxy=server.url)))
+    assert content(forger.tree(server.url + "/a.yaml")) == b"forged: true\n"
+    assert content(RemoteFiles(tmp_path / "http", HttpReader("anywhere")).tree(server.url + "/a.yaml")) == OBJECT
 
 
 def test_a_file_that_is_the_same_is_not_sent_again(server, files):
