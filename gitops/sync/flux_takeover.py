@@ -3,6 +3,7 @@
 Only marks of ownership change: labels, annotations and the managers of fields. What would change more is told first.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from gitops.compat.flux.answer import Answer
@@ -68,7 +69,12 @@ def is_taken_over(body: Body) -> bool:
 
 
 def takeover_request(app: Application, actor: str) -> Request:
-    """What is asked of a pass. Health is for the controller to see to: what is unwell now was so before."""
+    """What is asked of a pass.
+
+    Health is for the controller to see to: what is unwell now was so before. Nor does anything depend on another here:
+    all of it is there.
+    """
+    app = replace(app, dependsOn=(), readyExpr={})
     return Request(app, actor, PlanOptions(adopt=True, hooks=False), wait=False)
 
 

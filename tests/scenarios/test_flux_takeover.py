@@ -77,6 +77,20 @@ def test_a_takeover_restarts_nothing_and_a_controller_goes_on(world, flux):
         assert pods(world) == running_before
 
 
+def test_one_that_depends_on_another_is_taken_over_in_the_same_go(world, flux):
+    settled(world)
+    flux.write(**{"last/all": config_map("last")})
+    same = {"name": "apps", "readyExpr": "self.metadata.labels['version'] == dep.metadata.labels['version']"}
+    flux.make(flux.kustomization("last", dependsOn=[same]), flux.kustomization("later", dependsOn=[{"name": "last"}]))
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", config_map("last"))
+    flux.write(**{"later/all": config_map("last2")})
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/configmaps", config_map("last2"))
+    done = world.gitops("takeover", "flux", "-n", world.namespace, "-y")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("apps", "last", "later"):
+        assert flux.get("Kustomization", name)["spec"]["suspend"] is True
+
+
 def test_what_was_taken_over_goes_back(world, flux):
     before = settled(world)
     world.gitops("takeover", "flux", "-n", world.namespace, "-y")
