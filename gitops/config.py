@@ -5,6 +5,7 @@ errors, with the nearest field that exists. The dataclasses themselves are the s
 """
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from gitops.manifests.names import LABEL_NAME
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, SourceSpec
 from gitops.model.errors import ConfigError, SourceError
+from gitops.model.patterns import BUCKET_ADDRESS
 from gitops.model.readiness import check_expression
 from gitops.model.revision import is_inside, normalise
 from gitops.model.source_access import Bucket
-from gitops.model.source_name import why_no_url
+from gitops.model.source_name import is_oci, why_no_url
 from policies.rule import Target
 from policies.windows import check_window
 
@@ -199,13 +201,13 @@ class _Reader(FieldsReader):
             raise self.error((*field, "repoURL"), f"not an address: {why_no_url(exc)}") from None
         if source.chart and parts.scheme not in ("https", "http", "oci"):
             raise self.error((*field, "repoURL"), "charts come from https://HOST/PATH or oci://HOST/PATH")
-        if parts.scheme == "s3" and (not parts.path.strip("/") or "/" in parts.path.strip("/")):
+        if source.is_bucket and not re.fullmatch(BUCKET_ADDRESS, source.repoURL):
             raise self.error((*field, "repoURL"), "a bucket is at s3://ENDPOINT/BUCKET (a prefix is named in bucket)")
-        if parts.scheme == "s3" and source.targetRevision:
+        if source.is_bucket and source.targetRevision:
             raise self.error((*field, "targetRevision"), "a bucket is read as it is now; leave it out")
-        if parts.scheme != "s3" and source.bucket != Bucket():
+        if not source.is_bucket and source.bucket != Bucket():
             raise self.error((*field, "bucket"), "is for a bucket: repoURL is no s3://ENDPOINT/BUCKET")
-        if source.verify.is_wanted and parts.scheme != "oci":
+        if source.verify.is_wanted and not is_oci(source.repoURL):
             raise self.error((*field, "verify"), "signatures are those of a registry: repoURL is no oci://HOST/PATH")
         if source.verify.is_wanted and not source.verify.secretRef:
             raise self.error((*field, "verify"), "secretRef is missing: name a Secret with public keys (*.pub)")

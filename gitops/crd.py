@@ -23,6 +23,7 @@ from gitops.fields_reader import (
 from gitops.manifests.names import LABEL_NAME
 from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application
+from gitops.model.patterns import BUCKET_ADDRESS
 
 Schema = dict[str, Any]
 
@@ -49,6 +50,10 @@ _RULES = {
             "message": "none of the sources is rendered: leave out a ref, or name a path or a chart",
         },
         {
+            "rule": "!has(self.source) || !has(self.source.include) || size(self.source.include) == 0",
+            "message": "source.include: is among several sources; write them under sources",
+        },
+        {
             "rule": "!has(self.readyExpr) || self.readyExpr.all(name, has(self.dependsOn) && name in self.dependsOn)",
             "message": "readyExpr: an expression is for an Application that is among dependsOn",
         },
@@ -58,6 +63,12 @@ _RULES = {
             "rule": "!has(self.cluster) || self.cluster == '' || !has(self.kubeConfig) || "
             "!has(self.kubeConfig.secretRef) || self.kubeConfig.secretRef == ''",
             "message": "it has either a cluster or a kubeConfig",
+        },
+    ],
+    "Verify": [
+        {
+            "rule": "!has(self.provider) || self.provider == '' || (has(self.secretRef) && self.secretRef != '')",
+            "message": "secretRef is missing: name a Secret with public keys (*.pub)",
         },
     ],
     "KubeConfig": [
@@ -76,9 +87,25 @@ _RULES = {
             "message": "a chart of a repository is rendered as a whole; leave path out",
         },
         {
-            "rule": "!has(self.verify) || self.repoURL.startsWith('oci://') || "
-            "!(has(self.verify.provider) && self.verify.provider != '')",
+            "rule": "self.repoURL.startsWith('oci://') || !has(self.verify) || !("
+            "(has(self.verify.provider) && self.verify.provider != '') || "
+            "(has(self.verify.secretRef) && self.verify.secretRef != ''))",
             "message": "verify: signatures are those of a registry: repoURL is no oci://HOST/PATH",
+        },
+        {
+            "rule": f"!self.repoURL.startsWith('s3://') || self.repoURL.matches('^{BUCKET_ADDRESS}$')",
+            "message": "a bucket is at s3://ENDPOINT/BUCKET (a prefix is named in bucket)",
+        },
+        {
+            "rule": "!self.repoURL.startsWith('s3://') || !has(self.targetRevision) || self.targetRevision == ''",
+            "message": "targetRevision: a bucket is read as it is now; leave it out",
+        },
+        {
+            "rule": "self.repoURL.startsWith('s3://') || !has(self.bucket) || !("
+            "(has(self.bucket.region) && self.bucket.region != '') || "
+            "(has(self.bucket.prefix) && self.bucket.prefix != '') || "
+            "(has(self.bucket.insecure) && self.bucket.insecure))",
+            "message": "bucket: is for a bucket: repoURL is no s3://ENDPOINT/BUCKET",
         },
     ],
 }

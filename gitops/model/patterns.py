@@ -87,10 +87,12 @@ REPOSITORY: Final = NamePattern(
     "the address of a repository such as https://HOST/PATH, user@HOST:PATH, oci://HOST/PATH or s3://HOST/BUCKET",
     is_needed=True,
 )
+BUCKET_ADDRESS: Final = "s3://[^/]+/[^/?#]+/?"
 # As Helm's own check; an OCI repository may stand below others.
 PATCH: Final = NamePattern(r"(?s:.*)", 65536, "a patch of at most 65,536 characters", is_needed=True)
 VALUE: Final = NamePattern(r"(?s:.*)", 65536, "text of at most 65,536 characters")
 EXPRESSION: Final = NamePattern(r"(?s:.+)", 4096, "an expression in CEL of at most 4,096 characters", is_needed=True)
 REGION: Final = NamePattern("[a-z0-9-]+", 64, "a region such as eu-central-1")
+PREFIX: Final = NamePattern(r"[^\x00-\x1f\x7f]+", 1024, "what keys begin with, without control characters")
 KEY: Final = NamePattern(r"[-._a-zA-Z0-9]+", 253, "a key of a ConfigMap or Secret", is_needed=True)
 CHART: Final = NamePattern(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*", 250, "the name of a chart")

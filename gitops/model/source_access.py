@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from gitops.manifests.names import LABEL_NAME, SUBDOMAIN_NAME
-from gitops.model.patterns import REGION
+from gitops.model.patterns import PREFIX, REGION
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Bucket:
     """Which objects of a bucket are read, and how: with `insecure` over http, without TLS."""
 
     region: Annotated[str, REGION] = ""
-    prefix: str = ""
+    prefix: Annotated[str, PREFIX] = ""
     insecure: bool = False
 
 

@@ -374,13 +374,13 @@ spec: {interval: 1m, url: https://git.example/team/repo, ref: {branch: main}}
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
 metadata: {name: odd, namespace: flux-system}
-spec: {interval: 10m, prune: true, sourceRef: {kind: Bucket, name: repo}}
+spec: {interval: 10m, prune: true, sourceRef: {kind: HelmRepository, name: repo}}
 """,
     )
     shell.write("clusters/chart.yaml", "{{ if .Values.x }}\n")
     found = shell.gitops("import", "flux", "clusters", "--out", "made")
     assert found.returncode == 1
-    assert "spec.sourceRef.kind: files come from a GitRepository or an OCIRepository" in found.stdout
+    assert "spec.sourceRef.kind: files come from a GitRepository, an OCIRepository or a Bucket" in found.stdout
     assert "3 objects of Flux: 1 Applications, 1 refused" in found.stderr
     assert "left out: chart.yaml:1: " in found.stderr
     assert "targetRevision: main" in (shell.folder / "made/flux-system/apps.yaml").read_text()
