@@ -8,6 +8,7 @@ duration, whatever clocks do meanwhile.
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from operator import itemgetter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -59,7 +60,13 @@ def opens(window: Window, now: datetime) -> datetime | None:
     """
     length = timedelta(seconds=window.duration)
     starts = (start for start in _starts(window, now) if start > now)
-    return next((start for start in starts if closes(window, start) == start + length), None)
+    found = next((start for start in starts if closes(window, start) == start + length), None)
+    if found is None:
+        return None
+    # Where clocks go back by less than an hour, the way forward passes over some of them; the way back does not.
+    since = max(now, found - _CLOCKS_GO_BACK)
+    passed = takewhile(lambda start: start > since, _starts(window, found, reverse=True))
+    return min((start for start in passed if closes(window, start) == start + length), default=found)
 
 
 def check_window(window: Window) -> None:

@@ -236,6 +236,12 @@ def test_a_window_in_an_hour_that_does_not_exist_opens_a_week_later():
     assert closes(one, following) == following + timedelta(minutes=1)
 
 
+def test_a_window_opens_on_time_where_clocks_go_back_by_half_an_hour():
+    """On Lord Howe two o'clock in summer is half past one in winter."""
+    one = window("* 2 * * 0", 60.0, zone="Australia/Lord_Howe")
+    assert opens(one, datetime(2026, 4, 4, 12, tzinfo=UTC)) == datetime(2026, 4, 4, 15, 30, tzinfo=UTC)
+
+
 def test_of_two_allow_windows_the_earlier_opening_is_told():
     noon, evening = (window(f"0 {hour} * * *", 3600.0, kind="allow") for hour in (12, 20))
     now = datetime(2026, 6, 1, 5, 10, tzinfo=UTC)
