@@ -98,8 +98,13 @@ class _Writer:
         margin = " " * indent
         for key in sorted_keys(entries) if self._sort else entries:
             value = entries[key]
-            start = lead + key_text(key, indent)
-            if type(value) is str:
+            written = key_text(key, indent)
+            start = lead + written
+            if written.startswith("? "):  # what is in it begins on the line of the colon
+                colon = start.rindex("\n") + 1
+                put(start[:colon])
+                self.value(f"{start[colon:]} ", value, indent + 2)
+            elif type(value) is str:
                 start += " "
                 put(_line(start + string_text(value, indent + 2, len(start)), value))
             elif isinstance(value, dict) and value:

@@ -177,7 +177,7 @@ def _no_constant(word: str) -> float:
 def to_yaml(value: Any) -> str:
     """yaml.Marshal of sigs.k8s.io/yaml, its last line break cut off. Raises EncodeError."""
     if isinstance(value, str):
-        return leaf_text(_yaml_ready(value, 0), 2, 0).removesuffix("\n")
+        return leaf_text(_yaml_ready(value, 0), 2, 0)
     return write_document(_yaml_ready(value, 0), sort=True).removesuffix("\n")
 
 
@@ -223,12 +223,42 @@ def _yaml_number(value: float) -> int | float:
 
 def from_yaml(text: str) -> Any:
     """yaml.Unmarshal into an interface {}: only the first document, numbers as float64. Raises ValueError."""
+    data = as_bytes(text)
+    if not text.isascii() and (wrong := _no_utf8(data)):
+        raise ValueError(f"error converting YAML to JSON: yaml: {wrong}")
     try:
-        return floats(Composer(decode(as_bytes(text))).document())
+        return floats(Composer(decode(data)).document())
     except YamlProblem as problem:
         raise ValueError(f"error converting YAML to JSON: {_go_words(problem)}") from None
     except ManifestError as error:
         raise ValueError(str(error)) from None
+
+
+def _no_utf8(data: bytes) -> str:
+    """What go-yaml says of the first bytes that are no UTF-8; "" where all are."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        first, rest = data[error.start], data[error.start + 1 :]
+    else:
+        return ""
+    width = next((width for width, mask, mark in _LEADING if first & mask == mark), 0)
+    if not width:
+        return "invalid leading UTF-8 octet"
+    if len(rest) < width - 1:
+        return "incomplete UTF-8 octet sequence"
+    if any(octet & 0xC0 != 0x80 for octet in rest[: width - 1]):
+        return "invalid trailing UTF-8 octet"
+    value = first & (0x7F >> width)
+    for octet in rest[: width - 1]:
+        value = value << 6 | octet & 0x3F
+    if value < _LEAST[width]:
+        return "invalid length of a UTF-8 sequence"
+    return "invalid Unicode character"
+
+
+_LEADING: Final = ((2, 0xE0, 0xC0), (3, 0xF0, 0xE0), (4, 0xF8, 0xF0))
+_LEAST: Final = {2: 0x80, 3: 0x800, 4: 0x10000}
 
 
 def _go_words(problem: YamlProblem) -> str:
@@ -258,7 +288,7 @@ def floats(value: Any) -> Any:
 def to_yaml_pretty(value: Any) -> str:
     """Helm's toYamlPretty: go-yaml version 3 with lists further in than their key, and no line folded."""
     if isinstance(value, str):
-        return _pretty_leaf(value, 2).removesuffix("\n")
+        return _pretty_leaf(value, 2)
     lines: list[str] = []
     _pretty("", value, 0, lines)
     return "".join(lines).removesuffix("\n")
@@ -267,9 +297,21 @@ def to_yaml_pretty(value: Any) -> str:
 def _pretty_leaf(value: Any, indent: int) -> str:
     if isinstance(value, str) and _NO_TEXT.search(value):
         return "!!binary " + base64.b64encode(as_bytes(value)).decode()
+    if isinstance(value, str) and "\t" in value and "\n" in value:  # a tab keeps no text of lines from being a block
+        block = leaf_text(value.replace("\t", _TAB), indent, _NEVER_FOLDED)
+        return block.replace(_TAB, "\t") if block[0] == "|" else leaf_text(value, indent, _NEVER_FOLDED)
     return leaf_text(value, indent, _NEVER_FOLDED)
 
 
+def _pretty_key(key: str, indent: int) -> str:
+    if _NO_TEXT.search(key):
+        return _pretty_leaf(key, indent) + ":"
+    if "\t" in key and "\n" in key:
+        return f"? {_pretty_leaf(key, indent + 2)}\n{' ' * indent}:"
+    return key_text(key, indent)
+
+
+_TAB: Final = "\ue000"  # stands for one: of private use, and as good as any letter
 _NO_TEXT: Final = re.compile("[\udc80-\udcff]")
 _NEVER_FOLDED: Final = -(10**9)
 
@@ -288,8 +330,8 @@ def _pretty(head: str, value: Any, indent: int, lines: list[str]) -> None:
         for key in sorted_keys(value):
             start = margin if lead is None else lead
             lead = None
-            written = _pretty_leaf(key, indent) + ":" if _NO_TEXT.search(key) else key_text(key, indent)
-            inner = f"{start}{written}"
+            written = _pretty_key(key, indent)
+            inner = f"{start}{written}{' ' * written.startswith('? ')}"  # what follows stands on the line of the colon
             _pretty(inner, value[key], indent + 2, lines)
     elif isinstance(value, list) and value:
         lead = head if not head.endswith(":") else None

@@ -73,7 +73,17 @@ def test_documents_are_separated_and_keep_their_key_order() -> None:
 
 
 def test_a_very_long_key_takes_two_lines() -> None:
-    assert write_document({"k" * 129: {"a": 1}}) == "? " + "k" * 129 + "\n:\n  a: 1\n"
+    assert write_document({"k" * 129: {"a": 1, "b": [2]}}) == "? " + "k" * 129 + "\n: a: 1\n  b:\n  - 2\n"
+
+
+def test_what_is_in_a_key_of_several_lines_begins_on_the_line_of_its_colon() -> None:
+    """As `kubectl kustomize` writes it."""
+    key = "a\nc"
+    assert write_document({key: [1, 2]}) == "? |-\n  a\n  c\n: - 1\n  - 2\n"
+    assert write_document({key: {key: [[1]]}}) == "? |-\n  a\n  c\n: ? |-\n    a\n    c\n  : - - 1\n"
+    assert write_document({key: {}}) == "? |-\n  a\n  c\n: {}\n"
+    folded = write_document({"x": {key: "word " * 20 + "end"}}).splitlines()
+    assert [len(line) for line in folded[3:]] == [5, 83, 27]
 
 
 def test_a_key_that_would_read_as_a_merge_is_quoted() -> None:
