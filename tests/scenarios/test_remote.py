@@ -197,7 +197,7 @@ def test_drift_is_told_with_its_author_and_its_exit_code(world, tmp_path):
         path = f"/api/v1/namespaces/{world.namespace}/configmaps/settings"
         world.request("PATCH", path, {"data": {"a": "2"}}, "kubectl-edit", "application/merge-patch+json")
         for words in (("drift",), ("drift", "app")):
-            done, near = far(*words), world.gitops(*words)
+            done, near = far(*words), world.gitops("drift", "app", "-n", world.namespace)
             assert (done.returncode, near.returncode) == (1, 1)
             assert done.stdout.splitlines()[2:] == near.stdout.splitlines()[2:]
             assert "data.a: 2 → 1" in done.stdout
