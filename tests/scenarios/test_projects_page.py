@@ -98,6 +98,7 @@ def test_a_window_of_the_project_holds_what_is_synced_by_itself_and_lets_a_perso
         assert one["act"] == ""
         assert "For a window of its project" in words(web, "/waiting")
         assert web.get("/projects/shop")["syncWindows"][0]["open"]
+        assert "* * * * * UTC, for 5 minutes" in words(web, "/projects/shop")
         web.post("/applications/gitops/app/sync", reason="now")
         running.until(lambda: running.tracked().sync == "Synced")
 
