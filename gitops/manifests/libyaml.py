@@ -6,6 +6,8 @@ that the package can be imported as ever, and has the same events and the same `
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.machinery import PathFinder
 from types import ModuleType
@@ -28,6 +30,7 @@ __all__ = [
     "SequenceStartEvent",
     "StreamEndEvent",
     "YAMLError",
+    "go_events",
 ]
 
 # The exceptions that the binding takes from modules in Python.
@@ -86,3 +89,39 @@ from yaml.events import (  # noqa: E402 - the package is not loaded by it any mo
     SequenceStartEvent,
     StreamEndEvent,
 )
+
+# A character of private use that stands for a colon.
+_COLON: Final = "\ue001"
+_MOST_COLONS, _MOST_WORK = 100, 20_000_000
+
+
+def go_events(text: str, error: Exception) -> tuple[str, Callable[[], Any]] | None:
+    """The events of a text at which libyaml failed with `error`, where go-yaml does not fail; and the text read for it.
+
+    In `[a:, b]` a colon that no space follows is part of what stands before it to go-yaml (`a:`), and an error to
+    libyaml. The marks of the events are right; None for any other error.
+    """
+    left = min(_MOST_COLONS, _MOST_WORK // (len(text) + 1))
+    read = text
+    while left and _COLON not in text and getattr(error, "problem", "") == "found unexpected ':'":
+        left -= 1
+        at = error.problem_mark.index  # type: ignore[attr-defined]
+        if read[at : at + 1] != ":" or read[at + 1 : at + 2] == "?":  # which ends a text to both
+            return None
+        read = f"{read[:at]}{_COLON}{read[at + 1 :]}"
+        try:
+            following = CParser(read).get_event
+            while type(following()) is not StreamEndEvent:
+                pass
+        except YAMLError as other:
+            error = other
+            continue
+        break
+    return None if read is text else (read, partial(_with_colons, CParser(read).get_event))
+
+
+def _with_colons(following: Callable[[], Any]) -> Any:
+    event = following()
+    if type(event) is ScalarEvent and _COLON in event.value:
+        event.value = event.value.replace(_COLON, ":")
+    return event

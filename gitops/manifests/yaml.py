@@ -192,12 +192,13 @@ def item_lines(data: bytes) -> dict[tuple[int, Field], int]:
 def _chunks(text: str) -> Iterator[tuple[str, int]]:
     """The documents of a file that are not empty, up to one that cannot be read, each with its first line's number."""
     for chunk, line in split_documents(text, ""):
+        composer = Composer(chunk)
         try:
-            if Composer(chunk).document() is None:
+            if composer.document() is None:
                 continue
         except YamlProblem:
             return
-        yield chunk, line
+        yield composer.text, line
 
 
 def _item_rows(following: Any, event: Any, field: Field) -> Iterator[tuple[Field, int]]:

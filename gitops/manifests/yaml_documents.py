@@ -23,6 +23,7 @@ from gitops.manifests.libyaml import (
     SequenceEndEvent,
     StreamEndEvent,
     YAMLError,
+    go_events,
 )
 from gitops.manifests.yaml_scalars import BOOLEANS_11, NOT_FINITE, NULLS, NUMERIC_START, format_float, number_of
 
@@ -193,10 +194,14 @@ class Composer:
     """
 
     def __init__(self, text: str) -> None:
+        self.text = text
         try:
             self._next = CParser(text).get_event
         except YAMLError as error:
             raise YamlProblem(*_said(error)) from error
+        self._begin()
+
+    def _begin(self) -> None:
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: set[str] = set()
         self._size = 0
@@ -204,15 +209,29 @@ class Composer:
         self._depth = 0
 
     def document(self) -> Any:
-        """The value of the first document, None for an empty text; what follows it is not read."""
+        """The value of the first document, None for an empty text; what follows it is not read.
+
+        `text` is what was read for it then, where go-yaml reads what libyaml does not.
+        """
         try:
-            self._next()
-            if type(self._next()) is StreamEndEvent:
-                return None
-            value = self._value(self._next())
-            self._next()
+            return self._document()
+        except YAMLError as error:
+            found = go_events(self.text, error)
+            if found is None:
+                raise YamlProblem(*_said(error)) from error
+        self.text, self._next = found
+        self._begin()
+        try:
+            return self._document()
         except YAMLError as error:
             raise YamlProblem(*_said(error)) from error
+
+    def _document(self) -> Any:
+        self._next()
+        if type(self._next()) is StreamEndEvent:
+            return None
+        value = self._value(self._next())
+        self._next()
         return value
 
     def _value(self, event: Any) -> Any:

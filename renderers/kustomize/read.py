@@ -9,7 +9,7 @@ nodes are changed in place. Not here: kubectl's own way of reading (`gitops.mani
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from gitops.manifests.libyaml import (
     SequenceEndEvent,
     StreamEndEvent,
     YAMLError,
+    go_events,
 )
 from gitops.manifests.yaml_documents import text_named
 from gitops.model.errors import RenderError
@@ -205,7 +206,13 @@ def split_pieces(text: str) -> list[tuple[str, int]]:
 def compose(text: str) -> tuple[Node | None, int]:
     """The first YAML document of a text as nodes, None when there is none, and its line."""
     try:
-        return _Composer(text).document()
+        return _Composer(CParser(text).get_event).document()
+    except YAMLError as error:
+        found = go_events(text, error)
+        if found is None:
+            raise Malformed(_said(error)) from error
+    try:
+        return _Composer(found[1]).document()
     except YAMLError as error:
         raise Malformed(_said(error)) from error
 
@@ -220,8 +227,8 @@ def _said(error: Any) -> str:
 class _Composer:
     """Makes nodes of events; aliases become copies, `<<` is merged under the map's own fields."""
 
-    def __init__(self, text: str) -> None:
-        self._next = CParser(text).get_event
+    def __init__(self, following: Callable[[], Any]) -> None:
+        self._next = following
         self._anchors: dict[str, Node] = {}
         self._open: set[str] = set()
         self._depth = 0

@@ -14,6 +14,8 @@ from gitops.manifests.key import ResourceKey
 from gitops.manifests.yaml import line_of, load_all, read_manifests
 from gitops.manifests.yaml_scalars import format_float, number_of
 from gitops.manifests.yaml_write import write_manifests
+from renderers.kustomize.nodes import value_of
+from renderers.kustomize.read import read_objects
 
 CASES = Path(__file__).resolve().parents[1] / "data" / "recorded" / "yaml" / "cases.json"
 
@@ -277,3 +279,38 @@ def test_yaml_is_read_whether_or_not_somebody_else_has_loaded_pyyaml_before(befo
     code = before + 'from gitops.manifests.yaml import load_all; print(load_all(b"a: 1", "f")[0].value)'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("{'a': 1}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("x: [a:, b]", {"x": ["a:", "b"]}),
+        ("x: {c:}", {"x": {"c:": None}}),
+        ("x: {c:, d: [e:]}\nz: [http://f, g::]", {"x": {"c:": None, "d": ["e:"]}, "z": ["http://f", "g::"]}),
+        ("x: &a [b:]\nz: *a", {"x": ["b:"], "z": ["b:"]}),
+    ],
+)
+def test_a_colon_before_the_end_of_an_item_is_part_of_it_as_go_yaml_has_it(text: str, value: object) -> None:
+    assert load_all(text.encode(), "a.yaml")[0].value == value
+
+
+def test_kustomize_reads_such_a_colon_alike() -> None:
+    (made,) = read_objects(b"apiVersion: v1\nkind: T\nmetadata: {name: a}\nx: [a:, b]\nz: {c:}\n")
+    assert value_of(made) == {
+        "apiVersion": "v1",
+        "kind": "T",
+        "metadata": {"name": "a"},
+        "x": ["a:", "b"],
+        "z": {"c:": ""},
+    }
+
+
+@pytest.mark.parametrize("text", ["x: [a:[1]]", "x: {a:{b: 1}}", "x: [a:, b", "x: [a:,\n  b: c: d]"])
+def test_what_go_yaml_does_not_read_either_is_told_with_its_line(text: str) -> None:
+    with pytest.raises(ManifestError, match=r"a\.yaml:\d: "):
+        load_all(text.encode(), "a.yaml")
+
+
+def test_very_many_such_colons_cost_no_more_than_a_few() -> None:
+    with pytest.raises(ManifestError, match="found unexpected ':'"):
+        load_all(b"x: [" + b"a:," * 5000 + b"b]", "a.yaml")
