@@ -221,10 +221,7 @@ class Composer:
                 raise YamlProblem(*_said(error)) from error
         self.text, self._next = found
         self._begin()
-        try:
-            return self._document()
-        except YAMLError as error:
-            raise YamlProblem(*_said(error)) from error
+        return self.document()
 
     def _document(self) -> Any:
         self._next()
