@@ -208,10 +208,7 @@ class Expressions:
         is_item = self._is_item(node)
         compiled: dict[int, Value] = {}
 
-        def call(state: State, dot: Any) -> Any:
-            value = start(state, dot)
-            if value is None:
-                return None
+        def found(state: State, value: Any) -> tuple[Any, Function]:
             for name in before:
                 value = field_of(state, value, name, late)
             method = getattr(value, "methods", NO_METHODS).get(last)
@@ -219,6 +216,18 @@ class Expressions:
                 if value is NIL_ITEM or not isinstance(value, GoObject | dict):
                     field_of(state, value, last, late, _INTERFACE if before or is_item(state) else "")
                 raise error(f"{last} is not a method but has arguments")
+            return value, method
+
+        def call(state: State, dot: Any) -> Any:
+            value = start(state, dot)
+            if value is None:
+                return None
+            try:
+                value, method = found(state, value)
+            except TemplateError:
+                if final is not None:  # what is piped in comes first, and fails first
+                    final(state, dot)
+                raise
             if id(method) not in compiled:
                 compiled[id(method)] = self._bound(node, last, method, args, final)
             return compiled[id(method)](state, (value, dot))
