@@ -89,12 +89,18 @@ class GithubTokens:
         url = f"{app.api}/app/installations/{number}/access_tokens"
         said = _json(app, reader.send("POST", url, headers, b"", most=_MOST_ANSWER), 201)
         token, ends = (said.get("token"), said.get("expires_at")) if isinstance(said, dict) else (None, None)
-        try:
-            if isinstance(token, str) and token and token.isascii() and token.isprintable() and isinstance(ends, str):
-                return token, datetime.fromisoformat(ends).timestamp()
-        except ValueError:
-            pass  # told below
+        until = _moment(ends)
+        if isinstance(token, str) and token and token.isascii() and token.isprintable() and until is not None:
+            return token, until
         raise SourceError(f"{shown_url(url)}: what it answers is no token")
+
+
+def _moment(text: object) -> float | None:
+    """Seconds since 1970 of a time as GitHub writes it; None for what is none."""
+    try:
+        return datetime.fromisoformat(text).timestamp() if isinstance(text, str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _installation_of(app: GithubApp, reader: HttpReader, authorization: str) -> str:

@@ -74,10 +74,10 @@ class MemoryRepositories:
         return frozenset(path for path in {*before, *after} if before.get(path) != after.get(path))
 
     async def forget(self, app: Application) -> None:
-        pass  # nothing is kept
+        """Nothing is kept of a repository."""
 
     async def close(self) -> None:
-        pass
+        """Nothing is open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,15 @@ def test_a_refusal_says_why(github: Github) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"[]", b'{"token": 1}', b'{"token": "a"}', b'{"token": "a", "expires_at": "x"}']
+    "answer",
+    [
+        b"",
+        b"[]",
+        b'{"token": 1}',
+        b'{"token": "a"}',
+        b'{"token": "a", "expires_at": "x"}',
+        b'{"token": "a", "expires_at": "0001-01-01T00:00:00"}',
+    ],
 )
 def test_an_answer_that_is_no_token_is_told(github: Github, answer: bytes) -> None:
     github.answer = answer
