@@ -1,5 +1,6 @@
 """The embedded cluster for every test that needs one: shared by a whole run, or fresh."""
 
+import gc
 import os
 import signal
 import threading
@@ -18,6 +19,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
 logs._now.is_loaded = True
 # Repositories are made without the twenty files of example hooks that nobody reads.
 os.environ["GIT_TEMPLATE_DIR"] = ""
+
+
+def pytest_configure():
+    gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_collection_finish():
+    # Thousands of tests live until the end: looking through them for cycles again and again is a quarter of a run.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure():

@@ -1,5 +1,6 @@
 """`gitops run --compat flux`: the custom resources of Flux are run, and told how they are."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ KINDS = {
 }
 
 
+@cache
+def definitions() -> list[dict]:
+    return list(yaml.load_all(DEFINITIONS.read_text(), yaml.CSafeLoader))
+
+
 class Flux:
     """Flux's objects in the namespace of a world."""
 
@@ -27,7 +33,7 @@ class Flux:
         world.request("POST", "/api/v1/namespaces", {"metadata": {"name": world.namespace}})
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         there = {item["metadata"]["name"] for item in world.request("GET", path)["items"]}
-        for definition in yaml.safe_load_all(DEFINITIONS.read_text()):
+        for definition in definitions():
             if definition["metadata"]["name"] not in there:
                 world.request("POST", path, definition)
 
