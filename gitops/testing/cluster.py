@@ -3,11 +3,12 @@
 Nothing runs in it: no defaults, no admission, no controllers. The embedded cluster (`gitops sandbox`) has all of that.
 """
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitops.engine.annotations import labels_of
 from gitops.manifests.json_patch import merge_patch
@@ -36,7 +37,8 @@ class MemoryCluster:
         self._kinds = Kinds([*_built_in(), *kinds])
         self._bodies: dict[ResourceKey, Body] = {}
         self._refused: dict[tuple[str, ResourceKey], ClusterError] = {}
-        self._version = 0
+        self._history: list[_Step] = []  # the version of each is its place, from 1 on
+        self._watchers: list[asyncio.Future[None]] = []
         self._counts = [0, 0]
         for body in bodies:
             self.put(body)
@@ -48,6 +50,10 @@ class MemoryCluster:
         key = key_of(body)
         live = self._bodies.get(key, {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {}})
         return self._store(key, update(live, body, manager=manager, now=_AT))
+
+    def take(self, key: ResourceKey) -> None:
+        """Delete an object as somebody else does; it goes when nobody holds it by a finalizer."""
+        self._delete(key, self._found(key))
 
     def body(self, key: ResourceKey) -> Body | None:
         return self._bodies.get(key)
@@ -89,11 +95,9 @@ class MemoryCluster:
         items = (
             body
             for key, body in sorted(self._bodies.items())
-            if (key.group, key.kind) == (group, kind)
-            and namespace in ("", key.namespace)
-            and all(_fits(labels_of(body), term) for term in labels.split(",") if term)
+            if (key.group, key.kind) == (group, kind) and namespace in ("", key.namespace) and _are_of(body, labels)
         )
-        return Listing(tuple(items), str(self._version))
+        return Listing(tuple(items), str(len(self._history)))
 
     async def identity(self) -> str:
         return "memory"
@@ -157,24 +161,22 @@ class MemoryCluster:
 
     async def create(self, key: ResourceKey, body: Body, *, dry_run: bool = False) -> Body:
         self._written("create", key)
-        name = body["metadata"].get("name") or f"{body['metadata']['generateName']}{self._version:05}"
+        name = body["metadata"].get("name") or f"{body['metadata']['generateName']}{len(self._history):05}"
         made = {**body, "metadata": {**body["metadata"], "name": name, "namespace": key.namespace}}
         return made if dry_run else self._store(replace(key, name=name), made)
 
     async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
         self._written("delete", key)
         live = self._bodies.get(key)
-        if live is None or uid not in ("", live["metadata"]["uid"]):
-            return
-        if live["metadata"].get("finalizers"):
-            self._store(key, {**live, "metadata": {**live["metadata"], "deletionTimestamp": _AT}})
-        else:
-            del self._bodies[key]
+        if live is not None and uid in ("", live["metadata"]["uid"]):
+            self._delete(key, live)
 
-    def watch(
+    @asynccontextmanager
+    async def watch(
         self, group: str, kind: str, namespace: str, version: str, labels: str = ""
-    ) -> AbstractAsyncContextManager[AsyncIterator[WatchEvent]]:
-        return _nothing()
+    ) -> AsyncIterator[AsyncIterator[WatchEvent]]:
+        self._read("watch", ResourceKey(group, kind, namespace, ""))
+        yield self._events((group, kind, namespace), int(version or len(self._history)), labels)
 
     async def close(self) -> None:
         self._bodies.clear()
@@ -211,18 +213,70 @@ class MemoryCluster:
             raise ApiError(409, "Conflict", f"{key} has been modified")
         self._store(key, {**live, "metadata": {**live["metadata"], field: value}})
 
+    def _delete(self, key: ResourceKey, live: Body) -> None:
+        self._store(key, {**live, "metadata": {**live["metadata"], "deletionTimestamp": _AT}})
+
     def _store(self, key: ResourceKey, body: Body) -> Body:
-        self._version += 1
+        version = len(self._history) + 1
         live = self._bodies.get(key)
         before = {} if live is None else live["metadata"]
         generation = before.get("generation", 0) + (live is None or live.get("spec") != body.get("spec"))
-        uid = before.get("uid") or str(uuid.UUID(int=self._version))
-        version = str(self._version)
-        metadata = {**body["metadata"], "uid": uid, "resourceVersion": version, "generation": generation}
-        stored = self._bodies[key] = {**body, "metadata": metadata}
-        if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
+        uid = before.get("uid") or str(uuid.UUID(int=version))
+        metadata = {**body["metadata"], "uid": uid, "resourceVersion": str(version), "generation": generation}
+        stored = {**body, "metadata": metadata}
+        if (
+            live is not None
+            and {**stored, "metadata": {**metadata, "resourceVersion": before["resourceVersion"]}} == live
+        ):
+            return live  # nothing changes, as in a real one
+        self._bodies[key] = stored
+        is_gone = bool(metadata.get("deletionTimestamp") and not metadata.get("finalizers"))
+        if is_gone:
             del self._bodies[key]
+        self._history.append(_Step(key, live, stored, is_gone))
+        for watcher in self._watchers:
+            if not watcher.done():
+                watcher.set_result(None)
         return stored
+
+    async def _events(self, place: tuple[str, str, str], seen: int, labels: str) -> AsyncIterator[WatchEvent]:
+        while True:
+            for step in self._history[seen:]:
+                seen += 1
+                if (step.key.group, step.key.kind) == place[:2] and place[2] in ("", step.key.namespace):
+                    event = step.told(labels)
+                    if event is not None:
+                        yield event
+            if seen == len(self._history):
+                more = asyncio.get_running_loop().create_future()
+                self._watchers.append(more)
+                try:
+                    await more
+                finally:
+                    self._watchers.remove(more)
+
+
+class _Step(NamedTuple):
+    """A write: the object before, if there was one, and as it is stored; or as it was when it went."""
+
+    key: ResourceKey
+    before: Body | None
+    body: Body
+    is_gone: bool
+
+    def told(self, labels: str) -> WatchEvent | None:
+        """What a watch hears of the objects that have these labels; of one that has them no more, as it was before."""
+        before = self.before if self.before is not None and _are_of(self.before, labels) else None
+        if not self.is_gone and _are_of(self.body, labels):
+            return WatchEvent("MODIFIED" if before is not None else "ADDED", self.body)
+        if before is None:
+            return None
+        version = self.body["metadata"]["resourceVersion"]
+        return WatchEvent("DELETED", {**before, "metadata": {**before["metadata"], "resourceVersion": version}})
+
+
+def _are_of(body: Body, labels: str) -> bool:
+    return all(_fits(labels_of(body), term) for term in labels.split(",") if term)
 
 
 def _built_in() -> list[KindInfo]:
@@ -247,13 +301,3 @@ def _check_uid(body: Body, live: Body | None) -> None:
     if uid and live is not None and live["metadata"]["uid"] != uid:
         cause = {"field": "metadata.uid", "message": f'Invalid value: "{uid}": field is immutable'}
         raise ApiError(422, "Invalid", "metadata.uid: field is immutable", {"details": {"causes": [cause]}})
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncIterator[AsyncIterator[WatchEvent]]:
-    async def events() -> AsyncIterator[WatchEvent]:
-        none: tuple[WatchEvent, ...] = ()
-        for event in none:
-            yield event
-
-    yield events()

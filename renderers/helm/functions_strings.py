@@ -62,7 +62,8 @@ def _substr(start: int, end: int, text: str) -> str:
     length = byte_length(text)
     if start < 0:
         if not 0 <= end <= length:
-            raise FunctionError(f"runtime error: slice bounds out of range [:{end}] with length {length}")
+            beyond = f" with length {length}" if end > 0 else ""
+            raise FunctionError(f"runtime error: slice bounds out of range [:{end}]{beyond}")
         return byte_slice(text, 0, end)
     if end < 0 or end > length:
         end = length

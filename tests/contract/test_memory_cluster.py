@@ -148,6 +148,46 @@ def test_marks_are_taken_off_and_a_list_goes_by_labels(cluster):
     run(cluster, story)
 
 
+def test_a_watch_tells_what_comes_into_a_selection_changes_there_and_leaves_it(cluster):
+    async def story(opened, namespace):
+        key = key_of(settings(namespace))
+        version = (await opened.list("", "ConfigMap", namespace)).version
+        await opened.apply(key, settings(namespace, a="1"))
+        told = []
+
+        async def watch():
+            async with opened.watch("", "ConfigMap", namespace, version, "app=shop") as events:
+                async for event in events:
+                    if event.body["metadata"].get("name") == "settings" and event.type != "BOOKMARK":
+                        told.append((event.type, event.body["data"], event.body["metadata"]["labels"]["app"]))
+
+        watching = asyncio.create_task(watch())
+        await opened.apply(key, settings(namespace, a="2"))
+        await opened.apply(key, settings(namespace, a="2"))
+        await opened.merge(key, {"metadata": {"labels": {"app": "other"}}})
+        await opened.merge(key, {"data": {"a": "3"}})
+        await opened.merge(key, {"metadata": {"labels": {"app": "shop"}, "finalizers": ["example.dev/hold"]}})
+        await opened.delete(key)
+        held = await opened.get(key)
+        await opened.replace_finalizers(key, [], held["metadata"]["resourceVersion"])
+        for _ in range(200):
+            if len(told) >= 6:
+                break
+            await asyncio.sleep(0.02)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        assert told == [
+            ("ADDED", {"a": "1"}, "shop"),
+            ("MODIFIED", {"a": "2"}, "shop"),
+            ("DELETED", {"a": "2"}, "shop"),
+            ("ADDED", {"a": "3"}, "shop"),
+            ("MODIFIED", {"a": "3"}, "shop"),
+            ("DELETED", {"a": "3"}, "shop"),
+        ]
+
+    run(cluster, story)
+
+
 def test_what_is_not_there_cannot_be_patched(cluster):
     async def story(opened, namespace):
         with pytest.raises(ApiError) as refused:

@@ -63,12 +63,20 @@ class Controlled(Desk):
             )
             self.controller.bus.subscribe(lambda application, event: self.heard.append((application, event)))
             self.stop = asyncio.Event()
-            self.task = asyncio.create_task(self.controller.run([], self.stop))
-            for app in apps or (self.app,):
+            self.task = asyncio.create_task(self.controller.run(self.parts(), self.stop))
+            for app in self.given(apps):
                 self.controller.registry.put("test", Registration(app, trusted=True))
 
         self._loop.run_until_complete(begun())
         self.let_pass(2.0)
+
+    def parts(self):
+        """What runs beside the controller's own loop."""
+        return []
+
+    def given(self, apps):
+        """The Applications that it begins with."""
+        return apps or (self.app,)
 
     async def _connected(self, name, on_object, may_write):
         self.on_object = on_object
@@ -96,7 +104,7 @@ class Controlled(Desk):
             if holds():
                 return
             self.let_pass(0.5)
-        raise AssertionError(f"not so within {seconds} s: {self.state.last}")
+        raise AssertionError(f"not so within {seconds} s: {self.state and self.state.last}")
 
     def tell(self, body, stored):
         """A watch tells what became of an object (None: it is gone)."""

@@ -1,0 +1,246 @@
+"""Applications that are custom resources: they are run, told how they are, and let go, on a cluster in memory."""
+
+import pytest
+
+from gitops.config import application_of
+from gitops.controller.crd_source import FINALIZER, CustomResources
+from gitops.controller.registry import Registration
+from gitops.controller.status_writer import StatusWriter
+from gitops.manifests.key import ResourceKey
+from gitops.model.application import KIND
+from gitops.model.errors import UnreachableError
+from gitops.model.kinds import KindInfo
+from gitops.testing.cluster import MemoryCluster
+from tests.unit.controlled import Controlled
+from tests.unit.desk import SPACE, config_map
+
+A, B = config_map("a", x="1"), config_map("b", x="1")
+VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})
+KIND_INFO = KindInfo("gitops.dev", "v1alpha1", KIND, "applications", True, VERBS)
+RESOURCE = ResourceKey("gitops.dev", KIND, "gitops", "app")
+DEFINITION = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", "applications.gitops.dev")
+
+
+class Resourced(Controlled):
+    """A controller of the custom resources of its cluster, joined as `bootstrap_controller` does."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.cluster = MemoryCluster([SPACE], [KIND_INFO])
+
+    def commit(self, *bodies):
+        self.head = super().commit(*bodies)
+
+    def given(self, apps):
+        return apps
+
+    def parts(self):
+        writer = StatusWriter(self.cluster, self.controller, self.clock)
+        self.controller.on_status = writer.changed
+        own = CustomResources(self.cluster, self.clock, "", application_of, self.controller.registry, writer.wrong)
+        self.controller.resources.add(KIND, own)
+        return [("statuses", writer.run()), ("applications", own.run())]
+
+    def make(self, finalizers=(), **spec):
+        """Make the resource, or give it another spec."""
+        sync = {"prune": True, "automated": True}
+        whole = {
+            "source": {"repoURL": "https://git.example.com/shop.git"},
+            "destination": {"namespace": "shop"},
+            "sync": sync,
+            "interval": "200ms",
+            **spec,
+        }
+        metadata = {"name": RESOURCE.name, "namespace": RESOURCE.namespace, "finalizers": [*finalizers]}
+        return self.cluster.put(
+            {"apiVersion": "gitops.dev/v1alpha1", "kind": KIND, "metadata": metadata, "spec": whole}
+        )
+
+    @property
+    def status(self):
+        return (self.cluster.body(RESOURCE) or {}).get("status") or {}
+
+    def condition(self, name):
+        found = {item["type"]: item for item in self.status.get("conditions", [])}
+        return found.get(name, {})
+
+    def is_ready(self):
+        return self.condition("Ready").get("status") == "True"
+
+    def told(self):
+        """How often its status was written."""
+        return self.cluster.calls.count(("apply_status", RESOURCE))
+
+    def of_kind_event(self):
+        """The Events about it."""
+
+        async def listed():
+            return (await self.cluster.list("", "Event", RESOURCE.namespace)).items
+
+        return self.wait(listed())
+
+
+@pytest.fixture
+def controlled(tmp_path):
+    """A controller at work, and a first commit; no resource is there yet."""
+    found = Resourced(tmp_path)
+    found.commit(A)
+    found.begin()
+    yield found
+    found.end()
+
+
+def synced(controlled, **made):
+    controlled.make(**made)
+    controlled.until(controlled.is_ready)
+    return controlled
+
+
+def test_a_resource_is_synced_and_told_so(controlled):
+    made = controlled.make()
+    controlled.until(controlled.is_ready)
+    status = controlled.status
+    assert status["observedGeneration"] == made["metadata"]["generation"]
+    assert (status["sync"]["status"], status["health"]["status"], status["drift"]) == ("Synced", "Healthy", 0)
+    assert status["sync"]["revision"] == status["lastSync"]["revision"] == controlled.head
+    assert status["lastSync"]["outcome"] == "synced"
+    words = {item["type"]: item["status"] for item in status["conditions"]}
+    assert words == {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
+    assert controlled.live(A)["data"] == {"x": "1"}
+
+
+def test_one_event_tells_of_each_new_outcome(controlled):
+    made = controlled.make()
+    controlled.until(controlled.is_ready)
+    controlled.let_pass(30)
+    (event,) = controlled.of_kind_event()
+    assert (event["type"], event["reason"], event["involvedObject"]["uid"]) == (
+        "Normal",
+        "Synced",
+        made["metadata"]["uid"],
+    )
+    assert event["involvedObject"]["apiVersion"] == "gitops.dev/v1alpha1"
+    assert event["message"].startswith(controlled.head[:12])
+    controlled.commit(config_map("a", x="2"))
+    controlled.until(lambda: len(controlled.of_kind_event()) == 2)
+
+
+def test_a_status_is_not_written_again_while_it_stays_the_same(controlled):
+    synced(controlled)
+    controlled.let_pass(5)
+    before = controlled.told()
+    controlled.let_pass(120)
+    assert controlled.told() == before
+
+
+def test_a_condition_keeps_its_time_for_as_long_as_its_word(controlled):
+    synced(controlled)
+    since = controlled.condition("Ready")["lastTransitionTime"]
+    controlled.let_pass(60)
+    controlled.commit(A, B)
+    controlled.until(lambda: controlled.status["sync"]["revision"] == controlled.head and controlled.is_ready())
+    assert controlled.condition("Stalled")["lastTransitionTime"] <= since
+    assert controlled.condition("Ready")["lastTransitionTime"] >= since
+
+
+def test_a_spec_that_cannot_be_read_is_told_and_what_runs_stays(controlled):
+    synced(controlled)
+    wrong = controlled.make(source={"repoURL": "https://git.example.com/shop.git", "paht": "app"})
+    controlled.until(lambda: controlled.condition("Stalled").get("status") == "True")
+    ready = controlled.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Invalid")
+    assert "spec.source.paht" in ready["message"]
+    assert controlled.status["observedGeneration"] == wrong["metadata"]["generation"]
+    controlled.commit(B)
+    controlled.let_pass(30)
+    assert controlled.live(A) is not None
+    assert controlled.live(B) is None
+    controlled.make()
+    controlled.until(lambda: controlled.live(B) is not None and controlled.is_ready())
+
+
+def test_a_deleted_one_prunes_what_it_owns_and_leaves_others_finalizers(controlled):
+    synced(controlled, finalizers=[FINALIZER, "example.dev/hold"])
+    controlled.cluster.take(RESOURCE)
+    controlled.until(lambda: controlled.live(A) is None)
+    controlled.let_pass(5)
+    assert controlled.cluster.body(RESOURCE)["metadata"]["finalizers"] == ["example.dev/hold"]
+
+
+def test_without_our_finalizer_what_it_owns_stays(controlled):
+    synced(controlled)
+    controlled.cluster.take(RESOURCE)
+    controlled.until(lambda: controlled.state is None)
+    controlled.let_pass(30)
+    assert controlled.live(A) is not None
+
+
+def test_one_that_somebody_else_holds_does_not_prune(controlled):
+    synced(controlled, finalizers=["example.dev/hold"])
+    controlled.cluster.take(RESOURCE)
+    controlled.let_pass(30)
+    assert controlled.live(A) is not None
+    assert controlled.cluster.body(RESOURCE)["metadata"]["finalizers"] == ["example.dev/hold"]
+
+
+def test_a_deletion_waits_while_its_kind_is_being_deleted(controlled):
+    synced(controlled, finalizers=[FINALIZER])
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": DEFINITION.name, "finalizers": ["customresourcecleanup.apiextensions.k8s.io"]},
+    }
+    controlled.cluster.put(definition)
+    controlled.cluster.take(DEFINITION)
+    controlled.cluster.take(RESOURCE)
+    controlled.let_pass(60)
+    assert controlled.live(A) is not None
+    assert (
+        "every Application is being deleted" in controlled.state.last.message + controlled.condition("Ready")["message"]
+    )
+
+
+def test_a_deleted_one_whose_spec_is_wrong_is_pruned_all_the_same(controlled):
+    synced(controlled, finalizers=[FINALIZER])
+    controlled.make(finalizers=[FINALIZER], health="never")
+    controlled.let_pass(5)
+    controlled.cluster.take(RESOURCE)
+    controlled.until(lambda: controlled.cluster.body(RESOURCE) is None)
+    assert controlled.live(A) is None
+
+
+def test_a_name_that_a_file_has_already_is_told_to_the_resource(controlled):
+    controlled.controller.registry.put("apps.yaml", Registration(controlled.app, trusted=True))
+    controlled.make()
+    controlled.until(lambda: "comes from apps.yaml" in controlled.condition("Ready").get("message", ""))
+
+
+def test_a_status_that_cannot_be_written_is_written_when_it_can(controlled):
+    controlled.cluster.refuse_with("apply_status", RESOURCE, UnreachableError("it is away"))
+    controlled.make()
+    controlled.until(lambda: controlled.live(A) is not None)
+    controlled.let_pass(5)
+    assert controlled.status == {}
+    controlled.cluster.refuse("apply_status", RESOURCE, 0)
+    controlled.until(controlled.is_ready)
+
+
+@pytest.mark.parametrize(("code", "is_tried_again"), [(403, False), (422, False), (500, True)])
+def test_a_status_that_is_refused_for_good_is_not_tried_again(controlled, code, is_tried_again):
+    controlled.cluster.refuse("apply_status", RESOURCE, code)
+    controlled.make()
+    controlled.until(lambda: controlled.live(A) is not None)
+    controlled.let_pass(10)
+    before = controlled.told()
+    controlled.let_pass(10)
+    assert (controlled.told() > before) is is_tried_again
+
+
+def test_one_of_the_same_name_is_told_of_itself(controlled):
+    synced(controlled)
+    controlled.cluster.take(RESOURCE)
+    controlled.until(lambda: controlled.state is None)
+    controlled.let_pass(2)
+    controlled.make()
+    controlled.until(controlled.is_ready)
+    assert controlled.status["observedGeneration"] == 1
