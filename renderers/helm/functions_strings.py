@@ -1,6 +1,6 @@
 """Functions of strings, as sprig 3 has them."""
 
-import re
+from itertools import pairwise
 from typing import Any, Final
 
 from renderers.helm.gotemplate.errors import FunctionError
@@ -19,9 +19,8 @@ from renderers.helm.gotemplate.values import (
     function,
 )
 from renderers.helm.gotemplate.work import DEEP, spend
+from renderers.helm.letters import SPACES, is_lower, is_title, is_upper, lower_of, title_of, upper_of
 from renderers.helm.word_case import joined_words
-
-_SPACE: Final = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 def text_of(value: Any) -> str:
@@ -102,14 +101,18 @@ def _title(text: str) -> str:
     """Go's strings.Title."""
     pieces, before = [], " "
     for each in as_valid_text(text):
-        inside = before.isalnum() or before == "_" or (ord(before) >= 128 and before not in _SPACE)
-        pieces.append(each if inside or len(each.title()) > 1 else each.title())
+        inside = before.isalnum() or before == "_" or (ord(before) >= 128 and before not in SPACES)
+        pieces.append(each if inside else title_of(each))
         before = each
     return "".join(pieces)
 
 
 def _untitle(text: str) -> str:
-    return re.sub(r"(^|\s)(\S)", lambda found: found[1] + found[2].lower(), as_valid_text(text))
+    pieces, before = [], " "
+    for each in as_valid_text(text):
+        pieces.append(lower_of(each) if before in SPACES else each)
+        before = each
+    return "".join(pieces)
 
 
 def split_text(separator: str, text: str) -> list[str]:
@@ -152,17 +155,12 @@ def _abbrevboth(left: int, right: int, text: str) -> str:
     return "..." + byte_slice(text, length - (right - 3))
 
 
-def _one(before: str, after: str) -> str:
-    """Go maps each character to one; where Unicode has more than one for it, it stays."""
-    return after if len(after) == 1 else before
-
-
 def lower(text: str) -> str:
     """strings.ToLower."""
     if text.isascii():
         return text.lower()
     spend(64 * len(text))
-    return "".join("i" if each == "İ" else _one(each, each.lower()) for each in as_valid_text(text))
+    return "".join(map(lower_of, as_valid_text(text)))
 
 
 def upper(text: str) -> str:
@@ -170,19 +168,19 @@ def upper(text: str) -> str:
     if text.isascii():
         return text.upper()
     spend(64 * len(text))
-    return "".join(_one(each, each.upper()) for each in as_valid_text(text))
+    return "".join(map(upper_of, as_valid_text(text)))
 
 
 def _swapcase(text: str) -> str:
     pieces, before_is_space = [], True
     for each in as_valid_text(text):
-        if each.isupper() or each.istitle():
-            pieces.append(lower(each))
-        elif each.islower():
-            pieces.append(_one(each, each.title()) if before_is_space else _one(each, each.upper()))
+        if is_upper(each) or is_title(each):
+            pieces.append(lower_of(each))
+        elif is_lower(each):
+            pieces.append(title_of(each) if before_is_space else upper_of(each))
         else:
             pieces.append(each)
-        before_is_space = each in _SPACE
+        before_is_space = each in SPACES
     return "".join(pieces)
 
 
@@ -225,29 +223,28 @@ def _wrapped(width: int, separator: str, text: str, wrap_long: bool) -> str:
 def _pascal(text: str) -> str:
     """xstrings' ToPascalCase: capitals that follow a capital at the beginning of a word become small."""
     text = as_valid_text(text)
-    lead = re.match(r"[-_\s]*", text)
-    start = lead.end() if lead else 0
+    start = len(text) - len(text.lstrip("-_" + SPACES))
     if start == len(text):
         return text + text[-1:]  # as xstrings has it
-    pieces, before, in_capitals = [text[:start]], text[start].upper(), text[start].isupper()
+    pieces, before, in_capitals = [text[:start]], upper_of(text[start]), is_upper(text[start])
     for each in text[start + 1 :]:
         if _joins(each) and _joins(before):
             pieces.append(before)
             before = each
             continue
         if _joins(before):
-            in_capitals = each.isupper()
-            each = each.upper()
+            in_capitals = is_upper(each)
+            each = upper_of(each)
         else:
             pieces.append(before)
-            in_capitals = in_capitals and each.isupper()
-            each = each.lower() if in_capitals else each
+            in_capitals = in_capitals and is_upper(each)
+            each = lower_of(each) if in_capitals else each
         before = each
     return "".join([*pieces, before])
 
 
 def _joins(each: str) -> bool:
-    return each in "-_" or each in _SPACE
+    return each in "-_" or each in SPACES
 
 
 def _plural(one: str, many: str, count: int) -> str:
@@ -256,13 +253,14 @@ def _plural(one: str, many: str, count: int) -> str:
 
 def _initials(text: str) -> str:
     """goutils' Initials, which takes every byte for a character."""
-    return "".join(as_bytes(word)[:1].decode("latin-1") for word in text.split())
+    characters = as_bytes(text).decode("latin-1")
+    return "".join(each for before, each in pairwise(f" {characters}") if before in SPACES and each not in SPACES)
 
 
 def _without_space(text: str) -> str:
     """goutils' DeleteWhiteSpace, which takes every byte for a character."""
     characters = as_bytes(text).decode("latin-1")
-    kept = "".join(each for each in characters if each not in _SPACE)
+    kept = "".join(each for each in characters if each not in SPACES)
     return text if kept == characters else kept
 
 
@@ -318,7 +316,7 @@ STRINGS: Final[dict[str, Function]] = {
     "indent": function("int string", indent),
     "initials": function("string", _initials),
     "join": function("string any", _join),
-    "kebabcase": function("string", lambda text: joined_words("-", as_valid_text(text))),
+    "kebabcase": function("string", lambda text: joined_words("-", text)),
     "lower": function("string", lower),
     "nindent": function("int string", lambda spaces, text: "\n" + indent(spaces, text)),
     "nospace": function("string", _without_space),
@@ -327,7 +325,7 @@ STRINGS: Final[dict[str, Function]] = {
     "repeat": function("int string", _repeat),
     "replace": function("string string string", _replace),
     "seq": function("int...", _seq),
-    "snakecase": function("string", lambda text: joined_words("_", as_valid_text(text))),
+    "snakecase": function("string", lambda text: joined_words("_", text)),
     "sortAlpha": function("any", lambda value: TypedList.of_text(_sorted(value))),
     "split": function("string string", _split),
     "splitList": function("string string", lambda separator, text: TypedList.of_text(split_text(separator, text))),
@@ -338,7 +336,7 @@ STRINGS: Final[dict[str, Function]] = {
     "title": function("string", _title),
     "toString": function("any", text_of),
     "toStrings": function("any", lambda value: TypedList.of_text(texts_of(value))),
-    "trim": function("string", lambda text: text.strip(_SPACE)),
+    "trim": function("string", lambda text: text.strip(SPACES)),
     "trimAll": function("string string", _trim_text),
     "trimPrefix": function("string string", lambda part, text: text.removeprefix(part)),
     "trimSuffix": function("string string", lambda part, text: text.removesuffix(part)),

@@ -13,8 +13,9 @@ from gitops.model.kinds import KindInfo
 from gitops.testing.cluster import MemoryCluster
 from tests.unit.controlled import Controlled
 from tests.unit.desk import SPACE, config_map
+from tests.unit.test_passes import deployment
 
-A, B = config_map("a", x="1"), config_map("b", x="1")
+A, B, WEB = config_map("a", x="1"), config_map("b", x="1"), deployment("web:1")
 VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})
 KIND_INFO = KindInfo("gitops.dev", "v1alpha1", KIND, "applications", True, VERBS)
 RESOURCE = ResourceKey("gitops.dev", KIND, "gitops", "app")
@@ -143,6 +144,31 @@ def test_a_condition_keeps_its_time_for_as_long_as_its_word(controlled):
     assert controlled.condition("Ready")["lastTransitionTime"] >= since
 
 
+def test_a_rollout_under_way_is_not_ready(controlled):
+    controlled.commit(WEB)
+    controlled.make()
+    controlled.until(lambda: controlled.condition("Reconciling").get("status") == "True" and controlled.live(WEB))
+    controlled.let_pass(2)
+    words = {item["type"]: item["status"] for item in controlled.status["conditions"]}
+    assert words == {"Ready": "False", "Reconciling": "True", "Stalled": "False"}
+
+
+def test_one_that_is_held_is_stalled(controlled):
+    controlled.cluster.put(config_map("a", x="0"), "operator")
+    controlled.make()
+    controlled.until(lambda: controlled.condition("Stalled").get("status") == "True")
+    assert "another manager owns" in controlled.condition("Ready")["message"]
+    assert controlled.condition("Ready")["status"] == controlled.condition("Reconciling")["status"] == "False"
+
+
+def test_another_fault_of_a_spec_is_told_too(controlled):
+    synced(controlled)
+    controlled.make(never="so")
+    controlled.until(lambda: "spec.never" in controlled.condition("Ready")["message"])
+    controlled.make(neither="so")
+    controlled.until(lambda: "spec.neither" in controlled.condition("Ready")["message"])
+
+
 def test_a_spec_that_cannot_be_read_is_told_and_what_runs_stays(controlled):
     synced(controlled)
     wrong = controlled.make(source={"repoURL": "https://git.example.com/shop.git", "paht": "app"})
@@ -225,7 +251,7 @@ def test_a_status_that_cannot_be_written_is_written_when_it_can(controlled):
     controlled.until(controlled.is_ready)
 
 
-@pytest.mark.parametrize(("code", "is_tried_again"), [(403, False), (422, False), (500, True)])
+@pytest.mark.parametrize(("code", "is_tried_again"), [(403, False), (404, False), (422, False), (500, True)])
 def test_a_status_that_is_refused_for_good_is_not_tried_again(controlled, code, is_tried_again):
     controlled.cluster.refuse("apply_status", RESOURCE, code)
     controlled.make()
