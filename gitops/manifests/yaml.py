@@ -28,13 +28,13 @@ from gitops.manifests.manifest import Manifest, Origin
 from gitops.manifests.yaml_documents import (
     Composer,
     Document,
-    YamlProblem,
     decode,
     json_documents,
     load_all,
     split_documents,
     text_named,
 )
+from gitops.manifests.yaml_values import YamlProblem
 
 __all__ = ["Document", "line_of", "load_all", "named", "read_manifests"]
 

@@ -6,7 +6,7 @@ kubectl splits a file into documents by its lines, before any YAML is parsed; it
 last of two equal keys win, and takes a file that starts with `{` for JSON. A file may not be larger, deeper, or more
 aliased than the bounds below allow; whoever breaks one gets a ManifestError at once.
 
-Not here: what plain scalars mean (`yaml_scalars`), and what makes a document a manifest (`yaml`).
+Not here: what a scalar means (`yaml_values`), and what makes a document a manifest (`yaml`).
 """
 
 import codecs
@@ -25,15 +25,13 @@ from gitops.manifests.libyaml import (
     YAMLError,
     go_events,
 )
-from gitops.manifests.yaml_scalars import BOOLEANS_11, NOT_FINITE, NULLS, NUMERIC_START, format_float, number_of
+from gitops.manifests.yaml_scalars import number_of
+from gitops.manifests.yaml_values import YamlProblem, is_merge, key_text, scalar_of
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_DEPTH: Final = 300
 
-_TAG: Final = "tag:yaml.org,2002:"
 _LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
-# Tags whose text is a value of its own kind; text under any other tag is a string.
-_RESOLVED_TAGS: Final = {_TAG + name: name for name in ("bool", "int", "float", "null", "timestamp", "binary")}
 
 
 class Document(NamedTuple):
@@ -41,14 +39,6 @@ class Document(NamedTuple):
 
     value: Any
     line: int
-
-
-class YamlProblem(Exception):
-    """What is wrong with a document, and on which of its lines (from 0)."""
-
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(message)
-        self.line = line
 
 
 # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -235,7 +225,7 @@ class Composer:
         kind = type(event)
         if kind is ScalarEvent:
             self._size += 1
-            value = _scalar(event)
+            value = scalar_of(event)
             if event.anchor is not None:
                 self._anchors[event.anchor] = (value, 1)
             return value
@@ -271,17 +261,17 @@ class Composer:
     def _mapping(self) -> dict[str, Any]:
         entries: dict[str, Any] = {}
         following = self._next
-        scalar, value_of = _scalar, self._value
+        scalar, value_of = scalar_of, self._value
         while True:
             event = following()
             if type(event) is MappingEndEvent:
                 return entries
             if type(event) is not ScalarEvent or event.implicit[0] or event.anchor or event.tag:
-                if _is_merge(event):
+                if is_merge(event):
                     self._size += 1
                     self._merge(entries, following())
                     continue
-                key = _key(value_of(event), event)
+                key = key_text(value_of(event), event)
             else:
                 key = event.value
             event = following()
@@ -299,21 +289,24 @@ class Composer:
         maps = value if isinstance(value, list) and type(event) is not AliasEvent else [value]
         for each in reversed(maps):
             if not isinstance(each, dict):
-                raise YamlProblem(line, "`<<` takes a map, an alias of one, or a list of those")
+                go = "map merge requires map or sequence of maps as the value"
+                raise YamlProblem(line, "`<<` takes a map, an alias of one, or a list of those", go)
             entries.update(each)
 
     def _alias(self, event: Any) -> Any:
         name, line = event.anchor, event.start_mark.line
         if name in self._open and name not in self._anchors:
-            raise YamlProblem(line, f"the anchor `{name}` contains itself")
+            raise YamlProblem(line, f"the anchor `{name}` contains itself", f"anchor '{name}' value contains itself")
         if name not in self._anchors:
             # Not by its name: an unquoted password that begins with `*` is one.
-            raise YamlProblem(line, "an alias (`*…`) of an anchor that is not known here; put a text in quotes")
+            words = "an alias (`*…`) of an anchor that is not known here; put a text in quotes"
+            raise YamlProblem(line, words, f"unknown anchor '{name}' referenced")
         value, size = self._anchors[name]
         self._size += size + 1
         self._aliased += size
         if self._aliased > 100 and self._size > 1000 and self._aliased / self._size > _allowed_ratio(self._size):
-            raise YamlProblem(line, "aliases blow the document up beyond reason (write the values out)")
+            words = "aliases blow the document up beyond reason (write the values out)"
+            raise YamlProblem(line, words, "document contains excessive aliasing")
         return value
 
 
@@ -329,71 +322,3 @@ def _said(error: Any) -> tuple[int, str]:
         return 0, f"not YAML: {getattr(error, 'reason', error)}"
     context = f" {error.context}" if getattr(error, "context", None) else ""
     return mark.line, f"not YAML: {getattr(error, 'problem', error)}{context}"
-
-
-def _is_merge(event: Any) -> bool:
-    return type(event) is ScalarEvent and event.value == "<<" and (event.implicit[0] or event.tag == _TAG + "merge")
-
-
-_PLAIN: Final[dict[str, Any]] = dict.fromkeys(NULLS) | BOOLEANS_11
-
-
-def _scalar(event: Any) -> Any:
-    """The value of a scalar event."""
-    text: str = event.value
-    if event.tag is not None:
-        return _tagged(event)
-    if not event.implicit[0]:
-        return text
-    if text[:1] in NUMERIC_START:
-        number = number_of(text)
-        if number is not None:
-            return number
-        if text in NOT_FINITE:
-            raise YamlProblem(event.start_mark.line, f"`{text}` cannot be written as JSON (quote it if text is meant)")
-        return text
-    return _PLAIN.get(text, text)
-
-
-def _tagged(event: Any) -> Any:
-    """The value of a scalar that says its type itself: `!!int "12"` is 12, `!!int x` is an error."""
-    text, line = event.value, event.start_mark.line
-    match _RESOLVED_TAGS.get(event.tag):
-        case "null":
-            if text in NULLS:
-                return None
-        case "bool":
-            if text in BOOLEANS_11:
-                return BOOLEANS_11[text]
-        case "int" | "float" as wanted:
-            number = number_of(text)
-            if isinstance(number, int) or (wanted == "float" and number is not None):
-                return number
-        case "timestamp" | None:
-            return text
-        case _:
-            import base64
-            import binascii
-
-            try:
-                return base64.b64decode(text.translate(_NO_LINES), validate=True).decode("utf-8", "replace")
-            except (binascii.Error, ValueError):
-                pass
-    raise YamlProblem(line, f"the value is not a {event.tag.replace(_TAG, '!!')}")
-
-
-_NO_LINES: Final = str.maketrans("", "", "\r\n")
-
-
-def _key(value: Any, event: Any) -> str:
-    """A map's key as JSON has it: text, or the text of a number or boolean."""
-    match value:
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return format_float(value)
-    raise YamlProblem(event.start_mark.line, "a key is text, a number or a boolean (quote it if text is meant)")

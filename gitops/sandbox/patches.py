@@ -12,7 +12,8 @@ from gitops.manifests.key import Body
 from gitops.manifests.strategic_merge import StrategicFormatError, StrategicMergeError, strategic_merge
 from gitops.manifests.typed import TypedError
 from gitops.manifests.typed_validation import go_text, validate
-from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
+from gitops.manifests.yaml_documents import Composer, decode
+from gitops.manifests.yaml_values import YamlProblem
 from gitops.sandbox import writes
 from gitops.sandbox.access import authorize_creation
 from gitops.sandbox.cluster import Cluster, Write

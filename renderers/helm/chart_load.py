@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from gitops.manifests.errors import ManifestError
-from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
+from gitops.manifests.yaml_documents import Composer, decode
+from gitops.manifests.yaml_values import YamlProblem
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree, within
 from renderers.helm.chart import Chart, File, read_metadata

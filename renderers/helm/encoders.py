@@ -7,7 +7,8 @@ import re
 from typing import Any, Final
 
 from gitops.manifests.errors import ManifestError
-from gitops.manifests.yaml_documents import Composer, YamlProblem, decode
+from gitops.manifests.yaml_documents import Composer, decode
+from gitops.manifests.yaml_values import YamlProblem
 from gitops.manifests.yaml_write import key_text, leaf_text, sorted_keys, write_document
 from renderers.helm.gotemplate import numbers
 from renderers.helm.gotemplate.quoting import as_valid_text
@@ -267,11 +268,15 @@ def _go_words(problem: YamlProblem) -> str:
     if special:
         word = special[1].lower().strip("+-.")
         return f"json: unsupported value: {'NaN' if word == 'nan' else '-Inf' if special[1][0] == '-' else '+Inf'}"
+    if problem.go:
+        return f"yaml: {problem.go}"
     text, _, during = str(problem).removeprefix("not YAML: ").partition(" while ")
-    line = problem.line + during.startswith("scanning") if problem.line else 0
+    line = problem.line + bool(_OF_SCANNER.match(during) or _OF_SCANNER.search(text)) if problem.line else 0
     return f"yaml: line {line}: {text}" if line else f"yaml: {text}"
 
 
+# What its scanner complains of, whose lines it counts from 1; those of its parser from 0.
+_OF_SCANNER: Final = re.compile("scanning|parsing a (?:quoted scalar|tag|%TAG directive)|not allowed in this context$")
 _SPECIAL_FLOAT: Final = re.compile(r"`([-+]?\.(?:inf|nan))` cannot be written", re.IGNORECASE)
 
 

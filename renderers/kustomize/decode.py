@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from gitops.manifests.errors import ManifestError
-from gitops.manifests.yaml_documents import MAX_BYTES, Composer, YamlProblem, text_named
+from gitops.manifests.yaml_documents import MAX_BYTES, Composer, text_named
 from gitops.manifests.yaml_documents import decode as as_text
 from gitops.manifests.yaml_scalars import format_float
+from gitops.manifests.yaml_values import YamlProblem
 from gitops.model.errors import RenderError
 
 Type = Any  # "text", "flag", "number", "any", ("list", T), ("texts",), or a table of fields

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from gitops.manifests.key import Body, key_of
 from gitops.manifests.manifest import Manifest
-from gitops.manifests.yaml_documents import Composer, YamlProblem
+from gitops.manifests.yaml_documents import Composer
+from gitops.manifests.yaml_values import YamlProblem
 from gitops.manifests.yaml_write import write_document
 from gitops.model.errors import RenderError
 from gitops.model.transforms import PostBuild, SubstituteFrom
