@@ -283,22 +283,22 @@ def _trim_text(characters: str, text: str) -> str:
 
 
 def _seq(*numbers: int) -> str:
-    from renderers.helm.functions_math import until_step
+    from renderers.helm.functions_math import until_step, wrapped
 
     step = 1
     match numbers:
         case (end,):
             start, step = 1, -1 if end < 1 else 1
-            turns = until_step(start, end + step, step)
+            turns = until_step(start, wrapped(end + step), step)
         case (start, end):
             step = -1 if end < start else 1
-            turns = until_step(start, end + step, step)
+            turns = until_step(start, wrapped(end + step), step)
         case (start, given, end):
             if end < start:
                 if given > 0:
                     return ""
                 step = -1
-            turns = until_step(start, end + step, given)
+            turns = until_step(start, wrapped(end + step), given)
         case _:
             return ""
     return " ".join(map(str, turns))
