@@ -38,7 +38,7 @@ class MemoryCluster:
         self._bodies: dict[ResourceKey, Body] = {}
         self._refused: dict[tuple[str, ResourceKey], ClusterError] = {}
         self._history: list[_Step] = []  # the version of each is its place, from 1 on
-        self._watchers: list[asyncio.Future[None]] = []
+        self._watchers: list[asyncio.Future[bool]] = []
         self._counts = [0, 0]
         for body in bodies:
             self.put(body)
@@ -54,6 +54,10 @@ class MemoryCluster:
     def take(self, key: ResourceKey) -> None:
         """Delete an object as somebody else does; it goes when nobody holds it by a finalizer."""
         self._delete(key, self._found(key))
+
+    def end_watches(self) -> None:
+        """End all that is watched, as a server does now and then; who goes on asks again."""
+        self._wake(is_over=True)
 
     def body(self, key: ResourceKey) -> Body | None:
         return self._bodies.get(key)
@@ -234,10 +238,13 @@ class MemoryCluster:
         if is_gone:
             del self._bodies[key]
         self._history.append(_Step(key, live, stored, is_gone))
+        self._wake(is_over=False)
+        return stored
+
+    def _wake(self, *, is_over: bool) -> None:
         for watcher in self._watchers:
             if not watcher.done():
-                watcher.set_result(None)
-        return stored
+                watcher.set_result(is_over)
 
     async def _events(self, place: tuple[str, str, str], seen: int, labels: str) -> AsyncIterator[WatchEvent]:
         while True:
@@ -251,7 +258,8 @@ class MemoryCluster:
                 more = asyncio.get_running_loop().create_future()
                 self._watchers.append(more)
                 try:
-                    await more
+                    if await more:
+                        return
                 finally:
                     self._watchers.remove(more)
 

@@ -38,11 +38,12 @@ class Resourced(Controlled):
     def parts(self):
         writer = StatusWriter(self.cluster, self.controller, self.clock)
         self.controller.on_status = writer.changed
-        own = CustomResources(self.cluster, self.clock, "", application_of, self.controller.registry, writer.wrong)
-        self.controller.resources.add(KIND, own)
-        return [("statuses", writer.run()), ("applications", own.run())]
+        read = self.controller.registry, writer.wrong
+        self.own = CustomResources(self.cluster, self.clock, "", application_of, *read)
+        self.controller.resources.add(KIND, self.own)
+        return [("statuses", writer.run()), ("applications", self.own.run())]
 
-    def make(self, finalizers=(), **spec):
+    def make(self, finalizers=(), name=RESOURCE.name, **spec):
         """Make the resource, or give it another spec."""
         sync = {"prune": True, "automated": True}
         whole = {
@@ -52,7 +53,7 @@ class Resourced(Controlled):
             "interval": "200ms",
             **spec,
         }
-        metadata = {"name": RESOURCE.name, "namespace": RESOURCE.namespace, "finalizers": [*finalizers]}
+        metadata = {"name": name, "namespace": RESOURCE.namespace, "finalizers": [*finalizers]}
         return self.cluster.put(
             {"apiVersion": "gitops.dev/v1alpha1", "kind": KIND, "metadata": metadata, "spec": whole}
         )
@@ -260,6 +261,42 @@ def test_a_status_that_is_refused_for_good_is_not_tried_again(controlled, code, 
     before = controlled.told()
     controlled.let_pass(10)
     assert (controlled.told() > before) is is_tried_again
+
+
+def test_what_comes_and_goes_while_nothing_is_watched_is_seen_afterwards(controlled):
+    synced(controlled)
+    controlled.make(name="stays", destination={"namespace": "other"}, sync={})
+    controlled.until(lambda: len(list(controlled.controller.index)) == 2)
+    watched = ResourceKey(RESOURCE.group, KIND, "", "")
+    controlled.cluster.refuse("watch", watched, 410, "Expired")
+    controlled.cluster.end_watches()
+    controlled.let_pass(1)
+    controlled.cluster.take(RESOURCE)
+    controlled.make(name="new", destination={"namespace": "other"}, sync={})
+    controlled.cluster.refuse("watch", watched, 0)
+    controlled.until(lambda: {state.app.name for state in controlled.controller.index} == {"stays", "new"})
+
+
+def test_a_watch_that_ends_is_gone_on_with(controlled):
+    synced(controlled)
+    controlled.cluster.end_watches()
+    controlled.make(destination={"namespace": "shop"}, interval="300ms")
+    controlled.until(lambda: controlled.state.app.interval == 0.3)
+
+
+def test_a_fault_in_reading_one_is_told_and_keeps_no_other_from_being_run(controlled):
+    def broken(body):
+        if body["metadata"]["name"] == "broken":
+            raise RuntimeError("nobody thought of it")
+        return application_of(body)
+
+    controlled.own._read = broken
+    controlled.make(name="broken")
+    synced(controlled)
+    key = ResourceKey(RESOURCE.group, KIND, RESOURCE.namespace, "broken")
+    controlled.until(lambda: (controlled.cluster.body(key).get("status") or {}).get("conditions"))
+    (ready, _) = controlled.cluster.body(key)["status"]["conditions"]
+    assert ready["message"] == "it cannot be read, by a fault in the controller; see its log"
 
 
 def test_one_of_the_same_name_is_told_of_itself(controlled):
