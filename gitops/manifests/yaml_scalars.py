@@ -7,9 +7,11 @@ go-yaml versions 2 and 3, measured against the tools themselves.
 Not here: documents, maps and lists (`yaml`), and how a string must be quoted (`yaml_write`).
 """
 
+import math
 import re
+import struct
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final
+from typing import Final, Literal
 
 NULLS: Final = frozenset(("", "~", "null", "Null", "NULL"))
 BOOLEANS_12: Final = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
@@ -126,13 +128,34 @@ def as_json_number(value: int | float) -> int | float:
     return int(sign + digits.ljust(exponent + 1, "0"))
 
 
-def format_float(value: float) -> str:
-    """A float as Go's `%g` writes it in the shortest exact form: `1e-06`, `1.5`, `1.2345678912345679e+08`."""
+def format_float(value: float, bits: Literal[32, 64] = 64) -> str:
+    """A float as Go's `%g` writes it in the shortest exact form: `1e-06`, `1.5`, `1.2345678912345679e+08`.
+
+    With 32 bits it is made one of so many first: `1.2345679e+08`.
+    """
+    value = _shortest_of_32_bits(value) if bits == 32 else value
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
     sign, digits, exponent = _shortest(value)
     if -4 <= exponent < 6 or (exponent < 0 and exponent >= -4):
         return sign + _positional(digits, exponent)
     mantissa = digits[0] + ("." + digits[1:] if len(digits) > 1 else "")
     return f"{sign}{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+
+
+def _shortest_of_32_bits(value: float) -> float:
+    """The number of fewest digits that 32 bits cannot tell from `value`."""
+    rounded = _in_32_bits(value)
+    if not math.isfinite(rounded):
+        return rounded
+    return next(found for places in range(9) if _in_32_bits(found := float(f"{rounded:.{places}e}")) == rounded)
+
+
+def _in_32_bits(value: float) -> float:
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _shortest(value: float) -> tuple[str, str, int]:

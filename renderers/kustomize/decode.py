@@ -166,7 +166,8 @@ TRANSFORMER_CONFIG: Final = {
 class Mode(NamedTuple):
     """`lenient` drops unknown fields; `converts` takes numbers and booleans where text is expected.
 
-    A kustomization does neither, configurations convert, plug-in configuration does both.
+    A kustomization does neither, configurations convert, plug-in configuration does both, and so does Flux with the
+    kustomization that it writes anew.
     """
 
     lenient: bool = False
@@ -242,7 +243,7 @@ def _many(value: Any, expected: tuple[str, Type], where: str, field: str, mode: 
 def _as_text(value: int | float) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int) else format_float(value)
+    return str(value) if isinstance(value, int) else format_float(value, 32)
 
 
 def _wrong(where: str, field: str, expected: str, value: Any) -> RenderError:

@@ -6,19 +6,21 @@ An overlay changes what the kustomization made; here a prefix takes the place of
 namespace is set.
 """
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from gitops.model.errors import RenderError
-from gitops.model.revision import Tree, within
-from renderers.kustomize.kustomization import Kustomization, read_kustomization
+from gitops.model.revision import Tree, join, within
+from renderers.kustomize.decode import PLUG_IN
+from renderers.kustomize.kustomization import Kustomization, checked, read_fields
 from renderers.kustomize.loader import FILES, Loader
 
 if TYPE_CHECKING:
     from gitops.model.application import KustomizeOptions
 
 _ENDINGS: Final = (".yaml", ".yml")
-_REMOTE: Final = re.compile(r"[a-z][a-z0-9+.-]*:|[^/]*@", re.ASCII | re.IGNORECASE)
+# The beginnings of a path by which Flux knows one of another repository.
+_REMOTE: Final = ("git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:", "github.com/")
+_NO_NAMESPACE: Final = "_placeholder"
 
 
 def flux_kustomization(loader: Loader, overlay: dict[str, Any], options: "KustomizeOptions") -> Kustomization:
@@ -26,26 +28,27 @@ def flux_kustomization(loader: Loader, overlay: dict[str, Any], options: "Kustom
 
     Raises RenderError, SourceError.
     """
-    file = _read(loader)
-    fields = dict(file.fields)
-    fields.update({name: overlay[name] for name in ("namespace", "namePrefix", "nameSuffix") if name in overlay})
-    fields["patches"] = [*file.items("patches"), *overlay.get("patches", ())]
-    fields["images"] = _merged(file.items("images"), overlay.get("images", ()))
-    fields["components"] = [*file.texts("components"), *_components(loader, options)]
+    name, file = _read(loader)
+    fields = dict(file)
+    fields.update({each: overlay[each] for each in ("namespace", "namePrefix", "nameSuffix") if each in overlay})
+    fields["patches"] = [*file.get("patches", ()), *overlay.get("patches", ())]
+    fields["images"] = _merged(file.get("images", []), overlay.get("images", ()))
+    fields["components"] = [*file.get("components", ()), *_components(loader, options)]
     if options.buildMetadata:
         fields["buildMetadata"] = list(options.buildMetadata)
-    return Kustomization(file.name, fields)
+    return checked(name, fields, loader.name(name))
 
 
-def _read(loader: Loader) -> Kustomization:
-    """The folder's own, or one that takes every manifest below it, as Flux generates it."""
+def _read(loader: Loader) -> tuple[str, dict[str, Any]]:
+    """The folder's own, or one that takes every manifest below it, as Flux generates it.
+
+    Flux writes the file anew before it is built: it loses fields that nobody knows, and a number is taken for text.
+    """
     if not any(loader.tree.kind(within(loader.root, name)) == "file" for name in FILES):
-        resources = list(_manifests(loader.tree, loader.root))
-        return Kustomization(FILES[0], {"resources": resources})
-    file = read_kustomization(loader, may_be_empty=True)
-    if file.fields.get("resources"):
-        return file
-    return Kustomization(file.name, {**file.fields, "buildMetadata": ["originAnnotations"]})
+        resources = _manifests(loader.tree, loader.root)
+        return FILES[0], {"resources": resources} if resources else {"namespace": _NO_NAMESPACE}
+    name, fields = read_fields(loader, PLUG_IN)
+    return name, fields if fields.get("resources") else {**fields, "buildMetadata": ["originAnnotations"]}
 
 
 def _manifests(tree: Tree, root: str, below: str = "") -> "list[str]":
@@ -71,12 +74,18 @@ def _manifests(tree: Tree, root: str, below: str = "") -> "list[str]":
 def _components(loader: Loader, options: "KustomizeOptions") -> list[str]:
     found: list[str] = []
     for path in options.components:
-        if path.startswith("/") or _REMOTE.match(path):
+        is_absolute = path.lower().removeprefix("file://").startswith("/")
+        if is_absolute or any(path.lower().startswith(start) and path.lower() != start for start in _REMOTE):
             raise RenderError(f"source.kustomize.components: {path}: expected a path relative to {loader.root or '.'}")
-        if options.ignoreMissingComponents and loader.tree.kind(within(loader.root, path)) is None:
+        if options.ignoreMissingComponents and not _is_there(loader, path):
             continue
         found.append(path)
     return found
+
+
+def _is_there(loader: Loader, path: str) -> bool:
+    full = join(loader.root, path)  # None where it leads out of the repository
+    return full is not None and loader.tree.kind(full) is not None
 
 
 def _merged(of_file: list[dict[str, Any]], given: "list[dict[str, Any]]") -> list[dict[str, Any]]:

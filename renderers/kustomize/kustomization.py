@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gitops.model.errors import RenderError
-from renderers.kustomize.decode import KUSTOMIZATION, decode, load_yaml
+from renderers.kustomize.decode import KUSTOMIZATION, STRICT, Mode, decode, load_yaml
 from renderers.kustomize.loader import Loader
 
 if TYPE_CHECKING:
@@ -50,16 +50,26 @@ class Kustomization(NamedTuple):
         return found
 
 
-def read_kustomization(loader: Loader, *, may_be_empty: bool = False) -> Kustomization:
+def read_kustomization(loader: Loader) -> Kustomization:
     """The kustomization of a folder; raises RenderError when it is missing, empty, or wrong."""
+    name, fields = read_fields(loader, STRICT)
+    where = loader.name(name)
+    if not any(_is_set(found) for key, found in fields.items() if key not in ("apiVersion", "kind")):
+        raise RenderError(f"{where}: the kustomization is empty (name some resources)")
+    return checked(name, fields, where)
+
+
+def read_fields(loader: Loader, mode: Mode) -> tuple[str, dict[str, Any]]:
+    """The name of a folder's kustomization file, and its fields as they stand there. Raises RenderError."""
     name, data = loader.kustomization()
     where = loader.name(name)
     value = load_yaml(data, where)
-    fields = decode(value if value is not None else {}, KUSTOMIZATION, where)
-    if not may_be_empty and not any(
-        _is_set(found) for key, found in fields.items() if key not in ("apiVersion", "kind")
-    ):
-        raise RenderError(f"{where}: the kustomization is empty (name some resources)")
+    return name, decode(value if value is not None else {}, KUSTOMIZATION, where, mode)
+
+
+def checked(name: str, fields: dict[str, Any], where: str) -> Kustomization:
+    """The kustomization of these fields, those with old names under their new ones. Raises RenderError."""
+    fields = dict(fields)
     fields["resources"] = [*fields.get("resources", ()), *fields.pop("bases", ())]
     fields["images"] = [*fields.get("images", ()), *fields.pop("imageTags", ())]
     kind = fields.get("kind") or "Kustomization"

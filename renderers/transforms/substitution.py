@@ -35,6 +35,8 @@ def with_substitution(rendered: Rendered, options: PostBuild, context: Context) 
     Raises RenderError, which names the object, for an expression that cannot be read, a variable without a value where
     `strict` forbids it, and a text that is no object any more; and for variables that cannot be had.
     """
+    if all(_is_switched_off(one.body) for one in rendered.manifests):
+        return rendered  # nobody asks for values that may not be there
     values = _values(options, context)
     if isinstance(values, Needs):
         return values

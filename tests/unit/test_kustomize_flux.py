@@ -112,10 +112,79 @@ def test_components_are_added_and_missing_ones_left_out_if_asked() -> None:
     assert names(files, components=("../none",), ignoreMissingComponents=True) == ["web"]
 
 
-@pytest.mark.parametrize("path", ["https://example.com/part", "/part", "git@example.com:part"])
+@pytest.mark.parametrize(
+    "path", ["https://example.com/part", "/part", "git@example.com:part", "file:///part", "github.com/example/part"]
+)
 def test_components_are_of_the_same_repository(path: str) -> None:
     with pytest.raises(GitopsError, match="expected a path relative to app"):
         built({"app/web.yaml": DEPLOYMENT}, components=(path,))
+
+
+def test_a_component_may_have_an_at_sign_in_its_path() -> None:
+    files = {
+        "app/kustomization.yaml": "resources: [web.yaml]\n",
+        "app/web.yaml": DEPLOYMENT,
+        "app/part@1/kustomization.yaml": (
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [more.yaml]\n"
+        ),
+        "app/part@1/more.yaml": CONFIG_MAP.format("more"),
+    }
+    assert sorted(names(files, components=("part@1",))) == ["more", "web"]
+
+
+def test_a_component_outside_of_the_repository_is_missing() -> None:
+    files = {"app/one.yaml": CONFIG_MAP.format("one")}
+    assert names(files, components=("../../part",), ignoreMissingComponents=True) == ["one"]
+
+
+def test_what_components_bring_where_nothing_else_is_goes_into_a_namespace_that_is_none() -> None:
+    files = {
+        "app/readme.md": "hello",
+        "part/kustomization.yaml": (
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [more.yaml]\n"
+        ),
+        "part/more.yaml": CONFIG_MAP.format("more"),
+    }
+    (more,) = built(files, components=("../part",))
+    assert more["metadata"] == {"name": "more", "namespace": "_placeholder"}
+    (more,) = built(files, components=("../part",), namespace="apps")
+    assert more["metadata"] == {"name": "more", "namespace": "apps"}
+
+
+def test_the_file_loses_what_nobody_knows_and_has_its_numbers_taken_for_text() -> None:
+    files = {
+        "app/kustomization.yaml": (
+            "resources: [web.yaml]\nnotes: {a: b}\ncommonAnnotations: {made: yes, count: 3}\n"
+            "images: [{name: nginx, newTag: 1.20}]\n"
+        ),
+        "app/web.yaml": DEPLOYMENT,
+    }
+    (web,) = built(files)
+    assert web["metadata"]["annotations"] == {"made": "true", "count": "3"}
+    assert web["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:1.2"
+    with pytest.raises(GitopsError, match=r"app/kustomization\.yaml: .*there is no such field|expected text"):
+        built(files, rules="kustomize")
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"), [("20240115.1", "2.0240116e+07"), ("1e3", "1000"), ("0.00001", "1e-05"), ("1e39", "+Inf")]
+)
+def test_a_tag_that_is_a_number_is_one_of_32_bits(written: str, tag: str) -> None:
+    files = {
+        "app/kustomization.yaml": f"resources: [web.yaml]\nimages: [{{name: nginx, newTag: {written}}}]\n",
+        "app/web.yaml": DEPLOYMENT,
+    }
+    (web,) = built(files)
+    assert web["spec"]["template"]["spec"]["containers"][0]["image"] == f"nginx:{tag}"
+
+
+def test_images_under_their_old_name_come_after_those_of_the_application() -> None:
+    files = {
+        "app/kustomization.yaml": "resources: [web.yaml]\nimageTags: [{name: nginx, newTag: '3'}]\n",
+        "app/web.yaml": DEPLOYMENT,
+    }
+    (web,) = built(files, images=("nginx=*:4",))
+    assert web["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:3"
 
 
 def test_files_may_lie_anywhere_in_the_repository() -> None:
@@ -130,6 +199,9 @@ def test_a_kustomization_without_resources_notes_where_its_objects_are_from() ->
     (one,) = built(files)
     assert "config.kubernetes.io/origin" in one["metadata"]["annotations"]
     assert built({"app/kustomization.yaml": "resources: []\n"}) == []
+    bases = {"app/kustomization.yaml": "bases: [../one]\n", "one/kustomization.yaml": "resources: [one.yaml]\n"}
+    (one,) = built({**bases, "one/one.yaml": CONFIG_MAP.format("one")})
+    assert one["metadata"]["annotations"] == {"config.kubernetes.io/origin": "path: ../one/one.yaml\n"}
 
 
 def test_namespace_and_patches_work_on_top_of_a_kustomization_too() -> None:

@@ -188,6 +188,15 @@ def test_objects_that_are_not_known_yet_are_asked_for() -> None:
     assert answer == Needs((), looks)
 
 
+def test_variables_that_nothing_asks_for_need_not_be_there() -> None:
+    metadata = "{name: a, annotations: {kustomize.toolkit.fluxcd.io/substitute: disabled}}"
+    files = {
+        "kustomization.yaml": "resources: [a.yaml]\n",
+        "a.yaml": f"apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\ndata: {{x: '${{cluster}}'}}\n",
+    }
+    assert data_of(files, PostBuild({}, (VARIABLES,)), live_of()) == {"a": {"x": "${cluster}"}}
+
+
 def test_a_missing_object_is_an_error_unless_it_is_optional() -> None:
     files = {"a.json": config_map("a", x="${one:=none}")}
     with pytest.raises(RenderError, match=r"substituteFrom\[0\]: ConfigMap apps/variables: is not there"):
