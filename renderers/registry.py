@@ -50,7 +50,7 @@ def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Re
     """
     path = normalise(spec.path)
     as_flux = spec.kustomize.rules == "flux"
-    if spec.ignore or as_flux:
+    if not spec.is_bucket and (spec.ignore or as_flux):  # what is ignored of a bucket was never read
         from renderers.ignored import without_ignored
 
         tree = without_ignored(tree, spec.ignore, as_flux=as_flux)

@@ -299,7 +299,7 @@ class _Composer:
                 self._anchors[event.anchor] = key
             value = node_of(following())
             name = key.value
-            if name == "<<" and key.style == PLAIN:
+            if name == "<<" and (key.style == PLAIN or key.tag == "!!merge"):  # so tagged by yq
                 if merged is not None:
                     raise RenderError("the key << is given twice in one map")
                 merged = value

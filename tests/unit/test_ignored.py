@@ -1,5 +1,7 @@
 """Files that are taken as if they were not there, by lines as in .gitignore."""
 
+from dataclasses import replace
+
 import pytest
 
 from gitops.model.application import KustomizeOptions, SourceSpec
@@ -86,3 +88,19 @@ def test_what_was_asked_is_known_of_the_tree_itself() -> None:
     other = Tree.of_files({"a.yaml": "1", "b.yaml": "2", ".sourceignore": "a.yaml\n"})
     assert same.answers_alike(tree.reads)
     assert not other.answers_alike(tree.reads)
+
+
+def test_nothing_that_a_bucket_holds_is_left_out_by_default() -> None:
+    files = {
+        "app/kustomization.yaml": "configMapGenerator: [{name: one, files: [logo.png, .sops.yaml]}]\n",
+        "app/logo.png": "a picture",
+        "app/.sops.yaml": "rules",
+        "app/.sourceignore": "logo.png\n",
+    }
+    options = KustomizeOptions(rules="flux")
+    source = SourceSpec(repoURL="s3://store.example.com/apps", path="app", renderer="kustomize", kustomize=options)
+    answer = render(Tree.of_files(files), source)
+    assert isinstance(answer, Rendered)
+    assert sorted(answer.manifests[0].body["data"]) == [".sops.yaml", "logo.png"]
+    with pytest.raises(GitopsError, match="no such file"):
+        render(Tree.of_files(files), replace(source, repoURL="https://git.example.com/apps"))

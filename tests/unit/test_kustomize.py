@@ -341,6 +341,12 @@ def test_a_broken_label_selector_is_refused_or_empty(selector: str) -> None:
             parse_selector(selector)
 
 
+@pytest.mark.parametrize("key", ["!!merge <<", "!!merge '<<'", "!<tag:yaml.org,2002:merge> <<"])
+def test_a_merge_key_may_be_tagged_as_one(key: str) -> None:
+    (node,) = read_objects((CONFIG_MAP.format("x") + f"b: &b {{x: 1}}\nm:\n  {key}: *b\n  y: 2\n").encode())
+    assert value_of(node)["m"] == {"x": 1, "y": 2}
+
+
 def test_a_merge_key_stands_below_the_own_fields() -> None:
     (node,) = read_objects((CONFIG_MAP.format("x") + "b: &b {x: 1, y: 1}\nm: {x: 2, <<: *b}\n").encode())
     assert value_of(node)["m"] == {"x": 2, "y": 1}
