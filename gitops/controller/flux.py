@@ -6,9 +6,11 @@ from functools import partial
 from gitops.compat.flux.objects import DELIVERED
 from gitops.controller.app import Controller
 from gitops.controller.flux_alerts import FluxAlerts
+from gitops.controller.flux_history import ReleaseHistories
 from gitops.controller.flux_receivers import FluxReceivers
 from gitops.controller.flux_source import FluxResources
-from gitops.controller.flux_status import flux_status, read_status, refused_status, source_status
+from gitops.controller.flux_sources import FluxSources
+from gitops.controller.flux_status import flux_status, read_status, refused_status
 from gitops.controller.snapshot import ApplicationSnapshot
 from gitops.controller.status_writer import StatusWriter
 from gitops.manifests.key import Body, ResourceKey
@@ -23,8 +25,13 @@ def flux_parts(
 ) -> list[tuple[str, Awaitable[None]]]:
     """What has to run, with names; `entries` gives, in a thread, what the entries of a Secret hold."""
 
+    sources, histories = FluxSources(writer.told_of, controller.clock), ReleaseHistories()
+
     def status_as(kind: str, seen: ApplicationSnapshot, generation: int) -> Body:
-        return flux_status(kind, seen, generation, *flux.before(seen.app.identity))
+        sources.seen(flux.revision_of(seen.app.identity), seen)
+        requested_at, before = flux.before(seen.app.identity)
+        status = flux_status(kind, seen, generation, requested_at, before)
+        return histories.with_history(status, seen, before) if kind == "HelmRelease" else status
 
     def told(key: ResourceKey, generation: int, reason: str) -> None:
         writer.told_of(key, refused_status(key.kind, generation, reason) if reason else read_status(generation))
@@ -41,7 +48,7 @@ def flux_parts(
         await controller.store.request(identity, REFRESH, {}, "its custom resource", at)
 
     flux.wrong = lambda key, generation, reason: writer.told_of(key, refused_status(key.kind, generation, reason))
-    flux.source_read = lambda key, generation, reason: writer.told_of(key, source_status(generation, reason))
+    flux.source_read, flux.source_gone = sources.read, sources.gone
     flux.asked = look_again
     for kind in DELIVERED:
         controller.resources.add(kind, flux)

@@ -17,6 +17,7 @@ from gitops.compat.flux.objects import (
     DELIVERED,
     GENERATOR,
     GROUP_OF,
+    SOURCES,
     FluxObjects,
     Ref,
     artifacts_of,
@@ -55,9 +56,10 @@ class FluxSettings:
 class FluxResources:
     """Keeps a registry at what Flux's objects of the cluster say.
 
-    `wrong` is told of one that cannot be run with the reason, `source_read` of each source and why it cannot be used
-    (""), `receivers` of all Receivers, `alerts` of all Alerts and Providers, `asked` of an Application that somebody
-    wants looked at again, in Flux's way, `seen` of each whose object was changed.
+    `wrong` is told of one that cannot be run with the reason, `source_read` of each source, why it cannot be used ("")
+    and what was last asked of it in Flux's way, `source_gone` of one that is deleted, `receivers` of all Receivers,
+    `alerts` of all Alerts and Providers, `asked` of an Application that somebody wants looked at again, in Flux's way,
+    `seen` of each whose object was changed.
     """
 
     def __init__(
@@ -76,7 +78,8 @@ class FluxResources:
         self.wrong: Callable[[ResourceKey, int, str], None] = lambda key, generation, reason: None
         self.receivers: Callable[[list[Body]], None] = lambda bodies: None
         self.alerts: Callable[[list[Body]], None] = lambda bodies: None
-        self.source_read: Callable[[ResourceKey, int, str], None] = lambda key, generation, reason: None
+        self.source_read: Callable[[Body, str, str], None] = lambda body, reason, requested_at: None
+        self.source_gone: Callable[[Ref], None] = lambda ref: None
         self.asked: Callable[[str], Awaitable[None]] = _nobody
         self.seen: Callable[[str], None] = lambda identity: None
         self._objects = FluxObjects()
@@ -84,6 +87,7 @@ class FluxResources:
         self._unlisted = set(_NEEDED)
         self._finalizers: dict[ResourceKey, tuple[list[str], str]] = {}
         self._requested: dict[Ref, str] = {}
+        self._made_from: dict[str, tuple[Ref, ...]] = {}  # an Application → whose revision it has
         self._due: list[str] = []
 
     @property
@@ -110,6 +114,10 @@ class FluxResources:
             follower = ResourceFollower(self._cluster, self._clock, group, self._settings.namespace, heard)
             parts.append((f"flux {kind}", follower.run()))
         return parts
+
+    def revision_of(self, identity: str) -> tuple[Ref, ...]:
+        """The sources whose revision is that of an Application."""
+        return self._made_from.get(identity, ())
 
     def sources_of(self, identity: str) -> frozenset[Ref]:
         """The sources that an Application is made from."""
@@ -174,8 +182,9 @@ class FluxResources:
         if not is_of_flux(body):
             return
         ref = ref_of(body)
+        before = self._objects.find(*ref)
         self._objects.put(body)
-        if not self._unlisted:
+        if not self._unlisted and not (ref.kind in SOURCES and _is_same(before, body)):
             self._take(ref)
 
     def _gone(self, body: Body) -> None:
@@ -186,6 +195,9 @@ class FluxResources:
         self._requested.pop(ref, None)
         if ref.kind in DELIVERED:
             self._registry.drop(_SOURCE, application_name(ref))
+            self._made_from.pop(application_name(ref), None)
+        if ref.kind in SOURCES:
+            self.source_gone(ref)
         if ref.kind in ("Receiver", *_TOLD):
             self._tell_source(body)
         if not self._unlisted:
@@ -244,7 +256,7 @@ class FluxResources:
         )
         if holder != _SOURCE:
             self.wrong(key, generation, f"an Application of this name comes from {holder}; take it out there")
-        self._note_request(ref, identity, metadata)
+        self._note_request(ref, metadata, lambda: [identity])
         return identity
 
     def _application(self, body: Body) -> tuple[Application, Answer]:
@@ -258,7 +270,9 @@ class FluxResources:
         if answer.missing is not None:
             raise ConfigError(f"{answer.missing} is not there")
         assert answer.application is not None
-        return self._read(answer.application), answer
+        app = self._read(answer.application)
+        self._made_from[app.identity] = answer.sources
+        return app, answer
 
     def _tell_source(self, body: Body) -> None:
         if body["kind"] == "Receiver":
@@ -268,14 +282,17 @@ class FluxResources:
             self.alerts([each for each in self._objects if each["kind"] in _TOLD])
             return
         answer = read(body, self._objects)
-        self.source_read(_key(answer.ref), int(body["metadata"].get("generation") or 0), "; ".join(answer.reasons))
+        asked = self._note_request(answer.ref, body["metadata"], lambda: sorted(self.made_from(answer.ref)))
+        self.source_read(body, "; ".join(answer.reasons), asked)
 
-    def _note_request(self, ref: Ref, identity: str, metadata: Body) -> None:
+    def _note_request(self, ref: Ref, metadata: Body, identities: Callable[[], list[str]]) -> str:
+        """What was asked for in Flux's way, and have these Applications look again when that is new."""
         asked = str((metadata.get("annotations") or {}).get(REQUESTED) or "")[:100]
         known = self._requested.get(ref)
         self._requested[ref] = asked
         if asked and known is not None and known != asked:
-            self._due.append(identity)
+            self._due += identities()
+        return asked
 
     # ── finalizers ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -321,6 +338,15 @@ class _Seen(FluxObjects):
         self._askers.setdefault(Ref(ARTIFACT, namespace, name), set()).add(self._asker)
         found = self._objects.generator_of(namespace, name)
         return self.find(*ref_of(found)) if found is not None else None
+
+
+def _is_same(before: Body | None, body: Body) -> bool:
+    """Whether nothing but its status has changed."""
+    if before is None:
+        return False
+    old, new = before["metadata"], body["metadata"]
+    same = all(old.get(name) == new.get(name) for name in ("uid", "deletionTimestamp", "annotations"))
+    return same and before.get("spec") == body.get("spec") and old.get("generation") == new.get("generation")
 
 
 async def _nobody(_: str) -> None:

@@ -67,7 +67,7 @@ def _revision_of(seen: ApplicationSnapshot) -> str:
     if found is not None and seen.app.sources:  # what a repository includes has no part in Flux's word for it
         found = Revision(found.sha.partition("+")[0], source.targetRevision)
     if found is None or not found.ref:
-        return f"{'sha256:' * source.is_bucket}{found.sha}" if found is not None else ""
+        return _digest(found.sha) if found is not None else ""
     if source.chart:
         return f"{found.ref}+{found.sha[:12]}" if is_oci(source.repoURL) else found.ref
     return f"{found.ref}@{_digest(found.sha)}"
@@ -85,13 +85,33 @@ def refused_status(kind: str, generation: int, reason: str) -> Body:
     return {"observedGeneration": generation, "conditions": [ready, {**ready, "type": "Stalled", "status": "True"}]}
 
 
-def source_status(generation: int, reason: str) -> Body:
-    """The status of a source: it is read together with the Applications that name it."""
+def source_status(generation: int, reason: str, revision: str = "") -> Body:
+    """The status of a source: it is read together with the Applications that name it, and at which revision."""
     if reason:
         return refused_status("", generation, reason)
     text = "read by gitops for each Application that names it"
+    if revision:
+        text = f"stored artifact for revision '{revision}'"
     conditions = [_condition(name, "True", "Succeeded", text, generation) for name in ("Ready", "ArtifactInStorage")]
     return {"observedGeneration": generation, "conditions": conditions}
+
+
+def source_revision(kind: str, seen: ApplicationSnapshot) -> tuple[str, str]:
+    """The revision of a source that an Application was made from, as Flux has it, and a digest of it; "" of none.
+
+    What an index of charts holds besides is not looked at: its revision is that of the chart which is taken of it.
+    """
+    found = seen.revision
+    if found is None:
+        return "", ""
+    sha = found.sha.partition("+")[0]  # what a repository includes has no part in it
+    digest = _digest(sha)
+    if kind == "HelmRepository" or seen.app.source.is_bucket:
+        return digest, digest
+    if kind == "HelmChart":
+        return found.ref or digest, digest
+    ref = seen.app.source.targetRevision if seen.app.sources else found.ref
+    return (f"{ref}@{digest}" if ref else digest), digest
 
 
 def read_status(generation: int) -> Body:
@@ -101,8 +121,8 @@ def read_status(generation: int) -> Body:
 
 
 def _digest(sha: str) -> str:
-    """Flux's form of a commit."""
-    return f"sha1:{sha}" if len(sha) == 40 else short(sha)
+    """Flux's form of a commit, or of the digest of an artifact or a bucket."""
+    return {40: f"sha1:{sha}", 64: f"sha256:{sha}"}.get(len(sha), short(sha))
 
 
 def _condition(name: str, word: str, reason: str, message: str, generation: int) -> Body:

@@ -193,6 +193,30 @@ def test_one_that_is_suspended_waits_and_one_that_was_asked_looks_again(world, f
         running.until(lambda: flux.get("Kustomization", "apps")["status"].get("lastHandledReconcileAt") == "noon")
 
 
+def test_a_source_says_its_revision_and_is_looked_at_when_somebody_asks(world, flux):
+    sha = flux.write(**{"apps/web": config_map("web")})
+    flux.make(flux.source(interval="10m"), flux.kustomization("apps"))
+
+    def told() -> dict:
+        return (flux.get("GitRepository", "repo") or {}).get("status") or {}
+
+    with Running(world, flux="all") as running:
+        running.until(lambda: told().get("artifact", {}).get("revision") == f"main@sha1:{sha}")
+        running.until(
+            lambda: flux.ready("GitRepository", "repo")[1] == f"stored artifact for revision 'main@sha1:{sha}'"
+        )
+        sha = flux.write(**{"apps/web": config_map("web", color="red")})
+        annotations = {"reconcile.fluxcd.io/requestedAt": "2026-01-01T00:00:00Z"}
+        flux.edit("GitRepository", "repo", {"metadata": {"annotations": annotations}})
+        running.until(lambda: told().get("lastHandledReconcileAt") == "2026-01-01T00:00:00Z")
+        running.until(lambda: flux.get("Kustomization", "apps")["status"]["lastAppliedRevision"] == f"main@sha1:{sha}")
+        running.until(lambda: told()["artifact"]["revision"] == f"main@sha1:{sha}")
+        assert told()["artifact"]["digest"] == f"sha1:{sha}"
+    with Running(world, flux="all") as running:  # what was read is known after a restart
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        assert told()["artifact"]["revision"] == f"main@sha1:{sha}"
+
+
 def test_sources_of_other_namespaces_may_be_forbidden(world, flux):
     flux.write(**{"apps/settings": config_map("settings")})
     abroad = {"kind": "GitRepository", "name": "repo", "namespace": "elsewhere"}

@@ -152,6 +152,20 @@ CHART = {
 }
 
 
+FROM_FLUX = {
+    "name": "web",
+    "namespace": "apps",
+    "version": 2,
+    "status": "deployed",
+    "chartName": "chart",
+    "chartVersion": "1.0.0",
+    "digest": "sha256:1",
+    "configDigest": "sha256:2",
+    "firstDeployed": "2026-01-01T00:00:00Z",
+    "lastDeployed": "2026-01-02T00:00:00Z",
+}
+
+
 def test_a_release_of_helm_controller_is_taken_over_without_a_hook_and_goes_on(world):
     flux = Flux(world)
     for name, text in CHART.items():
@@ -166,6 +180,10 @@ def test_a_release_of_helm_controller_is_taken_over_without_a_hook_and_goes_on(w
         flux.source(),
         flux.body("HelmRelease", "web", {"interval": "1h", "chart": {"spec": chart}, "valuesFrom": wanted}),
     )
+    left = {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": {"name": "web"}}
+    left["status"] = {"history": [FROM_FLUX]}
+    path = f"{flux.path('HelmRelease', 'web')}/status"
+    world.request("PATCH", path, left, "helm-controller", kind="application/merge-patch+json")
     metadata = {
         "name": "web-web",
         "labels": {
@@ -184,6 +202,7 @@ def test_a_release_of_helm_controller_is_taken_over_without_a_hook_and_goes_on(w
     with Running(world, flux="all") as running:
         running.until(lambda: flux.ready("HelmRelease", "web")[0] == "True")
         status = flux.get("HelmRelease", "web")["status"]
+        assert status["history"] == [FROM_FLUX]  # Flux would find it as it left it
         assert (status["lastAttemptedGeneration"], status["failures"]) == (status["observedGeneration"], 0)
         assert [entry["id"] for entry in status["inventory"]["entries"]] == [f"{world.namespace}_web-web__ConfigMap"]
         conditions = {item["type"] for item in flux.get("HelmRelease", "web")["status"]["conditions"]}
@@ -194,3 +213,7 @@ def test_a_release_of_helm_controller_is_taken_over_without_a_hook_and_goes_on(w
         world.commit()
         running.until(lambda: world.get("ConfigMap", "web-web")["data"].get("more") == "a")
         running.until(lambda: world.get("Job", "migrate", "batch") is not None)
+        running.until(lambda: (flux.get("HelmRelease", "web")["status"].get("history") or [{}])[0].get("version") == 3)
+        newest, older = flux.get("HelmRelease", "web")["status"]["history"]
+        assert (newest["chartName"], newest["status"], newest["name"]) == ("chart", "deployed", "web")
+        assert older == {**FROM_FLUX, "status": "superseded"}

@@ -12,7 +12,8 @@ class Answer:
     """`told` says of each field what became of it; `application` is the body of an Application made of the object.
 
     `missing` names the source that it needs and that is not known: there is no Application then. `reasons` are why it
-    is refused, with the field's path. Its credentials are Secrets of the namespace `secrets_in`.
+    is refused, with the field's path. Its credentials are Secrets of the namespace `secrets_in`. `sources` are those
+    whose revision is that of the Application.
     """
 
     ref: Ref
@@ -22,6 +23,7 @@ class Answer:
     reasons: tuple[str, ...] = ()
     secrets_in: str = ""
     prunes: bool = True  # when the object is deleted
+    sources: tuple[Ref, ...] = ()
 
     @property
     def outcome(self) -> Literal["run", "refused"]:

@@ -73,7 +73,8 @@ def read_helm_release(body: Body, objects: FluxObjects) -> Answer:
         made["sync"]["automated"] = False
     metadata = {"name": ref.name + SUFFIX, "namespace": namespace}
     application = {"apiVersion": "gitops.dev/v1alpha1", "kind": "Application", "metadata": metadata, "spec": made}
-    return Answer(ref, told, application, secrets_in=chart.namespace or namespace, prunes=prunes)
+    space, sources = chart.namespace or namespace, chart.sources
+    return Answer(ref, told, application, secrets_in=space, prunes=prunes, sources=sources)
 
 
 def _with_source(spec: dict[str, Any], found: FluxSource | None, others: list[FluxSource] | str) -> dict[str, Any]:
@@ -85,6 +86,7 @@ class _Chart:
 
     def __init__(self, found: FluxSource | None, missing: Ref | None = None) -> None:
         self.found = found
+        self.sources: tuple[Ref, ...] = (found.ref,) if found is not None else ()
         self.missing = missing
         self.name = ""
         self.version = ""
@@ -127,9 +129,11 @@ class _Chart:
         body = objects.find(kind, space, name)
         if body is None:
             return cls(None, Ref(kind, space, name))
-        return cls._of_template(
+        made = cls._of_template(
             Fields(body.get("spec") or {}, f"HelmChart {space}/{name}: spec", part.told), space, objects
         )
+        made.sources += (Ref(kind, space, name),)
+        return made
 
     @classmethod
     def _of_source(cls, objects: FluxObjects, wanted: Ref) -> "_Chart":

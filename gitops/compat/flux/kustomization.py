@@ -76,7 +76,8 @@ def read_kustomization(body: Body, objects: FluxObjects) -> Answer:
     made |= with_included(made.pop("source"), source, others)
     metadata: dict[str, Any] = {"name": ref.name, "namespace": namespace}
     application = {"apiVersion": "gitops.dev/v1alpha1", "kind": "Application", "metadata": metadata, "spec": made}
-    return Answer(ref, told, application, secrets_in=source.namespace or namespace, prunes=prunes)
+    space = source.namespace or namespace
+    return Answer(ref, told, application, secrets_in=space, prunes=prunes, sources=(source.ref,))
 
 
 def _source(objects: FluxObjects, wanted: Ref) -> FluxSource | Ref:
