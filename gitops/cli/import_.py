@@ -85,10 +85,14 @@ def _write(folder: Path, found: "list[Found]") -> int:
     apps = [one.application for one in found if one.application is not None]
     places = [folder / app["metadata"]["namespace"] / f"{app['metadata']['name']}.yaml" for app in apps]
     there = [place for place in places if place.exists()]
-    twice = {str(place) for place in places if places.count(place) > 1}
-    if there or twice:
-        why = f"{there[0]}: is there already; name an empty folder" if there else f"{sorted(twice)[0]}: two would be it"
-        raise ConfigError(f"--out: {why}")
+    if there:
+        raise ConfigError(f"--out: {there[0]}: is there already; name an empty folder")
+    files: dict[Path, str] = {}
+    for place, file in zip(places, (one.file for one in found if one.application is not None), strict=True):
+        if place in files:
+            several = f"{files[place]} and {file} would both be it; import the folder of one cluster at a time"
+            raise ConfigError(f"--out: {place}: {several}")
+        files[place] = file
     for place, app in zip(places, apps, strict=True):
         try:
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -378,11 +378,15 @@ spec: {interval: 10m, prune: true, sourceRef: {kind: HelmRepository, name: repo}
 """,
     )
     shell.write("clusters/chart.yaml", "{{ if .Values.x }}\n")
+    version = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"
+    shell.write("clusters/part.yaml", f"{version}metadata: {{name: apps}}\nspec: {{suspend: true}}\n")
+    shell.write("clusters/kustomization.yaml", "resources: [apps.yaml]\npatches: [{path: ./part.yaml}]\n")
     found = shell.gitops("import", "flux", "clusters", "--out", "made")
     assert found.returncode == 1
     assert "spec.sourceRef.kind: files come from a GitRepository, an OCIRepository or a Bucket" in found.stdout
     assert "3 objects of Flux: 1 Applications, 1 refused" in found.stderr
     assert "left out: chart.yaml:1: " in found.stderr
+    assert "left out: part.yaml: a patch in kustomization.yaml" in found.stderr
     assert "targetRevision: main" in (shell.folder / "made/flux-system/apps.yaml").read_text()
     again = shell.gitops("import", "flux", "clusters", "--out", "made")
     assert (again.returncode, "is there already" in again.stderr) == (2, True)
