@@ -24,7 +24,7 @@ from gitops.compat.flux.objects import (
     is_of_flux,
     ref_of,
 )
-from gitops.compat.flux.reading import read
+from gitops.compat.flux.reading import read, read_leaving
 from gitops.compat.flux.tree import application_name
 from gitops.controller.crd_source import FINALIZER
 from gitops.controller.registry import ApplicationRegistry, Registration
@@ -261,11 +261,11 @@ class FluxResources:
 
     def _application(self, body: Body) -> tuple[Application, Answer]:
         """Raises ConfigError with why it cannot be run."""
-        seen = _Seen(self._objects, self._askers, ref_of(body))
-        answer = read(body, seen)
+        seen, leaving = _Seen(self._objects, self._askers, ref_of(body)), body["metadata"].get("deletionTimestamp")
+        answer = read_leaving(body, seen) if leaving else read(body, seen)
         if answer.reasons:
             raise ConfigError("; ".join(answer.reasons))
-        if not self._settings.cross_namespace and seen.is_abroad:
+        if not self._settings.cross_namespace and seen.is_abroad and not leaving:
             raise ConfigError("sources of other namespaces may not be named here (--no-cross-namespace-refs)")
         if answer.missing is not None:
             raise ConfigError(f"{answer.missing} is not there")

@@ -215,11 +215,13 @@ class HealthCheck:
 class Wait:
     """Whose health a sync waits for: all of its objects', those of `checks`, or nobody's.
 
-    `checks` are waited for in any case but the last.
+    `checks` are waited for in any case but the last. With `pruneFirst` what is not desired any more is deleted before
+    the others are waited for, as Flux and Helm do: what is new may need its place. Else it goes once they are healthy.
     """
 
     objects: Literal["all", "listed", "none"] = "all"
     checks: tuple[HealthCheck, ...] = ()
+    pruneFirst: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,20 +92,23 @@ class Execution:
         steps = [step for step in self._plan.steps if step.phase is not Phase.SYNC_FAIL]
         self._still.note(unchanged)
         pruned: list[Prune] = []
+        written: dict[ResourceKey, Body] = {}
         for (phase, _), wave in groupby(steps, key=lambda step: (step.phase, step.wave)):
+            if not (phase is Phase.PRUNE and self._request.app.sync.wait.pruneFirst):
+                await self._healthy(written)
+                written = {}
+                if phase.place >= Phase.PRUNE and unchanged:
+                    await self._healthy(unchanged, of_plan=True)
+                    unchanged = {}
             await self._gone(pruned if phase is Phase.PRUNE else [])
-            if phase.place >= Phase.PRUNE and unchanged:
-                await self._healthy(unchanged, of_plan=True)
-                unchanged = {}
-            written: dict[ResourceKey, Body] = {}
             for step in wave:
                 if await self._is_held_up(step, written) or await self._is_superseded_since():
                     return self.progress
                 written |= await self._step(step)
                 done = {item.key for item in self.progress.changed}
                 pruned += [change for change in step.changes if isinstance(change, Prune) and change.key in done]
-            await self._healthy(written)
         await self._gone(pruned if self._request.wait else [])
+        await self._healthy(written)
         await self._healthy(unchanged, of_plan=True)
         await self._checks_pass()
         await self._check_still_applied()

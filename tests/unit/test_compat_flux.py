@@ -6,7 +6,7 @@ import pytest
 
 from gitops.compat.flux.answer import Answer
 from gitops.compat.flux.objects import FluxObjects, Ref
-from gitops.compat.flux.reading import read
+from gitops.compat.flux.reading import read, read_leaving
 from gitops.compat.flux.tree import FluxTree
 from gitops.config import application_of
 from gitops.manifests.yaml_write import write_manifests
@@ -630,3 +630,42 @@ def test_one_that_is_refused_is_told_once_and_holds_up_those_that_depend_on_it_a
     found = tree.due()
     assert [(one.ref.name, one.outcome) for one in found] == [("bad", "refused"), ("good", "run")]
     assert list(tree.left()) == [Ref("Kustomization", "flux-system", "after")]
+
+
+VERIFIED = {"verify": {"provider": "cosign", "secretRef": {"name": "keys"}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        *(
+            ("Kustomization", {**MINIMAL, "sourceRef": {"kind": kind, "name": "gone", "namespace": "other"}})
+            for kind in ("GitRepository", "OCIRepository", "Bucket", "ExternalArtifact")
+        ),
+        *(
+            ("HelmRelease", {"chart": {"spec": {"chart": "web", "sourceRef": {"kind": kind, "name": "gone"}, **more}}})
+            for kind, more in (
+                ("HelmRepository", {}),
+                ("HelmRepository", VERIFIED),
+                ("GitRepository", {}),
+                ("Bucket", {}),
+            )
+        ),
+        *(("HelmRelease", {"chartRef": {"kind": kind, "name": "gone"}}) for kind in ("OCIRepository", "HelmChart")),
+    ],
+)
+def test_one_that_is_deleted_needs_no_source(kind: str, spec: dict[str, Any]) -> None:
+    leaving = body(kind, "web", {"interval": "1m", **spec})
+    assert read(leaving, FluxObjects()).missing is not None
+    found = read_leaving(leaving, FluxObjects())
+    assert (found.missing, found.reasons) == (None, ())
+    app = application_of(found.application)
+    assert (app.namespace, app.destination.namespace) == ("flux-system", "flux-system")
+
+
+def test_one_that_is_deleted_is_read_from_its_source_while_that_is_there() -> None:
+    leaving = body("Kustomization", "web", MINIMAL)
+    assert read_leaving(leaving, FluxObjects([GIT])) == read(leaving, FluxObjects([GIT]))
+    refused = body("GitRepository", "repo", {**GIT["spec"], "verify": {"mode": "HEAD"}})
+    assert read(leaving, FluxObjects([refused])).reasons
+    assert not read_leaving(leaving, FluxObjects([refused])).reasons

@@ -174,7 +174,7 @@ def _sync(spec: Fields, namespace: str, interval: float) -> dict[str, Any]:
         "timeout": duration(max(timeout, _LEAST_TIMEOUT)),
         "rollback": "never",
         "retry": retry(again, ALWAYS),
-        "wait": _wait(spec, namespace),
+        "wait": {**_wait(spec, namespace), "pruneFirst": True},
         **_account(spec),
     }
 

@@ -39,7 +39,7 @@ class Actions:
             "timeout": duration(self.timeout or timeout),
             "rollback": "onFailure" if self.rolls_back else "never",
             "retry": retry(self.retry_interval, tries) if self.retry_interval else {"limit": tries},
-            "wait": {"objects": "all" if self.waits else "none"},
+            "wait": {"objects": "all" if self.waits else "none", "pruneFirst": True},
         }
 
 

@@ -1,0 +1,94 @@
+"""Objects of Flux that change under what they deliver: a source that goes, another repository, other names."""
+
+import time
+
+import pytest
+
+from tests.scenarios.running import Running
+from tests.scenarios.test_flux_controller import Flux
+from tests.scenarios.world import config_map
+
+
+@pytest.fixture
+def flux(world):
+    return Flux(world)
+
+
+def test_what_was_delivered_stays_when_its_source_is_removed(world, flux):
+    flux.write(**{"apps/settings": config_map("settings")})
+    flux.make(flux.source(), flux.kustomization("apps"))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        world.request("DELETE", flux.path("GitRepository", "repo"))
+        lost = ("False", f"GitRepository {world.namespace}/repo is not there")
+        running.until(lambda: flux.ready("Kustomization", "apps") == lost)
+        flux.write(**{"apps/settings": None, "apps/other": config_map("other")})
+        time.sleep(1.5)
+        assert world.get("ConfigMap", "settings") is not None
+        flux.make(flux.source())
+        running.until(lambda: world.get("ConfigMap", "other") is not None)
+        running.until(lambda: world.get("ConfigMap", "settings") is None)
+
+
+def test_one_whose_source_is_gone_can_be_deleted_and_takes_along_what_it_delivered(world, flux):
+    flux.write(**{"apps/settings": config_map("settings"), "kept/more": config_map("more")})
+    flux.make(flux.source(), flux.kustomization("apps"), flux.kustomization("kept", deletionPolicy="Orphan"))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        running.until(lambda: flux.ready("Kustomization", "kept")[0] == "True")
+        running.until(lambda: flux.get("Kustomization", "apps")["metadata"].get("finalizers") == ["gitops.dev/prune"])
+        world.request("DELETE", flux.path("GitRepository", "repo"))
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "False")
+        world.request("DELETE", flux.path("Kustomization", "apps"))
+        world.request("DELETE", flux.path("Kustomization", "kept"))
+        running.until(lambda: flux.get("Kustomization", "apps") is None)
+        assert world.get("ConfigMap", "settings") is None
+        running.until(lambda: flux.get("Kustomization", "kept") is None)
+        assert world.get("ConfigMap", "more") is not None
+
+
+def test_what_goes_into_another_namespace_leaves_the_old_one(world, flux):
+    world.request("POST", "/api/v1/namespaces", {"metadata": {"name": f"{world.namespace}-b"}})
+    flux.write(**{"apps/settings": config_map("settings")})
+    flux.make(flux.source(), flux.kustomization("apps"))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        assert world.get("ConfigMap", "settings") is not None
+        flux.edit("Kustomization", "apps", {"spec": {"targetNamespace": f"{world.namespace}-b"}})
+        path = f"/api/v1/namespaces/{world.namespace}-b/configmaps"
+        running.until(lambda: [1 for x in world.request("GET", path)["items"] if x["metadata"]["name"] == "settings"])
+        running.until(lambda: world.get("ConfigMap", "settings") is None)
+
+
+def test_one_that_is_renamed_in_git_delivers_the_same_again(world, flux):
+    spec = {"path": "./web"}
+    flux.write(**{"all/children": [flux.kustomization("old", **spec)], "web/settings": config_map("settings")})
+    flux.make(flux.source(), flux.kustomization("all"))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "all")[0] == "True")
+        running.until(lambda: flux.get("Kustomization", "old")["metadata"].get("finalizers") == ["gitops.dev/prune"])
+        flux.write(**{"all/children": [flux.kustomization("new", **spec)]})
+        running.until(lambda: flux.get("Kustomization", "old") is None)
+        running.until(lambda: flux.ready("Kustomization", "new")[0] == "True")
+        assert world.get("ConfigMap", "settings") is not None
+
+
+def test_those_that_deliver_each_other_both_come(world, flux):
+    flux.write(**{"one/two": flux.kustomization("two"), "two/one": flux.kustomization("one")})
+    flux.make(flux.source(), flux.kustomization("one", wait=False))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "one")[0] == "True")
+        running.until(lambda: flux.ready("Kustomization", "two")[0] == "True")
+
+
+def test_what_left_git_while_prune_was_off_goes_once_it_is_on(world, flux):
+    flux.write(**{"apps/settings": config_map("settings"), "apps/other": config_map("other")})
+    flux.make(flux.source(), flux.kustomization("apps", prune=False))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        sha = flux.write(**{"apps/other": None})
+        running.until(lambda: flux.get("Kustomization", "apps")["status"]["lastAppliedRevision"].endswith(sha))
+        assert world.get("ConfigMap", "other") is not None
+        flux.edit("Kustomization", "apps", {"spec": {"prune": True}})
+        running.until(lambda: world.get("ConfigMap", "other") is None)
+        assert world.get("ConfigMap", "settings") is not None
