@@ -1,5 +1,6 @@
 """Objects of Flux that change under what they deliver: a source that goes, another repository, other names."""
 
+import subprocess
 import time
 
 import pytest
@@ -92,3 +93,57 @@ def test_what_left_git_while_prune_was_off_goes_once_it_is_on(world, flux):
         flux.edit("Kustomization", "apps", {"spec": {"prune": True}})
         running.until(lambda: world.get("ConfigMap", "other") is None)
         assert world.get("ConfigMap", "settings") is not None
+
+
+def test_a_repository_at_another_address_takes_the_place_of_the_old_one(world, flux):
+    flux.write(**{"apps/settings": config_map("settings"), "apps/both": config_map("both", a="1")})
+    other = world.repository.parent / "other"
+    subprocess.run(["git", "clone", "-q", str(world.repository), str(other)], check=True)
+    flux.make(flux.source(), flux.kustomization("apps"))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        world.repository = other
+        flux.write(**{"apps/settings": None, "apps/both": config_map("both", a="2"), "apps/new": config_map("new")})
+        flux.edit("GitRepository", "repo", {"spec": {"url": other.as_uri()}})
+        running.until(lambda: world.get("ConfigMap", "new") is not None)
+        running.until(lambda: world.get("ConfigMap", "settings") is None)
+        assert world.get("ConfigMap", "both")["data"] == {"a": "2"}
+
+
+def test_a_release_stays_when_its_repository_is_removed(world, flux):
+    chart = {
+        "chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        "chart/templates/web.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: '1'}\n",
+    }
+    for name, text in chart.items():
+        (world.repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (world.repository / name).write_text(text)
+    world.commit()
+    spec = {
+        "interval": "1h",
+        "chart": {"spec": {"chart": "chart", "sourceRef": {"kind": "GitRepository", "name": "repo"}}},
+    }
+    flux.make(flux.source(), flux.body("HelmRelease", "web", spec))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("HelmRelease", "web")[0] == "True")
+        world.request("DELETE", flux.path("GitRepository", "repo"))
+        running.until(lambda: flux.ready("HelmRelease", "web")[0] == "False")
+        time.sleep(1)
+        assert world.get("ConfigMap", "web") is not None
+        world.request("DELETE", flux.path("HelmRelease", "web"))
+        running.until(lambda: flux.get("HelmRelease", "web") is None)
+        assert world.get("ConfigMap", "web") is None
+
+
+def test_a_namespace_with_all_that_is_in_it_can_be_deleted(world, flux):
+    flux.write(**{"apps/settings": config_map("settings")})
+    flux.make(flux.source(), flux.kustomization("apps"))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        running.until(lambda: flux.get("Kustomization", "apps")["metadata"].get("finalizers") == ["gitops.dev/prune"])
+        world.request("DELETE", f"/api/v1/namespaces/{world.namespace}")
+        running.until(lambda: not namespaces(world, world.namespace))
+
+
+def namespaces(world, name: str) -> list[dict]:
+    return [item for item in world.request("GET", "/api/v1/namespaces")["items"] if item["metadata"]["name"] == name]
