@@ -5,9 +5,15 @@ import time
 
 import pytest
 
+from gitops.adapters import http_get
+from gitops.manifests.yaml_write import write_manifests
+from tests.chart_servers import served
+from tests.s3_server import S3Server
 from tests.scenarios.running import Running
 from tests.scenarios.test_flux_controller import Flux
 from tests.scenarios.world import config_map
+
+store = served(S3Server)
 
 
 @pytest.fixture
@@ -147,3 +153,36 @@ def test_a_namespace_with_all_that_is_in_it_can_be_deleted(world, flux):
 
 def namespaces(world, name: str) -> list[dict]:
     return [item for item in world.request("GET", "/api/v1/namespaces")["items"] if item["metadata"]["name"] == name]
+
+
+def revision_of(body: dict | None) -> str:
+    return ((body or {}).get("status") or {}).get("artifact", {}).get("revision", "")
+
+
+def test_a_bucket_is_delivered_and_says_its_revision(world, flux, store, monkeypatch):
+    monkeypatch.setattr(http_get, "refused", lambda *_: "")  # the store is on this machine
+    store.key, store.secret = "key", "a secret that nobody sees"
+    secret = {"metadata": {"name": "store"}, "stringData": {"accesskey": store.key, "secretkey": store.secret}}
+    world.request("POST", f"/api/v1/namespaces/{world.namespace}/secrets", secret)
+    store.files["apps/one.yaml"] = written(config_map("one"))
+    store.files["apps/.flux.yaml"] = written(config_map("two"))  # which of a repository would be left out
+    place = {"bucketName": store.bucket, "endpoint": f"127.0.0.1:{store.server_port}", "insecure": True}
+    source = flux.body("Bucket", "store", {"interval": "300ms", **place, "secretRef": {"name": "store"}})
+    flux.make(source, flux.kustomization("apps", sourceRef={"kind": "Bucket", "name": "store"}))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        assert world.get("ConfigMap", "two") is not None
+        first = flux.get("Kustomization", "apps")["status"]["lastAppliedRevision"]
+        running.until(lambda: revision_of(flux.get("Bucket", "store")) == first)
+        assert first.startswith("sha256:")
+        del store.files["apps/one.yaml"]
+        running.until(lambda: world.get("ConfigMap", "one") is None)
+        running.until(lambda: revision_of(flux.get("Bucket", "store")) not in ("", first))
+        store.answer = lambda path: (503, b"")  # away: what is there stays
+        world.edit("core/configmaps/two", {"data": {"a": "by hand"}})
+        running.until(lambda: world.get("ConfigMap", "two")["data"] == {"a": "1"})
+        assert flux.get("Bucket", "store") is not None
+
+
+def written(body: dict) -> bytes:
+    return write_manifests([body]).encode()

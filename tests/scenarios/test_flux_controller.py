@@ -13,6 +13,7 @@ DEFINITIONS = Path(__file__).parents[2] / "deploy/components/flux/crds.yaml"
 KINDS = {
     "Kustomization": ("kustomize.toolkit.fluxcd.io/v1", "kustomizations"),
     "GitRepository": ("source.toolkit.fluxcd.io/v1", "gitrepositories"),
+    "Bucket": ("source.toolkit.fluxcd.io/v1", "buckets"),
     "Alert": ("notification.toolkit.fluxcd.io/v1beta3", "alerts"),
     "Provider": ("notification.toolkit.fluxcd.io/v1beta3", "providers"),
     "Receiver": ("notification.toolkit.fluxcd.io/v1", "receivers"),
