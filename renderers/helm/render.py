@@ -27,7 +27,7 @@ from renderers.helm.functions_dicts import deep_copy
 from renderers.helm.gotemplate.values import as_bytes, as_text
 from renderers.helm.set_values import escaped, set_file, set_text, set_typed
 from renderers.helm.template import Output, Request, template
-from renderers.helm.values_from import add_from_cluster
+from renderers.helm.values_from import with_cluster_values
 from renderers.result import Context, Decrypt, Needs, Rendered
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _values_of(tree: Tree, path: str, options: "HelmOptions", context: Context) 
             tree.check_at_home(file)
             name = tree.shown(file)
             values = merge_maps(values, read_values(opened_values(context.decrypt, tree.read(file), name), name))
-    values = merge_maps(add_from_cluster(values, options.valuesFrom, context), floats(options.values))
+    values = merge_maps(values, with_cluster_values(floats(options.values), options.valuesFrom, context))
     if not options.parameters and not options.fileParameters:
         return values
     values = deep_copy(values)

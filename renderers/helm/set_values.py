@@ -94,7 +94,7 @@ class _Reader:
                 before = into.get(key, [])
                 if not isinstance(before, list):
                     raise self._error(f"{key} is no list")
-                self._put(into, key, self._item(list(before), depth))
+                self._put(into, key, self._item(before, depth))
             case ".":
                 inner = into.get(key, {})
                 if not isinstance(inner, dict):
@@ -145,13 +145,14 @@ class _Reader:
             case "=":
                 value = self._list_or_value()
             case "[":
-                value = self._item(list(before) if isinstance(before, list) else [], depth)
+                value = self._item(before if isinstance(before, list) else [], depth)
             case ".":
                 value = before if isinstance(before, dict) else {}
                 self._key(value, depth + 1)
             case _:
                 raise self._error("an index is followed by no value")
-        items += [None] * (index + 1 - len(items))
+        if index >= len(items):
+            items = [*items, *[None] * (index + 1 - len(items))]
         items[index] = value
         return items
 

@@ -10,7 +10,6 @@ from gitops.model.errors import RenderError
 from renderers.helm.chart_load import read_values
 from renderers.helm.chart_values import merge_maps
 from renderers.helm.circumstances import current
-from renderers.helm.functions_dicts import deep_copy
 from renderers.helm.set_values import escaped, set_text, set_typed
 from renderers.result import Context, Look
 
@@ -21,11 +20,15 @@ _QUOTES: Final = "'\""
 _SPECIAL: Final = re.compile(r"[\\,\[\]{}]")
 
 
-def add_from_cluster(values: dict[str, Any], wanted: "Sequence[ValuesFrom]", context: Context) -> dict[str, Any]:
-    """`values`, and what each of `wanted` adds to them, the later the stronger.
+def with_cluster_values(own: dict[str, Any], wanted: "Sequence[ValuesFrom]", context: Context) -> dict[str, Any]:
+    """What each of `wanted` says, the later the stronger, under `own`, which is changed by it.
 
-    Raises RenderError where one is missing, or holds something else; and for a render without a cluster.
+    One with a target path is put into all that is known by then, `own` included: it is stronger than that, but for a
+    name at the top that `own` has too. The rule is that of fluxcd/pkg chartutil 2026, which puts it into maps that its
+    result and `own` share. Raises RenderError where one is missing, or holds something else; and for a render without a
+    cluster.
     """
+    values: dict[str, Any] = {}
     for one in wanted:
         where = f"helm.valuesFrom: {one.kind} {context.home}/{one.name}"
         try:
@@ -37,15 +40,15 @@ def add_from_cluster(values: dict[str, Any], wanted: "Sequence[ValuesFrom]", con
         if data is None and not one.optional:
             raise RenderError(f"{where}: {'has no key ' + one.key if body else 'is not there'}")
         if data is not None:
-            values = _added(values, data, one, where)
-    return values
+            values = _added(values, own, data, one, where)
+    return merge_maps(values, own)
 
 
-def _added(values: dict[str, Any], data: bytes, one: "ValuesFrom", where: str) -> dict[str, Any]:
+def _added(values: dict[str, Any], own: dict[str, Any], data: bytes, one: "ValuesFrom", where: str) -> dict[str, Any]:
     try:
         if not one.targetPath:
             return merge_maps(values, read_values(data, where))
-        values = deep_copy(values)
+        values = merge_maps(values, own)
         _set(values, one, data.decode("utf-8", "surrogateescape"))
     except RenderError:
         wanted = f"cannot be set as {one.targetPath}" if one.targetPath else "is no YAML map of values"

@@ -1,5 +1,7 @@
 """Charts that draw by chance, ask the time or the cluster: the same output for the same seed, and what they ask for."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -139,6 +141,45 @@ def test_one_value_is_set_at_its_path() -> None:
     live = of_data(password="aHVudGVyLDI=")
     wanted = ValuesFrom("Secret", "keys", "password", "db.password")
     assert text("{{ .Values.db.password }}", live, options=HelmOptions(valuesFrom=(wanted,))) == "hunter,2"
+
+
+@pytest.mark.parametrize(
+    ("path", "own", "found"),
+    [
+        ("db.password", {"db": {"password": "own", "user": "u"}}, {"db": {"password": "set", "user": "u"}}),
+        ("db.password", {"db": {"user": "u"}}, {"db": {"password": "set", "user": "u"}}),
+        ("db.list[1]", {"db": {"list": ["a", "b", "c"]}}, {"db": {"list": ["a", "set", "c"]}}),
+        (
+            "db.list[0].name",
+            {"db": {"list": [{"name": "own", "x": "y"}]}},
+            {"db": {"list": [{"name": "set", "x": "y"}]}},
+        ),
+        ("list[1]", {"list": ["a", "b"]}, {"list": ["a", "set"]}),
+        ("list[2]", {"list": ["a", "b"]}, {"list": ["a", "b"]}),  # Flux makes a longer list beside the release's own
+        ("password", {"password": "own"}, {"password": "own"}),  # and takes a name at the top from the release
+        ("password", {}, {"password": "set"}),
+    ],
+)
+def test_a_value_that_is_set_at_a_path_is_stronger_than_the_own_values(
+    path: str, own: dict[str, Any], found: dict[str, Any]
+) -> None:
+    options = HelmOptions(valuesFrom=(ValuesFrom("Secret", "keys", "key", path, "set"),), values=own)
+    kept = json.dumps(own)
+    live = of_data(key=base64.b64encode(b"set").decode())
+    assert json.loads(text("{{ omit .Values `a` | toJson }}", live, options=options)) == found
+    assert json.dumps(own) == kept
+
+
+def test_a_value_that_is_set_at_a_path_is_stronger_than_values_that_come_after_it() -> None:
+    more = base64.b64encode(b"db: {password: more, port: 1}\nflat: f\n").decode()
+    live = of_data(**{"key": base64.b64encode(b"set").decode(), "values.yaml": more})
+    one, other = ValuesFrom("Secret", "keys", "key", "db.password", "set"), FROM
+    template = "{{ .Values.db.password }} {{ .Values.db.port }} {{ .Values.flat }}"
+    own = {"db": {"password": "own"}}
+    assert text(template, live, options=HelmOptions(valuesFrom=(one, other), values=own)) == "set 1 f"
+    # What comes before makes a map of its own there, into which it is put: so the release's own value stays.
+    assert text(template, live, options=HelmOptions(valuesFrom=(other, one), values=own)) == "own 1 f"
+    assert text(template, live, options=HelmOptions(valuesFrom=(other, one))) == "set 1 f"
 
 
 def test_what_is_optional_may_be_missing() -> None:
