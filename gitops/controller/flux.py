@@ -25,13 +25,8 @@ def flux_parts(
 ) -> list[tuple[str, Awaitable[None]]]:
     """What has to run, with names; `entries` gives, in a thread, what the entries of a Secret hold."""
 
-    sources, histories = FluxSources(writer.told_of, controller.clock), ReleaseHistories()
-
-    def status_as(kind: str, seen: ApplicationSnapshot, generation: int) -> Body:
-        sources.seen(flux.revision_of(seen.app.identity), seen)
-        requested_at, before = flux.before(seen.app.identity)
-        status = flux_status(kind, seen, generation, requested_at, before)
-        return histories.with_history(status, seen, before) if kind == "HelmRelease" else status
+    sources = FluxSources(writer.told_of, controller.clock)
+    status_as = _statuses(flux, sources)
 
     def told(key: ResourceKey, generation: int, reason: str) -> None:
         writer.told_of(key, refused_status(key.kind, generation, reason) if reason else read_status(generation))
@@ -60,6 +55,19 @@ def flux_parts(
     flux.alerts = alerts.put
     controller.resources.alerts = alerts
     return [*flux.followers(), ("flux receivers", receivers.run())]
+
+
+def _statuses(flux: FluxResources, sources: FluxSources) -> Callable[[str, ApplicationSnapshot, int], Body]:
+    """How the object of an Application is told; its sources hear of it."""
+    histories = ReleaseHistories()
+
+    def status_as(kind: str, seen: ApplicationSnapshot, generation: int) -> Body:
+        sources.seen(flux.revision_of(seen.app.identity), seen)
+        requested_at, before = flux.before(seen.app.identity)
+        status = flux_status(kind, seen, generation, requested_at, before)
+        return histories.with_history(status, seen, before) if kind == "HelmRelease" else status
+
+    return status_as
 
 
 def _token(entries: Callable[[str, str], dict[str, bytes] | None], namespace: str, name: str) -> str:

@@ -45,7 +45,8 @@ class HelmOptions:
     """How a chart is rendered. The release is called as the Application; `valuesFrom` comes after the files of
     `valueFiles` (relative to the chart), then `values`, `parameters` and `fileParameters`. `kubeVersion` and
     `apiVersions` are what the chart is told of the cluster. Of `crds/` what is not there is made (`Create`), or all is
-    kept as the chart has it (`CreateReplace`).
+    kept as the chart has it (`CreateReplace`). With `replaceValues` the files of `valueFiles` take the place of the
+    chart's own values.yaml, as those of a HelmChart of Flux do; values.yaml may be one of them.
     """
 
     releaseName: str = ""
@@ -53,6 +54,7 @@ class HelmOptions:
     valueFiles: tuple[str, ...] = ()
     valuesFrom: tuple[ValuesFrom, ...] = ()
     ignoreMissingValueFiles: bool = False
+    replaceValues: bool = False
     parameters: tuple[HelmParameter, ...] = ()
     fileParameters: tuple[HelmFileParameter, ...] = ()
     skipCRDs: bool = False

@@ -72,7 +72,10 @@ def render_output(
         return Needs(needed)
     with circumstances(context.live) as found:
         try:
-            values = merge_maps(_values_of(tree, path, options, context), given or {})
+            files = _values_of_files(tree, path, options, context)
+            if options.replaceValues and options.valueFiles:
+                chart.values, files = files, {}
+            values = merge_maps(_values_of(files, tree, path, options, context), given or {})
             output = template(chart, _request(options, context, values))
         except SchemasNeededError as needed_schemas:
             return Needs(needed_schemas.remotes)
@@ -96,14 +99,21 @@ def _request(options: "HelmOptions", context: Context, values: dict[str, Any]) -
     )
 
 
-def _values_of(tree: Tree, path: str, options: "HelmOptions", context: Context) -> dict[str, Any]:
+def _values_of_files(tree: Tree, path: str, options: "HelmOptions", context: Context) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in options.valueFiles:
         for file in _files_of(tree, _inside(tree, path, name), missing=options.ignoreMissingValueFiles):
             tree.check_at_home(file)
             name = tree.shown(file)
             values = merge_maps(values, read_values(opened_values(context.decrypt, tree.read(file), name), name))
-    values = merge_maps(values, with_cluster_values(floats(options.values), options.valuesFrom, context))
+    return values
+
+
+def _values_of(
+    files: dict[str, Any], tree: Tree, path: str, options: "HelmOptions", context: Context
+) -> dict[str, Any]:
+    """What is said over the values of the files."""
+    values: dict[str, Any] = merge_maps(files, with_cluster_values(floats(options.values), options.valuesFrom, context))
     if not options.parameters and not options.fileParameters:
         return values
     values = deep_copy(values)

@@ -226,6 +226,7 @@ def test_a_chart_in_a_git_repository_with_files_of_values() -> None:
     source = application("HelmRelease", {"interval": "1h", "chart": {"spec": chart}}).source
     assert (source.chart, source.path) == ("", "charts/web")
     assert source.helm.valueFiles == ("values-prod.yaml", "../../values/all.yaml")
+    assert source.helm.replaceValues  # the chart's own values.yaml counts where it is named
 
 
 @pytest.mark.parametrize(

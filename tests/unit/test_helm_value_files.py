@@ -1,5 +1,7 @@
 """Files of values by their names and by globs: in the order of their names, and none is left out in silence."""
 
+from typing import Any
+
 import pytest
 
 from gitops.model.errors import RenderError, SourceError
@@ -23,8 +25,8 @@ FILES = {
 }
 
 
-def text(*names: str, missing: bool = False) -> str:
-    options = HelmOptions(valueFiles=names, ignoreMissingValueFiles=missing)
+def text(*names: str, missing: bool = False, **more: Any) -> str:
+    options = HelmOptions(valueFiles=names, ignoreMissingValueFiles=missing, **more)
     answer = render_output(Tree.of_files(FILES), "c", options, Context())
     assert isinstance(answer, Output)
     return " ".join(
@@ -60,3 +62,17 @@ def test_what_is_missing_is_named_unless_it_may_be(name: str) -> None:
 def test_no_glob_leads_out_of_the_source() -> None:
     with pytest.raises(SourceError, match="leads out of"):
         text("../../*.yaml")
+
+
+@pytest.mark.parametrize(
+    ("names", "seen"),
+    [
+        ((), "own seen"),
+        (("envs/b.yaml",), "b b,seen"),
+        (("values.yaml", "envs/b.yaml"), "b b,seen"),
+        (("envs/b.yaml", "values.yaml"), "own b,seen"),
+        (("none.yaml",), ""),
+    ],
+)
+def test_files_take_the_place_of_the_charts_own_values(names: tuple[str, ...], seen: str) -> None:
+    assert text(*names, missing=True, replaceValues=True) == seen

@@ -191,7 +191,7 @@ class _Chart:
         if self.found is not None and self.found.ref.kind in _OF_FILES:
             start = posixpath.normpath(self.name.lstrip("/"))
             files = [posixpath.relpath(file.lstrip("/"), start) for file in files]
-        made: dict[str, Any] = {"valueFiles": files} if files else {}
+        made: dict[str, Any] = {"valueFiles": files, "replaceValues": True} if files else {}
         return {**made, "ignoreMissingValueFiles": True} if self.ignore_missing else made
 
 
