@@ -34,11 +34,13 @@ class FluxSources:
         self._known: dict[Ref, _Source] = {}
 
     def read(self, body: Body, reason: str, requested_at: str) -> None:
-        """It came or changed. What was read of it last is in its status, also after a restart."""
+        """It came or changed. What was read of it last is in its status: before a restart, or by another replica."""
         ref = ref_of(body)
         known, status = self._known.get(ref), body.get("status")
-        before = status.get("artifact") if isinstance(status, dict) else None
-        artifact = known.artifact if known is not None else before if isinstance(before, dict) else {}
+        told = status.get("artifact") if isinstance(status, dict) else None
+        artifact = known.artifact if known is not None else {}
+        if isinstance(told, dict) and _time_of(told) >= _time_of(artifact):
+            artifact = told
         self._put(ref, _Source(int(body["metadata"].get("generation") or 0), reason, requested_at, artifact))
 
     def gone(self, ref: Ref) -> None:
@@ -63,3 +65,7 @@ class FluxSources:
         if found.requested_at:
             status["lastHandledReconcileAt"] = found.requested_at
         self._tell(ResourceKey(GROUP_OF[ref.kind], ref.kind, ref.namespace, ref.name), status)
+
+
+def _time_of(artifact: dict[str, Any]) -> str:
+    return str(artifact.get("lastUpdateTime") or "")

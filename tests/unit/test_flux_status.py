@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from gitops.compat.flux.objects import Ref
 from gitops.controller.flux_history import ReleaseHistories
+from gitops.controller.flux_sources import FluxSources
 from gitops.controller.flux_status import flux_status, source_revision
 from gitops.controller.pass_report import PassResult
 from gitops.controller.snapshot import ApplicationSnapshot
@@ -14,6 +16,7 @@ from gitops.engine.states import Response
 from gitops.model.application import Application, SourceSpec
 from gitops.model.health import Health, HealthWord
 from gitops.model.revision import Revision
+from gitops.testing.clock import SteppedClock
 
 COMMIT, DIGEST = "c" * 40, "d" * 64
 GIT, OCI = "https://git.example.com/fleet", "oci://registry.example.com/fleet"
@@ -80,3 +83,24 @@ def test_a_release_that_flux_left_keeps_its_history_until_something_else_is_appl
     assert told(failed, newest, older) == [newest, older]
     (first,) = told(seen)
     assert (first["version"], first["chartVersion"], first["status"]) == (1, "1.2.3", "deployed")
+
+
+def test_what_another_replica_read_later_is_told_and_what_it_read_before_is_not() -> None:
+    told: list[Any] = []
+    sources = FluxSources(lambda key, status: told.append(status), SteppedClock())
+    metadata = {"name": "fleet", "namespace": "apps", "generation": 1}
+    body = {"kind": "GitRepository", "metadata": metadata, "status": {"artifact": {"revision": "main@sha1:0"}}}
+    sources.read(body, "", "")
+    assert told[-1]["artifact"]["revision"] == "main@sha1:0"
+    ref = Ref("GitRepository", "apps", "fleet")
+    sources.seen((ref,), snapshot(SourceSpec(repoURL=GIT), Revision(COMMIT, "main")))
+    assert told[-1]["artifact"]["revision"] == f"main@sha1:{COMMIT}"
+    sources.read(body, "", "noon")
+    assert (told[-1]["artifact"]["revision"], told[-1]["lastHandledReconcileAt"]) == (f"main@sha1:{COMMIT}", "noon")
+    later = {"revision": "main@sha1:1", "lastUpdateTime": "2999-01-01T00:00:00Z"}
+    sources.read({**body, "status": {"artifact": later}}, "", "")
+    assert told[-1]["artifact"] == later
+    count = len(told)
+    sources.gone(ref)
+    sources.seen((ref,), snapshot(SourceSpec(repoURL=GIT), Revision(COMMIT, "main")))
+    assert len(told) == count
