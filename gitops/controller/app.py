@@ -20,7 +20,7 @@ from gitops.controller.app_of_apps import AppOfApps
 from gitops.controller.cluster_worker import ClusterWorker, Connect, Connected
 from gitops.controller.clusters import ClusterWorkers
 from gitops.controller.commands import OperatorCommands, command_result
-from gitops.controller.dependencies import behind, wake_by_expression
+from gitops.controller.dependencies import behind, let_go, wake_by_expression
 from gitops.controller.event_log import log_event
 from gitops.controller.frontends import Frontends
 from gitops.controller.metrics import PassMetrics
@@ -179,7 +179,7 @@ class Controller:
         if state is None:
             return
         log.info("application.gone", application=identity)
-        self._events.something_went = True
+        self._events.went()
         self.children.gone(identity)
         self.poller.forget(state)
         self.index.remove(identity)
@@ -296,6 +296,8 @@ class Controller:
     # ── clusters ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _worker(self, name: str, connected: Connected) -> ClusterWorker:
+        about, index = About(self.resources.resource, self.projects.limits), self.index
+        relatives = Relatives(self.children, partial(behind, index), about, partial(let_go, index), self._events.went)
         deps = ReconcilerDeps(
             connected.cluster,
             self._repositories,
@@ -305,7 +307,7 @@ class Controller:
             self._version,
             self.replica.actor,
             Leaving(self._left, lambda state: self.resources.reason_to_stay(state.identity)),
-            Relatives(self.children, partial(behind, self.index), About(self.resources.resource, self.projects.limits)),
+            relatives,
             self.tally.noted,
             self.bus,
         )

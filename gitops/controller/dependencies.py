@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from gitops.controller.queue import Priority
 from gitops.controller.state import ApplicationIndex, ApplicationState
+from gitops.engine.inventory import owner_of
 from gitops.engine.plan_input import PlanOptions
 from gitops.engine.states import Response
+from gitops.manifests.key import ResourceKey
 from gitops.model.plan import Obstacle, ObstacleKind
 from gitops.model.result import Hold
 from gitops.model.revision import short
@@ -29,6 +31,30 @@ def behind(index: ApplicationIndex, state: ApplicationState) -> str:
         if not is_planned or other.last.response in _UNDER_WAY:
             return f"{state.identity} depends on {name}: it has not been synced to {short(seen.sha)} yet"
     return ""
+
+
+def let_go(index: ApplicationIndex, state: ApplicationState, planned: PlannedSync) -> frozenset[ResourceKey]:
+    """What holds a plan up since another Application owns it, and that one's own newest plan has no more.
+
+    As Flux has it, whose Kustomizations take over what another one delivers: here only once that has let it go. Of a
+    Kustomization that delivers nothing any more, what it owns is left to a person.
+    """
+    if not isinstance(planned.decision, Hold) or state.app.source.kustomize.rules != "flux":
+        return frozenset()
+    held = [one.key for one in planned.decision.obstacles if one.kind is ObstacleKind.FOREIGN and one.key is not None]
+    live = planned.at.live
+    return frozenset(key for key in held if key in live and _lets_go(index.get(owner_of(live[key], key)), state, key))
+
+
+def _lets_go(other: ApplicationState | None, state: ApplicationState, key: ResourceKey) -> bool:
+    if other is None or other.app.source.kustomize.rules != "flux" or other.cluster != state.cluster:
+        return False
+    seen, own = other.source.observed_revision, state.source.observed_revision
+    if seen is None or other.source.equivalent_revision != seen.sha or other.last.error:
+        return False
+    if _reads(other) == _reads(state) and own != seen:
+        return False
+    return bool(other.source.objects) and key not in {one for one, _ in other.source.objects}
 
 
 def wake_by_expression(

@@ -29,6 +29,7 @@ from gitops.engine.plan_input import PlanOptions
 from gitops.engine.retry import pause_after
 from gitops.engine.states import Override, Response, respond
 from gitops.logs import shortened
+from gitops.manifests.key import ResourceKey
 from gitops.model.application import GROUP, KIND
 from gitops.model.errors import (
     AwayError,
@@ -83,6 +84,9 @@ class Relatives:
     # Which other Application it has to wait for; "" for none.
     behind: Callable[[ApplicationState], str] = lambda _: ""
     about: About = field(default_factory=About)
+    # What holds its plan up as another's, and the other has let go; and who hears that it has let go something itself.
+    let_go: Callable[[ApplicationState, PlannedSync], frozenset[ResourceKey]] = lambda *_: frozenset()
+    went: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +202,15 @@ async def _pass(
     if (await deps.cluster.kinds()).find(GROUP, KIND) is None:
         run = replace(run, context=replace(run.context, child_kinds=frozenset({(GROUP, KIND)})))
     planned = await _plan(run)
+    if planned is not None and (taken := deps.relatives.let_go(state, planned)):
+        run = replace(run, request=replace(run.request, let_go=taken))
+        planned = await _plan(run)
     if planned is None:
         return None
+    before = {key for key, _ in state.source.objects}
     learn_plan(state, run.source, planned)
+    if before - {key for key, _ in state.source.objects}:
+        deps.relatives.went()
     return await _respond(run, planned)
 
 

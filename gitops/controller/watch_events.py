@@ -31,6 +31,10 @@ class WatchEvents:
         for state in self._index.owners(cluster, set_id, named):
             self._heard(state, key, body, external_change)
 
+    def went(self) -> None:
+        """An Application is gone, or has let go of something."""
+        self.something_went = True
+
     def wake_waiting(self) -> None:
         """Have those look again that another owner holds up, where something has gone since the last call."""
         went, self.something_went = self.something_went, False

@@ -230,7 +230,7 @@ def _may_update(at: PlanInput, manifest: Manifest, live: Body) -> bool:
 
 def _other_owner(at: PlanInput, manifest: Manifest, live: Body) -> str:
     """Who else the object belongs to, unless it is taken over on purpose: by --adopt, or by naming that owner."""
-    if is_owned_by(at.inventory, live, manifest.key):
+    if is_owned_by(at.inventory, live, manifest.key) or manifest.key in at.let_go:
         return ""
     owner = foreign_owner(live, manifest.key, at.inventory.application)
     named = annotations.adopts_from(manifest.body)

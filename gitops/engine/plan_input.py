@@ -53,3 +53,5 @@ class PlanInput:
     tenants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # group, kind → the versions that the cluster serves; nothing of a kind that is not known.
     served: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    # What another Application owns and does not want any more: it may be taken over.
+    let_go: frozenset[ResourceKey] = frozenset()

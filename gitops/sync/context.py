@@ -111,7 +111,8 @@ class Request:
 
     `quarantine` is set when a person rolls back: the revision that must not come back by itself. `believes_inventory`
     when a person has confirmed that a release may be rendered again though only the inventory names it.
-    `is_carried_out` when nobody looks at the plan before it is, `is_manual` when a person asks for it.
+    `is_carried_out` when nobody looks at the plan before it is, `is_manual` when a person asks for it. `let_go` are
+    objects that another Application owns and does not want any more.
     """
 
     app: Application
@@ -122,6 +123,7 @@ class Request:
     believes_inventory: bool = False
     is_carried_out: bool = False
     is_manual: bool = True
+    let_go: frozenset[ResourceKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ async def plan_rendered(request: Request, context: SyncContext, rendered: Render
     live = await live_state(context.cluster, manifests, keys, inventory)
     tenants = await _tenants_of(context, rendered, inventory)
     at, answers = await answered(
-        context, PlanInput(app, rendered, live, inventory, options, tenants=tenants, served=served)
+        context, PlanInput(app, rendered, live, inventory, options, tenants, served, request.let_go)
     )
     is_for_now = request.is_carried_out and not app.sync.serviceAccount
     answers = {**answers, **await tried_out(context.cluster, at, makes, answers.keys(), is_for_now=is_for_now)}

@@ -186,3 +186,27 @@ def test_a_bucket_is_delivered_and_says_its_revision(world, flux, store, monkeyp
 
 def written(body: dict) -> bytes:
     return write_manifests([body]).encode()
+
+
+def test_an_object_moves_to_one_that_comes_first_and_is_not_made_anew(world, flux):
+    flux.write(**{"infra/base": config_map("base"), "apps/moved": config_map("moved"), "apps/web": config_map("web")})
+    flux.make(flux.source(), flux.kustomization("infra"), flux.kustomization("apps", dependsOn=[{"name": "infra"}]))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "apps")[0] == "True")
+        uid = world.get("ConfigMap", "moved")["metadata"]["uid"]
+        sha = flux.write(**{"apps/moved": None, "infra/moved": config_map("moved", a="2")})
+        running.until(lambda: flux.get("Kustomization", "apps")["status"]["lastAppliedRevision"].endswith(sha))
+        running.until(lambda: flux.get("Kustomization", "infra")["status"]["lastAppliedRevision"].endswith(sha))
+        moved = world.get("ConfigMap", "moved")
+        assert (moved["metadata"]["uid"], moved["data"]) == (uid, {"a": "2"})
+
+
+def test_what_two_of_them_deliver_stays_with_the_first(world, flux):
+    flux.write(**{"one/both": config_map("both", a="1"), "two/both": config_map("both", a="2")})
+    flux.make(flux.source(), flux.kustomization("one"))
+    with Running(world, flux="all") as running:
+        running.until(lambda: flux.ready("Kustomization", "one")[0] == "True")
+        flux.make(flux.kustomization("two"))
+        running.until(lambda: "belongs to Application" in flux.ready("Kustomization", "two")[1])
+        time.sleep(1.5)
+        assert world.get("ConfigMap", "both")["data"] == {"a": "1"}
