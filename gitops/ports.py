@@ -365,8 +365,8 @@ class Store(Protocol):
         """How a request was answered, or None while it is open (or is not known)."""
         ...
 
-    async def requested_for(self, number: int) -> str | None:
-        """The Application that a request is about, or None where it is not known."""
+    async def requested_for(self, number: int) -> tuple[str, str] | None:
+        """The Application that a request is about and whoever asked, or None where it is not known."""
         ...
 
     async def setting(self, application: str, name: str) -> str | None:

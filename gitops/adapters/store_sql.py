@@ -159,9 +159,9 @@ class SqlStore(ABC):
         sql = "UPDATE requests SET outcome = ? WHERE number = ? AND outcome IS NULL"
         await self._rows(sql, outcome, number)
 
-    async def requested_for(self, number: int) -> str | None:
-        rows = await self._rows("SELECT application FROM requests WHERE number = ?", number)
-        return str(rows[0][0]) if rows else None
+    async def requested_for(self, number: int) -> tuple[str, str] | None:
+        rows = await self._rows("SELECT application, actor FROM requests WHERE number = ?", number)
+        return (str(rows[0][0]), str(rows[0][1])) if rows else None
 
     async def outcome(self, number: int) -> str | None:
         rows = await self._rows("SELECT outcome FROM requests WHERE number = ?", number)

@@ -23,12 +23,13 @@ from gitops.controller.commands import OperatorCommands, command_result
 from gitops.controller.dependencies import behind, let_go, wake_by_expression
 from gitops.controller.event_log import log_event
 from gitops.controller.frontends import Frontends
+from gitops.controller.leaving import Leaving
 from gitops.controller.metrics import PassMetrics
 from gitops.controller.operator_requests import OperatorRequests
 from gitops.controller.poller import Poller
 from gitops.controller.projects import Projects
 from gitops.controller.queue import Priority
-from gitops.controller.reconciler import Leaving, ReconcilerDeps, Relatives
+from gitops.controller.reconciler import ReconcilerDeps, Relatives
 from gitops.controller.record_writer import RecordWriter, record_of
 from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.render_cache import RenderCache
@@ -41,7 +42,7 @@ from gitops.controller.watch_events import WatchEvents
 from gitops.logs import Trouble
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError, LostStoreError
-from gitops.model.operator_command import REFRESH, OperatorRequest
+from gitops.model.operator_command import DELETE, REFRESH, OperatorRequest
 from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -139,9 +140,9 @@ class Controller:
         known = self.index.get(entry.app.identity)
         before = known.cluster if known is not None else ""
         state = self.index.add(entry.app)
-        state.leaving, state.spec_error = entry.leaving, entry.wrong
-        if not entry.wrong:
+        if not (entry.wrong or (state.leaving and entry.leaving)):
             state.schedule.cancel("it has another spec")
+        state.leaving, state.spec_error = entry.leaving, entry.wrong
         if before != state.cluster:
             self.workers.drop(before, state.identity)
         state.schedule.begin_anew()
@@ -186,7 +187,8 @@ class Controller:
         self.records.changed(identity)
         self.workers.drop(state.cluster, identity)
         for asked in state.schedule.take_requests():
-            self._answer(asked, Outcome.FAILED, "it is gone")
+            is_done = asked.verb == DELETE and state.schedule.act_result
+            self._answer(asked, *(is_done or (Outcome.FAILED, "it is gone")))
         state.schedule.cancel("it is gone")
 
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────
@@ -306,7 +308,7 @@ class Controller:
             self.clock,
             self._version,
             self.replica.actor,
-            Leaving(self._left, lambda state: self.resources.reason_to_stay(state.identity)),
+            Leaving(self._left, self.resources),
             relatives,
             self.tally.noted,
             self.bus,

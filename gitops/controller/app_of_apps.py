@@ -59,7 +59,7 @@ class AppOfApps:
 
     def would_all_go(self, parent: ApplicationState, rendered: RenderedSet) -> bool:
         """Whether the set holds nothing at all, where it held Applications: that is hardly meant."""
-        held = self._registry.given_by(_source(parent.identity))
+        held = self._registry.given_by(source_name(parent.identity))
         return bool(held) and not rendered.manifests and not rendered.children
 
     def check(self, parent: ApplicationState, rendered: RenderedSet) -> list[Application]:
@@ -84,7 +84,7 @@ class AppOfApps:
         if before == rendered.digest:
             return
         apps, entry = self.check(parent, rendered), self._registry.entry(parent.identity)
-        source, self._taken[parent.identity] = _source(parent.identity), rendered.digest
+        source, self._taken[parent.identity] = source_name(parent.identity), rendered.digest
         again = self._registry.given_by(source) & {app.identity for app in apps} if before is None else frozenset()
         for app in apps:
             own, given = ({(one.repoURL, one.credentials) for one in each.all_sources} for each in (app, parent.app))
@@ -116,8 +116,9 @@ class AppOfApps:
     def gone(self, parent: str) -> None:
         """The parent is no more, and with it all that it brought."""
         self._taken.pop(parent, None)
-        self._registry.keep_only(_source(parent), set())
+        self._registry.keep_only(source_name(parent), set())
 
 
-def _source(parent: str) -> str:
+def source_name(parent: str) -> str:
+    """What the Applications that this one's repository brings are known to come from."""
     return f"Application {parent}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from gitops.controller.origin import delete_resource
 from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.resource_follower import Heard, ResourceFollower
 from gitops.manifests.key import Body, ResourceKey
@@ -58,6 +59,12 @@ class CustomResources:
             left = [name for name in finalizers if name != FINALIZER]
             await self._cluster.replace_finalizers(key, left, body["metadata"]["resourceVersion"])
 
+    async def delete(self, identity: str, *, prunes: bool) -> None:
+        """Delete the custom resource; our finalizer says whether what it owns goes first. Raises ClusterError."""
+        key = self._key_of(identity)
+        if key is not None:
+            await delete_resource(self._cluster, key, FINALIZER, prunes=prunes)
+
     async def reason_to_stay(self, identity: str) -> str:
         """Why what a deleted Application owns stays for now: it goes since its kind does. "" for no reason.
 
@@ -72,6 +79,10 @@ class CustomResources:
                     f"its deletion waits: every {KIND} is being deleted, since {_DEFINITION} is; "
                     f"take the finalizer {FINALIZER} off to leave what it owns as it is"
                 )
+        return ""
+
+    def reason_to_keep(self, body: Body) -> str:
+        """Nothing: a person says whether what it owns goes, by the finalizer."""
         return ""
 
     async def resource(self, identity: str) -> Body | None:

@@ -27,6 +27,7 @@ from gitops.compat.flux.objects import (
 from gitops.compat.flux.reading import read, read_leaving
 from gitops.compat.flux.tree import application_name
 from gitops.controller.crd_source import FINALIZER
+from gitops.controller.origin import delete_resource
 from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.resource_follower import Heard, ResourceFollower
 from gitops.manifests.key import Body, ResourceKey
@@ -143,6 +144,18 @@ class FluxResources:
             body = await self._cluster.get(entry.key)
             if body is not None and body["metadata"].get("deletionTimestamp"):
                 await self._replace_finalizers(entry.key, body, [])
+
+    async def delete(self, identity: str, *, prunes: bool) -> None:
+        """Delete the object; our finalizer says whether what it owns goes first. Raises ClusterError."""
+        entry = self._registry.entry(identity)
+        if entry is not None and entry.key is not None:
+            await delete_resource(self._cluster, entry.key, FINALIZER, prunes=prunes)
+
+    def reason_to_keep(self, body: Body) -> str:
+        """Why what an object owns stays when it is deleted, by its own spec; "" where it goes."""
+        if read(body, self._objects).prunes:
+            return ""
+        return "its spec says that what it owns stays when it is deleted (spec.prune, spec.deletionPolicy)"
 
     async def resource(self, identity: str) -> Body | None:
         """The object of an Application as it is now. Raises ClusterError."""

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from gitops.controller.app_of_apps import source_name
 from gitops.controller.flux_alerts import FluxAlerts
 from gitops.controller.flux_receivers import FluxReceivers
+from gitops.controller.origin import Origin, maker_of
 from gitops.controller.registry import ApplicationRegistry
 from gitops.manifests.key import Body
 
@@ -24,6 +26,14 @@ class ResourceFrontend(Protocol):
 
     async def resource(self, identity: str) -> Body | None:
         """The custom resource of an Application as it is now. Raises ClusterError."""
+        ...
+
+    async def delete(self, identity: str, *, prunes: bool) -> None:
+        """Delete the custom resource of an Application, and with `prunes` what it owns first. Raises ClusterError."""
+        ...
+
+    def reason_to_keep(self, body: Body) -> str:
+        """Why what a resource's Application owns stays when it is deleted, by its own spec; "" where it may go."""
         ...
 
 
@@ -54,6 +64,29 @@ class Frontends:
         """The custom resource of an Application as it is now, None where it has none. Raises ClusterError."""
         found = self._of(identity)
         return await found.resource(identity) if found is not None else None
+
+    async def delete(self, identity: str, *, prunes: bool) -> None:
+        """Delete the custom resource of an Application, if it has one. Raises ClusterError."""
+        found = self._of(identity)
+        if found is not None:
+            await found.delete(identity, prunes=prunes)
+
+    async def origin(self, identity: str) -> Origin:
+        """Where an Application that is known comes from. Raises ClusterError."""
+        entry = self._registry.entry(identity)
+        children = tuple(sorted(self._registry.given_by(source_name(identity))))
+        if entry is None or entry.key is None:
+            parent = entry.parent if entry is not None else ""
+            place = f"the repository of Application {parent}" if parent else self._registry.source_of(identity)
+            return Origin(place, brought_back_by=place, children=children)
+        body, found = await self.resource(identity), self._of(identity)
+        return Origin(
+            f"the {entry.key.kind} {entry.key.namespace}/{entry.key.name}",
+            is_resource=True,
+            brought_back_by=maker_of(body, entry.key) if body else "",
+            stays=found.reason_to_keep(body) if found is not None and body else "",
+            children=children,
+        )
 
     def _of(self, identity: str) -> ResourceFrontend | None:
         entry = self._registry.entry(identity)

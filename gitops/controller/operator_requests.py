@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 from gitops.controller.state import ApplicationState
 from gitops.controller.termination import Answer, Terminations
-from gitops.model.operator_command import PING, REFRESH, ROLLBACK, SYNC, TERMINATE, TEST, OperatorRequest
+from gitops.model.operator_command import DELETE, PING, REFRESH, ROLLBACK, SYNC, TERMINATE, TEST, OperatorRequest
 from gitops.model.result import Outcome
 
 log = structlog.get_logger()
+_KNOWN: Final = (SYNC, REFRESH, ROLLBACK, TERMINATE, TEST, DELETE)
+# What is done whatever the repository holds now, and what is said of the pass that it ends.
+_WITHOUT_LOOK: Final = {ROLLBACK: "goes back to a release", DELETE: "deletes it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,9 @@ class OperatorRequests:
         state = self.running(asked.application)
         if state is None:
             return False
-        if asked.verb not in (SYNC, REFRESH, ROLLBACK, TERMINATE, TEST):  # a ping, or a word of a newer version
+        if asked in (state.schedule.operator_request, state.schedule.refresh_request):
+            return True  # its pass has taken it already
+        if asked.verb not in _KNOWN:  # a ping, or a word of a newer version
             self.answer(asked, Outcome.IN_SYNC if asked.verb == PING else Outcome.FAILED, f"{asked.verb} is heard")
             return True
         log.info("request.taken", application=asked.application, verb=asked.verb, actor=asked.actor)
@@ -73,9 +79,9 @@ class OperatorRequests:
                 schedule.cancel(why)
         schedule.begin_anew()
         state.drift.begin_anew(keeps_corrections=True)
-        if asked.verb == ROLLBACK:  # to what was released, whatever the repository holds now
+        if asked.verb in _WITHOUT_LOOK:
             schedule.operator_request = asked
-            schedule.cancel(f"{asked.actor} goes back to a release")
+            schedule.cancel(f"{asked.actor} {_WITHOUT_LOOK[asked.verb]}")
             self.wake(state)
             return
         schedule.refresh_request = asked

@@ -5,7 +5,7 @@ before, drift beside a revision that is not synced, retries, drift loops.
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +16,7 @@ from gitops.controller.automatic_sync import LATER, sync_with_children
 from gitops.controller.dependencies import held_behind
 from gitops.controller.drift_correction import correct_synced
 from gitops.controller.drift_reports import note_drift, note_drift_held
+from gitops.controller.leaving import Leaving, asked_before, delete_as_asked, leave
 from gitops.controller.limiter import TenantLimiter
 from gitops.controller.pass_report import PassResult
 from gitops.controller.pinned_source import PinnedSource
@@ -43,9 +44,9 @@ from gitops.model.errors import (
     UnknownKindError,
     UnreachableError,
 )
-from gitops.model.operator_command import ROLLBACK, SUSPENDED, TEST
+from gitops.model.operator_command import DELETE, ROLLBACK, SUSPENDED, TEST
 from gitops.model.plan import ObstacleKind
-from gitops.model.result import Hold, Outcome
+from gitops.model.result import Hold
 from gitops.ports import Clock, Cluster, Repositories, Store
 from gitops.sync.context import About, Callbacks, PlannedSync, Render, Request, SyncContext, as_account
 from gitops.sync.event_bus import EventBus
@@ -53,7 +54,6 @@ from gitops.sync.inventory_store import read_inventory
 from gitops.sync.planning import held_without_rights, plan_sync
 from gitops.sync.reconcile import is_settled
 from gitops.sync.run_sync import keep_spec
-from gitops.sync.uninstall import uninstall_everywhere
 from renderers.result import Needs, Rendered
 
 log = structlog.get_logger()
@@ -63,16 +63,6 @@ _PASSING = {ObstacleKind.WINDOW, ObstacleKind.PROJECT_WINDOW, ObstacleKind.DEPEN
 # A cluster that is away is asked for more often than what is wrong is tried again: it comes back by itself.
 _FIRST_BACKOFF, _LONGEST_BACKOFF, _LONGEST_AWAY = 5.0, 180.0, 30.0
 _RENDERS_EACH = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """What the controller has to do with an Application that is being deleted."""
-
-    # Called when it owns nothing any more.
-    left: Callable[[ApplicationState], Awaitable[None]]
-    # Why what it owns stays nevertheless, for now; "" for no reason.
-    reason_to_stay: Callable[[ApplicationState], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +176,19 @@ async def _pass(
 ) -> float | None:
     state.schedule.act_result = None
     run = _begun(state, deps, override, waiting)
+    asked = state.schedule.operator_request
+    if state.leaving and asked is None:
+        asked = state.schedule.operator_request = await asked_before(state, deps.store)
+    if asked is not None and asked.verb == DELETE:
+        return await delete_as_asked(state, asked, run.context, deps.leaving)
     if state.leaving and not override.asked and await run.is_suspended():
         state.report.stopped("it is suspended: its deletion waits until it is resumed")
         return None
     if state.leaving:
-        return await _leave(state, run.context, deps)
+        return await leave(state, Request(state.app, deps.actor), run.context, deps.leaving)
     if state.spec_error:
         state.report.stopped(state.spec_error)
         return None
-    asked = state.schedule.operator_request
     if asked is not None and asked.verb == ROLLBACK:
         return await roll_back_as_asked(state, asked, run.request, run.context)
     if asked is not None and asked.verb == TEST:
@@ -318,20 +312,6 @@ def _with_approved_retries(run: _Pass, planned: PlannedSync) -> Override:
     if is_retry and state.schedule.approved_set == planned.plan.digest:
         return replace(run.override, approved=planned.plan.id)
     return run.override
-
-
-async def _leave(state: ApplicationState, context: SyncContext, deps: ReconcilerDeps) -> float | None:
-    """The custom resource is being deleted: prune what it owns; a guard or a failure keeps it, and says why."""
-    if reason := await deps.leaving.reason_to_stay(state):
-        state.report.stopped(reason)
-        return _SOON
-    result = await uninstall_everywhere(Request(state.app, deps.actor), context)
-    state.report.ended(result.outcome, result.message)
-    if result.outcome in (Outcome.SYNCED, Outcome.IN_SYNC):
-        await deps.leaving.left(state)
-        return None
-    state.report.stopped()
-    return LATER
 
 
 async def _rendered(

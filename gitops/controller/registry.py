@@ -92,6 +92,10 @@ class ApplicationRegistry:
         """The identities that a source names."""
         return frozenset(self._given.get(source, ()))
 
+    def source_of(self, identity: str) -> str:
+        """The source that keeps the Application, "" for one that is not known."""
+        return next(iter(self._offers.get(identity, {})), "")
+
     def entry(self, identity: str) -> Registration | None:
         return next(iter(self._offers.get(identity, {}).values()), None)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from gitops.controller.state import ApplicationState, attempt_name
-from gitops.model.operator_command import ROLLBACK, SYNC, TEST, OperatorRequest
+from gitops.model.operator_command import DELETE, ROLLBACK, SYNC, TEST, OperatorRequest
 from gitops.model.result import Outcome
 from gitops.sync import events
 
@@ -58,7 +58,7 @@ class Terminations:
         Whether something is ended that had not begun, so that no pass tells of it by itself.
         """
         act = self._act(state)
-        if state.leaving:
+        if state.leaving or _is_deleted(state):
             self._answer(asked, Outcome.FAILED, _DELETED)
         elif (ending := self._endings.get(state.identity)) is not None:
             ending.asked.append(asked)
@@ -114,6 +114,11 @@ class Terminations:
             return self._under_way[state.identity]
         verbs = {one.verb for one in _open(state)}
         return next((verb for verb in (SYNC, TEST) if verb in verbs), "")
+
+
+def _is_deleted(state: ApplicationState) -> bool:
+    asked = state.schedule.operator_request
+    return asked is not None and asked.verb == DELETE
 
 
 def _open(state: ApplicationState) -> list[OperatorRequest]:

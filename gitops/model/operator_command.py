@@ -1,7 +1,7 @@
 """What people tell a controller through the store: overrides that stand, and requests that are answered.
 
 An override is a setting of the Application (`SUSPENDED`, `APPROVED`), a request has a verb (`SYNC`, `REFRESH`,
-`ROLLBACK`, `TERMINATE`, `TEST`, `PING`).
+`ROLLBACK`, `TERMINATE`, `TEST`, `DELETE`, `PING`).
 """
 
 import json
@@ -17,6 +17,7 @@ REFRESH, SYNC = "refresh", "sync"
 ROLLBACK = "rollback"  # to a release, by the plan that was shown
 TERMINATE = "terminate"  # ends the sync that is under way
 TEST = "test"  # runs the tests of what was synced last
+DELETE = "delete"  # the Application goes, with what it owns or without
 PING = "ping"  # the controller that runs the Application answers at once
 
 

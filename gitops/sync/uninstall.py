@@ -133,16 +133,19 @@ async def _let_go(context: SyncContext, inventory: Inventory) -> list[Failure]:
     return failures
 
 
-async def uninstall_everywhere(request: Request, context: SyncContext) -> SyncResult:
-    """Delete what the Application owns, in the namespaces where it was before as well; HELD for another cluster."""
+async def uninstall_everywhere(request: Request, context: SyncContext, *, keep: bool = False) -> SyncResult:
+    """Delete what the Application owns, in the namespaces where it was before as well; HELD for another cluster.
+
+    With `keep` only forget it, on this cluster.
+    """
     context = as_account(context, request.app)
     places = [other.parent.namespace for other in await inventories_elsewhere(context, request.app, look_around=True)]
     for namespace in (*places, request.app.destination.namespace):
         app = replace(request.app, destination=replace(request.app.destination, namespace=namespace))
-        result = await uninstall(replace(request, app=app), context, keep=False)
+        result = await uninstall(replace(request, app=app), context, keep=keep)
         if result.outcome not in (Outcome.SYNCED, Outcome.IN_SYNC):
             return result
-    left = await clusters_left(context, request.app)
+    left = [] if keep else await clusters_left(context, request.app)
     if left:
         reason = (
             f"{request.app.identity} was on {' and '.join(left)} before: set destination.cluster back to have what it "

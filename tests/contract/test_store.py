@@ -537,4 +537,4 @@ def test_the_application_of_a_request_is_known_by_its_number(place):
         number = await store.request("gitops/shop", "sync", {}, "ada", "2026-01-01T00:00:00Z")
         return await store.requested_for(number), await store.requested_for(number + 1)
 
-    assert with_store(place, work) == ("gitops/shop", None)
+    assert with_store(place, work) == (("gitops/shop", "ada"), None)

@@ -176,6 +176,7 @@ def test_the_base_lets_the_controller_do_its_own_work_and_deploy_nothing(cluster
     for verb, resource, namespace in [
         ("watch", "gitops.dev/applications", ""),
         ("patch", "gitops.dev/applications", "shop"),
+        ("delete", "gitops.dev/applications", "shop"),
         ("patch", "gitops.dev/applications/status", "shop"),
         ("create", "/events", "shop"),
         ("patch", "coordination.k8s.io/leases", "gitops"),
@@ -191,7 +192,6 @@ def test_the_base_lets_the_controller_do_its_own_work_and_deploy_nothing(cluster
         ("patch", "coordination.k8s.io/leases", "kube-system"),
         ("impersonate", "/serviceaccounts", "shop"),
         ("create", "gitops.dev/applications", "shop"),
-        ("delete", "gitops.dev/applications", "shop"),
         ("create", "rbac.authorization.k8s.io/clusterrolebindings", ""),
     ]:
         assert not may(api, verb, resource, namespace), (verb, resource, namespace)

@@ -43,3 +43,23 @@ def web(running, tmp_path):
     """That controller's page and API."""
     with Web(running, tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+def far(web, world, tmp_path):
+    """Runs a command through the server as ada, in a place that has neither a cluster nor a store."""
+
+    def run(*words, token="ada", **places):
+        nothing = tmp_path / "nothing"
+        nothing.mkdir(exist_ok=True)
+        here = {
+            "GITOPS_SERVER": f"http://127.0.0.1:{web.port}",
+            "GITOPS_TOKEN": web.tokens.get(token, token),
+            "XDG_CONFIG_HOME": str(nothing),
+            "KUBECONFIG": str(nothing / "none"),
+            "GITOPS_STATE": str(nothing / "state"),
+        }
+        return world.gitops(*words, **{**here, **places})
+
+    run.config = tmp_path / "nothing" / "gitops" / "servers.json"
+    return run

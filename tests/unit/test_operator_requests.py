@@ -1,15 +1,20 @@
 """What operators ask for: who takes it, what it displaces, and that each is answered once."""
 
+from itertools import count
+
 import pytest
 
 from gitops.controller.operator_requests import OperatorRequests
 from gitops.controller.state import ApplicationState
 from gitops.controller.termination import Terminations
 from gitops.model.application import Application, Destination, SourceSpec
-from gitops.model.operator_command import PING, REFRESH, ROLLBACK, SYNC, TERMINATE, TEST, OperatorRequest
+from gitops.model.operator_command import DELETE, PING, REFRESH, ROLLBACK, SYNC, TERMINATE, TEST, OperatorRequest
 from gitops.model.result import Outcome
 
 SHOP = Application("shop", "team", SourceSpec(path="apps/shop"), Destination(namespace="shop"))
+
+
+_numbers = count(1)
 
 
 class Asked:
@@ -34,10 +39,17 @@ class Asked:
 
 
 def request(verb):
-    return OperatorRequest(1, SHOP.identity, verb, {}, "ada", "2026-01-01T00:00:00Z")
+    return OperatorRequest(next(_numbers), SHOP.identity, verb, {}, "ada", "2026-01-01T00:00:00Z")
 
 
-@pytest.mark.parametrize("verb", [SYNC, REFRESH, ROLLBACK, TERMINATE, TEST, PING])
+def test_a_request_that_a_pass_took_from_the_store_itself_is_not_answered_as_overtaken_by_itself():
+    asked = Asked()
+    one = asked.state.schedule.operator_request = request(DELETE)
+    assert asked.requests.take(one)
+    assert (asked.answers, asked.woken, asked.state.schedule.operator_request) == ([], 0, one)
+
+
+@pytest.mark.parametrize("verb", [DELETE, SYNC, REFRESH, ROLLBACK, TERMINATE, TEST, PING])
 def test_what_is_asked_of_an_application_that_another_replica_runs_is_left_to_that_one(verb):
     asked = Asked(runs=False)
     assert asked.ask(verb) == [False]

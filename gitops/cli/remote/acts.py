@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -13,7 +14,7 @@ from gitops.cli.confirm import is_terminal, wants_to
 from gitops.cli.escape import printable
 from gitops.cli.output import print_data
 from gitops.cli.remote.names import identity_of, way
-from gitops.cli.remote.plans import print_plan_data, summary_of
+from gitops.cli.remote.plans import print_obstacles, print_plan_data, summary_of
 from gitops.model.errors import ConfigError
 from gitops.model.result import Outcome
 from gitops.model.revision import short
@@ -81,6 +82,37 @@ async def rollback(client: ApiClient, given: dict[str, Any]) -> None:
         given["reason"],
     )
     end(f"{identity} {release}", outcome, message)
+
+
+async def delete(client: ApiClient, given: dict[str, Any]) -> None:
+    """What goes is shown first where somebody is to see it, and deleted as it was shown."""
+    identity = await identity_of(client, given["app"], given["namespace"])
+    keep = bool(given["keep"])
+    plan = await client.get(way(identity, "deletion"), keep=keep)
+    if given["dry_run"] or (is_terminal() and not given["yes"]):
+        _print_deletion(identity, plan)
+    if given["dry_run"]:
+        return
+    question = "forget it?" if keep else f"delete it: {summary_of(plan)}?"
+    if not wants_to(f"{identity}: {question}", yes=given["yes"]):
+        click.echo("nothing was changed", err=True)
+        return
+    body = {"plan": plan["id"], "keep": keep, "confirm": given["confirm"]}
+    outcome, message = await _outcome(client, identity, "delete", body, given["reason"])
+    done = "forgotten; its objects stay" if keep else "deleted"
+    end(identity, outcome, message, done if outcome is Outcome.SYNCED else "")
+
+
+def _print_deletion(identity: str, plan: Mapping[str, Any]) -> None:
+    if plan["keep"]:
+        told = f"{identity}: {plan['objects']} objects stay, and are owned by nobody"
+        click.echo(printable(told), err=True)
+    else:
+        print_plan_data(plan)
+        print_obstacles(plan)
+    for text in (*plan["also"], plan["broughtBack"]):
+        if text:
+            click.echo(printable(f"note: {text}"), err=True)
 
 
 async def _said(client: ApiClient, given: dict[str, Any], act: str, **body: Any) -> None:

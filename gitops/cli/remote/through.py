@@ -54,6 +54,7 @@ _REMOTE: Final = {
     "approve": _acts("approve", "digest"),
     "terminate": _acts("terminate"),
     "test": _acts("test"),
+    "delete": _acts("delete", "keep", "confirm", "dry_run", "yes"),
     "rollback": _acts("rollback", "release", "prune", "confirm", "dry_run", "yes", "output"),
 }
 # What has nothing to do with what a controller runs, and is done here as ever.

@@ -283,6 +283,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Change": _CHANGE,
     "Drift": _object(application=TEXT, drift=_list(_ref("Change")), underWay=TEXT, recorded=_or_null(_ref("Entry"))),
     "Plan": _object(**_PLAN, waits=_FLAG),
+    "DeletionPlan": _object(
+        **_PLAN, keep=_FLAG, objects=_COUNT, place=TEXT, broughtBack=TEXT, stays=TEXT, also=_list(TEXT)
+    ),
     "RollbackPlan": _object(**_PLAN, release={"type": "integer"}),
     "Entry": _object(
         seq={"type": "integer"},

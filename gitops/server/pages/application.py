@@ -7,6 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gitops.server.api import acts, applications, objects
+from gitops.server.api.openapi import NAMES
 from gitops.server.api.operations import Call
 from gitops.server.pages.forms import carried_out
 from gitops.server.pages.render import way
@@ -50,10 +51,22 @@ def routes(pages: Pages) -> list[web.RouteDef]:
         back = applications.get_rollback(call)
         return await _plan_page(pages, call, "rollback.html", back, release=call["release"], prune=call["prune"])
 
+    async def deletion(request: web.Request) -> web.Response:
+        call = await pages.call(request, acts.PLAN_DELETION)
+        found = acts.plan_delete(call)
+        return await _plan_page(pages, call, "deletion.html", found, keep=call["keep"], deleting=True)
+
+    async def asked(request: web.Request) -> web.Response:
+        call = await pages.call(request, number=int(request.match_info["number"]))
+        found = await acts.get_request(call)
+        return pages.show("request.html", call, "applications", found=found)
+
     return [
         web.get(ONE, pages.shared_pages.of(_application(pages), "applications")),
         web.get(f"{ONE}/diff", diff),
         web.get(f"{ONE}/rollback", rollback),
+        web.get(f"{ONE}/deletion", deletion),
+        web.get(f"/requests/{{number:{NAMES['number']}}}", asked),
         web.post(f"{ONE}/acts/{{act:[a-z]+}}", _act(pages)),
     ]
 
@@ -124,7 +137,9 @@ def _known(changes: Any) -> list[dict[str, Any]]:
 def _act(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def act(request: web.Request) -> web.Response:
         operation = acts.known_act(request.match_info["act"])
-        call, _ = await carried_out(pages, request, operation)
+        call, done = await carried_out(pages, request, operation)
+        if operation.id == acts.DELETE_APPLICATION.id:  # whose own page goes with it
+            raise web.HTTPSeeOther(f"/requests/{done['request']}")
         raise web.HTTPSeeOther(f"{way(call.application)}?said={operation.id}")
 
     return act

@@ -11,7 +11,7 @@ from gitops.server.api.parameters import read_body
 from gitops.server.pages.routes import Pages
 from gitops.server.problems import Problem, problem_of
 
-_FLAGS: Final = ("confirm", "prune")
+_FLAGS: Final = ("confirm", "prune", "keep")
 _NUMBERS: Final = ("release", "replicas")
 
 

@@ -92,7 +92,7 @@ async function look() {
     // The connection is away: the stream says so, and we look again when it is back.
   } finally {
     looking = false;
-    if (again) setTimeout(look, PAUSE);
+    if (again || document.querySelector("[data-again]")) setTimeout(look, PAUSE); // nobody tells when it is answered
   }
 }
 
@@ -216,6 +216,7 @@ for (const part of document.querySelectorAll("[data-part]")) served.set(part.dat
 tell(document);
 setInterval(() => tell(document), 5000);
 load(document);
+if (document.querySelector("[data-again]")) soon();
 if (document.body.hasAttribute("data-live")) {
   follow();
   document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
