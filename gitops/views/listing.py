@@ -7,6 +7,9 @@ looked through for each request.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 from gitops.model.application import DEFAULT_PROJECT, HOME
@@ -15,10 +18,11 @@ from gitops.model.record import Record
 
 SYNC_WORDS: Final = ("Synced", "OutOfSync", "Unknown")
 _HEALTH_ORDER: Final = {word.value: place for place, word in enumerate(HealthWord)}
+_PROGRESSING: Final = HealthWord.PROGRESSING.value
 _WELL: Final = (HealthWord.HEALTHY.value, HealthWord.SUSPENDED.value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what follows from a row is worked out once, and read by every list
 class Row:
     """One Application in a list.
 
@@ -50,22 +54,22 @@ class Row:
     def is_healthy(self) -> bool:
         return self.record.health in _WELL
 
-    @property
+    @cached_property
     def project(self) -> str:
         """The name of the project that it is in."""
         return self.record.project or DEFAULT_PROJECT
 
-    @property
+    @cached_property
     def cluster(self) -> str:
         """The name of the cluster that it goes to."""
         return self.record.cluster or HOME
 
-    @property
+    @cached_property
     def waits(self) -> bool:
         """Whether a plan of it waits for a person's approval."""
         return bool(self.record.plan)
 
-    @property
+    @cached_property
     def is_problem(self) -> bool:
         """Whether a person has to look: it is not well, and nothing that is under way makes it so."""
         record = self.record
@@ -74,7 +78,7 @@ class Row:
         is_known = record.suspended or self.waits or bool(self.progress)
         return bool(record.problem) or ((is_unwell or is_held) and not is_known)
 
-    @property
+    @cached_property
     def urgency(self) -> tuple[int, int, str]:
         """Problems first, the worst of them on top; then what waits for a person, what moves, and the rest."""
         rank = 0 if self.is_problem else 1 if self.waits or self.drift else 2 if self.moves else 3
@@ -82,7 +86,12 @@ class Row:
 
     @property
     def moves(self) -> bool:
-        return bool(self.progress) or self.record.health == HealthWord.PROGRESSING.value
+        return bool(self.progress) or self.record.health == _PROGRESSING
+
+    @cached_property
+    def fits(self) -> tuple[str, ...]:
+        """The words of ONLY that fit it; of most it is none."""
+        return tuple(name for name, fits in ONLY.items() if fits(self))
 
 
 def searchable(row_text: Iterable[str]) -> str:
@@ -121,8 +130,8 @@ ONLY: Final[Mapping[str, Callable[[Row], bool]]] = {
     "syncing": lambda row: row.moves,
 }
 SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
-    "urgency": lambda row: row.urgency,
-    "name": lambda row: row.application,
+    "urgency": attrgetter("urgency"),
+    "name": attrgetter("application"),
     "health": lambda row: (_HEALTH_ORDER.get(row.record.health, 0), row.application),
     "sync": lambda row: (row.record.sync, row.application),
     "cluster": lambda row: (row.cluster, row.application),
@@ -133,10 +142,10 @@ SORTS: Final[Mapping[str, Callable[[Row], Any]]] = {
 
 
 GROUPS: Final[Mapping[str, Callable[[Row], str]]] = {
-    "project": lambda row: row.project,
-    "cluster": lambda row: row.cluster,
-    "namespace": lambda row: row.record.namespace,
-    "health": lambda row: row.record.health,
+    "project": attrgetter("project"),
+    "cluster": attrgetter("cluster"),
+    "namespace": attrgetter("record.namespace"),
+    "health": attrgetter("record.health"),
 }
 MOST_GROUPS: Final = 500
 
@@ -184,14 +193,14 @@ def listed(rows: Sequence[Row], query: Query) -> Listed:
     if query.sync:
         found = [row for row in found if row.record.sync in query.sync]
     for name in query.only:
-        found = list(filter(ONLY[name], found))
+        found = [row for row in found if name in row.fits]
     ordered = sorted(found, key=SORTS[query.sort.lstrip("-")], reverse=query.sort.startswith("-"))
     groups: list[Group] = []
     if query.group:
         ordered = sorted(ordered, key=lambda row: _group_order(query.group, row))  # each in the order before
         groups = _groups(ordered, query.group)
     page = tuple(ordered[query.offset : query.offset + query.limit])
-    clusters, projects = ({row.cluster for row in rows}, {row.project for row in rows})
+    clusters, projects = set(map(GROUPS["cluster"], rows)), set(map(GROUPS["project"], rows))
     return Listed(
         page,
         len(ordered),
@@ -226,11 +235,12 @@ def _is_in(row: Row, namespace: str) -> bool:
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
-    healths, syncs = Counter(row.record.health for row in rows), Counter(row.record.sync for row in rows)
+    healths, syncs = Counter(map(GROUPS["health"], rows)), Counter(map(attrgetter("record.sync"), rows))
+    only = Counter(chain.from_iterable(map(attrgetter("fits"), rows)))
     return {
         "health": {word.value: healths[word.value] for word in HealthWord},
         "sync": {word: syncs[word] for word in SYNC_WORDS},
-        "only": {name: sum(map(fits, rows)) for name, fits in ONLY.items()},
+        "only": {name: only[name] for name in ONLY},
     }
 
 

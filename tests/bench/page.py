@@ -1,5 +1,7 @@
 """The page of very many Applications with ten objects each: time to the first byte, and bytes; at rest, and changing.
 
+What it takes until a change is told, and on the page, is printed too.
+
 The controller's state is made here and its cluster answers from memory; the server, the store and HTTP are real, and
 the client is a process of its own. BENCH_PAGE_APPLICATIONS (10,000) changes the size.
 """
@@ -43,6 +45,8 @@ APPLICATIONS = int(os.environ.get("BENCH_PAGE_APPLICATIONS", "10000"))
 _GOAL_MS, _GOAL_KB = 150, 150
 _SHA = "0123456789abcdef0123456789abcdef01234567"
 _READERS = 50
+_CHANGED, _CHANGES, _TOLD_MS = "team-0/app-00000", 30, 500
+_TOGETHER = 0.05  # as page.js waits for more
 
 
 def run() -> None:
@@ -109,8 +113,10 @@ async def _measured(folder: Path) -> None:
     try:
         for title, clients in (("one reader", 1), (f"{_READERS} readers at once", _READERS)):
             await _client(title, port, clients)
+        await _told("nothing else changes", port, controller)
         changing = asyncio.create_task(_change(controller))
-        await _client("one reader, 500 changes a second", port, 1)
+        await _told("500 changes a second", port, controller)
+        await _client("one reader, 500 changes a second", port, 1, 0.05)  # each finds what changed since
         changing.cancel()
         print(f"  the server added {(_memory() - before):.0f} MB (goal 150)")
     finally:
@@ -154,19 +160,61 @@ async def _history(store, app: Application) -> None:
     await store.add_release(release)
 
 
+async def _told(title: str, port: int, controller) -> None:
+    """One Application changes, and its reason says when: how long until a stream tells it, and until its page does."""
+    words = [sys.executable, "-m", "tests.bench.page", str(port), "told"]
+    process = await asyncio.create_subprocess_exec(*words, stdout=subprocess.PIPE)
+    state = controller.index.get(_CHANGED)
+    assert process.stdout is not None
+    await process.stdout.readline()  # it follows now
+    for _ in range(_CHANGES):
+        await asyncio.sleep(0.4)
+        state.report.said(f"changed at {time.monotonic()}")
+        controller._tell(state)
+    told, _ = await process.communicate()
+    print(f"  a change, {title} (load of this machine {os.getloadavg()[0]:.0f}):")
+    for name, taken in json.loads(told).items():
+        middle, late = statistics.median(taken), statistics.quantiles(taken, n=20)[18]
+        print(f"    {name:28} p50 {middle:5.0f} ms, p95 {late:5.0f} ms after the fact (goal {_TOLD_MS})")
+
+
+def _follow(port: int) -> None:
+    """In a process of its own: a page as page.js keeps it, with what it took until each change was there, as JSON."""
+    stream = http.client.HTTPConnection("127.0.0.1", port)
+    stream.request("GET", "/api/v1/stream")
+    answer = stream.getresponse()
+    print("it follows", flush=True)
+    pages = http.client.HTTPConnection("127.0.0.1", port)
+    found: dict[str, list[float]] = {"the stream tells it": [], "the list shows it": []}
+    for line in answer:
+        row = json.loads(line[6:]) if line.startswith(b"data: ") else {}
+        if row.get("application") != _CHANGED or not row["note"].startswith("changed at "):
+            continue
+        changed = float(row["note"].rpartition(" ")[2])
+        found["the stream tells it"].append((time.monotonic() - changed) * 1000)
+        time.sleep(_TOGETHER)
+        pages.request("GET", "/applications")
+        text = pages.getresponse().read().decode()
+        assert row["note"] in text, "the list does not show it"
+        found["the list shows it"].append((time.monotonic() - changed) * 1000)
+        if len(found["the list shows it"]) == _CHANGES:
+            break
+    print(json.dumps(found))
+
+
 async def _change(controller) -> None:
     """Something is told of an Application, again and again."""
     states = list(controller.index)
     count = 0
     while True:
-        for _ in range(50):
+        for _ in range(5):
             controller._tell(states[count % len(states)])
             count += 1
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.01)
 
 
-async def _client(title: str, port: int, clients: int) -> None:
-    words = [sys.executable, "-m", "tests.bench.page", str(port), str(clients)]
+async def _client(title: str, port: int, clients: int, pause: float = 0.0) -> None:
+    words = [sys.executable, "-m", "tests.bench.page", str(port), str(clients), str(pause)]
     before = time.process_time()
     process = await asyncio.create_subprocess_exec(*words, stdout=subprocess.PIPE)
     told, _ = await process.communicate()
@@ -194,7 +242,7 @@ PLACES = {
 }
 
 
-def _ask_all(port: int, clients: int) -> None:
+def _ask_all(port: int, clients: int, pause: float) -> None:
     """In a process of its own: (p50, p95, bytes, status) of each place, as JSON."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -204,6 +252,7 @@ def _ask_all(port: int, clients: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port)
         found = []
         for _ in range(rounds):
+            time.sleep(pause)
             began = time.perf_counter()
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -228,4 +277,7 @@ def _memory() -> float:
 
 
 if __name__ == "__main__":
-    _ask_all(int(sys.argv[1]), int(sys.argv[2]))
+    if sys.argv[2] == "told":
+        _follow(int(sys.argv[1]))
+    else:
+        _ask_all(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

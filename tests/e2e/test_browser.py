@@ -2,9 +2,12 @@
 
 import itertools
 import shutil
+import threading
+import time
 
 import pytest
 
+from gitops.server.auth.tokens import Scope, new_token
 from tests.scenarios.http import Web
 from tests.scenarios.running import Running
 from tests.scenarios.world import World, config_map, deployment, forget
@@ -98,6 +101,60 @@ def test_a_push_appears_without_a_reload(browsing, world):
     browser.see(second[:12])
     browser.see("release 2")
     assert browser.page.evaluate("window.untouched") is True
+
+
+def test_changes_without_end_do_not_keep_the_page_from_being_current(browsing, world):
+    browser, running = browsing(), browsing.running
+    browser.page.goto("/applications")
+    browser.see(world.sha[:12])
+    ended = threading.Event()
+
+    def change():
+        running.controller._tell(running.controller.index.get("gitops/app"))
+        if not ended.is_set():
+            running._loop.call_later(0.03, change)
+
+    running._loop.call_soon_threadsafe(change)
+    try:
+        browser.see(world.commit(settings=config_map("settings", a="2"))[:12])
+    finally:
+        ended.set()
+
+
+def test_a_change_is_on_the_page_soon_after_the_fact(browsing, world):
+    """What the benchmark of the page measures, with room for a machine that is busy."""
+    browser, running = browsing(), browsing.running
+    browser.page.goto("/applications")
+    browser.page.get_by_text("live", exact=True).wait_for()
+    taken = []
+    for text in ("something is otherwise", "something else is", "and something more"):
+
+        def change(text=text):
+            running.tracked().report.stopped(text)
+            running.controller._tell(running.tracked())
+
+        began = time.monotonic()
+        running.call(change)
+        browser.see(text)
+        taken.append(time.monotonic() - began)
+    assert min(taken) < 1.0, taken
+
+
+def test_a_deletion_is_clicked_through_with_what_goes_first(browsing, world, tmp_path):
+    token, line = new_token("root", Scope.ADMIN, None)
+    with (tmp_path / "tokens").open("a") as file:
+        file.write(line + "\n")
+    browser = browsing()
+    browser.sign_in(token)
+    browser.page.goto(ONE)
+    browser.page.get_by_role("link", name="Delete…").click()
+    browser.see(f"ConfigMap {world.namespace}/settings")
+    browser.see("It comes from test, which is not changed by this")
+    browser.page.get_by_label("Reason").fill("moved")
+    browser.page.get_by_label("Delete it all the same").check()
+    browser.page.get_by_role("button", name="Delete by this plan").click()
+    browser.see("It is done.")
+    assert world.get("ConfigMap", "settings") is None
 
 
 def test_a_rollback_is_clicked_through_with_its_plan_first(browsing, world):

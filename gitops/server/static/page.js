@@ -2,8 +2,8 @@
 "use strict";
 
 const AGAIN = 10000;   // until a stream that was refused is asked for again
-const TOGETHER = 150;  // changes that come close together are one look
-const PAUSE = 1000;    // between two looks
+const TOGETHER = 50;   // changes that come close together are one look; the stream sends them together already
+const LEAST = 250, MOST = 2000; // between two looks: four times as long as one takes
 
 // ── times: "3 minutes ago" stays true ─────────────────────────────────────────────────────────────────────────────
 const UNITS = [[60, "second"], [60, "minute"], [24, "hour"], [365, "day"]];
@@ -61,13 +61,14 @@ async function load(root) {
   }
 }
 
-let looking = false, again = false, last = 0;
+let looking = false, again = false, last = 0, pause = LEAST;
 
 async function look() {
   if (!served.size) return; // nothing here follows what happens
   if (looking) { again = true; return; }
-  if (document.querySelector(".act[open]")) { again = true; setTimeout(look, PAUSE); return; } // somebody writes there
-  looking = true; again = false; last = Date.now();
+  if (document.querySelector(".act[open]")) { again = true; setTimeout(look, LEAST); return; } // somebody writes there
+  looking = true; again = false;
+  const began = Date.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
@@ -92,14 +93,16 @@ async function look() {
     // The connection is away: the stream says so, and we look again when it is back.
   } finally {
     looking = false;
-    if (again || document.querySelector("[data-again]")) setTimeout(look, PAUSE); // nobody tells when it is answered
+    last = Date.now();
+    pause = Math.min(Math.max(4 * (last - began), LEAST), MOST);
+    if (again || document.querySelector("[data-again]")) setTimeout(look, pause); // nobody tells when it is answered
   }
 }
 
 let timer = 0;
 function soon() {
-  clearTimeout(timer);
-  timer = setTimeout(look, Math.max(TOGETHER, last + PAUSE - Date.now()));
+  if (timer) return; // what comes without end must not put it off without end
+  timer = setTimeout(() => { timer = 0; look(); }, Math.max(TOGETHER, last + pause - Date.now()));
 }
 
 // ── the stream ────────────────────────────────────────────────────────────────────────────────────────────────────
