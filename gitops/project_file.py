@@ -44,6 +44,8 @@ def read_projects(path: Path, check_roles: Callable[[Project], str] = lambda _: 
         if wrong := check_roles(project):
             raise reader.error(("spec", "roles"), wrong)
         found[project.name] = project
+    if not found:  # one that is being written must not look like one that limits nothing
+        raise ConfigError(f"{path}: holds no AppProject")
     return found
 
 

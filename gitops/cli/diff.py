@@ -9,6 +9,7 @@ from gitops.cli import settings as exits
 from gitops.cli.application import application_of, application_options, named_application, plan_options
 from gitops.cli.escape import printable
 from gitops.cli.output import plan_data, print_data, print_hold, print_plan, summary
+from gitops.cli.projects import projects_option
 from gitops.cli.settings import Settings, run
 from gitops.model.plan import ObstacleKind
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="markdown: for a pull request; unified: as `kubectl diff` shows it.",
 )
+@projects_option
 @click.pass_obj
 def diff(settings: Settings, /, path: str, file: str, name: str, namespace: str, revision: str, **given: Any) -> None:
     """Show what a sync would change, field by field, with who set the live value.
@@ -64,7 +66,7 @@ async def _diff(settings: Settings, named: tuple[str, str, str, str, str], given
     from gitops.sync.record_reader import stored_record
 
     app = application_of(settings, *named)
-    async with outside_of(settings, app=app) as opened:
+    async with outside_of(settings, app=app, projects=given["projects"]) as opened:
         app = app or await named_application(opened, named)
         context = as_account(opened, app)
         request = Request(app, actor(), plan_options(given))

@@ -73,7 +73,7 @@ async def sync_tree(settings: Settings, delivery: Delivery, given: dict[str, Any
     from gitops.cli.opening import outside_of
 
     run = _Walk(settings, delivery, given, [])
-    async with outside_of(settings) as opened:
+    async with outside_of(settings, projects=given["projects"]) as opened:
         context = _over(delivery, opened)
 
         async def act(answer: Answer) -> Ended:
@@ -135,7 +135,7 @@ async def diff_tree(settings: Settings, delivery: Delivery, given: dict[str, Any
     run = _Walk(settings, delivery, given, [])
     if given["output"] not in ("table", "json", "yaml"):
         raise ConfigError(f"-o {given['output']}: is for one Application; of a tree, table, json or yaml is printed")
-    async with outside_of(settings) as opened:
+    async with outside_of(settings, projects=given["projects"]) as opened:
         context = _over(delivery, opened)
         changing: set[str] = set()
 

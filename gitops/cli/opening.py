@@ -5,8 +5,10 @@ import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from gitops.bootstrap import Environment, open_cluster, open_outside, open_store
+from gitops.cli.projects import with_projects
 from gitops.cli.settings import Settings
 from gitops.cli.version import own_version
 from gitops.config import cache_folder, state_folder
@@ -49,13 +51,26 @@ def environment_of(settings: Settings) -> Environment:
     )
 
 
+def own_namespace() -> str:
+    """The namespace of the pod that we run in, or ""."""
+    try:
+        return Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
+    except OSError:
+        return ""
+
+
 @contextlib.asynccontextmanager
 async def outside_of(
-    settings: Settings, emit: Callable[[events.Event], None] = ignore, *, app: Application | None = None
+    settings: Settings,
+    emit: Callable[[events.Event], None] = ignore,
+    *,
+    app: Application | None = None,
+    projects: str = "",
 ) -> AsyncIterator[SyncContext]:
     """Everything that a pass reaches out to, at the cluster that the Application names.
 
-    `--context` wins over a context that it names; the Secret of a kubeconfig is looked for at the context.
+    `--context` wins over a context that it names; the Secret of a kubeconfig is looked for at the context. `projects`
+    is the file that says what Applications may.
     """
     environment = environment_of(settings)
     cluster = app.destination.cluster if app is not None else ""
@@ -67,7 +82,9 @@ async def outside_of(
             at_destination(context, app) as there,
         ):
             own = app.identity if app is not None else ""
-            yield replace(there, about=About(resource=partial(_resource, context.cluster, own)))
+            about = About(resource=partial(_resource, context.cluster, own))
+            home = own_namespace() or "gitops"
+            yield replace(there, about=with_projects(about, projects, settings.context, home))
 
 
 async def _resource(cluster: Cluster, own: str, identity: str) -> Body | None:

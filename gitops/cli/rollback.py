@@ -11,6 +11,7 @@ from gitops.cli.application import namespace_option, seconds_of
 from gitops.cli.confirm import is_terminal, wants_to
 from gitops.cli.escape import printable
 from gitops.cli.output import output_option
+from gitops.cli.projects import projects_option
 from gitops.cli.settings import Settings, run
 from gitops.model.errors import HeldError
 from gitops.model.release import Release
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, and change nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask on a terminal.")
 @click.option("--timeout", default="", metavar="DURATION", help="Until healthy (default: the Application's).")
+@projects_option
 @output_option
 @click.pass_obj
 def rollback(settings: Settings, /, app: str, release: int | None, namespace: str, **given: Any) -> None:
@@ -57,7 +59,7 @@ async def _rollback(settings: Settings, app: str, number: int | None, namespace:
     from gitops.sync.release_choice import plan_way_back
 
     display = Display()
-    async with outside_of(settings, display.emit) as context:
+    async with outside_of(settings, display.emit, projects=given["projects"]) as context:
         (inventory,) = await find_applications(context.cluster, app, namespace, context.store)
         request, chosen = await _asked_for(context, inventory, number, given)
         acting = as_account(context, request.app)

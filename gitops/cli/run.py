@@ -170,7 +170,7 @@ def run(
 ) -> None:
     """Run the controller: it polls repositories, syncs what is automated, and undoes or reports drift."""
     from gitops.bootstrap_controller import Settings as Start
-    from gitops.cli.opening import environment_of
+    from gitops.cli.opening import environment_of, own_namespace
 
     here = own_namespace()
     start = Start(
@@ -220,14 +220,6 @@ def _limits(each: str, total: str) -> "MirrorLimits":
         return mirror_limits(each, total)
     except ConfigError as exc:
         fail(exc)
-
-
-def own_namespace() -> str:
-    """The namespace of the pod that we run in, or ""."""
-    try:
-        return Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace").read_text().strip()
-    except OSError:
-        return ""
 
 
 async def _run(start: "Start") -> None:

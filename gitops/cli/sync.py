@@ -20,6 +20,7 @@ from gitops.cli.output import (
     result_data,
     summary,
 )
+from gitops.cli.projects import projects_option
 from gitops.cli.settings import Settings, run
 from gitops.model.application import Application
 from gitops.model.plan import ObstacleKind
@@ -62,6 +63,7 @@ _CODES = {
     metavar="FILE",
     help="Tell the destinations of FILE how it ended, as a controller would.",
 )
+@projects_option
 @output_option
 @click.pass_obj
 def sync(settings: Settings, /, path: str, file: str, name: str, namespace: str, revision: str, **given: Any) -> None:
@@ -96,7 +98,7 @@ async def _sync(settings: Settings, named: tuple[str, str, str, str, str], given
 
     app = application_of(settings, *named, timeout=given["timeout"])
     display = Display()
-    async with outside_of(settings, display.emit, app=app) as opened:
+    async with outside_of(settings, display.emit, app=app, projects=given["projects"]) as opened:
         app = app or await named_application(opened, named, timeout=given["timeout"])
         context = as_account(opened, app)
         request = await _request(context, app, given)

@@ -10,7 +10,7 @@ ApplicationRegistry ──► ApplicationIndex ◄── Poller (new commits)
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +19,7 @@ import structlog
 from gitops.controller.app_of_apps import AppOfApps
 from gitops.controller.cluster_worker import ClusterWorker, Connect, Connected
 from gitops.controller.clusters import ClusterWorkers
-from gitops.controller.commands import OperatorCommands, command_result
+from gitops.controller.commands import OperatorCommands, command_result, result_when_gone
 from gitops.controller.dependencies import behind, let_go, wake_by_expression
 from gitops.controller.event_log import log_event
 from gitops.controller.frontends import Frontends
@@ -27,7 +27,7 @@ from gitops.controller.leaving import Leaving
 from gitops.controller.metrics import PassMetrics
 from gitops.controller.operator_requests import OperatorRequests
 from gitops.controller.poller import Poller
-from gitops.controller.projects import Projects
+from gitops.controller.projects import Projects, project_of
 from gitops.controller.queue import Priority
 from gitops.controller.reconciler import ReconcilerDeps, Relatives
 from gitops.controller.record_writer import RecordWriter, record_of
@@ -42,7 +42,7 @@ from gitops.controller.watch_events import WatchEvents
 from gitops.logs import Trouble
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError, LostStoreError
-from gitops.model.operator_command import DELETE, REFRESH, OperatorRequest
+from gitops.model.operator_command import REFRESH, OperatorRequest
 from gitops.model.record import Record
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
@@ -164,10 +164,11 @@ class Controller:
         else:
             self.poller.add(state)
 
-    def projects_changed(self) -> None:
-        """What was permitted may not be any more, and the other way round."""
-        for state in filter(self._may_run, self.index):
+    def projects_changed(self, names: Collection[str]) -> None:
+        """What these permitted they may not any more, and the other way round: what is under way is planned anew."""
+        for state in [one for one in self.index if project_of(one.app) in names and self._may_run(one)]:
             self._follow(state)
+            state.schedule.cancel("its project says something else now")
             if state.has_work:
                 self._wake(state, Priority.COMMIT)
 
@@ -187,8 +188,7 @@ class Controller:
         self.records.changed(identity)
         self.workers.drop(state.cluster, identity)
         for asked in state.schedule.take_requests():
-            is_done = asked.verb == DELETE and state.schedule.act_result
-            self._answer(asked, *(is_done or (Outcome.FAILED, "it is gone")))
+            self._answer(asked, *result_when_gone(state, asked))
         state.schedule.cancel("it is gone")
 
     # ── what wakes a pass ────────────────────────────────────────────────────────────────────────────────────────

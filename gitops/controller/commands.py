@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gitops.controller.state import ApplicationState
 from gitops.engine.states import Override, Response
-from gitops.model.operator_command import APPROVED, SUSPENDED, OperatorRequest, answer_text
+from gitops.model.operator_command import APPROVED, DELETE, SUSPENDED, OperatorRequest, answer_text
 from gitops.model.result import Outcome
 from gitops.ports import Store
 
@@ -112,3 +112,8 @@ def command_result(state: ApplicationState) -> tuple[Outcome, str]:
     if state.last.response in (Response.HELD, Response.APPROVAL, Response.SUSPENDED):
         return Outcome.HELD, state.last.message
     return Outcome.IN_SYNC, "" if state.last.response is Response.SETTLED else state.last.message
+
+
+def result_when_gone(state: ApplicationState, asked: OperatorRequest) -> tuple[Outcome, str]:
+    """What a request came to whose Application is gone: a deletion has told that already."""
+    return (state.schedule.act_result if asked.verb == DELETE else None) or (Outcome.FAILED, "it is gone")

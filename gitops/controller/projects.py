@@ -5,7 +5,8 @@ cluster. What it has deployed stays; where it is being deleted, that goes, as ev
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from gitops.controller.followed_file import FollowedFile
 from gitops.controller.registry import Registration
@@ -77,12 +78,16 @@ class Projects:
             return f"there is no project {name}" + (f" (did you mean {near[0]}?)" if near else "")
         return reason_refused(limits, app, self._home)
 
-    async def run(self, clock: Clock, changed: Callable[[], None]) -> None:
-        """Follow the file until cancelled; `changed` is called when it says something else."""
+    async def run(self, clock: Clock, changed: Callable[[Collection[str]], None]) -> None:
+        """Follow the file until cancelled; `changed` hears which projects permit something else by it."""
+        before = self.all
 
         def other() -> None:
+            nonlocal before
             self.number += 1
-            changed()
+            was, before = before, self.all
+            names = {name for name in was.keys() | before.keys() if _limits(was, name) != _limits(before, name)}
+            changed(names)
 
         assert self._file is not None  # nobody follows none
         await self._file.run(clock, other)
@@ -95,3 +100,9 @@ class Projects:
             return ClusterNames()
         server = self._server_of(name)
         return ClusterNames((name,), (server,) if server else ())
+
+
+def _limits(projects: Mapping[str, Project], name: str) -> Project | None:
+    """What a project limits its Applications to, without what it says to and of people."""
+    found = projects.get(name)
+    return replace(found, description="", roles=(), unheeded=()) if found is not None else None

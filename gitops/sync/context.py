@@ -60,8 +60,10 @@ class About:
 
     # The custom resource that it comes from, by its identity; None where it comes from none.
     resource: Callable[[str], Awaitable[Body | None]] = no_resource
-    # What its project permits; None for no limits. A command acts by its person's own rights.
+    # What its project permits; None for no limits. A command acts by its person's own rights, unless it has projects.
     project: Callable[[Application], ProjectLimits | None] = lambda _: None
+    # Why its project does not permit it at all, "" where it does; a controller does not begin a pass of such a one.
+    refused: Callable[[Application], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True)

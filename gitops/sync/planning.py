@@ -18,7 +18,7 @@ from gitops.engine.plan import DryRunResult, make_plan, selected
 from gitops.engine.plan_input import PlanInput
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application, PolicyOptions
-from gitops.model.errors import ConfigError, UnknownKindError
+from gitops.model.errors import ConfigError, HeldError, UnknownKindError
 from gitops.model.finding import Finding
 from gitops.model.plan import Create, Obstacle, ObstacleKind, Plan, Prune
 from gitops.model.rendered import RenderedSet
@@ -55,6 +55,7 @@ def _check_resources(resources: tuple[str, ...], rendered: RenderedSet) -> None:
 
 async def render_source(request: Request, context: SyncContext, sha: str = "") -> tuple[RenderedSet, str]:
     """The desired state of the source at its target revision (or at `sha`, a past one), and the source's name."""
+    _check_permitted(request, context)
     checkout = await context.source.checkout(request.app, sha)
     app = request.app.with_sources(checkout.sources)
     manifests = await render_live(context, checkout.tree, app)
@@ -76,6 +77,7 @@ async def render_source(request: Request, context: SyncContext, sha: str = "") -
 
 async def plan_rendered(request: Request, context: SyncContext, rendered: RenderedSet, source: str) -> PlannedSync:
     """Plan a set that is rendered already (a rollback starts here)."""
+    _check_permitted(request, context)
     app = request.app
     inventory = await read_inventory(context, app)
     if request.options.adopt and inventory.application != app.identity:
@@ -164,6 +166,13 @@ def _rules(app: Application, rendered: RenderedSet, now: datetime) -> tuple[tupl
     if waiting:
         obstacles.append(Obstacle(ObstacleKind.WINDOW, None, f"{waiting} (--confirm overrides it, and is recorded)"))
     return findings, tuple(obstacles)
+
+
+def _check_permitted(request: Request, context: SyncContext) -> None:
+    """Raise HeldError for an Application that its project does not permit: not even its repository is read."""
+    refused = "" if request.options.leaving else context.about.refused(request.app)
+    if refused:
+        raise HeldError(f"{request.app.identity}: {refused}")
 
 
 def _limits(request: Request, context: SyncContext, rendered: RenderedSet, plan: Plan) -> tuple[Obstacle, ...]:

@@ -13,9 +13,9 @@ from gitops.sync.planning import plan_sync
 from gitops.sync.uninstall import planned_deletion
 from tests.scenarios.http import Web
 from tests.scenarios.running import Running
-from tests.scenarios.test_controller import application
+from tests.scenarios.test_controller import application, custom_resource
 from tests.scenarios.test_objects_page import words
-from tests.scenarios.world import config_map
+from tests.scenarios.world import config_map, deployment
 
 LIMITS = {
     "sourceRepos": ["*"],
@@ -39,6 +39,18 @@ def write_projects(folder, **projects):
     ]
     path.write_text(write_manifests(bodies))
     return path
+
+
+def role(**annotations):
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "all", "annotations": annotations},
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]}],
+    }
+
+
+NO_ROLES = {"namespaceResourceBlacklist": [{"group": "rbac.authorization.k8s.io", "kind": "*"}]}
 
 
 @pytest.fixture
@@ -67,18 +79,10 @@ def test_a_repository_that_the_project_does_not_permit_is_not_even_read(world, s
 
 
 def test_a_kind_that_the_project_does_not_permit_holds_the_whole_sync(world, shop, tmp_path):
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "all"},
-        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]}],
-    }
-    path = write_projects(
-        tmp_path, shop={"namespaceResourceBlacklist": [{"group": "rbac.authorization.k8s.io", "kind": "*"}]}
-    )
+    path = write_projects(tmp_path, shop=NO_ROLES)
     with Running(world, shop, projects=path) as running, Web(running, tmp_path) as web:
         running.until(lambda: running.tracked().sync == "Synced")
-        world.commit(role=role, settings=config_map("settings", colour="red"))
+        world.commit(role=role(), settings=config_map("settings", colour="red"))
         running.until(lambda: web.get("/applications/gitops/app")["held"])
         (held,) = web.get("/applications/gitops/app")["held"]
         assert "project shop does not permit Role.rbac.authorization.k8s.io" in held
@@ -160,3 +164,86 @@ def test_a_project_that_nobody_defined_runs_nothing_and_says_so(world, shop, tmp
         running.until(lambda: "this controller has no projects" in problem(running))
         assert not web.get("/projects/shop")["defined"]
         assert "Nobody has defined this project" in words(web, "/projects/shop")
+
+
+def test_what_a_project_forbids_in_the_middle_of_a_sync_is_not_written_by_its_rest(world, shop, tmp_path):
+    path = write_projects(tmp_path, shop={})
+    shop = replace(shop, sync=replace(shop.sync, timeout=60.0))
+    with Running(world, shop, projects=path) as running:
+        running.until(lambda: running.tracked().sync == "Synced")
+        size = {"requests": {"storage": "1Gi"}}
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": size, "storageClassName": "missing"}
+        slow = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "slow"}, "spec": spec}
+        world.commit(slow=slow, role=role(**{"gitops.dev/wave": "1"}))
+        running.until(lambda: world.get("PersistentVolumeClaim", "slow"))
+        write_projects(tmp_path, shop=NO_ROLES)
+        running.until(lambda: running.controller.projects.number == 1)
+        world.edit("core/persistentvolumeclaims/slow/status", {"status": {"phase": "Bound"}})
+        running.until(lambda: any("does not permit Role" in why for why in running.tracked().last.held))
+        assert world.get("Role", "all", "rbac.authorization.k8s.io") is None
+
+
+def test_other_words_of_a_project_end_no_sync(world, shop, tmp_path):
+    path = write_projects(tmp_path, shop={})
+    shop = replace(shop, sync=replace(shop.sync, timeout=60.0))
+    with Running(world, shop, projects=path) as running:
+        running.until(lambda: running.tracked().sync == "Synced")
+        world.commit(web=deployment(image="nginx:broken"))
+        running.until(lambda: world.get("Deployment", "web", "apps"))
+        under_way = running.call(lambda: running.tracked().schedule.task)
+        assert under_way is not None
+        write_projects(tmp_path, shop={"description": "Another word"}, bank={})
+        running.until(lambda: running.controller.projects.number == 1)
+        assert running.call(lambda: running.tracked().schedule.task) is under_way
+
+
+@pytest.mark.parametrize("text", [None, "kind: [AppProject", "twice", ""])
+def test_a_file_of_projects_that_is_broken_or_gone_leaves_what_it_said_and_is_told(world, shop, tmp_path, text):
+    path = write_projects(tmp_path, shop=NO_ROLES)
+    with Running(world, shop, projects=path) as running:
+        running.until(lambda: running.tracked().sync == "Synced")
+        if text is None:
+            path.unlink()
+        else:
+            path.write_text(path.read_text() + "---\n" + path.read_text() if text == "twice" else text)
+        running.until(lambda: str(path) in running.controller.records.wrong_files)
+        world.commit(role=role())
+        running.until(lambda: any("does not permit Role" in why for why in running.tracked().last.held))
+
+
+def test_a_persons_own_sync_is_held_by_the_projects_that_it_is_given(world, tmp_path):
+    world.commit(role=role(), settings=config_map("settings"))
+    file = tmp_path / "app.yaml"
+    file.write_text(write_manifests([custom_resource(world, sync={"createNamespace": True})]))
+
+    def by(*words, **spec):
+        path = write_projects(tmp_path, default={"sourceNamespaces": [world.namespace], **spec})
+        return world.gitops(*words, "-f", str(file), GITOPS_PROJECTS=str(path))
+
+    for command in (("diff",), ("sync", "--confirm")):
+        held = by(*command, **NO_ROLES)
+        assert (held.returncode, "project default does not permit Role" in held.stderr) == (3, True), held.stderr
+        refused = by(*command, sourceRepos=["https://git.example.com/**"])
+        assert (refused.returncode, "project default does not permit the source" in refused.stderr) == (3, True)
+    assert world.get("ConfigMap", "settings") is None
+    abroad = by("sync", sourceNamespaces=[])
+    assert (abroad.returncode, "may not live in namespace" in abroad.stderr) == (3, True)
+    assert by("sync").returncode == 0
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("kind: Project")
+    wrong = world.gitops("sync", "-f", str(file), "--projects", str(broken))
+    assert (wrong.returncode, "expected argoproj.io/v1alpha1 AppProject" in wrong.stderr) == (2, True)
+
+
+def test_a_rollback_is_held_by_them_too(world, tmp_path):
+    world.commit(role=role(), settings=config_map("settings"))
+    world.sync()
+    world.commit(role=None, settings=config_map("settings", a="2"))
+    world.sync(prune=True)
+    path = write_projects(tmp_path, default=NO_ROLES)
+    held = world.gitops("rollback", "app", "1", "--yes", "--projects", str(path))
+    assert (held.returncode, "project default does not permit Role" in held.stderr) == (3, True), held.stderr
+    path = write_projects(tmp_path, default={"destinations": []})
+    held = world.gitops("rollback", "app", "1", "--yes", "--projects", str(path))
+    assert (held.returncode, "does not permit namespace" in held.stderr) == (3, True), held.stderr
+    assert world.gitops("rollback", "app", "1", "--yes").returncode == 0
