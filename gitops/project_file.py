@@ -23,6 +23,8 @@ _KIND: Final = ("argoproj.io/v1alpha1", "AppProject")
 _UNHEEDED: Final = ("orphanedResources",)
 _NOT_ENFORCED: Final = ("signatureKeys", "sourceIntegrity", "permitOnlyProjectScopedClusters")
 _NOT_DONE: Final = ("destinationServiceAccounts",)
+# By which Argo CD's documentation gives a project the limits of a global one.
+_INHERITS: Final = "argocd.argoproj.io/project-inherit"
 
 
 def read_projects(path: Path, check_roles: Callable[[Project], str] = lambda _: "") -> dict[str, Project]:
@@ -63,6 +65,10 @@ class _Reader(FieldsReader):
         name = metadata.get("name") if isinstance(metadata, dict) else None
         if not isinstance(name, str) or not name or not SUBDOMAIN_NAME.fits(name):
             raise self.error(("metadata",), f"metadata.name: expected {SUBDOMAIN_NAME.words}")
+        labels = metadata.get("labels") if isinstance(metadata, dict) else None
+        if isinstance(labels, dict) and _INHERITS in labels:
+            why = f"{_INHERITS}: no project has the limits of another one here: say them in this one, and leave it out"
+            raise self.error(("metadata", "labels"), why)
         if not isinstance(spec, dict):
             raise self.error(("spec",), f"expected a map, got {kind_of(spec)}")
         spec, unheeded = self._enforced(spec)

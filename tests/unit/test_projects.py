@@ -240,6 +240,21 @@ def test_a_project_that_is_there_twice_or_has_no_name_is_none(tmp_path):
         read_projects(path)
 
 
+def test_a_project_that_has_the_limits_of_a_global_one_is_refused(tmp_path):
+    path = tmp_path / "projects.yaml"
+    labels = "metadata: {name: shop, labels: {argocd.argoproj.io/project-inherit: global}}"
+    path.write_text(f"apiVersion: argoproj.io/v1alpha1\nkind: AppProject\n{labels}\nspec: {{}}\n")
+    with pytest.raises(ConfigError, match=r"projects.yaml:3: metadata.labels: .*no project has the limits of another"):
+        read_projects(path)
+
+
+def test_a_file_without_a_project_is_no_file_that_limits_nothing(tmp_path):
+    path = tmp_path / "projects.yaml"
+    path.write_text("# nothing yet\n---\n")
+    with pytest.raises(ConfigError, match="holds no AppProject"):
+        read_projects(path)
+
+
 def test_what_limits_nothing_is_said_and_no_error(tmp_path):
     tokens = "roles: [{name: ci, jwtTokens: [{iat: 1535390316}]}], orphanedResources: {warn: false}"
     assert read(tmp_path, tokens).unheeded == ("orphanedResources", "roles.jwtTokens")
