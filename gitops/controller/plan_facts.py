@@ -8,6 +8,7 @@ from gitops.controller.pinned_source import PinnedSource
 from gitops.controller.state import ApplicationState
 from gitops.engine.annotations import hook_phases_of, is_apart
 from gitops.engine.completed_jobs import has_ended
+from gitops.engine.contents import contents_of
 from gitops.engine.health import health_of
 from gitops.engine.plan_input import PlanInput
 from gitops.engine.states import Response
@@ -48,6 +49,8 @@ def learn_plan(state: ApplicationState, source: PinnedSource, planned: PlannedSy
         own = [found for found in at.rendered.manifests if not hook_phases_of(found)]
         objects = tuple((found.key, version_of(found.body["apiVersion"])) for found in own)
         state.source = replace(state.source, objects=objects)
+    if state.contents.digest != at.rendered.digest:
+        state.contents = contents_of(at.rendered.manifests, at.rendered.digest)
     state.report.planned(planned.plan.id, at.rendered.digest, at.inventory.quarantine)
     is_unanswered = any(item.is_passing for item in planned.plan.obstacles)
     state.schedule.unanswered = state.schedule.unanswered + 1 if is_unanswered else 0

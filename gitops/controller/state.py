@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from gitops.controller.live_health import LiveHealth
 from gitops.controller.pass_report import PassReport, PassResult
+from gitops.engine.contents import Contents
 from gitops.engine.drift import Correction, DriftLoop, drift_loops_in
 from gitops.engine.inventory import parent_key, set_id
 from gitops.engine.retry import delay_after
@@ -201,6 +202,7 @@ class ApplicationState:
     schedule: Schedule = field(default_factory=Schedule)
     times: SyncTimes = field(default_factory=SyncTimes)
     drift: DriftHistory = field(default_factory=DriftHistory)
+    contents: Contents = field(default_factory=Contents)  # of the set that was planned last
 
     @property
     def identity(self) -> str:

@@ -145,6 +145,8 @@ class Overview:
             record, message = self._others.get(app.identity) or Record(reason="another replica runs it"), ""
         record = replace(record, project=project_of(app))  # an older replica tells none
         unhealthy = [str(key) for key in standing.unhealthy[:20]]
+        labels = (f"{name}={value}" for name, value in app.labels.items())
+        known = (*state.contents.images, *state.contents.hosts, *labels)
         place = (project_of(app), app.source_name, record.namespace, record.cluster)
         return Row(
             application=app.identity,
@@ -159,7 +161,17 @@ class Overview:
             automated=app.sync.automated,
             wait=_wait(standing.last, record),
             text=searchable(
-                (app.identity, *place, record.head, record.ref, record.reason, record.problem, message, *unhealthy)
+                (
+                    app.identity,
+                    *place,
+                    record.head,
+                    record.ref,
+                    record.reason,
+                    record.problem,
+                    message,
+                    *unhealthy,
+                    *known,
+                )
             ),
         )
 

@@ -81,7 +81,8 @@ class Row:
     @cached_property
     def urgency(self) -> tuple[int, int, str]:
         """Problems first, the worst of them on top; then what waits for a person, what moves, and the rest."""
-        rank = 0 if self.is_problem else 1 if self.waits or self.drift else 2 if self.moves else 3
+        decides = self.waits or self.drift or (self.record.suspended and self.record.sync == "OutOfSync")
+        rank = 0 if self.is_problem else 1 if decides else 2 if self.moves else 3
         return rank, _HEALTH_ORDER.get(self.record.health, 0) if rank == 0 else 9, self.application
 
     @property

@@ -51,6 +51,8 @@ def pages(namespace: str) -> dict[str, str]:
         "logs": f"{SHOP}/logs?{web}shop",
         "compare": f"{SHOP}/compare/1/2",
         "rollback": f"{SHOP}/rollback?release=1",
+        "deletion": f"{CATALOG}/deletion",
+        "request": "/requests/1",
         "waiting": "/waiting",
         "audit": "/audit?verify=1",
         "clusters": "/clusters",

@@ -57,6 +57,25 @@ def test_a_list_is_searched_filtered_sorted_and_paged_on_the_server(web, world, 
     assert web.get("/applications?q=app&health=Degraded")["counts"]["health"]["Healthy"] == 1
 
 
+def test_an_application_is_found_by_what_it_runs_and_where_it_is_reached(web, world, running):
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "web"},
+        "spec": {"rules": [{"host": "shop.example.com", "http": {"paths": [path]}}]},
+    }
+    assert web.get(ONE)["images"] == ["nginx:1.26"]
+    running.until_synced(world.commit(ingress=ingress))
+    for words in ("nginx:1.26", "shop.example.com"):
+        assert web.get(f"/applications?q={words}")["total"] == 1
+    assert web.get("/applications?q=nginx:1.25")["total"] == 0
+    assert web.get(ONE)["hosts"] == ["shop.example.com"]
+    page = web.ask(ONE, token=web.tokens["ada"]).text
+    assert '<a href="https://shop.example.com/" rel="noreferrer noopener">shop.example.com</a>' in page
+
+
 def test_the_tree_names_each_object_with_its_health(web):
     tree = web.get(f"{ONE}/resources")
     named = {node["object"]: node["health"] for kind in tree["kinds"] for node in kind["objects"]}

@@ -80,7 +80,7 @@ def test_each_waits_under_what_it_waits_for(world, tmp_path):
         world.commit(**{"base/settings": config_map("settings", a="2")})
         running.until(lambda: waiting(web).get("gitops/app", {}).get("waitsFor") == "suspended")
         text = words(web, "/waiting")
-        for part in ("Until it is mended 1", "Until it is resumed 1", "For another Application 1", "For a window 1"):
+        for part in ("Until it is fixed 1", "Until it is resumed 1", "For another Application 1", "For a window 1"):
             assert part in text
         counts = web.get("/waiting?waitsFor=window,held&limit=1")
         assert (counts["total"], len(counts["items"]), counts["counts"]["suspended"]) == (2, 1, 1)

@@ -30,7 +30,10 @@ _LOOK_SECONDS: Final = 10.0
 _PLAN_SECONDS: Final = 25.0  # a plan takes no longer, and the connection is closed soon after
 
 LIST_QUERY: Final = (
-    text("q", "Words that all have to be in the name, the source, the revision or what is wrong."),
+    text(
+        "q",
+        "Words that all have to be in its name, source, revision, images, hosts, labels or what is wrong.",
+    ),
     choices("health", "Only these words of health.", tuple(word.value for word in HealthWord)),
     choices("sync", "Only these words of sync.", SYNC_WORDS),
     text("cluster", "Only those that go to this cluster."),
@@ -97,6 +100,8 @@ async def get_application(call: Call) -> dict[str, Any]:
             "serviceAccount": state.app.sync.serviceAccount,
         },
         "dependsOn": state.depends_on,
+        "images": list(state.contents.images),
+        "hosts": list(state.contents.hosts),
     }
 
 

@@ -205,7 +205,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         failures=_COUNT,
         changedAt=TEXT,
         options=_object(automated=_FLAG, prune=_FLAG, drift=TEXT, serviceAccount=TEXT),
-        dependsOn=_list(TEXT),
+        **dict.fromkeys(("dependsOn", "images", "hosts"), _list(TEXT)),
         **{"pass": _FLAG},
     ),
     "Resources": _object(

@@ -21,7 +21,7 @@ _LIST: Final = replace(
     OPERATIONS[0], query=(*OPERATIONS[0].query, choice("view", "How they are shown.", _VIEWS, _VIEWS[0]))
 )
 _PER_PAGE: Final = 50
-_NEEDS: Final = ("Need you", "Wait for a word", "Under way", "All well")
+_NEEDS: Final = ("Need you", "Wait for a decision", "Under way", "All well")
 _MOST_WAYS: Final = 40  # to groups; the others are on the pages after
 _SHOWN: Final = ("view", "group", "sort")  # what says how, and leaves nothing out
 _ONLY: Final = {

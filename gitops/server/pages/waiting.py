@@ -22,7 +22,7 @@ _ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 _TITLES: Final = {
     "approval": ("For an approval", "Each has a plan that is carried out when a person approves it."),
     "confirmation": ("For a confirmation", "A guard holds each until a person confirms what it told."),
-    "held": ("Until it is mended", "Something stands in the way that a person has to mend."),
+    "held": ("Until it is fixed", "Something stands in the way that a person has to fix."),
     "suspended": ("Until it is resumed", "A person suspended each."),
     "dependency": ("For another Application", "Each goes on when that one is healthy."),
     "window": ("For a window", "Each goes on by itself when a window opens."),
