@@ -17,11 +17,14 @@ from typing import Final, TypeVar
 from gitops.adapters.child_process import end
 from gitops.adapters.file_names import named, shown
 from gitops.adapters.git_process import GitProcess
+from gitops.model.commit import CommitNote
 from gitops.model.errors import SourceError
 from gitops.model.revision import Entry, Kind, Node
 
 MAX_DIRECTORY_BYTES: Final = 32 * 1024 * 1024
 MAX_LINK_BYTES: Final = 4096
+_MAX_COMMIT_BYTES: Final = 1024 * 1024
+_MAX_TOLD: Final = 200
 T = TypeVar("T")
 Mark = tuple[int, int] | None
 
@@ -57,6 +60,7 @@ class GitFiles:
 
     def __init__(self, git: GitProcess, directory: Path, sha: str, renew: Callable[[Mark], None]) -> None:
         self._objects = Objects(git, directory, renew)
+        self._sha = sha
         self._root = f"{sha}^{{tree}}"
         self._directories: dict[str, dict[str, _Object]] = {}
         self._lock = threading.Lock()
@@ -79,6 +83,10 @@ class GitFiles:
         with self._lock:
             return self._objects.read(node.id, node.size, path, is_sized=True), node.id
 
+    def commit(self) -> CommitNote:
+        with self._lock:
+            return _parse_commit(self._objects.read(f"{self._sha}^{{commit}}", _MAX_COMMIT_BYTES, "its commit"))
+
     def _find(self, path: str) -> _Object | None:
         if not path:
             return _Object("directory", self._root)
@@ -98,6 +106,20 @@ class GitFiles:
                 raise SourceError(f"{path or '.'}: the repository holds a damaged directory ({exc})") from exc
             self._directories[path] = {name: objects[raw] for name, raw in named(objects).items()}
         return self._directories[path]
+
+
+def _parse_commit(data: bytes) -> CommitNote:
+    """Git's form of a commit: lines of headers (`author NAME <MAIL> TIME ZONE`), an empty one, the message."""
+    head, _, message = data.partition(b"\n\n")
+    author = next((line[7:] for line in head.split(b"\n") if line.startswith(b"author ")), b"")
+    subject = next((line for line in message.split(b"\n") if line.strip()), b"")
+    return CommitNote(_told(subject), _told(author.rpartition(b"<")[0]))
+
+
+def _told(part: bytes) -> str:
+    """Text of a stranger's, without what moves a cursor, ends a line or turns the direction of reading."""
+    text = "".join(letter if letter.isprintable() else " " for letter in part.decode(errors="replace"))
+    return text.strip()[:_MAX_TOLD]
 
 
 def _parse_directory(data: bytes, id_bytes: int) -> Iterable[tuple[bytes, _Object]]:

@@ -12,6 +12,7 @@ from gitops.engine.inventory import PART_OF, is_inventory, owner_of, parent_key,
 from gitops.engine.plan_input import PlanInput, PlanOptions
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application
+from gitops.model.commit import CommitNote
 from gitops.model.finding import Finding
 from gitops.model.plan import Obstacle, Plan
 from gitops.model.project import ProjectLimits
@@ -141,3 +142,4 @@ class PlannedSync:
     source: str
     findings: tuple[Finding, ...] = ()
     forbidden: tuple[Obstacle, ...] = ()
+    commit: CommitNote | None = None  # what there is to be told of the commit, where one is to be synced

@@ -3,6 +3,8 @@
 A diff stops here, and so does a dry-run; a sync goes on in `gitops.sync.reconcile`.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -18,11 +20,14 @@ from gitops.engine.plan import DryRunResult, make_plan, selected
 from gitops.engine.plan_input import PlanInput
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application, PolicyOptions
-from gitops.model.errors import ConfigError, HeldError, UnknownKindError
+from gitops.model.commit import CommitNote, commit_of
+from gitops.model.errors import ConfigError, HeldError, SourceError, UnknownKindError
 from gitops.model.finding import Finding
 from gitops.model.plan import Create, Obstacle, ObstacleKind, Plan, Prune
 from gitops.model.rendered import RenderedSet
 from gitops.model.result import Go, Hold
+from gitops.model.revision import Tree
+from gitops.ports import Checkout
 from gitops.sync.context import PlannedSync, Request, SyncContext
 from gitops.sync.dependencies import unready
 from gitops.sync.dry_run import answered, tried_out
@@ -38,9 +43,17 @@ _RBAC = "rbac.authorization.k8s.io"
 
 async def plan_sync(request: Request, context: SyncContext) -> PlannedSync:
     """Render what the source holds now, and plan. Raises a GitopsError for whatever keeps a plan from being made."""
-    rendered, source = await render_source(request, context)
+    rendered, checkout = await _rendered(request, context)
     _check_resources(request.options.resources, rendered)
-    return await plan_rendered(request, context, rendered, source)
+    planned = await plan_rendered(request, context, rendered, checkout.source)
+    return replace(planned, commit=await _told_by(checkout.tree)) if planned.plan.changes else planned
+
+
+async def _told_by(tree: Tree) -> CommitNote | None:
+    """What the commit says of itself: no sync waits for that, or fails for it."""
+    with contextlib.suppress(SourceError):
+        return await asyncio.to_thread(commit_of, tree)
+    return None
 
 
 def _check_resources(resources: tuple[str, ...], rendered: RenderedSet) -> None:
@@ -55,6 +68,11 @@ def _check_resources(resources: tuple[str, ...], rendered: RenderedSet) -> None:
 
 async def render_source(request: Request, context: SyncContext, sha: str = "") -> tuple[RenderedSet, str]:
     """The desired state of the source at its target revision (or at `sha`, a past one), and the source's name."""
+    rendered, checkout = await _rendered(request, context, sha)
+    return rendered, checkout.source
+
+
+async def _rendered(request: Request, context: SyncContext, sha: str = "") -> tuple[RenderedSet, Checkout]:
     _check_permitted(request, context)
     checkout = await context.source.checkout(request.app, sha)
     app = request.app.with_sources(checkout.sources)
@@ -70,9 +88,9 @@ async def render_source(request: Request, context: SyncContext, sha: str = "") -
         is_new=not sha,
     )
     try:
-        return of_kinds(kinds=kinds), checkout.source
+        return of_kinds(kinds=kinds), checkout
     except UnknownKindError:  # somebody may have installed it since we asked what there is
-        return of_kinds(kinds=await context.cluster.kinds(refresh=True)), checkout.source
+        return of_kinds(kinds=await context.cluster.kinds(refresh=True)), checkout
 
 
 async def plan_rendered(request: Request, context: SyncContext, rendered: RenderedSet, source: str) -> PlannedSync:

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from gitops.engine.annotations import hook_phases_of, ignores_health
@@ -88,6 +88,7 @@ async def _note_start(request: Request, planned: PlannedSync, journal: AuditTrai
     said: dict[str, Any] = {"confirmed": True} if options.confirm and not is_by_itself else {}
     said |= {"formerly": handed_over_by} if options.adopt and handed_over_by else {}
     said |= {"cluster": request.app.destination.told} if request.app.destination.told else {}
+    said |= {"commit": asdict(planned.commit)} if planned.commit else {}
     sha, ref = plan.revision.sha, plan.revision.ref
     await journal.note("sync.started", sha, ref=ref, digest=plan.digest, source=planned.source, **said)
 

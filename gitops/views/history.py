@@ -40,6 +40,7 @@ def _begun(event: AuditEvent, rolled_back_for: str) -> dict[str, Any]:
     return {
         "kind": "rollback" if rolled_back_for else "sync",
         "revision": event.revision,
+        **_commit_in(event.detail.get("commit")),
         "ref": str(event.detail.get("ref") or ""),
         "digest": str(event.detail.get("digest") or ""),
         "actor": event.actor,
@@ -48,6 +49,12 @@ def _begun(event: AuditEvent, rolled_back_for: str) -> dict[str, Any]:
         "outcome": "under way",
         "reason": rolled_back_for,
     }
+
+
+def _commit_in(told: Any) -> dict[str, str]:
+    """The subject and the author of the commit, as far as the entry has them."""
+    found = told if isinstance(told, dict) else {}
+    return {name: str(cut(found.get(name) or ""))[:200] for name in ("subject", "author")}
 
 
 def _reason(event: AuditEvent, attempt: dict[str, Any]) -> str:
@@ -62,9 +69,15 @@ def history_data(releases: Iterable[Release], events: Iterable[AuditEvent]) -> d
     """Releases and attempts as JSON values; an attempt that became a release has its number."""
     known = [asdict(release) for release in releases]
     numbers = {(one["revision"], one["digest"]): one["number"] for one in reversed(known)}
+    tried = attempts_in(events)
+    commits = {one["revision"]: _commit_in(one) for one in tried if one["subject"]}  # a way back tells none itself
     attempts = [
-        {**one, "release": numbers.get((one["revision"], one["digest"])) if one["outcome"] == "synced" else None}
-        for one in attempts_in(events)
+        {
+            **one,
+            **commits.get(one["revision"], {}),
+            "release": numbers.get((one["revision"], one["digest"])) if one["outcome"] == "synced" else None,
+        }
+        for one in tried
     ]
     return {"releases": known, "attempts": attempts}
 

@@ -84,9 +84,12 @@ def test_the_tree_names_each_object_with_its_health(web):
 
 
 def test_the_history_has_releases_and_what_was_tried(web, world, running):
-    second = world.commit(settings=config_map("settings", a="2"))
+    second = world.commit("Two <b>is</b> better", settings=config_map("settings", a="2"))
     running.until_synced(second)
     history = web.get(f"{ONE}/history")
+    told = [(one["subject"], one["author"]) for one in history["attempts"]]
+    assert told == [("Two <b>is</b> better", "Ada"), ("change", "Ada")]
+    assert "Two &lt;b&gt;is&lt;/b&gt; better" in web.ask(ONE, token=web.tokens["ada"]).text
     assert [(one["revision"], one["release"], one["outcome"]) for one in history["attempts"]] == [
         (second, 2, "synced"),
         (world.sha, 1, "synced"),

@@ -17,6 +17,7 @@ import pytest
 from gitops.adapters.git import GitCredentials, GitSource
 from gitops.adapters.git_process import GitFailure, end, remote_of
 from gitops.adapters.git_refs import RemoteRefs, find_ref, unknown
+from gitops.model.commit import commit_of
 from gitops.model.errors import SourceError
 from gitops.model.revision import Revision
 from tests.unit.repositories import Repository
@@ -44,6 +45,21 @@ def test_a_branch_a_tag_and_an_annotated_tag_are_resolved(source: GitSource, rep
     repository.commit({"a.yaml": "c"})
     for target in ("v1.0.0", "v1.1.0", "release/1", "refs/tags/v1.1.0", "refs/heads/release/1"):
         assert source.resolve(repository.url, target) == Revision(first, target)
+
+
+@pytest.mark.parametrize(
+    ("message", "author", "told"),
+    [
+        ("\nOpen the shop\n\nat last", "Ada Lovelace", ("Open the shop", "Ada Lovelace")),
+        ("\x1b[31mred\u202egnol" + "x" * 300, "Eve\t", ("[31mred gnol" + "x" * 188, "Eve")),
+        ("", "Ada", ("", "Ada")),
+    ],
+)
+def test_a_commit_tells_its_subject_and_author_and_moves_no_cursor(source, repository, message, author, told) -> None:
+    empty = ("--allow-empty", "--allow-empty-message")
+    repository.git("commit", *empty, f"--author={author} <a@example.com>", "-qm", message)
+    found = commit_of(source.tree(repository.url, source.resolve(repository.url, repository.head)))
+    assert (found.subject, found.author) == told
 
 
 def test_whole_and_short_commits_are_resolved(source: GitSource, repository: Repository) -> None:

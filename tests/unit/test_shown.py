@@ -5,7 +5,7 @@ import pytest
 from gitops.model.audit import AuditEvent
 from gitops.server.pages.render import relative
 from gitops.server.pages.shown import folded, grouped, repeated
-from gitops.views.history import attempts_in
+from gitops.views.history import attempts_in, history_data
 from gitops.views.plan_data import cut
 
 
@@ -77,6 +77,19 @@ def test_attempts_tell_how_each_sync_ended_and_why_a_rollback_began():
         ("sync", "bad", "failed", "Deployment web: not healthy"),
         ("sync", "r", "synced", ""),
     ]
+
+
+def test_a_way_back_has_the_subject_of_the_commit_that_it_goes_to_and_odd_entries_have_none():
+    events = [
+        event("sync.started", "old", commit={"subject": "Open", "author": "ada"}),
+        event("sync.started", "odd", commit={"subject": ["x"] * 500, "author": 7}),
+        event("sync.started", "none", commit="text"),
+        event("rollback.started", reason="it failed"),
+        event("sync.started", "old"),
+    ]
+    found = history_data([], events)["attempts"]
+    assert [(one["revision"], one["subject"][:4]) for one in found[:2]] == [("old", "Open"), ("none", "")]
+    assert (found[-1]["author"], len(found[2]["subject"])) == ("ada", 200)
 
 
 def test_values_are_cut_to_what_a_page_can_show():

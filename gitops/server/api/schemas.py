@@ -119,7 +119,8 @@ _RELEASE: Final[Schema] = _object(
     ),
 )
 _ATTEMPT: Final[Schema] = _object(
-    **dict.fromkeys(("kind", "revision", "ref", "digest", "actor", "startedAt", "endedAt", "outcome", "reason"), TEXT),
+    **dict.fromkeys(("kind", "revision", "subject", "author", "ref", "digest"), TEXT),
+    **dict.fromkeys(("actor", "startedAt", "endedAt", "outcome", "reason"), TEXT),
     release=_or_null({"type": "integer"}),
 )
 
