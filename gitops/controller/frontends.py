@@ -77,7 +77,8 @@ class Frontends:
         children = tuple(sorted(self._registry.given_by(source_name(identity))))
         if entry is None or entry.key is None:
             parent = entry.parent if entry is not None else ""
-            place = f"the repository of Application {parent}" if parent else self._registry.source_of(identity)
+            files = f"the controller's files ({self._registry.source_of(identity)})"
+            place = f"the repository of Application {parent}" if parent else files
             return Origin(place, brought_back_by=place, children=children)
         body, found = await self.resource(identity), self._of(identity)
         return Origin(

@@ -129,7 +129,7 @@ def _reason_to_hold(found: Deletion, asked: OperatorRequest, *, keep: bool) -> s
         return f"a deletion would delete something else now than plan {shown} says: look at it again"
     origin = found.origin
     if origin.brought_back_by and not asked.detail.get("confirm"):
-        return f"{told_return(origin)}, or confirm the deletion all the same"
+        return f"{told_return(origin)}; confirm it to delete it all the same"
     if not keep and found.obstacles:
         return "; ".join(one.reason for one in found.obstacles)
     return ""
@@ -142,8 +142,8 @@ def told_return(origin: Origin) -> str:
     if origin.is_resource:
         return f"{origin.place} is made by {origin.brought_back_by}, and made again: take it out there first"
     return (
-        f"it comes from {origin.place}, which is not changed by this: what it owns goes, and it stays known there, "
-        "suspended. Take it out there too"
+        f"it comes from {origin.place}, which this does not change: the Application stays there, suspended, until it "
+        "is taken out"
     )
 
 

@@ -149,7 +149,7 @@ def test_a_deletion_is_clicked_through_with_what_goes_first(browsing, world, tmp
     browser.page.goto(ONE)
     browser.page.get_by_role("link", name="Delete…").click()
     browser.see(f"ConfigMap {world.namespace}/settings")
-    browser.see("It comes from test, which is not changed by this")
+    browser.see("It comes from the controller's files (test), which this does not change")
     browser.page.get_by_label("Reason").fill("moved")
     browser.page.get_by_label("Delete it all the same").check()
     browser.page.get_by_role("button", name="Delete by this plan").click()

@@ -161,12 +161,19 @@ def test_one_that_another_application_makes_is_not_deleted_unsaid(made, world):
 
 def test_one_from_a_file_is_not_brought_back_by_it(far, world, running, web):
     held = far("delete", "app", "--yes", token="root")
-    assert (held.returncode, "it comes from test" in held.stderr) == (3, True)
+    assert (held.returncode, "it comes from the controller's files (test)" in held.stderr) == (3, True)
     assert there(world) == {"settings", "web", "gitops-app"}
     shown = far("delete", "app", "--dry-run", token="root")
-    assert (shown.returncode, "- prune" in shown.stdout, "note: it comes from test" in shown.stderr) == (0, True, True)
+    assert (
+        shown.returncode,
+        "- prune" in shown.stdout,
+        "note: it comes from the controller's files (test)" in shown.stderr,
+    ) == (0, True, True)
     done = far("delete", "app", "--yes", "--confirm", "--reason", "moved", token="root")
-    assert (done.returncode, "gitops/app: deleted: it comes from test" in done.stderr) == (0, True)
+    assert (done.returncode, "gitops/app: deleted: it comes from the controller's files (test)" in done.stderr) == (
+        0,
+        True,
+    )
     running.until(lambda: web.get(ONE)["suspended"])
     world.commit(settings=config_map("settings", a="2"))
     running.until(lambda: web.get(ONE)["sync"] == "OutOfSync")
