@@ -25,6 +25,22 @@ _CONTROL: Final = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+_LEVEL_WITHIN: Final = 160
+LEVELS: Final = ("warning", "error")  # each with what is worse
+
+
+def _says(letters: str, words: str) -> re.Pattern[str]:
+    """`ERROR`, `[error]`, `error:`, `level=error`, `"severity":"ERROR"`, or klog's first letter (`E0102 …`)."""
+    any_case = "|".join(f"{word}|{word.upper()}|{word.capitalize()}" for word in words.split())
+    capitals = words.upper().replace(" ", "|")
+    named = rf"(?:level|lvl|severity)\"?\s*[=:]\s*\"?(?:{any_case})\b"
+    return re.compile(rf"^[{letters}]\d{{4}} |{named}|\b(?:{capitals})\b|[\[<(](?:{any_case})[\]>)]|\b(?:{any_case}):")
+
+
+_SAYS: Final = (
+    ("error", _says("EF", "error err fatal panic critical crit severe emerg")),
+    ("warning", _says("W", "warning warn")),
+)
 _HINT: Final = "; the account needs the right to get pods/log"
 
 
@@ -45,7 +61,20 @@ class LogLine:
     text: str
 
     def data(self) -> dict[str, str]:
-        return {"at": self.at, "pod": self.pod, "container": self.container, "text": self.text}
+        told = {"at": self.at, "pod": self.pod, "container": self.container, "text": self.text}
+        return {**told, "level": level_of(self.text)}
+
+
+def level_of(text: str) -> str:
+    """What a line says of itself near its beginning: "error", "warning" or nothing, in the words that loggers have."""
+    return next((level for level, says in _SAYS if says.search(text[:_LEVEL_WITHIN])), "")
+
+
+def only_with(found: "Logs", text: str, level: str) -> "Logs":
+    """The lines that hold the text, in whatever case, and say that they are that bad ("" for any)."""
+    words, levels = text.casefold(), LEVELS[LEVELS.index(level) :] if level else ()
+    fit = (line for line in found.lines if not level or level_of(line.text) in levels)
+    return replace(found, lines=tuple(line for line in fit if words in line.text.casefold()))
 
 
 @dataclass(frozen=True, slots=True)

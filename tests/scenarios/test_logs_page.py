@@ -59,6 +59,29 @@ def test_lines_of_several_pods_are_merged_by_their_time(web, world, monkeypatch)
     assert lines[0]["at"] == "2026-01-01T00:00:01.123456789Z"
 
 
+def test_only_lines_with_a_text_or_of_a_level_are_shown_and_followed(web, world, running, monkeypatch):
+    monkeypatch.setattr("gitops.server.api.logs._LOOK_SECONDS", 0.05)
+    first, written = min(pod["name"] for pod in pods(web)), ["01 INFO Paid", "02 ERROR Paid <b>not</b>", "03 WARN slow"]
+    said = lambda: "".join(f"2026-01-01T00:00:{line}\n".replace(" ", "Z ", 1) for line in written)  # noqa: E731
+    saying(monkeypatch, lambda name, part: said() if name == first else "")
+
+    def shown(**more):
+        return [line["text"] for line in web.get(logs(world, "Deployment", "web", "apps", **more))["lines"]]
+
+    assert shown(q="paid") == ["INFO Paid", "ERROR Paid <b>not</b>"]
+    assert shown(level="warning") == ["ERROR Paid <b>not</b>", "WARN slow"]
+    assert shown(level="error", q="slow") == []
+    page = web.ask(logs(world, "Deployment", "web", "apps", level="error"), token=web.tokens["ada"])
+    check_accessible(page)
+    assert '<span class="text error">ERROR Paid &lt;b&gt;not&lt;/b&gt;</span>' in page.text
+    assert "level=error" in page.text.partition("data-follow=")[2].partition(">")[0]
+    assert "None of the last 200 lines fits" in words(web, logs(world, "Deployment", "web", "apps", q="nothing"))
+    stream = Followed(web, logs(world, "Deployment", "web", "apps", level="error"))
+    running.until(lambda: stream.lines == ["ERROR Paid <b>not</b>"])
+    written += ["04 INFO Paid", "05 FATAL gone"]
+    running.until(lambda: stream.lines == ["ERROR Paid <b>not</b>", "FATAL gone"])
+
+
 def test_the_run_before_is_shown_where_there_was_one_and_else_the_reason(web, world):
     found = web.get(logs(world, "Deployment", "web", "apps", previous="true"))
     assert found["lines"] == []

@@ -22,12 +22,22 @@ from gitops.ports import Cluster
 from gitops.server.api.applications import looked
 from gitops.server.api.objects import OBJECT_QUERY, key_of, reached, synced_here, veil_of
 from gitops.server.api.operations import Call, Operation
-from gitops.server.api.parameters import flag, number, text
+from gitops.server.api.parameters import choice, flag, number, text
 from gitops.server.api.stream import Streams, write
 from gitops.server.auth.policy import GET
 from gitops.server.problems import Problem, problem_of
 from gitops.views.one_object import live_object
-from gitops.views.pod_logs import Follower, Logs, container_names, logs_data, logs_of, moment, read_logs
+from gitops.views.pod_logs import (
+    LEVELS,
+    Follower,
+    Logs,
+    container_names,
+    logs_data,
+    logs_of,
+    moment,
+    only_with,
+    read_logs,
+)
 from gitops.views.workloads import Hide, makes, pods_below
 
 LINES: Final = 200
@@ -43,6 +53,8 @@ LOG_QUERY: Final = (
     text("container", "Only the containers of this name; without it all but those that only prepare.", most=253),
     number("tail", "How many of the last lines of each container.", 1, _MOST_LINES, LINES),
     flag("previous", "Of the run before the present one."),
+    text("q", "Of these, only the lines that hold this text, in whatever case."),
+    choice("level", "Of these, only the lines that say that they are that bad, or worse.", ("", *LEVELS), ""),
 )
 
 
@@ -64,7 +76,7 @@ async def get_logs(call: Call) -> dict[str, Any]:
         "pods": len(target.pods),
         "containers": container_names(target.pods),
         "more": more,
-        **logs_data(found),
+        **logs_data(only_with(found, call["q"] or "", call["level"])),
     }
 
 
@@ -127,6 +139,7 @@ class LogStreams:
                     target = await _target(call)
                 wanted, _ = logs_of(target.pods, call["container"] or "")
                 found = await follower.read(target.cluster, wanted, target.hidden)
+                found = only_with(found, call["q"] or "", call["level"])
             except (GitopsError, Problem) as exc:
                 await write(request, response, _ended(exc))
                 return

@@ -253,7 +253,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         pods=_COUNT,
         containers=_list(TEXT),
         more=_COUNT,
-        lines=_list(_object(**dict.fromkeys(("at", "pod", "container", "text"), TEXT))),
+        lines=_list(_object(**dict.fromkeys(("at", "pod", "container", "text", "level"), TEXT))),
         errors=_list(_object(**dict.fromkeys(("pod", "container", "why"), TEXT))),
         cut=_FLAG,
     ),

@@ -46,7 +46,7 @@ def routes(pages: Pages) -> list[web.RouteDef]:
     async def log(request: web.Request) -> web.Response:
         call = await pages.call(request, _BY_ID["getLogs"])
         found = await part(logs.get_logs(call))
-        names = {name: call[name] or "" for name in ("kind", "object", "group", "namespace", "container")}
+        names = {name: call[name] or "" for name in ("kind", "object", "group", "namespace", "container", "q", "level")}
         asked = {name: value for name, value in names.items() if value} | {"tail": str(call["tail"])}
         values = {"asked": asked, "object": str(objects.key_of(call)), "application": call.application}
         return pages.show("logs.html", call, "applications", logs=found, previous=call["previous"], **values)

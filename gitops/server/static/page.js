@@ -147,7 +147,7 @@ function put(line, several) {
   const parts = [["pod", several ? `${line.pod} ${line.container}` : line.pod], ["text", line.text]];
   item.append(time, ...parts.flatMap(([name, text]) => {
     const part = document.createElement("span");
-    part.className = name;
+    part.className = name === "text" ? `text ${line.level}`.trim() : name;
     part.textContent = text;
     return [" ", part];
   }));
