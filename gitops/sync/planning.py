@@ -25,7 +25,7 @@ from gitops.model.errors import ConfigError, HeldError, SourceError, UnknownKind
 from gitops.model.finding import Finding
 from gitops.model.plan import Create, Obstacle, ObstacleKind, Plan, Prune
 from gitops.model.rendered import RenderedSet
-from gitops.model.result import Go, Hold
+from gitops.model.result import Go, Hold, Outcome
 from gitops.model.revision import Tree
 from gitops.ports import Checkout
 from gitops.sync.context import PlannedSync, Request, SyncContext
@@ -46,7 +46,14 @@ async def plan_sync(request: Request, context: SyncContext) -> PlannedSync:
     rendered, checkout = await _rendered(request, context)
     _check_resources(request.options.resources, rendered)
     planned = await plan_rendered(request, context, rendered, checkout.source)
-    return replace(planned, commit=await _told_by(checkout.tree)) if planned.plan.changes else planned
+    return replace(planned, commit=await _told_by(checkout.tree)) if _is_to_be_synced(planned) else planned
+
+
+def _is_to_be_synced(planned: PlannedSync) -> bool:
+    """Whether a sync of it may begin: something changes, or what was synced last is not this, or did not end well."""
+    inventory = planned.at.inventory
+    is_well = inventory.last is not None and inventory.last.outcome == Outcome.SYNCED.value
+    return bool(planned.plan.changes) or inventory.synced != planned.plan.digest or not is_well
 
 
 async def _told_by(tree: Tree) -> CommitNote | None:
