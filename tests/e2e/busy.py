@@ -52,7 +52,6 @@ def pages(namespace: str) -> dict[str, str]:
         "compare": f"{SHOP}/compare/1/2",
         "rollback": f"{SHOP}/rollback?release=1",
         "deletion": f"{CATALOG}/deletion",
-        "request": "/requests/1",
         "waiting": "/waiting",
         "audit": "/audit?verify=1",
         "clusters": "/clusters",
