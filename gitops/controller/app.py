@@ -172,10 +172,6 @@ class Controller:
             if state.has_work:
                 self._wake(state, Priority.COMMIT)
 
-    async def _left(self, state: ApplicationState) -> None:
-        await self.commands.forget(state.identity)
-        await self.resources.let_finish(state.identity)
-
     def _gone(self, identity: str) -> None:
         state = self.index.get(identity)
         if state is None:
@@ -308,7 +304,7 @@ class Controller:
             self.clock,
             self._version,
             self.replica.actor,
-            Leaving(self._left, self.resources),
+            Leaving(self.commands.forget, self.resources),
             relatives,
             self.tally.noted,
             self.bus,

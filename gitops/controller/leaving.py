@@ -34,10 +34,15 @@ _DONE: Final = (Outcome.SYNCED, Outcome.IN_SYNC)
 class Leaving:
     """What the controller has to do with an Application that is being deleted."""
 
-    # Called when it owns nothing any more.
-    left: Callable[[ApplicationState], Awaitable[None]]
+    # Forgets what people have said of an Application.
+    forget: Callable[[str], Awaitable[None]]
     # What Applications come from.
     resources: Frontends
+
+    async def left(self, state: ApplicationState) -> None:
+        """It owns nothing any more: nothing is known of it from now on. Raises StoreError, ClusterError."""
+        await self.forget(state.identity)
+        await self.resources.let_finish(state.identity)
 
 
 @dataclass(frozen=True, slots=True)
