@@ -248,7 +248,7 @@ class Cluster(Protocol):
         """Create an object whose name the server generates."""
         ...
 
-    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
+    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False, dry_run: bool = False) -> None:
         """Delete in the background, only if the uid still fits; an object that is gone already is no error."""
         ...
 

@@ -59,11 +59,11 @@ class CustomResources:
             left = [name for name in finalizers if name != FINALIZER]
             await self._cluster.replace_finalizers(key, left, body["metadata"]["resourceVersion"])
 
-    async def delete(self, identity: str, *, prunes: bool) -> None:
+    async def delete(self, identity: str, *, prunes: bool, dry_run: bool = False) -> None:
         """Delete the custom resource; our finalizer says whether what it owns goes first. Raises ClusterError."""
         key = self._key_of(identity)
         if key is not None:
-            await delete_resource(self._cluster, key, FINALIZER, prunes=prunes)
+            await delete_resource(self._cluster, key, FINALIZER, prunes=prunes, dry_run=dry_run)
 
     async def reason_to_stay(self, identity: str) -> str:
         """Why what a deleted Application owns stays for now: it goes since its kind does. "" for no reason.

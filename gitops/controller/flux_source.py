@@ -145,11 +145,11 @@ class FluxResources:
             if body is not None and body["metadata"].get("deletionTimestamp"):
                 await self._replace_finalizers(entry.key, body, [])
 
-    async def delete(self, identity: str, *, prunes: bool) -> None:
+    async def delete(self, identity: str, *, prunes: bool, dry_run: bool = False) -> None:
         """Delete the object; our finalizer says whether what it owns goes first. Raises ClusterError."""
         entry = self._registry.entry(identity)
         if entry is not None and entry.key is not None:
-            await delete_resource(self._cluster, entry.key, FINALIZER, prunes=prunes)
+            await delete_resource(self._cluster, entry.key, FINALIZER, prunes=prunes, dry_run=dry_run)
 
     def reason_to_keep(self, body: Body) -> str:
         """Why what an object owns stays when it is deleted, by its own spec; "" where it goes."""

@@ -9,6 +9,7 @@ from gitops.controller.flux_receivers import FluxReceivers
 from gitops.controller.origin import Origin, maker_of
 from gitops.controller.registry import ApplicationRegistry
 from gitops.manifests.key import Body
+from gitops.model.errors import ApiError
 
 
 class ResourceFrontend(Protocol):
@@ -28,7 +29,7 @@ class ResourceFrontend(Protocol):
         """The custom resource of an Application as it is now. Raises ClusterError."""
         ...
 
-    async def delete(self, identity: str, *, prunes: bool) -> None:
+    async def delete(self, identity: str, *, prunes: bool, dry_run: bool = False) -> None:
         """Delete the custom resource of an Application, and with `prunes` what it owns first. Raises ClusterError."""
         ...
 
@@ -70,6 +71,17 @@ class Frontends:
         found = self._of(identity)
         if found is not None:
             await found.delete(identity, prunes=prunes)
+
+    async def reason_not_to_delete(self, identity: str) -> str:
+        """Why the API server does not let us delete the resource of an Application, or "". Raises ClusterError."""
+        found = self._of(identity)
+        try:
+            if found is not None:
+                await found.delete(identity, prunes=False, dry_run=True)
+        except ApiError as exc:
+            hint = " (the component deploy/components/deletion gives the controller that right)" * (exc.code == 403)
+            return f"{exc}{hint}"
+        return ""
 
     async def origin(self, identity: str) -> Origin:
         """Where an Application that is known comes from. Raises ClusterError."""

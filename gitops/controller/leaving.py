@@ -47,11 +47,15 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What a deletion would do: the plan with what holds it, where the Application comes from, and what else goes."""
+    """What a deletion would do: the plan with what holds it, where the Application comes from, and what else goes.
+
+    `refused` is why its custom resource cannot be deleted, or "".
+    """
 
     planned: PlannedSync
     origin: Origin
     also: tuple[str, ...]
+    refused: str = ""
 
     @property
     def obstacles(self) -> tuple[Obstacle, ...]:
@@ -71,15 +75,16 @@ async def plan_deletion(
         f"what it owns in namespace {one.parent.namespace}, where it was before: {len(one.keys)} objects"
         for one in elsewhere
     ]
-    held: list[Obstacle] = []
+    refused = await leaving.resources.reason_not_to_delete(state.identity)
+    held = [Obstacle(ObstacleKind.GUARD, None, refused)] if refused else []
     if not keep:
-        held = [Obstacle(ObstacleKind.GUARD, None, why) for why in await _reasons(request, context, planned, origin)]
+        held += [Obstacle(ObstacleKind.GUARD, None, why) for why in await _reasons(request, context, planned, origin)]
         also += ["the hooks that it has for a deletion are run"] * bool(inventory.deletion_hooks)
     if origin.children:
         also.append(f"not what the Applications of its repository own: {', '.join(origin.children[:20])}")
     obstacles = () if keep or not isinstance(planned.decision, Hold) else planned.decision.obstacles
     decision = Hold((*obstacles, *held)) if obstacles or held else planned.decision
-    return Deletion(replace(planned, decision=decision), origin, tuple(also))
+    return Deletion(replace(planned, decision=decision), origin, tuple(also), refused)
 
 
 async def _reasons(request: Request, context: SyncContext, planned: PlannedSync, origin: Origin) -> list[str]:
@@ -129,6 +134,8 @@ async def delete_as_asked(
 
 def _reason_to_hold(found: Deletion, asked: OperatorRequest, *, keep: bool) -> str:
     """Why the deletion is not begun, or ""."""
+    if found.refused:
+        return found.refused
     if found.planned.plan.id != asked.detail.get("plan"):
         shown = str(asked.detail.get("plan"))[:12]
         return f"a deletion would delete something else now than plan {shown} says: look at it again"

@@ -30,13 +30,16 @@ def maker_of(body: Body, key: ResourceKey) -> str:
     return next((f"{one.get('kind')} {one.get('name')}" for one in owners if one.get("controller")), "")
 
 
-async def delete_resource(cluster: Cluster, key: ResourceKey, finalizer: str, *, prunes: bool) -> None:
+async def delete_resource(cluster: Cluster, key: ResourceKey, finalizer: str, *, prunes: bool, dry_run: bool) -> None:
     """Delete a custom resource, with the finalizer on it that has what it owns go first, or without.
 
-    Raises ClusterError, with nothing deleted.
+    Raises ClusterError, with nothing changed.
     """
     body = await cluster.get(key, fresh=True)
     if body is None:
+        return
+    await cluster.delete(key, uid=body["metadata"]["uid"], dry_run=True)  # without the right to it, nothing is begun
+    if dry_run:
         return
     metadata = body["metadata"]
     present = list(metadata.get("finalizers") or [])

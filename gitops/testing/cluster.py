@@ -169,10 +169,10 @@ class MemoryCluster:
         made = {**body, "metadata": {**body["metadata"], "name": name, "namespace": key.namespace}}
         return made if dry_run else self._store(replace(key, name=name), made)
 
-    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
+    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False, dry_run: bool = False) -> None:
         self._written("delete", key)
         live = self._bodies.get(key)
-        if live is not None and uid in ("", live["metadata"]["uid"]):
+        if not dry_run and live is not None and uid in ("", live["metadata"]["uid"]):
             self._delete(key, live)
 
     @asynccontextmanager

@@ -18,7 +18,7 @@ from tests.scenarios.api import MERGE, Api
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 OVERLAYS = ("single", "ha", "namespaced")
 COMPONENTS = ("impersonate", "cluster-admin")
-OPTIONAL = ("page", "page-rights", "notifications", "monitoring")
+OPTIONAL = ("page", "page-rights", "deletion", "notifications", "monitoring")
 CONTROLLER = "system:serviceaccount:gitops:gitops"
 TOKENS = {
     "installer": User("ada", ("system:masters",)),
@@ -176,7 +176,6 @@ def test_the_base_lets_the_controller_do_its_own_work_and_deploy_nothing(cluster
     for verb, resource, namespace in [
         ("watch", "gitops.dev/applications", ""),
         ("patch", "gitops.dev/applications", "shop"),
-        ("delete", "gitops.dev/applications", "shop"),
         ("patch", "gitops.dev/applications/status", "shop"),
         ("create", "/events", "shop"),
         ("patch", "coordination.k8s.io/leases", "gitops"),
@@ -192,9 +191,18 @@ def test_the_base_lets_the_controller_do_its_own_work_and_deploy_nothing(cluster
         ("patch", "coordination.k8s.io/leases", "kube-system"),
         ("impersonate", "/serviceaccounts", "shop"),
         ("create", "gitops.dev/applications", "shop"),
+        ("delete", "gitops.dev/applications", "shop"),
         ("create", "rbac.authorization.k8s.io/clusterrolebindings", ""),
     ]:
         assert not may(api, verb, resource, namespace), (verb, resource, namespace)
+
+
+def test_with_deletion_it_deletes_applications_and_nothing_else(cluster, user, kustomization):
+    api = install(cluster, user, kustomization("single", "deletion"))
+    assert may(api, "delete", "gitops.dev/applications", "shop")
+    assert may(api, "delete", "kustomize.toolkit.fluxcd.io/kustomizations", "shop")
+    assert not may(api, "create", "gitops.dev/applications", "shop")
+    assert not may(api, "delete", "/configmaps", "shop")
 
 
 def test_with_impersonate_it_sees_all_but_secrets_and_writes_as_others(cluster, user, kustomization):

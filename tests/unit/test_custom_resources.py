@@ -10,9 +10,12 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.application import KIND
 from gitops.model.errors import UnreachableError
 from gitops.model.kinds import KindInfo
+from gitops.model.operator_command import DELETE
+from gitops.model.result import Outcome
 from gitops.testing.cluster import MemoryCluster
 from tests.unit.controlled import Controlled
 from tests.unit.desk import SPACE, config_map
+from tests.unit.test_controller_passes import answer
 from tests.unit.test_passes import deployment
 
 A, B, WEB = config_map("a", x="1"), config_map("b", x="1"), deployment("web:1")
@@ -261,6 +264,18 @@ def test_a_status_that_is_refused_for_good_is_not_tried_again(controlled, code, 
     before = controlled.told()
     controlled.let_pass(10)
     assert (controlled.told() > before) is is_tried_again
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_deletion_that_the_controller_has_no_right_to_changes_nothing(controlled, keep):
+    synced(controlled, finalizers=["example.dev/hold"])
+    before = controlled.live(A)
+    controlled.cluster.refuse("delete", RESOURCE, 403, "Forbidden", "applications is forbidden")
+    outcome, message = answer(controlled, controlled.ask(DELETE, plan="never", keep=keep, reason="no longer"))
+    assert outcome is Outcome.HELD
+    assert "(the component deploy/components/deletion gives the controller that right)" in message
+    assert controlled.cluster.body(RESOURCE)["metadata"]["finalizers"] == ["example.dev/hold"]
+    assert controlled.live(A) == before
 
 
 def test_what_comes_and_goes_while_nothing_is_watched_is_seen_afterwards(controlled):

@@ -155,8 +155,8 @@ class CachedCluster:
             return await self._cluster.create(key, body, dry_run=True)
         return await self._watches.written(key, self._cluster.create(key, body))
 
-    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
-        await self._cluster.delete(key, uid=uid, orphan=orphan)
+    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False, dry_run: bool = False) -> None:
+        await self._cluster.delete(key, uid=uid, orphan=orphan, dry_run=dry_run)
 
     @contextlib.asynccontextmanager
     async def watch(

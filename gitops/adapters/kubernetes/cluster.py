@@ -310,7 +310,7 @@ class KubernetesCluster:
         path = collection_path(info, key.namespace)
         return self._checked(await self.http.request("POST", path, query=query, body=body, once=not dry_run), key)
 
-    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False) -> None:
+    async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False, dry_run: bool = False) -> None:
         path = await self._path(key)
         if path is None:
             return
@@ -322,7 +322,7 @@ class KubernetesCluster:
         if uid:
             options["preconditions"] = {"uid": uid}
         try:
-            await self.http.request("DELETE", path, body=options)
+            await self.http.request("DELETE", path, query={"dryRun": "All"} if dry_run else None, body=options)
         except ApiError as exc:
             if exc.code == 404 and not exc.status:
                 await self._check_gone(key)
