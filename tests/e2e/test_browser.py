@@ -213,6 +213,21 @@ def test_a_log_is_followed_by_a_button_and_stopped(browsing, world):
     playwright.expect(browser.page.get_by_role("button", name="Follow")).to_be_visible()
 
 
+def test_a_difference_is_shown_side_by_side_or_one_below_the_other_as_it_was_chosen_last(browsing, world):
+    browser = browsing()
+    browsing.running.until_synced(world.commit(settings=config_map("settings", a="2"), web=deployment("web")))
+    browser.page.goto(f"{ONE}/compare/1/2")
+    before, after = browser.page.locator("td.live del"), browser.page.locator("td.desired ins")
+    assert before.bounding_box()["y"] == after.bounding_box()["y"]
+    browser.page.get_by_label("Unified").check()
+    assert before.bounding_box()["y"] < after.bounding_box()["y"]
+    assert before.bounding_box()["x"] == after.bounding_box()["x"]
+    browser.page.reload()
+    assert before.bounding_box()["y"] < after.bounding_box()["y"]
+    browser.page.get_by_label("Unified").uncheck()
+    assert before.bounding_box()["y"] == after.bounding_box()["y"]
+
+
 def test_a_page_that_follows_nothing_is_not_asked_for_again(browsing, world):
     browser = browsing()
     asked = []

@@ -46,10 +46,16 @@ function replace(old, now) {
     if (open.has(details.id)) details.open = open.get(details.id);
   }
   old.replaceWith(now);
+  unify(now);
   if (way) {
     const again = [...now.querySelectorAll("a, summary, button, input")].find((one) => (one.id || one.getAttribute("href")) === way);
     if (again) again.focus();
   }
+}
+
+// Differences stand side by side, or one line below the other: as it was chosen last in this tab.
+function unify(root) {
+  for (const box of root.querySelectorAll("input[name=unified]")) box.checked = sessionStorage.getItem("unified") === "yes";
 }
 
 async function load(root) {
@@ -58,6 +64,7 @@ async function load(root) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const found = page.getElementById(place.dataset.pick);
     if (found && place.isConnected) place.replaceChildren(found);
+    unify(place);
   }
 }
 
@@ -211,11 +218,17 @@ addEventListener("keydown", (event) => {
     for (const act of document.querySelectorAll(".act[open]")) { act.open = false; act.querySelector("summary").focus(); }
   }
 });
+addEventListener("change", (event) => {
+  if (event.target.name !== "unified") return;
+  sessionStorage.setItem("unified", event.target.checked ? "yes" : "no");
+  unify(document);
+});
 addEventListener("click", (event) => {
   for (const act of document.querySelectorAll(".act[open]")) if (!act.contains(event.target)) act.open = false;
 });
 
 for (const part of document.querySelectorAll("[data-part]")) served.set(part.dataset.part, bare(part));
+unify(document);
 tell(document);
 setInterval(() => tell(document), 5000);
 load(document);
