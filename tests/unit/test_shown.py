@@ -3,6 +3,7 @@
 import pytest
 
 from gitops.model.audit import AuditEvent
+from gitops.server.pages.commit_link import commit_link
 from gitops.server.pages.render import relative
 from gitops.server.pages.shown import folded, grouped, repeated
 from gitops.views.history import attempts_in, history_data
@@ -23,6 +24,48 @@ from gitops.views.plan_data import cut
 )
 def test_a_time_is_told_in_the_largest_unit_that_is_whole(seconds, words):
     assert relative(seconds) == words
+
+
+SHA = "1f" * 20
+
+
+@pytest.mark.parametrize(
+    ("source", "link"),
+    [
+        ("https://github.com/acme/shop", "https://github.com/acme/shop/commit/"),
+        ("https://github.com/acme/shop.git//apps/web", "https://github.com/acme/shop/commit/"),
+        ("git@github.com:acme/shop.git", "https://github.com/acme/shop/commit/"),
+        ("ssh://git@codeberg.org/acme/shop.git", "https://codeberg.org/acme/shop/commit/"),
+        ("https://gitlab.com/acme/teams/shop.git//x", "https://gitlab.com/acme/teams/shop/-/commit/"),
+        ("https://bitbucket.org/acme/shop/", "https://bitbucket.org/acme/shop/commits/"),
+    ],
+)
+def test_a_commit_leads_to_its_page_where_the_host_is_known(source, link):
+    assert commit_link(source, SHA) == f"{link}{SHA}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://git.example.com/acme/shop",
+        "https://github.com.example.com/acme/shop",
+        "https://github.com@example.com/acme/shop",
+        "https://github.com/../shop",
+        "https://github.com/acme/shop?x=1",
+        'https://github.com/acme/"onclick="x',
+        "https://github.com/acme",
+        "oci://github.com/acme/shop",
+        "/srv/git/github.com/acme/shop",
+        "javascript:https://github.com/acme/shop",
+    ],
+)
+def test_what_is_no_address_of_a_known_host_leads_nowhere(source):
+    assert commit_link(source, SHA) == ""
+
+
+@pytest.mark.parametrize("revision", ["", "main", SHA[:12], SHA + "1", f"main@{SHA}", SHA.upper()])
+def test_what_is_no_commit_leads_nowhere(revision):
+    assert commit_link("https://github.com/acme/shop", revision) == ""
 
 
 def test_equal_changes_of_many_objects_are_shown_once_and_what_destroys_first():

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gitops.model.revision import short
+from gitops.server.pages.commit_link import commit_link
 from gitops.server.problems import Problem
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -35,7 +36,7 @@ class Renderer:
         self._env.lstrip_blocks = True
         self._env.globals |= {"version": version, "look": _look()}
         self._env.filters |= {"ago": self._ago, "short": short, "value": shown_value, "query": urlencode, "way": way}
-        self._env.filters["of_object"] = of_object
+        self._env.filters |= {"of_object": of_object, "commit_link": commit_link}
         self._who = secrets.token_hex(16)  # stands for who looks; nobody else's text has it
 
     def page(self, name: str, status: int = 200, **values: Any) -> web.Response:

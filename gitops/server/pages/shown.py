@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any, Literal
 
+from gitops.server.pages.commit_link import commit_link
+
 Mood = Literal["ok", "now", "wait", "bad", "none"]
 _MOODS: dict[str, Mood] = {
     "Healthy": "ok",
@@ -20,13 +22,14 @@ _MOODS: dict[str, Mood] = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of the line source → revision → plan → sync → health; `at` is RFC 3339, or ""."""
+    """One step of the line source → revision → plan → sync → health; `at` is RFC 3339, `link` an address, or ""."""
 
     name: str
     mood: Mood
     text: str
     detail: str = ""
     at: str = ""
+    link: str = ""
 
 
 def pipeline(app: Mapping[str, Any], inventory: Mapping[str, Any] | None) -> list[Stage]:
@@ -44,7 +47,7 @@ def _source(app: Mapping[str, Any]) -> Stage:
 def _revision(app: Mapping[str, Any]) -> Stage:
     if not app["revision"]:
         return Stage("Revision", "none", "not read yet")
-    return Stage("Revision", "ok", app["revision"][:12], app["ref"])
+    return Stage("Revision", "ok", app["revision"][:12], app["ref"], link=commit_link(app["source"], app["revision"]))
 
 
 def _plan(app: Mapping[str, Any]) -> Stage:
