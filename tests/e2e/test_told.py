@@ -42,10 +42,9 @@ def test_a_commit_that_cannot_be_rendered_shows_in_status_and_explain(shell, wor
         running.until_synced(sha)
         running.until(lambda: (row(shell, world)["SYNC"], row(shell, world)["HEALTH"]) == ("Synced", "Healthy"))
         bad = world.commit(broken="x: [\n")
-        running.until(lambda: row(shell, world)["SYNC"] == "Unknown")
-        note = row(shell, world)["NOTE"]
-        assert note.startswith(bad[:12])
-        assert "broken.yaml" in note
+        running.until(lambda: row(shell, world)["NOTE"].startswith(bad[:12]))
+        assert row(shell, world)["SYNC"] == "Unknown"
+        assert "broken.yaml" in row(shell, world)["NOTE"]
         assert "broken.yaml" in said(shell, world, "status", "app")
         assert "the controller sees it Unknown" in said(shell, world, "explain", "app")
         data = json.loads(shell.gitops("status", "app", "-n", world.namespace, "-o", "json").stdout)

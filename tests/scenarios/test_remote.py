@@ -26,7 +26,7 @@ ONE = "/applications/gitops/app"
 def told_near(world):
     """What the command says beside the store, once the controller has written there how the Application stands."""
     until = time.monotonic() + 10.0
-    while (near := json.loads(world.gitops("status", "app", "-o", "json").stdout))["sync"] == "Unknown":
+    while (near := json.loads(world.gitops("status", "app", "-o", "json").stdout))["sync"] != "Synced":
         assert time.monotonic() < until
     return near
 
