@@ -99,7 +99,10 @@ class MemoryCluster:
         items = (
             body
             for key, body in sorted(self._bodies.items())
-            if (key.group, key.kind) == (group, kind) and namespace in ("", key.namespace) and _are_of(body, labels)
+            if (key.group, key.kind) == (group, kind)
+            and namespace in ("", key.namespace)
+            and _are_of(body, labels)
+            and _has_fields(body, fields)
         )
         return Listing(tuple(items), str(len(self._history)))
 
@@ -285,6 +288,20 @@ class _Step(NamedTuple):
 
 def _are_of(body: Body, labels: str) -> bool:
     return all(_fits(labels_of(body), term) for term in labels.split(",") if term)
+
+
+def _has_fields(body: Body, fields: str) -> bool:
+    """Whether an object has what a field selector names (`metadata.name=web,involvedObject.uid=1`)."""
+    return all(
+        _field(body, path) == value for path, _, value in (term.partition("=") for term in fields.split(",") if term)
+    )
+
+
+def _field(body: Body, path: str) -> Any:
+    found: Any = body
+    for name in path.split("."):
+        found = found.get(name, "") if isinstance(found, dict) else ""
+    return found
 
 
 def _built_in() -> list[KindInfo]:

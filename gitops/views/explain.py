@@ -133,7 +133,8 @@ def _controllers(told: ApplicationStatus) -> list[str]:
     """What the controller that runs it told."""
     if told.record is None:
         return []
-    seen = f"{told.record.sync}, since {told.record.at}" + (f": {told.why}" if told.why else "")
+    since = f", since {told.record.at}" if told.record.at else ""
+    seen = f"{told.record.sync}{since}" + (f": {told.why}" if told.why else "")
     facts = [f"the controller sees it {seen}"]
     if told.unseen:
         facts = [f"no controller has been seen since {told.unseen}; that one saw it {seen}"]

@@ -255,10 +255,10 @@ def test_of_one_that_is_here_the_cluster_is_not_told(rolling):
 # ── syncs that have not ended ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def begun(desk, at=AT, **fields):
+def begun(desk, at=AT, digest="d" * 64, **fields):
     """An inventory whose last sync has begun and not ended."""
     sync = LastSync(SHA, "main", at, "ada", BEGUN)
-    found = replace(desk.inventory(), last=sync, partially_applied=frozenset({"d" * 64}), **fields)
+    found = replace(desk.inventory(), last=sync, partially_applied=frozenset({digest}), **fields)
     desk.cluster.put(parent_body(found, "test"))
     return found
 

@@ -7,6 +7,7 @@ import pytest
 from gitops.adapters.store import SqliteStore
 from gitops.model.errors import StoreError
 from gitops.testing.clock import SteppedClock
+from gitops.testing.cluster import MemoryCluster
 from gitops.testing.store import UnreliableStore
 
 
@@ -60,3 +61,20 @@ def test_a_store_that_is_away_fails_each_call_and_answers_again_afterwards(tmp_p
         await store.close()
 
     asyncio.run(story())
+
+
+def test_a_cluster_lists_the_objects_whose_fields_a_selector_names():
+    cluster = MemoryCluster()
+    for name, uid in (("a", "1"), ("b", "2")):
+        metadata = {"name": name, "namespace": "shop"}
+        cluster.put({"apiVersion": "v1", "kind": "Event", "metadata": metadata, "involvedObject": {"uid": uid}})
+
+    def listed(fields):
+        return [
+            body["metadata"]["name"] for body in asyncio.run(cluster.list("", "Event", "shop", fields=fields)).items
+        ]
+
+    assert listed("") == ["a", "b"]
+    assert listed("involvedObject.uid=2") == ["b"]
+    assert listed("involvedObject.uid=2,metadata.name=a") == []
+    assert listed("type.name=x") == []
