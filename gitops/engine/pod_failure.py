@@ -137,11 +137,16 @@ def pod_trouble(pod: Body) -> PodFailure | None:
     return None
 
 
+def is_bad_wait(reason: str) -> bool:
+    """Whether a container that waits for this reason cannot run, or could not the last time."""
+    return reason in _HOPELESS | _MAY_PASS or reason.endswith(("BackOff", "Error"))
+
+
 def _container_trouble(pod: str, container: dict[str, Any]) -> PodFailure | None:
     state, restarts = container.get("state") or {}, container.get("restartCount") or 0
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
     reason = waiting.get("reason") or ""
-    if reason in _HOPELESS | _MAY_PASS or reason.endswith(("BackOff", "Error")):
+    if is_bad_wait(reason):
         return PodFailure(pod, container["name"], reason, waiting.get("message") or "", restarts, has_run=restarts > 0)
     if ended.get("exitCode"):
         message = ended.get("message") or ended.get("reason") or ""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gitops.engine.health import health_of
 from gitops.engine.inventory import Inventory
+from gitops.engine.pod_failure import is_bad_wait
 from gitops.manifests.key import Body, ResourceKey, key_of
 from gitops.model.errors import ClusterError
 from gitops.model.health import HealthWord
@@ -189,7 +190,7 @@ def _container(name: str, role: str, image: str, status: Mapping[str, Any], hidd
     told = _map(state.get(word))
     exit_code = _number(told.get("exitCode")) if word == "terminated" else None
     reason = text_of(told.get("reason"))
-    is_bad = bool(exit_code) or (word == "waiting" and reason.endswith(("BackOff", "Error", "ImageName", "Never")))
+    is_bad = bool(exit_code) or (word == "waiting" and is_bad_wait(reason))
     return {
         "name": name,
         "role": role,
