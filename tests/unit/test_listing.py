@@ -7,7 +7,7 @@ from gitops.views.listing import Query, Row, listed, searchable
 def row(name, health="Healthy", sync="Synced", **more):
     known = {
         field: more.pop(field)
-        for field in ("reason", "problem", "plan", "suspended", "cluster", "project")
+        for field in ("reason", "problem", "plan", "suspended", "cluster", "project", "at")
         if field in more
     }
     record = Record(namespace="shop", health=health, sync=sync, **known)
