@@ -95,6 +95,13 @@ def test_an_older_replica_set_of_which_nothing_is_left_is_left_out(desk):
     assert [child["name"] for child in node["children"]] == ["web-1", "web-2"]
 
 
+def test_what_was_made_is_followed_four_levels_down(desk):
+    above = desk.live(WEB)
+    for name in "abcdef":
+        above = replica_set(desk, name, owner=above)
+    assert str(words(tree(desk)["objects"][0])).count("ReplicaSet") == 4
+
+
 def test_of_very_many_pods_the_rest_is_counted(desk, monkeypatch):
     monkeypatch.setattr(workloads, "MOST_PODS", 2)
     made = replica_set(desk)
