@@ -217,7 +217,7 @@ def with_store(folder, story):
         try:
             for number in range(3):
                 await store.append(Fact(*SHOP, "ada", AT, "sync.started", f"r{number}", {"n": number}), None)
-            await store.append(Fact(*BLUE, "ada", AT, "sync.started", "r", {}), None)
+            await store.append(Fact(*BLUE, "Åda", AT, "sync.started", "r", {}), None)
             return await story(store)
         finally:
             await store.close()
@@ -280,6 +280,7 @@ def test_an_export_has_every_entry_of_every_chain_in_order(tmp_path, monkeypatch
     assert (len(lines), check.chains, check.last_chain) == (4, {SHOP: (1, 3), BLUE: (1, 1)}, BLUE)
     assert lines[0].endswith(b"}\n")
     assert b'": ' not in lines[0]
+    assert '"Åda"'.encode() in lines[3]
 
 
 def test_an_export_goes_on_no_further_where_somebody_changed_the_numbers():
