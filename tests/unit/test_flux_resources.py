@@ -114,6 +114,13 @@ def fluxed(tmp_path):
     made.end()
 
 
+def heard_of(fluxed):
+    """The Applications whose objects were seen to change."""
+    seen = []
+    fluxed.flux.seen = seen.append
+    return seen
+
+
 def synced(fluxed, **spec):
     fluxed.repository()
     fluxed.kustomization(**spec)
@@ -254,19 +261,40 @@ def test_what_was_asked_for_before_we_came_is_told_and_not_done_again(tmp_path):
 
 def test_who_is_made_from_which_is_known(fluxed):
     synced(fluxed)
+    fluxed.repository("another")
     fluxed.kustomization("other", path="./other")
+    fluxed.kustomization("third", {"kind": "GitRepository", "name": "another"}, path="./third")
     fluxed.let_pass(3)
-    refs = {name: fluxed.flux.made_from(ref) for name, ref in (("git", ref("GitRepository", "git")),)}
-    identity = fluxed.state.identity
-    other = identity.replace("/app", "/other")
-    assert refs["git"] == {identity, other}
-    assert fluxed.flux.made_from(ref("Kustomization", "app")) == {identity}
-    assert fluxed.flux.made_from(ref("Kustomization", "*")) == {identity, other}
-    assert fluxed.flux.made_from(ref("GitRepository", "*")) == {identity, other}
-    assert fluxed.flux.made_from(ref("GitRepository", "none")) == set()
-    assert fluxed.flux.sources_of(identity) == {ref("GitRepository", "git")}
-    assert fluxed.flux.revision_of(identity) == (ref("GitRepository", "git"),)
+    made_from = fluxed.flux.made_from
+    assert made_from(ref("GitRepository", "git")) == {"shop/app", "shop/other"}
+    assert made_from(ref("Kustomization", "app")) == {"shop/app"}
+    every = {"shop/app", "shop/other", "shop/third"}
+    assert made_from(ref("Kustomization", "*")) == made_from(ref("GitRepository", "*")) == every
+    for nobody in (ref("GitRepository", "none"), ref("Kustomization", "*", "other"), ref("Bucket", "*")):
+        assert made_from(nobody) == set()
+    assert fluxed.flux.sources_of("shop/app") == {ref("GitRepository", "git")}
+    assert fluxed.flux.sources_of("shop/third") == {ref("GitRepository", "another")}
+    assert fluxed.flux.revision_of("shop/app") == (ref("GitRepository", "git"),)
     assert fluxed.flux.revision_of("shop/none") == ()
+
+
+def test_an_artifact_that_changes_has_those_looked_at_that_are_made_of_it(fluxed):
+    fluxed.repository()
+    fluxed.kustomization(source={"kind": "ExternalArtifact", "name": "part"})
+    fluxed.until(lambda: fluxed.condition().get("status") == "False")
+
+    def generator(folder):
+        copies = [{"from": f"@all/{folder}/**", "to": "@artifact/"}]
+        sources = [{"alias": "all", "kind": "GitRepository", "name": "git"}]
+        spec = {"sources": sources, "artifacts": [{"name": "part", "originRevision": "@all", "copy": copies}]}
+        body = flux_body("ArtifactGenerator", spec, "split")
+        fluxed.cluster.put({**body, "apiVersion": "source.extensions.fluxcd.io/v1beta1"})
+
+    generator("one")
+    fluxed.until(lambda: fluxed.state is not None and fluxed.state.app.source.path == "one")
+    generator("two")
+    fluxed.until(lambda: fluxed.state.app.source.path == "two")
+    assert fluxed.flux.made_from(ref("GitRepository", "git")) == {"shop/app"}
 
 
 def test_a_name_that_a_file_has_already_is_told(fluxed):
@@ -286,8 +314,10 @@ def test_the_object_of_an_application_is_read_as_it_is_now(fluxed):
 
 def test_the_labels_of_an_object_are_those_of_its_application(fluxed):
     made = synced(fluxed).cluster.body(key("Kustomization"))
+    seen = heard_of(fluxed)
     fluxed.cluster.put({**made, "metadata": {**made["metadata"], "labels": {"team": "blue"}}})
     fluxed.until(lambda: fluxed.state.app.labels == {"team": "blue"})
+    assert set(seen) == {"shop/app"}
 
 
 def test_a_finalizer_that_may_not_be_written_is_tried_again(fluxed):
