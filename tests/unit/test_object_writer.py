@@ -83,6 +83,12 @@ def test_what_other_automation_has_set_in_between_is_left_and_told(desk):
     assert desk.live(A)["data"] == {"x": "9"}
 
 
+def test_an_apply_forces_nothing_by_itself(desk):
+    desk.commit(config_map("a", x="2"))
+    with pytest.raises(ApiError, match=r'conflict with "vpa"'):
+        writing(desk, edited(desk, "vpa", x="9"), lambda writer, change: writer.apply(change.key, change.body))
+
+
 def test_who_forces_has_its_way_with_other_automation(desk):
     desk.commit(config_map("a", x="2"))
     assert updated(desk, edited(desk, "vpa", x="9"), force_conflicts=True)["data"] == {"x": "2"}
