@@ -8,11 +8,19 @@ import pytest
 
 from gitops.adapters.store import SqliteStore
 from gitops.controller.followed_file import FollowedFile
-from gitops.controller.record_writer import RecordWriter
+from gitops.controller.record_writer import RecordWriter, record_of
+from gitops.engine.drift import DriftLoop
+from gitops.engine.states import Response
+from gitops.manifests.key import key_of
+from gitops.model.application import SourceSpec
 from gitops.model.errors import ConfigError, StoreError
 from gitops.model.record import CONTROLLER, RECORD, SEEN, WRONG_FILE, Record, record_in
+from gitops.model.result import Outcome
+from gitops.model.revision import Revision
 from gitops.testing.clock import SteppedClock
 from gitops.testing.store import UnreliableStore
+from tests.unit.desk import config_map
+from tests.unit.test_flux_status import snapshot
 
 APP, OTHER = "gitops/app", "gitops/other"
 HELD = Record("shop", sync="OutOfSync", reason="it waits")
@@ -267,3 +275,35 @@ def test_a_file_that_cannot_be_read_at_first_is_an_error(tmp_path):
     path.write_text("wrong")
     with pytest.raises(ConfigError, match="it is wrong"):
         FollowedFile(path, read, lambda where, error: None)
+
+
+# ── what a record says ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def recorded(*, is_resource=False, **parts):
+    """The record of a snapshot whose last pass is as given."""
+    seen = snapshot(SourceSpec(repoURL="https://git.example.com/shop.git"), Revision("c" * 40, "main"))
+    outward = {name: parts.pop(name) for name in ("drift_loops", "problem", "is_suspended") if name in parts}
+    return record_of(replace(seen, last=replace(seen.last, **parts), **outward), is_resource=is_resource)
+
+
+def test_a_record_tells_what_a_pass_said_unless_all_is_settled():
+    assert recorded(message="all is well").reason == ""
+    assert recorded(message="it waits", response=Response.HELD).reason == "it waits"
+    assert recorded(message="x" * 2000, response=Response.HELD).reason == "x" * 1024
+    loop = DriftLoop(key_of(config_map("a")), "a-script", "data.x")
+    assert recorded(message="it is left its field", drift_loops=(loop,)).reason == "it is left its field"
+    assert recorded(message="", response=Response.SUSPENDED).reason == "waits until it is resumed"
+
+
+def test_a_record_tells_of_a_plan_only_while_it_waits_for_an_approval():
+    assert recorded(plan_id="abc", response=Response.APPROVAL).plan == "abc"
+    assert recorded(plan_id="abc", response=Response.HELD).plan == ""
+
+
+def test_a_record_names_the_commit_and_knows_of_no_failures_before_the_first_pass():
+    found = recorded(is_resource=True, is_suspended=True, problem="p" * 2000)
+    assert (found.head, found.ref, found.is_resource, found.suspended) == ("c" * 40, "main", True, True)
+    assert (found.failures, found.problem, found.project) == (0, "p" * 1024, "default")
+    assert recorded(response=None).failures == -1
+    assert recorded(response=None, outcome=Outcome.FAILED).failures == 0

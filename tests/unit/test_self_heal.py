@@ -53,6 +53,8 @@ def test_a_hand_edit_is_put_back_while_the_sync_waits(make):
     controlled.until(lambda: controlled.live(A)["data"] == {"x": "1"}, 10.0)
     assert is_waiting(controlled)
     assert [fact for fact in controlled.facts() if fact.startswith("drift")] == ["drift.detected"]
+    controlled.let_pass(1)
+    assert (controlled.state.last.drift, is_waiting(controlled)) == ((), True)
     comes_to_its_end(controlled)
     assert controlled.facts().count("sync.finished") == 1
     assert controlled.state.last.drift == ()

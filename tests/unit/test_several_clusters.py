@@ -132,7 +132,7 @@ def test_a_cluster_that_nobody_understands_ends_nothing(several):
 
 
 def test_a_cluster_that_nobody_names_any_more_is_let_go_but_for_our_own(several):
-    several.other("eu")
+    old = several.other("eu")
     several.goes_to("eu")
     several.goes_to("eu", "second")
     several.until(lambda: several.has("eu"))
@@ -141,6 +141,7 @@ def test_a_cluster_that_nobody_names_any_more_is_let_go_but_for_our_own(several)
     assert several.left == []
     several.forget("far")
     several.until(lambda: several.left == ["eu"])
+    several.until(lambda: old.body(key_of(A)) is None)  # it was closed
     assert several.controller.workers.get("eu") is None
     assert several.controller.workers.get("") is not None
     several.other("eu")
