@@ -123,6 +123,11 @@ def test_what_cannot_be_read_is_said_and_takes_nothing_of_the_rest_along(desk):
     assert reason(desk).endswith("its log could not be read: no right to events")
 
 
+def test_pods_that_cannot_be_read_are_said_to_be_so(desk):
+    desk.cluster.refuse("list", ResourceKey("", "Pod", "shop", ""), 403, "Forbidden", "no right to pods")
+    assert reason(desk) == "Progressing: 0 of 1 run; its pods could not be read: no right to pods"
+
+
 def test_pods_of_an_older_revision_prove_nothing(desk):
     replica_set(desk, spec={"replicas": 1}, status={"replicas": 1})
     pod(desk, **{"pod-template-hash": "old"})
