@@ -29,9 +29,11 @@ test: setup
 	$(PYTEST) -n 5 --dist worksteal -m "not soak"
 
 # The pure tests alone, in seconds: no process, no server, no Git, and nothing that takes its time.
-NOT_QUICK := chart_repositories compat_flux_objects controller_passes entry envsubst git_source github_app going_back \
-	helm_bounds helm_circumstances helm_expressions helm_schemas kustomize_recorded kustomize_scalars logs membership \
-	mirrors notified_storm remote_files render_workers sops_program submodules template tree windows work_tree yaml
+NOT_QUICK := app_of_apps chart_repositories compat_flux_objects controller_passes custom_resources entry envsubst \
+	flux_resources git_source github_app going_back health_wait helm_bounds helm_circumstances helm_expressions \
+	helm_schemas kustomize_recorded kustomize_scalars logs membership mirrors notified_storm remote_files \
+	render_workers self_heal several_clusters sops_program status submodules template tree windows work_tree \
+	yaml
 QUICK := $(filter-out $(NOT_QUICK:%=tests/unit/test_%.py),$(wildcard tests/unit/test_*.py))
 
 quick: setup
