@@ -297,9 +297,8 @@ def test_without_javascript_all_is_readable(browsing, world):
     browser.see("Whole.")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_is_wider_than_the_screen(browsing, scheme):
-    browser = browsing(viewport={"width": 360, "height": 640}, color_scheme=scheme)
+def test_on_a_phone_nothing_is_wider_than_the_screen(browsing):
+    browser = browsing(viewport={"width": 360, "height": 640})
     tiles = ("/applications?view=tiles&group=project", "/projects", "/projects/default")
     for path in ("/applications", *tiles, ONE, f"{ONE}/diff", "/audit", "/clusters", "/repositories", "/signin"):
         browser.page.goto(path)
