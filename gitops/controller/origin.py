@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gitops.engine.inventory import foreign_owner
 from gitops.manifests.key import Body, ResourceKey
+from gitops.model.errors import ClusterError, UnreachableError
 from gitops.ports import Cluster
 
 
@@ -33,7 +34,7 @@ def maker_of(body: Body, key: ResourceKey) -> str:
 async def delete_resource(cluster: Cluster, key: ResourceKey, finalizer: str, *, prunes: bool, dry_run: bool) -> None:
     """Delete a custom resource, with the finalizer on it that has what it owns go first, or without.
 
-    Raises ClusterError, with nothing changed.
+    Raises ClusterError, with nothing changed; UnreachableError says so where the finalizer may be there still.
     """
     body = await cluster.get(key, fresh=True)
     if body is None:
@@ -44,6 +45,24 @@ async def delete_resource(cluster: Cluster, key: ResourceKey, finalizer: str, *,
     metadata = body["metadata"]
     present = list(metadata.get("finalizers") or [])
     wanted = [name for name in present if name != finalizer] + [finalizer] * prunes
-    if set(wanted) != set(present):
+    is_marked = set(wanted) != set(present)
+    if is_marked:
         await cluster.replace_finalizers(key, wanted, metadata["resourceVersion"])
-    await cluster.delete(key, uid=metadata["uid"])
+    try:
+        await cluster.delete(key, uid=metadata["uid"])
+    except ClusterError as exc:
+        if is_marked:
+            await _put_back(cluster, key, present, exc)
+        raise
+
+
+async def _put_back(cluster: Cluster, key: ResourceKey, finalizers: list[str], why: ClusterError) -> None:
+    """Have the finalizers as they were: a deletion of another day must not do what was asked for this one."""
+    try:
+        body = await cluster.get(key, fresh=True)
+        if body is not None and not body["metadata"].get("deletionTimestamp"):
+            await cluster.replace_finalizers(key, finalizers, body["metadata"]["resourceVersion"])
+    except ClusterError as exc:
+        raise UnreachableError(
+            f"{why}; the finalizers of {key} were changed for it: ask for the deletion again"
+        ) from exc

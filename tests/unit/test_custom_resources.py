@@ -1,17 +1,23 @@
 """Applications that are custom resources: they are run, told how they are, and let go, on a cluster in memory."""
 
+from functools import partial
+
 import pytest
 
 from gitops.config import application_of
 from gitops.controller.crd_source import FINALIZER, CustomResources
 from gitops.controller.registry import Registration
 from gitops.controller.status_writer import StatusWriter
+from gitops.engine.plan_input import PlanOptions
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import KIND
 from gitops.model.errors import UnreachableError
 from gitops.model.kinds import KindInfo
 from gitops.model.operator_command import DELETE
 from gitops.model.result import Outcome
+from gitops.rendering import render
+from gitops.sync.context import Request, SyncContext
+from gitops.sync.uninstall import planned_deletion
 from gitops.testing.cluster import MemoryCluster
 from tests.unit.controlled import Controlled
 from tests.unit.desk import SPACE, config_map
@@ -276,6 +282,69 @@ def test_a_deletion_that_the_controller_has_no_right_to_changes_nothing(controll
     assert "(the component deploy/components/deletion gives the controller that right)" in message
     assert controlled.cluster.body(RESOURCE)["metadata"]["finalizers"] == ["example.dev/hold"]
     assert controlled.live(A) == before
+
+
+def deletion_of(controlled):
+    """The id of the plan that deletes the Application."""
+
+    async def planned():
+        context = SyncContext(
+            controlled.source, partial(render), controlled.cluster, controlled.store, controlled.clock, "test"
+        )
+        return (await planned_deletion(Request(controlled.state.app, "ada", PlanOptions()), context)).plan.id
+
+    return controlled.wait(planned())
+
+
+@pytest.fixture
+def cut_short(controlled):
+    """An Application that is asked to be deleted, and a cluster that goes away when its finalizer has been set."""
+    synced(controlled, finalizers=["example.dev/hold"])
+    replace_finalizers = controlled.cluster.replace_finalizers
+
+    async def then_away(key, finalizers, version):
+        await replace_finalizers(key, finalizers, version)
+        controlled.cluster.replace_finalizers = replace_finalizers
+        for verb in controlled.away:
+            controlled.cluster.refuse_with(verb, RESOURCE, UnreachableError("it is away"))
+
+    def ask(*verbs):
+        controlled.away = verbs
+        controlled.cluster.replace_finalizers = then_away
+        asked = controlled.ask(DELETE, plan=deletion_of(controlled), reason="no longer")
+        outcome, message = answer(controlled, asked)
+        for verb in verbs:
+            controlled.cluster.refuse(verb, RESOURCE, 0)
+        return outcome, message, controlled.cluster.body(RESOURCE)["metadata"]["finalizers"]
+
+    return ask
+
+
+def test_a_deletion_that_is_cut_short_leaves_the_finalizers_as_they_were(controlled, cut_short):
+    assert cut_short("delete") == (Outcome.FAILED, "it is away", ["example.dev/hold"])
+    assert controlled.live(A) is not None
+
+
+def test_where_the_finalizers_cannot_be_put_back_that_is_said_and_asking_again_deletes(controlled, cut_short):
+    outcome, message, finalizers = cut_short("delete", "replace_finalizers")
+    assert (outcome, FINALIZER in finalizers) == (Outcome.FAILED, True)
+    assert (
+        "the finalizers of gitops.dev/Application gitops/app were changed for it: ask for the deletion again" in message
+    )
+    again = controlled.ask(DELETE, plan=deletion_of(controlled), reason="no longer")
+    assert answer(controlled, again) == (Outcome.SYNCED, "")
+    assert controlled.live(A) is None
+    assert controlled.cluster.body(RESOURCE)["metadata"]["finalizers"] == ["example.dev/hold"]
+
+
+def test_two_who_ask_for_a_deletion_at_once_are_both_answered(controlled):
+    synced(controlled)
+    plan = deletion_of(controlled)
+    numbers = [controlled.ask(DELETE, plan=plan, reason=reason) for reason in ("no longer", "me too")]
+    outcomes = {answer(controlled, number)[0] for number in numbers}
+    assert outcomes <= {Outcome.SYNCED, Outcome.HELD, Outcome.FAILED}
+    assert Outcome.SYNCED in outcomes
+    assert (controlled.cluster.body(RESOURCE), controlled.live(A)) == (None, None)
 
 
 def test_what_comes_and_goes_while_nothing_is_watched_is_seen_afterwards(controlled):

@@ -13,8 +13,7 @@ from gitops.model.revision import short
 from gitops.views.explain import drift_of, explained
 from gitops.views.status import status_of
 from tests.unit.desk import Desk, config_map
-from tests.unit.test_passes import rolling_out
-from tests.unit.test_status import AT, SHA, WEB, A, B, begun, broken, setting, tell
+from tests.unit.test_status import AT, SHA, WEB, A, B, begun, broken, running, setting, tell
 
 NOW = "2026-01-01T00:10:00Z"
 SECRET = {
@@ -28,11 +27,7 @@ SECRET = {
 @pytest.fixture
 def rolling(tmp_path):
     """A Deployment that runs, and a ConfigMap."""
-    made = Desk(tmp_path, timeout=60.0)
-    rolling_out(made)
-    made.good = made.commit(WEB, A)
-    made.sync()
-    return made
+    return running(tmp_path)
 
 
 def explain(desk):

@@ -14,9 +14,8 @@ from gitops.sync.dependencies import unready
 from gitops.sync.helm_release import forget_release, release_secrets, releases_of
 from gitops.sync.object_acts import Delete, Restart, Scale, do_to_object, uid_of
 from gitops.sync.operator_acts import Operator, check_waits
-from tests.unit.desk import Desk, config_map
-from tests.unit.test_passes import rolling_out
-from tests.unit.test_status import APP, WEB, A, broken
+from tests.unit.desk import config_map
+from tests.unit.test_status import APP, WEB, A, broken, running
 
 PLAN = "f" * 64
 
@@ -24,10 +23,7 @@ PLAN = "f" * 64
 @pytest.fixture
 def desk(tmp_path):
     """A Deployment that runs, and a ConfigMap; what was written before is forgotten."""
-    made = Desk(tmp_path, timeout=60.0)
-    rolling_out(made)
-    made.commit(WEB, A)
-    made.sync()
+    made = running(tmp_path)
     made.seen = len(made.audit())
     return made
 

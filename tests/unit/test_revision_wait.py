@@ -13,8 +13,7 @@ from gitops.model.revision import short
 from gitops.ports import Fact
 from gitops.views.revision_wait import arrival_at
 from tests.unit.desk import SPACE, Desk, config_map
-from tests.unit.test_passes import rolling_out
-from tests.unit.test_status import APP, AT, SHA, WEB, A, B, broken, resource, tell
+from tests.unit.test_status import APP, AT, SHA, WEB, A, B, broken, resource, running, tell
 
 NOWHERE = "f" * 40
 UNWELL = "apps/Deployment shop/web: not healthy in time: Progressing: 0 of 1 new replicas have been updated"
@@ -23,11 +22,7 @@ UNWELL = "apps/Deployment shop/web: not healthy in time: Progressing: 0 of 1 new
 @pytest.fixture
 def rolling(tmp_path):
     """A Deployment that runs, and a ConfigMap."""
-    made = Desk(tmp_path, timeout=60.0)
-    rolling_out(made)
-    made.good = made.commit(WEB, A)
-    made.sync()
-    return made
+    return running(tmp_path)
 
 
 @pytest.fixture

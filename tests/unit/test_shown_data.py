@@ -22,8 +22,7 @@ from gitops.views.plan_data import bounded_plan_data, cut, plan_data
 from gitops.views.proof import proofs_of
 from tests.unit.desk import Desk, config_map
 from tests.unit.test_explain import SECRET
-from tests.unit.test_passes import rolling_out
-from tests.unit.test_status import AT, WEB, A, B, broken
+from tests.unit.test_status import AT, WEB, A, B, broken, running
 
 SHOP, BLUE = ("gitops/app", "memory"), ("gitops/blue", "memory")
 
@@ -31,11 +30,7 @@ SHOP, BLUE = ("gitops/app", "memory"), ("gitops/blue", "memory")
 @pytest.fixture
 def desk(tmp_path):
     """A Deployment that runs, and a ConfigMap."""
-    made = Desk(tmp_path, timeout=60.0)
-    rolling_out(made)
-    made.commit(WEB, A)
-    made.sync()
-    return made
+    return running(tmp_path)
 
 
 # ── plans ────────────────────────────────────────────────────────────────────────────────────────────────────────────
