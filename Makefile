@@ -26,7 +26,7 @@ demo: setup
 
 test: setup
 	@$(READY)
-	$(PYTEST) -n 5 --dist worksteal -m "not soak"
+	$(PYTEST) -n 8 --dist worksteal -m "not soak"
 
 # The pure tests alone, in seconds: no process, no server, no Git, and nothing that takes its time.
 NOT_QUICK := app_of_apps chart_repositories compat_flux_objects controller_passes custom_resources entry envsubst \

@@ -136,7 +136,8 @@ def test_a_deletion_goes_on_after_the_controller_was_ended_in_its_middle(world, 
         world.edit("core/configmaps/settings", {"metadata": {"finalizers": None}})
         running.until(lambda: running.tracked(identity) is None)
         running.until(lambda: web.get(f"/requests/{number}")["outcome"])
-        assert web.get(f"/requests/{number}")["outcome"] == "synced"
+        answer = web.get(f"/requests/{number}")
+        assert (answer["outcome"], answer["message"]) == ("synced", "")
         actors = {one["actor"] for one in web.get("/audit?fact=application.deleted")["items"]}
         assert actors == {"root"}
     assert there(world) == set()

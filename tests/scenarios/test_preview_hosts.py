@@ -54,18 +54,18 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         host.asked.append((self.command, parts.path))
-        if self.command == "GET" and host.barrier is not None:
-            with host.lock:
-                host.waits -= 1
-                waits = host.waits >= 0
-            if waits:
-                host.barrier.wait(20)
         assert self.headers["Authorization"] == host.api.authorization, self.headers["Authorization"]
         body = json.loads(data) if data else None
         status, value = (
             (host.status, {}) if host.status else host.api.answer(host, self.command, parts.path, query, body)
         )
         sent = b"" if value is None else json.dumps(value).encode()
+        if self.command == "GET" and host.barrier is not None:
+            with host.lock:
+                host.waits -= 1
+                waits = host.waits >= 0
+            if waits:
+                host.barrier.wait(20)
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(sent)))

@@ -57,10 +57,9 @@ def test_a_project_is_shown_by_its_name_near_and_far(far, world):
 
 
 def test_history_and_the_audit_log_are_those_of_the_controllers_store(far, world, web):
-    assert json.loads(far("history", "app", "-o", "json").stdout) == json.loads(
-        world.gitops("history", "app", "-o", "json").stdout
-    )
-    assert far("history", "app").stdout == world.gitops("history", "app").stdout
+    for words in (("history", "app", "-o", "json"), ("history", "app")):
+        told, near = far(*words), world.gitops(*words)
+        assert (told.returncode, near.returncode, told.stdout) == (0, 0, near.stdout), (told.stderr, near.stderr)
     web.post(f"{ONE}/suspend", reason="the night")
     for words in (("audit", "list"), ("audit", "list", "app", "--fact", "application.*", "--limit", "1")):
         assert far(*words).stdout == world.gitops(*words).stdout

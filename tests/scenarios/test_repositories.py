@@ -61,7 +61,7 @@ def fetches(programs, tmp_path):
     (programs / "git").write_text(f"""#!/bin/sh
 if [ "$1" = fetch ]; then
     echo "$*" >> {calls}
-    case "$*" in *tarpit*) while [ ! -e {over} ]; do sleep 0.2; done;; esac
+    case "$*" in *tarpit*) while [ -e {calls} ] && [ ! -e {over} ]; do sleep 0.2; done;; esac
 fi
 exec {real} "$@"
 """)

@@ -1,10 +1,13 @@
 """A cluster, a Git repository and a store: where the stories happen. Everything is real; the cluster is embedded."""
 
 import asyncio
+import atexit
 import contextlib
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -35,6 +38,15 @@ class Killed(BaseException):
     """Ends a pass where it stands."""
 
 
+@cache
+def _empty_repository() -> Path:
+    """What `git init` makes, to be copied: to start a program costs more than most of what the tests do with it."""
+    folder = Path(tempfile.mkdtemp(prefix="repository-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run(["git", "init", "-q", "-b", "main", "--template=", str(folder)], check=True)
+    return folder
+
+
 class World:
     """One Application `name` in a namespace of its own."""
 
@@ -53,7 +65,7 @@ class World:
             destination=Destination(namespace=namespace),
             sync=SyncOptions(createNamespace=True, prune=True, timeout=20.0),
         )
-        self._git("init", "-q", "-b", "main", str(self.repository), cwd=folder)
+        shutil.copytree(_empty_repository(), self.repository)
 
     # ── Git ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -69,7 +81,8 @@ class World:
                 path.write_text(write_manifests(content if isinstance(content, list) else [content]))
         self._git("add", "-A")
         self._git("-c", "user.name=Ada", "-c", "user.email=a@example.com", "commit", "-qm", message, "--allow-empty")
-        return self._git("rev-parse", "HEAD").strip()
+        git = self.repository / ".git"
+        return (git / (git / "HEAD").read_text().removeprefix("ref: ").strip()).read_text().strip()
 
     def _git(self, *arguments: str, cwd: Path | None = None) -> str:
         command = ["git", "-c", "maintenance.auto=false", *arguments]
