@@ -6,6 +6,7 @@ Unknown fields are errors, with the nearest field that exists. `gitops.config`, 
 
 import dataclasses
 import difflib
+import functools
 import re
 import typing
 from collections.abc import Callable
@@ -70,15 +71,14 @@ class FieldsReader:
     ) -> T:
         if not isinstance(value, dict):
             raise self.error(field, f"expected a map, got {kind_of(value)}")
-        hints = typing.get_type_hints(kind, include_extras=True)
-        names = {found.name for found in dataclasses.fields(kind) if found.name not in (given or {})}  # type: ignore[arg-type]
-        self.check_names(value, names, field)
+        hints, needed = _shape(kind)
+        self.check_names(value, hints.keys() - (given or {}).keys(), field)
         values = {
             name: self._value(hints[name], item, (*field, name), (kind.__name__, name))
             for name, item in value.items()
             if item is not None
         }
-        missing = [found.name for found in dataclasses.fields(kind) if _is_needed(found) and found.name not in values]  # type: ignore[arg-type]
+        missing = [name for name in needed if name not in values]
         if missing and not given:
             raise self.error(field, f"{missing[0]} is missing")
         return kind(**values, **(given or {}))
@@ -188,8 +188,13 @@ _WHY: dict[NamePattern, Callable[[str], object]] = {
 _NAMES = {"str": "text", "bool": "true or false", "int": "a whole number", "float": "a number", "dict": "a map"}
 
 
-def _is_needed(field: "dataclasses.Field[Any]") -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+@functools.cache
+def _shape(kind: type) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The types of a dataclass's fields, and those that have no default; asked for once: it takes long."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    fields = dataclasses.fields(kind)
+    needed = (field.name for field in fields if field.default is field.default_factory is dataclasses.MISSING)
+    return {field.name: hints[field.name] for field in fields}, tuple(needed)
 
 
 def kind_of(value: Any) -> str:

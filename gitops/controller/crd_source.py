@@ -16,6 +16,8 @@ from gitops.ports import Clock, Cluster
 
 log = structlog.get_logger()
 FINALIZER = "gitops.dev/prune"
+# What says that an object means something else now: all of its metadata but what each write changes.
+MEANT = ("uid", "generation", "deletionTimestamp", "finalizers", "labels", "annotations")
 _CLUSTER = "the cluster"
 # Stands for a source that is not read any more.
 _NOWHERE = "https://nowhere.invalid/"
@@ -42,6 +44,7 @@ class CustomResources:
         self._registry = registry
         self._wrong = wrong
         self.seen: Callable[[str], None] = lambda identity: None
+        self._heads: dict[str, tuple[Any, ...]] = {}  # an Application → that of its object when it was taken
         self._follower = ResourceFollower(
             cluster,
             clock,
@@ -102,13 +105,18 @@ class CustomResources:
 
     def _gone(self, body: Body) -> None:
         self._registry.drop(_CLUSTER, _identity(body))
+        self._heads.pop(_identity(body), None)
 
     def _changed(self, body: Body) -> None:
-        self.seen(self._took(body))
+        identity = _identity(body)
+        entry = self._registry.entry(identity)
+        is_taken = entry is not None and entry.key == _key(body) and not entry.wrong
+        # Most changes are of a status that we write ourselves.
+        self.seen(identity if is_taken and self._heads.get(identity) == _head(body) else self._took(body))
 
     def _took(self, body: Body) -> str:
         metadata = body["metadata"]
-        key = ResourceKey(GROUP, KIND, metadata.get("namespace") or "", metadata["name"])
+        key = _key(body)
         generation = int(metadata.get("generation") or 0)
         leaving = bool(metadata.get("deletionTimestamp"))
         if leaving and FINALIZER not in (metadata.get("finalizers") or []):
@@ -129,6 +137,7 @@ class CustomResources:
         )
         if holder != _CLUSTER:
             self._wrong(key, generation, f"an Application of this name comes from {holder}; take it out there")
+        self._heads[app.identity] = _head(body)
         return app.identity
 
     def _read_to_leave(self, body: Body) -> Application:
@@ -144,6 +153,15 @@ class CustomResources:
 
 def _map(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _key(body: Body) -> ResourceKey:
+    return ResourceKey(GROUP, KIND, body["metadata"].get("namespace") or "", body["metadata"]["name"])
+
+
+def _head(body: Body) -> tuple[Any, ...]:
+    """What changes with everything but the status: an API server counts the specs of one object (generation)."""
+    return tuple(body["metadata"].get(name) for name in MEANT)
 
 
 def _identity(body: Body) -> str:

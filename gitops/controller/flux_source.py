@@ -26,7 +26,7 @@ from gitops.compat.flux.objects import (
 )
 from gitops.compat.flux.reading import read, read_leaving
 from gitops.compat.flux.tree import application_name
-from gitops.controller.crd_source import FINALIZER
+from gitops.controller.crd_source import FINALIZER, MEANT
 from gitops.controller.origin import delete_resource
 from gitops.controller.registry import ApplicationRegistry, Registration
 from gitops.controller.resource_follower import Heard, ResourceFollower
@@ -86,7 +86,8 @@ class FluxResources:
         self._objects = FluxObjects()
         self._askers: dict[Ref, set[Ref]] = {}  # a source → who was made with a look at it
         self._unlisted = set(_NEEDED)
-        self._finalizers: dict[ResourceKey, tuple[list[str], str]] = {}
+        # What finalizers an object shall have, at which version; None when it has changed and will be seen as it is.
+        self._finalizers: dict[ResourceKey, tuple[list[str], str] | None] = {}
         self._requested: dict[Ref, str] = {}
         self._made_from: dict[str, tuple[Ref, ...]] = {}  # an Application → whose revision it has
         self._due: list[str] = []
@@ -197,8 +198,12 @@ class FluxResources:
         ref = ref_of(body)
         before = self._objects.find(*ref)
         self._objects.put(body)
-        if not self._unlisted and not (ref.kind in SOURCES and _is_same(before, body)):
+        if self._unlisted:
+            return
+        if not _is_same(before, body) or not (ref.kind in SOURCES or self._is_taken(ref)):
             self._take(ref)
+        elif ref.kind in DELIVERED:  # most changes are of a status that we write ourselves
+            self.seen(application_name(ref))
 
     def _gone(self, body: Body) -> None:
         if not is_of_flux(body):
@@ -206,6 +211,7 @@ class FluxResources:
         ref = ref_of(body)
         self._objects.drop(ref)
         self._requested.pop(ref, None)
+        self._finalizers.pop(_key(ref), None)
         if ref.kind in DELIVERED:
             self._registry.drop(_SOURCE, application_name(ref))
             self._made_from.pop(application_name(ref), None)
@@ -233,6 +239,12 @@ class FluxResources:
             self._tell_source(body)
         self._take_askers(ref)
 
+    def _is_taken(self, ref: Ref) -> bool:
+        """Whether the registry has an object as it is, and its finalizers are as they shall be."""
+        key = _key(ref)
+        entry = self._registry.entry(application_name(ref)) if ref.kind in DELIVERED else None
+        return entry is not None and entry.key == key and not entry.wrong and key not in self._finalizers
+
     def _take_askers(self, source: Ref) -> None:
         body = self._objects.find(*source) if source.kind == GENERATOR else None
         made = {Ref(ARTIFACT, source.namespace, name) for name in artifacts_of(body)} if body is not None else set()
@@ -255,6 +267,7 @@ class FluxResources:
             self.wrong(key, generation, str(exc))
             self._registry.spoil(_SOURCE, identity, str(exc))
             return identity
+        self._finalizers.pop(key, None)
         if leaving and (FINALIZER not in finalizers or not answer.prunes):
             self._finalizers[key] = ([], metadata.get("resourceVersion") or "")
             self._registry.drop(_SOURCE, identity)
@@ -316,17 +329,22 @@ class FluxResources:
             due, self._due = self._due, []
             for identity in due:
                 await self.asked(identity)
-            for key, (finalizers, version) in list(self._finalizers.items()):
+            for key, wanted in list(self._finalizers.items()):
+                if wanted is None:
+                    continue
+                has_changed = False
                 try:
-                    await self._cluster.replace_finalizers(key, finalizers, version)
+                    await self._cluster.replace_finalizers(key, *wanted)
                 except ApiError as exc:
                     if exc.code not in (404, 409):
                         log.warning("finalizer.refused", object=str(key), error=str(exc))
                         continue  # without the right to it: the next try may have that
+                    has_changed = exc.code == 409
                 except ClusterError:
                     break
-                if self._finalizers.get(key) == (finalizers, version):  # after a conflict the next event brings it
+                if self._finalizers.get(key) == wanted:
                     del self._finalizers[key]
+                    self._finalizers |= {key: None} if has_changed else {}
 
     async def _replace_finalizers(self, key: ResourceKey, body: Body, finalizers: list[str]) -> None:
         await self._cluster.replace_finalizers(key, finalizers, body["metadata"]["resourceVersion"])
@@ -358,8 +376,7 @@ def _is_same(before: Body | None, body: Body) -> bool:
     if before is None:
         return False
     old, new = before["metadata"], body["metadata"]
-    same = all(old.get(name) == new.get(name) for name in ("uid", "deletionTimestamp", "annotations"))
-    return same and before.get("spec") == body.get("spec") and old.get("generation") == new.get("generation")
+    return before.get("spec") == body.get("spec") and all(old.get(name) == new.get(name) for name in MEANT)
 
 
 async def _nobody(_: str) -> None:

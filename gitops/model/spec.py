@@ -4,6 +4,7 @@ Where the source is, is left out, since inventory and releases name it; so are v
 secrets.
 """
 
+import functools
 import json
 import typing
 from dataclasses import asdict, fields, is_dataclass, replace
@@ -36,7 +37,7 @@ def with_spec(app: Application, text: str) -> Application:
     """
     try:
         facts = parsed_map(text or "{}")
-        hints = typing.get_type_hints(Application, include_extras=True)
+        hints = _hints(Application)
         said = {name: _typed(hints[name], value) for name, value in facts.items() if name in hints.keys() - _LEFT_OUT}
         found = replace(app, **said)
         return found.with_sources(found.sources) if found.sources else found
@@ -74,11 +75,16 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
+
+
 def _typed(hint: Any, value: Any) -> Any:
     """`value` as the dataclasses have it. Raises ValueError where it is of another type."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
-        hints = typing.get_type_hints(hint, include_extras=True)
+        hints = _hints(hint)
         known = {one.name: one.default for one in fields(hint) if one.name in value}
         # A default may be what nobody may write: "" for a repository that is needed, and named elsewhere here.
         said = {name: value[name] for name, default in known.items() if value[name] != default}

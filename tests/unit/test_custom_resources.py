@@ -37,6 +37,7 @@ class Resourced(Controlled):
     def __init__(self, folder):
         super().__init__(folder)
         self.cluster = MemoryCluster([SPACE], [KIND_INFO])
+        self.reads = 0
 
     def commit(self, *bodies):
         self.head = super().commit(*bodies)
@@ -48,9 +49,13 @@ class Resourced(Controlled):
         writer = StatusWriter(self.cluster, self.controller, self.clock)
         self.controller.on_status = writer.changed
         read = self.controller.registry, writer.wrong
-        self.own = CustomResources(self.cluster, self.clock, "", application_of, *read)
+        self.own = CustomResources(self.cluster, self.clock, "", self.read, *read)
         self.controller.resources.add(KIND, self.own)
         return [("statuses", writer.run()), ("applications", self.own.run())]
+
+    def read(self, body):
+        self.reads += 1
+        return application_of(body)
 
     def make(self, finalizers=(), name=RESOURCE.name, **spec):
         """Make the resource, or give it another spec."""
@@ -118,6 +123,21 @@ def test_a_resource_is_synced_and_told_so(controlled):
     words = {item["type"]: item["status"] for item in status["conditions"]}
     assert words == {"Ready": "True", "Reconciling": "False", "Stalled": "False"}
     assert controlled.live(A)["data"] == {"x": "1"}
+
+
+def test_a_status_that_is_written_has_nothing_read_again(controlled):
+    synced(controlled)
+    controlled.let_pass(5)
+    seen = []
+    controlled.own.seen = seen.append
+    reads, body = controlled.reads, controlled.cluster.body(RESOURCE)
+    controlled.cluster.put({**body, "status": {**body["status"], "more": "1"}})
+    controlled.until(lambda: seen == ["gitops/app"])
+    assert controlled.reads == reads
+    controlled.cluster.put({**body, "metadata": {**body["metadata"], "labels": {"team": "blue"}}})
+    controlled.until(lambda: controlled.reads == reads + 1)
+    controlled.make(interval="300ms")
+    controlled.until(lambda: [state.app.interval for state in controlled.controller.index] == [0.3])
 
 
 def test_one_event_tells_of_each_new_outcome(controlled):

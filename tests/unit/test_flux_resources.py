@@ -53,6 +53,7 @@ class Fluxed(Controlled):
         self.cluster = MemoryCluster([SPACE], kinds)
         self.tokens = {}
         self.asked = []  # who was to be looked at again
+        self.reads = []  # the Applications that were read from an object
 
     def given(self, apps):
         return apps
@@ -61,7 +62,7 @@ class Fluxed(Controlled):
         writer = StatusWriter(self.cluster, self.controller, self.clock)
         self.controller.on_status = writer.changed
         settings = FluxSettings("", self.cross_namespace)
-        self.flux = FluxResources(self.cluster, self.clock, settings, application_of, self.controller.registry)
+        self.flux = FluxResources(self.cluster, self.clock, settings, self.read, self.controller.registry)
         parts = flux_parts(self.flux, self.controller, writer, lambda space, name: self.tokens.get((space, name)))
         ask = self.flux.asked
 
@@ -71,6 +72,10 @@ class Fluxed(Controlled):
 
         self.flux.asked = asked
         return [("statuses", writer.run()), *parts]
+
+    def read(self, body):
+        self.reads.append(body["metadata"]["name"])
+        return application_of(body)
 
     def repository(self, name="git", namespace="shop", **spec):
         spec = {"url": URL, "interval": "1m", "ref": {"branch": "main"}, **spec}
@@ -345,6 +350,22 @@ def test_a_conflict_over_finalizers_is_not_fought_out(fluxed):
     tries = [verb for verb, _ in fluxed.cluster.calls].count("replace_finalizers")
     fluxed.let_pass(10)
     assert [verb for verb, _ in fluxed.cluster.calls].count("replace_finalizers") == tries
+    fluxed.cluster.refuse("replace_finalizers", key("Kustomization"), 0)
+    fluxed.cluster.put({**fluxed.cluster.body(key("Kustomization")), "status": {"seen": "by another"}})
+    fluxed.until(lambda: fluxed.finalizers() == [FINALIZER])
+
+
+def test_a_status_that_is_written_has_nothing_read_again(fluxed):
+    synced(fluxed)
+    fluxed.until(lambda: fluxed.finalizers() == [FINALIZER])
+    fluxed.let_pass(5)
+    seen = heard_of(fluxed)
+    reads, body = len(fluxed.reads), fluxed.cluster.body(key("Kustomization"))
+    fluxed.cluster.put({**body, "status": {**body["status"], "more": "1"}})
+    fluxed.until(lambda: seen == ["shop/app"])
+    assert len(fluxed.reads) == reads
+    fluxed.cluster.put({**body, "spec": {**body["spec"], "path": "./other"}})
+    fluxed.until(lambda: fluxed.state.app.source.path == "other")
 
 
 @pytest.mark.parametrize("kind", ["Kustomization", "GitRepository"])
