@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gitops.bounds import PLAIN_LIMITS, MirrorLimits
-from gitops.compat.argocd_subscriptions import subscriptions_of
 from gitops.engine.paths import parse_path, parse_pointer
 from gitops.fields_reader import FieldsReader, file_data, kind_of
 from gitops.manifests import quantity
@@ -132,8 +131,11 @@ class _Reader(FieldsReader):
         identity = {"name": metadata["name"], "namespace": metadata.get("namespace") or "gitops"}
         labels = _texts(metadata.get("labels"))
         app = self.dataclass(Application, spec, ("spec",), given={**identity, "labels": labels})
-        own = subscriptions_of(_texts(metadata.get("annotations")))
-        return self._checked(replace(app, notifications=(*app.notifications, *own)) if own else app)
+        if annotations := _texts(metadata.get("annotations")):
+            from gitops.compat.argocd_subscriptions import subscriptions_of
+
+            app = replace(app, notifications=(*app.notifications, *subscriptions_of(annotations)))
+        return self._checked(app)
 
     def _checked(self, app: Application) -> Application:
         app = self._with_sources(app)

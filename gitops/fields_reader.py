@@ -71,7 +71,7 @@ class FieldsReader:
     ) -> T:
         if not isinstance(value, dict):
             raise self.error(field, f"expected a map, got {kind_of(value)}")
-        hints, needed = _shape(kind)
+        hints, needed = _shape(kind)  # type: ignore[arg-type]
         self.check_names(value, hints.keys() - (given or {}).keys(), field)
         values = {
             name: self._value(hints[name], item, (*field, name), (kind.__name__, name))

@@ -4,18 +4,20 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from gitops.manifests.key import Body, ResourceKey
 from gitops.model.application import Application, SourceSpec
 from gitops.model.audit import Anchor, AuditEvent, EntryFilter
 from gitops.model.kinds import Kinds
 from gitops.model.log_part import LogPart
-from gitops.model.notification import Notification, Place
 from gitops.model.operator_command import OperatorRequest
 from gitops.model.release import Release
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision, Tree
+
+if TYPE_CHECKING:
+    from gitops.model.notification import Notification, Place
 
 
 class Clock(Protocol):
@@ -277,7 +279,7 @@ class Fact:
 class Notifier(Protocol):
     """Whoever tells the outside."""
 
-    async def send(self, place: Place, note: Notification, text: str) -> bool:
+    async def send(self, place: "Place", note: "Notification", text: str) -> bool:
         """Tell a place; False where it has no use for such a notification. Raises NotificationError."""
         ...
 

@@ -4,32 +4,39 @@ Files are read in the order of their paths, documents in the order of their file
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gitops.manifests.manifest import Manifest
 from gitops.manifests.yaml import read_manifests
-from gitops.model.application import PlainOptions, SourceSpec
 from gitops.model.errors import RenderError
+from gitops.model.plain_options import PlainOptions
 from gitops.model.revision import Tree, normalise, within
 from renderers.decryption import opened
 from renderers.files import files_below, matcher, may_hold
 from renderers.result import Context, Rendered
 
+if TYPE_CHECKING:
+    from gitops.model.application import SourceSpec
+
 _ENDINGS: Final = (".yaml", ".yml", ".json")
 
 
-def render(tree: Tree, spec: SourceSpec, context: Context) -> Rendered:
+def render(tree: Tree, spec: "SourceSpec", context: Context) -> Rendered:
     """The manifests of all files that `spec.plain` takes.
 
     Raises RenderError when it takes none, or those of a submodule.
     """
-    path = normalise(spec.path)
+    return render_files(tree, normalise(spec.path), spec.plain, context)
+
+
+def render_files(tree: Tree, path: str, options: PlainOptions, context: Context) -> Rendered:
+    """The same for a normalised path that no Application says more about."""
     if tree.kind(path) == "file":
         return Rendered("plain", read_file(tree, path, context))
-    taken = select(list(files_below(tree, path, spec.plain.recurse, wanted_of(spec.plain))), spec.plain)
+    taken = select(list(files_below(tree, path, options.recurse, wanted_of(options))), options)
     if not taken:
         raise RenderError(
-            f"{tree.shown(path)}: nothing to render there (no .yaml, .yml or .json file{_limits(spec.plain)})"
+            f"{tree.shown(path)}: nothing to render there (no .yaml, .yml or .json file{_limits(options)})"
         )
     manifests: list[Manifest] = []
     for name in taken:

@@ -59,13 +59,17 @@ def render(tree: Tree, spec: "SourceSpec", context: Context | None = None) -> Re
     context = context or Context()
     name = spec.renderer if spec.renderer != "auto" else renderer_for(tree, path)
     answer = _renderer(name, spec.options)(tree, spec, context)
-    if isinstance(answer, Rendered) and not answer.manifests and answer.renderer not in ("kustomize", "helm"):
-        raise RenderError(f"{spec.path}: nothing to render there (no manifest in any file that was read)")
+    _check_not_empty(answer, spec.path)
     for transform in _transforms(spec, context):
         if isinstance(answer, Needs):
             return answer
         answer = transform(answer, spec, context)
     return answer
+
+
+def _check_not_empty(answer: Rendered | Needs, path: str) -> None:
+    if isinstance(answer, Rendered) and not answer.manifests and answer.renderer not in ("kustomize", "helm"):
+        raise RenderError(f"{path}: nothing to render there (no manifest in any file that was read)")
 
 
 def _transforms(spec: "SourceSpec", context: Context) -> "Iterator[Transform]":
@@ -91,10 +95,18 @@ def _transforms(spec: "SourceSpec", context: Context) -> "Iterator[Transform]":
 def render_path(tree: Tree, path: str, context: Context) -> Rendered | Needs:
     """What `render` gives for a path that no Application says more about."""
     path = normalise(path)
-    if tree.kind(path) == "directory" and renderer_for(tree, path) == "kustomize":
+    name = renderer_for(tree, path) if tree.kind(path) == "directory" else ""
+    if name == "kustomize":
         from renderers.kustomize.render import render_folder
 
         return render_folder(tree, path, context)
+    if name == "plain":  # without the many types of an Application: making those takes longer than most renders
+        from gitops.model.plain_options import PlainOptions
+        from renderers.plain import render_files
+
+        answer = render_files(tree, path, PlainOptions(), context)
+        _check_not_empty(answer, path or ".")
+        return answer
     from gitops.model.application import SourceSpec
 
     return render(tree, SourceSpec(path=path or "."), context)

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gitops.adapters.charts import Charts, keys_of
 from gitops.adapters.credentials import Secret, read_credentials
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.git import GitCredentials, GitSource
@@ -21,6 +21,9 @@ from gitops.model.revision import Revision, Tree
 from gitops.model.source_access import Credentials
 from gitops.model.source_name import source_name, without_userinfo
 from gitops.ports import Checkout
+
+if TYPE_CHECKING:
+    from gitops.adapters.charts import Charts
 
 
 class Sources:
@@ -132,8 +135,10 @@ class Sources:
         )
         return GitSource(self._cache / "mirrors", lambda _: credentials, allow_file=True, limits=self._limits)
 
-    def charts(self, spec: SourceSpec) -> Charts:
+    def charts(self, spec: SourceSpec) -> "Charts":
         """The repositories of charts, read with a source's credentials and keys. Raises ConfigError as `git` does."""
+        from gitops.adapters.charts import Charts, keys_of
+
         return Charts(self._cache / "charts", self._reach, self._secret(spec.credentials), keys_of(spec, self._secrets))
 
     @property

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from gitops import __version__
 from gitops.cli.settings import Settings
 
 # command → (module, attribute, help); help is here so that `gitops --help` imports none of them
@@ -141,7 +142,7 @@ class _LazyGroup(click.Group):
     metavar="URL",
     help="Ask and act through the API of a controller; `last`: the one that you logged in to last.",
 )
-@click.version_option(None, "--version", package_name="gitops-controller", message="gitops %(version)s")
+@click.version_option(__version__, "--version", message="gitops %(version)s")
 @click.option("-v", "--verbose", count=True, help="Show every fact and every request to the cluster.")
 @click.pass_context
 def main(

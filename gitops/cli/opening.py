@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from gitops import __version__
 from gitops.bootstrap import Environment, open_cluster, open_outside, open_store
 from gitops.cli.projects import with_projects
 from gitops.cli.settings import Settings
-from gitops.cli.version import own_version
 from gitops.config import cache_folder, state_folder
 from gitops.engine.inventory import Inventory
 from gitops.manifests.key import Body, ResourceKey
@@ -46,7 +46,7 @@ def environment_of(settings: Settings) -> Environment:
         cache=cache_folder(),
         key=os.environ.get("GITOPS_KEY", ""),
         store_url=settings.store,
-        version=own_version(),
+        version=__version__,
         variables=dict(os.environ),
     )
 

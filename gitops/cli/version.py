@@ -1,15 +1,11 @@
 """`gitops version`."""
 
-from importlib.metadata import version as installed
-
 import click
 
-
-def own_version() -> str:
-    return installed("gitops-controller")
+from gitops import __version__
 
 
 @click.command()
 def version() -> None:
     """Print the version."""
-    click.echo(f"gitops {own_version()}")
+    click.echo(f"gitops {__version__}")

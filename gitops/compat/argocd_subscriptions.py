@@ -5,7 +5,7 @@ from typing import Final
 
 from gitops.manifests.names import LABEL_NAME
 from gitops.model.application import Subscription
-from gitops.model.notification import Fact
+from gitops.model.fact import Fact
 
 _PREFIX: Final = "notifications.argoproj.io/subscribe."
 _MOST: Final = 64

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from gitops.manifests.names import APPLICATION_NAME, LABEL_NAME, SUBDOMAIN_NAME
+from gitops.model.fact import Fact
 from gitops.model.helm_options import HelmOptions
-from gitops.model.notification import Fact
 from gitops.model.patterns import CHART, EXPRESSION, PATCH, PATH, POINTER, REPOSITORY, SCHEDULE, TIME_ZONE, VERSION
+from gitops.model.plain_options import PlainOptions
 from gitops.model.source_access import Bucket, Credentials, Include, Verify
 from gitops.model.source_name import is_bucket, is_oci, source_name, without_userinfo
 from gitops.model.transforms import CommonMetadata, Decryption, PostBuild
@@ -26,15 +27,6 @@ OF_SECRET = "kubeconfig:"
 HOME = "in-cluster"
 # What an Application is in that names no project.
 DEFAULT_PROJECT = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class PlainOptions:
-    """Which files the plain renderer takes; globs are matched against paths under `source.path`, commas separate."""
-
-    recurse: bool = True
-    include: str = ""
-    exclude: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +99,7 @@ class SourceSpec:
     chart: Annotated[str, CHART] = ""
     ref: Annotated[str, LABEL_NAME] = ""
     renderer: Annotated[str, LABEL_NAME] = "auto"  # built in, or the name of a plug-in (renderers/registry.py)
-    plain: PlainOptions = PlainOptions()
+    plain: PlainOptions = field(default_factory=PlainOptions)
     kustomize: KustomizeOptions = KustomizeOptions()
     template: TemplateOptions = field(default_factory=TemplateOptions)
     helm: HelmOptions = field(default_factory=HelmOptions)

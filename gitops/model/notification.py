@@ -9,34 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Final, Literal, get_args
 
 from gitops.manifests.names import LABEL_NAME
+from gitops.model.fact import Fact
 from gitops.model.reading import read_as
 
-Fact = Literal[
-    "started",
-    "synced",
-    "unchanged",
-    "failed",
-    "rolled-back",
-    "rollback-failed",
-    "overtaken",
-    "terminated",
-    "held",
-    "approval",
-    "drifted",
-    "degraded",
-    "healthy",
-    "source-failed",
-    "source-recovered",
-    "error",
-    "error-over",
-    "suspended",
-    "resumed",
-    "approved",
-    "deleted",
-    "delete-failed",
-    "tests-passed",
-    "tests-failed",
-]
 Severity = Literal["info", "warning", "error"]
 CommitState = Literal["", "pending", "success", "failure"]
 DestinationType = Literal[

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gitops.engine.annotations import labels_of
 from gitops.engine.inventory import PART_OF, is_inventory, owner_of, parent_key, set_id
@@ -15,13 +15,15 @@ from gitops.model.application import Application
 from gitops.model.commit import CommitNote
 from gitops.model.finding import Finding
 from gitops.model.plan import Obstacle, Plan
-from gitops.model.project import ProjectLimits
 from gitops.model.release import Quarantine
 from gitops.model.result import Changed, Decision
 from gitops.model.revision import Tree
 from gitops.ports import Clock, Cluster, Source, Store
 from gitops.sync import events
 from renderers.result import Live, Needs, Rendered
+
+if TYPE_CHECKING:
+    from gitops.model.project import ProjectLimits
 
 Rendering = Callable[[Callable[[], Rendered | Needs]], Awaitable[Rendered | Needs]]
 
@@ -62,7 +64,7 @@ class About:
     # The custom resource that it comes from, by its identity; None where it comes from none.
     resource: Callable[[str], Awaitable[Body | None]] = no_resource
     # What its project permits; None for no limits. A command acts by its person's own rights, unless it has projects.
-    project: Callable[[Application], ProjectLimits | None] = lambda _: None
+    project: "Callable[[Application], ProjectLimits | None]" = lambda _: None
     # Why its project does not permit it at all, "" where it does; a controller does not begin a pass of such a one.
     refused: Callable[[Application], str] = lambda _: ""
 
