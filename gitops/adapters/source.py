@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from gitops.adapters.credentials import Secret, read_credentials
 from gitops.adapters.folder import folder_revision, folder_tree
 from gitops.adapters.git import GitCredentials, GitSource
-from gitops.adapters.github_app import USERNAME, GithubApp, GithubTokens
-from gitops.adapters.http_get import Reach, Way
 from gitops.adapters.several import one_by_one, parts_of, placed, revision_of, tree_of
 from gitops.adapters.work_tree import WorkTree
 from gitops.adapters.work_tree_place import owned_work_tree_of, work_tree_of
@@ -24,6 +22,8 @@ from gitops.ports import Checkout
 
 if TYPE_CHECKING:
     from gitops.adapters.charts import Charts
+    from gitops.adapters.github_app import GithubTokens
+    from gitops.adapters.http_get import Reach
 
 
 class Sources:
@@ -41,14 +41,14 @@ class Sources:
         *,
         as_account: bool = False,
         limits: MirrorLimits = PLAIN_LIMITS,
-        tokens: GithubTokens | None = None,
+        tokens: "GithubTokens | None" = None,
     ) -> None:
         """`here` is where we were called: a commit that the repository's own work tree there has needs no remote.
 
         With `as_account` ssh may use the keys of the account that we run as. `tokens` are those of GitHub Apps that
         are known already.
         """
-        self._tokens = tokens or GithubTokens()
+        self._tokens = tokens
         self._here = here
         self._as_account = as_account
         self._cache = cache
@@ -117,9 +117,7 @@ class Sources:
         """The mirrors, read with these credentials. Raises ConfigError for a secretRef that is not known."""
         secret = self._secret(spec)
         if secret.github_app:
-            way = Way(spec.caFile, secret.ca, "", secret.address)
-            token = self._tokens.token(GithubApp.of_fields(secret.github_app), self._reach, way)
-            secret = replace(secret, username=USERNAME, password=token)
+            secret = self._with_token(spec, secret)
         credentials = GitCredentials(
             username=secret.username,
             password=secret.password,
@@ -135,6 +133,16 @@ class Sources:
         )
         return GitSource(self._cache / "mirrors", lambda _: credentials, allow_file=True, limits=self._limits)
 
+    def _with_token(self, spec: Credentials, secret: Secret) -> Secret:
+        """The secret of a GitHub App, with the token that it gets to read with."""
+        from gitops.adapters.github_app import USERNAME, GithubApp, GithubTokens
+        from gitops.adapters.http_get import Way
+
+        self._tokens = self._tokens or GithubTokens()
+        way = Way(spec.caFile, secret.ca, "", secret.address)
+        token = self._tokens.token(GithubApp.of_fields(secret.github_app), self._reach, way)
+        return replace(secret, username=USERNAME, password=token)
+
     def charts(self, spec: SourceSpec) -> "Charts":
         """The repositories of charts, read with a source's credentials and keys. Raises ConfigError as `git` does."""
         from gitops.adapters.charts import Charts, keys_of
@@ -142,7 +150,7 @@ class Sources:
         return Charts(self._cache / "charts", self._reach, self._secret(spec.credentials), keys_of(spec, self._secrets))
 
     @property
-    def _reach(self) -> Reach:
+    def _reach(self) -> "Reach":
         return "anywhere" if self._as_account else "network"
 
     def _secret(self, spec: Credentials) -> Secret:
