@@ -270,6 +270,7 @@ def test_a_host_that_refuses_is_told_without_the_token(tree: Path, host: Host, s
     ("change", "why"),
     [
         ({"GITHUB_REF": "refs/heads/main"}, "no pull request is told of"),
+        ({"GITHUB_REF": "", "GITLAB_CI": "true"}, "no pull request is told of"),
         ({"GITHUB_TOKEN": ""}, "set GITHUB_TOKEN or GITEA_TOKEN or FORGEJO_TOKEN"),
         ({"GITHUB_TOKEN": "a\nb: c"}, "expected one line"),
         ({"GITHUB_REPOSITORY": "acme"}, "expected GITHUB_REPOSITORY=OWNER/NAME"),

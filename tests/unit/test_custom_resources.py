@@ -367,6 +367,21 @@ def test_two_who_ask_for_a_deletion_at_once_are_both_answered(controlled):
     assert (controlled.cluster.body(RESOURCE), controlled.live(A)) == (None, None)
 
 
+def test_one_whose_deletion_is_held_goes_at_once_when_a_person_confirms_it(controlled):
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    metadata = {"name": "data", "namespace": "shop"}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+    controlled.commit(A, claim)
+    controlled.make(finalizers=[FINALIZER])
+    controlled.until(lambda: controlled.live(claim) is not None)
+    controlled.cluster.take(RESOURCE)
+    controlled.until(lambda: "PersistentVolumeClaim shop/data" in controlled.condition("Ready").get("message", ""))
+    assert answer(controlled, controlled.ask(DELETE, confirm=True)) == (Outcome.SYNCED, "")
+    assert (controlled.live(A), controlled.live(claim)) == (None, None)
+    controlled.let_pass(1)
+    assert controlled.cluster.body(RESOURCE) is None
+
+
 def test_what_comes_and_goes_while_nothing_is_watched_is_seen_afterwards(controlled):
     synced(controlled)
     controlled.make(name="stays", destination={"namespace": "other"}, sync={})

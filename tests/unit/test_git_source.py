@@ -41,9 +41,10 @@ def test_a_branch_a_tag_and_an_annotated_tag_are_resolved(source: GitSource, rep
     first = repository.head
     repository.git("tag", "v1.0.0")
     repository.git("tag", "--annotate", "v1.1.0", "--message", "One")
-    repository.git("branch", "release/1")
+    for branch in ("release/1", "!important"):
+        repository.git("branch", branch)
     repository.commit({"a.yaml": "c"})
-    for target in ("v1.0.0", "v1.1.0", "release/1", "refs/tags/v1.1.0", "refs/heads/release/1"):
+    for target in ("v1.0.0", "v1.1.0", "release/1", "!important", "refs/tags/v1.1.0", "refs/heads/release/1"):
         assert source.resolve(repository.url, target) == Revision(first, target)
 
 

@@ -8,6 +8,7 @@ from gitops.manifests.key import ResourceKey, key_of
 from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, UnreachableError
 from gitops.model.health import HealthWord
+from gitops.model.result import Outcome
 from gitops.sync import events
 from gitops.sync.diagnostics import Diagnostics
 from gitops.sync.health_checks import come
@@ -149,6 +150,37 @@ def test_a_job_that_its_time_to_live_removed_has_ended_as_it_was_seen_last(desk)
     desk.after(2, lambda: desk.cluster.put({**SHORT_LIVED, "status": COMPLETE}))
     desk.after(2, lambda: desk.cluster.take(key_of(SHORT_LIVED)))
     assert desk.health(SHORT_LIVED).word is HealthWord.HEALTHY
+
+
+def one_after_another(desk, *deeds):
+    """Have them done while a sync waits for WEB, which becomes ready at last."""
+    left = [*deeds, lambda: desk.cluster.put(ready(desk.live(WEB)), "controllers")]
+
+    def passing():
+        is_waiting = any(isinstance(event, events.HealthChanged) and event.key == key_of(WEB) for event in desk.events)
+        if left and is_waiting:
+            left.pop(0)()
+
+    desk.passing = passing
+
+
+def test_a_job_that_its_time_to_live_removed_does_not_make_the_sync_overtaken(desk):
+    run = {**SHORT_LIVED, "metadata": {"name": "run", "namespace": "shop"}}
+    desk.commit(run, WEB)
+    one_after_another(
+        desk,
+        lambda: desk.cluster.put({**desk.live(run), "status": COMPLETE}, "controllers"),
+        lambda: desk.cluster.take(key_of(run)),
+    )
+    result = desk.sync()
+    assert (result.outcome, result.failures, desk.live(run)) == (Outcome.SYNCED, (), None)
+
+
+def test_what_somebody_deleted_after_it_was_healthy_makes_the_sync_overtaken(desk):
+    desk.commit(A, WEB)
+    one_after_another(desk, lambda: desk.cluster.take(key_of(A)))
+    result = desk.sync()
+    assert "ConfigMap shop/a is not what was applied any more: it was deleted" in result.message
 
 
 def ended(desk, reason, message="", name="run"):

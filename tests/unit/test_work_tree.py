@@ -182,6 +182,12 @@ def test_a_split_index_and_packed_refs_are_read(repository: Repository) -> None:
     assert WorkTree(repository.path).resolve(repository.head[:8]).sha == repository.head
 
 
+def test_one_that_has_no_configuration_is_read(repository: Repository) -> None:
+    (repository.path / ".git/config").unlink()
+    assert WorkTree(repository.path).origin == ""
+    assert folder_revision(repository.path)[0].sha == repository.head
+
+
 def test_a_git_file_that_leads_nowhere_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".git").write_text("gitdir: /nowhere\n")
     with pytest.raises(SourceError, match="cannot be read"):
