@@ -27,7 +27,8 @@ _DEFINITION = ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", ""
 class CustomResources:
     """Applications as custom resources, by list and watch; where the kind is not served, it is looked for in time.
 
-    `wrong` is told of one whose spec cannot be read, with the reason; `seen` hears of each that was changed.
+    `wrong` is told of one whose spec cannot be read, with the reason, `gone` of each that is deleted; `seen` hears of
+    each that was changed.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class CustomResources:
         read: Callable[[Body], Application],
         registry: ApplicationRegistry,
         wrong: Callable[[ResourceKey, int, str], None],
+        gone: Callable[[ResourceKey], None],
     ) -> None:
         self._cluster = cluster
         self._read = read
         self._registry = registry
         self._wrong = wrong
+        self._is_gone = gone
         self.seen: Callable[[str], None] = lambda identity: None
         self._heads: dict[str, tuple[Any, ...]] = {}  # an Application → that of its object when it was taken
         self._follower = ResourceFollower(
@@ -106,6 +109,7 @@ class CustomResources:
     def _gone(self, body: Body) -> None:
         self._registry.drop(_CLUSTER, _identity(body))
         self._heads.pop(_identity(body), None)
+        self._is_gone(_key(body))
 
     def _changed(self, body: Body) -> None:
         identity = _identity(body)

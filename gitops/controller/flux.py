@@ -43,7 +43,7 @@ def flux_parts(
         await controller.store.request(identity, REFRESH, {}, "its custom resource", at)
 
     flux.wrong = lambda key, generation, reason: writer.told_of(key, refused_status(key.kind, generation, reason))
-    flux.source_read, flux.source_gone = sources.read, sources.gone
+    flux.source_read, flux.source_gone, flux.gone = sources.read, sources.gone, writer.gone
     flux.asked = look_again
     for kind in DELIVERED:
         controller.resources.add(kind, flux)

@@ -58,9 +58,9 @@ class FluxResources:
     """Keeps a registry at what Flux's objects of the cluster say.
 
     `wrong` is told of one that cannot be run with the reason, `source_read` of each source, why it cannot be used ("")
-    and what was last asked of it in Flux's way, `source_gone` of one that is deleted, `receivers` of all Receivers,
-    `alerts` of all Alerts and Providers, `asked` of an Application that somebody wants looked at again, in Flux's way,
-    `seen` of each whose object was changed.
+    and what was last asked of it in Flux's way, `source_gone` of one that is deleted, `gone` of each object that is,
+    `receivers` of all Receivers, `alerts` of all Alerts and Providers, `asked` of an Application that somebody wants
+    looked at again, in Flux's way, `seen` of each whose object was changed.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class FluxResources:
         self.alerts: Callable[[list[Body]], None] = lambda bodies: None
         self.source_read: Callable[[Body, str, str], None] = lambda body, reason, requested_at: None
         self.source_gone: Callable[[Ref], None] = lambda ref: None
+        self.gone: Callable[[ResourceKey], None] = lambda key: None
         self.asked: Callable[[str], Awaitable[None]] = _nobody
         self.seen: Callable[[str], None] = lambda identity: None
         self._objects = FluxObjects()
@@ -186,6 +187,7 @@ class FluxResources:
         for body in list(self._objects):
             if body["kind"] == kind and ref_of(body) not in present:
                 self._objects.drop(ref_of(body))
+                self.gone(_key(ref_of(body)))
         for body in bodies:
             self._objects.put(body)
         self._unlisted.discard(kind)
@@ -212,6 +214,7 @@ class FluxResources:
         self._objects.drop(ref)
         self._requested.pop(ref, None)
         self._finalizers.pop(_key(ref), None)
+        self.gone(_key(ref))
         if ref.kind in DELIVERED:
             self._registry.drop(_SOURCE, application_name(ref))
             self._made_from.pop(application_name(ref), None)

@@ -59,6 +59,11 @@ class StatusWriter:
         """What a custom resource is told that no Application stands for."""
         self._wrong[key] = status
 
+    def gone(self, key: ResourceKey) -> None:
+        """A custom resource that is deleted: the next one of its name is told even the same."""
+        self._wrong.pop(key, None)
+        self._written.pop(key, None)
+
     async def run(self) -> None:
         while True:
             await self._clock.sleep(_EVERY_SECONDS)

@@ -106,6 +106,9 @@ entries:
 generated: "2026-01-01T00:00:00Z"
 serverInfo:
   redis: {}
+  postgresql:
+  - urls: [p-1.tgz]
+    version: 1.0.0
 """
 
 
@@ -128,7 +131,7 @@ def test_an_index_of_any_form_gives_the_versions_of_a_chart(data: bytes) -> None
     }
 
 
-@pytest.mark.parametrize("chart", ["mongodb", "note", "not an entry", "generated", "serverInfo"])
+@pytest.mark.parametrize("chart", ["mongodb", "note", "not an entry", "generated", "serverInfo", "postgresql"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_an_index_that_has_not_a_chart_has_no_version_of_it(chart: str, end: bytes) -> None:
     data = HELMS_FORM.replace(b"\n", end)

@@ -7,6 +7,7 @@ import pytest
 from gitops.config import application_of
 from gitops.controller.crd_source import FINALIZER, CustomResources
 from gitops.controller.registry import Registration
+from gitops.controller.replica import Alone
 from gitops.controller.status_writer import StatusWriter
 from gitops.engine.plan_input import PlanOptions
 from gitops.manifests.key import ResourceKey
@@ -48,7 +49,7 @@ class Resourced(Controlled):
     def parts(self):
         writer = StatusWriter(self.cluster, self.controller, self.clock)
         self.controller.on_status = writer.changed
-        read = self.controller.registry, writer.wrong
+        read = self.controller.registry, writer.wrong, writer.gone
         self.own = CustomResources(self.cluster, self.clock, "", self.read, *read)
         self.controller.resources.add(KIND, self.own)
         return [("statuses", writer.run()), ("applications", self.own.run())]
@@ -426,3 +427,35 @@ def test_one_of_the_same_name_is_told_of_itself(controlled):
     controlled.make()
     controlled.until(controlled.is_ready)
     assert controlled.status["observedGeneration"] == 1
+
+
+class Elsewhere(Alone):
+    """Another replica runs every Application."""
+
+    def runs(self, identity):
+        return False
+
+
+def test_one_that_comes_back_from_another_replica_is_told_anew(controlled):
+    synced(controlled)
+    controller, here = controlled.controller, controlled.controller.replica
+    controller.replica = Elsewhere()
+    controller.on_status(controlled.state)
+    controlled.let_pass(2)
+    body = controlled.cluster.body(RESOURCE)
+    controlled.cluster.put({**body, "status": {**body["status"], "sync": {"status": "OutOfSync"}}}, "another")
+    controller.replica = here
+    controller.on_status(controlled.state)
+    controlled.until(lambda: controlled.status["sync"]["status"] == "Synced")
+
+
+def test_one_that_is_made_again_as_wrong_as_it_was_is_told_so_again(controlled):
+    def is_told():
+        return "spec.never" in controlled.condition("Ready").get("message", "")
+
+    controlled.make(never="so")
+    controlled.until(is_told)
+    controlled.cluster.take(RESOURCE)
+    controlled.let_pass(2)
+    controlled.make(never="so")
+    controlled.until(is_told)

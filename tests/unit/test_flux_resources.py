@@ -169,6 +169,18 @@ def test_a_source_that_goes_is_told_and_what_runs_stays(fluxed):
     assert fluxed.live(A) is not None
 
 
+def test_a_source_that_is_made_again_as_it_was_is_told_again(fluxed):
+    def is_told():
+        return fluxed.condition(kind="GitRepository", name="git").get("status") == "True"
+
+    fluxed.repository()
+    fluxed.until(is_told)
+    fluxed.cluster.take(key("GitRepository", "git"))
+    fluxed.let_pass(2)
+    fluxed.repository()
+    fluxed.until(is_told)
+
+
 def test_one_that_prunes_has_our_finalizer_and_one_that_does_not_has_none(fluxed):
     synced(fluxed)
     fluxed.until(lambda: fluxed.finalizers() == [FINALIZER])

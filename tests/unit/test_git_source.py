@@ -70,6 +70,12 @@ def test_whole_and_short_commits_are_resolved(source: GitSource, repository: Rep
     assert source.resolve(repository.url, first[:9]) == Revision(first, "")
 
 
+def test_a_short_commit_is_fetched_for_as_long_as_it_is_not_there(source: GitSource, repository: Repository) -> None:
+    assert source.resolve(repository.url, repository.head[:9]) == Revision(repository.head, "")
+    repository.commit({"a.yaml": "c"})
+    assert source.resolve(repository.url, repository.head[:9]) == Revision(repository.head, "")
+
+
 def test_a_semver_range_takes_the_highest_tag(source: GitSource, repository: Repository) -> None:
     repository.git("tag", "v1.4.9")
     repository.commit({"a.yaml": "c"})
