@@ -34,7 +34,8 @@ class MemoryCluster:
 
     def __init__(self, bodies: Iterable[Body] = (), kinds: Iterable[KindInfo] = ()) -> None:
         self.calls: list[tuple[str, ResourceKey]] = []
-        self._kinds = Kinds([*_built_in(), *kinds])
+        self._served = [*_built_in(), *kinds]
+        self._kinds = Kinds(self._served)
         self._bodies: dict[ResourceKey, Body] = {}
         self._refused: dict[tuple[str, ResourceKey], ClusterError] = {}
         self._history: list[_Step] = []  # the version of each is its place, from 1 on
@@ -50,6 +51,10 @@ class MemoryCluster:
         key = key_of(body)
         live = self._bodies.get(key, {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {}})
         return self._store(key, update(live, body, manager=manager, now=_AT))
+
+    def serve(self, kind: KindInfo) -> None:
+        """A definition has come; who was told the kinds before has to ask anew."""
+        self._served.append(kind)
 
     def take(self, key: ResourceKey) -> None:
         """Delete an object as somebody else does; it goes when nobody holds it by a finalizer."""
@@ -83,6 +88,8 @@ class MemoryCluster:
         return self
 
     async def kinds(self, *, refresh: bool = False) -> Kinds:
+        if refresh:
+            self._kinds = Kinds(self._served)
         return self._kinds
 
     async def get(self, key: ResourceKey, version: str = "", *, fresh: bool = False) -> Body | None:

@@ -395,6 +395,29 @@ def test_what_is_no_kubernetes_api_is_told_as_that(tmp_path, status, message):
     server.shutdown()
 
 
+def test_of_a_log_only_what_was_written_since_is_given(tmp_path, sandbox):
+    key = ResourceKey("", "Pod", "default", "talks")
+    spec = {"containers": [{"name": "c", "image": "talks:1"}]}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": key.name, "namespace": "default"}, "spec": spec}
+
+    async def work(cluster):
+        await cluster.apply(key, body)
+        while True:
+            try:
+                whole = await cluster.log(key, "c", LogPart(10))
+                break
+            except ApiError:  # while it is waiting to start
+                await asyncio.sleep(0.05)
+        since = [LogPart(10, since=f"{year}-01-01T00:00:00Z") for year in (1970, 2999)]
+        return whole, *[await cluster.log(key, "c", part) for part in since]
+
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+    whole, since_long, since_later = with_cluster(str(path), work)
+    assert "talks:1: started" in whole
+    assert (since_long, since_later) == (whole, "")
+
+
 HOSTILE_NAMES = ["../../gitops/secrets/deploy-key", "..", ".", "a/b", "%2e%2e", "x?dryRun=All", "x#", "x\nHost: y", ""]
 
 

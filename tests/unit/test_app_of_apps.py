@@ -7,6 +7,7 @@ import pytest
 from gitops.config import application_of
 from gitops.engine.states import Response
 from gitops.manifests.yaml_write import write_manifests
+from gitops.model.operator_command import SYNC
 from tests.unit.controlled import Controlled
 from tests.unit.desk import config_map
 
@@ -95,6 +96,8 @@ def test_a_set_without_anything_does_not_let_all_go(tmp_path):
     made.until(lambda: made.parent().last.message == said)
     made.let_pass(3)
     assert made.known() == {"app", "one"}
+    made.ask(SYNC, confirm=True)
+    made.until(lambda: made.known() == {"app"})
     made.end()
 
 

@@ -62,6 +62,26 @@ def test_a_source_has_a_revision_as_flux_writes_it(
         assert status["lastAppliedRevision"] == told
 
 
+@pytest.mark.parametrize(
+    ("changed", "ready", "kustomization", "release"),
+    [
+        ({}, "True", "ReconciliationSucceeded", "UpgradeSucceeded"),
+        ({"is_busy": True}, "Unknown", "Progressing", "Progressing"),
+        ({"sync": "OutOfSync"}, "False", "ReconciliationFailed", "UpgradeFailed"),
+        ({"problem": "it is away"}, "False", "ReconciliationFailed", "UpgradeFailed"),
+    ],
+)
+def test_how_it_stands_has_fluxs_own_words(
+    changed: dict[str, Any], ready: str, kustomization: str, release: str
+) -> None:
+    seen = replace(snapshot(SourceSpec(repoURL=GIT), Revision(COMMIT, "main")), **changed)
+    for kind, reason in (("Kustomization", kustomization), ("HelmRelease", release)):
+        found = {one["type"]: one for one in flux_status(kind, seen, 1, "", {})["conditions"]}
+        assert (found["Ready"]["status"], found["Ready"]["reason"]) == (ready, reason)
+        assert ("Reconciling" in found) is (ready == "Unknown")
+        assert ("Released" in found) is (kind == "HelmRelease" and ready != "Unknown")
+
+
 def test_a_release_that_flux_left_keeps_its_history_until_something_else_is_applied() -> None:
     histories, left = ReleaseHistories(), {"version": 4, "chartVersion": "1.2.3", "firstDeployed": "2025"}
     source = SourceSpec(repoURL=GIT, chart="web")

@@ -8,6 +8,7 @@ from gitops.manifests.key import ResourceKey, key_of
 from gitops.model.application import HealthRule
 from gitops.model.errors import ApiError, UnreachableError
 from gitops.model.health import HealthWord
+from gitops.model.kinds import KindInfo
 from gitops.model.result import Outcome
 from gitops.sync import events
 from gitops.sync.diagnostics import Diagnostics
@@ -368,6 +369,14 @@ def test_objects_of_others_are_waited_for_until_they_come(desk):
     found, left = came(desk, key_of(A), key_of(late))
     assert (sorted(key.name for key in found), left) == (["a", "late"], [])
     assert desk.clock.monotonic() < 7
+
+
+def test_one_whose_kind_comes_later_is_waited_for_too(desk):
+    strange = {"apiVersion": "example.com/v1", "kind": "Strange", "metadata": {"name": "x", "namespace": "shop"}}
+    kind = KindInfo("example.com", "v1", "Strange", "stranges", True, frozenset({"get"}))
+    desk.after(4, lambda: (desk.cluster.serve(kind), desk.cluster.put(strange)))
+    found, left = came(desk, key_of(strange))
+    assert ([key.name for key in found], left) == (["x"], [])
 
 
 def test_those_that_do_not_come_are_named(desk):

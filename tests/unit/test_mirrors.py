@@ -165,3 +165,15 @@ def test_the_limits_are_the_operators(monkeypatch: pytest.MonkeyPatch) -> None:
         mirror_limits()
     with pytest.raises(ConfigError, match="--repository-size: expected a size"):
         mirror_limits("-1")
+
+
+def test_a_mirror_that_nobody_needs_is_removed_and_fetched_again_by_who_does_all_the_same(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "r").commit({"a.yaml": "a"})
+    found = source(tmp_path)
+    found.resolve(repository.url)
+    kept = Mirrors(tmp_path / "cache", MirrorLimits(MIB, MIB), 60.0)
+    assert mirrors(tmp_path) == [kept.path(repository.url)]
+    for _ in range(2):
+        kept.remove(kept.path(repository.url))
+        assert mirrors(tmp_path) == []
+    assert found.tree(repository.url, found.resolve(repository.url)).read("a.yaml") == b"a"

@@ -160,6 +160,12 @@ def test_an_object_of_flux_is_told_as_flux_tells_it():
     assert alert["annotations"] == {"message": "it failed", "summary": "all of it"}
 
 
+def test_what_names_no_object_is_about_the_application_itself():
+    assert message("webhook", note=replace(NOTE, object="")).object == ("Application", "team", "shop")
+    release = message("webhook", note=replace(NOTE, object="HelmRelease/apps/web"))
+    assert release.object == ("HelmRelease", "apps", "web")
+
+
 # ── statuses of commits ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

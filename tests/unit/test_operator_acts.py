@@ -77,6 +77,12 @@ def test_the_cluster_keeps_the_head_of_what_was_recorded(desk):
     assert (desk.inventory().anchor.seq, desk.inventory().anchor.hash) == (last.seq, last.hash)
 
 
+def test_how_the_last_sync_ended_is_still_known_after_another_act_was_recorded(desk):
+    last = desk.inventory().last
+    acted(desk, lambda operator: operator.suspend())
+    assert (last.outcome, desk.inventory().last) == ("synced", last)
+
+
 def test_what_is_asked_of_the_controller_is_recorded_but_for_a_look(desk):
     first = acted(desk, lambda operator: operator.ask("refresh"))
     assert entries(desk) == []

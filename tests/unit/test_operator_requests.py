@@ -1,5 +1,6 @@
 """What operators ask for: who takes it, what it displaces, and that each is answered once."""
 
+import asyncio
 from itertools import count
 
 import pytest
@@ -69,6 +70,19 @@ def test_a_sync_looks_at_the_repository_first_and_a_rollback_does_not():
     asked.ask(ROLLBACK)
     assert (asked.looked, asked.woken) == (1, 1)
     assert asked.answers == [(SYNC, Outcome.FAILED)], "the sync is told that a rollback is done instead"
+
+
+@pytest.mark.parametrize(("verb", "is_ended"), [(ROLLBACK, True), (DELETE, True), (SYNC, False), (REFRESH, False)])
+def test_what_is_done_whatever_the_repository_holds_ends_the_pass_that_is_under_way(verb, is_ended):
+    async def story():
+        asked = Asked()
+        asked.state.schedule.task = under_way = asyncio.create_task(asyncio.Event().wait())
+        asked.ask(verb)
+        was_ended = under_way.cancelling() > 0
+        under_way.cancel()
+        return was_ended
+
+    assert asyncio.run(story()) is is_ended
 
 
 @pytest.mark.parametrize("verb", [SYNC, REFRESH, ROLLBACK])

@@ -7,7 +7,7 @@ import pytest
 
 from gitops import rendering
 from gitops.adapters.folder import folder_tree
-from gitops.adapters.http_get import HttpReader, Way
+from gitops.adapters.http_get import HttpReader, Way, origin
 from gitops.adapters.remote_files import RemoteFiles
 from gitops.config import reads_remote_files
 from gitops.model.application import Application, SourceSpec
@@ -162,3 +162,19 @@ def test_a_switch_is_on_or_off(monkeypatch):
     monkeypatch.setenv("GITOPS_REMOTE_FILES", "no")
     with pytest.raises(ConfigError, match="expected on or off, got no"):
         reads_remote_files()
+
+
+@pytest.mark.parametrize(
+    ("url", "other", "is_same"),
+    [
+        ("https://git.example.com/a", "https://git.example.com:443/b?c", True),
+        ("http://git.example.com", "http://git.example.com:80/", True),
+        ("https://git.example.com", "https://ada:secret@GIT.example.com", True),
+        ("https://git.example.com", "http://git.example.com", False),
+        ("https://git.example.com", "https://git.example.com:8443", False),
+        ("https://git.example.com", "https://example.com", False),
+        ("https://git.example.com", "https://git.example.com:none", False),
+    ],
+)
+def test_credentials_are_for_one_server_and_its_usual_port_may_be_written_or_not(url, other, is_same):
+    assert (origin(url) == origin(other)) is is_same

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from gitops.adapters.several import changed_in, placed, tree_of
+from gitops.adapters.several import changed_in, parts_of, placed, revision_of, tree_of
 from gitops.config import application_of
 from gitops.model.application import Application, KustomizeOptions, SourceSpec
 from gitops.model.errors import ConfigError, SourceError
-from gitops.model.revision import Tree
+from gitops.model.revision import Revision, Tree
 from gitops.model.source_access import Include
 from renderers.registry import Rendered, render
 
@@ -43,7 +43,18 @@ def test_a_folder_of_another_source_lies_where_it_is_included() -> None:
     assert [entry.name for entry in tree.entries("source-1/base/lib")] == ["x.yaml", "y.yaml"]
     deep = tree_of(app(Include("lib", "deploy/x.yaml", "new/deep/x.yaml")), [Tree.of_files(OWN), Tree.of_files(OTHER)])
     assert [entry.name for entry in deep.entries("source-1")] == ["apps", "base", "new"]
+    assert [(entry.name, entry.kind) for entry in deep.entries("source-1/new")] == [("deep", "directory")]
+    assert [(entry.name, entry.kind) for entry in deep.entries("source-1/new/deep")] == [("x.yaml", "file")]
     assert deep.read("source-1/new/deep/x.yaml") == OTHER["deploy/x.yaml"].encode()
+
+
+def test_one_revision_stands_for_those_of_all_sources() -> None:
+    own, other = Revision("a" * 40, "main"), Revision("b" * 40, "")
+    assert parts_of(app(), revision_of([own, other])) == (own, other)
+    assert revision_of([own, other]).sha != revision_of([own, own]).sha
+    assert revision_of([own]) == own
+    with pytest.raises(SourceError):
+        parts_of(app(), own)
 
 
 def test_what_either_source_ignores_is_not_there() -> None:
