@@ -1,6 +1,7 @@
 """The shelf of a watch: what is on it is what the cluster has, whatever comes first."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -10,6 +11,7 @@ from gitops.engine.health import health_of
 from gitops.manifests.key import ResourceKey
 from gitops.model.errors import ApiError
 from gitops.model.health import HealthWord
+from gitops.testing.cluster import MemoryCluster
 
 KEY = ResourceKey("", "ConfigMap", "n", "a")
 SET = {"gitops.dev/managed-by": "gitops", "applyset.kubernetes.io/part-of": "set"}
@@ -190,3 +192,40 @@ def test_no_status_is_too_odd_to_be_judged(kind, status):
     metadata = {"name": "a", "namespace": "n", "generation": 1}
     health = health_of({"apiVersion": kind[0], "kind": kind[1], "metadata": metadata, "spec": {}, "status": status})
     assert health.word in HealthWord
+
+
+class Paged(MemoryCluster):
+    """In memory, with lists by pages; `begun` are the versions that watches began at, `open` how many there are."""
+
+    def __init__(self, *bodies):
+        super().__init__(bodies)
+        self.begun, self.open = [], 0
+
+    async def pages(self, *asked):
+        yield await self.list(*asked)
+
+    @contextlib.asynccontextmanager
+    async def watch(self, *asked):
+        self.begun.append(asked[3])
+        self.open += 1
+        try:
+            async with super().watch(*asked) as events:
+                yield events
+        finally:
+            self.open -= 1
+
+
+def test_a_watch_goes_on_from_where_its_list_ended_and_is_over_when_all_are_closed():
+    cluster = Paged(config(1), config(1, name="b"))
+
+    async def story():
+        watches = SharedInformers(cluster, lambda seen: None)
+        shelf = await watches.shelf("", "ConfigMap", "n")
+        while not cluster.open:
+            await asyncio.sleep(0)
+        listing = await cluster.list("", "ConfigMap", "", "")
+        await watches.close()
+        return listing.version, [shelf.get(KEY)["metadata"]["name"]], cluster.begun, cluster.open
+
+    version, names, begun, still_open = asyncio.run(story())
+    assert (names, begun, still_open) == (["a"], [version], 0)
