@@ -113,6 +113,15 @@ def test_a_kubeconfig_that_cannot_be_read_when_its_token_is_refused_counts_as_it
     assert with_cluster(path, half_written)
 
 
+def test_a_watch_whose_token_is_refused_and_stays_so_is_told(tmp_path, sandbox):
+    async def watch(cluster):
+        async with cluster.http.stream("/api/v1/namespaces", {"watch": "1"}) as events:
+            return [event async for event in events]
+
+    with pytest.raises(UnreachableError, match="refused our credentials"):
+        with_cluster(kubeconfig(tmp_path, sandbox, {"token": "old"}), watch)
+
+
 def test_a_credential_plug_in_that_hangs_is_an_error(tmp_path, sandbox, monkeypatch):
     monkeypatch.setattr(connection, "PLUGIN_SECONDS", 0.5)
     path = kubeconfig(tmp_path, sandbox, plug_in(tmp_path, "import time; time.sleep(60)"))

@@ -16,6 +16,7 @@ import pytest
 from gitops.adapters.api_client import ApiClient
 from gitops.model.errors import UnreachableError
 from tests.scenarios.http import Web
+from tests.scenarios.listener import Listener
 from tests.scenarios.running import Running
 from tests.scenarios.test_unfinished_rollback import image
 from tests.scenarios.world import config_map, deployment
@@ -424,6 +425,18 @@ def test_an_answer_without_an_end_is_bounded(monkeypatch):
     server = _Answering(body=b'{"items": [' + b" " * 5000)
     with pytest.raises(UnreachableError, match="larger than any"):
         asyncio.run(ApiClient(f"http://127.0.0.1:{server.port}").get("/applications"))
+
+
+def test_an_act_is_sent_as_json_with_what_was_given_and_the_token():
+    with Listener() as listener:
+        listener.answer_headers = {"Content-Type": "application/json"}
+        asyncio.run(ApiClient(listener.url, "gitops_x").post("/applications/a/b/sync", reason="at noon", plan=None))
+        asyncio.run(ApiClient(listener.url).get("/applications", q="a b", limit=None))
+    act, look = listener.requests
+    assert (act.method, act.headers["content-type"], act.json) == ("POST", "application/json", {"reason": "at noon"})
+    assert act.headers["authorization"] == "Bearer gitops_x"
+    assert (look.path.partition("?")[2], look.body) == ("q=a%20b", b"")
+    assert {"content-type", "authorization"}.isdisjoint(look.headers)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(world, tmp_path, sandbox):

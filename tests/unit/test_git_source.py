@@ -463,6 +463,11 @@ def test_a_wrong_token_is_an_error_that_does_not_show_it(guarded: str, tmp_path:
     assert "wr0ng-one" not in str(caught.value)
 
 
+def test_without_credentials_it_is_told_that_they_are_wanted(guarded: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="could not read Username"):
+        GitSource(tmp_path / "cache", allow_http=True).resolve(guarded)
+
+
 def test_an_ssh_key_needs_known_hosts() -> None:
     with pytest.raises(SourceError, match="an ssh key needs known_hosts"):
         remote_of("git@example.com:team/shop.git", GitCredentials(ssh_private_key="key"), ["ssh"])

@@ -16,15 +16,14 @@ def _soon(monkeypatch):
 
 
 def test_what_takes_long_gives_its_place_away_until_too_many_do():
-    released = threading.Event()
-    at_work: list[int] = []
+    async def wave(places):
+        released = threading.Event()
+        at_work: list[int] = []
 
-    def endless(number):
-        at_work.append(number)
-        released.wait(10)
+        def endless(number):
+            at_work.append(number)
+            released.wait(10)
 
-    async def story():
-        places = TenantLimiter(2)
         works = [asyncio.create_task(places.in_thread("a", lambda number=n: endless(number))) for n in range(9)]
         async with asyncio.timeout(10):
             while len(at_work) < 5:
@@ -35,6 +34,11 @@ def test_what_takes_long_gives_its_place_away_until_too_many_do():
         released.set()
         await asyncio.gather(*works)
         assert len(at_work) == 9
+
+    async def story():
+        places = TenantLimiter(2)
+        await wave(places)
+        await wave(places)
         assert await places.in_thread("a", lambda: "well") == "well"
         assert not places._places
         assert not places._wanted
