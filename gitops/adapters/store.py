@@ -95,7 +95,7 @@ class SqliteStore(SqlStore):
         try:
             return await answer
         except sqlite3.DatabaseError as exc:
-            if exc.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            if getattr(exc, "sqlite_errorcode", None) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
                 raise StoreError(f"{self._path}: {exc}") from exc
             way_out = "move it away: a new one is made, and what is owned and the last releases are in the cluster"
             raise StoreError(f"{self._path}: is damaged ({exc}); {way_out}") from exc

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from gitops.adapters.store import SqliteStore
 from gitops.adapters.store_postgresql import PostgresqlStore
 from gitops.bootstrap import open_store
 from gitops.manifests.key import key_of
@@ -371,6 +372,16 @@ def test_a_file_that_is_no_database_is_one_clear_error(state_folder):
     (state_folder.folder / "gitops.db").write_text("not a database at all, but long enough to look at" * 20)
     with pytest.raises(StoreError, match=r"gitops\.db"):
         with_store(state_folder, lambda store: store.check())
+
+
+def test_what_is_asked_while_the_store_closes_fails_as_one_that_is_away(tmp_path):
+    async def story():
+        store = await SqliteStore.open(tmp_path)
+        asked = store.append(FACT, None), store.setting("gitops/shop", "suspended")
+        return await asyncio.gather(store.close(), *asked, return_exceptions=True)
+
+    closed, *refused = asyncio.run(story())
+    assert (closed, [type(exc) for exc in refused]) == (None, [StoreError, StoreError])
 
 
 def test_replicas_share_a_database(database):
