@@ -11,8 +11,7 @@ from gitops.manifests.yaml_documents import Composer, decode
 from gitops.manifests.yaml_values import YamlProblem
 from gitops.manifests.yaml_write import key_text, leaf_text, sorted_keys, write_document
 from renderers.helm.gotemplate import numbers
-from renderers.helm.gotemplate.quoting import as_valid_text
-from renderers.helm.gotemplate.values import GoObject, NilMap, TypedList, as_bytes, type_of
+from renderers.helm.gotemplate.values import GoObject, NilMap, TypedList, as_bytes, replaced_bytes, type_of
 from renderers.helm.gotemplate.work import deep_size_of, spend
 
 MAX_DEPTH: Final = 200
@@ -139,7 +138,7 @@ def from_json(text: str) -> Any:
     """json.Unmarshal into an interface {}: numbers are float64. Raises ValueError."""
     try:
         found = json.loads(
-            as_valid_text(text), parse_int=_json_number, parse_float=_json_number, parse_constant=_no_constant
+            replaced_bytes(text), parse_int=_json_number, parse_float=_json_number, parse_constant=_no_constant
         )
         return _whole_characters(found) if _SURROGATE.search(text) else found
     except RecursionError:
@@ -186,7 +185,7 @@ def _yaml_ready(value: Any, depth: int) -> Any:
     """The value as it is after a way through JSON."""
     kind = type(value)
     if kind is str:
-        return value if value.isascii() and "\x7f" not in value else _read_back(as_valid_text(value))
+        return value if value.isascii() and "\x7f" not in value else _read_back(replaced_bytes(value))
     if kind is bool or value is None:
         return value
     if kind is float:

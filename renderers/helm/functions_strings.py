@@ -1,11 +1,12 @@
 """Functions of strings, as sprig 3 has them."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
 from renderers.helm.gotemplate.errors import FunctionError
 from renderers.helm.gotemplate.printf import print_value
-from renderers.helm.gotemplate.quoting import as_valid_text, quote
+from renderers.helm.gotemplate.quoting import quote
 from renderers.helm.gotemplate.state import MAX_TEXT
 from renderers.helm.gotemplate.values import (
     Bytes,
@@ -17,10 +18,15 @@ from renderers.helm.gotemplate.values import (
     byte_length,
     byte_slice,
     function,
+    has_stray_bytes,
+    replaced_bytes,
+    whole_text,
 )
 from renderers.helm.gotemplate.work import DEEP, spend
 from renderers.helm.letters import SPACES, is_lower, is_title, is_upper, lower_of, title_of, upper_of
 from renderers.helm.word_case import joined_words
+
+_NO_CHARACTERS: Final = "\ufffd" + "".join(map(chr, range(0xDC80, 0xDD00)))
 
 
 def text_of(value: Any) -> str:
@@ -47,7 +53,7 @@ def _repeat(count: int, text: str) -> str:
     if count < 0:
         raise FunctionError("strings: negative Repeat count")
     bounded(count * len(text), "repeat")
-    return text * count
+    return whole_text(text * count)
 
 
 def _trunc(count: int, text: str) -> str:
@@ -82,7 +88,7 @@ def indent(spaces: int, text: str) -> str:
 
 def _replace(old: str, new: str, text: str) -> str:
     bounded(text.count(old) * len(new) + len(text), "replace")
-    return text.replace(old, new)
+    return whole_text(text.replace(old, new))
 
 
 def _quote(*values: Any) -> str:
@@ -100,7 +106,7 @@ def _cat(*values: Any) -> str:
 def _title(text: str) -> str:
     """Go's strings.Title."""
     pieces, before = [], " "
-    for each in as_valid_text(text):
+    for each in replaced_bytes(text):
         inside = before.isalnum() or before == "_" or (ord(before) >= 128 and before not in SPACES)
         pieces.append(each if inside else title_of(each))
         before = each
@@ -109,7 +115,7 @@ def _title(text: str) -> str:
 
 def _untitle(text: str) -> str:
     pieces, before = [], " "
-    for each in as_valid_text(text):
+    for each in replaced_bytes(text):
         pieces.append(lower_of(each) if before in SPACES else each)
         before = each
     return "".join(pieces)
@@ -160,7 +166,7 @@ def lower(text: str) -> str:
     if text.isascii():
         return text.lower()
     spend(64 * len(text))
-    return "".join(map(lower_of, as_valid_text(text)))
+    return "".join(map(lower_of, replaced_bytes(text)))
 
 
 def upper(text: str) -> str:
@@ -168,12 +174,12 @@ def upper(text: str) -> str:
     if text.isascii():
         return text.upper()
     spend(64 * len(text))
-    return "".join(map(upper_of, as_valid_text(text)))
+    return "".join(map(upper_of, replaced_bytes(text)))
 
 
 def _swapcase(text: str) -> str:
     pieces, before_is_space = [], True
-    for each in as_valid_text(text):
+    for each in replaced_bytes(text):
         if is_upper(each) or is_title(each):
             pieces.append(lower_of(each))
         elif is_lower(each):
@@ -222,7 +228,7 @@ def _wrapped(width: int, separator: str, text: str, wrap_long: bool) -> str:
 
 def _pascal(text: str) -> str:
     """xstrings' ToPascalCase: capitals that follow a capital at the beginning of a word become small."""
-    text = as_valid_text(text)
+    text = replaced_bytes(text)
     start = len(text) - len(text.lstrip("-_" + SPACES))
     if start == len(text):
         return text + text[-1:]  # as xstrings has it
@@ -272,13 +278,34 @@ def _contains(part: str, text: str) -> bool:
     return part in text
 
 
+def _bytewise(work: Callable[..., Any]) -> Callable[..., Any]:
+    """`work`, whose first text is looked for in others: bytes that are no character may be found within one."""
+
+    def done(part: str, *others: Any) -> Any:
+        if not has_stray_bytes(part):
+            return work(part, *others)
+        seen = (as_bytes(one).decode("latin-1") if isinstance(one, str) else one for one in (part, *others))
+        found = work(*seen)
+        if isinstance(found, dict):
+            return TypedMap((name, _from_bytes(text)) for name, text in found.items())
+        return [_from_bytes(text) for text in found] if isinstance(found, list) else _from_bytes(found)
+
+    return done
+
+
+def _from_bytes(found: Any) -> Any:
+    return as_text(found.encode("latin-1")) if isinstance(found, str) else found
+
+
 def _join(separator: str, value: Any) -> str:
     texts = texts_of(value)
     bounded(len(separator) * len(texts) + sum(map(len, texts)), "join")
-    return separator.join(texts)
+    return whole_text(separator.join(texts))
 
 
 def _trim_text(characters: str, text: str) -> str:
+    if has_stray_bytes(characters) or "\ufffd" in characters:  # one such byte is like any other to Go here
+        characters += _NO_CHARACTERS
     return text.strip(characters) if characters else text
 
 
@@ -309,9 +336,9 @@ STRINGS: Final[dict[str, Function]] = {
     "abbrevboth": function("int int string", _abbrevboth),
     "camelcase": function("string", _pascal),
     "cat": function("any...", _cat),
-    "contains": function("string string", _contains),
-    "hasPrefix": function("string string", lambda part, text: text.startswith(part)),
-    "hasSuffix": function("string string", lambda part, text: text.endswith(part)),
+    "contains": function("string string", _bytewise(_contains)),
+    "hasPrefix": function("string string", _bytewise(lambda part, text: text.startswith(part))),
+    "hasSuffix": function("string string", _bytewise(lambda part, text: text.endswith(part))),
     "hello": function("", lambda: "Hello!"),
     "indent": function("int string", indent),
     "initials": function("string", _initials),
@@ -323,13 +350,13 @@ STRINGS: Final[dict[str, Function]] = {
     "plural": function("string string int", _plural),
     "quote": function("any...", _quote),
     "repeat": function("int string", _repeat),
-    "replace": function("string string string", _replace),
+    "replace": function("string string string", _bytewise(_replace)),
     "seq": function("int...", _seq),
     "snakecase": function("string", lambda text: joined_words("_", text)),
     "sortAlpha": function("any", lambda value: TypedList.of_text(_sorted(value))),
-    "split": function("string string", _split),
-    "splitList": function("string string", lambda separator, text: TypedList.of_text(split_text(separator, text))),
-    "splitn": function("string int string", _splitn),
+    "split": function("string string", _bytewise(_split)),
+    "splitList": function("string string", lambda *texts: TypedList.of_text(_bytewise(split_text)(*texts))),
+    "splitn": function("string int string", _bytewise(_splitn)),
     "squote": function("any...", _squote),
     "substr": function("int int string", _substr),
     "swapcase": function("string", _swapcase),
@@ -338,8 +365,8 @@ STRINGS: Final[dict[str, Function]] = {
     "toStrings": function("any", lambda value: TypedList.of_text(texts_of(value))),
     "trim": function("string", lambda text: text.strip(SPACES)),
     "trimAll": function("string string", _trim_text),
-    "trimPrefix": function("string string", lambda part, text: text.removeprefix(part)),
-    "trimSuffix": function("string string", lambda part, text: text.removesuffix(part)),
+    "trimPrefix": function("string string", _bytewise(lambda part, text: text.removeprefix(part))),
+    "trimSuffix": function("string string", _bytewise(lambda part, text: text.removesuffix(part))),
     "trimall": function("string string", _trim_text),
     "trunc": function("int string", _trunc),
     "untitle": function("string", _untitle),

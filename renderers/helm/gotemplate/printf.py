@@ -4,8 +4,7 @@ from typing import Any, Final
 
 from renderers.helm.gotemplate import numbers
 from renderers.helm.gotemplate.printf_verbs import Room, Spec
-from renderers.helm.gotemplate.quoting import as_valid_text
-from renderers.helm.gotemplate.values import GoObject, type_of
+from renderers.helm.gotemplate.values import GoObject, replaced_bytes, type_of, whole_text
 from renderers.helm.gotemplate.work import DEEP, spend
 
 _MOST: Final = 1_000_000
@@ -43,7 +42,7 @@ def sprint(*values: Any) -> str:
             pieces.append(" ")
         pieces.append(print_value(value))
         before_is_text = is_text
-    return "".join(pieces)
+    return whole_text("".join(pieces))
 
 
 def sprintln(*values: Any) -> str:
@@ -85,7 +84,7 @@ class _Printer:
             left = self._values[self._next :]
             shown = ["<nil>" if each is None else f"{type_of(each)}={plain.text(each)}" for each in left]
             pieces.append(f"%!(EXTRA {', '.join(shown)})")
-        return "".join(pieces)
+        return whole_text("".join(pieces))
 
     def _verb(self) -> str:
         self._good_index, self._after_index = True, False
@@ -98,7 +97,7 @@ class _Printer:
             self._index()
         if self._at >= len(self._form):
             return told + "%!(NOVERB)"
-        verb = as_valid_text(self._form[self._at])
+        verb = replaced_bytes(self._form[self._at])
         self._at += 1
         if verb == "%":
             return told + "%"

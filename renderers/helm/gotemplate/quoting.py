@@ -3,7 +3,6 @@
 import unicodedata
 from typing import Final
 
-from renderers.helm.gotemplate.values import as_bytes, as_text
 from renderers.helm.gotemplate.work import spend
 
 _ESCAPES: Final = {
@@ -49,12 +48,3 @@ def _quoted(character: str, mark: str, ascii_only: bool) -> str:
     if code < 0x20 or code == 0x7F:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def as_valid_text(text: str) -> str:
-    """The text with every byte that is no UTF-8 replaced, as encoders of Go do."""
-    return (
-        text
-        if text.isascii()
-        else as_text(as_bytes(text)).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    )

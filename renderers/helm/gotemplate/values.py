@@ -10,6 +10,7 @@
 | everything else | GoObject |
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -212,6 +213,24 @@ def as_bytes(text: str) -> bytes:
 def as_text(data: bytes) -> str:
     """The string of these bytes."""
     return data.decode("utf-8", "surrogateescape")
+
+
+_STRAY: Final = re.compile("[\udc80-\udcff]")
+
+
+def has_stray_bytes(text: str) -> bool:
+    """Whether bytes of the text are no characters."""
+    return not text.isascii() and _STRAY.search(text) is not None
+
+
+def whole_text(text: str) -> str:
+    """A text that was put together: bytes that make a character now are that character."""
+    return as_text(as_bytes(text)) if has_stray_bytes(text) else text
+
+
+def replaced_bytes(text: str) -> str:
+    """The text with each byte that is no character replaced, as Go does in going through it."""
+    return text if text.isascii() else _STRAY.sub("\ufffd", whole_text(text))
 
 
 def byte_length(text: str) -> int:
