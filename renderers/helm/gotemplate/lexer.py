@@ -118,7 +118,7 @@ def _action(text: str, at: int, tokens: list[Token]) -> int:
                     add(Token("space", value[:-1], at))
                 if depth:
                     return _failed(tokens, "unclosed left paren", end - 1)
-                add(Token("}}", text[end - 1 : end + 3], end - 1))
+                add(Token("}}", "}}", end))
                 return end + 3
         elif kind not in _QUOTED:
             wrong = _wrong_token(text, str(kind), at, end)

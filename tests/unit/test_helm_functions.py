@@ -1,0 +1,108 @@
+"""Functions of templates, each as its library documents it; what Helm said is in `test_helm_expressions`."""
+
+import pytest
+
+from tests.unit.helm_oracle import our_answer
+
+
+def given(template: str) -> str:
+    answer = our_answer(template, "{}")
+    assert answer.fails is None, answer.fails
+    return answer.gives or ""
+
+
+def refused(template: str) -> str:
+    answer = our_answer(template, "{}")
+    assert answer.gives is None, answer.gives
+    return answer.fails or ""
+
+
+# ── TOML ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("toml", "kind", "text"),
+    [
+        ("3", "int64", "3"),
+        ("3.0", "float64", "3"),
+        ("true", "bool", "true"),
+        ("'3'", "string", "3"),
+        ("[1, [true]]", "slice", "[1 [true]]"),
+        ("{b = 2}", "map", "map[b:2]"),
+        ("2024-01-02T03:04:05+02:00", "struct", "2024-01-02 03:04:05 +0200 +0200"),
+        ("2024-01-02T03:04:05Z", "struct", "2024-01-02 03:04:05 +0000 UTC"),
+        ("2024-01-02T03:04:05", "struct", "2024-01-02 03:04:05 +0000 datetime-local"),
+        ("2024-01-02", "struct", "2024-01-02 00:00:00 +0000 date-local"),
+    ],
+)
+def test_what_toml_holds_has_the_type_that_go_gives_it(toml: str, kind: str, text: str) -> None:
+    read = f"(fromToml `a = {toml}`).a"
+    assert given("{{ kindOf " + read + " }} {{ " + read + " }}") == f"{kind} {text}"
+
+
+def test_what_cannot_be_toml_is_an_error_among_the_values() -> None:
+    assert given("{{ (fromToml `a = `).Error }}").startswith("toml: ")
+
+
+# ── versions ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_versions_before_a_release_come_in_the_order_of_the_specification() -> None:
+    """https://semver.org/#spec-item-11."""
+    ordered = ["alpha", "alpha.1", "alpha.beta", "beta", "beta.2", "beta.11", "rc.1", ""]
+    versions = [f"1.0.0-{pre}".rstrip("-") for pre in ordered]
+    for at, low in enumerate(versions):
+        compared = [given('{{ (semver "' + low + '").Compare (semver "' + high + '") }}') for high in versions]
+        assert compared == ["1"] * at + ["0"] + ["-1"] * (len(versions) - at - 1)
+
+
+# ── times ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_date_may_be_the_last_day_of_its_month_and_not_the_day_after() -> None:
+    for month, days in enumerate((31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), 1):
+        assert given(f'{{{{ toDate "2006-1-2" "2023-{month}-{days}" | date "1-2" }}}}') == f"{month}-{days}"
+        said = refused(f'{{{{ mustToDate "2006-1-2" "2023-{month}-{days + 1}" }}}}')
+        assert said.endswith(f'parsing time "2023-{month}-{days + 1}": day out of range')
+
+
+def test_the_name_utc_counts_more_than_an_offset_that_is_written_beside_it() -> None:
+    read = '{{ toDate "15:04 -0700 MST 2006" "03:04 +0200 UTC 2024" | printf "%v" }}'
+    assert given(read) == "2024-01-01 03:04:00 +0000 UTC"
+
+
+# ── text ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ('{{ quote "é\\"" }}', '"é\\""'),
+        ('{{ printf "%q" 39 }}', r"'\''"),
+        ('{{ printf "%+q" "\\uffff\\U00010000" }}', r'"\uffff\U00010000"'),
+    ],
+)
+def test_what_stands_in_quotes_is_written_as_go_writes_it(template: str, text: str) -> None:
+    assert given(template) == text
+
+
+@pytest.mark.parametrize("clause", ["define", "template"])
+def test_an_action_that_ends_too_early_is_told_without_the_space_and_dash_of_its_end(clause: str) -> None:
+    said = f'parse error at (x:1): unexpected "}}}}" in {clause} clause'
+    assert [refused("{{ " + clause + end) for end in ("}}", " }}", " -}}", "\n-}}")] == [said] * 3 + [
+        said.replace("x:1", "x:2")
+    ]
+
+
+# ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_password_of_seventy_two_bytes_is_the_longest_that_bcrypt_takes() -> None:
+    assert given('{{ bcrypt (repeat 72 "a") }}').startswith("$2a$10$")
+    assert "password length exceeds 72 bytes" in given('{{ bcrypt (repeat 73 "a") }}')
+
+
+def test_a_certificate_whose_data_is_broken_is_refused() -> None:
+    broken = "-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n"
+    said = refused('{{ buildCustomCert (b64enc "' + broken + '") (genPrivateKey "ed25519" | b64enc) }}')
+    assert said.endswith("error calling buildCustomCert: error parsing certificate: its data cannot be read")
