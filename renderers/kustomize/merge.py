@@ -45,7 +45,6 @@ class _Merger:
             return self._map(target, patch, schema)
         if isinstance(leading, Seq) and schema is not None and schema.merged:
             return self._list(target, patch, schema)
-        _keep_style(target, patch)
         return target if patch is None else patch
 
     def _schema_of(self, node: Node | None) -> Schema | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from gitops.model.errors import RenderError
 from renderers.kustomize.fields import get
 from renderers.kustomize.ids import Id, Pattern, Selector
-from renderers.kustomize.nodes import BINARY, STR, Map, Scalar, is_null, string, value_text
+from renderers.kustomize.nodes import Map, string, value_text
 from renderers.kustomize.resource import (
     ALL_NOTES,
     BEHAVIOR,
@@ -139,10 +139,3 @@ def _set_texts(node: Map, name: str, entries: dict[str, str]) -> None:
     node.fields.pop(name, None)
     if entries:
         node.fields[name] = Map({key: string(entries[key]) for key in sorted(entries)})
-
-
-def text_nodes(node: Map) -> Iterable[tuple[str, Scalar]]:
-    """The entries of a map that are text."""
-    for key, value in node.fields.items():
-        if isinstance(value, Scalar) and value.tag in (STR, BINARY, "") and not is_null(value):
-            yield key, value
