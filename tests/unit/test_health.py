@@ -249,3 +249,56 @@ def test_a_daemon_set_is_healthy_once_every_node_runs_the_new_one(status, spec, 
 def test_a_replica_set_is_healthy_once_its_replicas_are_available(status, word):
     found = health_of(body("ReplicaSet", "apps/v1", {"observedGeneration": 1, **status}, {"replicas": 2}))
     assert found.word is word
+
+
+def test_an_api_of_an_aggregated_server_is_healthy_once_it_is_served():
+    def found(**condition):
+        conditions = [{"type": "Available", **condition}] if condition else []
+        return health_of(body("APIService", "apiregistration.k8s.io/v1", {"conditions": conditions}))
+
+    assert found(status="True") == HEALTHY
+    assert found(status="False", message="no endpoints") == Health(HealthWord.PROGRESSING, "no endpoints")
+    assert found() == Health(HealthWord.PROGRESSING, "waiting for the API to be served")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "status", "word"),
+    [
+        ({"canary": {}}, {"stableRS": "new"}, HealthWord.HEALTHY),
+        ({"canary": {}}, {"stableRS": "old"}, HealthWord.PROGRESSING),
+        ({"canary": {}}, {"stableRS": "new", "replicas": 3}, HealthWord.PROGRESSING),
+        ({"canary": {}}, {"stableRS": "new", "updatedReplicas": 1}, HealthWord.PROGRESSING),
+        ({"canary": {}}, {"stableRS": "new", "availableReplicas": 1}, HealthWord.PROGRESSING),
+        ({"blueGreen": {}}, {"stableRS": "new", "blueGreen": {"activeSelector": "new"}}, HealthWord.HEALTHY),
+        ({"blueGreen": {}}, {"stableRS": "new", "blueGreen": {"activeSelector": "old"}}, HealthWord.PROGRESSING),
+        ({"blueGreen": {}}, {"stableRS": "old", "blueGreen": {"activeSelector": "new"}}, HealthWord.PROGRESSING),
+    ],
+)
+def test_a_rollout_that_says_no_phase_is_judged_by_its_replicas(strategy, status, word):
+    counts = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+    status = {"observedGeneration": "1", "currentPodHash": "new", **counts, **status}
+    spec = {"replicas": 2, "strategy": strategy}
+    assert health_of(body("Rollout", "argoproj.io/v1alpha1", status, spec)).word is word
+
+
+def test_a_set_of_game_servers_that_is_scaled_to_nothing_is_healthy():
+    status = {"observedGeneration": 1}
+    assert health_of(body("GameServerSet", "game.kruise.io/v1alpha1", status)).word is HealthWord.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("mode", "replicas", "word"),
+    [
+        ("deployment", "2/2", HealthWord.HEALTHY),
+        ("deployment", "1/2", HealthWord.PROGRESSING),
+        ("deployment", "1/1", HealthWord.HEALTHY),
+        ("deployment", "0/2", HealthWord.DEGRADED),
+        ("deployment", "0/0", HealthWord.DEGRADED),
+        ("daemonset", "0/0", HealthWord.HEALTHY),
+        ("deployment", "soon", HealthWord.PROGRESSING),
+    ],
+)
+def test_a_collector_of_telemetry_is_as_healthy_as_its_replicas(mode, replicas, word):
+    status = {"scale": {"statusReplicas": replicas}}
+    collector = body("OpenTelemetryCollector", "opentelemetry.io/v1beta1", status, {"mode": mode})
+    assert health_of(collector).word is word

@@ -25,6 +25,17 @@ def test_a_stateful_set_with_a_partition_waits_for_the_pods_behind_it_alone(upda
     assert found("apps/v1", "StatefulSet", status, spec) is word
 
 
+def test_a_workload_scaled_to_nothing_is_current_although_no_count_is_written():
+    running = [
+        {"type": "Available", "status": "True"},
+        {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+    ]
+    seen = {"observedGeneration": 2}
+    assert found("apps/v1", "Deployment", {**seen, "conditions": running}, {"replicas": 0}) is CURRENT
+    assert found("apps/v1", "ReplicaSet", seen, {"replicas": 0}) is CURRENT
+    assert found("apps/v1", "StatefulSet", seen, {"replicas": 0}) is CURRENT
+
+
 @pytest.mark.parametrize("missing", ["currentNumberScheduled", "updatedNumberScheduled", "numberAvailable"])
 def test_a_daemon_set_is_not_current_while_a_count_is_missing_or_too_low(missing):
     counts = ("currentNumberScheduled", "updatedNumberScheduled", "numberAvailable", "numberReady")
