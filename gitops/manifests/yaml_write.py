@@ -63,13 +63,8 @@ def write_manifests(bodies: Iterable[Body]) -> str:
     return "---\n".join(write_document(body) for body in bodies)
 
 
-def write_sorted_manifests(bodies: Iterable[Body]) -> str:
-    """The YAML text of `bodies`, `---` between them, keys in Kustomize's order."""
-    return "---\n".join(write_document(body, sort=True) for body in bodies)
-
-
 def write_document(value: Any, sort: bool = False) -> str:
-    """The YAML text of one JSON value, with a newline at its end."""
+    """The YAML text of one JSON value, with a newline at its end; `sort` puts its keys into Kustomize's order."""
     lines: list[str] = []
     _Writer(lines, sort).value("", value, 0)
     return "".join(lines)
