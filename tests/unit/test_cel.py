@@ -129,6 +129,7 @@ def test_an_expression_that_fails_says_why():
         "status.parents.all(p, p.conditions.exists(c, c.type == 'Accepted' && c.status == 'True'))",
         "has(status.phase) && status.phase in ['Done', 'map of it'] && status.ready + 1 > spec.replicas",
         "status.message.matches('^(done|ready) .+$')",
+        "(status.parts.all(part, (part.ready)) ? 1 + 1 : 0) > 1 + 0",
     ],
 )
 def test_a_rule_that_only_looks_at_its_object_is_bounded(expression):

@@ -29,6 +29,11 @@ def test_many_answers_of_flux_are_recorded() -> None:
     assert len(RECORDED["objects"]) >= 50
 
 
+@pytest.mark.parametrize("pattern", ["[^]", "[^]a]"])
+def test_a_pattern_with_an_empty_class_cuts_nothing_off(pattern: str) -> None:
+    assert expand("${a#" + pattern + "}", {"a": b"abc"}, False) == b"abc"
+
+
 def test_an_expression_that_cannot_be_read_says_its_variable() -> None:
     with pytest.raises(BadExpressionError) as found:
         expand("x ${name-default}", {}, strict=True)

@@ -267,6 +267,7 @@ def test_a_file_is_read(tmp_path):
         (b"destinations: [chat]", b"destinations: [room]", "rules[0].destinations[0]: no destination is called room"),
         (b"{reason}", b"{password}", "rules[0].template: no field {password}"),
         (b"secretRef: chat", b"rate: 0", "destinations[0].rate: expected 1 to 6000 a minute, got 0"),
+        (b"secretRef: chat", b"rate: 6001", "destinations[0].rate: expected 1 to 6000 a minute, got 6001"),
         (b"rules:", b"  - {name: chat, type: slack}\nrules:", "another one is called chat too"),
         (b"name: chat", b'name: "a b"', "destinations[0].name: expected"),
     ],

@@ -103,6 +103,13 @@ def test_whatever_makes_pods_is_judged_by_them(kind):
     assert fields_of("pod-security-baseline", text) == [f"{place}.hostPID"]
 
 
+def test_a_container_without_an_image_is_told_as_that():
+    (finding,) = found(pod("{containers: [{name: c}]}"), PolicyOptions(enforce=("pinned-images",)))
+    assert finding.message.startswith("no image has no tag")
+    (finding,) = found(pod("{containers: [{name: c, image: web}]}"), PolicyOptions(enforce=("pinned-images",)))
+    assert finding.message.startswith("web has no tag")
+
+
 def test_an_image_that_is_mounted_is_pinned_too():
     text = pod('{containers: [{name: c, image: "web:1"}], volumes: [{name: d, image: {reference: "data:latest"}}]}')
     assert fields_of("pinned-images", text) == ["spec.volumes[name=d].image.reference"]

@@ -133,3 +133,13 @@ def test_members_of_a_primitive_list_are_added_once_and_first():
         "a",
         "b",
     ]
+
+
+def test_a_map_that_is_not_there_cannot_be_deleted_and_is_empty():
+    patch = {"spec": {"nodeSelector": {"$patch": "delete", "a": "1"}}}
+    assert strategic_merge({}, patch, POD) == {"spec": {"nodeSelector": {}}}
+
+
+def test_members_to_delete_from_a_primitive_list_are_a_list():
+    with pytest.raises(StrategicMergeError, match="invalid patch format of primitive list"):
+        strategic_merge({"metadata": {}}, {"metadata": {"$deleteFromPrimitiveList/finalizers": "a"}}, POD)
