@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.engine.deletion import holds_data, is_orphaning, leaves_pods
+from gitops.engine.deletion import holds_data, is_orphaning, leaves_pods, reason_to_stay
 from gitops.engine.plan_input import PlanOptions
 from gitops.manifests.key import ResourceKey, key_of
 from gitops.model.plan import Prune, Recreate
@@ -69,3 +69,16 @@ def test_what_somebody_deletes_without_its_pods_is_made_again_without_touching_t
     (change,) = answered(situation([stateful_set()], [live])).changes
     assert isinstance(change, Recreate)
     assert change.orphan
+
+
+def test_what_does_not_go_says_what_holds_it():
+    condition = {"type": "NamespaceContentRemaining", "status": "True"}
+    kind, metadata = {"kind": "Namespace"}, {"name": "shop", "finalizers": ["a.dev/hold"]}
+    body = {**kind, "metadata": metadata, "spec": {"finalizers": ["kubernetes"]}}
+    assert reason_to_stay(body) == "held by a.dev/hold, kubernetes"
+    assert reason_to_stay({**kind, "metadata": {"name": "shop"}}) == "held by nothing that it says"
+    left = {**condition, "message": "2 pods are left"}
+    for said, words in ((left, "2 pods are left"), (condition, "NamespaceContentRemaining")):
+        assert reason_to_stay({**body, "status": {"conditions": [said]}}) == f"it says: {words}"
+    over = {"conditions": [{**left, "status": "False"}]}
+    assert reason_to_stay({**body, "status": over}) == "held by a.dev/hold, kubernetes"

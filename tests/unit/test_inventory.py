@@ -85,6 +85,13 @@ def test_marks_do_not_touch_the_manifest_that_they_are_made_of():
     assert owner_of(found, WEB) == "gitops/shop"
 
 
+def test_an_object_of_the_whole_cluster_is_applied_without_the_namespace_that_its_manifest_names():
+    body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a", "namespace": "prod"}}
+    found = with_ownership(body, ResourceKey("", "Node", "", "a"), Inventory("gitops/shop", PARENT))
+    assert "namespace" not in found["metadata"]
+    assert with_ownership(deployment(), WEB, Inventory("gitops/shop", PARENT))["metadata"]["namespace"] == "prod"
+
+
 def test_copied_marks_do_not_make_an_owner():
     found = with_ownership(deployment(), WEB, Inventory("gitops/shop", PARENT))
     assert owner_of(found, ResourceKey("apps", "Deployment", "prod", "copy")) == ""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gitops.engine.annotations import annotations_of, labels_of
-from gitops.engine.inventory import ANNOTATIONS, LABELS, parent_key
+from gitops.engine.inventory import LABELS, parent_key
 from gitops.engine.plan_input import PlanOptions
 from gitops.manifests.key import key_of
 from gitops.model.application import Destination
@@ -74,11 +74,14 @@ def test_data_does_not_go_with_it_until_somebody_confirms(tmp_path):
 
 
 def test_what_is_kept_is_nobodys_and_only_the_inventory_goes(desk):
+    live = desk.live(A)
+    run_by_a_sync = {**annotations_of(live), "gitops.dev/sync": "1", "team": "web"}
+    desk.cluster.put({**live, "metadata": {**live["metadata"], "annotations": run_by_a_sync}})
     assert delete(desk, keep=True).outcome is Outcome.SYNCED
     live = desk.live(A)
     assert live["data"] == {"x": "1"}
     assert not set(labels_of(live)) & set(LABELS)
-    assert not set(annotations_of(live)) & set(ANNOTATIONS)
+    assert annotations_of(live) == {"team": "web"}
     assert desk.cluster.body(PARENT) is None
     assert last(desk).detail["kept"] is True
 
