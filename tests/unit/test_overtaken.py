@@ -107,6 +107,11 @@ def test_a_daemon_set_that_fits_no_node_any_more_has_not_run_what_was_applied(st
     assert any("nodeSelector" in path for path in found) is is_told
 
 
+def test_what_a_field_of_an_object_of_a_custom_kind_means_is_not_guessed():
+    body = {**workload("Widget"), "apiVersion": "example.dev/v1"}
+    assert without_marks(changed(body, edited(applied(body), paused=True, replicas=0))) == []
+
+
 @pytest.mark.parametrize("spec", [None, "text", []])
 def test_a_live_object_whose_spec_is_no_map_is_no_fault(spec):
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "shop"}}

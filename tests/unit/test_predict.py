@@ -71,6 +71,18 @@ def test_the_short_way_and_the_long_way_agree_on_very_many():
     )()
 
 
+@pytest.mark.parametrize("version", ["autoscaling/v1", "autoscaling/v2"])
+def test_what_was_applied_in_another_version_is_told_by_the_long_way(version):
+    metadata = {"name": "web", "labels": {"app": "web"}}
+    spec = {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "web"}}
+    desired = {"apiVersion": version, "kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": spec}
+    live = {**by_the_long_way(None, desired), "apiVersion": "autoscaling/v2"}
+    wanted = {**desired, "apiVersion": "autoscaling/v2"}
+    found = predict(live, wanted)
+    assert found == by_the_long_way(live, wanted)
+    assert found["metadata"]["managedFields"][0]["apiVersion"] == "autoscaling/v2"
+
+
 def test_what_is_applied_already_is_told_by_the_short_way(monkeypatch):
     ports = [{"containerPort": 53}, {"containerPort": 53, "protocol": "UDP"}]
     containers = [{"name": "a", "image": "a", "ports": ports}, {"name": "b", "image": "b", "args": ["x"]}]
