@@ -118,3 +118,11 @@ def test_objects_of_strangers_types_are_refused_and_stop_nobody() -> None:
         made = {**generator(), "spec": spec}
         assert read(made, FluxObjects([made])).reasons
         assert delivered("./", GIT, made).application is None
+
+
+@pytest.mark.parametrize(("namespace", "is_made"), [("flux-system", True), ("", True), ("elsewhere", False)])
+def test_an_artifact_is_made_in_the_namespace_of_its_generator(namespace: str, is_made: bool) -> None:
+    """A file may leave the namespace to the one that it is applied to."""
+    made = generator(copy("@all/infra/**", "@artifact/"))
+    made["metadata"] = {"name": "split", **({"namespace": namespace} if namespace else {})}
+    assert (delivered("./", GIT, made).application is not None) is is_made

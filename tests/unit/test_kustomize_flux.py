@@ -120,16 +120,17 @@ def test_components_are_of_the_same_repository(path: str) -> None:
         built({"app/web.yaml": DEPLOYMENT}, components=(path,))
 
 
-def test_a_component_may_have_an_at_sign_in_its_path() -> None:
+@pytest.mark.parametrize("folder", ["part@1", "gh:", "git@"])
+def test_a_component_may_have_an_at_sign_in_its_path_or_be_called_like_a_scheme(folder: str) -> None:
     files = {
         "app/kustomization.yaml": "resources: [web.yaml]\n",
         "app/web.yaml": DEPLOYMENT,
-        "app/part@1/kustomization.yaml": (
+        f"app/{folder}/kustomization.yaml": (
             "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [more.yaml]\n"
         ),
-        "app/part@1/more.yaml": CONFIG_MAP.format("more"),
+        f"app/{folder}/more.yaml": CONFIG_MAP.format("more"),
     }
-    assert sorted(names(files, components=("part@1",))) == ["more", "web"]
+    assert sorted(names(files, components=(folder,))) == ["more", "web"]
 
 
 def test_a_component_outside_of_the_repository_is_missing() -> None:

@@ -98,7 +98,10 @@ def test_what_has_no_variable_keeps_each_digit_and_its_origin() -> None:
 def test_an_object_that_says_so_is_left_alone(part: str) -> None:
     switch = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", part: switch}, "data": {"x": "${a:-"}}
-    assert data_of({"a.json": json.dumps(body)}, PostBuild({"a": "1"})) == {"a": {"x": "${a:-"}}
+    files = {"a.json": json.dumps(body)}
+    assert data_of(files, PostBuild({"a": "1"})) == {"a": {"x": "${a:-"}}
+    files["b.json"] = config_map("b", x="${a}")
+    assert data_of(files, PostBuild({"a": "1"})) == {"a": {"x": "${a:-"}, "b": {"x": 1}}
 
 
 def test_without_any_variable_all_is_left_unless_it_is_to_be_done_always() -> None:
