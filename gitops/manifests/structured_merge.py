@@ -247,7 +247,7 @@ def managed_entries(live: Body, new: Body) -> Sequence[Body]:
         return live.get("metadata", {}).get("managedFields") or ()
     if len(sent) == 1 and not sent[0]:
         return ()
-    return sent or (live.get("metadata", {}).get("managedFields") or () if sent is None else ())
+    return sent or ()
 
 
 def _capped(managers: _Managers) -> _Managers:

@@ -186,3 +186,23 @@ def test_nothing_that_goes_in_is_changed():
     before = structured_merge.orjson.dumps([live, desired])
     applied(live, desired, force=True)
     assert structured_merge.orjson.dumps([live, desired]) == before
+
+
+def test_an_empty_map_that_is_applied_takes_nothing_from_what_others_own():
+    live = applied(None, config({"k": "v"}), manager="other")
+    assert applied(live, config({}))["data"] == {"k": "v"}
+
+
+def test_between_null_and_a_map_of_a_custom_object_the_fields_are_what_changes():
+    def widget(value):
+        return {"apiVersion": "example.dev/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": {"part": value}}
+
+    def owned_by(manager, body):
+        entries = body["metadata"]["managedFields"]
+        return [entry["fieldsV1"]["f:spec"] for entry in entries if entry["manager"] == manager]
+
+    null, whole = applied(None, widget(None)), applied(None, widget({"size": 1}))
+    filled = update(null, {**null, "spec": {"part": {"size": 1}}}, manager="kubectl", now=LATER)
+    assert owned_by("kubectl", filled) == [{"f:part": {"f:size": {}}}]
+    emptied = update(whole, {**whole, "spec": {"part": None}}, manager="kubectl", now=LATER)
+    assert (owned_by("kubectl", emptied), owned_by("gitops", emptied)) == ([], [{".": {}, "f:part": {}}])
