@@ -40,7 +40,6 @@ class Type:
         "keys",
         "kind",
         "name",
-        "nullable",
         "scalar",
         "source",
     )
@@ -52,14 +51,12 @@ class Type:
         *,
         name: str = "",
         atomic: bool = False,
-        nullable: bool = False,
     ) -> None:
         """What a kind has besides is given by `struct_type`, `list_type` and `scalar_type`."""
         self.kind = kind
         self.name = name
         self.element = element
         self.atomic = atomic
-        self.nullable = nullable
         self.keys: tuple[str, ...] = ()
         self.is_set = False
         self.scalar = ""
@@ -113,28 +110,27 @@ def struct_type(
     *,
     name: str = "",
     atomic: bool = False,
-    nullable: bool = False,
 ) -> Type:
     """A struct with the fields that `load` makes, or without any."""
-    made = Type("struct", element, name=name, atomic=atomic, nullable=nullable)
+    made = Type("struct", element, name=name, atomic=atomic)
     if load is not None:
         made.load_fields(load)
     return made
 
 
-def map_type(element: Type, *, atomic: bool = False, nullable: bool = False) -> Type:
-    return Type("map", element, atomic=atomic, nullable=nullable)
+def map_type(element: Type, *, atomic: bool = False) -> Type:
+    return Type("map", element, atomic=atomic)
 
 
-def list_type(element: Type, kind: str | None, keys: tuple[str, ...] = (), *, nullable: bool = False) -> Type:
+def list_type(element: Type, kind: str | None, keys: tuple[str, ...] = ()) -> Type:
     """A list of the published `kind` "map", with its `keys`, or "set"; any other is atomic."""
-    made = Type("list", element, atomic=kind not in ("map", "set"), nullable=nullable)
+    made = Type("list", element, atomic=kind not in ("map", "set"))
     made.keys, made.is_set = keys if kind == "map" else (), kind == "set"
     return made
 
 
-def scalar_type(scalar: str, source: str = "", *, nullable: bool = False) -> Type:
-    made = Type("scalar", nullable=nullable)
+def scalar_type(scalar: str, source: str = "") -> Type:
+    made = Type("scalar")
     made.scalar, made.source = scalar, source
     return made
 
@@ -279,24 +275,23 @@ def _root(described: Type) -> Type:
 
 
 def _structural(schema: Body) -> Type:
-    nullable = bool(schema.get("nullable"))
     if schema.get("x-kubernetes-int-or-string"):
-        return scalar_type("untyped", "intstr", nullable=nullable)
+        return scalar_type("untyped", "intstr")
     match schema.get("type"):
         case "object":
-            return _structural_object(schema, nullable)
+            return _structural_object(schema)
         case "array":
             items = schema.get("items")
             element = _structural(items) if items else DEDUCED
             kind = schema.get("x-kubernetes-list-type", "atomic")
-            return list_type(element, kind, tuple(schema.get("x-kubernetes-list-map-keys", ())), nullable=nullable)
+            return list_type(element, kind, tuple(schema.get("x-kubernetes-list-map-keys", ())))
         case "string" | "integer" | "number" | "boolean" as scalar:
-            return scalar_type(_SCALARS[scalar], scalar, nullable=nullable)
+            return scalar_type(_SCALARS[scalar], scalar)
         case _:
             return DEDUCED
 
 
-def _structural_object(schema: Body, nullable: bool) -> Type:
+def _structural_object(schema: Body) -> Type:
     properties: Body = schema.get("properties") or {}
     extra = schema.get("additionalProperties")
     atomic = schema.get("x-kubernetes-map-type") == "atomic"
@@ -304,11 +299,10 @@ def _structural_object(schema: Body, nullable: bool) -> Type:
         properties = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, **properties}
     if extra and not properties:
         element = _structural(extra) if isinstance(extra, dict) else DEDUCED
-        return map_type(element, atomic=atomic, nullable=nullable)
+        return map_type(element, atomic=atomic)
     open_ended = schema.get("x-kubernetes-preserve-unknown-fields") or extra
     return struct_type(
         lambda: {name: Field(_structural(value), default=value.get("default")) for name, value in properties.items()},
         DEDUCED if open_ended else None,
         atomic=atomic,
-        nullable=nullable,
     )
