@@ -1,5 +1,6 @@
 """Files of values by their names and by globs: in the order of their names, and none is left out in silence."""
 
+import json
 from typing import Any
 
 import pytest
@@ -76,3 +77,25 @@ def test_no_glob_leads_out_of_the_source() -> None:
 )
 def test_files_take_the_place_of_the_charts_own_values(names: tuple[str, ...], seen: str) -> None:
     assert text(*names, missing=True, replaceValues=True) == seen
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "seen"),
+    [
+        ({"b": {"c": 1}}, {"b": "text"}, {"b": "text"}),
+        ({"b": "text"}, {"b": {"c": 1}}, {"b": {"c": 1}}),
+        ({"b": {"c": 1, "d": 2}}, {"b": {"c": 3}}, {"b": {"c": 3, "d": 2}}),
+        ({"b": {"c": 1}, "d": 2}, {"b": None}, {"d": 2}),
+    ],
+)
+def test_a_value_takes_the_place_of_another_and_a_map_is_laid_over_a_map(
+    own: dict[str, Any], given: dict[str, Any], seen: dict[str, Any]
+) -> None:
+    files = {
+        **FILES,
+        "c/values.yaml": json.dumps({"a": {"b": own}}),
+        "c/templates/x.yaml": "seen: {{ .Values.a.b | toJson }}\n",
+    }
+    answer = render_output(Tree.of_files(files), "c", HelmOptions(values={"a": {"b": given}}), Context())
+    assert isinstance(answer, Output)
+    assert json.loads(answer.text.partition("seen: ")[2]) == seen
