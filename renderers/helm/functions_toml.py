@@ -9,14 +9,21 @@ from typing import Any, Final
 import re2
 
 from renderers.helm.encoders import ESCAPES, MAX_DEPTH, EncodeError, as_data
-from renderers.helm.go_time import LOCAL, Zone, now_of
+from renderers.helm.go_time import LOCAL, Zone, moment_of, now_of
+from renderers.helm.go_time_layout import format_time
 from renderers.helm.gotemplate import numbers
 from renderers.helm.gotemplate.errors import FunctionError
-from renderers.helm.gotemplate.values import Function, GoObject, Int64, as_bytes, function
+from renderers.helm.gotemplate.values import Function, Int64, as_bytes, function
 from renderers.helm.gotemplate.work import DEEP, deep_size_of, spend
 from renderers.helm.time_object import Time
 
 _DEEP_KEY: Final = re2.compile(rb"(?:[\w\"'-]+[ \t]*\.[ \t]*){100}")
+# How a time is written that was read without a zone, by the name of the zone that its library gives it for that.
+_LOCAL_FORMS: Final = {
+    "datetime-local": "2006-01-02T15:04:05.999999999",
+    "date-local": "2006-01-02",
+    "time-local": "15:04:05.999999999",
+}
 
 
 def _from_toml(text: str) -> dict[str, Any]:
@@ -46,7 +53,8 @@ def _plain(value: Any) -> Any:
         case date():
             return Time(now_of(datetime(value.year, value.month, value.day, tzinfo=UTC)).within(Zone("date-local")))
         case time():
-            return value.isoformat()
+            clock = (value.hour, value.minute, value.second)
+            return Time(moment_of(0, 1, 1, clock, value.microsecond * 1000, Zone("time-local")))
     return value
 
 
@@ -129,8 +137,8 @@ def _toml_value(value: Any) -> str:
             return "[" + ", ".join(map(_toml_value, value)) + "]"
         case dict():
             return "{" + ", ".join(f"{_toml_key(k)} = {_toml_value(value[k])}" for k in sorted(value)) + "}"
-    if isinstance(value, GoObject) and value.go_type == "time.Time":
-        return str(as_data(value))
+    if isinstance(value, Time):
+        return format_time(value.at, _LOCAL_FORMS.get(value.at.zone.name, "2006-01-02T15:04:05.999999999Z07:00"))
     return _toml_value(as_data(value))
 
 

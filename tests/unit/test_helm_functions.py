@@ -33,11 +33,28 @@ def refused(template: str) -> str:
         ("2024-01-02T03:04:05Z", "struct", "2024-01-02 03:04:05 +0000 UTC"),
         ("2024-01-02T03:04:05", "struct", "2024-01-02 03:04:05 +0000 datetime-local"),
         ("2024-01-02", "struct", "2024-01-02 00:00:00 +0000 date-local"),
+        ("03:04:05.25", "struct", "0000-01-01 03:04:05.25 +0000 time-local"),
     ],
 )
 def test_what_toml_holds_has_the_type_that_go_gives_it(toml: str, kind: str, text: str) -> None:
     read = f"(fromToml `a = {toml}`).a"
     assert given("{{ kindOf " + read + " }} {{ " + read + " }}") == f"{kind} {text}"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2024-01-02",
+        "2024-01-02T03:04:05",
+        "2024-01-02T03:04:05.25",
+        "2024-01-02T03:04:05Z",
+        "2024-01-02T03:04:05.5+02:00",
+        "03:04:05",
+        "03:04:05.25",
+    ],
+)
+def test_a_date_or_time_that_is_read_and_written_again_says_no_more_than_before(written: str) -> None:
+    assert given("{{ fromToml `a = " + written + "` | toToml }}") == f"a = {written}\n"
 
 
 def test_what_cannot_be_toml_is_an_error_among_the_values() -> None:
