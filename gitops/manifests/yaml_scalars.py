@@ -10,7 +10,7 @@ Not here: documents, maps and lists (`yaml`), and how a string must be quoted (`
 import math
 import re
 import struct
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from typing import Final, Literal
 
 NULLS: Final = frozenset(("", "~", "null", "Null", "NULL"))
@@ -67,34 +67,36 @@ def parse_float(text: str) -> float | None:
     return None if value in (float("inf"), float("-inf")) else value
 
 
-def parse_timestamp(text: str) -> datetime | None:
-    """The time that a YAML timestamp names, to the microsecond, in its own zone; None for all other text."""
+def parse_timestamp(text: str) -> str | None:
+    """The time that a YAML timestamp names, as Go's JSON has it: RFC 3339, no more digits than needed.
+
+    None for all other text. An offset of 24 hours is one to YAML, and none to JSON.
+    """
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
         return None
     year, month, day, mark, hour, minute, second, fraction, zone = match.groups()
     if mark is not None and (zone is None) != (mark == " "):
         return None
+    offset = _offset_of(zone)
     try:
-        return datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            int((fraction or "0")[:6].ljust(6, "0")),
-            tzinfo=_zone_of(zone),
-        )
+        # Go has a year 0, which has the days of the year 400.
+        at = datetime(int(year) or 400, int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
     except ValueError:
         return None
+    digits = (fraction or "")[:9].rstrip("0")
+    return None if offset is None else f"{year}-{at:%m-%dT%H:%M:%S}{'.' * bool(digits)}{digits}{offset}"
 
 
-def _zone_of(zone: str | None) -> timezone:
+def _offset_of(zone: str | None) -> str | None:
+    """The offset as it is written; None for one beyond those that Go reads."""
     if zone is None or zone == "Z":
-        return UTC
-    offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
-    return timezone(offset if zone[0] == "+" else -offset)
+        return "Z"
+    hours, minutes = int(zone[1:3]), int(zone[4:6])
+    if hours > 24 or minutes > 60:
+        return None
+    total = hours * 60 + minutes
+    return f"{zone[0]}{total // 60:02d}:{total % 60:02d}" if total else "Z"
 
 
 def number_of(text: str) -> int | float | None:

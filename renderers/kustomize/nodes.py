@@ -8,7 +8,6 @@ the rules are those of go-yaml version 3.
 """
 
 import re
-from datetime import datetime
 from math import isfinite
 from typing import Any, Final
 
@@ -148,7 +147,7 @@ def is_string(node: Node | None) -> bool:
 
 
 def resolve(text: str) -> tuple[str, Any]:
-    """Tag and value of plain text; the value of a timestamp is a datetime."""
+    """Tag and value of plain text; the value of a timestamp is its text in JSON."""
     if text[:1] in NUMERIC_START:
         return _resolve_numeric(text)
     if text in NULLS:
@@ -281,19 +280,9 @@ def _json(tag: str, value: Any, text: str) -> Any:
         if not isfinite(value):
             raise RenderError(f"`{text}` cannot be written as JSON")
         return as_json_number(value)
-    return format_time(value) if tag == TIMESTAMP else value
-
-
-def format_time(time: datetime) -> str:
-    """A time as Go's JSON writes it: RFC 3339, no more digits than needed."""
-    text = time.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
-    if time.microsecond:
-        text += f".{time.microsecond:06d}".rstrip("0")
-    offset = time.utcoffset()
-    if not offset:
-        return text + "Z"
-    minutes = int(offset.total_seconds() // 60)
-    return f"{text}{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+    if tag == TIMESTAMP and value[-6:-3] in ("+24", "-24", "+25", "-25"):
+        raise RenderError(f"`{text}` cannot be written as JSON")
+    return value
 
 
 def _binary(text: str) -> str:

@@ -81,6 +81,12 @@ def test_a_name_reaches_the_field_that_a_definition_of_a_custom_kind_calls_a_ref
     assert custom["spec"] == {"config": {"name": "x-a"}}
 
 
+@pytest.mark.parametrize("offset", ["+24:00", "-23:60"])
+def test_a_time_a_whole_day_from_utc_is_refused_as_json_has_none(offset: str) -> None:
+    text = CONFIG_MAP.format("a") + f"since: 2024-01-02T03:04:05{offset}\n"
+    assert "cannot be written as JSON" in problem(one("resources: [a.yaml]\n", **{"a.yaml": text}))
+
+
 def test_a_generated_name_reaches_what_refers_to_it() -> None:
     files = one("resources: [d.yaml]\nconfigMapGenerator: [{name: cfg, literals: [a=1]}]\n", **{"d.yaml": DEPLOYMENT})
     config, deployment = bodies(files)

@@ -64,6 +64,10 @@ def test_yaml_has_the_values_that_sops_makes_of_it():
     assert found[0]["day"] == "2001-12-14T00:00:00Z"
 
 
+def test_times_that_are_not_encrypted_are_to_the_last_digit_what_sops_takes_them_for():
+    assert values(opened("times.yaml")) == values((DATA / "decrypted-times.yaml").read_bytes())
+
+
 def test_lines_of_manifests_stay_where_they_were_and_a_mark_is_left():
     text = opened("two.yaml", form="manifests").decode()
     before = (DATA / "two.yaml").read_text().splitlines()

@@ -186,8 +186,7 @@ def _scalar(event: Any) -> Any:
     number = parse_float(text) if text[0] in "+-.0123456789" else None
     if number is not None:
         return number
-    moment = parse_timestamp(text)
-    return text if moment is None else moment.isoformat().replace("+00:00", "Z")
+    return parse_timestamp(text) or text
 
 
 def _written(value: Any) -> str:
