@@ -6,11 +6,12 @@ quotes kept.
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from gitops.model.errors import RenderError
 from renderers.kustomize.fields import lookup
-from renderers.kustomize.nodes import Map, Node, Scalar, Seq, resolve, value_of
+from renderers.kustomize.nodes import TIMESTAMP, Map, Node, Scalar, Seq, resolve, value_of
 from renderers.kustomize.read import compose
 
 Match = Callable[[Node, list[str]], list[Node]]
@@ -119,6 +120,7 @@ def _as_yaml(before: str, tree: Node, places: list[tuple[Step, ...]]) -> str:
     from ruamel.yaml.error import YAMLError
 
     writer = YAML()
+    writer.Constructor, writer.Representer = _with_times_as_text()
     writer.preserve_quotes = True
     writer.width = _WIDEST
     writer.indent(mapping=2, sequence=2, offset=0)
@@ -132,6 +134,29 @@ def _as_yaml(before: str, tree: Node, places: list[tuple[Step, ...]]) -> str:
     out = StringIO()
     writer.dump(document, out)
     return out.getvalue().strip()
+
+
+class _Time(str):
+    """A timestamp as it is written."""
+
+    __slots__ = ()
+
+
+@cache
+def _with_times_as_text() -> tuple[Any, Any]:
+    from ruamel.yaml.constructor import RoundTripConstructor
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class Constructor(RoundTripConstructor):
+        pass
+
+    class Representer(RoundTripRepresenter):
+        pass
+
+    tag = "tag:yaml.org,2002:timestamp"
+    Constructor.add_constructor(tag, lambda _, node: _Time(node.value))
+    Representer.add_representer(_Time, lambda writer, text: writer.represent_scalar(tag, str(text)))
+    return Constructor, Representer
 
 
 def _write(document: Any, tree: Node, place: tuple[Step, ...]) -> None:
@@ -161,6 +186,9 @@ def _written(node: Node, old: Any) -> Any:
     if isinstance(old, ScalarString):
         return type(old)(node.value)
     tag, value = resolve(node.value)
+    if tag == TIMESTAMP and node.tag in ("", tag):
+        # A date with fewer digits is text to the library, and needs no quotes there.
+        return _Time(node.value) if len(node.value) >= len("2006-01-02") else node.value
     if node.tag in ("", tag):
         return value
     if node.tag == "!!str":
