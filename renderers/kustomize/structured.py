@@ -5,6 +5,7 @@ quotes kept.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -18,6 +19,9 @@ Match = Callable[[Node, list[str]], list[Node]]
 Step = str | int
 
 _WIDEST = 2**30
+_NULL, _BOOL, _TIME = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "timestamp"))
+_BLANK_LINES = re.compile(r"\A([^\n]*\n)\n+")
+_NOT_PLAIN_IN_FLOW = re.compile(r"[,?:\[\]{}]")
 # What Go escapes in JSON beyond what has to be.
 _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -120,7 +124,7 @@ def _as_yaml(before: str, tree: Node, places: list[tuple[Step, ...]]) -> str:
     from ruamel.yaml.error import YAMLError
 
     writer = YAML()
-    writer.Constructor, writer.Representer = _with_times_as_text()
+    writer.Constructor, writer.Representer, writer.Emitter = _parts_of_writer()
     writer.preserve_quotes = True
     writer.width = _WIDEST
     writer.indent(mapping=2, sequence=2, offset=0)
@@ -136,27 +140,43 @@ def _as_yaml(before: str, tree: Node, places: list[tuple[Step, ...]]) -> str:
     return out.getvalue().strip()
 
 
-class _Time(str):
-    """A timestamp as it is written."""
+class _AsWritten(str):
+    """A null, boolean or time as it is written; `tag` is the library's for what it is."""
 
-    __slots__ = ()
+    tag: str
+
+
+def _as_written(tag: str, text: str) -> _AsWritten:
+    made = _AsWritten(text)
+    made.tag = tag
+    return made
 
 
 @cache
-def _with_times_as_text() -> tuple[Any, Any]:
+def _parts_of_writer() -> tuple[Any, Any, Any]:
+    """What reads, represents and emits, where that is not as the library does it."""
     from ruamel.yaml.constructor import RoundTripConstructor
+    from ruamel.yaml.emitter import Emitter
     from ruamel.yaml.representer import RoundTripRepresenter
 
-    class Constructor(RoundTripConstructor):
+    class AsWritten(RoundTripConstructor):
         pass
 
     class Representer(RoundTripRepresenter):
         pass
 
-    tag = "tag:yaml.org,2002:timestamp"
-    Constructor.add_constructor(tag, lambda _, node: _Time(node.value))
-    Representer.add_representer(_Time, lambda writer, text: writer.represent_scalar(tag, str(text)))
-    return Constructor, Representer
+    class GoEmitter(Emitter):
+        def choose_scalar_style(self) -> Any:
+            """In brackets Go quotes what holds a character that could mean something there."""
+            if self.flow_level and not self.event.style and _NOT_PLAIN_IN_FLOW.search(self.event.value):
+                self.event.implicit = (True, True)
+                return "'"
+            return super().choose_scalar_style()
+
+    for tag in (_NULL, _BOOL, _TIME):
+        AsWritten.add_constructor(tag, lambda _, node: _as_written(node.tag, node.value) if node.value else None)
+    Representer.add_representer(_AsWritten, lambda writer, text: writer.represent_scalar(text.tag, str(text)))
+    return AsWritten, Representer, GoEmitter
 
 
 def _write(document: Any, tree: Node, place: tuple[Step, ...]) -> None:
@@ -188,7 +208,7 @@ def _written(node: Node, old: Any) -> Any:
     tag, value = resolve(node.value)
     if tag == TIMESTAMP and node.tag in ("", tag):
         # A date with fewer digits is text to the library, and needs no quotes there.
-        return _Time(node.value) if len(node.value) >= len("2006-01-02") else node.value
+        return _as_written(_TIME, node.value) if len(node.value) >= len("2006-01-02") else node.value
     if node.tag in ("", tag):
         return value
     if node.tag == "!!str":
@@ -211,12 +231,19 @@ def _collection(node: Node) -> Any:
 
 
 def _close_up(document: Any) -> None:
-    """Comments at the end of a line follow after one space."""
+    """Comments at the end of a line follow after one space, and no blank line follows a value.
+
+    A folded text has no other breaks than its own.
+    """
     for comments in getattr(getattr(document, "ca", None), "items", {}).values():
         for token in comments:
             for each in token if isinstance(token, list) else [token]:
                 if each is not None and not each.value.startswith("\n"):
                     each.column = 0
+            if token is not None and not isinstance(token, list):
+                token.value = _BLANK_LINES.sub(r"\1", token.value)
     children = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
     for child in children:
+        if hasattr(child, "fold_pos"):
+            child.fold_pos = []
         _close_up(child)
