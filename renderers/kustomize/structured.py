@@ -183,7 +183,8 @@ def _write(document: Any, tree: Node, place: tuple[Step, ...]) -> None:
     for depth, step in enumerate(place[:-1]):
         missing = step not in document if isinstance(step, str) else step >= len(document)
         if missing:
-            _insert(document, step, [] if isinstance(_at(tree, place[: depth + 1]), Seq) else {})
+            _insert(document, step, _collection(_at(tree, place[: depth + 1])))
+            return
         document = document[step]
     node, last = _at(tree, place), place[-1]
     known = last in document if isinstance(last, str) else last < len(document)
