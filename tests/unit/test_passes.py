@@ -99,6 +99,29 @@ def test_what_left_git_goes_after_all_the_rest_is_written(desk):
     assert desk.inventory().keys == {key_of(A), key_of(config_map("c"))}
 
 
+def test_nothing_is_pruned_when_what_the_commit_does_not_touch_breaks_while_the_rest_comes_up(desk):
+    app, api = desk.with_sync(timeout=60.0), deployment("api")
+    rolling_out(desk, "web", "api")
+    desk.commit(api, deployment(), B)
+    assert desk.sync(app).outcome is Outcome.SYNCED
+    desk.commit(api, deployment(image="web:2"))
+    rolling_out(desk)
+    rolls_out, began = desk.passing, desk.clock.monotonic()
+
+    def passing():
+        live = desk.live(api)
+        if image(desk) == "web:2" and live["status"]["readyReplicas"]:
+            none = dict.fromkeys(("readyReplicas", "availableReplicas"), 0)
+            desk.cluster.put({**live, "status": {**live["status"], **none}}, "controllers")
+        if desk.clock.monotonic() > began + 5:
+            rolls_out()
+
+    desk.passing = passing
+    result = desk.sync(app)
+    assert "Deployment shop/api" in result.message
+    assert desk.live(B) is not None
+
+
 def test_without_prune_what_left_git_stays_and_stays_ours(desk):
     desk.commit(A, B)
     app = desk.with_sync(prune=False)

@@ -150,6 +150,22 @@ def test_a_cluster_that_nobody_names_any_more_is_let_go_but_for_our_own(several)
     assert len(several.times("eu")) == 2
 
 
+def test_a_cluster_that_another_application_names_at_once_is_not_let_go(several):
+    several.other("eu")
+    identity = several.goes_to("eu")
+    several.until(lambda: several.has("eu"))
+
+    async def replaced():
+        app = several.registered["far"]
+        several.controller.registry.drop("apps.yaml", identity)
+        several.controller.registry.put("apps.yaml", Registration(replace(app, name="second"), trusted=True))
+
+    several.wait(replaced())
+    several.let_pass(5)
+    assert several.left == []
+    assert len(several.times("eu")) == 1
+
+
 def test_a_cluster_that_is_reached_in_another_way_is_begun_with_anew(several):
     several.other("eu")
     several.goes_to("eu")

@@ -301,6 +301,14 @@ def test_a_controller_that_is_there_is_at_what_it_began(rolling):
     assert told.note == f"no controller has been seen since 2025-12-31T23:00:00Z; {told.interrupted}"
 
 
+def test_a_sync_is_under_way_where_a_controller_that_is_gone_does_not_tell_of_it(rolling):
+    begun(rolling)
+    tell(rolling, sync="OutOfSync", health="Healthy", head=SHA)
+    assert asked(rolling).under_way == ""
+    setting(rolling, CONTROLLER, SEEN, "2025-12-31T23:00:00Z")
+    assert asked(rolling).under_way == f"the sync to {NAMED} is under way"
+
+
 def test_a_sync_whose_way_back_ended_is_not_open(rolling):
     left = Quarantine(SHA, "d" * 64, "it broke", AT)
     begun(rolling, "2025-12-31T20:00:00Z", quarantine=left)
@@ -342,6 +350,9 @@ def test_a_damaged_inventory_is_that_of_the_record_of_its_name(rolling):
     tell(rolling, sync="Synced", health="Healthy")
     (told,) = listed(rolling)
     assert (told.application, bool(told.damage), told.record.sync) == (APP, True, "Synced")
+    tell(rolling, "gitops/another", sync="Synced", health="Healthy")
+    tell(rolling, "blue/app", namespace="blue", sync="Synced", health="Healthy")
+    assert [one.application for one in listed(rolling) if one.damage] == [APP]
     tell(rolling, "blue/app", sync="Synced", health="Healthy")
     assert [one.application for one in listed(rolling) if one.damage] == ["app"]
 
