@@ -108,22 +108,6 @@ def test_a_repository_that_cannot_be_read_is_told_and_found_again(controlled):
     assert controlled.state.problem == ""
 
 
-def test_a_fault_of_ours_in_a_look_is_told_as_one_and_the_next_look_goes_on(controlled):
-    class Odd:
-        async def checkout(self, app, sha=""):
-            raise ValueError("nobody expected that")
-
-    controlled.repositories.source = Odd()
-    controlled.until(lambda: controlled.state.problem == "a fault in the controller; see its log")
-    looks = controlled.repositories.looks
-    controlled.let_pass(5.0)
-    assert controlled.repositories.looks == looks  # it is left alone for a while
-    controlled.repositories.source = controlled.source
-    controlled.commit(config_map("a", x="2"))
-    controlled.until(lambda: data(controlled) == {"x": "2"}, seconds=600.0)
-    assert controlled.state.problem == ""
-
-
 def test_the_images_that_an_application_runs_are_those_of_its_newest_commit(make):
     controlled = make(deployment(), before=rolling_out)
     controlled.until(lambda: controlled.state.contents.images == ("web:1",))
