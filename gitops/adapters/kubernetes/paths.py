@@ -1,6 +1,5 @@
 """Where an API server has the objects of a kind."""
 
-from functools import lru_cache
 from urllib.parse import quote
 
 from gitops.manifests.key import ResourceKey
@@ -20,7 +19,6 @@ def collection_path(info: KindInfo, namespace: str) -> str:
     return f"{root}{inside}/{plural}"
 
 
-@lru_cache(maxsize=4096)  # kinds and namespaces come again and again
 def _segment(text: str) -> str:
     """`text` as one segment of a path, whatever it holds: a name never leads to another object's path.
 
