@@ -261,9 +261,8 @@ def _resources(
     controller.on_status = writer.changed
     parts: list[Part] = [("statuses", writer.run())]
     if settings.resources:
-        own = CustomResources(
-            home, clock, settings.watch_namespace, read, controller.registry, writer.wrong, writer.gone
-        )
+        own = CustomResources(home, clock, settings.watch_namespace, read, controller.registry, writer.wrong)
+        own.gone = writer.gone
         controller.resources.add(KIND, own)
         parts.append(("applications", own.run()))
     if settings.flux:

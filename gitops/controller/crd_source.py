@@ -39,15 +39,14 @@ class CustomResources:
         read: Callable[[Body], Application],
         registry: ApplicationRegistry,
         wrong: Callable[[ResourceKey, int, str], None],
-        gone: Callable[[ResourceKey], None],
     ) -> None:
         self._cluster = cluster
         self._read = read
         self._registry = registry
         self._wrong = wrong
-        self._is_gone = gone
+        self.gone: Callable[[ResourceKey], None] = lambda key: None
         self.seen: Callable[[str], None] = lambda identity: None
-        self._heads: dict[str, tuple[Any, ...]] = {}  # an Application → that of its object when it was taken
+        self._heads: dict[str, tuple[Any, ...]] = {}  # an Application → that of its object when it was read
         self._follower = ResourceFollower(
             cluster,
             clock,
@@ -104,12 +103,19 @@ class CustomResources:
         await self._follower.run()
 
     def _listed(self, bodies: list[Body]) -> None:
+        present = {_identity(body): _head(body)[0] for body in bodies}
+        for identity, (uid, *_) in list(self._heads.items()):
+            if present.get(identity) != uid:  # deleted, and maybe made again, while nobody watched
+                self._forget(identity)
         self._registry.keep_only(_CLUSTER, {self._took(body) for body in bodies})
 
     def _gone(self, body: Body) -> None:
         self._registry.drop(_CLUSTER, _identity(body))
-        self._heads.pop(_identity(body), None)
-        self._is_gone(_key(body))
+        self._forget(_identity(body))
+
+    def _forget(self, identity: str) -> None:
+        self._heads.pop(identity, None)
+        self.gone(ResourceKey(GROUP, KIND, *identity.split("/", 1)))
 
     def _changed(self, body: Body) -> None:
         identity = _identity(body)
@@ -121,6 +127,7 @@ class CustomResources:
     def _took(self, body: Body) -> str:
         metadata = body["metadata"]
         key = _key(body)
+        self._heads[_identity(body)] = _head(body)
         generation = int(metadata.get("generation") or 0)
         leaving = bool(metadata.get("deletionTimestamp"))
         if leaving and FINALIZER not in (metadata.get("finalizers") or []):
@@ -141,7 +148,6 @@ class CustomResources:
         )
         if holder != _CLUSTER:
             self._wrong(key, generation, f"an Application of this name comes from {holder}; take it out there")
-        self._heads[app.identity] = _head(body)
         return app.identity
 
     def _read_to_leave(self, body: Body) -> Application:

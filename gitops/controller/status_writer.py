@@ -45,6 +45,7 @@ class StatusWriter:
         self._wrong: dict[ResourceKey, Body] = {}
         self.formats: dict[str, Format] = {}  # by kind; else that of our own kind
         self._written: dict[ResourceKey, Body] = {}
+        self._writing: ResourceKey | None = None  # None again when it is deleted meanwhile
         self._keys: dict[str, ResourceKey] = {}
         self._told: dict[str, tuple[str, str]] = {}
 
@@ -63,6 +64,8 @@ class StatusWriter:
         """A custom resource that is deleted: the next one of its name is told even the same."""
         self._wrong.pop(key, None)
         self._written.pop(key, None)
+        if self._writing == key:
+            self._writing = None
 
     async def run(self) -> None:
         while True:
@@ -100,6 +103,7 @@ class StatusWriter:
         if _timeless(before) == _timeless(status):
             return True
         _keep_times(before, status, self._clock.now().isoformat(timespec="seconds").replace("+00:00", "Z"))
+        self._writing = key
         try:
             await self._cluster.apply_status(key, status)
         except ApiError as exc:
@@ -109,7 +113,8 @@ class StatusWriter:
             return exc.code in (403, 422)
         except ClusterError:
             return False
-        self._written[key] = status
+        if self._writing == key:
+            self._written[key] = status
         return True
 
     async def _tell(self, seen: ApplicationSnapshot, key: ResourceKey, uid: str) -> None:

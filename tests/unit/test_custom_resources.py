@@ -1,5 +1,6 @@
 """Applications that are custom resources: they are run, told how they are, and let go, on a cluster in memory."""
 
+import asyncio
 from functools import partial
 
 import pytest
@@ -49,8 +50,9 @@ class Resourced(Controlled):
     def parts(self):
         writer = StatusWriter(self.cluster, self.controller, self.clock)
         self.controller.on_status = writer.changed
-        read = self.controller.registry, writer.wrong, writer.gone
+        read = self.controller.registry, writer.wrong
         self.own = CustomResources(self.cluster, self.clock, "", self.read, *read)
+        self.own.gone = writer.gone
         self.controller.resources.add(KIND, self.own)
         return [("statuses", writer.run()), ("applications", self.own.run())]
 
@@ -459,3 +461,47 @@ def test_one_that_is_made_again_as_wrong_as_it_was_is_told_so_again(controlled):
     controlled.let_pass(2)
     controlled.make(never="so")
     controlled.until(is_told)
+
+
+def test_one_that_is_made_again_while_nobody_watches_is_told_so_again(controlled):
+    def is_told():
+        return "spec.never" in controlled.condition("Ready").get("message", "")
+
+    controlled.make(never="so")
+    controlled.until(is_told)
+    place = ResourceKey("gitops.dev", KIND, "", "")
+    for verb in ("watch", "list"):
+        controlled.cluster.refuse_with(verb, place, UnreachableError("nobody answers"))
+    controlled.cluster.end_watches()
+    controlled.let_pass(2)
+    controlled.cluster.take(RESOURCE)
+    controlled.make(never="so")
+    for verb in ("watch", "list"):
+        controlled.cluster.refuse(verb, place, 0)
+    controlled.until(is_told)
+
+
+class Deleting(MemoryCluster):
+    """Somebody deletes the resource, once, and who watches hears of it before the writer of its status goes on."""
+
+    is_done = False
+
+    async def apply_status(self, key, status):
+        await super().apply_status(key, status)
+        if not self.is_done:
+            self.is_done = True
+            self.take(key)
+            for _ in range(100):
+                await asyncio.sleep(0)
+
+
+def test_one_that_is_deleted_while_it_is_told_something_is_told_anew(tmp_path):
+    found = Resourced(tmp_path)
+    found.cluster = Deleting([SPACE], [KIND_INFO])
+    found.commit(A)
+    found.begin()
+    found.make(never="so")
+    found.until(lambda: found.cluster.body(RESOURCE) is None)
+    found.make(never="so")
+    found.until(lambda: "spec.never" in found.condition("Ready").get("message", ""))
+    found.end()
