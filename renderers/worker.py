@@ -38,8 +38,19 @@ CPU_SECONDS: Final = 30
 ANSWER_BYTES: Final = 32 * 1024 * 1024
 
 
+class Known(NamedTuple):
+    """Answers of `gitops.model.revision.Files` to questions that were not asked yet, by path."""
+
+    nodes: dict[str, Node | None]
+    entries: dict[str, list[Entry]]
+    contents: dict[str, tuple[bytes, str]]
+
+
 class Job(NamedTuple):
-    """One render. `trees` are a label and a home each (see Tree): the source's own, then those of `remotes`."""
+    """One render. `trees` are a label and a home each (see Tree): the source's own, then those of `remotes`.
+
+    What is `known` is of the source's own.
+    """
 
     spec: "SourceSpec"
     name: str
@@ -50,6 +61,7 @@ class Job(NamedTuple):
     trees: tuple[tuple[str, str], ...]
     home: str
     live: Live | None
+    known: Known
     decrypts: bool = False
 
 
@@ -60,21 +72,28 @@ class Refused(NamedTuple):
 
 
 class _Files:
-    """`gitops.model.revision.Files` that asks the other process."""
+    """`gitops.model.revision.Files` that asks the other process for what is not known."""
 
-    def __init__(self, other: Connection, tree: int) -> None:
+    def __init__(self, other: Connection, tree: int, known: Known) -> None:
         self._other = other
         self._tree = tree
+        self._known = known
 
     def node(self, path: str) -> Node | None:
+        if path in self._known.nodes:
+            return self._known.nodes[path]
         found: Node | None = self._ask("node", path)
         return found
 
     def entries(self, path: str) -> Iterable[Entry]:
+        if path in self._known.entries:
+            return self._known.entries[path]
         found: list[Entry] = self._ask("entries", path)
         return found
 
     def read(self, path: str, node: Node) -> tuple[bytes, str]:
+        if path in self._known.contents:
+            return self._known.contents[path]
         found: tuple[bytes, str] = self._ask("read", path)
         return found
 
@@ -104,7 +123,11 @@ def main(descriptor: int, memory_bytes: int) -> None:
 
 def _answer(job: Job, other: Connection) -> dict[str, Any]:
     """What came of the job, and what was read for that."""
-    tree, *others = (Tree(_Files(other, number), label, home) for number, (label, home) in enumerate(job.trees))
+    nothing = Known({}, {}, {})
+    tree, *others = (
+        Tree(_Files(other, number, nothing if number else job.known), label, home)
+        for number, (label, home) in enumerate(job.trees)
+    )
     remotes = dict(zip(job.remotes, others, strict=True))
     context = Context(
         job.name,

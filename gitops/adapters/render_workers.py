@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from gitops.adapters.known_files import known_files
 from gitops.manifests.errors import GitopsError, ManifestError
 from gitops.manifests.key import ResourceKey
 from gitops.manifests.manifest import Manifest, Origin
@@ -39,7 +40,10 @@ FAIR_BYTES: Final = 64 * 1024 * 1024
 _CHECK_SECONDS: Final = 0.2
 # What takes longer than this is in less of a hurry than all the rest.
 _LONG_SECONDS, _NICE = 2.0, 10
+# So many processes wait for work for ever; others, of a time when much was rendered at once, for a while. To start one
+# takes longer than most renders.
 _MOST_IDLE: Final = 2
+_IDLE_SECONDS: Final = 10.0
 # What a worker asks for: files of these trees, and what opens what is encrypted in them.
 _Given = tuple[tuple[Tree, ...], Decrypt | None]
 _ERRORS: Final = {error.__name__: error for error in (ConfigError, ManifestError, RenderError, SourceError)}
@@ -49,19 +53,27 @@ class RenderWorkers:
     """Processes that render, used by threads.
 
     `seconds` is how long one render may take, `each` how many bytes of memory (addresses), and `total` how many of
-    their own all together may have: beyond that the largest is ended, unless it has no more than is `fair`.
+    their own all together may have: beyond that the largest is ended, unless it has no more than is `fair`. After
+    `idle` seconds without work all but two are ended.
     """
 
     def __init__(
-        self, seconds: float = SECONDS, each: int = MEMORY_BYTES, total: int = MEMORY_BYTES, fair: int = FAIR_BYTES
+        self,
+        seconds: float = SECONDS,
+        each: int = MEMORY_BYTES,
+        total: int = MEMORY_BYTES,
+        fair: int = FAIR_BYTES,
+        idle: float = _IDLE_SECONDS,
     ) -> None:
         self._seconds = seconds
         self._each = each
         self._total = total
         self._fair = fair
+        self._idle_seconds = idle
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._lock = threading.Lock()
+        self._alarm: threading.Timer | None = None
         self._is_closed = False
 
     def render(self, tree: Tree, spec: SourceSpec, context: Context) -> Rendered | Needs:
@@ -76,6 +88,8 @@ class RenderWorkers:
         """End all processes; a render that is under way fails."""
         with self._lock:
             self._is_closed = True
+            if self._alarm is not None:
+                self._alarm.cancel()
             idle, self._idle = self._idle, []
             for worker in self._busy:
                 worker.kill()  # the rest of its end is for the thread that waits for it
@@ -104,10 +118,34 @@ class RenderWorkers:
     def _ended(self, worker: "_Worker") -> None:
         with self._lock:
             self._busy.discard(worker)
-            if worker.is_well and not self._is_closed and len(self._idle) < _MOST_IDLE:
+            if worker.is_well and not self._is_closed and self._is_kept(worker):
+                worker.idle_since = time.monotonic()
                 self._idle.append(worker)
+                if self._alarm is None and len(self._idle) > _MOST_IDLE:
+                    self._set_alarm()
                 return
         worker.end()
+
+    def _is_kept(self, worker: "_Worker") -> bool:
+        return len(self._idle) < _MOST_IDLE or worker.memory <= self._fair
+
+    def _set_alarm(self) -> None:
+        self._alarm = threading.Timer(self._idle_seconds, self._end_idle)
+        self._alarm.daemon = True
+        self._alarm.start()
+
+    def _end_idle(self) -> None:
+        """End what nobody took for a while: the last one that came is the first to be taken, so the first ones wait."""
+        oldest = time.monotonic() - self._idle_seconds
+        with self._lock:
+            surplus = self._idle[: max(0, len(self._idle) - _MOST_IDLE)]
+            ended = [worker for worker in surplus if worker.idle_since <= oldest]
+            self._idle = self._idle[len(ended) :]
+            self._alarm = None
+            if len(self._idle) > _MOST_IDLE and not self._is_closed:
+                self._set_alarm()
+        for worker in ended:
+            worker.end()
 
 
 class _Worker:
@@ -128,6 +166,7 @@ class _Worker:
             )
         self._other = Connection(ours.detach())
         self.is_well = True  # whether it waits for the next job, as fast as ever
+        self.idle_since = 0.0
 
     @property
     def is_there(self) -> bool:
@@ -156,6 +195,7 @@ class _Worker:
             tuple((each.label, each.home) for each in trees),
             context.home,
             context.live,
+            known_files(tree.files, spec.path),
             context.decrypt is not None,
         )
         self.is_well = False
@@ -178,7 +218,7 @@ class _Worker:
         self, job: Job, given: _Given, deadline: float, is_too_much: Callable[[], bool]
     ) -> tuple[dict[str, Any], GitopsError | None]:
         """The last message, and why the last question without an answer had none."""
-        nodes: dict[tuple[int, str], Node | None] = {}
+        nodes: dict[tuple[int, str], Node | None] = {(0, path): node for path, node in job.known.nodes.items()}
         long_from = time.monotonic() + _LONG_SECONDS
         failure: GitopsError | None = None
         try:

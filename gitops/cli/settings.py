@@ -64,12 +64,8 @@ def fail(error: GitopsError) -> NoReturn:
 def run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work; an error ends the program with its exit code, SIGTERM and Ctrl-C let it clean up."""
     import asyncio
-    import gc
 
-    # Manifests are many small dicts that live until the end: looking through them for cycles again and again costs
-    # a fifth of a large sync.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
+    _collect_seldom()
     set_up_logging(settings)
     try:
         return asyncio.run(_interruptible(work))
@@ -84,11 +80,20 @@ def run_controller(settings: Settings, work: Coroutine[Any, Any, None]) -> None:
     """Run the controller's work: it takes signals itself, and every fact is logged."""
     import asyncio
 
+    _collect_seldom()
     set_up_logging(settings, quiet=False)
     try:
         asyncio.run(work)
     except GitopsError as exc:
         fail(exc)
+
+
+def _collect_seldom() -> None:
+    """Manifests are many small dicts that live long: looking for cycles in them costs a fifth of a large sync."""
+    import gc
+
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:

@@ -123,6 +123,64 @@ def test_an_idle_process_that_was_killed_is_replaced(workers):
     assert workers.render(tree, SourceSpec(), Context()).manifests
 
 
+class Together:
+    """Files of which none is given before all renders of a set have asked for one."""
+
+    def __init__(self, barrier):
+        self._files, self._barrier = Tree.of_files({"a.yaml": MAP}).files, barrier
+
+    def node(self, path):
+        return self._files.node(path)
+
+    def entries(self, path):
+        return self._files.entries(path)
+
+    def read(self, path, node):
+        self._barrier.wait(30)
+        return self._files.read(path, node)
+
+
+def at_once(workers, count):
+    """Have `count` renders at the same time; the processes that wait for work after them."""
+    barrier = threading.Barrier(count)
+
+    def build():
+        workers.render(Tree(Together(barrier)), SourceSpec(), Context())
+
+    threads = [threading.Thread(target=build) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {worker._process.pid for worker in workers._idle}
+
+
+def test_as_many_renders_at_once_as_before_take_the_processes_of_before(workers):
+    before = at_once(workers, 5)
+    assert len(before) == 5
+    assert at_once(workers, 5) == before
+
+
+def test_processes_that_nobody_takes_for_a_while_are_ended_but_for_two():
+    workers = RenderWorkers(idle=0.2)
+    try:
+        at_once(workers, 4)
+        deadline = time.monotonic() + 30
+        while len(workers._idle) > 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(workers._idle) == 2
+    finally:
+        workers.close()
+
+
+def test_of_many_idle_processes_those_with_much_memory_are_not_kept():
+    workers = RenderWorkers(fair=0)
+    try:
+        assert len(at_once(workers, 4)) == 2
+    finally:
+        workers.close()
+
+
 def test_closing_ends_a_render_that_is_under_way():
     workers, raised = RenderWorkers(), []
 
