@@ -17,6 +17,7 @@ from gitops.manifests.key import version_of
 from gitops.manifests.manifest import Manifest
 from gitops.model.health import ENDED, MISSING, Health
 from gitops.model.plan import Plan
+from gitops.model.reads import Reads
 from gitops.model.result import Hold
 from gitops.sync.context import PlannedSync
 
@@ -39,11 +40,7 @@ def learn_plan(state: ApplicationState, source: PinnedSource, planned: PlannedSy
         if state.source.rendered != revision:
             forget_error(state)  # that was of another commit
         state.source = replace(
-            state.source,
-            rendered=revision,
-            equivalent_revision=revision,
-            reads=dict(source.tree.reads),
-            follows_links=source.tree.follows_links,
+            state.source, rendered=revision, equivalent_revision=revision, reads=Reads.of(source.tree)
         )
     if state.app.source.kustomize.rules == "flux" or state.app.source.renderer == "helm":
         own = [found for found in at.rendered.manifests if not hook_phases_of(found)]

@@ -20,6 +20,7 @@ from gitops.controller.state import ApplicationIndex, ApplicationState
 from gitops.controller.timetable import Timetable
 from gitops.model.application import Application
 from gitops.model.errors import GitopsError
+from gitops.model.reads import ChangedPaths
 from gitops.model.revision import Revision, Tree
 from gitops.ports import Clock, Refs, Repositories
 
@@ -335,7 +336,8 @@ class Poller:
 
     async def _move(self, app: Application, old: str, revision: Revision, members: list[ApplicationState]) -> None:
         tree = await self._repositories.tree(app, revision)
-        changed = await self._repositories.changed(app, old, revision.sha) if old else None
+        paths = await self._repositories.changed(app, old, revision.sha) if old else None
+        changed = None if paths is None else ChangedPaths.of(paths)
         seen = {"repository": app.address, "ref": revision.ref, "revision": revision.sha}
         log.info("commit.seen", **seen, applications=len(members))
         for state in members:
@@ -346,8 +348,9 @@ class Poller:
                 self._on_moved(state)
 
 
-def _may_differ(state: ApplicationState, old: str, changed: frozenset[str] | None, tree: Tree) -> bool:
+def _may_differ(state: ApplicationState, old: str, changed: ChangedPaths | None, tree: Tree) -> bool:
     """Whether the commit of `tree` may mean another desired state than `old`, from which it `changed` these paths."""
-    if state.source.reads is None or state.source.equivalent_revision != old:  # what `old` reads is not known yet
+    reads = state.source.reads
+    if reads is None or state.source.equivalent_revision != old:  # what `old` reads is not known yet
         return True
-    return (changed is None or state.source.is_touched(changed)) and not tree.fresh().answers_alike(state.source.reads)
+    return not tree.fresh().answers_alike(reads.touched_by(changed))

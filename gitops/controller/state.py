@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from gitops.controller.live_health import LiveHealth
@@ -16,6 +16,7 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.application import Application
 from gitops.model.health import Health, HealthWord, worst
 from gitops.model.operator_command import REFRESH, SYNC, OperatorRequest
+from gitops.model.reads import Reads
 from gitops.model.result import Outcome
 from gitops.model.revision import Revision
 from gitops.ports import Clock
@@ -37,24 +38,9 @@ class SourceState:
     rendered: str = ""
     answered: str = ""  # as `rendered`, of the last plan that something was done about
     equivalent_revision: str = ""
-    reads: Mapping[str, str | None] | None = None
-    follows_links: bool = False
+    reads: Reads | None = None
     look_error: str = ""
     objects: tuple[tuple[ResourceKey, str], ...] = ()
-
-    def is_touched(self, changed: frozenset[str]) -> bool:
-        """Whether a commit that changed these paths may render otherwise: then the tree itself must be asked."""
-        if self.reads is None or self.follows_links:
-            return True
-        return any(path in self.reads or self._looked_above(path) for path in changed)
-
-    def _looked_above(self, path: str) -> bool:
-        reads = self.reads or {}
-        while path:
-            path = path.rpartition("/")[0]
-            if f"{path}/" in reads or (path and path in reads) or (not path and "" in reads):
-                return True
-        return False
 
 
 def attempt_name(app: Application, source: SourceState) -> str:

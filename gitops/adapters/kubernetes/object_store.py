@@ -5,7 +5,7 @@ A body is kept as compact JSON (a fifth of what it takes as Python objects) and 
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -49,6 +49,7 @@ class ObjectStore:
     def __init__(self) -> None:
         self._entries: dict[ResourceKey, _Entry] = {}
         self._sets: dict[str, set[ResourceKey]] = {}
+        self._names: dict[str, set[ResourceKey]] = {}
         self._gone: deque[tuple[int, str, Body]] = deque(maxlen=_GONE_KEPT)
         self.serial = 0
         self.version = ""
@@ -97,6 +98,7 @@ class ObjectStore:
         )
         self._entries[key] = entry
         self._sets.setdefault(set_id, set()).add(key)
+        self._names.setdefault(key.name, set()).add(key)
         changed = known is None or known.content != content
         return Seen(set_id, key, body, changed and not ours, left)
 
@@ -105,9 +107,10 @@ class ObjectStore:
         entry = self._entries.pop(key, None)
         if entry is None:
             return None
-        self._sets[entry.set_id].discard(key)
-        if not self._sets[entry.set_id]:
-            del self._sets[entry.set_id]
+        for index, value in ((self._sets, entry.set_id), (self._names, key.name)):
+            index[value].discard(key)
+            if not index[value]:
+                del index[value]
         self.serial += 1
         self._gone.append((self.serial, entry.set_id, orjson.loads(entry.data)))
         return Seen(entry.set_id, key, None, external_change=True)
@@ -125,7 +128,10 @@ class ObjectStore:
 
     def members(self, set_id: str, namespace: str = "", name: str = "") -> list[Body]:
         """The objects of one ApplySet ("" = of every one), in a namespace and of a name ("" = all of them)."""
-        keys = self._sets.get(set_id, ()) if set_id else self._entries
+        if set_id:
+            keys: Collection[ResourceKey] = self._sets.get(set_id, ())
+        else:
+            keys = self._names.get(name, ()) if name else self._entries
         chosen = (key for key in keys if namespace in ("", key.namespace) and name in ("", key.name))
         return [orjson.loads(self._entries[key].data) for key in sorted(chosen)]
 
