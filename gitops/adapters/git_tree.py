@@ -63,6 +63,7 @@ class GitFiles:
         self._sha = sha
         self._root = f"{sha}^{{tree}}"
         self._directories: dict[str, dict[str, _Object]] = {}
+        self._commit: CommitNote | None = None
         self._lock = threading.Lock()
 
     def node(self, path: str) -> Node | None:
@@ -85,7 +86,11 @@ class GitFiles:
 
     def commit(self) -> CommitNote:
         with self._lock:
-            return _parse_commit(self._objects.read(f"{self._sha}^{{commit}}", _MAX_COMMIT_BYTES, "its commit"))
+            if self._commit is None:
+                self._commit = _parse_commit(
+                    self._objects.read(f"{self._sha}^{{commit}}", _MAX_COMMIT_BYTES, "its commit")
+                )
+            return self._commit
 
     def _find(self, path: str) -> _Object | None:
         if not path:

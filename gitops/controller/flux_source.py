@@ -338,6 +338,7 @@ class FluxResources:
                 has_changed = False
                 try:
                     await self._cluster.replace_finalizers(key, *wanted)
+                    self._objects.has_finalizers(_ref(key), *wanted)
                 except ApiError as exc:
                     if exc.code not in (404, 409):
                         log.warning("finalizer.refused", object=str(key), error=str(exc))

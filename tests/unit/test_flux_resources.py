@@ -367,6 +367,17 @@ def test_a_conflict_over_finalizers_is_not_fought_out(fluxed):
     fluxed.until(lambda: fluxed.finalizers() == [FINALIZER])
 
 
+def test_a_finalizer_of_ours_has_nothing_read_again_and_one_that_goes_is_set_anew(fluxed):
+    synced(fluxed)
+    fluxed.until(lambda: fluxed.finalizers() == [FINALIZER])
+    fluxed.let_pass(5)
+    assert fluxed.reads == ["app"]
+    body = fluxed.cluster.body(key("Kustomization"))
+    fluxed.cluster.put({**body, "metadata": {**body["metadata"], "finalizers": []}})
+    fluxed.let_pass(1)
+    fluxed.until(lambda: fluxed.finalizers() == [FINALIZER])
+
+
 def test_a_status_that_is_written_has_nothing_read_again(fluxed):
     synced(fluxed)
     fluxed.until(lambda: fluxed.finalizers() == [FINALIZER])

@@ -80,6 +80,12 @@ class FluxObjects:
         if is_of_flux(body):
             self._bodies[ref_of(body)] = body
 
+    def has_finalizers(self, ref: Ref, finalizers: list[str], version: str) -> None:
+        """They were written to what was at this resource version: where it is known so, it has them now."""
+        body = self._bodies.get(ref)
+        if body is not None and body["metadata"].get("resourceVersion") == version:
+            self._bodies[ref] = {**body, "metadata": {**body["metadata"], "finalizers": finalizers}}
+
     def drop(self, ref: Ref) -> None:
         self._bodies.pop(ref, None)
 
