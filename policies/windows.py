@@ -8,7 +8,7 @@ duration, whatever clocks do meanwhile.
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import chain, islice, takewhile
 from operator import itemgetter
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -49,6 +49,8 @@ def closes(window: Window, now: datetime) -> datetime | None:
     """When a window that is open at `now` closes, in UTC; None while it is closed."""
     starts = _starts(window, now + _CLOCKS_GO_BACK, reverse=True)
     last = next((start for start in starts if start <= now), None)
+    if last is not None:
+        last = max([last, *islice(_passed_over(window, last, now), 1)])
     end = last + timedelta(seconds=window.duration) if last else None
     return end if end and now < end else None
 
@@ -65,7 +67,8 @@ def opens(window: Window, now: datetime) -> datetime | None:
         return None
     # Where clocks go back by less than an hour, the way forward passes over some of them; the way back does not.
     since = max(now, found - _CLOCKS_GO_BACK)
-    passed = takewhile(lambda start: start > since, _starts(window, found, reverse=True))
+    back = takewhile(lambda start: start > since, _starts(window, found, reverse=True))
+    passed = chain(back, _passed_over(window, since, found))
     return min((start for start in passed if closes(window, start) == start + length), default=found)
 
 
@@ -94,6 +97,27 @@ def _starts(window: Window, after: datetime, *, reverse: bool = False) -> Iterat
             window, f"{str(exc).lower()}: expected numbers in their range, names, lists, ranges or steps"
         ) from exc
     return (moment.astimezone(UTC) for moment in found)
+
+
+def _passed_over(window: Window, after: datetime, until: datetime) -> Iterator[datetime]:
+    """Starts between two moments that the way back does not meet: where clocks go back at midnight, in that hour."""
+    repeated = _end_of_repeated(_zone(window), after, until)
+    starts = _starts(window, min(repeated, until), reverse=True) if repeated else iter(())
+    return takewhile(lambda start: start > after, starts)
+
+
+def _end_of_repeated(zone: ZoneInfo, after: datetime, until: datetime) -> datetime | None:
+    """The last second of the times that come twice since clocks went back between two moments, if they did, in UTC."""
+    before, now = (moment.astimezone(zone).utcoffset() or timedelta() for moment in (after, until))
+    if now >= before:
+        return None
+    while until - after > timedelta(seconds=1):
+        middle = after + (until - after) / 2
+        if (middle.astimezone(zone).utcoffset() or timedelta()) == before:
+            after = middle
+        else:
+            until = middle
+    return until.replace(microsecond=0) + (before - now) - timedelta(seconds=1)
 
 
 def _told(moment: datetime, window: Window) -> str:

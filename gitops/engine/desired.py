@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from typing import Any
 
 from gitops.engine.annotations import check_words, hook_phases_of, is_skipped, may_lack_kind
@@ -131,7 +130,7 @@ def _named(manifest: Manifest) -> Manifest:
     name = f"{prefix[:_LONGEST_PREFIX]}{digest_of([manifest.body])[:_SUFFIX]}"
     metadata = {field: value for field, value in manifest.body["metadata"].items() if field != "generateName"}
     body = {**manifest.body, "metadata": {**metadata, "name": name}}
-    return Manifest(replace(manifest.key, name=name), body, manifest.origin)
+    return Manifest(manifest.key._replace(name=name), body, manifest.origin)
 
 
 def _placed(manifest: Manifest, kinds: Kinds, namespace: str) -> Manifest:

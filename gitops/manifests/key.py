@@ -3,15 +3,13 @@
 The same Deployment read through apps/v1 and apps/v1beta1 is one object, so a version is never part of an identity.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # A Kubernetes body: plain JSON that nobody mutates (copy on write along the changed path).
 Body = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ResourceKey:
+class ResourceKey(NamedTuple):
     """The identity of one object; `namespace` is "" for a cluster-scoped one, `group` is "" for the core group."""
 
     group: str

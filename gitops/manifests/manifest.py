@@ -1,12 +1,11 @@
 """One manifest of a desired state: an object, and the file and line that it came from."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gitops.manifests.key import Body, ResourceKey
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a manifest was written: a path in its tree and a line counted from 1; 0 where that is not known."""
 
     path: str
@@ -16,8 +15,7 @@ class Origin:
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A Kubernetes object as rendered; `key.namespace` is "" until the destination's namespace is filled in."""
 
     key: ResourceKey

@@ -40,7 +40,8 @@ def read_row(kind: type[T], row: tuple[Any, ...]) -> T:
 def _hints(kind: Any) -> dict[str, Any]:
     if kind not in _known:
         hints = typing.get_type_hints(kind)
-        _known[kind] = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+        names = (field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else kind._fields
+        _known[kind] = {name: hints[name] for name in names}
     return _known[kind]
 
 

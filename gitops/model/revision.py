@@ -11,7 +11,6 @@ Not here: where files come from (`gitops.adapters.git`, `gitops.adapters.folder`
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol
 
 from gitops.model.errors import SourceError
@@ -27,8 +26,7 @@ Kind = Literal["file", "directory", "link", "submodule", "repository", "other"]
 OF_ANOTHER: Final = {"submodule": "a Git submodule", "repository": "a Git repository of its own"}
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(NamedTuple):
     """One state of a source: `sha` names its content, `ref` is what led there (a branch, a tag, a range, or "")."""
 
     sha: str

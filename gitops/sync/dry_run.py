@@ -227,7 +227,7 @@ async def _dry_run_replaced(cluster: Cluster, question: DryRunRequest, live: Bod
 
 async def _create_preview(cluster: Cluster, question: DryRunRequest) -> Body | None:
     """What the server would make of the manifest anew; None where it would not, as where the name is part of it."""
-    key = replace(question.key, name="")
+    key = question.key._replace(name="")
     try:
         return await cluster.create(key, bare_twin(question.body), dry_run=True)
     except ApiError:

@@ -7,7 +7,6 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from gitops.engine.annotations import labels_of
@@ -177,7 +176,7 @@ class MemoryCluster:
         self._written("create", key)
         name = body["metadata"].get("name") or f"{body['metadata']['generateName']}{len(self._history):05}"
         made = {**body, "metadata": {**body["metadata"], "name": name, "namespace": key.namespace}}
-        return made if dry_run else self._store(replace(key, name=name), made)
+        return made if dry_run else self._store(key._replace(name=name), made)
 
     async def delete(self, key: ResourceKey, *, uid: str = "", orphan: bool = False, dry_run: bool = False) -> None:
         self._written("delete", key)

@@ -59,7 +59,7 @@ def _if_absent(manifest: Manifest) -> Manifest:
     """The same, made where it is not there and left alone where it is."""
     metadata = manifest.body["metadata"]
     annotations = {**(metadata.get("annotations") or {}), "gitops.dev/apply": "if-absent"}
-    return replace(manifest, body={**manifest.body, "metadata": {**metadata, "annotations": annotations}})
+    return manifest._replace(body={**manifest.body, "metadata": {**metadata, "annotations": annotations}})
 
 
 def render_output(

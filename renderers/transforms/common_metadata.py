@@ -4,7 +4,6 @@ They are the objects' own only: no selector and no template of Pods gets them.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from gitops.manifests.manifest import Manifest
 from gitops.model.transforms import CommonMetadata
@@ -22,4 +21,4 @@ def _with(manifest: Manifest, parts: Mapping[str, Mapping[str, str]]) -> Manifes
     changed = {name: {**(metadata.get(name) or {}), **entries} for name, entries in parts.items() if entries}
     if all(metadata.get(name) == entries for name, entries in changed.items()):
         return manifest
-    return replace(manifest, body={**manifest.body, "metadata": {**metadata, **changed}})
+    return manifest._replace(body={**manifest.body, "metadata": {**metadata, **changed}})

@@ -8,7 +8,6 @@ Secret that was encrypted is annotated, so that its values are hidden as a Secre
 import base64
 import binascii
 import json
-from dataclasses import replace
 from typing import Any
 
 from gitops.manifests.key import Body, key_of
@@ -42,7 +41,7 @@ def _decrypted(manifest: Manifest, decrypt: Decrypt) -> Manifest:
         plain = opened(decrypt, json.dumps(body).encode(), name, "object")
         return _taken(manifest, _object(plain, name))
     if is_secret(body):
-        return replace(manifest, body=_with_values(body, manifest, decrypt))
+        return manifest._replace(body=_with_values(body, manifest, decrypt))
     return manifest
 
 

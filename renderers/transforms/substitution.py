@@ -9,7 +9,6 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from gitops.manifests.key import Body, key_of
@@ -100,7 +99,7 @@ def _substituted(manifest: Manifest, values: Mapping[str, bytes], strict: bool) 
         if expanded == text.encode():
             return manifest
         found = _read(expanded)
-        return replace(manifest, key=key_of(found), body=found)
+        return manifest._replace(key=key_of(found), body=found)
     except BadExpressionError as error:
         # Only part of a secret may look like an expression.
         start = "" if manifest.key.kind == "Secret" else error.variable[:100]

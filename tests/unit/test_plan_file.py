@@ -57,5 +57,5 @@ def test_what_is_no_plan_of_this_application_is_refused(damage):
 
 def test_another_commit_is_told():
     before = planned()
-    after = replace(before, plan=replace(before.plan, revision=replace(before.plan.revision, sha="b" * 40)))
+    after = replace(before, plan=replace(before.plan, revision=before.plan.revision._replace(sha="b" * 40)))
     assert moved_since(saved(before), after) == [f"the source is at {'b' * 12}, not at {'a' * 12}"]

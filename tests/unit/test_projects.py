@@ -137,7 +137,7 @@ def test_kinds_are_permitted_as_argo_cd_permits_them(tmp_path, spec, permitted, 
 
 def test_an_object_in_a_namespace_that_is_not_permitted_is_refused(tmp_path):
     limits = ProjectLimits(read(tmp_path, "destinations: [{name: in-cluster, namespace: shop}]"), HOME)
-    elsewhere = replace(SECRET, namespace="bank")
+    elsewhere = SECRET._replace(namespace="bank")
     ((key, reason),) = objects_refused(limits, [SECRET, elsewhere])
     assert key == elsewhere
     assert reason == "Secret bank/login: project shop does not permit its namespace (destinations)"

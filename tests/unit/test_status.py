@@ -457,7 +457,7 @@ def test_the_store_goes_before_the_resource_and_not_where_that_is_gone(rolling):
 
 def test_without_the_right_to_see_resources_the_store_is_believed(rolling):
     tell(rolling, sync="Synced", health="Healthy", is_resource=True, project="blue")
-    place = replace(parent_key("", ""), group="gitops.dev", kind="Application", name="")
+    place = parent_key("", "")._replace(group="gitops.dev", kind="Application", name="")
     rolling.cluster.refuse("list", place, 403, "Forbidden")
     assert asked(rolling).project == "blue"
     rolling.cluster.refuse("list", place, 500, "InternalError")

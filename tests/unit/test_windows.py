@@ -167,6 +167,12 @@ def last_start(fields, zone, now, seconds):
     return found
 
 
+def test_a_last_hour_of_the_day_that_comes_twice_counts_to_its_end():
+    until_the_24th = window("* * 1-24 * *", 36_000.0, "Asia/Beirut")
+    last = datetime(2026, 10, 24, 21, 59, tzinfo=UTC)  # 23:59 for the second time
+    assert closes(until_the_24th, last + timedelta(hours=3)) == last + timedelta(hours=10)
+
+
 NEAR_A_CHANGE = [datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)]
 ZONES = ["UTC", "Europe/Amsterdam", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "America/Santiago"]
 
