@@ -18,14 +18,18 @@ def cases_of(name):
     return json.loads(lzma.decompress((RECORDED / f"{name}.json.xz").read_bytes()))
 
 
-def test_nearly_every_object_has_the_word_that_argo_cd_gives_it():
-    cases = cases_of("argo")
-    wrong = [
-        (case["id"], case["status"], found.value)
-        for case in cases
+# Recorded while they were being deleted, or with a status of an older spec: to Argo CD they are as they stand.
+GOING_OR_OLD = ("kafka.strimzi.io/", "rabbitmq.com/Exchange/")
+
+
+def test_every_object_has_the_word_that_argo_cd_gives_it_unless_it_goes_or_its_status_is_old():
+    wrong = {
+        case["id"]: (case["status"], found.value)
+        for case in cases_of("argo")
         if (found := health_of(case["object"]).word) != case["status"]
-    ]
-    assert len(wrong) <= len(cases) * 0.02, wrong
+    }
+    assert {name: words for name, words in wrong.items() if not name.startswith(GOING_OR_OLD)} == {}
+    assert {found for _, found in wrong.values()} == {"Progressing"}
 
 
 def test_every_object_has_the_word_that_kstatus_gives_it():
