@@ -166,7 +166,7 @@ def _base32_end(data: bytes) -> tuple[int, int | None]:
             if left + filled < 7:
                 return at, len(data)
             wrong = next((place for place in range(at + 1, at + 8 - filled) if data[place : place + 1] != b"="), None)
-            if wrong is not None and wrong < len(data):
+            if wrong is not None:
                 return at, wrong - 1
             return at, at if filled in (3, 6) else None
         if byte not in _BASE32:

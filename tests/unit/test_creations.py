@@ -99,6 +99,11 @@ def test_a_job_that_has_run_and_removed_itself_is_not_made_again_until_it_change
     assert not has_ended(INVENTORY, manifest(job()))
 
 
+def test_a_job_that_has_run_is_the_same_in_whichever_order_its_fields_are_written():
+    done = replace(INVENTORY, completed_jobs=ended([manifest(job())]))
+    assert has_ended(done, manifest(dict(reversed(job().items()))))
+
+
 def test_only_jobs_that_remove_themselves_and_are_no_hooks_are_remembered():
     plain = job("plain")
     del plain["spec"]["ttlSecondsAfterFinished"]

@@ -202,6 +202,31 @@ def test_a_collector_of_telemetry_in_each_pod_has_no_replicas_of_its_own(mode: s
     assert word("OpenTelemetryCollector", "opentelemetry.io/v1beta1", status, {"mode": mode}) is expected
 
 
+@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute"])
+def test_a_route_that_nobody_has_looked_at_is_progressing(kind: str) -> None:
+    for status in (None, {}, {"parents": None}, {"parents": [{}]}):
+        assert word(kind, "gateway.networking.k8s.io/v1", status) is PROGRESSING
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        ([], DEGRADED),
+        ([condition("Accepted", observedGeneration=1)], HEALTHY),
+        ([condition("Accepted", "False", observedGeneration=1)], DEGRADED),
+        ([condition(name, "True", observedGeneration=1) for name in ("Accepted", "ResolvedRefs")], HEALTHY),
+        (
+            [condition("Accepted", observedGeneration=1), condition("ResolvedRefs", "False", observedGeneration=1)],
+            DEGRADED,
+        ),
+        ([condition("Accepted", "False", observedGeneration=0)], PROGRESSING),
+    ],
+)
+def test_a_policy_of_airlock_has_to_be_accepted_with_all_that_it_names(conditions: Any, expected: Any) -> None:
+    status = {"ancestors": [{"conditions": conditions}]}
+    assert word("ContentSecurityPolicy", "microgateway.airlock.com/v1alpha1", status) is expected
+
+
 def executors(*states: str) -> dict[str, str]:
     return {f"executor-{number}": state for number, state in enumerate(states)}
 

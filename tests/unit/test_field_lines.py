@@ -26,6 +26,14 @@ def test_a_long_value_is_cut_around_what_differs():
     assert line == f"data.a: …{'a' * 30}x{'a' * 30}… → …{'a' * 30}y{'a' * 30}…"
 
 
+@pytest.mark.parametrize("same", [0, 1, 30])
+def test_a_long_value_that_differs_near_its_beginning_or_end_is_shown_from_there(same):
+    (line,) = lines(f"{'b' * same}x{LONG}", f"{'b' * same}y{LONG}")
+    assert line == f"data.a: {'b' * same}x{'a' * 30}… → {'b' * same}y{'a' * 30}…"
+    (line,) = lines(f"{LONG}x{'b' * same}", f"{LONG}y{'b' * same}")
+    assert line == f"data.a: …{'a' * 30}x{'b' * same} → …{'a' * 30}y{'b' * same}"
+
+
 def test_a_list_is_cut_around_what_differs():
     hosts = [f"host-{number}" for number in range(100)]
     (line,) = lines(hosts, [*hosts[:50], "evil", *hosts[51:]])

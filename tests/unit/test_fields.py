@@ -28,6 +28,7 @@ def test_an_unknown_element_is_refused():
 def test_keys_are_written_in_order_and_escaped_as_go_escapes():
     assert fields.encode({"protocol": "TCP", "containerPort": 80}) == 'k:{"containerPort":80,"protocol":"TCP"}'
     assert fields.encode(Member("a<b>&c")) == 'v:"a\\u003cb\\u003e\\u0026c"'
+    assert [fields.encode(Member(mark)) for mark in "<>&"] == ['v:"\\u003c"', 'v:"\\u003e"', 'v:"\\u0026"']
 
 
 def test_a_removed_parent_leaves_its_children_in_the_set():
@@ -94,3 +95,4 @@ def test_a_field_inside_an_atomic_one_belongs_to_the_owner_of_the_whole():
 
 def test_a_field_that_nobody_set_has_no_owner():
     assert fields.owners_of(MANAGED, ("spec", "paused")) == []
+    assert fields.owners_of(MANAGED, ("status",)) == []

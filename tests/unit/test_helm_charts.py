@@ -37,6 +37,35 @@ def test_a_chart_that_helm_refuses_is_refused(case: dict[str, Any]) -> None:
         printed(case)
 
 
+def lines_of(files: dict[str, str]) -> list[str]:
+    """What the template `a.yaml` of chart `c` prints."""
+    output = render_output(
+        Tree.of_files({f"c/{name}": text for name, text in files.items()}), "c", HelmOptions(), Context()
+    )
+    return output.text.strip().split("\n")[2:]
+
+
+def test_a_file_of_a_chart_is_bytes_to_a_template() -> None:
+    template = '{{ range $name, $data := .Files }}a: is {{ $data }} {{ printf "%s %v" $data $data }}{{ end }}'
+    files = {"Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n", "b.txt": "hi", "templates/a.yaml": template}
+    assert lines_of(files) == ["a: is [104 105] hi [104 105]"]
+
+
+def test_a_template_sees_the_dependencies_that_are_left() -> None:
+    chart = "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies:\n" + "".join(
+        f"- {{name: d, version: 1.0.0, alias: {alias}, condition: {alias}.enabled, tags: [a, b]}}\n"
+        for alias in ("one", "two")
+    )
+    shown = "{{ .Name }} {{ .Alias }} {{ .Tags }} {{ .Condition }}"
+    files = {
+        "Chart.yaml": chart,
+        "values.yaml": "one: {enabled: false}\n",
+        "charts/d/Chart.yaml": "apiVersion: v2\nname: d\nversion: 1.0.0\n",
+        "templates/a.yaml": "{{ range .Chart.Dependencies }}a: " + shown + "{{ end }}",
+    }
+    assert lines_of(files) == ["a: d two [a b] two.enabled"]
+
+
 @pytest.mark.parametrize(
     ("written", "text"),
     [("10000000", "10000000"), ("1.10", "1.1"), ("1e21", "1e+21"), ("true", "true"), ('"1.10"', "1.10")],

@@ -223,6 +223,11 @@ def test_each_number_is_as_likely_as_the_others() -> None:
     assert (min(counts) > 850, stream.below(1)) == (True, 0)
 
 
+def test_two_letters_are_shuffled_either_way() -> None:
+    seeds = [Live(seed=bytes([number]) * 32, at="2026-03-01T12:00:00+00:00") for number in range(20)]
+    assert {text("{{ shuffle `ab` }}", live) for live in seeds} == {"ab", "ba"}
+
+
 def test_seeded_keys_sign_as_any_others_do() -> None:
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec, padding

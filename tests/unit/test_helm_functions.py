@@ -61,6 +61,23 @@ def test_what_cannot_be_toml_is_an_error_among_the_values() -> None:
     assert given("{{ (fromToml `a = `).Error }}").startswith("toml: ")
 
 
+@pytest.mark.parametrize(
+    ("json", "why"),
+    [
+        ('{"a":1} x', "invalid character 'x' after top-level value"),
+        ('{"a":[1,{"b":{}}]} x', "invalid character 'x' after top-level value"),
+        ('{"a":1 x', "invalid character 'x' after object key:value pair"),
+        ('{"a":{"b":1} x', "invalid character 'x' after object key:value pair"),
+        ('{"a":[1 x]}', "invalid character 'x' after array element"),
+        ('{"a" 1}', "invalid character '1' after object key"),
+        ('{"a":1,}', "invalid character '}' looking for beginning of object key string"),
+        ('{"a":1', "unexpected end of JSON input"),
+    ],
+)
+def test_what_is_no_json_is_told_as_go_tells_it(json: str, why: str) -> None:
+    assert given("{{ (fromJson `" + json + "`).Error }}") == why
+
+
 # ── versions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -86,6 +103,14 @@ def test_a_date_may_be_the_last_day_of_its_month_and_not_the_day_after() -> None
 def test_the_name_utc_counts_more_than_an_offset_that_is_written_beside_it() -> None:
     read = '{{ toDate "15:04 -0700 MST 2006" "03:04 +0200 UTC 2024" | printf "%v" }}'
     assert given(read) == "2024-01-01 03:04:00 +0000 UTC"
+
+
+def test_a_fraction_at_the_end_of_a_time_is_its_own() -> None:
+    assert given('{{ toDate "15:04:05.000" "03:04:05.250" | date "05.000" }}') == "05.250"
+
+
+def test_what_is_no_time_is_the_zero_time() -> None:
+    assert given('{{ (toDate "2006" "2024").IsZero }} {{ (toDate "2006" "x").IsZero }}') == "false true"
 
 
 # ── text ─────────────────────────────────────────────────────────────────────────────────────────────────────────

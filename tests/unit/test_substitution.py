@@ -126,6 +126,13 @@ def test_a_name_may_be_made_of_a_variable() -> None:
     assert data_of({"a.json": config_map("web-${cluster}")}, PostBuild({"cluster": "prod"})) == {"web-prod": {}}
 
 
+def test_a_name_that_the_server_makes_may_begin_with_a_variable() -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "web-${cluster}-"}, "data": {}}
+    answer = rendered({"a.json": json.dumps(body)}, PostBuild({"cluster": "prod"}))
+    assert isinstance(answer, Rendered)
+    assert [found.body["metadata"]["generateName"] for found in answer.manifests] == ["web-prod-"]
+
+
 @pytest.mark.parametrize(
     ("text", "options", "why"),
     [
