@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.engine.ignore import without_ignored
+from gitops.engine.ignore import movable, without_ignored
 from gitops.manifests.key import ResourceKey
 from gitops.model.application import IgnoreRule
 
@@ -87,6 +87,18 @@ def test_fields_of_a_manager_are_as_that_manager_left_them():
     spec = sent(body(container("b"), container("web"), replicas=2), live, managers=("scaler",))
     assert spec == {"replicas": 4, "containers": [container("b"), container("web", "a:2")]}
     assert sent(body(replicas=2), live, managers=("other",))["replicas"] == 2
+
+
+def test_of_what_an_owner_has_only_an_ignored_field_stays_with_it():
+    """A map or item of which nothing else is owned is not taken as a whole."""
+    side, web = 'k:{"name":"side"}', 'k:{"name":"web"}'
+    live = body(container("web"), container("side"), replicas=4)
+    entry = {"fieldsV1": {"f:spec": {"f:replicas": {}, "f:containers": {side: {"f:image": {}}}}}}
+    rules = (IgnoreRule(jqPathExpressions=(".spec.replicas", PATH)),)
+    assert movable(entry, live, KEY, ()) == entry["fieldsV1"]
+    assert movable(entry, live, KEY, rules) == {}
+    entry["fieldsV1"]["f:spec"]["f:containers"][web] = {"f:image": {}}
+    assert movable(entry, live, KEY, rules) == {"f:spec": {"f:containers": {web: {"f:image": {}}}}}
 
 
 def test_other_objects_are_not_meant():

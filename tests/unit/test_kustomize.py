@@ -214,6 +214,15 @@ def test_a_link_out_of_the_folder_is_restricted_too() -> None:
         render(tree, SourceSpec(path="app"), Context())
 
 
+def test_a_component_and_a_kustomization_do_not_stand_for_each_other() -> None:
+    part = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnamePrefix: a-\n"
+    wrong = {"resources": (part, "resources takes a Kustomization, not a Component")}
+    wrong["components"] = ("namePrefix: a-\n", "components takes a Component, not a Kustomization")
+    for field, (text, why) in wrong.items():
+        files = {"app/kustomization.yaml": f"{field}: [../part]\n", "part/kustomization.yaml": text}
+        assert problem(files).endswith(f"part/kustomization.yaml: {why}")
+
+
 def test_options_of_the_application_come_on_top() -> None:
     files = one("resources: [d.yaml, c.yaml]\n", **{"d.yaml": DEPLOYMENT, "c.yaml": CONFIG_MAP.format("cfg")})
     files["part/kustomization.yaml"] = (
