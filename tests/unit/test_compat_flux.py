@@ -491,6 +491,12 @@ OCI_SPEC = {"url": "oci://registry.example/manifests/app", "interval": "5m"}
 BY_KEY = {"provider": "cosign", "secretRef": {"name": "keys"}}
 
 
+def test_a_layer_that_is_a_chart_has_no_files_for_a_kustomization() -> None:
+    (reason,) = answer("Kustomization", OF_OCI).reasons
+    assert reason.startswith("spec.sourceRef: ")
+    assert reason.endswith(": its layerSelector takes a chart, not files")
+
+
 def test_who_has_to_sign_an_artifact_or_a_chart_is_kept() -> None:
     app = application("Kustomization", OF_OCI, signed_by(**BY_KEY))
     assert (app.source.verify.provider, app.source.verify.secretRef) == ("cosign", "keys")

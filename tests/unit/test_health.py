@@ -2,9 +2,10 @@
 
 import pytest
 
-from gitops.engine.health import health_of
+from gitops.engine.health import health_of, is_of_past_runs
 from gitops.engine.pod_failure import pod_trouble
 from gitops.manifests.cel import CelError, check_bounded
+from gitops.manifests.key import ResourceKey
 from gitops.model.application import HealthRule
 from gitops.model.health import HEALTHY, Health, HealthWord, worst
 
@@ -186,6 +187,81 @@ def test_annotations_count_for_a_rule_that_names_them_only():
 )
 def test_a_claim_is_healthy_once_it_is_bound(phase, word):
     assert health_of(body("PersistentVolumeClaim", "v1", {"phase": phase})).word is word
+
+
+@pytest.mark.parametrize(
+    ("status", "spec", "word"),
+    [
+        ({}, {}, HealthWord.HEALTHY),
+        ({"lastScheduleTime": "2026-01-01T00:00:00Z"}, {}, HealthWord.HEALTHY),
+        ({"lastScheduleTime": "2026-01-02T00:00:00Z"}, {}, HealthWord.DEGRADED),
+        ({"lastScheduleTime": "2026-01-02T00:00:00Z", "lastSuccessfulTime": None}, {}, HealthWord.HEALTHY),
+        ({"lastScheduleTime": "2026-01-02T00:00:00Z", "active": [{"name": "x"}]}, {}, HealthWord.HEALTHY),
+        ({"lastScheduleTime": "2026-01-02T00:00:00Z"}, {"suspend": True}, HealthWord.HEALTHY),
+        ({"lastScheduleTime": None}, {}, HealthWord.HEALTHY),
+    ],
+)
+def test_a_cron_job_is_as_healthy_as_its_last_run(status, spec, word):
+    status = {"lastSuccessfulTime": "2026-01-01T00:00:30Z", **status} if status else {}
+    found = health_of(body("CronJob", "batch/v1", status, spec))
+    assert found.word is word
+    assert found.has_failed is False, "its next run may succeed"
+
+
+def test_the_health_of_a_cron_job_alone_is_that_of_past_runs():
+    kinds = [("batch", "CronJob"), ("batch", "Job"), ("example.com", "CronJob")]
+    assert [is_of_past_runs(ResourceKey(*kind, "shop", "x")) for kind in kinds] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "api", "spec", "needs_address"),
+    [
+        ("Service", "v1", {"type": "LoadBalancer"}, True),
+        ("Service", "v1", {"type": "ClusterIP"}, False),
+        ("Service", "v1", {}, False),
+        ("Ingress", "networking.k8s.io/v1", {}, True),
+    ],
+)
+def test_what_is_reached_from_outside_is_healthy_once_it_has_an_address(kind, api, spec, needs_address):
+    for status in ({}, {"loadBalancer": None}, {"loadBalancer": {"ingress": []}}):
+        found = health_of(body(kind, api, status, spec))
+        assert found.word is (HealthWord.PROGRESSING if needs_address else HealthWord.HEALTHY)
+        assert ("address" in found.message) is needs_address
+    assert health_of(body(kind, api, {"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}, spec)) == HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("phase", "ready", "restarts", "word"),
+    [
+        ("Succeeded", False, "Never", HealthWord.HEALTHY),
+        ("Failed", False, "Never", HealthWord.DEGRADED),
+        ("Pending", False, "Always", HealthWord.PROGRESSING),
+        ("Running", True, "Always", HealthWord.HEALTHY),
+        ("Running", True, None, HealthWord.HEALTHY),
+        ("Running", False, "Always", HealthWord.PROGRESSING),
+        ("Running", True, "Never", HealthWord.PROGRESSING),
+        ("Running", True, "OnFailure", HealthWord.PROGRESSING),
+        ("Pending", True, "Always", HealthWord.PROGRESSING),
+    ],
+)
+def test_a_pod_that_ends_is_healthy_when_it_has_and_another_when_it_is_ready(phase, ready, restarts, word):
+    status = {"phase": phase, "conditions": [{"type": "Ready", "status": str(ready)}]}
+    found = health_of(body("Pod", "v1", status, {"restartPolicy": restarts} if restarts else {}))
+    assert found.word is word
+    assert found.final is (phase == "Failed")
+
+
+def test_a_deployment_or_job_that_somebody_stopped_is_suspended():
+    assert health_of(deployment({}, paused=True)).word is HealthWord.SUSPENDED
+    assert health_of(body("Job", "batch/v1", {}, {"suspend": True})).word is HealthWord.SUSPENDED
+    done = {"conditions": [{"type": "Complete", "status": "True"}]}
+    assert health_of(body("Job", "batch/v1", done, {"suspend": True})) == HEALTHY
+
+
+def test_a_namespace_that_goes_is_not_healthy():
+    assert health_of(body("Namespace", "v1")) == HEALTHY
+    assert health_of(body("Namespace", "v1", {"phase": "Active"})) == HEALTHY
+    assert health_of(body("Namespace", "v1", {"phase": "Terminating"})).word is HealthWord.PROGRESSING
 
 
 @pytest.mark.parametrize(
