@@ -1,6 +1,15 @@
 """Ownership that moves to us before an apply."""
 
+import pytest
+
+from gitops.engine.inventory import Inventory, parent_key
+from gitops.engine.new_owners import new_owners
+from gitops.engine.plan_input import PlanInput, PlanOptions
 from gitops.engine.takeover import at_served_versions, is_at_another_version, owners_after_takeover, owners_again
+from gitops.manifests.key import key_of
+from gitops.model.application import Application, Destination
+from gitops.model.rendered import RenderedSet
+from gitops.model.revision import Revision
 
 OURS = {"manager": "gitops", "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}}}}
 THEIRS = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:data": {"f:b": {}}}}
@@ -72,3 +81,50 @@ def test_an_entry_of_ours_at_another_served_version_is_told():
     assert is_at_another_version(before, "example.com/v2") == "example.com/v1"
     assert is_at_another_version(before, "example.com/v1") == ""
     assert is_at_another_version(live(THEIRS), "example.com/v2") == ""
+
+
+def before_an_apply(api, kind, wanted, there, *entries, served=()):
+    """Whose the fields of a live object have to be before `wanted` is applied."""
+    rendered = RenderedSet(Revision("a" * 40, "main"), (), "d")
+    app = Application("app", destination=Destination(namespace="shop"))
+    inventory = Inventory("gitops/app", parent_key("app", "shop"))
+    metadata = {"name": "x", "namespace": "shop"}
+    desired = {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": wanted}
+    key = key_of(desired)
+    known = {(key.group, key.kind): frozenset(served)}
+    at = PlanInput(app, rendered, {}, inventory, PlanOptions(), served=known)
+    owned = {"managedFields": list(entries)} if entries else {}
+    return new_owners(at, key, desired, {**desired, "metadata": metadata | owned, "spec": there})
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "served", "moves"),
+    [
+        ("example.com", "Widget", ["v1"], True),
+        ("example.com", "Widget", ["v1", "v1beta1"], False),
+        ("example.com", "Widget", [], False),
+        ("autoscaling", "HorizontalPodAutoscaler", ["v1"], False),
+    ],
+)
+def test_an_entry_at_a_version_that_a_definition_dropped_moves_and_of_a_built_in_kind_stays(group, kind, served, moves):
+    entry = {"manager": "gitops", "operation": "Apply", "apiVersion": f"{group}/v1beta1"}
+    entry["fieldsV1"] = {"f:spec": {"f:maxReplicas": {}}}
+    found = before_an_apply(f"{group}/v1", kind, {"maxReplicas": 2}, {"maxReplicas": 2}, entry, served=served)
+    assert found == ([{**entry, "apiVersion": f"{group}/v1"}] if moves else None)
+
+
+def test_what_cannot_stay_is_ours_to_take_away_where_nobody_owns_anything():
+    (entry,) = before_an_apply("policy/v1", "PodDisruptionBudget", {"minAvailable": 1}, {"maxUnavailable": 1})
+    assert (entry["manager"], entry["operation"]) == ("gitops", "Apply")
+    assert entry["fieldsV1"] == {"f:spec": {"f:maxUnavailable": {}}}
+
+
+@pytest.mark.parametrize("manager", ["helm-controller", "kubectl-edit"])
+def test_what_cannot_stay_is_taken_from_a_person_and_left_to_automation(manager):
+    entry = {"manager": manager, "operation": "Update", "apiVersion": "policy/v1"}
+    entry["fieldsV1"] = {"f:spec": {"f:maxUnavailable": {}}}
+    found = before_an_apply("policy/v1", "PodDisruptionBudget", {"minAvailable": 1}, {"maxUnavailable": 1}, entry)
+    if manager == "helm-controller":
+        assert found is None
+    else:
+        assert [(one["manager"], one["fieldsV1"]) for one in found] == [("gitops", entry["fieldsV1"])]
