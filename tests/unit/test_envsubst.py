@@ -34,6 +34,25 @@ def test_a_pattern_with_an_empty_class_cuts_nothing_off(pattern: str) -> None:
     assert expand("${a#" + pattern + "}", {"a": b"abc"}, False) == b"abc"
 
 
+@pytest.mark.parametrize(
+    ("cut", "left"),
+    [
+        ("#?b", "c.b.c"),
+        ("#?b*.", "b.c"),
+        ("##?b*.", "c"),
+        ("#?x*c", "abc.b.c"),
+        ("#*?x", "abc.b.c"),
+        ("#[a-b]b*[.]", "b.c"),
+        ("#[^a]*c", "abc.b.c"),
+        ("%?c", "abc.b"),
+        ("%%?b?*", ""),
+        ("%?x*c", "abc.b.c"),
+    ],
+)
+def test_what_a_pattern_fits_is_cut_off_at_that_end(cut: str, left: str) -> None:
+    assert expand("${a" + cut + "}", {"a": b"abc.b.c"}, False) == left.encode()
+
+
 def test_an_expression_that_cannot_be_read_says_its_variable() -> None:
     with pytest.raises(BadExpressionError) as found:
         expand("x ${name-default}", {}, strict=True)
