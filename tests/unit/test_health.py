@@ -1,5 +1,7 @@
 """One object at a time: the rules for built-in kinds, and the generic ones."""
 
+import json
+
 import pytest
 
 from gitops.engine.health import health_of, is_of_past_runs
@@ -198,6 +200,7 @@ def test_a_claim_is_healthy_once_it_is_bound(phase, word):
         ({"lastScheduleTime": "2026-01-02T00:00:00Z", "lastSuccessfulTime": None}, {}, HealthWord.HEALTHY),
         ({"lastScheduleTime": "2026-01-02T00:00:00Z", "active": [{"name": "x"}]}, {}, HealthWord.HEALTHY),
         ({"lastScheduleTime": "2026-01-02T00:00:00Z"}, {"suspend": True}, HealthWord.HEALTHY),
+        ({"lastScheduleTime": "2026-01-01T00:00:30Z"}, {}, HealthWord.HEALTHY),
         ({"lastScheduleTime": None}, {}, HealthWord.HEALTHY),
     ],
 )
@@ -256,6 +259,69 @@ def test_a_deployment_or_job_that_somebody_stopped_is_suspended():
     assert health_of(body("Job", "batch/v1", {}, {"suspend": True})).word is HealthWord.SUSPENDED
     done = {"conditions": [{"type": "Complete", "status": "True"}]}
     assert health_of(body("Job", "batch/v1", done, {"suspend": True})) == HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "healthy"),
+    [
+        ("Deployment", {}, {"updatedReplicas": 1, "replicas": 1, "availableReplicas": 1}),
+        ("Deployment", {"replicas": 0}, {}),
+        ("ReplicaSet", {}, {"availableReplicas": 1}),
+        ("ReplicaSet", {"replicas": 0}, {}),
+        ("StatefulSet", {}, {"readyReplicas": 1, "updatedReplicas": 1}),
+        ("StatefulSet", {"replicas": 0}, {}),
+        ("DaemonSet", {}, {"desiredNumberScheduled": 1, "updatedNumberScheduled": 1, "numberAvailable": 1}),
+        ("DaemonSet", {}, {}),
+    ],
+)
+def test_a_count_that_is_not_written_is_none_and_a_spec_without_one_wants_one(kind, spec, healthy):
+    seen = {"observedGeneration": 1}
+    assert health_of(body(kind, "apps/v1", seen | healthy, spec)) == HEALTHY
+    for name in healthy.keys() - {"replicas", "desiredNumberScheduled"}:
+        less = {other: count for other, count in healthy.items() if other != name}
+        assert health_of(body(kind, "apps/v1", seen | less, spec)).word is HealthWord.PROGRESSING, name
+    assert health_of(body(kind, "apps/v1", healthy, spec)).word is HealthWord.PROGRESSING, "nobody has looked at it"
+    assert health_of(body(kind, "apps/v1", healthy, spec, generation=None)) == HEALTHY
+
+
+def autoscaler(*conditions, **metadata):
+    made = body("HorizontalPodAutoscaler", "autoscaling/v2", {"conditions": list(conditions)})
+    return {**made, "metadata": {**made["metadata"], **metadata}}
+
+
+def test_an_autoscaler_is_judged_once_its_controller_has_looked():
+    failed = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}
+    annotation = {"autoscaling.alpha.kubernetes.io/conditions": json.dumps([failed])}
+    assert health_of(autoscaler()).word is HealthWord.PROGRESSING
+    assert health_of(autoscaler(failed)) == Health(HealthWord.DEGRADED, "FailedGetResourceMetric")
+    assert health_of(autoscaler(annotations=annotation)) == Health(HealthWord.DEGRADED, "FailedGetResourceMetric")
+    assert health_of(autoscaler({**failed, "status": "True"})) == HEALTHY
+    assert health_of(autoscaler({**failed, "type": "ScalingLimited"})) == HEALTHY
+    assert health_of(autoscaler({**failed, "type": "AbleToScale"})).word is HealthWord.DEGRADED
+
+
+def test_what_is_being_reconciled_says_so_whatever_else_is_true():
+    reconciling = {"type": "Reconciling", "status": "True"}
+    stalled, ready = {"type": "Stalled", "status": "True"}, {"type": "Ready", "status": "Unknown"}
+
+    def judged(*conditions):
+        return health_of(widget(conditions=conditions and list(conditions)))
+
+    assert judged(reconciling, stalled) == Health(HealthWord.PROGRESSING, "is reconciling")
+    assert judged({**reconciling, "message": "step 2"}, ready) == Health(HealthWord.PROGRESSING, "step 2")
+    assert judged({**reconciling, "status": "False"}, stalled) == Health(HealthWord.DEGRADED, "is stalled", final=True)
+    assert judged(ready) == Health(HealthWord.PROGRESSING, "is not ready")
+    assert judged({**ready, "reason": "Starting"}) == Health(HealthWord.PROGRESSING, "Starting")
+    assert judged({**ready, "status": "True"}, {**stalled, "status": "False"}) == HEALTHY
+    assert judged() == HEALTHY
+
+
+def test_a_failure_without_words_is_told_in_ours():
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    assert health_of(deployment({"conditions": [late]})).message == "exceeded its progress deadline"
+    failed = {"observedGeneration": 1, "conditions": [{"type": "ReplicaFailure", "status": "True"}]}
+    assert health_of(body("ReplicaSet", "apps/v1", failed)).message == "pods could not be created"
+    assert health_of(body("Job", "batch/v1", {"conditions": [{"type": "Failed", "status": "True"}]})).message
 
 
 def test_a_namespace_that_goes_is_not_healthy():
