@@ -12,7 +12,7 @@ from gitops.manifests.key import Body, ResourceKey
 from gitops.model.plan import Kept, Obstacle, ObstacleKind, Phase, Prune, Step
 
 MAY_STAY = "it says that it may be there without a source (IgnoreExtraneous)"
-OF_ANOTHER = "it belongs to another inventory, as its label app.kubernetes.io/part-of says"
+OF_ANOTHER = f"it belongs to another inventory, as its label {PART_OF} says"
 LOST_MARKS = "it does not bear our marks any more, so it may be somebody else's; delete it by hand"
 
 
