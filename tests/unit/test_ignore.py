@@ -79,6 +79,18 @@ def test_a_pointer_may_go_through_a_list():
     assert found["spec"]["containers"] == [container("a", "a:2")]
 
 
+@pytest.mark.parametrize(
+    "path", ["/spec/containers/7/image", "/spec/containers/x/image", "/spec/none/image", "/status/0"]
+)
+def test_a_path_that_names_nothing_changes_nothing(path):
+    rules = (IgnoreRule(jsonPointers=(path,)),)
+    live = body(container("a", "a:2"), replicas=4)
+    desired = body(container("a"), replicas=2)
+    assert without_ignored(desired, live, KEY, rules) == desired
+    entry = {"fieldsV1": {"f:spec": {"f:replicas": {}, "f:containers": {'k:{"name":"a"}': {"f:image": {}}}}}}
+    assert movable(entry, live, KEY, rules) == entry["fieldsV1"]
+
+
 def test_fields_of_a_manager_are_as_that_manager_left_them():
     fields = {"f:spec": {"f:replicas": {}, "f:containers": {'k:{"name":"web"}': {".": {}, "f:image": {}}}}}
     live = owned(

@@ -21,6 +21,9 @@ def test_a_conflict_over_many_fields_tells_how_many_each_owner_has_and_the_first
         'spec.f0 (conflict with "m0"), spec.f1 (conflict with "m1"), spec.f2 (conflict with "m2") '
         "and 37 more fields of 37 other managers"
     )
+    one_more = conflict(*((name, name) for name in "abcd"))
+    assert conflict_reason(one_more).endswith('c (conflict with "c") and 1 more field of 1 other manager')
+    assert conflict_reason(conflict(*((name, name) for name in "abc"))).endswith(', c (conflict with "c")')
     assert conflict_reason(conflict(("a", "x"), ("b", "x"))) == 'a, b (conflict with "x")'
     assert told(many) == f"another manager owns {conflict_reason(many)}"
     assert told(ApiError(409, "Conflict", "the object has been modified")) == "the object has been modified"

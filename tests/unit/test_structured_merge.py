@@ -206,3 +206,27 @@ def test_between_null_and_a_map_of_a_custom_object_the_fields_are_what_changes()
     assert owned_by("kubectl", filled) == [{"f:part": {"f:size": {}}}]
     emptied = update(whole, {**whole, "spec": {"part": None}}, manager="kubectl", now=LATER)
     assert (owned_by("kubectl", emptied), owned_by("gitops", emptied)) == ([], [{".": {}, "f:part": {}}])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "owned"),
+    [
+        (["1", "2"], ["1", "2"], None),
+        (["1", "2"], ["1", "3"], {}),
+        (["1"], ["1", "2"], {}),
+        (["1", "2"], ["1"], {".": {}, "f:name": {}, "f:value": {}}),
+        ([], ["1", "2"], {}),
+        (["1", "2"], [], None),
+    ],
+)
+def test_items_that_share_a_key_are_owned_as_one(before, after, owned):
+    """The API server takes a variable twice from an update."""
+
+    def variables(values):
+        return deployment({"name": "a", "image": "x", "env": [{"name": "A", "value": value} for value in values]})
+
+    body = update(variables(before), variables(after), manager="kubectl", now=NOW)
+    node = next((entry["fieldsV1"] for entry in body["metadata"].get("managedFields", [])), {})
+    for step in ("f:spec", "f:template", "f:spec", "f:containers", 'k:{"name":"a"}', "f:env"):
+        node = node.get(step, {})
+    assert node.get('k:{"name":"A"}') == owned
