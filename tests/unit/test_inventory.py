@@ -134,6 +134,22 @@ def test_what_is_about_to_be_made_is_fresh_where_there_is_a_release_to_go_back_t
     assert (again.keys, again.being_created, again.healthy) == ({WEB, DATABASE}, {WEB}, healthy)
 
 
+@pytest.mark.parametrize(
+    ("ours", "now", "expected"),
+    [
+        (None, None, None),
+        (("a", 7), None, ("a", 7)),
+        (("a", 7), ("a", 6), ("a", 7)),
+        (("a", 7), ("a", 8), ("a", 8)),
+        (("a", 7), ("b", 8), ("a", 7)),
+    ],
+)
+def test_the_later_entry_of_the_same_audit_log_stays_recorded(ours, now, expected):
+    ours, now, expected = (Anchor(*one, "f" * 64) if one else None for one in (ours, now, expected))
+    base = Inventory("gitops/shop", PARENT)
+    assert merged(replace(base, anchor=ours), base, replace(base, anchor=now)).anchor == expected
+
+
 def test_what_two_runners_record_at_one_time_is_merged():
     base = Inventory("gitops/shop", PARENT, frozenset({WEB}), synced="one")
     quarantine = Quarantine("abc", "two", "rolled back by ada", "2026-01-01T00:00:00.000Z")

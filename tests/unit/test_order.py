@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.engine.annotations import hook_phases_of, is_skipped, may_recreate, prune_word_of
+from gitops.engine.annotations import check_words, hook_phases_of, is_skipped, may_recreate, prune_word_of
 from gitops.engine.order import places, rank_of
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import key_of
@@ -84,6 +84,43 @@ def test_hooks_of_acts_that_a_sync_never_makes_are_left_out():
     assert hook_phases_of(manifest("Pod", **{"helm.sh/hook": "test"})) == (Phase.TEST,)
     assert is_skipped(manifest("Pod", **{"argocd.argoproj.io/hook": "Skip"}))
     assert not is_skipped(manifest("Pod", **{"helm.sh/hook": "test,post-install"}))
+
+
+@pytest.mark.parametrize("words", ["skip", "test-failure", "skip,test-failure"])
+def test_a_hook_that_never_runs_is_no_mistake_and_has_no_phase(words):
+    assert hook_phases_of(manifest("Pod", **{"gitops.dev/hook": words})) == ()
+    assert hook_phases_of(manifest("Pod", **{"gitops.dev/hook": f"{words},post-sync"})) == (Phase.POST_SYNC,)
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "why"),
+    [
+        ("prune", "confirm", ""),
+        ("prune", "", ""),
+        ("prune", None, ""),
+        ("prune", "no", "expected confirm or disabled or enabled, got 'no'"),
+        ("hook-delete-policy", "hook-succeeded, hook-failed", ""),
+        ("hook-delete-policy", "hook-succeeded,later", "got 'later'"),
+        ("hook-delete-policy", "HookSucceeded", "got 'HookSucceeded'"),
+        ("values", "hidden", ""),
+        ("values", "hidden, shown", "expected hidden, got 'hidden, shown'"),
+        ("adopt-from", "team/other", ""),
+        ("exempt-pod-security", "we know", ""),
+        ("tracking", "anything", ""),
+        ("healt", "ignore", "there is no such annotation (write one of adopt-from, apply, health, "),
+    ],
+)
+def test_a_slip_in_an_annotation_of_ours_is_told_with_its_place(word, text, why):
+    """Also behind what we wrote ourselves, and behind what other tools have."""
+    others = {"example.com/prune": "no", "gitops.dev/sync": "s", "gitops.dev/exempt-x": ""}
+    found = manifest("Pod", **{**others, f"gitops.dev/{word}": text})
+    if not why:
+        check_words(found)
+        return
+    with pytest.raises(ManifestError) as told:
+        check_words(found)
+    assert str(told.value).startswith(f"a.yaml:1: metadata.annotations[gitops.dev/{word}]: ")
+    assert why in str(told.value)
 
 
 def test_prune_and_recreate_are_understood_in_each_tools_words():

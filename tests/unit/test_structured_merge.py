@@ -230,3 +230,17 @@ def test_items_that_share_a_key_are_owned_as_one(before, after, owned):
     for step in ("f:spec", "f:template", "f:spec", "f:containers", 'k:{"name":"a"}', "f:env"):
         node = node.get(step, {})
     assert node.get('k:{"name":"A"}') == owned
+
+
+def test_an_empty_map_or_null_is_owned_and_an_empty_list_is_not():
+    body = applied(None, config(labels={}, finalizers=[], annotations=None))
+    (entry,) = body["metadata"]["managedFields"]
+    assert entry["fieldsV1"] == {"f:metadata": {"f:annotations": {}, "f:labels": {}}}
+
+
+@pytest.mark.parametrize("gone", [None, []])
+def test_a_list_that_is_emptied_takes_its_items_from_their_owners(gone):
+    live = applied(None, config({"k": "v"}, finalizers=["a.example/x"]))
+    emptied = update(live, {**live, "metadata": {**live["metadata"], "finalizers": gone}}, manager="kubectl", now=LATER)
+    (entry,) = emptied["metadata"]["managedFields"]
+    assert (entry["manager"], entry["fieldsV1"]) == ("gitops", {"f:data": {"f:k": {}}})
