@@ -2,7 +2,16 @@
 
 import pytest
 
-from gitops.engine.annotations import check_words, hook_phases_of, is_skipped, may_recreate, prune_word_of
+from gitops.engine.annotations import (
+    check_words,
+    hook_phases_of,
+    is_apart,
+    is_extraneous,
+    is_skipped,
+    may_lack_kind,
+    may_recreate,
+    prune_word_of,
+)
 from gitops.engine.order import places, rank_of
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import key_of
@@ -140,3 +149,33 @@ def test_some_words_count_only_when_the_application_is_deleted(option, word):
     assert prune_word_of(body, leaving=True) == word
     assert may_recreate(manifest("Pod", **{"argocd.argoproj.io/sync-options": "Replace=true,Force=true"}).body)
     assert not may_recreate(manifest("Pod", **{"argocd.argoproj.io/sync-options": "Replace=true"}).body)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "apart"),
+    [
+        ({}, False),
+        ({"helm.sh/hook": "test"}, True),
+        ({"helm.sh/hook": "test,test-success"}, True),
+        ({"helm.sh/hook": "test,post-install"}, False),
+        ({"gitops.dev/hook": "post-sync"}, False),
+        ({"gitops.dev/health": "ignore"}, True),
+        ({"gitops.dev/health": "", "argocd.argoproj.io/ignore-healthcheck": "true"}, True),
+        ({"argocd.argoproj.io/ignore-healthcheck": "false"}, False),
+    ],
+)
+def test_a_test_and_what_asks_for_it_say_nothing_of_how_the_application_is(annotations, apart):
+    assert is_apart(manifest("Pod", **annotations).body) is apart
+
+
+def test_options_of_argo_cd_are_read_among_others_and_with_spaces():
+    options = {"argocd.argoproj.io/sync-options": "Validate=false, SkipDryRunOnMissingResource=true"}
+    compared = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true, IgnoreExtraneous"}
+    assert (may_lack_kind(manifest("Pod", **options).body), may_lack_kind(manifest("Pod", **compared).body)) == (
+        True,
+        False,
+    )
+    assert (is_extraneous(manifest("Pod", **options).body), is_extraneous(manifest("Pod", **compared).body)) == (
+        False,
+        True,
+    )

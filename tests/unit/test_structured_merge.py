@@ -244,3 +244,33 @@ def test_a_list_that_is_emptied_takes_its_items_from_their_owners(gone):
     emptied = update(live, {**live, "metadata": {**live["metadata"], "finalizers": gone}}, manager="kubectl", now=LATER)
     (entry,) = emptied["metadata"]["managedFields"]
     assert (entry["manager"], entry["fieldsV1"]) == ("gitops", {"f:data": {"f:k": {}}})
+
+
+def test_a_new_list_with_items_that_share_a_key_owns_them_as_one():
+    env = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "A", "value": "3"}]
+    body = update(deployment(), deployment({"name": "a", "env": env}), manager="kubectl", now=NOW)
+    node = body["metadata"]["managedFields"][0]["fieldsV1"]
+    for step in ("f:spec", "f:template", "f:spec", "f:containers", 'k:{"name":"a"}', "f:env"):
+        node = node[step]
+    assert (node['k:{"name":"A"}'], node['k:{"name":"B"}']) == ({}, {".": {}, "f:name": {}, "f:value": {}})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "owned"),
+    [
+        ({"a": 1}, [1], {"f:part": {}}),
+        ([1], {"a": 1}, {"f:part": {}}),
+        ("text", {"a": 1}, {"f:part": {}}),
+        (None, {"a": 1}, {"f:part": {"f:a": {}}}),
+        ({"a": 1}, None, None),
+        ({"a": 1}, {"a": 2, "b": 1}, {"f:part": {"f:a": {}, "f:b": {}}}),
+        ([1], [1, 2], {"f:part": {}}),
+    ],
+)
+def test_what_no_definition_tells_is_owned_by_its_form_and_whole_where_that_changes(before, after, owned):
+    def widget(value):
+        return {"apiVersion": "example.dev/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": {"part": value}}
+
+    body = update(widget(before), widget(after), manager="kubectl", now=NOW)
+    entries = body["metadata"].get("managedFields", [])
+    assert [entry["fieldsV1"]["f:spec"] for entry in entries] == ([owned] if owned else [])
