@@ -145,7 +145,7 @@ def _below(owned: FieldSet | None, step: str) -> FieldSet | None:
 
 
 def _item_below(owned: FieldSet | None, item: Any) -> FieldSet | None:
-    if not owned or not isinstance(item, dict):
+    if not owned:
         return owned
     return next((below for step, below in owned.items() if _names(step, item)), None)
 

@@ -73,6 +73,41 @@ def test_an_ignored_field_that_left_the_manifest_is_sent_only_while_it_is_ours()
     assert "replicas" not in sent(body(), owned(live, ours, "hpa", "Update"), ".spec.replicas")
 
 
+def test_an_ignored_entry_of_data_that_left_the_manifest_is_sent_only_while_it_is_ours():
+    key, metadata = ResourceKey("", "ConfigMap", "shop", "c"), {"name": "c"}
+    desired = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    live = {**desired, "data": {"a": "1", "b": "2"}}
+    rules = (IgnoreRule(jsonPointers=("/data/a",)),)
+    ours = owned(live, {"f:data": {"f:a": {}, "f:b": {}}})
+    assert without_ignored(desired, ours, key, rules) == {**desired, "data": {"a": "1"}}
+    for others in (owned(live, {"f:data": {"f:b": {}}}), owned(live, {"f:data": {"f:a": {}}}, "hpa"), live):
+        assert without_ignored(desired, others, key, rules) == desired
+
+
+def finalizers(*names):
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"finalizers": list(names)}}
+
+
+@pytest.mark.parametrize(
+    ("ours", "sent_names"), [(["a"], ["a"]), (["a", "b"], ["a", "b"]), (["b"], ["a", "b"]), ([], ["a"])]
+)
+def test_an_ignored_text_of_a_list_that_left_the_manifest_is_sent_only_while_it_is_ours(ours, sent_names):
+    fields = {"f:metadata": {"f:finalizers": {".": {}, **{f'v:"{name}"': {} for name in ours}}}}
+    live = finalizers("a", "b")
+    live["metadata"]["managedFields"] = [{"manager": "gitops", "operation": "Apply", "fieldsV1": fields}]
+    rules = (IgnoreRule(jqPathExpressions=(".metadata.finalizers[]",)),)
+    assert without_ignored(finalizers("a"), live, KEY, rules)["metadata"]["finalizers"] == sent_names
+
+
+def test_what_is_owned_as_one_stays_with_its_owner_as_one():
+    live = body(selector={"matchLabels": {"app": "a", "tier": "b"}})
+    entry = {"fieldsV1": {"f:spec": {"f:selector": {}, "f:replicas": {}}}}
+    rules = (IgnoreRule(jsonPointers=("/spec/selector/matchLabels/app",)),)
+    assert movable(entry, live, KEY, rules) == {"f:spec": {"f:replicas": {}}}
+    assert movable({"manager": "hpa", **entry}, live, KEY, (IgnoreRule(managers=("hpa",)),)) == {}
+    assert movable({"manager": "hpa"}, live, KEY, rules) == {}
+
+
 def test_a_pointer_may_go_through_a_list():
     rule = IgnoreRule(jsonPointers=("/spec/containers/0/image",))
     found = without_ignored(body(container("a")), body(container("a", "a:2")), KEY, (rule,))
@@ -99,6 +134,8 @@ def test_fields_of_a_manager_are_as_that_manager_left_them():
     spec = sent(body(container("b"), container("web"), replicas=2), live, managers=("scaler",))
     assert spec == {"replicas": 4, "containers": [container("b"), container("web", "a:2")]}
     assert sent(body(replicas=2), live, managers=("other",))["replicas"] == 2
+    other_form = sent({**body(), "spec": {"replicas": [1], "containers": "none"}}, live, managers=("scaler",))
+    assert other_form == {"replicas": 4, "containers": "none"}
 
 
 def test_of_what_an_owner_has_only_an_ignored_field_stays_with_it():
