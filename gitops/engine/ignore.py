@@ -96,6 +96,8 @@ def _as_live(desired: Any, live: Any, path: Path, ours: FieldSet | None) -> Any:
             return _as_live(desired, live, (Item(int(name)), *rest), ours)
         case Item(place) if isinstance(desired, list) and place < len(desired):
             partner = live[place] if isinstance(live, list) and place < len(live) else ABSENT
+            if partner is ABSENT and rest:
+                return desired  # its other fields are wanted: it is sent as it is written
             return _without_absent(
                 [*desired[:place], _as_live(desired[place], partner, rest, ours), *desired[place + 1 :]]
             )
@@ -125,7 +127,7 @@ def _items_as_live(desired: list[Any], live: list[Any], rest: Path, ours: FieldS
     items = []
     for place, item in enumerate(desired):
         partner = partners.pop(item_name(item, keys) if keys else place, ABSENT)
-        is_new = partner is ABSENT and not whole  # its other fields are wanted: it is sent as it is written
+        is_new = partner is ABSENT and not whole
         items.append(item if is_new else _as_live(item, partner, rest, _item_below(ours, partner)))
     if whole:  # those that left the manifest, but are ours
         conditions = [step for step in rest if isinstance(step, Where)]

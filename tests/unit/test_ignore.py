@@ -115,7 +115,14 @@ def test_a_pointer_may_go_through_a_list():
 
 
 @pytest.mark.parametrize(
-    "path", ["/spec/containers/7/image", "/spec/containers/x/image", "/spec/none/image", "/status/0"]
+    "path",
+    [
+        "/spec/containers/1/image",
+        "/spec/containers/7/image",
+        "/spec/containers/x/image",
+        "/spec/none/image",
+        "/status/0",
+    ],
 )
 def test_a_path_that_names_nothing_changes_nothing(path):
     rules = (IgnoreRule(jsonPointers=(path,)),)
@@ -124,6 +131,24 @@ def test_a_path_that_names_nothing_changes_nothing(path):
     assert without_ignored(desired, live, KEY, rules) == desired
     entry = {"fieldsV1": {"f:spec": {"f:replicas": {}, "f:containers": {'k:{"name":"a"}': {"f:image": {}}}}}}
     assert movable(entry, live, KEY, rules) == entry["fieldsV1"]
+
+
+def test_a_new_item_that_is_named_by_its_place_is_sent_as_it_is_written():
+    rules = (IgnoreRule(jsonPointers=("/spec/containers/1/image",)),)
+    desired = body(container("a"), container("new"))
+    for live in (body(container("a", "a:2")), body(), {"spec": {}}, {"spec": {"containers": "none"}}):
+        assert without_ignored(desired, live, KEY, rules) == desired
+    gone = (IgnoreRule(jsonPointers=("/spec/containers/1",)),)
+    assert without_ignored(desired, body(container("a")), KEY, gone) == body(container("a"))
+
+
+def test_an_item_that_left_is_sent_where_all_conditions_fit_it():
+    path = '.spec.containers[] | select(.name == "side") | select(.image == "a:1")'
+    ours = {"f:spec": {"f:containers": {'k:{"name":"side"}': {"f:image": {}}}}}
+    for image in ("a:1", "a:2"):
+        live = owned(body(container("web"), container("side", image)), ours)
+        names = [item["name"] for item in sent(body(container("web")), live, path)["containers"]]
+        assert names == (["web", "side"] if image == "a:1" else ["web"])
 
 
 def test_fields_of_a_manager_are_as_that_manager_left_them():

@@ -133,3 +133,24 @@ def test_what_lost_our_marks_or_has_anothers_is_kept_and_what_another_owns_is_no
     ((_, reason),) = found({**bare, "metadata": {**bare["metadata"], "labels": label}})
     assert reason == "it belongs to another inventory, as its label applyset.kubernetes.io/part-of says"
     assert found(stored(config("old"), Inventory("team/other", parent_key("other", "shop")))) == []
+
+
+def test_whatever_becomes_of_one_object_the_others_are_looked_at():
+    inventory = {"applyset.kubernetes.io/id": "applyset-x", "app.kubernetes.io/managed-by": "gitops"}
+    far = {**config("b", namespace="far"), "metadata": {"name": "b", "namespace": "far", "uid": "u"}}
+    bodies = [config(name) for name in "cdefgz"]
+    bodies[1]["metadata"]["labels"] = inventory
+    bodies[2]["metadata"]["annotations"] = {"gitops.dev/prune": "disabled"}
+    live = [far, *(stored(body, INVENTORY) for body in bodies), stored(SPACE, INVENTORY)]
+    live[4]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    live[5] = stored(bodies[4], Inventory("team/other", parent_key("other", "shop")))
+    owned = [key_of(config("a")), *map(key_of, live)]
+    at = replace(situation([], live, owned, PRUNE), tenants={"other": ("gitops/tenant",)})
+    at = replace(at, rendered=replace(at.rendered, left_alone=frozenset({key_of(bodies[0])})))
+    candidates = find_prune_candidates(at)
+    assert [one.key.name for one in candidates.kept] == ["b", "c", "d", "e", "f"]
+    assert [one.key.name for one in candidates.prunes] == ["z", "other"]
+    later = {**config("0"), "kind": "Secret"}
+    at = replace(at, live={**at.live, key_of(later): stored(later, INVENTORY)})
+    at = replace(at, inventory=replace(at.inventory, keys=at.inventory.keys | {key_of(later)}))
+    assert [one.key.name for one in find_prune_candidates(at).prunes] == ["z", "other", "0"]

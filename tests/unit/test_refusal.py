@@ -2,8 +2,9 @@
 
 import pytest
 
-from gitops.engine.refusal import changes_by_recreation, changes_of, conflict_reason, told, unanswered
+from gitops.engine.refusal import changes_by_recreation, changes_of, conflict_reason, frozen_fields, told, unanswered
 from gitops.model.errors import ApiError
+from gitops.model.plan import ABSENT, FieldChange
 
 
 def conflict(*pairs):
@@ -55,6 +56,53 @@ def test_a_plan_holds_no_field_that_our_apply_does_not_set():
 def test_a_field_that_the_server_writes_otherwise_than_we_sent_it_is_ours():
     live, guess, answer = ({"spec": {"cpu": value}} for value in ("1", "2000m", "2"))
     assert [change.desired for change in changes_of(live, answer, guess)] == ["2"]
+
+
+STATEFUL = (
+    "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+    "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' "
+    "are forbidden"
+)
+POD = (
+    "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "message", "frozen", "free"),
+    [
+        (
+            "spec.selector",
+            "Invalid value: {}: field is immutable",
+            ["spec.selector.matchLabels.app", "spec.selector"],
+            ["spec.selectors", "spec"],
+        ),
+        (
+            "spec",
+            STATEFUL,
+            ["spec.serviceName", "spec.volumeClaimTemplates[0].spec"],
+            ["spec.replicas", "spec.template.spec.x", "spec.ordinals.start", "metadata.labels.a"],
+        ),
+        (
+            "spec",
+            POD,
+            ["spec.containers[name=web].env", "spec.tolerations[0]", "spec.nodeName"],
+            ["spec.containers[name=web].image", "spec.initContainers[name=a].image", "spec.activeDeadlineSeconds"],
+        ),
+        (
+            "spec.clusterIPs[0]",
+            "Invalid value: []: primary clusterIP can not be unset",
+            ["spec.clusterIP", "spec.clusterIPs[0]"],
+            ["spec.clusterIPs[1]"],
+        ),
+    ],
+)
+def test_of_what_changes_that_is_frozen_which_the_refusal_does_not_leave_free(field, message, frozen, free):
+    error = ApiError(422, "Invalid", "", {"details": {"causes": [{"field": field, "message": message}]}})
+    changes = [FieldChange(path, 1, 2, ABSENT) for path in (*frozen, *free)]
+    assert [change.path for change in frozen_fields(error, changes)] == frozen
 
 
 @pytest.mark.parametrize(
