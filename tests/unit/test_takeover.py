@@ -5,7 +5,14 @@ import pytest
 from gitops.engine.inventory import Inventory, parent_key
 from gitops.engine.new_owners import new_owners
 from gitops.engine.plan_input import PlanInput, PlanOptions
-from gitops.engine.takeover import at_served_versions, is_at_another_version, owners_after_takeover, owners_again
+from gitops.engine.takeover import (
+    at_served_versions,
+    is_at_another_version,
+    is_of_kubectl_apply,
+    is_of_other_tool,
+    owners_after_takeover,
+    owners_again,
+)
 from gitops.manifests.key import key_of
 from gitops.model.application import Application, Destination
 from gitops.model.rendered import RenderedSet
@@ -128,3 +135,38 @@ def test_what_cannot_stay_is_taken_from_a_person_and_left_to_automation(manager)
         assert found is None
     else:
         assert [(one["manager"], one["fieldsV1"]) for one in found] == [("gitops", entry["fieldsV1"])]
+
+
+@pytest.mark.parametrize(
+    ("manager", "operation", "of_kubectl", "of_other"),
+    [
+        ("kubectl-client-side-apply", "Update", True, False),
+        ("kubectl-client-side-apply", "Apply", False, False),
+        ("before-first-apply", "Update", True, False),
+        ("kubectl", "Apply", True, False),
+        ("kubectl", "Update", False, False),
+        ("kubectl-edit", "Update", False, False),
+        ("argocd-controller", "Apply", False, True),
+        ("kustomize-controller", "Apply", False, True),
+        ("helm", "Update", False, True),
+        ("gitops", "Apply", False, False),
+        (None, None, False, False),
+    ],
+)
+def test_a_tool_that_gave_an_object_up_is_known_by_its_name_and_kubectl_by_what_it_did(
+    manager, operation, of_kubectl, of_other
+):
+    entry = {"manager": manager, "operation": operation}
+    assert (is_of_kubectl_apply(entry), is_of_other_tool(entry)) == (of_kubectl, of_other)
+
+
+def test_neither_a_status_nor_what_is_ours_moves_whatever_is_asked():
+    ours_by_update = {**OURS, "operation": "Update", "fieldsV1": {"f:data": {"f:u": {}}}}
+    bare = {"manager": "nobody", "operation": "Update"}
+    found = owners_after_takeover(live(STATUS, OURS, bare), lambda entry: entry.get("fieldsV1") or {}, {})
+    assert found is None
+    found = owners_after_takeover(live(STATUS, OURS, ours_by_update), lambda entry: entry["fieldsV1"], {})
+    assert found == [{**OURS, "fieldsV1": {"f:data": {"f:a": {}, "f:u": {}}}}, STATUS]
+    empty = {"manager": "gitops", "operation": "Apply"}
+    found = owners_after_takeover(live(empty, THEIRS), lambda entry: entry["fieldsV1"], {})
+    assert found == [{**empty, "fieldsV1": THEIRS["fieldsV1"]}]

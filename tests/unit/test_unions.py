@@ -98,3 +98,18 @@ def test_each_kind_has_its_own(group, kind, wanted, live, gone):
 def test_what_is_shaped_otherwise_excludes_nothing(live):
     assert excluded(pod(env=[{"name": "A", "value": "x"}]), live) == {}
     assert excluded(live, pod(env=[{"name": "A", "value": "x"}])) == {}
+
+
+def test_of_a_list_that_stands_where_none_stood_nothing_is_excluded():
+    named = [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]
+    for other in ({"A": "x"}, "text", None, {}):
+        assert excluded(pod(env=named), pod(env=other)) == {}
+        assert excluded(pod(env=other), pod(env=named)) == {}
+    mixed = pod(env=[1, {"value": "x"}, {"name": ["A"], "value": "x"}, {"name": "A", "value": "x"}])
+    found = below(excluded(pod(env=named), mixed), "spec", "template", "spec", "containers", WEB, "env")
+    assert found == {'k:{"name":"A"}': {"f:value": LEAF}}
+
+
+def test_an_empty_map_that_cannot_stay_goes_as_one():
+    found = excluded(pod(livenessProbe={"exec": {"command": ["x"]}}), pod(livenessProbe={"httpGet": {}}))
+    assert below(found, "spec", "template", "spec", "containers", WEB, "livenessProbe") == {"f:httpGet": LEAF}
