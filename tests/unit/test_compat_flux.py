@@ -424,6 +424,16 @@ def test_who_waits_for_its_objects_is_ready_when_its_children_are() -> None:
     assert due(tree) == ["apps"]
 
 
+def test_a_kustomization_brings_itself_and_objects_of_others_beside_those_of_flux() -> None:
+    itself, child = kustomization("infra"), kustomization("apps")
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "flux-system"}}
+    tree = FluxTree([config, GIT, config, itself])
+    assert due(tree) == ["infra"]
+    end(tree, "infra", config, itself, config, child)
+    assert due(tree) == ["apps"]
+    assert [found.ref.kind for found in tree.others()] == ["GitRepository"]
+
+
 def test_who_does_not_wait_is_ready_before_its_children_but_for_those_that_it_names() -> None:
     child = body("HelmRelease", "db", {"interval": "1h", "chartRef": {"kind": "OCIRepository", "name": "app"}})
     checks = [

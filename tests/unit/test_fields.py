@@ -35,6 +35,13 @@ def test_a_removed_parent_leaves_its_children_in_the_set():
     assert fields.difference(make(("a",), ("a", "b")), make(("a",))) == make(("a", "b"))
 
 
+def test_what_is_left_of_a_parent_that_is_a_member_too_are_the_children_that_do_not_go():
+    whole = make(("a",), ("a", "b"), ("a", "c"))
+    assert fields.difference(whole, make(("a",), ("a", "c"))) == make(("a", "b"))
+    assert fields.difference(whole, make(("a", "c"))) == make(("a",), ("a", "b"))
+    assert fields.intersection(whole, make(("a", "c"), ("a", "d"))) == make(("a", "c"))
+
+
 def test_union_makes_a_parent_a_member_without_losing_its_children():
     assert fields.union(make(("a",)), make(("a", "b"))) == make(("a",), ("a", "b"))
     assert fields.union(make(("a", "b")), make(("a",))) == make(("a",), ("a", "b"))

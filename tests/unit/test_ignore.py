@@ -100,12 +100,15 @@ def test_an_ignored_text_of_a_list_that_left_the_manifest_is_sent_only_while_it_
 
 
 def test_what_is_owned_as_one_stays_with_its_owner_as_one():
-    live = body(selector={"matchLabels": {"app": "a", "tier": "b"}})
+    live = body(selector={"matchLabels": {"app": "a", "tier": "b"}}, replicas=2)
     entry = {"fieldsV1": {"f:spec": {"f:selector": {}, "f:replicas": {}}}}
     rules = (IgnoreRule(jsonPointers=("/spec/selector/matchLabels/app",)),)
     assert movable(entry, live, KEY, rules) == {"f:spec": {"f:replicas": {}}}
     assert movable({"manager": "hpa", **entry}, live, KEY, (IgnoreRule(managers=("hpa",)),)) == {}
     assert movable({"manager": "hpa"}, live, KEY, rules) == {}
+    others = IgnoreRule(kind="StatefulSet", jsonPointers=("/spec/replicas",))
+    assert movable(entry, live, KEY, (others, *rules, others)) == {"f:spec": {"f:replicas": {}}}
+    assert movable(entry, live, KEY, (*rules, IgnoreRule(jsonPointers=("/spec/replicas",)))) == {}
 
 
 def test_a_pointer_may_go_through_a_list():

@@ -174,6 +174,12 @@ def test_a_rule_chooses_by_fact_name_namespace_and_label():
         assert not fits(other, APP)
 
 
+def test_a_rule_that_is_not_about_an_application_leaves_the_rules_behind_it():
+    other = Rule(("chat",), ("failed",), Selector(names=("other",)), template="other")
+    found = texts_for(settings(other, Rule(("none", "room"), ("failed",), template="ours"), other), APP, NOTE)
+    assert found == {"room": "ours"}
+
+
 def test_a_destination_is_told_once_however_many_rules_name_it():
     rule = Rule(("chat",), ("failed",), template="first")
     assert texts_for(settings(rule, replace(rule, template="second")), APP, NOTE) == {"chat": "first"}
