@@ -27,6 +27,7 @@ PORTS = {
 }
 DOCUMENT = {
     "definitions": {
+        "io.k8s.apimachinery.pkg.api.resource.Quantity": {"type": "string"},
         PART: {
             "properties": {
                 "labels": {"type": "object", "additionalProperties": {"type": "string"}},
@@ -44,7 +45,6 @@ DOCUMENT = {
             "x-kubernetes-map-type": "atomic",
         },
         PORT: {"properties": {"protocol": {"type": "string"}}},
-        "io.k8s.apimachinery.pkg.api.resource.Quantity": {"type": "string"},
     },
     "paths": {},
 }
@@ -78,6 +78,9 @@ def test_the_scope_of_a_kind_is_that_of_the_path_where_it_is_made():
     kind = {"x-kubernetes-group-version-kind": {"group": "", "version": "v1", "kind": "Part"}}
     of_namespaces = {"/api/v1/parts": {"get": kind}, "/api/v1/namespaces/{namespace}/parts": {"post": kind}}
     assert kinds_of(DOCUMENT) == {"/v1/Part": {"type": PART}}
+    beside = "/api/v1/namespaces/{namespace}/parts"
+    others = {f"{beside}/{{name}}": {"post": kind}, f"{beside}/x/eviction": {"post": kind}, "/api/v1/all": {"post": {}}}
+    of_namespaces = {**others, **of_namespaces}
     for paths, scope in ((of_namespaces, "Namespaced"), ({"/api/v1/parts": {"post": kind}}, "Cluster")):
         found = kinds_of({**DOCUMENT, "paths": paths})
         assert found == {"/v1/Part": {"type": PART, "plural": "parts", "scope": scope}}

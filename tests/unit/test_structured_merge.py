@@ -247,7 +247,7 @@ def test_a_list_that_is_emptied_takes_its_items_from_their_owners(gone):
 
 
 def test_a_new_list_with_items_that_share_a_key_owns_them_as_one():
-    env = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, {"name": "A", "value": "3"}]
+    env = [{"name": name, "value": value} for name, value in (("A", "1"), ("A", "2"), ("B", "3"))]
     body = update(deployment(), deployment({"name": "a", "env": env}), manager="kubectl", now=NOW)
     node = body["metadata"]["managedFields"][0]["fieldsV1"]
     for step in ("f:spec", "f:template", "f:spec", "f:containers", 'k:{"name":"a"}', "f:env"):
@@ -274,3 +274,12 @@ def test_what_no_definition_tells_is_owned_by_its_form_and_whole_where_that_chan
     body = update(widget(before), widget(after), manager="kubectl", now=NOW)
     entries = body["metadata"].get("managedFields", [])
     assert [entry["fieldsV1"]["f:spec"] for entry in entries] == ([owned] if owned else [])
+
+
+def test_an_entry_that_means_nothing_is_left_out_and_the_others_stay():
+    whole = applied(None, config({"k": "v"}))
+    (entry,) = whole["metadata"]["managedFields"]
+    nothing = [{**entry, "operation": "Patch"}, {**entry, "apiVersion": ""}, {"manager": "x"}]
+    live = {**whole, "metadata": {**whole["metadata"], "managedFields": [*nothing, entry]}}
+    changed = update(live, {**live, "data": {"k": "v", "x": "y"}}, manager="kubectl", now=LATER)
+    assert managers(changed) == [("gitops", "Apply"), ("kubectl", "Update")]

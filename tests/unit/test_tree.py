@@ -83,6 +83,12 @@ def test_a_symlink_out_of_the_tree_is_refused(target: str) -> None:
         tree.read("a/l")
 
 
+@pytest.mark.parametrize("target", ["./x", ".//b/../x", "../a/x", "b/../x", "./b/.././x"])
+def test_a_link_is_followed_however_its_target_is_written(target: str) -> None:
+    tree = Tree.of_files({"a/x": "there", "a/b/y": "y"}, links={"a/l": target})
+    assert tree.read("a/l") == b"there"
+
+
 def test_a_path_out_of_the_tree_is_refused() -> None:
     with pytest.raises(SourceError, match="leads out of the tree"):
         Tree.of_files({"a": ""}).read("b/../../a")
