@@ -3,7 +3,7 @@
 import pytest
 
 from gitops.engine.inventory import Inventory, parent_key
-from gitops.engine.new_owners import new_owners
+from gitops.engine.new_owners import holders_of, new_owners
 from gitops.engine.plan_input import PlanInput, PlanOptions
 from gitops.engine.takeover import (
     at_served_versions,
@@ -14,7 +14,7 @@ from gitops.engine.takeover import (
     owners_again,
 )
 from gitops.manifests.key import key_of
-from gitops.model.application import Application, Destination
+from gitops.model.application import Application, Destination, SyncOptions
 from gitops.model.rendered import RenderedSet
 from gitops.model.revision import Revision
 
@@ -90,18 +90,18 @@ def test_an_entry_of_ours_at_another_served_version_is_told():
     assert is_at_another_version(live(THEIRS), "example.com/v2") == ""
 
 
-def before_an_apply(api, kind, wanted, there, *entries, served=()):
+def before_an_apply(api, kind, wanted, there, *entries, served=(), options=PlanOptions(), sync=SyncOptions(), **more):  # noqa: B008 - frozen
     """Whose the fields of a live object have to be before `wanted` is applied."""
     rendered = RenderedSet(Revision("a" * 40, "main"), (), "d")
-    app = Application("app", destination=Destination(namespace="shop"))
+    app = Application("app", destination=Destination(namespace="shop"), sync=sync)
     inventory = Inventory("gitops/app", parent_key("app", "shop"))
     metadata = {"name": "x", "namespace": "shop"}
     desired = {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": wanted}
     key = key_of(desired)
     known = {(key.group, key.kind): frozenset(served)}
-    at = PlanInput(app, rendered, {}, inventory, PlanOptions(), served=known)
+    at = PlanInput(app, rendered, {}, inventory, options, served=known)
     owned = {"managedFields": list(entries)} if entries else {}
-    return new_owners(at, key, desired, {**desired, "metadata": metadata | owned, "spec": there})
+    return new_owners(at, key, desired, {**desired, "metadata": metadata | owned, "spec": there}, **more)
 
 
 @pytest.mark.parametrize(
@@ -170,3 +170,54 @@ def test_neither_a_status_nor_what_is_ours_moves_whatever_is_asked():
     empty = {"manager": "gitops", "operation": "Apply"}
     found = owners_after_takeover(live(empty, THEIRS), lambda entry: entry["fieldsV1"], {})
     assert found == [{**empty, "fieldsV1": THEIRS["fieldsV1"]}]
+
+
+WORDS = {
+    "none": {"sync": SyncOptions(takeOverKubectl=False)},
+    "adopt": {"options": PlanOptions(adopt=True), "sync": SyncOptions(takeOverKubectl=False)},
+    "by hand": {"by_hand": True, "sync": SyncOptions(takeOverKubectl=False)},
+    "kubectl": {"sync": SyncOptions(takeOverKubectl=True)},
+    "strict": {"sync": SyncOptions(takeOverKubectl=False, strict=True)},
+}
+
+
+@pytest.mark.parametrize(
+    ("manager", "operation", "moves_by"),
+    [
+        ("helm", "Update", {"adopt"}),
+        ("argocd-controller", "Apply", {"adopt"}),
+        ("kubectl-edit", "Update", {"by hand", "strict"}),
+        ("kubectl", "Apply", {"kubectl", "strict"}),
+        ("before-first-apply", "Update", {"kubectl"}),
+        ("hpa-controller", "Update", set()),
+    ],
+)
+def test_what_another_owns_moves_by_the_word_that_is_about_it_alone(manager, operation, moves_by):
+    entry = {
+        "manager": manager,
+        "operation": operation,
+        "apiVersion": "apps/v1",
+        "fieldsV1": {"f:spec": {"f:paused": {}}},
+    }
+    paused, none = {"paused": True}, {}
+    moved = {
+        word for word, said in WORDS.items() if before_an_apply("apps/v1", "Deployment", none, paused, entry, **said)
+    }
+    assert moved == moves_by
+
+
+def test_who_goes_on_owning_what_cannot_stay_is_named():
+    excluded = {"f:spec": {"f:maxUnavailable": {}}}
+    both = {"f:spec": {"f:maxUnavailable": {}, "f:selector": {}}}
+    ours = {"manager": "gitops", "operation": "Apply", "fieldsV1": both}
+    entries = [
+        ours,
+        {**ours, "operation": "Update"},
+        {**ours, "manager": "other"},
+        {**ours, "manager": "elsewhere", "fieldsV1": {"f:spec": {"f:selector": {}}}},
+        {**ours, "manager": "gives", "operation": "Update"},
+        {"manager": "empty", "operation": "Update"},
+    ]
+    found = holders_of(excluded, live(*entries), lambda entry: excluded if entry["manager"] == "gives" else {})
+    assert found == ["gitops", "other"]
+    assert holders_of(excluded, live(), lambda _: {}) == []
