@@ -221,3 +221,10 @@ def test_who_goes_on_owning_what_cannot_stay_is_named():
     found = holders_of(excluded, live(*entries), lambda entry: excluded if entry["manager"] == "gives" else {})
     assert found == ["gitops", "other"]
     assert holders_of(excluded, live(), lambda _: {}) == []
+    assert holders_of(excluded, live(ours), lambda _: {}) == []
+
+
+def test_a_manager_who_owns_nothing_keeps_nothing_from_going():
+    empty = {"manager": "kubectl-edit", "operation": "Update", "apiVersion": "policy/v1"}
+    found = before_an_apply("policy/v1", "PodDisruptionBudget", {"minAvailable": 1}, {"maxUnavailable": 1}, empty)
+    assert [one["manager"] for one in found] == ["gitops", "kubectl-edit"]
