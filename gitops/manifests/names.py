@@ -5,14 +5,13 @@ for these `bad_segment` says what no name may be.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 
 
-@dataclass(frozen=True, slots=True)
-class NamePattern:
+class NamePattern(NamedTuple):
     """What text in a field has to look like; "" stands for a field that is not set, unless it is needed.
 
     `words` say it to people.

@@ -7,9 +7,8 @@ Not here: YAML itself (`yaml_documents`), writing (`yaml_write`), and which kind
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitops.manifests.errors import ManifestError
 from gitops.manifests.key import Body, key_of
@@ -56,8 +55,7 @@ def read_manifests(data: bytes, path: str) -> tuple[Manifest, ...]:
     return tuple(manifests)
 
 
-@dataclass(frozen=True, slots=True)
-class _Where:
+class _Where(NamedTuple):
     """Finds the line of a field when, and only when, something is wrong with it."""
 
     data: bytes

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gitops.model.errors import RenderError
 from renderers.helm.gotemplate import numbers
@@ -13,7 +13,7 @@ from renderers.helm.semver import parse_version
 _ALIAS: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Dependency:
     """An entry of Chart.yaml's `dependencies`."""
 
@@ -27,7 +27,7 @@ class Dependency:
     enabled: bool = True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Metadata:
     """What Chart.yaml says; `fields` are all of them by their JSON names, in Helm's order."""
 
@@ -40,15 +40,14 @@ class Metadata:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file of a chart by its path below the chart's folder; it is read when it is asked for."""
 
     name: str
     read: Callable[[], bytes]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Chart:
     """A chart; `label` names it in messages by where it stands."""
 

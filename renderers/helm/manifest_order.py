@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from gitops.model.errors import RenderError
@@ -25,7 +24,7 @@ _EVENTS: Final = frozenset(
 _SPACE: Final = " \t\n\v\f\r\x85\xa0"
 _SEPARATING: Final = " \t\n\f\r"
 _SPACES: Final = re.compile(r"[ \t\n\f\r]*")
-_MOST_KEPT: Final = 50_000
+_MOST_KEPT: Final = 16 * 2**20  # bytes of documents
 _MOST_DOCUMENTS: Final = 100_000
 
 
@@ -85,25 +84,38 @@ def _rank(part: Part) -> tuple[int, str]:
     return (len(_ORDER), part.kind) if known is None else (known, "")
 
 
-# Of documents that were read: kind and events by digest, so that a render reads only those that have changed.
-_READ: Final[dict[bytes, tuple[str, tuple[str, ...] | None]]] = {}
+_KindAndEvents = tuple[str, tuple[str, ...] | None]
+
+
+class _Known:
+    """Kinds and events of documents that were read, so that a render reads only those that have changed."""
+
+    def __init__(self) -> None:
+        self._found: dict[bytes, _KindAndEvents] = {}
+        self._bytes = 0
+
+    def of(self, path: str, data: bytes) -> _KindAndEvents:
+        """Raises RenderError."""
+        if data not in self._found:
+            found = _kind_and_events(path, data)
+            if self._bytes + len(data) > _MOST_KEPT:
+                self._found.clear()
+                self._bytes = 0
+            self._found[data] = found
+            self._bytes += len(data)
+        return self._found[data]
+
+
+_READ: Final = _Known()
 
 
 def _part(path: str, text: str) -> Part | None:
     """What a document is; None for a hook of events that Helm does not know. Raises RenderError."""
-    data = as_bytes(text)
-    digest = sha256(data).digest()
-    known = _READ.get(digest)
-    if known is None:
-        known = _kind_and_events(path, data)
-        if len(_READ) >= _MOST_KEPT:
-            _READ.clear()
-        _READ[digest] = known
-    kind, events = known
+    kind, events = _READ.of(path, as_bytes(text))
     return None if events is None else Part(path, text, kind, events)
 
 
-def _kind_and_events(path: str, data: bytes) -> tuple[str, tuple[str, ...] | None]:
+def _kind_and_events(path: str, data: bytes) -> _KindAndEvents:
     where = f"YAML parse error on {path}"
     value = read_yaml(data, where)
     if value is None:

@@ -7,7 +7,6 @@ like others; the engine runs them by their annotations.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gitops.manifests.manifest import Manifest
@@ -82,7 +81,7 @@ def render_output(
         except RenderError:
             if found.needs is None:
                 raise
-        return found.needs or replace(output, chance=tuple(found.chance))
+        return found.needs or output._replace(chance=tuple(found.chance))
 
 
 def _request(options: "HelmOptions", context: Context, values: dict[str, Any]) -> Request:
@@ -90,12 +89,12 @@ def _request(options: "HelmOptions", context: Context, values: dict[str, Any]) -
     return Request(
         release,
         values,
+        context.remotes,
         kube_version=options.kubeVersion,
         api_versions=options.apiVersions,
         include_crds=not (options.skipCRDs or options.crds == "Skip"),
         skip_tests=options.skipTests,
         skip_schema=options.skipSchemaValidation,
-        remotes=context.remotes,
     )
 
 

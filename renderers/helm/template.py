@@ -1,8 +1,7 @@
 """From a chart to what `helm template` prints of it: values, dependencies, templates, order."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gitops.model.errors import RenderError
 from gitops.model.revision import Tree
@@ -20,25 +19,23 @@ from renderers.result import Remote
 _MANIFESTS = (".yaml", ".yml", ".json")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a chart is rendered with; `values` are all that were given, merged.
 
     `remotes` hold what was fetched of the schemas that charts name by their URL.
     """
 
     release: Release
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any]
+    remotes: Mapping[Remote, Tree]
     kube_version: str = ""
     api_versions: tuple[str, ...] = ()
     include_crds: bool = False
     skip_tests: bool = False
     skip_schema: bool = False
-    remotes: Mapping[Remote, Tree] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """The parts in the order that Helm prints them: custom resource definitions, manifests, hooks.
 
     `chance` are the functions that make it another one at each render.

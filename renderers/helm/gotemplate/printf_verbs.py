@@ -1,7 +1,7 @@
 """One value under one verb of Go's fmt: flags, width and precision, and its messages for what does not fit."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from renderers.helm.gotemplate import numbers
 from renderers.helm.gotemplate.errors import FunctionError
@@ -16,7 +16,7 @@ _REPLACEMENT: Final = "\ufffd"
 _MAX_RUNE: Final = 0x10FFFF
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Room:
     """How much text one call may still give."""
 
@@ -30,8 +30,7 @@ class Room:
             raise FunctionError(f"printf: a text of more than {MAX_TEXT // 2**20} MiB is refused")
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(NamedTuple):
     """A verb and what stands between it and the `%`; `width` and `precision` are None where they are not given."""
 
     verb: str
