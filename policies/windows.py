@@ -65,8 +65,10 @@ def opens(window: Window, now: datetime) -> datetime | None:
     found = next((start for start in starts if closes(window, start) == start + length), None)
     if found is None:
         return None
-    # Where clocks go back by less than an hour, the way forward passes over some of them; the way back does not.
-    since = max(now, found - _CLOCKS_GO_BACK)
+    # Where clocks change, the way forward passes over some of them; the way back does not.
+    zone = _zone(window)
+    is_changed = now.astimezone(zone).utcoffset() != found.astimezone(zone).utcoffset()
+    since = now if is_changed else max(now, found - _CLOCKS_GO_BACK)
     back = takewhile(lambda start: start > since, _starts(window, found, reverse=True))
     passed = chain(back, _passed_over(window, since, found))
     return min((start for start in passed if closes(window, start) == start + length), default=found)

@@ -173,6 +173,12 @@ def test_a_last_hour_of_the_day_that_comes_twice_counts_to_its_end():
     assert closes(until_the_24th, last + timedelta(hours=3)) == last + timedelta(hours=10)
 
 
+@pytest.mark.parametrize("hours", ["1,4", "1,9"])
+def test_a_window_opens_in_the_hour_to_which_clocks_jump_at_midnight(hours):
+    before = datetime(2026, 3, 28, 21, 59, tzinfo=UTC)
+    assert opens(window(f"* {hours} */2 * *", 60.0, "Asia/Beirut"), before) == before + MINUTE
+
+
 NEAR_A_CHANGE = [datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)]
 ZONES = ["UTC", "Europe/Amsterdam", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "America/Santiago"]
 
