@@ -3,9 +3,12 @@
 Nothing is loaded before a line is written: most commands write none, and structlog takes 0.1 s to load.
 """
 
+import json
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 
@@ -13,7 +16,7 @@ from typing import Any
 class _SetUp:
     level: int = logging.WARNING
     as_json: bool = False
-    is_loaded: bool = False
+    logger: Any = None  # structlog's, once a line was written
 
 
 _now = _SetUp()
@@ -21,19 +24,18 @@ _now = _SetUp()
 
 def set_up(level: int, *, as_json: bool) -> None:
     """What is written from now on, to stderr: lines of `level` (as `logging` counts) and above."""
-    _now.level, _now.as_json, _now.is_loaded = level, as_json, False
+    _now.level, _now.as_json, _now.logger = level, as_json, None
 
 
 def load() -> None:
     """Make structlog itself write as `set_up` says."""
     import structlog
 
-    if _now.is_loaded:
+    if _now.logger is not None:
         return
-    _now.is_loaded = True
     renderer: Any
     if _now.as_json:
-        renderer = structlog.processors.JSONRenderer()
+        renderer = structlog.processors.JSONRenderer(_encoded)
     else:
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
@@ -53,6 +55,17 @@ def load() -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    _now.logger = structlog.get_logger().bind()
+
+
+@cache
+def _encoder(default: Callable[[Any], Any]) -> json.JSONEncoder:
+    return json.JSONEncoder(default=default)
+
+
+def _encoded(line: Any, default: Callable[[Any], Any]) -> str:
+    """As `json.dumps`, which makes an encoder for each line."""
+    return _encoder(default).encode(line)
 
 
 class _Quoted:
@@ -135,7 +148,5 @@ def take_in_others() -> None:
 def _write(level: int, event: str, facts: dict[str, Any]) -> None:
     if level < _now.level:
         return
-    import structlog
-
     load()
-    structlog.get_logger().log(level, event, **facts)
+    _now.logger.log(level, event, **facts)

@@ -7,6 +7,7 @@ import threading
 from contextlib import ExitStack
 
 import pytest
+import structlog
 
 from gitops import logs
 from gitops.sandbox.server import SandboxThread
@@ -16,7 +17,7 @@ from tests import warm
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # Set up by the first line that is written, loggers would stay as they are for all tests of the process.
-logs._now.is_loaded = True
+logs._now.logger = structlog.get_logger()
 # Repositories are made without the twenty files of example hooks that nobody reads.
 os.environ["GIT_TEMPLATE_DIR"] = ""
 

@@ -52,7 +52,8 @@ _MOST_EQUAL = 200_000
 _AT_ONCE = 500
 # A render gives 32 MiB at most.
 _MOST_RENDERED = 128 * MIB
-_AUDIT_COLUMNS = ", ".join(field.name for field in fields(AuditEvent))
+_AUDIT_FIELDS = tuple(field.name for field in fields(AuditEvent))
+_AUDIT_COLUMNS = ", ".join(_AUDIT_FIELDS)
 _RELEASE_COLUMNS = ", ".join(field.name for field in fields(Release))
 _ASKED_COLUMNS = ", ".join(field.name for field in fields(OperatorRequest))
 
@@ -221,7 +222,8 @@ def _append(fact: Fact, after: Anchor | None) -> Script[AuditEvent]:
         hash="",
     )
     event = replace(unsigned, hash=digest_of(unsigned))
-    row = [_canonical(value) if isinstance(value, dict) else value for value in astuple(event)]
+    values = [getattr(event, name) for name in _AUDIT_FIELDS]
+    row = [_canonical(value) if isinstance(value, dict) else value for value in values]
     yield f"INSERT INTO audit ({_AUDIT_COLUMNS}) VALUES ({_marks(row)})", row
     return event
 
