@@ -104,7 +104,8 @@ class Tree:
         self.files = files
         self.label = label
         self.home = home
-        self._reads: dict[str, str | None] = {}
+        self._reads: dict[str, str | None] = {}  # "" where the digest is still to be made: few ask for it
+        self._listings: dict[str, tuple[Entry, ...]] = {}
         self._content: dict[str, tuple[bytes, str]] = {}
         self._nodes: dict[str, Node | None] = {}
         self._real: dict[str, str] = {"": ""}
@@ -126,7 +127,8 @@ class Tree:
         """
         for path, digest in self._reads.items():
             if digest == "":
-                self._reads[path] = blob_digest(self._content[path][0])
+                listing = self._listings.pop(path, None)
+                self._reads[path] = blob_digest(self._content[path][0]) if listing is None else listing_digest(listing)
         return self._reads
 
     def fresh(self) -> "Tree":
@@ -185,7 +187,8 @@ class Tree:
             self._reads.setdefault(path, "file" if node.kind == "file" else None)
             raise SourceError(f"{self.shown(path)}: expected a directory, found a {_WORDS[node.kind]}")
         entries = tuple(sorted(self.files.entries(real)))
-        self._reads[path + "/"] = listing_digest(entries)
+        self._reads[path + "/"] = ""
+        self._listings[path + "/"] = entries
         return entries
 
     def real(self, path: str) -> str | None:
