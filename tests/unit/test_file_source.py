@@ -55,6 +55,11 @@ def test_applications_of_files_come_and_go_with_them(tmp_path):
     assert found == [(["x", "y"], {}), (["x", "y", "z"], {}), (["x"], {})]
 
 
+def test_what_an_editor_leaves_beside_and_files_of_other_kinds_are_not_read(tmp_path):
+    found = followed(tmp_path, {"a.yaml": "x", ".b.yaml": "y", "c.yml": "z", "d.txt": "w"}, {".b.yaml": "?"})
+    assert found == [(["x", "z"], {})] * 2
+
+
 def test_a_file_that_is_wrong_keeps_what_it_had_and_is_told_until_it_is_right(tmp_path):
     found = followed(tmp_path, {"a.yaml": "x", "b.yaml": "y"}, {"a.yaml": "x ?", "b.yaml": "z"}, {"a.yaml": "w x"})
     assert found[1:] == [(["x", "z"], {"a.yaml": "cannot be read"}), (["w", "x", "z"], {})]

@@ -47,6 +47,18 @@ def test_tenants_take_turns():
     asyncio.run(story())
 
 
+def test_a_tenant_of_whom_all_was_dropped_holds_nobody_up():
+    async def story():
+        queue = WorkQueue()
+        queue.put("a", "gone", Priority.COMMIT)
+        queue.put("b", "team", Priority.COMMIT)
+        queue.put("c", "team", Priority.DRIFT)
+        queue.drop("a")
+        assert await taken(queue, 2) == ["b", "c"]
+
+    asyncio.run(story())
+
+
 def test_the_most_urgent_wish_that_came_while_it_ran_is_told_when_it_is_done():
     async def story():
         queue = WorkQueue()
