@@ -8,12 +8,14 @@ are read here. What is not plain is left to `main`, which gives the same results
 import gc
 import os
 import sys
+from _thread import RLock  # as `threading` has it, which takes a millisecond to load
 from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 _CHART_FLAGS = ("--include-crds", "--skip-tests", "--skip-schema-validation")
+_LOADING = RLock()
 _RESTRICTORS = {"LoadRestrictionsRootOnly": False, "LoadRestrictionsNone": True}
 
 
@@ -90,10 +92,12 @@ def _load_later(*names: str) -> None:
 
 
 def _loaded(module: ModuleType, attribute: str) -> Any:
-    """The attribute of the module that `module` stands for, which is loaded in its place."""
-    sys.modules.pop(module.__name__, None)
-    found = import_module(module.__name__)
-    module.__dict__.update(found.__dict__)
+    """The attribute of the module that `module` stands for, which is loaded in its place by the first who asks."""
+    with _LOADING:
+        if sys.modules.get(module.__name__) is module:
+            del sys.modules[module.__name__]
+        found = import_module(module.__name__)
+        module.__dict__.update(found.__dict__)
     return getattr(found, attribute)
 
 

@@ -123,6 +123,33 @@ def test_a_plain_render_loads_nothing_that_it_does_not_use(tmp_path):
     assert done.stderr == "0\n"
 
 
+_AT_ONCE = """
+import sys, threading
+from gitops.cli.entry import _load_later
+_load_later("hashlib", "ipaddress")
+import hashlib, ipaddress
+sys.setswitchinterval(1e-6)
+together, wrong = threading.Barrier(8), []
+def use():
+    together.wait()
+    try:
+        hashlib.sha256(b""), ipaddress.ip_address("::1")
+    except BaseException as error:
+        wrong.append(repr(error))
+threads = [threading.Thread(target=use) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(wrong)
+"""
+
+
+def test_what_is_loaded_later_may_be_used_by_many_threads_at_once():
+    done = subprocess.run([sys.executable, "-c", _AT_ONCE], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_what_is_loaded_later_is_there_once_it_is_used():
     text = "from gitops.cli.entry import _load_later as later; later('inspect'); import inspect; inspect.signature(len)"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
