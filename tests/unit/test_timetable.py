@@ -1,6 +1,7 @@
 """Turns come at once and then again and again, also where the clock is set anew."""
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -97,3 +98,15 @@ def test_turns_are_spread_over_a_tenth_of_the_interval_and_half_a_minute(seconds
     assert seconds <= min(found) < max(found) <= longest
     assert max(found) - min(found) > (longest - seconds) / 2
     assert (trigger.get_next_fire_time(None, NOW) - NOW).total_seconds() >= seconds
+
+
+@pytest.mark.parametrize(("ended_by", "told"), [(ValueError("a fault"), True), (asyncio.CancelledError(), False)])
+def test_the_scheduler_tells_of_a_fault_and_not_of_a_turn_that_is_ended(caplog, ended_by, told):
+    async def story(timetable, clock, turns):
+        """Nothing: it is stopped after this."""
+
+    run(story)
+    caplog.clear()
+    scheduler = logging.getLogger("apscheduler.executors.default")
+    scheduler.error("a turn raised", exc_info=(type(ended_by), ended_by, None))
+    assert bool(caplog.records) is told
