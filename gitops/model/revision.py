@@ -127,7 +127,7 @@ class Tree:
         """
         for path, digest in self._reads.items():
             if digest == "":
-                listing = self._listings.pop(path, None)
+                listing = self._listings.get(path)
                 self._reads[path] = blob_digest(self._content[path][0]) if listing is None else listing_digest(listing)
         return self._reads
 
