@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from renderers.helm.template import Output
     from renderers.kustomize.charts import Inflate
 
-_MANAGED_BY: Final = {"app.kubernetes.io/managed-by": "kustomize-(devel)"}
+# As `kubectl kustomize` of these versions writes it; the older one does not know its own.
+_MANAGED_BY: Final = {"5.5": "kustomize-(devel)", "5.8": "kustomize-v5.8.1"}
 
 
 def render(tree: Tree, spec: "SourceSpec", context: Context) -> Rendered | Needs:
@@ -81,7 +82,8 @@ def _objects(tree: Tree, path: str, context: Context, options: "KustomizeOptions
     resources.append_all(_taken(resources))
     metadata = top.build_metadata
     if "managedByLabel" in metadata:
-        add_entries(resources, _MANAGED_BY, (FieldSpec("metadata/labels", create=True),))
+        label = {"app.kubernetes.io/managed-by": _MANAGED_BY[version]}
+        add_entries(resources, label, (FieldSpec("metadata/labels", create=True),))
     for resource in resources.items:
         resource.remove_notes()
     remove_origins(resources, "originAnnotations" in metadata, "transformerAnnotations" in metadata)

@@ -132,3 +132,9 @@ def test_an_application_says_whose_rules_hold():
     assert isinstance(answer, Rendered)
     with pytest.raises(GitopsError):
         render(Tree.of_files(files), SourceSpec(path=".", kustomize=KustomizeOptions(version="5.5")), Context())
+
+
+@pytest.mark.parametrize(("version", "name"), [("5.5", "kustomize-(devel)"), ("5.8", "kustomize-v5.8.1")])
+def test_the_label_of_who_manages_names_kustomize_as_the_version_does(version, name):
+    labels = build("buildMetadata: [managedByLabel]", version)[0]["metadata"]["labels"]
+    assert labels == {"app.kubernetes.io/managed-by": name}
