@@ -84,6 +84,11 @@ class RenderWorkers:
         finally:
             self._ended(worker)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a render is under way."""
+        return bool(self._busy)
+
     def close(self) -> None:
         """End all processes; a render that is under way fails."""
         with self._lock:

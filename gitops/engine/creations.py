@@ -6,6 +6,7 @@ be refused only before anything depends on it needs no try.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import takewhile
 
 from gitops.engine import annotations
 from gitops.engine.completed_jobs import has_ended
@@ -17,6 +18,8 @@ from gitops.model.plan import Phase
 
 # They hold data, and nothing acts on them by itself; only namespaces, and what limits or protects Pods, come before.
 _HOLD_DATA = {("", "ServiceAccount"), ("", "Secret"), ("", "ConfigMap")}
+# They do nothing before what comes after them: a binding, Pods.
+_IDLE_AT_FIRST = {("rbac.authorization.k8s.io", "Role"), ("", "Service")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +59,23 @@ def creations(at: PlanInput, makes: ResourceKey | None, changing: Collection[Res
     ]
 
 
-def need_no_try(at: PlanInput) -> bool:
-    """Whether a refusal while the plan is carried out would find nothing changed that anything depends on.
+def need_no_try(at: PlanInput) -> frozenset[ResourceKey]:
+    """The objects whose refusal, while the plan is carried out, would find nothing changed that anything depends on.
 
     So in a first sync to where nothing of the set is, all in one wave and without a hook: what `holds_data_only` comes
-    first of all then, and whoever tries again, after a refusal, tries everything out.
+    first of all then, and Roles and Services after it where nothing else does. Whoever tries again, after a refusal,
+    tries everything out.
     """
     is_plain = at.options == PlanOptions(prune=at.options.prune, force_conflicts=at.options.force_conflicts)
     if at.inventory.exists or at.live or not is_plain:
-        return False
-    manifests = at.rendered.manifests
-    waves = {place[:2] for place in places(manifests).values()}
-    return len(waves) == 1 and not any(annotations.hook_phases_of(found) for found in manifests)
+        return frozenset()
+    order = places(at.rendered.manifests)
+    is_one_wave = len({place[:2] for place in order.values()}) == 1
+    if not is_one_wave or any(annotations.hook_phases_of(found) for found in at.rendered.manifests):
+        return frozenset()
+    others = sorted((place, key) for key, place in order.items() if not holds_data_only(key))
+    idle = takewhile(lambda found: (found[1].group, found[1].kind) in _IDLE_AT_FIRST, others)
+    return frozenset(filter(holds_data_only, order)) | {key for _, key in idle}
 
 
 def holds_data_only(key: ResourceKey) -> bool:

@@ -92,13 +92,14 @@ async def tried_out(
 ) -> Mapping[ResourceKey, DryRunResult]:
     """The server's word on each create that can be tried: what is wrong is known before anything is changed.
 
-    `is_for_now` where the plan is carried out at once, and nobody looks at it before: what needs no try is taken as
-    accepted then.
+    `is_for_now` where the plan is carried out at once, and nobody looks at it before: what needs no try is not tried
+    then; what only holds data is taken as accepted, so that several of it are not tried in their step either.
     """
     wanted = creations(at, makes, changing)
-    untried = {one.key for one in wanted if holds_data_only(one.key)} if is_for_now and need_no_try(at) else set()
+    untried = need_no_try(at) if is_for_now else frozenset()
     answers = await _dry_run_creates(cluster, [one for one in wanted if one.key not in untried])
-    return {**dict.fromkeys(untried, DryRunResult()), **answers}
+    accepted = [one.key for one in wanted if one.key in untried and holds_data_only(one.key)]
+    return {**dict.fromkeys(accepted, DryRunResult()), **answers}
 
 
 async def _dry_run_creates(cluster: Cluster, wanted: list[Creation]) -> Mapping[ResourceKey, DryRunResult]:

@@ -92,7 +92,7 @@ class Running:
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(min(within, 1.0))
-        if self._thread.is_alive():
+        if render_workers().is_busy:
             end_workers()  # one may be at a render without an end
         self._thread.join(within)
         assert not self._thread.is_alive(), "the controller did not stop"

@@ -1,5 +1,6 @@
 """What a controller's first syncs ask of the API server, and that a refusal leaves nothing behind that matters."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,12 @@ from tests.scenarios.running import Running
 from tests.scenarios.world import config_map, deployment, job
 
 BAD_KEY = {**config_map("bad"), "data": {"no/key": "1"}}
+WRONG = re.compile("no/key|between 1 and 65535")
+
+
+def service(port):
+    spec = {"selector": {"app": "web"}, "ports": [{"port": port}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
 
 
 def is_held(running):
@@ -47,14 +54,30 @@ def test_what_only_holds_data_is_not_tried_out_before_a_first_sync(world):
         assert dry_runs(running) == 1  # the Deployment
 
 
-def test_a_refusal_of_what_comes_first_leaves_the_rest_unmade_and_is_found_before_anything_the_next_time(world):
-    world.commit(bad=BAD_KEY, web=deployment(replicas=1))
+def test_a_service_before_which_nothing_acts_is_not_tried_out_either(world):
+    sha = world.commit(settings=config_map("settings"), web=deployment(replicas=1), to_web=service(80))
+    with Running(world) as running:
+        running.until_synced(sha)
+        assert dry_runs(running) == 1  # the Deployment
+
+
+def test_of_several_services_none_is_made_where_one_is_refused(world):
+    world.commit(good=service(80), bad={**service(0), "metadata": {"name": "bad"}}, web=deployment(replicas=1))
+    with Running(world) as running:
+        running.until(lambda: is_held(running))
+        assert world.get("Service", "web") is None
+        assert world.get("Deployment", "web", "apps") is None
+
+
+@pytest.mark.parametrize("bad", [BAD_KEY, service(0)], ids=["data", "a Service"])
+def test_a_refusal_of_what_comes_first_leaves_the_rest_unmade_and_is_found_before_anything_the_next_time(world, bad):
+    world.commit(bad=bad, web=deployment(replicas=1))
     with Running(world, retry=Retry(backoff=Backoff(duration=0.2))) as running:
         running.until(lambda: is_held(running))
-        assert "no/key" in running.tracked().last.message
+        assert WRONG.search(running.tracked().last.message)
         assert world.get("Deployment", "web", "apps") is None
         running.until(lambda: is_refused_before(running))
-        assert any("no/key" in reason for reason in running.tracked().last.held)
+        assert any(WRONG.search(reason) for reason in running.tracked().last.held)
         sha = world.commit(bad=config_map("bad"), web=deployment(replicas=1))
         running.until_synced(sha)
 

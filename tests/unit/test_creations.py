@@ -111,9 +111,29 @@ def test_only_jobs_that_remove_themselves_and_are_no_hooks_are_remembered():
     assert [key.name for key in ended(map(manifest, (job(), plain, hook, A)))] == ["job"]
 
 
-def test_a_first_sync_of_one_wave_needs_no_try():
-    assert need_no_try(at(A, B))
-    assert need_no_try(at(A, B, options=PlanOptions(prune=True, force_conflicts=True)))
+def test_data_in_a_first_sync_of_one_wave_needs_no_try():
+    assert need_no_try(at(A, B)) == {key_of(A), key_of(B)}
+    assert need_no_try(at(A, B, options=PlanOptions(prune=True, force_conflicts=True))) == {key_of(A), key_of(B)}
+
+
+def of_kind(version, kind):
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": "shop"}}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "needless"),
+    [
+        (["Deployment", "Service", "Role", "ConfigMap"], ["ConfigMap", "Role", "Service"]),
+        (["Deployment", "Service", "RoleBinding", "Role", "ConfigMap"], ["ConfigMap", "Role"]),
+        (["Service", "NetworkPolicy", "ConfigMap"], ["ConfigMap"]),
+        (["Deployment"], []),
+    ],
+)
+def test_a_role_and_a_service_need_no_try_where_nothing_that_acts_comes_before_them(kinds, needless):
+    versions = {"Deployment": "apps/v1", "NetworkPolicy": "networking.k8s.io/v1"}
+    rights = dict.fromkeys(["Role", "RoleBinding"], "rbac.authorization.k8s.io/v1")
+    bodies = [of_kind({**versions, **rights}.get(kind, "v1"), kind) for kind in kinds]
+    assert sorted(key.kind for key in need_no_try(at(*bodies))) == needless
 
 
 @pytest.mark.parametrize(
