@@ -80,10 +80,13 @@ def run_controller(settings: Settings, work: Coroutine[Any, Any, None]) -> None:
     """Run the controller's work: it takes signals itself, and every fact is logged."""
     import asyncio
 
+    import uvloop
+
     _collect_seldom()
     set_up_logging(settings, quiet=False)
     try:
-        asyncio.run(work)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work)
     except GitopsError as exc:
         fail(exc)
 

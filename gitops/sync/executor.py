@@ -182,8 +182,7 @@ class Execution:
         """Do one step; the bodies of what was written, to be waited for."""
         self._emit(events.StepStarted(step))
         where = {"phase": step.phase.name.lower(), "wave": step.wave}
-        changes = [described(item) for item in step.changes]
-        await self._journal.note("step.started", self._revision, **where, changes=changes)
+        await self._journal.note("step.started", self._revision, **where, changes=list(map(described, step.changes)))
         written: dict[ResourceKey, Body] = {}
         hooks: dict[ResourceKey, Body] = {}
         failed_before, changed_before = len(self.progress.failures), len(self.progress.changed)
@@ -387,7 +386,11 @@ class Execution:
 
 async def _together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     """All of it at the same time; when one raises, the others are ended before that is told: none goes on unseen."""
-    tasks = [asyncio.create_task(item) for item in work]
+    items = list(work)
+    if len(items) == 1:  # as most steps are: a task of its own would cost as much as what it does
+        await items[0]
+        return
+    tasks = [asyncio.create_task(item) for item in items]
     try:
         await asyncio.gather(*tasks)
     except BaseException:
