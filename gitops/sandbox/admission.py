@@ -4,10 +4,14 @@ Namespace life cycle, limit ranges, pod priority and tolerations, the default st
 Security, admission policies, quotas. Webhooks are not simulated.
 """
 
+from collections.abc import Iterable, Iterator
+
 from gitops.manifests.key import Body
 from gitops.manifests.quantity import parse
 from gitops.sandbox import podsecurity, policies, quotas
 from gitops.sandbox.cluster import Cluster, Write
+from gitops.sandbox.pod_warnings import warnings_of
+from gitops.sandbox.resources import Resource
 from gitops.sandbox.statuses import failure, forbidden, invalid, invalid_object, not_found
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -79,14 +83,26 @@ _TEMPLATES = {
 }
 
 
+def warnings_of_pods(resource: Resource, body: Body) -> Iterator[str]:
+    """What is to be warned of in a Pod, or in the template of what makes Pods."""
+    path = _TEMPLATES.get(resource.key)
+    if path is not None or resource.key == ("", "pods"):
+        yield from warnings_of(_at(body, path or ()), ".".join(path or ()))
+
+
+def _at(body: Body, path: Iterable[str]) -> Body:
+    for step in path:
+        body = body.get(step) or {}
+    return body
+
+
 def _pod_security(cluster: Cluster, write: Write, body: Body) -> None:
     """Refuses Pods that the level of their namespace forbids, and warns of them and of their templates."""
     resource = write.resource
     name = body["metadata"].get("name", "")
     if resource.key == ("", "namespaces"):
-        texts = "must be one of " + ", ".join(podsecurity.LEVELS)
         wrong = podsecurity.wrong_labels(body["metadata"].get("labels") or {})
-        errors = [invalid(f"metadata.labels[{label}]", value, texts) for label, value in wrong]
+        errors = [invalid(f"metadata.labels[{label}]", value, text) for label, value, text in wrong]
         if errors:
             raise invalid_object("", "Namespace", name, errors)
         return
@@ -94,17 +110,15 @@ def _pod_security(cluster: Cluster, write: Write, body: Body) -> None:
     namespace = cluster.namespace(write.namespace) if resource.namespaced else None
     if namespace is None or (path is None and resource.key != ("", "pods")):
         return
-    pod: Body = body
-    for step in path or ():
-        pod = pod.get(step) or {}
+    pod = _at(body, path or ())
     metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
     if path is None:
-        level, shown = podsecurity.level_of(namespace, "enforce")
+        level = podsecurity.level_of(namespace, "enforce")
         if found := podsecurity.violations(metadata, spec, level):
-            raise forbidden("", "pods", name, f'violates PodSecurity "{shown}": {found}')
-    level, shown = podsecurity.level_of(namespace, "warn")
+            raise forbidden("", "pods", name, f'violates PodSecurity "{level.text}": {found}')
+    level = podsecurity.level_of(namespace, "warn")
     if found := podsecurity.violations(metadata, spec, level):
-        write.warnings.append(f'would violate PodSecurity "{shown}": {found}')
+        write.warnings.append(f'would violate PodSecurity "{level.text}": {found}')
 
 
 def _resize(cluster: Cluster, write: Write, body: Body, old: Body) -> None:

@@ -5,7 +5,7 @@
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -78,7 +78,7 @@ class Api:
         try:
             return self._answer(request)
         except ApiFailure as error:
-            return failed(error)
+            return replace(failed(error), warnings=request.warnings)
         except Exception:  # noqa: BLE001 - a fault of ours must not end the connection without an answer
             trace = traceback.format_exc()  # plain, since a pretty one would show tokens among the local variables
             log.error("request.failed", method=request.method, path=request.path, trace=trace)
@@ -276,6 +276,7 @@ class Api:
         if validation not in ("Ignore", "Warn", "Strict"):
             error = not_supported("fieldValidation", validation, ("", "Ignore", "Strict", "Warn"))
             raise invalid_object("meta.k8s.io", _OPTIONS_KINDS[verb], "", [error])
+        request.warnings.extend(_DEPRECATED.get((resource.group, resource.version, resource.plural), ()))
         return Write(
             resource,
             target.namespace if resource.namespaced else "",
@@ -286,7 +287,7 @@ class Api:
             dry_run == "All",
             query.get("force") in ("true", "1"),
             validation,
-            list(_DEPRECATED.get((resource.group, resource.version, resource.plural), ())),
+            request.warnings,
         )
 
 

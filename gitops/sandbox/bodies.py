@@ -1,7 +1,7 @@
 """A request as it was read, and the object in its body: JSON, YAML or protobuf."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -17,13 +17,14 @@ from gitops.sandbox.statuses import bad_request
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP request, read whole."""
+    """One HTTP request, read whole; `warnings` is what is to be told with the answer, whatever that is."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: Mapping[str, list[str]]
     body: bytes = b""
+    warnings: list[str] = field(default_factory=list)
 
     def header(self, name: str) -> str:
         return (self.headers.get(name) or [""])[0]

@@ -9,6 +9,8 @@ from gitops.sandbox.decode import Defaulter
 
 _CORE = "io.k8s.api.core.v1."
 _RBAC_GROUP = "rbac.authorization.k8s.io"
+# A field of DaemonSets that is an annotation in every version which is still served.
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 def _fill(**values: object) -> Defaulter:
@@ -39,8 +41,12 @@ def image_tag(image: str) -> str:
     return last.partition(":")[2] or "latest"
 
 
+def _pull_policy(image: str) -> str:
+    return "Always" if image_tag(image) == "latest" else "IfNotPresent"
+
+
 def _container(body: Body) -> None:
-    policy = "Always" if image_tag(body.get("image", "")) == "latest" else "IfNotPresent"
+    policy = _pull_policy(body.get("image", ""))
     _if_absent(
         body, imagePullPolicy=policy, terminationMessagePath="/dev/termination-log", terminationMessagePolicy="File"
     )
@@ -78,6 +84,8 @@ def _probe(body: Body) -> None:
 def _volume(body: Body) -> None:
     if not any(value is not None for name, value in body.items() if name != "name"):
         body["emptyDir"] = {}
+    if (image := body.get("image")) is not None:
+        _if_absent(image, pullPolicy=_pull_policy(image.get("reference", "")))
 
 
 def _service(body: Body) -> None:
@@ -172,7 +180,8 @@ def _stateful_set(body: Body) -> None:
 
 
 def _daemon_set(body: Body) -> None:
-    spec = body["spec"]
+    metadata, spec = body["metadata"], body["spec"]
+    metadata["annotations"] = {TEMPLATE_GENERATION: "0", **(metadata.get("annotations") or {})}
     _if_absent(spec, revisionHistoryLimit=10)
     strategy = spec["updateStrategy"]
     _if_absent(strategy, type="RollingUpdate")
@@ -191,6 +200,7 @@ def _job(body: Body) -> None:
     _if_absent(spec, parallelism=1, completionMode="NonIndexed", suspend=False)
     _if_absent(spec, backoffLimit=2**31 - 1 if spec.get("backoffLimitPerIndex") is not None else 6)
     _if_absent(spec, podReplacementPolicy="Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
+    _if_absent(spec, manualSelector=False)
     if labels := spec["template"]["metadata"].get("labels"):
         _if_absent(body["metadata"], labels=dict(labels))
 
@@ -307,6 +317,16 @@ DEFAULTERS: dict[str, Defaulter] = {
     _CORE + "HTTPGetAction": _fill(path="/", scheme="HTTP"),
     _CORE + "GRPCAction": lambda body: _if_absent(body, service=""),
     _CORE + "HostPathVolumeSource": lambda body: _if_absent(body, type=""),
+    _CORE + "ISCSIVolumeSource": _fill(iscsiInterface="default"),
+    _CORE + "ISCSIPersistentVolumeSource": _fill(iscsiInterface="default"),
+    _CORE + "RBDVolumeSource": _fill(pool="rbd", user="admin", keyring="/etc/ceph/keyring"),
+    _CORE + "RBDPersistentVolumeSource": _fill(pool="rbd", user="admin", keyring="/etc/ceph/keyring"),
+    _CORE + "ScaleIOVolumeSource": _fill(storageMode="ThinProvisioned", fsType="xfs"),
+    _CORE + "ScaleIOPersistentVolumeSource": _fill(storageMode="ThinProvisioned", fsType="xfs"),
+    _CORE + "AzureDiskVolumeSource": lambda body: _if_absent(
+        body, cachingMode="ReadWrite", fsType="ext4", readOnly=False, kind="Shared"
+    ),
+    _CORE + "FileKeySelector": lambda body: _if_absent(body, optional=False),
     _CORE + "Service": _service,
     _CORE + "ServicePort": _service_port,
     _CORE + "EndpointPort": _service_port,

@@ -1,364 +1,133 @@
 """Pod Security admission: what the level of a namespace forbids its Pods, in the server's words.
 
-The checks, their order and texts are those of k8s.io/pod-security-admission/policy; a version in a label is shown, and
-the newest rules are applied.
+The checks, their order, texts and versions are those of k8s.io/pod-security-admission/policy.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
 
 from gitops.manifests.key import Body
+from gitops.sandbox import podsecurity_checks as checks
+from gitops.sandbox.podsecurity_checks import Check
 
 LEVELS = ("privileged", "baseline", "restricted")
 _LABEL = "pod-security.kubernetes.io/"
 MODES = ("enforce", "audit", "warn")
 
-_CAPABILITIES = frozenset(
-    (
-        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
-        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
-    )
-)
 _SYSCTLS = frozenset(
     (
         *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start"),
-        *("net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports"),
-        *("net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl"),
-        *("net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"),
+        *("net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range"),
     )
 )
-_SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
-_VOLUMES = frozenset(
-    (
-        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"),
-        "image",
-    )
-)
-_PROFILES = ("RuntimeDefault", "Localhost")
-_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
-
-# What is wrong with a Pod, from its metadata and spec: the reason and the detail, or nothing.
-Check = Callable[[Body, Body], tuple[str, str] | None]
+_SYSCTLS_27 = _SYSCTLS | {"net.ipv4.ip_local_reserved_ports"}
+_SYSCTLS_29 = _SYSCTLS_27 | {
+    *("net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl"),
+    "net.ipv4.tcp_keepalive_probes",
+}
+_SYSCTLS_32 = _SYSCTLS_29 | {"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}
+_SELINUX_TYPES = frozenset(("", "container_t", "container_init_t", "container_kvm_t"))
+_VERSION = re.compile(r"v1\.(0|[1-9][0-9]*)", re.ASCII)
+_LATEST = 1 << 30
 
 
-def level_of(namespace: Body, mode: str) -> tuple[str, str]:
-    """The level that a namespace sets for a mode, and how messages name it."""
+class _Rule(NamedTuple):
+    """A check by the minor version from which each form of it holds; it stands in for the one that it `replaces`."""
+
+    name: str
+    forms: dict[int, Check]
+    replaces: str = ""
+
+
+class Level(NamedTuple):
+    """What a namespace asks of its Pods: `minor` is of the version whose rules hold, `text` how messages name it."""
+
+    name: str
+    minor: int
+    text: str
+
+
+def level_of(namespace: Body, mode: str) -> Level:
+    """The level that a namespace sets for a mode; what is enforced is warned of, where nothing is said of warnings."""
     labels = namespace["metadata"].get("labels") or {}
-    level = labels.get(_LABEL + mode, "privileged")
-    return level, f"{level}:{labels.get(f'{_LABEL}{mode}-version', 'latest')}"
+    name, version = labels.get(_LABEL + mode), labels.get(f"{_LABEL}{mode}-version")
+    if mode == "warn" and name is None and labels.get(f"{_LABEL}enforce"):
+        name, version = labels[f"{_LABEL}enforce"], version or labels.get(f"{_LABEL}enforce-version")
+    name, version = name or "privileged", version or "latest"
+    pinned = _VERSION.fullmatch(version)
+    return Level(name, int(pinned[1]) if pinned else _LATEST, f"{name}:{version if pinned else 'latest'}")
 
 
-def wrong_labels(labels: Body) -> Iterator[tuple[str, str]]:
-    """The labels of a namespace that set no level, with their values."""
+def wrong_labels(labels: Body) -> Iterator[tuple[str, str, str]]:
+    """The labels of a namespace that set no level or no version, with their values and what they should be."""
     for mode in MODES:
-        value = labels.get(_LABEL + mode)
-        if value is not None and value not in LEVELS:
-            yield _LABEL + mode, value
+        level, version = labels.get(_LABEL + mode), labels.get(f"{_LABEL}{mode}-version", "latest")
+        if level is not None and level not in LEVELS:
+            yield _LABEL + mode, level, "must be one of " + ", ".join(LEVELS)
+        if version != "latest" and not _VERSION.fullmatch(version):
+            yield f"{_LABEL}{mode}-version", version, 'must be "latest" or "v1.x"'
 
 
-def violations(metadata: Body, spec: Body, level: str) -> str:
+def violations(metadata: Body, spec: Body, level: Level) -> str:
     """What `level` forbids of a Pod, "" when nothing."""
-    if level not in ("baseline", "restricted"):
+    if level.name not in ("baseline", "restricted"):
         return ""
-    checks = _BASELINE if level == "baseline" else _RESTRICTED
-    found = [answer for check in checks if (answer := check(metadata, spec)) is not None]
-    return ", ".join(f"{reason} ({detail})" if detail else reason for reason, detail in found)
-
-
-# --- parts --------------------------------------------------------------------------------------------------------
-
-
-def _containers(spec: Body) -> Iterator[tuple[str, Body]]:
-    """Every container's name with the container."""
-    for group in ("initContainers", "containers", "ephemeralContainers"):
-        for container in spec.get(group) or ():
-            yield container.get("name", ""), container
-
-
-def _contexts(spec: Body) -> Iterator[tuple[str, Body]]:
-    for name, container in _containers(spec):
-        yield name, container.get("securityContext") or {}
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else word + "s"
-
-
-def _named(names: list[str], word: str = "container") -> str:
-    """`container "a"`, `containers "a", "b"`."""
-    return f"{_plural(word, len(names))} {_quoted(names)}"
-
-
-def _setters(pod: bool, names: list[str]) -> str:
-    """`pod and container "a"`: who set something."""
-    return " and ".join([*(["pod"] if pod else []), *([_named(names)] if names else [])])
-
-
-def _is_windows(spec: Body) -> bool:
-    return (spec.get("os") or {}).get("name") == "windows"
-
-
-def _own_users(spec: Body) -> bool:
-    """Whether a Pod's users are not the node's."""
-    return spec.get("hostUsers") is False
-
-
-# --- baseline -----------------------------------------------------------------------------------------------------
-
-
-def _apparmor(metadata: Body, spec: Body) -> tuple[str, str] | None:
-    def is_bad(context: Body) -> bool:
-        kind = (context.get("appArmorProfile") or {}).get("type")
-        return kind is not None and kind not in _PROFILES
-
-    pod = is_bad(spec.get("securityContext") or {})
-    names = [name for name, context in _contexts(spec) if is_bad(context)]
-    annotated = [
-        f'annotation "{key}"="{value}"'
-        for key, value in sorted((metadata.get("annotations") or {}).items())
-        if key.startswith(_APPARMOR) and value not in ("", "runtime/default") and not value.startswith("localhost/")
-    ]
-    if not (pod or names or annotated):
-        return None
-    details = [f'{_setters(pod, names)} must not set AppArmor profile type to "Unconfined"'] if pod or names else []
-    count = pod + len(names) + len(annotated)
-    return _plural("forbidden AppArmor profile", count), ", ".join([*details, *annotated])
-
-
-def _added(spec: Body, allowed: frozenset[str]) -> str:
-    names, wrong = [], set()
-    for name, context in _contexts(spec):
-        more = set((context.get("capabilities") or {}).get("add") or ()) - allowed
-        if more:
-            names.append(name)
-            wrong |= more
-    return (
-        f"{_named(names)} must not include {_quoted(sorted(wrong))} in securityContext.capabilities.add"
-        if names
-        else ""
-    )
-
-
-def _capabilities(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    detail = _added(spec, _CAPABILITIES)
-    return ("non-default capabilities", detail) if detail else None
-
-
-def _host_namespaces(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    shared = [f"{name}=true" for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
-    return ("host namespaces", ", ".join(shared)) if shared else None
-
-
-def _host_paths(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    names = [volume.get("name", "") for volume in spec.get("volumes") or () if "hostPath" in volume]
-    return ("hostPath volumes", _named(names, "volume")) if names else None
-
-
-def _host_ports(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    names, ports = [], set()
-    for name, container in _containers(spec):
-        used = {str(port["hostPort"]) for port in container.get("ports") or () if port.get("hostPort")}
-        if used:
-            names.append(name)
-            ports |= used
-    if not names:
-        return None
-    uses = "uses" if len(names) == 1 else "use"
-    return "hostPort", f"{_named(names)} {uses} {_plural('hostPort', len(ports))} {', '.join(sorted(ports))}"
-
-
-def _hosts(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    names, hosts = [], set()
-    for name, container in _containers(spec):
-        lifecycle = container.get("lifecycle") or {}
-        asked = [container.get(probe) for probe in ("livenessProbe", "readinessProbe", "startupProbe")]
-        asked += [lifecycle.get(hook) for hook in ("postStart", "preStop")]
-        used = {
-            host
-            for handler in asked
-            for way in ("httpGet", "tcpSocket")
-            if (host := ((handler or {}).get(way) or {}).get("host"))
-        }
-        if used:
-            names.append(name)
-            hosts |= used
-    if not names:
-        return None
-    uses, what = "uses" if len(names) == 1 else "use", _plural("host", len(hosts))
-    return f"probe or lifecycle {what}", f"{_named(names)} {uses} probe or lifecycle {what} {_quoted(sorted(hosts))}"
-
-
-def _privileged(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    names = [name for name, context in _contexts(spec) if context.get("privileged")]
-    return ("privileged", f"{_named(names)} must not set securityContext.privileged=true") if names else None
-
-
-def _proc_mount(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    wrong = {
-        name: kind for name, context in _contexts(spec) if (kind := context.get("procMount", "Default")) != "Default"
-    }
-    if not wrong or _own_users(spec):
-        return None
-    return "procMount", _proc_mount_detail(wrong)
-
-
-def _proc_mount_detail(wrong: dict[str, str]) -> str:
-    return f"{_named(list(wrong))} must not set securityContext.procMount to {_quoted(sorted(set(wrong.values())))}"
-
-
-def _any_proc_mount(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    """As the restricted level has it: not even for a Pod with users of its own."""
-    wrong = {
-        name: kind for name, context in _contexts(spec) if (kind := context.get("procMount", "Default")) != "Default"
-    }
-    return ("procMount", _proc_mount_detail(wrong)) if wrong else None
-
-
-def _selinux(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    types: set[str] = set()
-    told: set[str] = set()
-
-    def is_bad(context: Body) -> bool:
-        options = context.get("seLinuxOptions") or {}
-        wrong = {options["type"]} if options.get("type", "") not in _SELINUX_TYPES else set()
-        types.update(wrong)
-        more = {field for field in ("user", "role") if options.get(field)}
-        told.update(more)
-        return bool(wrong or more)
-
-    pod = is_bad(spec.get("securityContext") or {})
-    names = [name for name, context in _contexts(spec) if is_bad(context)]
-    if not (pod or names):
-        return None
-    details = [f"{_plural('type', len(types))} {_quoted(sorted(types))}"] if types else []
-    details += [f"{field} may not be set" for field in ("user", "role") if field in told]
-    return (
-        "seLinuxOptions",
-        f"{_setters(pod, names)} set forbidden securityContext.seLinuxOptions: {'; '.join(details)}",
-    )
-
-
-def _seccomp_type(context: Body) -> str | None:
-    found: str | None = (context.get("seccompProfile") or {}).get("type")
-    return found
-
-
-def _seccomp(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    pod = _seccomp_type(spec.get("securityContext") or {}) == "Unconfined"
-    names = [name for name, context in _contexts(spec) if _seccomp_type(context) == "Unconfined"]
-    if not (pod or names):
-        return None
-    return "seccompProfile", f'{_setters(pod, names)} must not set securityContext.seccompProfile.type to "Unconfined"'
-
-
-def _sysctls(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    listed = (spec.get("securityContext") or {}).get("sysctls") or ()
-    wrong = [sysctl.get("name", "") for sysctl in listed if sysctl.get("name") not in _SYSCTLS]
-    return ("forbidden sysctls", ", ".join(wrong)) if wrong else None
-
-
-def _host_process(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    def is_bad(context: Body) -> bool:
-        return bool((context.get("windowsOptions") or {}).get("hostProcess"))
-
-    pod = is_bad(spec.get("securityContext") or {})
-    names = [name for name, context in _contexts(spec) if is_bad(context)]
-    if not (pod or names):
-        return None
-    return "hostProcess", f"{_setters(pod, names)} must not set securityContext.windowsOptions.hostProcess=true"
-
-
-# --- restricted ---------------------------------------------------------------------------------------------------
-
-
-def _escalation(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    if _is_windows(spec):
-        return None
-    names = [name for name, context in _contexts(spec) if context.get("allowPrivilegeEscalation") is not False]
-    detail = f"{_named(names)} must set securityContext.allowPrivilegeEscalation=false"
-    return ("allowPrivilegeEscalation != false", detail) if names else None
-
-
-def _few_capabilities(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    if _is_windows(spec):
-        return None
-    keeping = [
-        name
-        for name, context in _contexts(spec)
-        if "ALL" not in ((context.get("capabilities") or {}).get("drop") or ())
-    ]
-    details = [f'{_named(keeping)} must set securityContext.capabilities.drop=["ALL"]'] if keeping else []
-    if added := _added(spec, frozenset(("NET_BIND_SERVICE",))):
-        details.append(added)
-    return ("unrestricted capabilities", "; ".join(details)) if details else None
-
-
-def _volume_types(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    names, kinds = [], set()
-    for volume in spec.get("volumes") or ():
-        wrong = {source for source in volume if source != "name"} - _VOLUMES
-        if wrong:
-            names.append(volume.get("name", ""))
-            kinds |= wrong
-    if not names:
-        return None
-    uses = "uses" if len(names) == 1 else "use"
-    what = f"{uses} restricted volume {_plural('type', len(kinds))} {_quoted(sorted(kinds))}"
-    return "restricted volume types", f"{_named(names, 'volume')} {what}"
-
-
-def _non_root(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    if _own_users(spec):
-        return None
-    asked = (spec.get("securityContext") or {}).get("runAsNonRoot")
-    says = [(name, context.get("runAsNonRoot")) for name, context in _contexts(spec)]
-    explicit = [name for name, value in says if value is False]
-    implicit = [name for name, value in says if value is None and not asked]
-    if asked is False or explicit:
-        detail = f"{_setters(asked is False, explicit)} must not set securityContext.runAsNonRoot=false"
-    elif implicit:
-        detail = f"pod or {_named(implicit)} must set securityContext.runAsNonRoot=true"
-    else:
-        return None
-    return "runAsNonRoot != true", detail
-
-
-def _user(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    if _own_users(spec):
-        return None
-    pod = (spec.get("securityContext") or {}).get("runAsUser") == 0
-    names = [name for name, context in _contexts(spec) if context.get("runAsUser") == 0]
-    return ("runAsUser=0", f"{_setters(pod, names)} must not set runAsUser=0") if pod or names else None
-
-
-def _any_seccomp(_metadata: Body, spec: Body) -> tuple[str, str] | None:
-    if _is_windows(spec):
-        return None
-    of_pod = _seccomp_type(spec.get("securityContext") or {})
-    says = [(name, _seccomp_type(context)) for name, context in _contexts(spec)]
-    explicit = [name for name, kind in says if kind is not None and kind not in _PROFILES]
-    implicit = [name for name, kind in says if kind is None and of_pod is None]
-    bad_pod = of_pod is not None and of_pod not in _PROFILES
-    if bad_pod or explicit:
-        kinds = {kind for _, kind in says if kind and kind not in _PROFILES} | (
-            {of_pod} if bad_pod and of_pod else set()
-        )
-        detail = f"must not set securityContext.seccompProfile.type to {_quoted(sorted(kinds))}"
-        return "seccompProfile", f"{_setters(bad_pod, explicit)} {detail}"
-    if implicit:
-        detail = 'must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
-        return "seccompProfile", f"pod or {_named(implicit)} {detail}"
-    return None
-
-
-_BASELINE: tuple[Check, ...] = (
-    *(_apparmor, _capabilities, _host_namespaces, _host_paths, _host_ports, _hosts, _privileged, _proc_mount),
-    *(_selinux, _seccomp, _sysctls, _host_process),
+    rules = _BASELINE if level.name == "baseline" else (*_BASELINE, *_RESTRICTED)
+    held = [(rule, form) for rule in rules if (form := _form(rule, level.minor)) is not None]
+    replaced = {rule.replaces for rule, _ in held}
+    answers = [form(metadata, spec) for rule, form in held if rule.name not in replaced]
+    return ", ".join(f"{reason} ({detail})" if detail else reason for reason, detail in filter(None, answers))
+
+
+def _form(rule: _Rule, minor: int) -> Check | None:
+    since = [number for number in rule.forms if number <= minor]
+    return rule.forms[max(since)] if since else None
+
+
+_BASELINE = (
+    _Rule("apparmor", {0: checks.apparmor}),
+    _Rule("capabilities", {0: checks.capabilities}),
+    _Rule("host namespaces", {0: checks.host_namespaces}),
+    _Rule("host paths", {0: checks.host_paths}),
+    _Rule("host ports", {0: checks.host_ports}),
+    _Rule("hosts", {34: checks.hosts}),
+    _Rule("privileged", {0: checks.privileged}),
+    _Rule("proc mount", {0: checks.proc_mount, 35: partial(checks.unless, checks.own_users, checks.proc_mount)}),
+    _Rule(
+        "selinux",
+        {
+            0: partial(checks.selinux, _SELINUX_TYPES),
+            31: partial(checks.selinux, _SELINUX_TYPES | {"container_engine_t"}),
+        },
+    ),
+    _Rule("seccomp", {0: checks.annotated_seccomp, 19: checks.seccomp}),
+    _Rule(
+        "sysctls",
+        {
+            0: partial(checks.sysctls, _SYSCTLS),
+            27: partial(checks.sysctls, _SYSCTLS_27),
+            29: partial(checks.sysctls, _SYSCTLS_29),
+            32: partial(checks.sysctls, _SYSCTLS_32),
+        },
+    ),
+    _Rule("host process", {0: checks.host_process}),
 )
-_RESTRICTED: tuple[Check, ...] = (
-    *(_apparmor, _host_namespaces, _host_ports, _hosts, _privileged, _any_proc_mount, _selinux, _sysctls),
-    *(_host_process, _escalation, _few_capabilities, _volume_types, _non_root, _user, _any_seccomp),
+_RESTRICTED = (
+    _Rule("escalation", {8: checks.escalation, 25: partial(checks.unless, checks.is_windows, checks.escalation)}),
+    _Rule(
+        "few capabilities",
+        {22: checks.few_capabilities, 25: partial(checks.unless, checks.is_windows, checks.few_capabilities)},
+        replaces="capabilities",
+    ),
+    _Rule("any proc mount", {35: checks.proc_mount}, replaces="proc mount"),
+    _Rule("volumes", {0: checks.volume_types}, replaces="host paths"),
+    _Rule("non-root", {0: checks.non_root, 35: partial(checks.unless, checks.own_users, checks.non_root)}),
+    _Rule("user", {23: checks.user, 35: partial(checks.unless, checks.own_users, checks.user)}),
+    _Rule(
+        "any seccomp",
+        {19: checks.any_seccomp, 25: partial(checks.unless, checks.is_windows, checks.any_seccomp)},
+        replaces="seccomp",
+    ),
 )

@@ -12,6 +12,7 @@ from gitops.manifests.fields import FieldSet
 from gitops.manifests.key import Body
 from gitops.sandbox.cluster import Cluster
 from gitops.sandbox.decode import zero
+from gitops.sandbox.defaults import TEMPLATE_GENERATION
 from gitops.sandbox.resources import Resource
 
 Prepare = Callable[[Cluster, Body], None]
@@ -181,7 +182,6 @@ def _job(_cluster: Cluster, body: Body) -> None:
     template_labels = {**(template["metadata"].get("labels") or {}), **labels}
     spec["template"] = {**template, "metadata": {**template["metadata"], "labels": template_labels}}
     spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-    spec.setdefault("manualSelector", False)
     if not metadata.get("labels"):
         metadata["labels"] = dict(template_labels)
 
@@ -238,12 +238,14 @@ def _stateful_set(_cluster: Cluster, body: Body) -> None:
     body["status"] = {"replicas": 0, "availableReplicas": 0}
 
 
-_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
-
-
 def _daemon_set(_cluster: Cluster, body: Body) -> None:
-    annotations = body["metadata"].get("annotations") or {}
-    body["metadata"]["annotations"] = {**annotations, _TEMPLATE_GENERATION: "1"}
+    annotations = body["metadata"]["annotations"]
+    body["metadata"]["annotations"] = {**annotations, TEMPLATE_GENERATION: str(max(1, _template_generation(body)))}
+
+
+def _template_generation(body: Body) -> int:
+    said = (body["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION, "0")
+    return int(said) if said.removeprefix("-").isdecimal() else 0
 
 
 def move_string_data(body: Body) -> None:
@@ -339,12 +341,9 @@ def _namespace_update(_cluster: Cluster, body: Body, old: Body) -> None:
 
 
 def _daemon_set_update(_cluster: Cluster, body: Body, old: Body) -> None:
-    generation = int((old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "0"))
-    if body["spec"]["template"] != old["spec"]["template"]:
-        generation += 1
-    if generation:
-        annotations = body["metadata"].get("annotations") or {}
-        body["metadata"]["annotations"] = {**annotations, _TEMPLATE_GENERATION: str(generation)}
+    generation = _template_generation(old) + (body["spec"]["template"] != old["spec"]["template"])
+    annotations = body["metadata"].get("annotations") or {}
+    body["metadata"]["annotations"] = {**annotations, TEMPLATE_GENERATION: str(generation)}
 
 
 def _definition_update(_cluster: Cluster, body: Body, _old: Body) -> None:

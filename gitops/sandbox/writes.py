@@ -11,7 +11,7 @@ from gitops.manifests import structured_merge
 from gitops.manifests.key import Body
 from gitops.manifests.schema import builtin_type
 from gitops.manifests.typed import TypedError, same
-from gitops.sandbox import admission, allocation, custom, escalation, strategies
+from gitops.sandbox import admission, allocation, custom, escalation, pod_warnings, strategies
 from gitops.sandbox.cluster import Cluster, Write
 from gitops.sandbox.decode import DecodeError, Decoder, cannot_be_handled, zero
 from gitops.sandbox.defaults import DEFAULTERS
@@ -211,8 +211,11 @@ def insert(cluster: Cluster, write: Write, body: Body) -> Body:
     admission.admit_create(cluster, write, body)
     escalation.check(cluster, write, body, None)
     strategies.prepare_create(cluster, resource, body)
+    if resource.key == ("", "pods"):
+        write.warnings.extend(pod_warnings.take_apparmor(body))
     _refuse(resource, name, allocation.check(cluster, resource, body, None))
     _refuse(resource, name, rules.validate(resource, body, None, ""))
+    write.warnings.extend(admission.warnings_of_pods(resource, body))
     admission.validate_create(cluster, write, body)
     if cluster.find(resource, write.namespace, name) is not None:
         raise already_exists(resource.group, resource.plural, name)

@@ -125,3 +125,20 @@ def test_a_binding_that_cannot_be_read_is_refused(api, spec, told):
     code, answer = api("POST", BINDINGS, {"metadata": {"name": "policy"}, "spec": body})
     assert code == 422
     assert told in answer["message"]
+
+
+def test_what_is_warned_of_is_told_with_a_refusal_too(api):
+    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+    api.create("/api/v1/namespaces", {"metadata": {"name": "safe", "labels": labels}})
+    container = {"name": "web", "image": "web", "securityContext": {"privileged": True}}
+    spec = {"containers": [container], "volumes": [{"name": "a", "glusterfs": {"endpoints": "a", "path": "b"}}]}
+    with api.open("POST", "/api/v1/namespaces/safe/pods", {"metadata": {"name": "web"}, "spec": spec}) as answer:
+        assert answer.status == 403
+        assert "spec.volumes[0].glusterfs: deprecated in v1.25" in answer.headers["Warning"]
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
+    body = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
+    with api.open(
+        "POST", "/apis/apps/v1/namespaces/safe/deployments", {"metadata": {"name": "web"}, "spec": body}
+    ) as said:
+        assert said.status == 201
+        assert "would violate PodSecurity" in said.headers["Warning"]
