@@ -34,15 +34,15 @@ def json_patch(document: Any, operations: Any) -> Any:
 
 
 def _apply(document: Any, operation: dict[str, Any]) -> Any:
-    path = _pointer(operation.get("path"))
+    path = _pointer(operation.get("path"), or_all=operation.get("op") in ("replace", "test"))
     match operation.get("op"):
         case "add":
-            return _changed(document, path, lambda parent, key: _add(parent, key, _value(operation)))
+            return _changed(document, path, lambda parent, key: _add(parent, key, operation.get("value")))
         case "remove":
             return _changed(document, path, _remove)
         case "replace":
-            _get(document, path)
-            return _changed(document, path, lambda parent, key: _replace(parent, key, _value(operation)))
+            _get_or_none(document, path)  # of a map, a member that is missing is made
+            return _changed(document, path, lambda parent, key: _replace(parent, key, operation.get("value")))
         case "test":
             if not same(_get_or_none(document, path), operation.get("value")):
                 raise PatchError(f"testing path {operation['path']} failed")
@@ -52,19 +52,14 @@ def _apply(document: Any, operation: dict[str, Any]) -> Any:
             moved = _get(document, source)
             return _changed(_changed(document, source, _remove), path, lambda parent, key: _add(parent, key, moved))
         case "copy":
-            copied = _get(document, _pointer(operation.get("from")))
+            copied = _get_or_none(document, _pointer(operation.get("from")))
             return _changed(document, path, lambda parent, key: _add(parent, key, copied))
     raise PatchError(f"unexpected kind: {operation.get('op')}")
 
 
-def _value(operation: dict[str, Any]) -> Any:
-    if "value" not in operation:
-        raise PatchError("the operation has no value")
-    return operation["value"]
-
-
-def _pointer(path: Any) -> list[str]:
-    if not isinstance(path, str) or (path and not path.startswith("/")):
+def _pointer(path: Any, *, or_all: bool = False) -> list[str]:
+    """The members on the way; what stands before the first `/` does not count. `or_all` where "" is the document."""
+    if not isinstance(path, str) or not ("/" in path or (or_all and not path)):
         raise PatchError(f"not a JSON pointer: {path}")
     return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
 
@@ -120,7 +115,7 @@ def _add(parent: Any, key: str, value: Any) -> Any:
     if isinstance(parent, dict):
         return {**parent, key: value}
     if isinstance(parent, list):
-        index = len(parent) if key == "-" or key == str(len(parent)) else _index(parent, key)
+        index = len(parent) if key == "-" else _index([*parent, None], key)  # -1 is behind the last
         return [*parent[:index], value, *parent[index:]]
     raise PatchError(f"cannot add {key} to a scalar")
 

@@ -155,7 +155,9 @@ class _Compare:
         if right is _ABSENT:
             return (_whole(left, kind), None, None)
         if kind.kind == "any" and form_of(left) != form_of(right) and left is not None and right is not None:
-            return (None, LEAF, None)
+            removed = self.maps(left, {}, _DEDUCED_MAP)[0] if isinstance(left, dict) else None
+            added = self.maps({}, right, _DEDUCED_MAP)[2] if isinstance(right, dict) else None
+            return (removed, LEAF, added)
         kind = resolved(kind, left if left is not None else right)
         if kind.kind == "scalar" or kind.atomic or (not left and not right):
             return _SAME if same(left, right) else (None, LEAF, None)

@@ -198,15 +198,21 @@ class Api:
                     return Answer(200, stored.json)
                 return Answer(200, lists.render_one(resource, stored.body, form))
             case "PUT" if "update" in resource.verbs:
-                write = self._write(request, user, resource, target, "update")
-                body = writes.replace(self.cluster, write, decoded(request, resource, write))
-                return self._one(request, resource, body, 200, write)
+                return self._put(request, user, resource, target)
             case "PATCH" if "patch" in resource.verbs:
                 return self._patch(request, user, resource, target)
             case "DELETE" if "delete" in resource.verbs:
                 write = self._write(request, user, resource, target, "delete")
                 return _json(deletion.delete(self.cluster, write, delete_options(request)))
         raise method_not_allowed()
+
+    def _put(self, request: Request, user: User, resource: Resource, target: Target) -> Answer:
+        write = self._write(request, user, resource, target, "update")
+        sent = decoded(request, resource, write)
+        if writes.is_made_by_put(self.cluster, write, sent):
+            access.authorize(self.cluster, user, replace(_attributes(request, target, watching=False), verb="create"))
+            return self._one(request, resource, writes.create(self.cluster, write, sent), 201, write)
+        return self._one(request, resource, writes.replace(self.cluster, write, sent), 200, write)
 
     def _patch(self, request: Request, user: User, resource: Resource, target: Target) -> Answer:
         write = self._write(request, user, resource, target, "patch")

@@ -57,6 +57,23 @@ CONDITIONAL_ONLY = frozenset(
     }
 )
 
+# Resources of which a PUT makes what is not there.
+MADE_BY_PUT = frozenset(
+    {
+        ("coordination.k8s.io", "leases"),
+        ("", "endpoints"),
+        ("", "events"),
+        ("events.k8s.io", "events"),
+        ("", "limitranges"),
+        ("", "services"),
+        ("node.k8s.io", "runtimeclasses"),
+        ("rbac.authorization.k8s.io", "roles"),
+        ("rbac.authorization.k8s.io", "rolebindings"),
+        ("rbac.authorization.k8s.io", "clusterroles"),
+        ("rbac.authorization.k8s.io", "clusterrolebindings"),
+    }
+)
+
 _STATUS: FieldSet = fields.make(("status",))
 _NOT_STATUS: FieldSet = fields.make(("spec",), ("metadata", "labels"))
 _NOT_SCALE: FieldSet = fields.make(("status",))

@@ -232,6 +232,13 @@ def _refuse(resource: Resource, name: str, errors: list[FieldError]) -> None:
 # --- update -------------------------------------------------------------------------------------------------------
 
 
+def is_made_by_put(cluster: Cluster, write: Write, sent: Body) -> bool:
+    """Whether a PUT is of what is not there, and makes it."""
+    version = (sent.get("metadata") or {}).get("resourceVersion")
+    is_there = cluster.find(write.resource, write.namespace, write.name) is not None
+    return write.resource.key in strategies.MADE_BY_PUT and not (is_there or version or write.subresource)
+
+
 def replace(cluster: Cluster, write: Write, sent: Body) -> Body:
     """PUT: stores a new version of an existing object."""
     check_identity(write, sent)

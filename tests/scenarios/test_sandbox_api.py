@@ -437,3 +437,31 @@ def test_a_kubeconfig_stays_valid_over_restarts_of_a_cluster_with_a_data_folder(
     with SandboxThread(data_dir=tmp_path, port=port) as second:
         assert second.kubeconfig() == before
     assert (tmp_path / "token").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles", 201),
+        ("/api/v1/namespaces/default/configmaps", 404),
+    ],
+)
+def test_a_put_makes_only_what_is_of_a_kind_that_is_made_so(bare, path, code):
+    body = {"metadata": {"name": "made"}}
+    assert bare("PUT", f"{path}/made", body)[0] == code
+    assert bare("GET", f"{path}/made")[0] == (200 if code == 201 else 404)
+
+
+def test_a_put_of_what_is_not_there_takes_the_right_to_create(fresh_sandbox):
+    tokens = {"root": User("root", ("system:masters",)), "dev": User("ada", ())}
+    running = fresh_sandbox(tokens=tokens, controllers="none")
+    root, dev = Api(running, "root"), Api(running, "dev")
+    rbac, maker = "/apis/rbac.authorization.k8s.io/v1", {"metadata": {"name": "maker"}}
+    rule = {"apiGroups": [""], "resources": ["services"], "verbs": ["update"]}
+    root.create(f"{rbac}/clusterroles", {**maker, "rules": [rule]})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "maker"}
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "ada"}]
+    root.create(f"{rbac}/clusterrolebindings", {**maker, "roleRef": reference, "subjects": subjects})
+    service = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+    code, answer = dev("PUT", "/api/v1/namespaces/default/services/web", service)
+    assert (code, "cannot create resource" in answer["message"]) == (403, True)

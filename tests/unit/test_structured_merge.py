@@ -259,8 +259,8 @@ def test_a_new_list_with_items_that_share_a_key_owns_them_as_one():
     ("before", "after", "owned"),
     [
         ({"a": 1}, [1], {"f:part": {}}),
-        ([1], {"a": 1}, {"f:part": {}}),
-        ("text", {"a": 1}, {"f:part": {}}),
+        ([1], {"a": 1}, {"f:part": {".": {}, "f:a": {}}}),
+        ("text", {"a": 1}, {"f:part": {".": {}, "f:a": {}}}),
         (None, {"a": 1}, {"f:part": {"f:a": {}}}),
         ({"a": 1}, None, None),
         ({"a": 1}, {"a": 2, "b": 1}, {"f:part": {"f:a": {}, "f:b": {}}}),
@@ -283,3 +283,20 @@ def test_an_entry_that_means_nothing_is_left_out_and_the_others_stay():
     live = {**whole, "metadata": {**whole["metadata"], "managedFields": [*nothing, entry]}}
     changed = update(live, {**live, "data": {"k": "v", "x": "y"}}, manager="kubectl", now=LATER)
     assert managers(changed) == [("gitops", "Apply"), ("kubectl", "Update")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [
+        ({"a": 1}, [1], {"f:x": {}}),
+        ({"a": {"b": 1}}, "text", {"f:x": {}}),
+        ([1], {"a": 1}, {"f:x": {".": {}, "f:a": {}}}),
+        ("text", {}, {"f:x": {}}),
+    ],
+)
+def test_a_value_without_a_schema_that_becomes_another_kind_of_value_leaves_nothing_to_its_owner(before, after, taken):
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}}
+    live = applied(None, {**thing, "spec": {"x": before, "keep": 1}})
+    body = update(live, {**live, "spec": {"x": after, "keep": 1}}, manager="other", now=LATER)
+    owned = {entry["manager"]: entry["fieldsV1"]["f:spec"] for entry in body["metadata"]["managedFields"]}
+    assert owned == {"gitops": {".": {}, "f:keep": {}}, "other": taken}
