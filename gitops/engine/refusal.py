@@ -70,6 +70,7 @@ def is_taken(error: ApiError) -> bool:
     return error.code == 422 and all(_TAKEN in text for text in texts)
 
 
+_MISFIT = re.compile(r"failed to (?:create typed patch object|convert new (?:typed )?object) \(")
 _OF_OTHERS = ("admission webhook", "ValidatingAdmissionPolicy", _TAKEN, "dry run", "dryRun", "dry-run")
 
 
@@ -81,7 +82,15 @@ def is_of_itself(error: ApiError) -> bool:
     """
     if any(word in str(error) for word in _OF_OTHERS):
         return False
-    return error.code in (400, 413, 422) or (error.code == 500 and "failed to create typed patch object" in str(error))
+    return error.code in (400, 413, 422) or (error.code == 500 and is_misfit(str(error)))
+
+
+def is_misfit(message: str) -> bool:
+    """Whether a 500 says that what was to be applied does not fit its type: an API server finds that out so.
+
+    As k8s.io/apimachinery/pkg/util/managedfields has it: a field of another kind, a Secret's data that is no base64.
+    """
+    return _MISFIT.match(message) is not None and "conversion webhook" not in message
 
 
 _UNANSWERED = re.compile(

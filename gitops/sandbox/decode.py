@@ -27,6 +27,8 @@ class DecodeError(ValueError):
 
     def converting(self) -> str:
         """What Kubernetes' converter from plain maps says of it, which does not name the field."""
+        if "base64" in str(self):
+            return f"error decoding from json: {self}"
         if not self._wanted:
             return str(self)
         if self._wanted.startswith("map["):

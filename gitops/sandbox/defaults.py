@@ -61,10 +61,9 @@ def _pod_spec(body: Body) -> None:
         terminationGracePeriodSeconds=30,
         schedulerName="default-scheduler",
     )
-    if body.get("hostNetwork"):
-        for container in [*(body.get("containers") or []), *(body.get("initContainers") or [])]:
-            for port in container.get("ports", []):
-                _if_absent(port, hostPort=port["containerPort"])
+    # The older name of the field is read where the newer one is empty, and written with its value.
+    if account := body.get("serviceAccountName") or body.get("serviceAccount"):
+        body["serviceAccountName"] = body["serviceAccount"] = account
 
 
 def _pod(body: Body) -> None:
@@ -73,6 +72,9 @@ def _pod(body: Body) -> None:
         resources = container.get("resources") or {}
         if resources.get("limits"):
             container["resources"] = {**resources, "requests": {**resources["limits"], **resources.get("requests", {})}}
+        if spec.get("hostNetwork"):
+            for port in container.get("ports") or []:
+                _if_absent(port, hostPort=port["containerPort"])
     _if_absent(spec, enableServiceLinks=True)
     _if_absent(body["status"], phase="Pending")
 
@@ -170,9 +172,11 @@ def _stateful_set(body: Body) -> None:
     spec = body["spec"]
     _if_absent(spec, podManagementPolicy="OrderedReady", replicas=1, revisionHistoryLimit=10)
     strategy = spec["updateStrategy"]
-    _if_absent(strategy, type="RollingUpdate")
-    if strategy["type"] == "RollingUpdate":
-        strategy["rollingUpdate"] = {"partition": 0, **(strategy.get("rollingUpdate") or {})}
+    if not strategy.get("type"):
+        strategy["type"] = "RollingUpdate"
+        _if_absent(strategy, rollingUpdate={})
+    if strategy["type"] == "RollingUpdate" and strategy.get("rollingUpdate") is not None:
+        strategy["rollingUpdate"] = {"partition": 0, **strategy["rollingUpdate"]}
     retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
     spec["persistentVolumeClaimRetentionPolicy"] = {"whenDeleted": "Retain", "whenScaled": "Retain", **retention}
     for claim in spec.get("volumeClaimTemplates") or []:

@@ -159,8 +159,14 @@ def _apply(cluster: Cluster, write: Write, raw: bytes) -> tuple[Body, bool]:
         outcome = _migrated(cluster, write, live, desired, outcome)
     if outcome.body is not live:
         outcome = _annotated(write, desired, outcome)
+
+    def not_converted(error: DecodeError) -> ApiFailure:
+        version = _versioned_kind(write)
+        why = f"unable to convert unstructured object to {version}: {error.converting()}"
+        return internal(f"failed to convert new object ({_shown(write, desired)}) to proper version: {why}")
+
     if stored is None:
-        body = writes.read(write, outcome.body)
+        body = writes.read(write, outcome.body, not_converted)
         writes.check_place(write, body["metadata"])
         if uid := body["metadata"].get("uid"):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
@@ -169,7 +175,18 @@ def _apply(cluster: Cluster, write: Write, raw: bytes) -> tuple[Body, bool]:
         return writes.insert(cluster, write, body), True
     if outcome.body is live:
         return live, False
-    return writes.store_update(cluster, write, stored, writes.read(write, outcome.body)), False
+    return writes.store_update(cluster, write, stored, writes.read(write, outcome.body, not_converted)), False
+
+
+def _versioned_kind(write: Write) -> str:
+    return f"{write.resource.group}/{write.resource.version}, Kind={write.resource.kind}"
+
+
+def _shown(write: Write, desired: Body) -> str:
+    """How messages name what is applied: by what is written in it."""
+    metadata = desired.get("metadata")
+    namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
+    return f"{namespace or ''}/{write.name}; {_versioned_kind(write)}"
 
 
 _LARGEST_ANNOTATION = 256 * 1024
@@ -234,8 +251,7 @@ def _merged(cluster: Cluster, write: Write, live: Body, desired: Body, force: bo
             at=writes.endpoint_of(write),
         )
     except TypedError as error:
-        where = f"{write.namespace}/{write.name}; {write.resource.api_version}, Kind={write.resource.kind}"
-        raise internal(f"failed to create typed patch object ({where}): {error}") from error
+        raise internal(f"failed to create typed patch object ({_shown(write, desired)}): {error}") from error
 
 
 def _migrated(

@@ -46,13 +46,16 @@ def decoded(resource: Resource, sent: Body) -> tuple[Body, list[str]]:
     return body, unknown
 
 
-def read(write: Write, sent: Body) -> Body:
-    """A sent object, decoded by its type and defaulted; unknown fields are dropped, told or refused as asked for."""
+def read(write: Write, sent: Body, failed: Callable[[DecodeError], Exception] | None = None) -> Body:
+    """A sent object, decoded by its type and defaulted; unknown fields are dropped, told or refused as asked for.
+
+    `failed` says what is raised where the object does not fit its type (400 if nothing does).
+    """
     resource = write.resource
     try:
         body, unknown = decoded(resource, sent)
     except DecodeError as error:
-        raise cannot_be_handled(resource.kind, resource.version, str(error)) from error
+        raise failed(error) if failed else cannot_be_handled(resource.kind, resource.version, str(error)) from error
     _report_unknown(write, unknown)
     return body
 

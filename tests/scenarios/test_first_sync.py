@@ -133,3 +133,18 @@ def test_objects_of_others_are_left_alone_by_first_syncs_that_share_their_reads(
         assert "belongs to Helm (release shop)" in str(running.tracked("gitops/app7").last.held)
     assert world.get("ConfigMap", "c7")["data"] == {"mine": "x"}
     assert world.get("ConfigMap", "c8")["data"] == {"a": "1"}
+
+
+def test_what_cannot_be_what_its_type_asks_for_is_found_before_anything_is_changed(world):
+    """An API server answers such an apply with 500: that is no trouble of its own, which would pass."""
+    sha = world.commit(one=config_map("one"))
+    with Running(world) as running:
+        running.until_synced(sha)
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "data": {"key": "not base64!"}}
+        world.commit(one=config_map("one", a="2"), key=secret)
+        running.until(lambda: is_refused_before(running))
+        assert any("illegal base64 data" in reason for reason in running.tracked().last.held)
+        assert "not base64!" not in str(running.tracked().last.held)
+        assert world.get("ConfigMap", "one")["data"] == {"a": "1"}
+        (counts,) = running.call(running.controller.workers.request_counts).values()
+        assert counts["PATCH dry-run", 500] == 1

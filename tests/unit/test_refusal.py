@@ -2,7 +2,15 @@
 
 import pytest
 
-from gitops.engine.refusal import changes_by_recreation, changes_of, conflict_reason, frozen_fields, told, unanswered
+from gitops.engine.refusal import (
+    changes_by_recreation,
+    changes_of,
+    conflict_reason,
+    frozen_fields,
+    is_of_itself,
+    told,
+    unanswered,
+)
 from gitops.model.errors import ApiError
 from gitops.model.plan import ABSENT, FieldChange
 
@@ -132,10 +140,30 @@ def test_of_what_changes_that_is_frozen_which_the_refusal_does_not_leave_free(fi
         (504, "web was deleted but does not go away", ""),
         (403, 'admission webhook "x.io" denied the request: no', ""),
         (400, 'admission webhook "x.io" denied the request: failed calling webhook "y": z', ""),
-        (500, "failed to create typed patch object", ""),
+        (500, "failed to create typed patch object (a/b; /v1, Kind=Secret): .x: field not declared in schema", ""),
     ],
 )
 def test_a_webhook_that_does_not_answer_is_told_from_one_that_denies(code, message, silent):
     error = ApiError(code, "InternalError", message)
     assert unanswered(error) == silent
     assert told(error) == (silent or message)
+
+
+NEW = "failed to convert new object (a/b; /v1, Kind=Secret) to proper version: "
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "is_own"),
+    [
+        (422, "Service is invalid", True),
+        (400, 'Pod in version "v1" cannot be handled as a Pod', True),
+        (500, "failed to create typed patch object (a/b; apps/v1, Kind=Deployment): .spec.x: field not declared", True),
+        (500, f"{NEW}unable to convert unstructured object to /v1, Kind=Secret: illegal base64 data", True),
+        (500, f"{NEW}conversion webhook for example.com/v1, Kind=Gear failed: Post https://h: refused", False),
+        (500, "etcdserver: request timed out, after we failed to create typed patch object (a/b; v1)", False),
+        (403, "quota exceeded", False),
+        (422, 'admission webhook "x.io" denied the request', False),
+    ],
+)
+def test_a_refusal_for_what_is_written_is_told_from_one_that_may_pass(code, message, is_own):
+    assert is_of_itself(ApiError(code, "", message)) is is_own

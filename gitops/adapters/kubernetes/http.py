@@ -21,6 +21,7 @@ from gitops.adapters.kubernetes import answers
 from gitops.adapters.kubernetes.client import aiohttp
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.bounds import MIB
+from gitops.engine.refusal import is_misfit
 from gitops.logs import Log
 from gitops.manifests.key import Body
 from gitops.model.errors import ApiError, ConfigError, LostLeaseError, UnreachableError
@@ -330,7 +331,7 @@ def _may_repeat(code: int, raw: bytes) -> bool:
     if code != 500:
         return True
     message = str(answers.status_in(raw).get("message", ""))
-    return not message.startswith(("failed to create typed", "failed to create manager", "unable to convert"))
+    return not (is_misfit(message) or message.startswith(("failed to create manager", "unable to convert")))
 
 
 def _is_hopeless(exc: Exception) -> bool:
