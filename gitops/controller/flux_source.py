@@ -275,7 +275,7 @@ class FluxResources:
             self._finalizers[key] = ([], metadata.get("resourceVersion") or "")
             self._registry.drop(_SOURCE, identity)
             return identity
-        if not leaving and (FINALIZER in finalizers) != answer.prunes:
+        if (FINALIZER in finalizers) != answer.prunes:
             kept = [name for name in finalizers if name != FINALIZER]
             self._finalizers[key] = (kept + [FINALIZER] * answer.prunes, metadata.get("resourceVersion") or "")
         uid, secrets_in = str(metadata.get("uid") or ""), answer.secrets_in

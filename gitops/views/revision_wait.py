@@ -116,7 +116,9 @@ async def _where(cluster: Cluster, inventory: Inventory | None, status: dict[str
         parts.append(f"the controller sees it {record.sync}{head} {record.problem or record.reason}")
     if status:
         said = [str(item.get("message", "")) for item in status.get("conditions") or [] if item["type"] == "Ready"]
-        parts.append(" ".join(["the controller sees it", str((status.get("sync") or {}).get("status")), *said]))
+        parts.append(
+            " ".join(["the controller sees it", str((status.get("sync") or {}).get("status", "Unknown")), *said])
+        )
     if inventory is not None:
         standing = await standing_of(cluster, inventory)
         parts.append(f"the last healthy revision is {standing.revision}")

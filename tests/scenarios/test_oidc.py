@@ -134,6 +134,11 @@ def test_keys_that_the_provider_changes_are_read_again(web, provider, monkeypatc
     assert signed_in(web, provider).status == 303
 
 
+def test_an_id_token_that_is_for_us_alone_may_say_so_in_a_list(web, provider):
+    provider.claims["aud"] = [CLIENT]
+    assert signed_in(web, provider).status == 303
+
+
 NOW = int(time.time())
 
 

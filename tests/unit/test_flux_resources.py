@@ -214,9 +214,13 @@ def test_a_finalizer_of_flux_does_not_hold_up_one_that_does_not_prune(fluxed):
     held = {**made, "metadata": {**made["metadata"], "finalizers": ["finalizers.fluxcd.io"]}}
     fluxed.cluster.put(held)
     fluxed.until(fluxed.is_ready)
+    fluxed.let_pass(3)
+    assert [verb for verb, _ in fluxed.cluster.calls if verb == "replace_finalizers"] == []
+    seen = heard_of(fluxed)
     fluxed.cluster.take(key("Kustomization"))
     fluxed.until(lambda: fluxed.cluster.body(key("Kustomization")) is None)
     assert fluxed.live(A) is not None
+    assert set(seen) == {"shop/app"}
 
 
 def test_while_its_kind_is_being_deleted_what_it_owns_stays(fluxed):
@@ -408,6 +412,21 @@ def test_what_goes_while_nobody_watches_is_let_go_afterwards(fluxed, kind):
         fluxed.until(lambda: fluxed.state is None)
     else:
         fluxed.until(lambda: fluxed.condition().get("message") == "GitRepository shop/git is not there")
+
+
+def test_an_object_that_is_gone_unseen_is_kept_by_nobody_and_brought_back_by_nobody(fluxed):
+    synced(fluxed, prune=False)
+    origin = fluxed.wait(fluxed.controller.resources.origin("shop/app"))
+    assert (origin.place, origin.is_resource) == ("the Kustomization shop/app", True)
+    assert origin.stays.startswith("its spec says that what it owns stays when it is deleted")
+    place = ResourceKey(GROUP_OF["Kustomization"], "Kustomization", "", "")
+    for verb in ("watch", "list"):
+        fluxed.cluster.refuse_with(verb, place, UnreachableError("nobody answers"))
+    fluxed.cluster.end_watches()
+    fluxed.let_pass(2)
+    fluxed.cluster.take(key("Kustomization"))
+    origin = fluxed.wait(fluxed.controller.resources.origin("shop/app"))
+    assert (origin.is_resource, origin.stays, origin.brought_back_by) == (True, "", "")
 
 
 def test_sources_of_other_namespaces_may_be_forbidden(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gitops.controller.requested_rollback import plan_back
 from gitops.engine.annotations import annotations_of
 from gitops.engine.plan_input import PlanOptions
 from gitops.manifests.key import key_of
@@ -58,6 +59,15 @@ def test_hooks_are_waited_for_even_by_a_sync_that_does_not_wait(desk):
     desk.commit(job("before", "pre-sync"), A)
     assert desk.sync(wait=False).outcome is Outcome.SYNCED
     assert desk.ran == [("before", False)]
+
+
+def test_the_way_back_that_is_shown_has_no_hooks_of_a_sync_in_it(desk):
+    for number in "12":
+        desk.commit(job("before", "pre-sync"), config_map("a", x=number))
+        desk.sync()
+    request = Request(desk.app, "ada")
+    _, planned, release = desk.run(lambda context: plan_back(request, context, None, prune=True, confirm=False))
+    assert (release, [change.key for change in planned.plan.changes]) == (1, [key_of(A)])
 
 
 def test_a_failed_hook_ends_the_sync_before_what_comes_after(desk):

@@ -1,7 +1,10 @@
 """Lists of Applications: what is searched, filtered, sorted and counted, and what counts as a problem."""
 
+from dataclasses import replace
+
 from gitops.model.record import Record
-from gitops.views.listing import Query, Row, listed, searchable
+from gitops.server.pages.applications import _groups
+from gitops.views.listing import Group, Query, Row, listed, searchable
 
 
 def row(name, health="Healthy", sync="Synced", **more):
@@ -88,3 +91,18 @@ def test_groups_count_all_that_fit_also_those_of_other_pages():
     assert listed(rows, Query(group="namespace")).group_count == 1
     assert names(rows, project="shop", sort="name") == ["a", "b", "d"]
     assert names(rows, project="default", cluster="in-cluster") == ["e"]
+
+
+def test_a_group_beyond_those_that_are_counted_tells_of_what_is_shown_of_it():
+    rows = [row("a", project="shop"), row("b", "Degraded", project="shop"), row("c", project="bank")]
+    found = replace(listed(rows, Query(group="project")), groups=(Group("bank", 7, 3),))
+    shown = _groups(found, Query(group="project"), {})
+    assert [(one["title"], one["total"], one["problems"]) for one in shown] == [("bank", 7, 3), ("shop", 2, 1)]
+    assert [len(one["rows"]) for one in shown] == [1, 2]
+
+
+def test_what_is_sorted_by_another_word_than_its_need_is_under_no_heading():
+    found = listed([row("b", "Degraded"), row("a")], Query(sort="name"))
+    assert [one["title"] for one in _groups(found, Query(sort="name"), {})] == [""]
+    by_need = listed([row("b", "Degraded"), row("a")], Query())
+    assert [one["title"] for one in _groups(by_need, Query(), {})] == ["Need you", "All well"]

@@ -176,6 +176,12 @@ def test_a_resource_that_is_ready_at_a_revision_has_arrived(bare):
     assert (found.outcome, found.where) == (None, "the controller sees it Synced 2 of 3 run")
 
 
+def test_a_status_that_says_nothing_of_a_sync_is_open_and_not_known(bare):
+    resource(bare, {"conditions": ready("False", "2 of 3 run")["conditions"]})
+    found = arrival(bare, SHA, APP)
+    assert (found.outcome, found.where) == (None, "the controller sees it Unknown 2 of 3 run")
+
+
 def test_a_resource_tells_before_the_record_of_the_store(bare):
     tell(bare, sync="OutOfSync", reason="it waits", is_resource=True)
     resource(bare, ready("False", "2 of 3 run"))

@@ -5,7 +5,7 @@ import pytest
 from gitops.model.audit import AuditEvent
 from gitops.server.pages.commit_link import commit_link
 from gitops.server.pages.render import relative
-from gitops.server.pages.shown import folded, grouped, repeated
+from gitops.server.pages.shown import folded, grouped, pipeline, repeated
 from gitops.views.history import attempts_in, history_data
 from gitops.views.plan_data import cut
 
@@ -142,3 +142,89 @@ def test_values_are_cut_to_what_a_page_can_show():
     assert len(str(cut(deep))) < 200
     assert len(cut("x" * 10_000)) < 4_100
     assert len(cut(list(range(10_000)))) == 200
+
+
+def shown_app(**words):
+    return {
+        "source": "https://github.com/acme/shop",
+        "targetRevision": "main",
+        "revision": SHA,
+        "ref": "main",
+        "sync": "OutOfSync",
+        "health": "Healthy",
+        "message": "",
+        "plan": "",
+        "pending": 0,
+        "progress": "",
+        "pass": False,
+        "problem": "",
+        "drift": 0,
+        "note": "",
+        **words,
+    }
+
+
+def stage(name, app, inventory=None):
+    (found,) = [one for one in pipeline(app, inventory) if one.name == name]
+    return (found.mood, found.text, found.detail)
+
+
+@pytest.mark.parametrize(
+    ("app", "shown"),
+    [
+        ({"sync": "Synced", "plan": "", "pending": 0}, ("ok", "nothing to change", "")),
+        ({"plan": "ab" * 20, "pending": 1}, ("wait", "1 change wait for you", "abababababab")),
+        ({"plan": "ab" * 20, "pending": 2}, ("wait", "2 changes wait for you", "abababababab")),
+        ({"progress": "1 of 2", "pending": 2}, ("ok", "2 changes", "being carried out")),
+        (
+            {"drift": 2, "note": "drifted: a", "pending": 2},
+            ("wait", "2 changes by others", "drift is reported, and left"),
+        ),
+        ({"drift": 2, "note": "held", "pending": 2}, ("wait", "2 changes held", "")),
+        ({"drift": 0, "note": "drifted: a", "pending": 2}, ("wait", "2 changes held", "")),
+        ({"sync": "Unknown", "pass": True}, ("now", "being made", "")),
+        ({"sync": "Unknown", "pass": False}, ("none", "not known", "")),
+        ({"problem": "it cannot be rendered", "pending": 0}, ("bad", "held", "")),
+    ],
+)
+def test_the_step_of_the_plan_tells_whose_turn_it_is(app, shown):
+    assert stage("Plan", shown_app(**app)) == shown
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [
+        ("synced", ("ok", "synced", "by ada")),
+        ("in-sync", ("ok", "in-sync", "by ada")),
+        ("begun", ("now", "under way", "by ada")),
+        ("failed", ("bad", "failed", "by ada")),
+    ],
+)
+def test_the_step_of_the_sync_tells_how_the_last_one_ended_unless_one_is_under_way(outcome, shown):
+    inventory = {"lastSync": {"outcome": outcome, "actor": "ada", "at": "t"}}
+    assert stage("Sync", shown_app(), inventory) == shown
+    assert stage("Sync", shown_app(progress="1 of 2"), inventory) == ("now", "1 of 2", "")
+    assert stage("Sync", shown_app()) == ("none", "not yet", "")
+
+
+def test_the_steps_before_the_plan_wait_until_the_repository_is_read():
+    unread = shown_app(revision="", targetRevision="")
+    assert stage("Source", unread) == ("wait", "its default branch", "https://github.com/acme/shop")
+    assert stage("Revision", unread) == ("none", "not read yet", "")
+    source, revision, *_ = pipeline(shown_app(), None)
+    assert (source.mood, source.text) == ("ok", "main")
+    assert (revision.mood, revision.text, revision.link) == ("ok", SHA[:12], commit_link(source.detail, SHA))
+
+
+def test_the_step_of_the_health_names_what_is_wrong_or_when_it_was_last_well():
+    healthy = {"lastHealthy": {"revision": SHA, "at": "t"}}
+    assert stage("Health", shown_app(), healthy) == ("ok", "Healthy", f"last healthy at {SHA[:12]}")
+    assert stage("Health", shown_app()) == ("ok", "Healthy", "")
+    unwell = shown_app(health="Degraded", message="web crashes")
+    assert stage("Health", unwell, healthy) == ("bad", "Degraded", "web crashes")
+    assert pipeline(unwell, healthy)[-1].at == "t"
+
+
+def test_what_is_missing_before_its_first_plan_was_approved_is_not_called_bad():
+    assert stage("Health", shown_app(health="Missing", plan="ab", pending=1)) == ("none", "not there yet", "")
+    assert stage("Health", shown_app(health="Missing")) == ("bad", "Missing", "")

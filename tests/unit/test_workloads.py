@@ -10,7 +10,7 @@ from gitops.views import workloads
 from gitops.views.one_object import live_object, managers_of, manifests_of, object_facts
 from gitops.views.resources import inventory_facts, resource_tree
 from gitops.views.workloads import containers_of, controller_of, is_made, makes, pods_below, workload_tree
-from tests.unit.desk import Desk, config_map
+from tests.unit.desk import SPACE, Desk, config_map
 from tests.unit.test_explain import SECRET
 from tests.unit.test_passes import deployment, rolling_out
 from tests.unit.test_status import AT, WEB, A, broken
@@ -377,6 +377,14 @@ def test_an_object_is_told_with_its_events_the_newest_first(desk):
     assert (found["object"], found["group"], found["kind"]) == ("apps/Deployment shop/web", "apps", "Deployment")
     desk.cluster.refuse("list", ResourceKey("", "Event", "shop", ""), 403, "Forbidden", "no right to it")
     assert facts(desk, WEB, live)["eventsError"] == "its events cannot be listed: no right to it"
+
+
+def test_the_events_of_what_is_in_no_namespace_are_those_of_the_default_one(desk):
+    live = desk.cluster.body(key_of(SPACE))
+    for space in ("default", "shop"):
+        one = event("1", live["metadata"]["uid"], "2026-01-01T00:00:01Z", reason=f"In {space}")
+        desk.cluster.put({**one, "metadata": {"name": "1", "namespace": space}})
+    assert [one["reason"] for one in facts(desk, SPACE, live)["events"]] == ["In default"]
 
 
 def test_an_object_that_is_not_there_is_missing(desk):

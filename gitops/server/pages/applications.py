@@ -75,7 +75,10 @@ def _groups(found: Listed, query: Query, asked: Mapping[str, str]) -> list[dict[
     if query.group:
         of_all = {group.name: group for group in found.groups}
         parts = [(name, list(some)) for name, some in groupby(found.rows, key=GROUPS[query.group])]
-        groups = [(of_all.get(name, Group(name, len(rows), 0)), rows) for name, rows in parts]
+        groups = [
+            (of_all.get(name, Group(name, len(rows), sum(row.is_problem for row in rows))), rows)
+            for name, rows in parts
+        ]
         return [{**_group_of(group, query, asked), "rows": rows} for group, rows in groups]
     if query.sort != "urgency":
         return [{"title": "", "href": "", "rows": list(found.rows)}]
