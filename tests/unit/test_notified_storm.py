@@ -164,3 +164,23 @@ def test_an_application_keeps_fifty_notifications_of_a_dead_destination(run):
         assert await fleet.letters() == 50
 
     run(scenario, 1)
+
+
+def test_an_application_of_which_nothing_is_new_is_written_once_and_not_again(run):
+    async def scenario(fleet):
+        written, write = [], fleet.store.set_settings
+
+        async def noted(name, texts):
+            written.append((name, *texts))
+            await write(name, texts)
+
+        fleet.store.set_settings = noted
+        for _ in range(3):
+            fleet.notifications.changed(fleet.states["team/0000"])
+            await fleet.until(lambda: not fleet.notifications._due)
+            for _ in range(5):
+                await fleet.clock.step(0.5)
+                await asyncio.sleep(0.01)
+        assert written == [(MAILBOX, "team/0000")]
+
+    run(scenario, 1)
