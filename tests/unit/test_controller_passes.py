@@ -4,6 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from gitops.controller.followed_file import FollowedFile
+from gitops.controller.preview import context_of
+from gitops.controller.projects import Projects
+from gitops.controller.requested_rollback import plan_back
 from gitops.engine.inventory import parent_key
 from gitops.engine.states import Response
 from gitops.manifests.key import key_of
@@ -20,12 +24,21 @@ from gitops.model.operator_command import (
     answer_in,
 )
 from gitops.model.result import Outcome
+from gitops.project_file import read_projects
+from gitops.sync.context import Request
 from tests.unit.controlled import Controlled
 from tests.unit.desk import config_map
 from tests.unit.test_hook_passes import job
 from tests.unit.test_passes import deployment, image, rolling_out
 
 A = config_map("a", x="1")
+NEVER = "{kind: deny, schedule: '* * * * *', duration: 24h, applications: ['*'], manualSync: true}"
+PROJECT = f"""\
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata: {{name: default}}
+spec: {{sourceRepos: ['*'], destinations: [{{server: '*', namespace: '*'}}], syncWindows: [{NEVER}]}}
+"""
 
 
 @pytest.fixture
@@ -33,8 +46,8 @@ def make(tmp_path):
     """`make(body, …, option=…)`: a controller that runs, with a first commit."""
     made = []
 
-    def begun(*bodies, before=lambda controlled: None, **options):
-        controlled = Controlled(tmp_path, **{"drift": "correct", "automated": True, **options})
+    def begun(*bodies, before=lambda controlled: None, kind=Controlled, **options):
+        controlled = kind(tmp_path, **{"drift": "correct", "automated": True, **options})
         made.append(controlled)
         controlled.commit(*(bodies or (A,)))
         before(controlled)
@@ -161,6 +174,7 @@ def test_drift_is_told_and_left_where_that_was_asked_for(make):
     controlled.until(lambda: controlled.state.last.response is Response.REPORT)
     assert data(controlled) == {"x": "by hand"}
     assert controlled.state.last.drift == ("ConfigMap shop/a data.x (set by kubectl-edit)",)
+    assert controlled.state.drift.seen == 1
     controlled.cluster.put({**controlled.live(A), "data": {"x": "1"}}, "kubectl-edit")
     controlled.tell(A, controlled.live(A))
     controlled.until(lambda: controlled.state.last.response is Response.SETTLED)
@@ -278,6 +292,39 @@ def test_a_rollback_that_is_asked_for_goes_by_the_plan_that_was_shown(controlled
     outcome, message = answer(controlled, controlled.ask(ROLLBACK, plan="0" * 64))
     assert (outcome, "look at it again" in message) == (Outcome.HELD, True)
     assert data(controlled) == {"x": "2"}
+
+
+def test_a_rollback_by_the_plan_that_was_shown_is_done_and_timed(controlled):
+    controlled.commit(config_map("a", x="2"))
+    controlled.until(lambda: data(controlled) == {"x": "2"})
+    controlled.until(lambda: controlled.state.last.response is Response.SETTLED)
+    controlled.let_pass(5.0)
+    before = controlled.state.times.synced_at
+    context = context_of(controlled.state, controlled.controller.workers.get("").deps)
+    request = Request(controlled.state.app, "ada")
+    _, planned, _ = controlled.wait(plan_back(request, context, None, prune=False, confirm=False))
+    assert answer(controlled, controlled.ask(ROLLBACK, plan=planned.plan.id))[0] is Outcome.SYNCED
+    assert data(controlled) == {"x": "1"}
+    assert controlled.state.times.synced_at > before
+
+
+def test_a_window_of_the_project_that_is_open_to_people_holds_back_the_controller_alone(make, tmp_path):
+    path = tmp_path / "projects.yaml"
+    path.write_text(PROJECT)
+    projects = Projects(FollowedFile(path, read_projects, lambda *_: None), home="gitops", entry=lambda _: None)
+
+    class Limited(Controlled):
+        def parts(self):
+            self.controller.projects = projects
+            return []
+
+    controlled = make(kind=Limited, automated=True)
+    controlled.until(lambda: controlled.state.last.response is Response.HELD)
+    assert "project default" in controlled.state.last.message
+    controlled.let_pass(10.0)
+    assert controlled.live(A) is None
+    assert answer(controlled, controlled.ask(SYNC))[0] is Outcome.SYNCED
+    assert data(controlled) == {"x": "1"}
 
 
 def test_the_sync_under_way_is_terminated_and_not_begun_again(make):
