@@ -307,3 +307,10 @@ def test_the_stream_tells_a_commit_soon_and_goes_on_where_it_was_cut_off(web, wo
     assert lost.events[0][0] == "reset"
     for one in (again, lost):
         one.close()
+
+
+def test_a_server_that_stops_ends_its_streams_and_waits_for_nobody(web, running):
+    stream = Stream(web, web.tokens["grace"])
+    running.until(lambda: stream.last)
+    web.__exit__()
+    running.until(lambda: web._task.done() and not stream._thread.is_alive())

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from gitops.controller.drift_correction import _is_left_alone
 from gitops.controller.followed_file import FollowedFile
 from gitops.controller.preview import context_of
 from gitops.controller.projects import Projects
 from gitops.controller.requested_rollback import plan_back
-from gitops.engine.inventory import parent_key
+from gitops.engine.inventory import Inventory, parent_key
 from gitops.engine.states import Response
 from gitops.manifests.key import key_of
+from gitops.model.application import Application, SyncOptions
 from gitops.model.errors import UnreachableError
 from gitops.model.operator_command import (
     APPROVED,
@@ -23,6 +25,7 @@ from gitops.model.operator_command import (
     TEST,
     answer_in,
 )
+from gitops.model.release import Quarantine
 from gitops.model.result import Outcome
 from gitops.project_file import read_projects
 from gitops.sync.context import Request
@@ -181,6 +184,37 @@ def test_drift_is_told_and_left_where_that_was_asked_for(make):
     assert controlled.state.last.drift == ()
 
 
+def test_drift_that_is_ignored_is_not_told_of_while_the_newest_commit_cannot_be_rendered_either(make):
+    controlled = make(drift="ignore")
+    controlled.until(lambda: controlled.state.last.response is Response.SETTLED)
+    controlled.source.commit({"all.yaml": "kind: [broken"})
+    controlled.until(lambda: controlled.state.problem)
+    edited(controlled, "by hand")
+    controlled.let_pass(30.0)
+    assert (data(controlled), controlled.state.drift.seen) == ({"x": "by hand"}, 0)
+    assert "drift.detected" not in controlled.facts()
+
+
+@pytest.mark.parametrize(
+    ("options", "fields", "is_left_alone"),
+    [
+        ({}, {"synced": "a"}, False),
+        ({}, {}, True),
+        ({"drift": "report"}, {"synced": "a"}, False),
+        ({"drift": "ignore"}, {"synced": "a"}, True),
+        ({}, {"synced": "a", "quarantine": Quarantine("b", "c", "it failed", "")}, False),
+        ({}, {"synced": "a", "quarantine": Quarantine("b", "c", "it failed", "", stuck="no way")}, True),
+        ({}, {"synced": "a", "partially_applied": frozenset({"b"})}, False),
+        ({"rollback": "never"}, {"synced": "a", "partially_applied": frozenset({"b"})}, True),
+        ({"rollback": "never"}, {"synced": "a"}, False),
+    ],
+)
+def test_what_is_synced_is_gone_back_to_only_where_that_is_known_and_wanted(options, fields, is_left_alone):
+    app = Application("app", sync=SyncOptions(**{"drift": "correct", **options}))
+    inventory = Inventory(app.identity, parent_key("app", "shop"), **fields)
+    assert _is_left_alone(app, inventory) is is_left_alone
+
+
 def test_an_object_that_was_deleted_is_made_again(controlled):
     controlled.wait(controlled.cluster.delete(key_of(A)))
     controlled.tell(A, None)
@@ -325,6 +359,11 @@ def test_a_window_of_the_project_that_is_open_to_people_holds_back_the_controlle
     assert controlled.live(A) is None
     assert answer(controlled, controlled.ask(SYNC))[0] is Outcome.SYNCED
     assert data(controlled) == {"x": "1"}
+    controlled.commit(config_map("a", x="2"))
+    controlled.until(lambda: controlled.state.last.response is Response.HELD and controlled.state.last.pending)
+    plan = controlled.state.last.plan_id
+    controlled.wait(controlled.store.set_setting(controlled.app.identity, APPROVED, plan))
+    controlled.until(lambda: data(controlled) == {"x": "2"})
 
 
 def test_the_sync_under_way_is_terminated_and_not_begun_again(make):

@@ -170,6 +170,25 @@ def test_who_may_see_but_not_act_is_told_what_is_missing(decisions):
     )
 
 
+def test_a_token_that_may_not_is_told_its_scope(decisions):
+    with pytest.raises(Problem) as told:
+        decisions.check(token("role:viewer"), "sync", "bank/x")
+    assert told.value.status == 403
+    assert told.value.detail == "ada may not: that needs sync on bank/x, and this token's scope is viewer"
+
+
+@pytest.mark.parametrize(
+    ("person", "title"),
+    [
+        (Person("ada", Way.TOKEN, ("role:operator",)), "operator"),
+        (Person("ada", Way.OIDC, ("role:viewer", "role:shop")), "viewer, shop"),
+        (Person("ada", Way.OIDC, groups=("shop-team",)), Way.OIDC.value),
+    ],
+)
+def test_a_person_is_called_by_their_roles_else_by_who_knows_them(person, title):
+    assert person.title == title
+
+
 def test_only_who_sees_all_sees_everything(decisions):
     assert decisions.sight(NOBODY).is_everything
     assert decisions.sight(token("role:viewer")).is_everything
