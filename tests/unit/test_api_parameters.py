@@ -2,6 +2,7 @@
 
 import pytest
 
+from gitops.server.api.acts import known_act
 from gitops.server.api.applications import LIST_QUERY, query_of
 from gitops.server.api.parameters import Problem, choice, choices, flag, number, read_body, read_query, text
 from gitops.views.listing import Query
@@ -137,3 +138,32 @@ def test_a_list_is_asked_for_by_each_word_of_its_query():
         limit=7,
     )
     assert query_of(read_query(LIST_QUERY, {})) == Query(limit=50)
+
+
+@pytest.mark.parametrize(
+    ("act", "given", "said"),
+    [
+        ("approve", {}, "plan: is required"),
+        ("approve", {"plan": "a" * 11}, "plan: expected 12 to 64 characters"),
+        ("rollback", {"plan": "a" * 64}, "release: is required"),
+        ("rollback", {"release": 1}, "plan: is required"),
+        ("rollback", {"release": 0, "plan": "a" * 64}, "release: expected 1 to 1000000000"),
+        ("rollback", {"release": 1, "plan": "a" * 63}, "plan: expected 64 to 64 characters"),
+        ("delete", {}, "plan: is required"),
+        ("delete", {"plan": "a" * 63}, "plan: expected 64 to 64 characters"),
+    ],
+)
+def test_what_cannot_be_taken_back_is_only_asked_for_with_the_plan_that_was_shown(act, given, said):
+    with pytest.raises(Problem) as refused:
+        read_body(known_act(act).body, given)
+    assert refused.value.detail == said
+
+
+@pytest.mark.parametrize(
+    "act", ["sync", "refresh", "terminate", "test", "suspend", "resume", "approve", "rollback", "delete"]
+)
+def test_nothing_is_confirmed_pruned_or_kept_that_nobody_said(act):
+    needed = {"approve": {"plan": "a" * 64}, "delete": {"plan": "a" * 64}, "rollback": {"plan": "a" * 64, "release": 1}}
+    given = needed.get(act, {})
+    found = read_body(known_act(act).body, given)
+    assert {name for name, value in found.items() if value} == set(given)

@@ -451,6 +451,24 @@ def test_one_that_comes_back_from_another_replica_is_told_anew(controlled):
     controlled.until(lambda: controlled.status["sync"]["status"] == "Synced")
 
 
+def test_one_that_is_deleted_at_another_replica_is_pruned_by_who_takes_it_over(controlled):
+    synced(controlled, finalizers=[FINALIZER])
+    controller, here = controlled.controller, controlled.controller.replica
+    controller.replica = Elsewhere()
+    controlled.wait(controller.let_go(lambda root: False))
+    controlled.cluster.take(RESOURCE)
+    controlled.let_pass(5)
+    assert controlled.live(A) is not None
+
+    async def taken_over():
+        controller.replica = here
+        controller.wake_all()
+
+    controlled.wait(taken_over())
+    controlled.until(lambda: controlled.cluster.body(RESOURCE) is None)
+    assert controlled.live(A) is None
+
+
 def test_one_that_is_made_again_as_wrong_as_it_was_is_told_so_again(controlled):
     def is_told():
         return "spec.never" in controlled.condition("Ready").get("message", "")
