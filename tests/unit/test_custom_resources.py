@@ -451,8 +451,12 @@ def test_one_that_comes_back_from_another_replica_is_told_anew(controlled):
     controlled.until(lambda: controlled.status["sync"]["status"] == "Synced")
 
 
-def test_one_that_is_deleted_at_another_replica_is_pruned_by_who_takes_it_over(controlled):
+def test_one_that_is_deleted_at_another_replica_is_pruned_by_who_takes_it_over_whatever_its_repository_does(controlled):
+    async def never(app):
+        await asyncio.Event().wait()
+
     synced(controlled, finalizers=[FINALIZER])
+    controlled.repositories.look = never
     controller, here = controlled.controller, controlled.controller.replica
     controller.replica = Elsewhere()
     controlled.wait(controller.let_go(lambda root: False))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gitops.model.errors import ConfigError
 from gitops.model.globs import glob
@@ -127,6 +128,19 @@ def test_a_file_that_goes_wrong_while_we_run_changes_nothing(tmp_path):
     assert allowed() is Verdict.ALLOWED
     path.write_text("# nobody\n")
     assert allowed() is Verdict.NOT_ALLOWED
+
+
+def test_a_file_that_goes_wrong_is_told_of_once_each_time(tmp_path):
+    path = tmp_path / "policy.csv"
+    path.write_text(LINES)
+    file = PolicyFile(path)
+    with capture_logs() as lines:
+        for text in (LINES + "\n", "nonsense\n", "nonsense\n\n", LINES, "nonsense\n"):
+            path.write_text(text)
+            for _ in range(3):
+                assert file.policy
+    assert [line["event"] for line in lines] == ["policy.wrong", "policy.wrong"]
+    assert lines[0]["error"] == "line 1: expected a line that begins with p or g"
 
 
 # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
+from structlog.testing import capture_logs
 
 from gitops.cli.token import token
 from gitops.model.errors import ConfigError
@@ -71,6 +72,18 @@ def test_a_file_that_cannot_be_read_any_more_lets_nobody_in(tmp_path):
     assert file.find(made, NOW) is None
     with pytest.raises(ConfigError, match="No such file"):
         file.check()
+
+
+def test_a_file_that_goes_wrong_is_told_of_once_each_time(tmp_path):
+    made, line = new_token("ada", Scope.VIEWER, None)
+    path = tmp_path / "tokens"
+    file = TokenFile(path)
+    with capture_logs() as lines:
+        for text in (line, "nonsense", "nonsense\n", line + "\n", "nonsense"):
+            path.write_text(text)
+            for _ in range(3):
+                assert (file.find(made, NOW) is None) is (text.strip() == "nonsense")
+    assert [line["event"] for line in lines] == ["tokens.wrong", "tokens.wrong"]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a\nb operator never", "<script>", "x" * 64])
