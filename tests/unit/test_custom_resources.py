@@ -6,12 +6,14 @@ from functools import partial
 import pytest
 
 from gitops.config import application_of
+from gitops.controller.automatic_sync import LATER
 from gitops.controller.crd_source import FINALIZER, CustomResources
 from gitops.controller.registry import Registration
 from gitops.controller.replica import Alone
 from gitops.controller.status_writer import StatusWriter
 from gitops.engine.plan_input import PlanOptions
-from gitops.manifests.key import ResourceKey
+from gitops.engine.states import Response
+from gitops.manifests.key import ResourceKey, key_of
 from gitops.model.application import KIND
 from gitops.model.errors import UnreachableError
 from gitops.model.kinds import KindInfo
@@ -372,6 +374,21 @@ def test_two_who_ask_for_a_deletion_at_once_are_both_answered(controlled):
     assert (controlled.cluster.body(RESOURCE), controlled.live(A)) == (None, None)
 
 
+def test_a_deletion_that_fails_is_told_as_one_that_does_not_get_on_and_goes_on_by_itself(controlled):
+    synced(controlled)
+    controlled.cluster.refuse("delete", key_of(A), 403, "Forbidden", "no right to it")
+    asked = controlled.ask(DELETE, plan=deletion_of(controlled), reason="no longer")
+    outcome, message = answer(controlled, asked)
+    assert (outcome, "no right to it" in message) == (Outcome.FAILED, True)
+    assert message.endswith("; its deletion is tried again by itself")
+    controlled.let_pass(2)
+    assert (controlled.state.last.response, controlled.condition("Stalled")["status"]) == (Response.HELD, "True")
+    assert "no right to it" in controlled.condition("Ready")["message"]
+    controlled.cluster.refuse("delete", key_of(A), 0)
+    controlled.until(lambda: controlled.cluster.body(RESOURCE) is None, 2 * LATER)
+    assert controlled.live(A) is None
+
+
 def test_one_whose_deletion_is_held_goes_at_once_when_a_person_confirms_it(controlled):
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     metadata = {"name": "data", "namespace": "shop"}
@@ -381,6 +398,7 @@ def test_one_whose_deletion_is_held_goes_at_once_when_a_person_confirms_it(contr
     controlled.until(lambda: controlled.live(claim) is not None)
     controlled.cluster.take(RESOURCE)
     controlled.until(lambda: "PersistentVolumeClaim shop/data" in controlled.condition("Ready").get("message", ""))
+    assert controlled.condition("Stalled")["status"] == "True"
     assert answer(controlled, controlled.ask(DELETE, confirm=True)) == (Outcome.SYNCED, "")
     assert (controlled.live(A), controlled.live(claim)) == (None, None)
     controlled.let_pass(1)

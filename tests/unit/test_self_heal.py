@@ -4,6 +4,7 @@ import pytest
 
 from gitops.engine.states import Response
 from gitops.manifests.key import key_of
+from gitops.model.operator_command import SYNC
 from tests.unit.controlled import Controlled
 from tests.unit.desk import config_map
 from tests.unit.test_passes import deployment, rolling_out
@@ -22,6 +23,8 @@ def make(tmp_path):
         made.append(controlled)
         controlled.commit(*(bodies or (A, WEB)))
         controlled.begin()
+        if not controlled.app.sync.automated:
+            controlled.ask(SYNC)
         controlled.until(lambda: controlled.live(WEB) is not None and controlled.live(A) is not None)
         controlled.let_pass(5)
         assert "sync.finished" not in controlled.facts()
@@ -72,6 +75,16 @@ def test_where_drift_is_only_told_nothing_is_put_back(make):
     controlled = make(drift="report")
     edited(controlled, x="by hand")
     controlled.let_pass(20)
+    assert controlled.live(A)["data"] == {"x": "by hand"}
+
+
+def test_beside_a_sync_that_a_person_asked_for_nothing_is_put_back(make):
+    controlled = make(automated=False)
+    edited(controlled, x="by hand")
+    controlled.let_pass(20)
+    assert (controlled.live(A)["data"], is_waiting(controlled)) == ({"x": "by hand"}, True)
+    rolling_out(controlled)
+    controlled.until(lambda: "sync.overtaken" in controlled.facts())
     assert controlled.live(A)["data"] == {"x": "by hand"}
 
 
