@@ -36,6 +36,17 @@ def test_every_reading_operation_answers_as_the_document_says(web):
         assert answer.status == (409 if plain.endswith("rollback") else 400 if needs else 200), answer.text
 
 
+def test_every_reading_operation_of_an_application_that_there_is_not_says_so(web):
+    paths = [path for path, operations in DOCUMENT["paths"].items() if "{name}" in path and "get" in operations]
+    assert len(paths) > 10
+    for path in paths:
+        place = path.replace("{namespace}", "gitops").replace("{name}", "none").replace("{number}", "1")
+        given = {one["name"]: one for one in DOCUMENT["paths"][path]["get"]["parameters"] if one["in"] == "query"}
+        needed = [name for name, one in given.items() if one["required"]]
+        answer = web.ask(f"{place}?{'&'.join(f'{name}=Pod' for name in needed)}", token=web.tokens["grace"])
+        assert answer.status in ((404, 400) if needed else (404,)), (path, answer.status, answer.text)
+
+
 def test_a_list_tells_how_each_application_stands(web, world):
     (one,) = web.get("/applications")["items"]
     assert (one["application"], one["sync"], one["health"]) == ("gitops/app", "Synced", "Healthy")

@@ -366,6 +366,27 @@ def test_a_window_of_the_project_that_is_open_to_people_holds_back_the_controlle
     controlled.until(lambda: data(controlled) == {"x": "2"})
 
 
+@pytest.mark.parametrize("suspended", [False, True])
+def test_a_commit_that_is_not_synced_by_itself_ends_no_sync_that_a_person_asked_for(make, suspended):
+    controlled = make(automated=suspended, timeout=600.0)
+    controlled.let_pass(10.0)
+    if suspended:
+        controlled.wait(controlled.store.set_setting(controlled.app.identity, SUSPENDED, "by ada"))
+        controlled.let_pass(5.0)
+    controlled.commit(deployment())
+    waits = Response.SUSPENDED if suspended else Response.APPROVAL
+    controlled.until(lambda: controlled.state.last.response is waits)
+    asked = controlled.ask(SYNC)
+    controlled.until(lambda: controlled.live(deployment()) is not None)
+    task = controlled.state.schedule.task
+    controlled.commit(deployment(), A)
+    controlled.let_pass(10.0)
+    assert controlled.state.schedule.task is task
+    rolling_out(controlled)
+    assert answer(controlled, asked)[0] is Outcome.SYNCED
+    assert controlled.live(A) is None
+
+
 def test_the_sync_under_way_is_terminated_and_not_begun_again(make):
     controlled = make(deployment(), timeout=600.0)
     controlled.until(lambda: controlled.live(deployment()) is not None)

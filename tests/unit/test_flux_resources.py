@@ -253,6 +253,17 @@ def test_one_that_cannot_be_run_is_told_why(fluxed):
     assert fluxed.live(A) is None
 
 
+def test_one_that_is_gone_is_not_asked_when_its_source_changes(fluxed):
+    synced(fluxed)
+    for name in ("aaa", "other"):
+        fluxed.kustomization(name, path=f"./{name}", prune=False)
+        fluxed.let_pass(2)
+        fluxed.cluster.take(key("Kustomization", name))
+        fluxed.until(lambda: fluxed.cluster.body(key("Kustomization", name)) is None)  # noqa: B023
+    fluxed.repository(url="https://git.example.com/other.git")
+    fluxed.until(lambda: fluxed.state.app.source.repoURL == "https://git.example.com/other.git")
+
+
 def test_what_is_asked_for_in_fluxs_way_is_looked_at_and_told(fluxed):
     synced(fluxed, interval="1h")
     looks = fluxed.repositories.looks
@@ -441,6 +452,22 @@ def test_sources_of_other_namespaces_may_be_forbidden(tmp_path):
     said = made.condition()["message"]
     made.end()
     assert said == "sources of other namespaces may not be named here (--no-cross-namespace-refs)"
+
+
+def test_one_that_may_not_be_run_for_its_source_is_let_go_all_the_same(tmp_path):
+    made = Fluxed(tmp_path)
+    made.cross_namespace = False
+    made.commit(A)
+    made.begin()
+    made.cluster.put({**SPACE, "metadata": {"name": "other"}})
+    made.repository(namespace="other")
+    source = {"kind": "GitRepository", "name": "git", "namespace": "other"}
+    body = made.kustomization(source=source)
+    made.cluster.put({**body, "metadata": {**body["metadata"], "finalizers": [FINALIZER]}})
+    made.until(lambda: made.condition().get("status") == "False")
+    made.cluster.take(key("Kustomization"))
+    made.until(lambda: made.cluster.body(key("Kustomization")) is None)
+    made.end()
 
 
 # ── Receivers ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ import pytest
 
 from gitops.model.source_name import are_same
 from gitops.server.webhooks.pushes import push_of
+from gitops.server.webhooks.routes import _may_mean
 from gitops.server.webhooks.signatures import is_path_of, is_signed, path_token
 
 BODY, SECRET = b'{"a": 1}', "hunter2"
@@ -190,3 +191,25 @@ def test_a_path_that_nobody_can_guess_is_for_registries_that_sign_nothing_and_fo
         ("quay", "ünsinn", SECRET),
     ):
         assert not is_path_of(kind, given, secret)
+
+
+@pytest.mark.parametrize(
+    ("target", "refs", "may"),
+    [
+        ("main", ("main",), True),
+        ("main", ("next", "main"), True),
+        ("main", ("next",), False),
+        ("HEAD", ("next",), True),
+        ("main", (), True),
+        ("team/a-b_c", ("main",), False),
+        ("team/a-b_c", ("team/a-b_c",), True),
+        ("1.x", ("1.2.3",), True),
+        (">=1.2", ("1.2.3",), True),
+        ("v1", ("main",), True),
+        ("", ("main",), True),
+    ],
+)
+def test_a_push_is_looked_at_by_whoever_may_follow_what_was_pushed(
+    target: str, refs: tuple[str, ...], may: bool
+) -> None:
+    assert _may_mean(target, refs) is may
