@@ -5,6 +5,7 @@ import pytest
 from gitops.server.api.acts import known_act
 from gitops.server.api.applications import LIST_QUERY, query_of
 from gitops.server.api.parameters import Problem, choice, choices, flag, number, read_body, read_query, text
+from gitops.server.pages.forms import _typed
 from gitops.views.listing import Query
 
 ALL = (
@@ -167,3 +168,23 @@ def test_nothing_is_confirmed_pruned_or_kept_that_nobody_said(act):
     given = needed.get(act, {})
     found = read_body(known_act(act).body, given)
     assert {name for name, value in found.items() if value} == set(given)
+
+
+def test_a_form_has_text_that_stands_for_flags_and_numbers_and_its_empty_fields_are_none():
+    form = {
+        "plan": "abc",
+        "reason": "",
+        "confirm": "on",
+        "prune": "true",
+        "keep": "no",
+        "release": "7",
+        "replicas": "0",
+    }
+    assert _typed(form) == {"plan": "abc", "confirm": True, "prune": True, "keep": False, "release": 7, "replicas": 0}
+
+
+@pytest.mark.parametrize("number", ["-1", "1.0", "x", "٣", "1" * 10])
+def test_a_field_of_a_form_that_is_no_whole_number_is_named(number):
+    with pytest.raises(Problem) as refused:
+        _typed({"release": number})
+    assert refused.value.detail == "release: expected a whole number"

@@ -17,7 +17,7 @@ from gitops.manifests.key import ResourceKey, key_of
 from gitops.model.application import KIND
 from gitops.model.errors import UnreachableError
 from gitops.model.kinds import KindInfo
-from gitops.model.operator_command import DELETE
+from gitops.model.operator_command import DELETE, SYNC
 from gitops.model.result import Outcome
 from gitops.rendering import render
 from gitops.sync.context import Request, SyncContext
@@ -159,6 +159,9 @@ def test_one_event_tells_of_each_new_outcome(controlled):
     )
     assert event["involvedObject"]["apiVersion"] == "gitops.dev/v1alpha1"
     assert event["message"].startswith(controlled.head[:12])
+    assert answer(controlled, controlled.ask(SYNC))[0] is Outcome.IN_SYNC
+    controlled.let_pass(5)
+    assert controlled.of_kind_event() == [event], "that nothing was to be done is no news"
     controlled.commit(config_map("a", x="2"))
     controlled.until(lambda: len(controlled.of_kind_event()) == 2)
 
