@@ -161,7 +161,7 @@ def test_one_event_tells_of_each_new_outcome(controlled):
     assert event["message"].startswith(controlled.head[:12])
     assert answer(controlled, controlled.ask(SYNC))[0] is Outcome.IN_SYNC
     controlled.let_pass(5)
-    assert controlled.of_kind_event() == [event], "that nothing was to be done is no news"
+    assert list(controlled.of_kind_event()) == [event], "that nothing was to be done is no news"
     controlled.commit(config_map("a", x="2"))
     controlled.until(lambda: len(controlled.of_kind_event()) == 2)
 
