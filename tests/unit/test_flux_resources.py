@@ -449,9 +449,13 @@ def test_sources_of_other_namespaces_may_be_forbidden(tmp_path):
     made.repository(namespace="other")
     made.kustomization(source={"kind": "GitRepository", "name": "git", "namespace": "other"})
     made.until(lambda: made.condition().get("status") == "False")
-    said = made.condition()["message"]
+    assert made.condition()["message"] == (
+        "sources of other namespaces may not be named here (--no-cross-namespace-refs)"
+    )
+    made.repository()
+    made.kustomization()
+    made.until(made.is_ready)
     made.end()
-    assert said == "sources of other namespaces may not be named here (--no-cross-namespace-refs)"
 
 
 def test_one_that_may_not_be_run_for_its_source_is_let_go_all_the_same(tmp_path):
