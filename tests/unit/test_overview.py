@@ -12,11 +12,10 @@ from gitops.server import overview as module
 from gitops.server.auth.decisions import Decisions
 from gitops.server.auth.person import NOBODY, Person, Way
 from gitops.server.auth.policy_file import PolicyFile
-from gitops.server.overview import Overview
 from gitops.server.problems import Problem
 from gitops.views.listing import Query
-from tests.unit.controlled import Controlled
 from tests.unit.desk import config_map
+from tests.unit.served import Overseen
 from tests.unit.test_passes import deployment, rolling_out
 
 A, WEB = config_map("a", x="1"), deployment()
@@ -27,14 +26,6 @@ class Elsewhere(Alone):
 
     def runs(self, identity):
         return False
-
-
-class Overseen(Controlled):
-    """A controller that somebody looks at from the beginning."""
-
-    def parts(self):
-        self.overview = Overview(self.controller)
-        return []
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ async def get_application(call: Call) -> dict[str, Any]:
         "held": sorted(reason[:2000] for reason in standing.last.held),
         "pass": standing.is_busy,
         "failures": standing.failures,
-        "changedAt": row.record.at,
+        "changedAt": row.record.at or overview.controller.records.since(call.application),
         "options": {
             "automated": state.app.sync.automated,
             "prune": state.app.sync.prune,
