@@ -4,19 +4,23 @@ from dataclasses import replace
 
 import pytest
 
+from gitops.controller.followed_file import FollowedFile
+from gitops.controller.projects import Projects
 from gitops.controller.registry import Registration
 from gitops.controller.replica import Alone
 from gitops.engine.object_acts import RESTARTED_AT
 from gitops.engine.states import Response
 from gitops.manifests.key import key_of
-from gitops.model.errors import ConfigError
+from gitops.model.errors import ConfigError, HeldError
 from gitops.model.operator_command import APPROVED, SUSPENDED
+from gitops.project_file import read_projects
 from gitops.server.api.acts import get_request
 from gitops.server.api.operations import Call
-from gitops.server.auth.person import Person, Way
+from gitops.server.api.projects import get_project
+from gitops.server.auth.person import NOBODY, Person, Way
 from gitops.server.problems import Problem
 from tests.unit.desk import config_map
-from tests.unit.served import Overseen
+from tests.unit.served import ADA, Overseen
 from tests.unit.test_passes import deployment, rolling_out
 
 A, WEB = config_map("a", x="1"), deployment()
@@ -329,3 +333,160 @@ def test_a_person_is_told_who_they_are(served):
         "mayAct": False,
     }
     assert served.call("whoami")["mayAct"] is True
+
+
+# ── projects ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PROJECTS = """\
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata: {name: red}
+spec:
+  description: what is red
+  sourceRepos: ['*']
+  destinations: [{server: '*', namespace: '*'}]
+  roles: [{name: ci, groups: [red-ci], policies: []}]
+  syncWindows:
+  - {kind: allow, schedule: '* * * * *', duration: 1h, applications: ['*']}
+  - {kind: deny, schedule: '0 0 1 1 *', duration: 1m, applications: ['none']}
+"""
+
+
+@pytest.fixture
+def in_projects(served, tmp_path):
+    """One Application in each of two projects; that of `red` has a problem."""
+    path = tmp_path / "projects.yaml"
+    path.write_text(PROJECTS)
+    file = FollowedFile(path, read_projects, lambda *_: None)
+    served.controller.projects = Projects(file, home="gitops", entry=served.controller.registry.entry)
+    other = replace(served.app, name="other", project="red", destination=replace(served.app.destination, namespace="x"))
+    put(served, other)
+    served.until(lambda: served.call("listProjects")["total"] == 2)
+    served.until(lambda: [one["problems"] for one in served.call("listProjects")["items"]] == [1, 0])
+    return served
+
+
+def test_projects_are_told_with_how_theirs_are_and_those_with_problems_first(in_projects):
+    red, default = in_projects.call("listProjects")["items"]
+    assert (red["project"], red["description"], red["defined"], red["limited"], red["applications"]) == (
+        "red",
+        "what is red",
+        True,
+        True,
+        1,
+    )
+    assert (default["project"], default["applications"], default["limited"]) == ("default", 1, False)
+    assert in_projects.call("listProjects", offset=1)["items"] == [default]
+    only = Person("eve", Way.TOKEN, ("role:viewer",), only=("gitops/app",))
+    assert in_projects.call("listProjects", person=only)["items"] == [default]
+    assert in_projects.call("listProjects", person=EVE)["items"] == []
+
+
+def test_a_project_is_told_with_its_limits_and_when_its_windows_are_open(in_projects):
+    def told(name, person=ADA):
+        return in_projects.wait(get_project(Call(in_projects.served, person, "", {"project": name})))
+
+    found = told("red")
+    assert (found["limits"]["sourceRepos"], found["roles"][0]["name"]) == (["*"], "ci")
+    assert sum(found["sync"].values()) == sum(found["health"].values()) == 1
+    allowing, denying = found["syncWindows"]
+    assert (allowing["open"], bool(allowing["until"]), allowing["next"]) == (True, True, "")
+    assert (denying["open"], denying["until"], denying["next"][5:16]) == (False, "", "01-01T00:00")
+    assert told("default")["sync"]["Synced"] == 1
+    for name, person in (("blue", ADA), ("red", EVE)):
+        with pytest.raises(Problem, match=f"there is no project {name}, or no Application of it that you may see"):
+            told(name, person)
+
+
+# ── what a deletion and a hold come to ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_a_deletion_would_do_is_told_with_who_brings_it_back(served):
+    found = served.call("planDeletion")
+    assert (found["objects"], found["keep"], found["stays"], found["also"]) == (1, False, "", [])
+    assert found["place"] == "the controller's files (test)"
+    assert found["broughtBack"].startswith("it comes from the controller's files (test), which this does not change")
+    changes = [(change["change"], change["object"]) for step in found["steps"] for change in step["changes"]]
+    assert changes == [("prune", "ConfigMap shop/a")]
+    assert served.call("planDeletion", keep="true")["keep"] is True
+
+
+def test_what_takes_data_along_is_only_deleted_when_that_is_confirmed(make):
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "shop"},
+        "spec": spec,
+    }
+    overseen = make(claim, A)
+    overseen.until(lambda: overseen.live(claim) is not None)
+    place = {"group": "", "kind": "PersistentVolumeClaim", "namespace": "shop", "object": "data"}
+    with pytest.raises(HeldError, match="its data, would be deleted with it; confirm it all the same"):
+        overseen.call("delete", **place)
+    assert overseen.live(claim) is not None
+    assert overseen.call("delete", **place, confirm=True)["note"] == "it is in Git: a sync makes it again"
+    assert overseen.live(claim) is None
+
+
+def test_who_is_nobody_is_told_nothing_that_pods_write(served):
+    for operation in ("explain", "getLogs"):
+        given = (
+            {}
+            if operation == "explain"
+            else {"group": "apps", "kind": "Deployment", "namespace": "shop", "object": "web"}
+        )
+        with pytest.raises(Problem) as refused:
+            served.call(operation, person=NOBODY, **given)
+        assert (refused.value.status, refused.value.title) == (401, "Logs need a token")
+    assert served.call("explain")["application"] == "gitops/app"
+
+
+def test_an_object_is_told_as_it_is_as_it_is_wanted_and_with_what_can_be_done_to_it(rolled):
+    config = {"kind": "ConfigMap", "namespace": "shop", "object": "a"}
+    found = rolled.call("getObject", **config)
+    assert (found["live"]["data"], found["desired"]["data"], found["change"]) == ({"x": "1"}, {"x": "1"}, "")
+    assert (found["madeBy"], found["desiredError"], found["origin"].partition(":")[0]) == ("", "", "all.yaml")
+    assert found["acts"] == [{"act": "delete", "why": "", "confirmable": False}]
+    assert [one["act"] for one in rolled.call("getObject", **OBJECT)["acts"]] == ["restart", "scale", "delete"]
+    for name, why in (("..", "is no name of an object's"), ("none", "gitops/app has no object ConfigMap shop/none")):
+        with pytest.raises(Problem, match=why):
+            rolled.call("getObject", **{**config, "object": name})
+
+
+def test_an_object_is_shown_live_where_what_is_desired_cannot_be_had(rolled):
+    rolled.source.commit({"all.yaml": "kind: [broken"})
+    rolled.until(lambda: rolled.state.problem)
+    found = rolled.call("getObject", kind="ConfigMap", namespace="shop", object="a")
+    assert (found["live"]["data"], found["desired"]) == ({"x": "1"}, None)
+    assert found["desiredError"].startswith("what is desired is not known: all.yaml")
+
+
+def test_two_releases_are_compared(served):
+    served.commit(config_map("a", x="2"))
+    served.until(lambda: served.call("getHistory")["releases"][0]["number"] == 2)
+    settled(served)
+    found = served.call("compareReleases", **{"from": 1, "to": 2})
+    (change,) = found["changes"]
+    assert (change["change"], change["object"], change["fields"][0]["path"]) == ("update", "ConfigMap shop/a", "data.x")
+    assert (found["from"]["number"], found["to"]["number"], found["objects"], found["total"]) == (1, 2, 1, 1)
+    assert served.call("compareReleases", **{"from": 2, "to": 2})["changes"] == []
+    with pytest.raises(ConfigError, match="has no release 7"):
+        served.call("compareReleases", **{"from": 1, "to": 7})
+
+
+def test_what_waits_is_told_with_since_when(make):
+    overseen = make(automated=False)
+    overseen.until(lambda: overseen.state.last.response is Response.APPROVAL)
+    overseen.let_pass(2)
+    found = overseen.call("listWaiting")
+    (one,) = found["items"]
+    assert (one["application"], one["waitsFor"], one["act"], bool(one["since"])) == (
+        "gitops/app",
+        "approval",
+        "approve",
+        True,
+    )
+    assert (found["total"], found["counts"]["approval"]) == (1, 1)
+    assert overseen.call("listWaiting", waitsFor="held")["items"] == []
+    assert overseen.call("listWaiting", person=EVE)["total"] == 0
