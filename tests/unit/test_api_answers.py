@@ -223,6 +223,14 @@ def test_what_cannot_be_done_to_an_object_is_said(rolled):
         rolled.call("delete", **config)
 
 
+def test_what_is_being_deleted_is_not_deleted_again_whoever_confirms_that(rolled):
+    body = rolled.live(A)
+    rolled.cluster.put({**body, "metadata": {**body["metadata"], "finalizers": ["example.dev/hold"]}})
+    rolled.cluster.take(key_of(A))
+    with pytest.raises(HeldError, match=r"ConfigMap shop/a: it is being deleted$"):
+        rolled.call("delete", kind="ConfigMap", namespace="shop", object="a", confirm=True)
+
+
 def test_what_is_not_marked_as_its_own_is_left_alone(rolled):
     body = rolled.live(A)
     rolled.cluster.put({**body, "metadata": {**body["metadata"], "annotations": {}}})

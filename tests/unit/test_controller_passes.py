@@ -13,7 +13,7 @@ from gitops.engine.inventory import Inventory, parent_key
 from gitops.engine.states import Response
 from gitops.manifests.key import key_of
 from gitops.model.application import Application, SyncOptions
-from gitops.model.errors import UnreachableError
+from gitops.model.errors import SourceError, UnreachableError
 from gitops.model.operator_command import (
     APPROVED,
     PING,
@@ -292,6 +292,28 @@ def test_a_ping_and_a_refresh_are_answered(controlled):
     looks = controlled.repositories.looks
     assert answer(controlled, controlled.ask(REFRESH))[0] is Outcome.IN_SYNC
     assert controlled.repositories.looks > looks
+
+
+def test_what_is_asked_for_while_a_repository_cannot_be_read_fails_with_why_it_cannot_be(controlled):
+    async def away(app):
+        raise SourceError("the host is away")
+
+    controlled.repositories.look = away
+    controlled.until(lambda: controlled.state.source.look_error)
+    assert answer(controlled, controlled.ask(REFRESH)) == (Outcome.FAILED, "the host is away")
+    controlled.wait(controlled.cluster.delete(key_of(A)))
+    assert answer(controlled, controlled.ask(SYNC)) == (Outcome.FAILED, "the host is away")
+    assert controlled.live(A) is not None, "what was seen last is synced all the same"
+
+
+def test_a_sync_of_what_was_never_seen_fails_with_why_it_cannot_be(make):
+    def away(controlled):
+        controlled.source.is_away = True
+
+    controlled = make(before=away)
+    controlled.until(lambda: controlled.state.source.look_error)
+    outcome, message = answer(controlled, controlled.ask(SYNC))
+    assert (outcome, "the source is away" in message) == (Outcome.FAILED, True)
 
 
 def test_a_sync_that_is_asked_for_is_done_although_it_is_not_automated(make):
