@@ -1,17 +1,19 @@
 """Operators' commands: what the store does not have yet is kept until it has it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from gitops.adapters.store import SqliteStore
-from gitops.controller.commands import OperatorCommands
+from gitops.controller.commands import OperatorCommands, command_result, result_when_gone
 from gitops.controller.pass_report import PassReport, PassResult
 from gitops.controller.state import ApplicationState, SyncTimes
+from gitops.engine.states import Response
 from gitops.model.application import Application, Destination, SourceSpec
 from gitops.model.errors import StoreError
-from gitops.model.operator_command import APPROVED, REFRESH, answer_in
+from gitops.model.operator_command import APPROVED, DELETE, REFRESH, SYNC, OperatorRequest, answer_in
 from gitops.model.result import Outcome
 from gitops.testing.store import UnreliableStore
 
@@ -145,3 +147,48 @@ def test_an_approval_that_is_used_while_an_older_one_is_written_is_forgotten_too
 
     commands = None
     assert asyncio.run(story()) is None
+
+
+# ── what a pass came to, for who asked for it ────────────────────────────────────────────────────────────────────────
+
+
+def passed(response=Response.SETTLED, outcome=None, message="", *, synced=False, error="", act=None):
+    state = ApplicationState(Application("app"))
+    state.report.result = replace(state.last, response=response, outcome=outcome, message=message, error=error)
+    state.times.sync_seconds = 1.0 if synced else None
+    state.schedule.act_result = act
+    return state
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (passed(), (Outcome.IN_SYNC, "")),
+        (passed(message="left its field"), (Outcome.IN_SYNC, "")),
+        (passed(Response.REPORT, message="drifted: x"), (Outcome.IN_SYNC, "drifted: x")),
+        (passed(Response.HELD, message="another owns it"), (Outcome.HELD, "another owns it")),
+        (passed(Response.APPROVAL, message="it waits"), (Outcome.HELD, "it waits")),
+        (passed(Response.SUSPENDED, message="suspended"), (Outcome.HELD, "suspended")),
+        (passed(Response.HELD, Outcome.FAILED, "it broke", synced=True), (Outcome.FAILED, "it broke")),
+        (passed(Response.HELD, Outcome.FAILED, "it waits"), (Outcome.HELD, "it waits")),
+        (passed(outcome=Outcome.SYNCED, message="1 of 1", synced=True), (Outcome.SYNCED, "1 of 1")),
+        (passed(synced=True), (Outcome.IN_SYNC, "")),
+        (passed(outcome=Outcome.SYNCED, synced=True, error="no such kind"), (Outcome.FAILED, "no such kind")),
+        (passed(error="no such kind", act=(Outcome.DONE, "2 tests passed")), (Outcome.DONE, "2 tests passed")),
+    ],
+)
+def test_what_a_pass_came_to_is_its_act_then_its_problem_then_its_sync_then_what_it_waits_for(state, told):
+    assert command_result(state) == told
+
+
+@pytest.mark.parametrize(
+    ("verb", "act", "told"),
+    [
+        (DELETE, (Outcome.SYNCED, ""), (Outcome.SYNCED, "")),
+        (DELETE, None, (Outcome.FAILED, "it is gone")),
+        (SYNC, (Outcome.SYNCED, ""), (Outcome.FAILED, "it is gone")),
+    ],
+)
+def test_of_one_that_is_gone_only_the_deletion_has_come_to_anything(verb, act, told):
+    asked = OperatorRequest(1, "gitops/app", verb, {}, "ada", "2026-01-01T00:00:00Z")
+    assert result_when_gone(passed(act=act), asked) == told
