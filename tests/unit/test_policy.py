@@ -211,6 +211,40 @@ def test_only_who_sees_all_sees_everything(decisions):
     assert not decisions.sight(Person("x", Way.OIDC)).is_everything
 
 
+@pytest.mark.parametrize(
+    ("application", "is_everything"),
+    [
+        ("*", True),
+        ("*/*", True),
+        ("**", True),
+        ("**/**", True),
+        ("shop/*", False),
+        ("*/web", False),
+        ("*/*/*", False),
+        ("shop/web", False),
+    ],
+)
+def test_a_line_is_about_everything_only_where_it_names_nothing(tmp_path, application, is_everything):
+    path = tmp_path / "policy.csv"
+    path.write_text(f"p, team, applications, get, {application}, allow\n")
+    sight = Decisions(PolicyFile(path)).sight(Person("x", Way.OIDC, groups=("team",)))
+    assert sight.is_everything is is_everything
+    assert sight("bank/secret") is is_everything
+
+
+def test_who_is_denied_one_application_does_not_see_everything(tmp_path):
+    path = tmp_path / "policy.csv"
+    path.write_text("p, team, applications, get, *, allow\np, team, applications, get, bank/*, deny\n")
+    sight = Decisions(PolicyFile(path)).sight(Person("x", Way.OIDC, groups=("team",)))
+    assert (sight.is_everything, sight("shop/web"), sight("bank/secret")) == (False, True, False)
+
+
+def test_what_is_allowed_to_do_elsewhere_is_no_sight_of_everything(tmp_path):
+    path = tmp_path / "policy.csv"
+    path.write_text("p, team, applications, sync, *, allow\np, team, applications, get, shop/*, allow\n")
+    assert not Decisions(PolicyFile(path)).sight(Person("x", Way.OIDC, groups=("team",))).is_everything
+
+
 def test_nobody_from_elsewhere_is_called_like_a_role_or_the_cluster_itself():
     assert [name for name in ("role:admin", "system:masters", "ada", "roles") if is_reserved(name)] == [
         "role:admin",
