@@ -109,9 +109,11 @@ def test_a_set_without_anything_does_not_let_all_go(tmp_path):
     ],
 )
 def test_one_that_cannot_be_taken_in_holds_its_parent_and_nothing_changes(family, wrong, said):
-    family.brings(child("one"), wrong)
+    family.brings(child("one"), wrong, beside=(config_map("a", x="2"),))
     family.until(lambda: said in str(family.parent().last) + str(family.controller.snapshot(family.parent()).problem))
+    family.let_pass(3)
     assert family.known() == {"app", "one"}
+    assert family.live(A)["data"] == {"x": "1"}, "nothing else of that commit is synced either"
 
 
 def test_what_a_parent_brings_has_its_rights_for_its_own_repository_alone(family):

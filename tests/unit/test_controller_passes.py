@@ -150,7 +150,7 @@ def test_a_suspended_application_is_not_synced_until_it_is_resumed(controlled):
     controlled.let_pass(5.0)
     controlled.commit(config_map("a", x="2"))
     controlled.until(lambda: controlled.state.last.response is Response.SUSPENDED)
-    assert data(controlled) == {"x": "1"}
+    assert (data(controlled), controlled.state.last.message) == ({"x": "1"}, "suspended")
     controlled.wait(controlled.store.set_setting(controlled.app.identity, SUSPENDED, None))
     controlled.until(lambda: data(controlled) == {"x": "2"})
 
@@ -304,6 +304,20 @@ def test_what_is_asked_for_while_a_repository_cannot_be_read_fails_with_why_it_c
     controlled.wait(controlled.cluster.delete(key_of(A)))
     assert answer(controlled, controlled.ask(SYNC)) == (Outcome.FAILED, "the host is away")
     assert controlled.live(A) is not None, "what was seen last is synced all the same"
+
+
+def test_a_fault_of_ours_in_a_look_is_told_and_the_next_look_is_another(controlled):
+    look = controlled.repositories.look
+
+    async def crashes(app):
+        raise KeyError("odd")
+
+    controlled.repositories.look = crashes
+    controlled.until(lambda: controlled.state.problem == "a fault in the controller; see its log")
+    controlled.repositories.look = look
+    controlled.commit(config_map("a", x="2"))
+    controlled.until(lambda: data(controlled) == {"x": "2"}, 600.0)
+    assert controlled.state.problem == ""
 
 
 def test_a_sync_of_what_was_never_seen_fails_with_why_it_cannot_be(make):

@@ -106,3 +106,9 @@ def test_what_is_sorted_by_another_word_than_its_need_is_under_no_heading():
     assert [one["title"] for one in _groups(found, Query(sort="name"), {})] == [""]
     by_need = listed([row("b", "Degraded"), row("a")], Query())
     assert [one["title"] for one in _groups(by_need, Query(), {})] == ["Need you", "All well"]
+
+
+def test_what_is_suspended_needs_a_decision_only_while_something_waits_for_it():
+    waiting = row("waits", sync="OutOfSync", suspended=True)
+    resting, other = row("rests", suspended=True), row("other", sync="OutOfSync")
+    assert [one.urgency[0] for one in (waiting, resting, other)] == [1, 3, 3]
