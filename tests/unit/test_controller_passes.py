@@ -320,6 +320,21 @@ def test_a_fault_of_ours_in_a_look_is_told_and_the_next_look_is_another(controll
     assert controlled.state.problem == ""
 
 
+def test_a_commit_that_could_not_be_had_is_tried_at_once_when_somebody_tells_of_it(controlled):
+    tree = controlled.repositories.tree
+
+    async def broken(app, revision):
+        raise SourceError("the commit cannot be had")
+
+    controlled.repositories.tree = broken
+    controlled.commit(config_map("a", x="2"))
+    controlled.until(lambda: controlled.state.source.look_error == "the commit cannot be had")
+    controlled.let_pass(120.0)
+    controlled.repositories.tree = tree
+    controlled.wait(controlled._looked_at())
+    controlled.until(lambda: data(controlled) == {"x": "2"}, 5.0)
+
+
 def test_a_sync_of_what_was_never_seen_fails_with_why_it_cannot_be(make):
     def away(controlled):
         controlled.source.is_away = True
