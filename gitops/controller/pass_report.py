@@ -7,6 +7,7 @@ from gitops.model.plan import ObstacleKind
 from gitops.model.release import Quarantine
 from gitops.model.result import Hold, Outcome
 
+# Over once another object is gone or given away: an owner's, or what was left where the Application was before.
 _OF_OTHERS = frozenset({ObstacleKind.FOREIGN, ObstacleKind.RELOCATION})
 
 

@@ -22,7 +22,6 @@ from gitops.model.result import Hold
 from gitops.sync.context import PlannedSync
 
 log = structlog.get_logger()
-# Over once another object is gone or given away: an owner's, or what was left where the Application was before.
 
 
 def forget_error(state: ApplicationState) -> None:

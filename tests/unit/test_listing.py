@@ -112,3 +112,15 @@ def test_what_is_suspended_needs_a_decision_only_while_something_waits_for_it():
     waiting = row("waits", sync="OutOfSync", suspended=True)
     resting, other = row("rests", suspended=True), row("other", sync="OutOfSync")
     assert [one.urgency[0] for one in (waiting, resting, other)] == [1, 3, 3]
+
+
+def test_the_note_is_what_is_under_way_then_what_is_wrong_then_why_it_waits_then_its_health():
+    whole = row(
+        "a", "Degraded", message="it crashes", progress="sync, wave 0", problem="no such kind", reason="it waits"
+    )
+    assert whole.note == "sync, wave 0"
+    assert replace(whole, progress="").note == "no such kind"
+    assert row("a", "Degraded", message="it crashes", reason="it waits").note == "it waits"
+    assert row("a", "Degraded", message="it crashes").note == "it crashes"
+    for word in ("Healthy", "Suspended"):
+        assert row("a", word, message="all is well").note == ""
