@@ -447,7 +447,10 @@ def test_who_is_nobody_is_told_nothing_that_pods_write(served):
         with pytest.raises(Problem) as refused:
             served.call(operation, person=NOBODY, **given)
         assert (refused.value.status, refused.value.title) == (401, "Logs need a token")
-    assert served.call("explain")["application"] == "gitops/app"
+    found = served.call("explain")
+    assert found["application"] == "gitops/app"
+    since = served.controller.records.since("gitops/app")
+    assert f"the controller sees it Synced, since {since}" in found["facts"]
 
 
 def test_an_object_is_told_as_it_is_as_it_is_wanted_and_with_what_can_be_done_to_it(rolled):

@@ -146,3 +146,13 @@ def test_what_a_parent_of_another_replica_brought_is_not_run_until_it_is_known_a
     assert children.are_known("gitops/app")
     family.brings(child("one", sync={"automated": True}), beside=(config_map("a", x="2"),))
     family.until(lambda: children.are_known("gitops/one"))
+
+
+def test_what_a_parent_brought_is_known_by_what_was_synced_though_its_newest_commit_cannot_be_rendered(family):
+    family.controller.children.let_go("gitops/app")
+    assert not family.controller.children.are_known("gitops/one")
+    family.source.commit({"apps/all.yaml": "kind: [broken", "child/all.yaml": write_manifests([B])})
+    family.wait(family._looked_at())
+    family.until(lambda: family.parent().problem)
+    family.until(lambda: family.controller.children.are_known("gitops/one"))
+    assert family.known() == {"app", "one"}

@@ -1,5 +1,6 @@
 """What the API says in words of one Application: why it is not healthy or not synced, down to the last log lines."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from gitops.controller.preview import application_of, context_of
@@ -33,7 +34,8 @@ async def _story(call: Call, context: SyncContext) -> dict[str, Any]:
     inventory = await read_inventory(context, state.app)
     standing = await standing_of(context.cluster, inventory) if inventory.exists else None
     suspended = await context.store.setting(state.identity, SUSPENDED) or ""
-    record = None if row is None else row.record
+    since = call.served.overview.controller.records.since(state.identity)
+    record = None if row is None else replace(row.record, at=row.record.at or since)
     told = ApplicationStatus(state.identity, state.app.destination.namespace, standing, record, suspended=suspended)
     return await explained(context, told, application_of(state))
 
