@@ -12,6 +12,7 @@ from gitops.controller.requested_rollback import plan_back
 from gitops.engine.inventory import Inventory, parent_key
 from gitops.engine.states import Response
 from gitops.manifests.key import key_of
+from gitops.manifests.yaml_write import write_manifests
 from gitops.model.application import Application, SyncOptions
 from gitops.model.errors import SourceError, UnreachableError
 from gitops.model.operator_command import (
@@ -129,6 +130,24 @@ def test_the_images_that_an_application_runs_are_those_of_its_newest_commit(make
     controlled.until(lambda: controlled.state.contents.images == ("web:1",))
     controlled.commit(deployment(image="web:2"))
     controlled.until(lambda: controlled.state.contents.images == ("web:2",))
+
+
+@pytest.mark.parametrize("renderer", ["helm", "auto"])
+def test_what_a_chart_holds_is_known_by_its_kind_and_version_without_its_hooks(make, renderer):
+    chart = {
+        "Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+        "templates/a.yaml": write_manifests([A]),
+        "templates/hook.yaml": write_manifests([config_map("hook", annotations={"helm.sh/hook": "pre-install"})]),
+    }
+
+    def as_chart(controlled):
+        controlled.source.commit(chart if renderer == "helm" else {"a.yaml": write_manifests([A])})
+        controlled.app = controlled.app.with_sources((replace(controlled.app.source, renderer=renderer),))
+
+    controlled = make(before=as_chart)
+    controlled.until(lambda: controlled.state.last.response is Response.SETTLED)
+    assert data(controlled) == {"x": "1"}
+    assert controlled.state.source.objects == (((key_of(A), "v1"),) if renderer == "helm" else ())
 
 
 def test_without_automated_a_commit_waits_until_its_plan_is_approved(make):
