@@ -76,6 +76,11 @@ def test_two_calls_draw_apart(call: str) -> None:
     assert one != other
 
 
+def test_random_text_holds_every_letter_that_can_be_printed_and_no_other() -> None:
+    drawn = base64.b64decode(text("{{ randAscii 9000 | b64enc }}")).decode()
+    assert set(drawn) == set(map(chr, range(ord(" "), ord("~") + 1)))
+
+
 def test_what_is_drawn_in_one_template_does_not_move_with_calls_in_another() -> None:
     call = "{{ randAlphaNum 8 }}"
     both = rendered(call, KNOWN, **{"c/templates/a.yaml": "other: {{ randAlphaNum 8 }}"})

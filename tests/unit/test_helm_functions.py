@@ -2,6 +2,7 @@
 
 import pytest
 
+from renderers.helm.json_errors import json_error
 from tests.unit.helm_oracle import our_answer
 
 
@@ -81,6 +82,13 @@ def test_what_is_no_json_is_told_as_go_tells_it(json: str, why: str) -> None:
 # ── versions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_json_may_nest_as_deep_as_go_reads_it_and_no_deeper() -> None:
+    assert [json_error("[" * depth) for depth in (10_000, 10_001)] == [
+        "unexpected end of JSON input",
+        "exceeded max depth",
+    ]
+
+
 def test_versions_before_a_release_come_in_the_order_of_the_specification() -> None:
     """https://semver.org/#spec-item-11."""
     ordered = ["alpha", "alpha.1", "alpha.beta", "beta", "beta.2", "beta.11", "rc.1", ""]
@@ -113,6 +121,20 @@ def test_what_is_no_time_is_the_zero_time() -> None:
     assert given('{{ (toDate "2006" "2024").IsZero }} {{ (toDate "2006" "x").IsZero }}') == "false true"
 
 
+@pytest.mark.parametrize(
+    ("duration", "after"),
+    [
+        ("1h2m3s4ms5us6ns", "01:02:03.004005006"),
+        ("1.5h", "01:30:00.000000000"),
+        ("7µs", "00:00:00.000007000"),
+        ("7μs", "00:00:00.000007000"),
+    ],
+)
+def test_each_unit_of_a_duration_is_as_long_as_it_says(duration: str, after: str) -> None:
+    later = "toDate `2006-01-02` `2024-01-01` | dateModify `" + duration + "`"
+    assert given("{{ " + later + " | date `15:04:05.000000000` }}") == after
+
+
 # ── text ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -134,6 +156,15 @@ def test_an_action_that_ends_too_early_is_told_without_the_space_and_dash_of_its
     assert [refused("{{ " + clause + end) for end in ("}}", " }}", " -}}", "\n-}}")] == [said] * 3 + [
         said.replace("x:1", "x:2")
     ]
+
+
+def test_an_empty_comment_ends_where_it_is_and_the_lines_after_it_count() -> None:
+    assert refused("{{/**/}}\n\n{{/* a\n */}}\n{{ nothing }}").startswith("parse error at (x:4): ")
+
+
+def test_a_part_of_an_address_that_is_no_text_is_refused_by_name() -> None:
+    said = refused("{{ urlJoin (dict `scheme` `http` `host` 80) }}")
+    assert said.endswith("unable to parse host key, must be of type string, but int found")
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────
