@@ -15,7 +15,6 @@ from renderers.helm.gotemplate.values import (
     Uint64,
     as_bytes,
     byte_length,
-    byte_slice,
     function,
     is_true,
     kind_of,
@@ -128,22 +127,6 @@ def _position(each: Any, length: int) -> int:
     return int(each)
 
 
-def slice_of(item: Any, *indices: Any) -> Any:
-    """`slice` as text/template has it (sprig's replaces it)."""
-    if item is None:
-        raise FunctionError("slice of untyped nil")
-    if len(indices) > 3:
-        raise FunctionError(f"too many slice indexes: {len(indices)}")
-    if not isinstance(item, list | str):
-        raise FunctionError(f"can't slice item of type {type_of(item)}")
-    length = byte_length(item) if isinstance(item, str) else len(item)
-    bounds = [_position(each, length) for each in indices]
-    start, end = (bounds[0] if bounds else 0), (bounds[1] if len(bounds) > 1 else length)
-    if start > end:
-        raise FunctionError(f"invalid slice index: {start} > {end}")
-    return byte_slice(item, start, end) if isinstance(item, str) else item[start:end]
-
-
 def length(item: Any) -> int:
     """`len`."""
     if item is NIL_ITEM:
@@ -203,7 +186,6 @@ BUILTINS: Final[dict[str, Function]] = {
     "gt": function("any any", lambda first, other: not less_or_equal(first, other)),
     "ge": function("any any", lambda first, other: not less(first, other)),
     "index": function("any any...", index),
-    "slice": function("any any...", slice_of),
     "len": function("reflect", length),
     "print": function("any...", sprint),
     "printf": function("string any...", sprintf),

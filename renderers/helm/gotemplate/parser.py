@@ -132,7 +132,6 @@ class _Parser(TokenReader):
                     raise self.error("expected end; found {{else}}")
         self._hide(self._scopes[outer:inside] + self._scopes[beside:])
         del self._scopes[outer:]
-        self._pending = {slot for slot in self._pending if slot < outer}
         self._depth -= 1
         return nodes.Branch(pipe.at, kind, pipe, body, otherwise)
 
