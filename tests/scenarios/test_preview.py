@@ -285,6 +285,25 @@ def test_an_environment_that_names_no_pull_request_is_refused(change: dict[str, 
     assert TOKEN not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"CI_PROJECT_ID": "acme/shop"}, "expected numbers in CI_PROJECT_ID and CI_MERGE_REQUEST_IID"),
+        ({"CI_PROJECT_ID": ""}, "expected numbers in CI_PROJECT_ID and CI_MERGE_REQUEST_IID"),
+        ({"CI_MERGE_REQUEST_IID": "7/../8"}, "expected numbers in CI_PROJECT_ID and CI_MERGE_REQUEST_IID"),
+        ({"CI_API_V4_URL": ""}, "expected the address of an API"),
+        ({"GITLAB_TOKEN": ""}, "set GITLAB_TOKEN"),
+    ],
+)
+def test_an_environment_that_names_no_merge_request_is_refused(change: dict[str, str], why: str) -> None:
+    environment = {"GITLAB_CI": "true", "CI_API_V4_URL": "https://gitlab.example.com/api/v4", "CI_PROJECT_ID": "12"}
+    environment |= {"CI_MERGE_REQUEST_IID": "7", "GITLAB_TOKEN": TOKEN}
+    assert review_host(environment).name == "!7"
+    with pytest.raises(ConfigError, match=why) as caught:
+        review_host({**environment, **change})
+    assert TOKEN not in str(caught.value)
+
+
 def test_hostile_names_and_values_are_no_markup(tree: Path) -> None:
     name = '"</summary>@everyone<script>"'
     write(

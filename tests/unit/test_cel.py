@@ -68,6 +68,7 @@ def test_a_function_that_kubernetes_adds_has_its_value(expression):
         "[true].indexOf(true) == 0 && [1].indexOf(1.0) == 0 && [[1], [2]].indexOf([2]) == 1",
         "'äbcäb'.indexOf('b') == 1 && 'äbcäb'.indexOf('b', 2) == 4 && 'abc'.indexOf('', 2) == 2",
         "'äbcäb'.lastIndexOf('b') == 4 && 'äbcäb'.lastIndexOf('b', 3) == 1 && 'a'.lastIndexOf('a', 7) == -1",
+        "'aa'.lastIndexOf('a', 0) == 0 && 'ba'.lastIndexOf('a', 0) == -1 && 'aa'.indexOf('a', 0) == 0",
         "'.indexOf(' + '.exists_one(a, b,' == r'.indexOf(' + '.exists_one(a, b,' // .indexOf(",
         "self.parts.distinct().size() == 2 && self.parts.sort() == ['a', 'a', 'b'] && lists.range(2) == [0, 1]",
         "[3, 1].sortBy(size, size) == [1, 3] && [[1], [2]].flatten() == [1, 2] && self.parts.slice(1, 2) == ['b']",
@@ -84,6 +85,7 @@ def test_lists_and_loops_over_two_variables_are_as_in_kubernetes(expression):
         ("self.sizes.transformMapEntry(name, size, {'z': size}) == {}", "insert failed: key z already exists"),
         ("self.parts.indexOf(1, 2) == 1", r"1:19: found no matching overload for 'indexOf'"),
         ("'a'.indexOf('b', -1) == 1", "index out of range: -1"),
+        ("'a'.lastIndexOf('b', -1) == 1", "index out of range: -1"),
     ],
 )
 def test_an_error_in_a_function_that_is_spelled_anew_has_the_name_that_was_written(expression, error):

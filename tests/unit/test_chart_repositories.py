@@ -188,6 +188,11 @@ def test_what_is_not_there_is_said_with_what_may_be_meant(repository: ChartRepos
         charts.resolve(SourceSpec(repository.url, chart="reddis"), "")
 
 
+def test_an_address_that_is_none_is_an_error_of_the_source(charts: Charts) -> None:
+    with pytest.raises(SourceError, match=r"http://\[::1: is no URL"):
+        charts.resolve(SourceSpec("http://[::1", chart="redis"), "1.0.0")
+
+
 def test_credentials_go_to_the_repository_alone(repository: ChartRepository, tmp_path: Path) -> None:
     elsewhere = ChartRepository()
     with running(elsewhere):

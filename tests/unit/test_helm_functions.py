@@ -167,6 +167,18 @@ def test_a_part_of_an_address_that_is_no_text_is_refused_by_name() -> None:
     assert said.endswith("unable to parse host key, must be of type string, but int found")
 
 
+@pytest.mark.parametrize(
+    ("parts", "address"),
+    [
+        ("`path` `a:b/c`", "./a:b/c"),
+        ("`path` `a/b:c`", "a/b:c"),
+        ("`scheme` `http` `host` `h` `path` `a:b`", "http://h/a:b"),
+    ],
+)
+def test_a_path_is_never_taken_for_the_scheme_of_an_address(parts: str, address: str) -> None:
+    assert given("{{ urlJoin (dict " + parts + ") }}") == address
+
+
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

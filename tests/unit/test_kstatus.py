@@ -36,6 +36,26 @@ def test_a_workload_scaled_to_nothing_is_current_although_no_count_is_written():
     assert found("apps/v1", "StatefulSet", seen, {"replicas": 0}) is CURRENT
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "deadline", "word"),
+    [
+        ("True", "NewReplicaSetAvailable", 600, CURRENT),
+        ("True", "ReplicaSetUpdated", 600, IN_PROGRESS),
+        ("Unknown", "NewReplicaSetAvailable", 600, IN_PROGRESS),
+        ("True", "ReplicaSetUpdated", 2**31 - 1, CURRENT),
+        ("False", "ProgressDeadlineExceeded", 600, FAILED),
+    ],
+)
+def test_a_deployment_with_a_deadline_is_current_once_its_new_replica_set_is_there(status, reason, deadline, word):
+    conditions = [
+        {"type": "Available", "status": "True"},
+        {"type": "Progressing", "status": status, "reason": reason},
+    ]
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
+    seen = {"observedGeneration": 2, "conditions": conditions, **counts}
+    assert found("apps/v1", "Deployment", seen, {"replicas": 1, "progressDeadlineSeconds": deadline}) is word
+
+
 @pytest.mark.parametrize("missing", ["currentNumberScheduled", "updatedNumberScheduled", "numberAvailable"])
 def test_a_daemon_set_is_not_current_while_a_count_is_missing_or_too_low(missing):
     counts = ("currentNumberScheduled", "updatedNumberScheduled", "numberAvailable", "numberReady")

@@ -187,6 +187,10 @@ def test_a_remote_base_may_not_leave_its_repository() -> None:
         ("git@github.com:org/repo.git/a", RepositoryPath("git@github.com:org/repo.git", "", "/a".lstrip("/"))),
         ("ssh://git@host.io/org/repo//a", RepositoryPath("ssh://git@host.io/org/repo", "", "a")),
         ("https://dev.azure.com/o/p/_git/r/a/b", RepositoryPath("https://dev.azure.com/o/p/_git/r", "", "a/b")),
+        (
+            "https://o.visualstudio.com/_git/r.gitops/a",
+            RepositoryPath("https://o.visualstudio.com/_git/r.gitops", "", "a"),
+        ),
         ("https://host/org/repo//a/../b", RepositoryPath("https://host/org/repo", "", "a/../b")),
         ("https://host/org/repo//../x", None),
         ("https://host/org/repo//a/../../x", None),
@@ -259,6 +263,10 @@ def test_options_of_the_application_come_on_top() -> None:
         ("resources: [c.yaml]\nsortOptions: {order: none}\n", "sortOptions.order: expected legacy or fifo"),
         ("openapi: {version: v9}\n", "openapi.version v9 is not built in"),
         ("configMapGenerator: [{name: a, literals: [novalue]}]\n", "literals: `novalue`: expected key=value"),
+        ("configMapGenerator: [{name: a, files: [k=]}]\n", "files: `k=`: expected path or key=path"),
+        ("configMapGenerator: [{name: a, files: [=c.yaml]}]\n", "files: `=c.yaml`: expected path or key=path"),
+        ("configMapGenerator: [{name: a, files: [k=c=d]}]\n", "files: `k=c=d`: expected path or key=path"),
+        ("configurations: [rules.yaml]\n", "rules.yaml:2: not YAML"),
         ("resources: [c.yaml]\nreplicas: [{name: none, count: 1}]\n", "replicas: no resource called none"),
     ],
 )
@@ -268,6 +276,7 @@ def test_an_error_names_the_file_and_the_field(kustomization: str, message: str)
         **{
             "c.yaml": CONFIG_MAP.format("x"),
             "bad.yaml": "a: b: c\n",
+            "rules.yaml": "# rules\na: b: c\n",
             "nameless.yaml": "apiVersion: v1\nkind: ConfigMap\n",
             "p.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n",
         },

@@ -75,6 +75,9 @@ def test_a_block_that_begins_with_a_tab_is_refused_where_it_could_not_be_read_ag
     with pytest.raises(GitopsError, match="begins with a tab, which cannot be read back"):
         spec_of("spec:\n  a: |1\n   \tx\n   y\n")
     assert spec_of('spec:\n  a: "\\tx\\ny"\n')["a"] == "\tx\ny"
+    operation = '[{"op": "add", "path": "/spec/a", "value": "\\tx\\ny"}]'
+    with pytest.raises(GitopsError, match="begins with a tab, which cannot be read back"):
+        spec_of("spec: {}\n", patch=f"patches:\n- patch: '{operation}'\n  target: {{kind: Thing}}\n")
 
 
 @pytest.mark.parametrize(

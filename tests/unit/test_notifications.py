@@ -264,6 +264,12 @@ def test_a_file_is_read(tmp_path):
     assert found.rules == (Rule(("chat",), ("failed",), template="{application}: {reason}"),)
 
 
+@pytest.mark.parametrize("rate", [1, 6000])
+def test_a_destination_may_take_one_message_a_minute_to_a_hundred_a_second(tmp_path, rate):
+    found = notifications_in(tmp_path / "n.yaml", FILE.replace(b"secretRef: chat", b"rate: %d" % rate))
+    assert found.destinations[0].rate == rate
+
+
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [

@@ -214,9 +214,11 @@ def test_a_file_that_git_ignores_is_none_of_the_commit_where_it_is_read(reposito
 
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
 def test_a_file_that_git_was_told_to_call_unchanged_is_looked_at(repository, flag):
-    repository.git("update-index", flag, "a.yaml", "sub/b.yaml")
+    repository.commit({"0.yaml": A, "1.yaml": A})
+    repository.git("update-index", flag, "1.yaml", "a.yaml", "sub/b.yaml")
     assert read_revision(repository, "a.yaml") == repository.head
     (repository.path / "a.yaml").write_text(f"{A}# by hand\n")
     (repository.path / "sub/b.yaml").unlink()
+    (repository.path / "1.yaml").unlink()
     assert folder_revision(repository.path)[1] == frozenset({"a.yaml"})
     assert read_revision(repository, "a.yaml") == f"{repository.head}-dirty"
