@@ -2,6 +2,7 @@
 
 import pytest
 
+from gitops.engine.pod_failure import stuck_pods
 from gitops.manifests.key import ResourceKey, key_of
 from gitops.model.health import Health, HealthWord
 from gitops.sync.diagnostics import Diagnostics
@@ -176,3 +177,55 @@ def test_a_maker_that_lacks_pods_is_told_with_its_event(desk, kind, status, is_t
 def test_a_workload_of_another_form_is_said_to_be_of_one(desk):
     desk.cluster.put({**WEB, "spec": {**WEB["spec"], "selector": {"matchLabels": ["app"]}}})
     assert reason(desk).endswith("; it, or its pods, do not have the form that is known of their kind")
+
+
+# ── a rollout that waits for a Pod which cannot run ──────────────────────────────────────────────────────────────────
+
+
+SET = {
+    "kind": "StatefulSet",
+    "metadata": {"name": "db", "uid": "u-1", "generation": 2},
+    "spec": {"updateStrategy": {"type": "RollingUpdate"}},
+    "status": {"observedGeneration": 2, "updateRevision": "new"},
+}
+
+
+def of_set(revision="old", owner="u-1", reason="ImagePullBackOff", **metadata):
+    status = {"containerStatuses": [{"name": "db", "state": {"waiting": {"reason": reason}}}]}
+    labels = {"controller-revision-hash": revision}
+    return {
+        "metadata": {"name": "db-0", "labels": labels, "ownerReferences": [{"uid": owner}], **metadata},
+        "status": status,
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "DaemonSet"},
+        {"spec": {"updateStrategy": {"type": "OnDelete"}}},
+        {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 1}}}},
+        {"status": {"observedGeneration": 1, "updateRevision": "new"}},
+        {"status": {"observedGeneration": 2}},
+        {"status": None},
+    ],
+)
+def test_a_set_that_replaces_no_pods_by_itself_or_is_not_known_to_waits_for_none(change):
+    assert stuck_pods(SET, [of_set()]) == [of_set()]
+    assert stuck_pods({**SET, "spec": None}, [of_set()]) == [of_set()]
+    assert stuck_pods({**SET, **change}, [of_set()]) == []
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        of_set("new"),
+        of_set(""),
+        of_set(owner="u-2"),
+        of_set(ownerReferences=None),
+        of_set(reason="ContainerCreating"),
+        of_set(deletionTimestamp="2026-01-01T00:00:00Z"),
+    ],
+)
+def test_only_a_pod_of_an_older_revision_that_cannot_run_is_in_its_sets_way(pod):
+    assert stuck_pods(SET, [pod]) == []

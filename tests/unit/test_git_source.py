@@ -149,6 +149,18 @@ def test_a_commit_that_was_pushed_away_is_still_readable(source: GitSource, repo
     assert source.tree(repository.url, old).read("a.yaml") == b"a"
 
 
+def test_a_commit_that_no_branch_or_tag_leads_to_is_read_where_the_server_gives_it(
+    source: GitSource, repository: Repository
+) -> None:
+    kept = repository.head
+    repository.commit({"a.yaml": "c"})
+    left = repository.head
+    repository.git("reset", "--hard", "-q", kept)
+    tree = source.tree(repository.url, source.resolve(repository.url, left))
+    assert tree.read("a.yaml") == b"c"
+    assert source.resolve(repository.url, "main") == Revision(kept, "main")
+
+
 def test_a_known_commit_costs_no_request(source: GitSource, repository: Repository, tmp_path: Path) -> None:
     revision = source.resolve(repository.url)
     repository.path.rename(tmp_path / "gone")

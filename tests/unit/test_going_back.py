@@ -290,6 +290,34 @@ def test_a_rollback_that_was_cut_short_is_gone_on_with_by_the_next_pass(rolling)
     assert facts(rolling).count("rollback.started") == 2
 
 
+class KilledAt(list):
+    """Events; at the first of this name the process dies."""
+
+    def __init__(self, name):
+        super().__init__()
+        self._name = name
+
+    def append(self, event):
+        super().append(event)
+        if type(event).__name__ == self._name:
+            raise KeyboardInterrupt
+
+
+def test_what_a_sync_had_made_before_it_was_killed_is_taken_back_when_it_does_not_become_healthy(rolling):
+    rolling_out(rolling, "web", "new")
+    new = deployment("new", "web:broken")
+    rolling.commit(deployment(), config_map("a", x="1"), new)
+    rolling.events = KilledAt("HealthChanged")
+    with pytest.raises(KeyboardInterrupt):
+        rolling.sync()
+    assert rolling.live(new) is not None
+    rolling.events = []
+    result = rolling.sync()
+    assert (result.outcome, result.changed) == (Outcome.ROLLED_BACK, ())
+    assert {change.verb: change.key.name for change in result.rollback.changed} == {"pruned": "new"}
+    assert rolling.live(new) is None
+
+
 def test_a_quarantined_commit_is_tried_again_by_a_person_alone(rolling):
     rolling.commit(deployment(image="web:broken"), config_map("a", x="1"))
     rolling.sync()

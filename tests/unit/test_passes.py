@@ -389,3 +389,18 @@ def test_the_namespace_of_the_application_is_not_pruned_with_it_in_it(desk):
     desk.commit(A)
     desk.sync()
     assert desk.cluster.body(key_of(SPACE)) is not None
+
+
+def test_what_is_no_inventory_in_a_namespace_that_leaves_holds_nothing_up(desk):
+    other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
+    desk.commit(A, other)
+    desk.sync()
+    labels = {"applyset.kubernetes.io/id": "applyset-x", "app.kubernetes.io/managed-by": "gitops"}
+    damaged = config_map("gitops-tenant", "other")
+    desk.cluster.put({**damaged, "metadata": {**damaged["metadata"], "labels": labels}})
+    desk.commit(A)
+    held = desk.sync()
+    assert held.outcome is Outcome.HELD
+    assert "would be deleted with all that is in it" in held.message
+    assert desk.sync(confirm=True).outcome is Outcome.SYNCED
+    assert desk.live(other) is None

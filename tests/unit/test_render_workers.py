@@ -201,6 +201,12 @@ def test_closing_ends_a_render_that_is_under_way():
     assert not busy.is_there
 
 
+def test_a_render_that_comes_after_the_end_leaves_no_process_behind(workers):
+    workers.close()
+    assert workers.render(Tree.of_files({"a.yaml": MAP}), SourceSpec(), Context()).manifests
+    assert (workers._idle, workers._busy) == ([], set())
+
+
 class _Gone:
     """Files whose host does not answer any more."""
 

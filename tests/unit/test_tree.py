@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.adapters.folder import folder_revision, folder_tree
+from gitops.adapters.folder import FolderFiles, folder_revision, folder_tree
 from gitops.model.application import SourceSpec
 from gitops.model.errors import SourceError
 from gitops.model.revision import Entry, Revision, Tree, blob_digest
@@ -219,3 +219,10 @@ def test_a_folder_without_git_has_a_revision_of_its_content(tmp_path: Path) -> N
     assert folder_revision(tmp_path)[0] == first
     (tmp_path / "b").write_text("b")
     assert folder_revision(tmp_path)[0] != first
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_root_too(tmp_path: Path) -> None:
+    files = FolderFiles(tmp_path / "gone")
+    for path, name in (("", r"^\."), ("apps", "^apps")):
+        with pytest.raises(SourceError, match=rf"{name}: cannot be read \(No such file or directory\)"):
+            files.entries(path)
