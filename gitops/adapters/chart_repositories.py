@@ -89,7 +89,7 @@ class ChartRepositories:
         """What is read in one way, with one set of credentials."""
         found = app.source.credentials
         trusted = " as the operator" if self._is_trusted(app) else ""
-        own = f" {self._secrets_in(app)}/{'+'.join(found.refs)}" if found.refs else ""
+        own = f" {self._secrets_in(app)}/{found.secrets}" if found.secrets else ""
         verify = app.source.verify
         signed = f" signed by {self._secrets_in(app)}/{verify.secretRef}" if verify.is_wanted else ""
         place = f"{app.source.repoURL} {app.source.bucket} {app.source.ignore}" if app.source.is_bucket else ""

@@ -82,7 +82,7 @@ class GitRepositories:
     def name_of(self, app: Application) -> str:
         """What is read in one way: a Secret is its namespace's own, the operator's credentials are nobody else's."""
         found = app.source.credentials
-        own = f" {self._secrets_in(app)}/{'+'.join(found.refs)}" if found.refs else ""
+        own = f" {self._secrets_in(app)}/{found.secrets}" if found.secrets else ""
         if (is_ssh(app.source.repoURL) or found.refs) and self._is_trusted(app):
             own += " as the operator"
         way = f" by {found.proxy} {found.caFile}" if found.proxy or found.caFile else ""

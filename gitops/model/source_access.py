@@ -26,6 +26,11 @@ class Credentials:
         """The Secrets that it names."""
         return tuple(name for name in (self.secretRef, self.certSecretRef, self.proxySecretRef) if name)
 
+    @property
+    def secrets(self) -> str:
+        """The same in a word that tells what each is for; "" for none."""
+        return "+".join((self.secretRef, self.certSecretRef, self.proxySecretRef)) if self.refs else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:

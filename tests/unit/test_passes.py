@@ -2,6 +2,7 @@
 
 import pytest
 
+from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID
 from gitops.manifests.key import key_of
 from gitops.model.errors import ConfigError, RenderError, SourceError
 from gitops.model.result import Outcome
@@ -395,7 +396,7 @@ def test_what_is_no_inventory_in_a_namespace_that_leaves_holds_nothing_up(desk):
     other = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
     desk.commit(A, other)
     desk.sync()
-    labels = {"applyset.kubernetes.io/id": "applyset-x", "app.kubernetes.io/managed-by": "gitops"}
+    labels = {SET_ID: "applyset-x", MANAGED_BY: INSTANCE}
     damaged = config_map("gitops-tenant", "other")
     desk.cluster.put({**damaged, "metadata": {**damaged["metadata"], "labels": labels}})
     desk.commit(A)
