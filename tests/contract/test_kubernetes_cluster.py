@@ -404,6 +404,17 @@ def test_what_is_no_kubernetes_api_is_told_as_that(tmp_path, status, message):
     server.shutdown()
 
 
+@pytest.mark.parametrize("code", [429, 502, 503])
+def test_a_group_whose_own_server_does_not_answer_is_named(tmp_path, sandbox, code):
+    path = kubeconfig(tmp_path, sandbox, {"token": "t"})
+
+    async def work(cluster):
+        return cluster.http._error("/apis/metrics.k8s.io/v1beta1/nodes", code, b"no backend")
+
+    found = with_cluster(path, work)
+    assert (found.code, str(found)) == (code, f"metrics.k8s.io does not answer now (HTTP {code}): no backend")
+
+
 def test_of_a_log_only_what_was_written_since_is_given(tmp_path, sandbox):
     key = ResourceKey("", "Pod", "default", "talks")
     spec = {"containers": [{"name": "c", "image": "talks:1"}]}

@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 
+from gitops.adapters.kubernetes import informers
 from gitops.adapters.kubernetes.informers import SharedInformers
 from gitops.adapters.kubernetes.object_store import ObjectStore
 from gitops.engine.health import health_of
@@ -229,3 +230,46 @@ def test_a_watch_goes_on_from_where_its_list_ended_and_is_over_when_all_are_clos
 
     version, names, begun, still_open = asyncio.run(story())
     assert (names, begun, still_open) == (["a"], [version], 0)
+
+
+async def answered(body):
+    return body
+
+
+def test_a_right_that_a_sync_has_just_given_is_used_at_once(monkeypatch):
+    monkeypatch.setattr(informers, "_BLIND_SECONDS", 0.02)
+    cluster, everywhere = Paged(config(1)), ("", "ConfigMap", "")
+    cluster.refuse("list", ResourceKey(*everywhere, ""), 403)
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "r"}}
+
+    async def story():
+        watches = SharedInformers(cluster, lambda seen: None)
+        refused = await watches.shelf(*everywhere)
+        cluster.refuse("list", ResourceKey(*everywhere, ""), 0)
+        await watches.written(KEY, answered(config(2)))
+        await asyncio.sleep(0.1)
+        still = await watches.shelf(*everywhere)
+        await watches.written(ResourceKey("rbac.authorization.k8s.io", "ClusterRole", "", "r"), answered(role))
+        while await watches.shelf(*everywhere) is None:
+            await asyncio.sleep(0.01)
+        await watches.close()
+        return refused, still
+
+    assert asyncio.run(story()) == (None, None)
+
+
+def test_a_reader_of_long_ago_has_to_list_again_and_one_of_just_now_misses_nothing():
+    watched = Watched(config(1))
+
+    async def follow(serial):
+        async with watched.watches.follow(watched.shelf, "set", serial) as events:
+            return await anext(events)
+
+    for number in range(1001):
+        watched.shelf.put(config(number + 2, name=f"m{number}"))
+        watched.shelf.take_away(ResourceKey("", "ConfigMap", "n", f"m{number}"))
+    with pytest.raises(ApiError) as caught:
+        asyncio.run(follow(1))
+    assert caught.value.code == 410
+    last = asyncio.run(follow(watched.shelf.serial - 1))
+    assert (last.type, last.body["metadata"]["name"]) == ("DELETED", "m1000")
