@@ -266,12 +266,30 @@ def test_a_conflict_is_told_with_its_causes(tmp_path, sandbox):
     async def work(cluster):
         url = "/api/v1/namespaces/default/configmaps"
         await cluster.http.request("POST", url, query={"fieldManager": "other"}, body=body)
-        await cluster.apply(key, {**body, "data": {"a": "2"}})
+        with pytest.raises(ApiError) as caught:
+            await cluster.apply(key, {**body, "data": {"a": "2"}})
+        return caught.value, cluster.http.counts["PATCH", 409]
 
-    with pytest.raises(ApiError) as caught:
-        with_cluster(str(path), work)
-    assert caught.value.code == 409
-    assert caught.value.causes[0]["field"] == ".data.a"
+    error, times = with_cluster(str(path), work)
+    assert (error.code, error.causes[0]["field"], times) == (409, ".data.a", 1)
+
+
+def test_an_apply_to_an_object_as_it_was_is_not_sent_again_once_that_has_changed(tmp_path, sandbox):
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+    key = ResourceKey("", "ConfigMap", "default", "changed")
+    body = {**BODY, "metadata": {"name": "changed", "namespace": "default"}}
+
+    async def work(cluster):
+        before = (await cluster.apply(key, body))["metadata"]["resourceVersion"]
+        await cluster.apply(key, {**body, "data": {"a": "2"}})
+        late = {**body, "metadata": {**body["metadata"], "resourceVersion": before}}
+        with pytest.raises(ApiError) as caught:
+            await cluster.apply(key, {**late, "data": {"a": "3"}})
+        return caught.value, cluster.http.counts["PATCH", 409], await cluster.get(key)
+
+    error, times, live = with_cluster(str(path), work)
+    assert (error.code, error.causes, times, live["data"]) == (409, [], 1, {"a": "2"})
 
 
 def test_a_list_of_many_pages_is_whole(tmp_path, sandbox, monkeypatch):

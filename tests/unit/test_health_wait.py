@@ -153,9 +153,9 @@ def test_a_job_that_its_time_to_live_removed_has_ended_as_it_was_seen_last(desk)
     assert desk.health(SHORT_LIVED).word is HealthWord.HEALTHY
 
 
-def one_after_another(desk, *deeds):
-    """Have them done while a sync waits for WEB, which becomes ready at last."""
-    left = [*deeds, lambda: desk.cluster.put(ready(desk.live(WEB)), "controllers")]
+def one_after_another(desk, *deeds, later=()):
+    """Have them done while a sync waits for WEB, which becomes ready at last, and some `later`, each half a second."""
+    left = [*deeds, lambda: desk.cluster.put(ready(desk.live(WEB)), "controllers"), *later]
 
     def passing():
         is_waiting = any(isinstance(event, events.HealthChanged) and event.key == key_of(WEB) for event in desk.events)
@@ -182,6 +182,20 @@ def test_what_somebody_deleted_after_it_was_healthy_makes_the_sync_overtaken(des
     one_after_another(desk, lambda: desk.cluster.take(key_of(A)))
     result = desk.sync()
     assert "ConfigMap shop/a is not what was applied any more: it was deleted" in result.message
+
+
+def test_what_is_put_back_a_little_later_overtakes_no_sync(desk):
+    desk.commit(A, WEB)
+    kept = []
+
+    def take():
+        kept.append(desk.live(A))
+        desk.cluster.take(key_of(A))
+
+    nothing = [lambda: None] * 5
+    one_after_another(desk, take, later=[*nothing, lambda: desk.cluster.put(kept[0])])
+    assert desk.sync().outcome is Outcome.SYNCED
+    assert desk.live(A)["data"] == A["data"]
 
 
 def ended(desk, reason, message="", name="run"):

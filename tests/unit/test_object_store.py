@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from gitops.adapters.kubernetes import informers
+from gitops.adapters.kubernetes.cache import CachedCluster
 from gitops.adapters.kubernetes.informers import SharedInformers
 from gitops.adapters.kubernetes.object_store import ObjectStore
 from gitops.engine.health import health_of
@@ -273,3 +274,74 @@ def test_a_reader_of_long_ago_has_to_list_again_and_one_of_just_now_misses_nothi
     assert caught.value.code == 410
     last = asyncio.run(follow(watched.shelf.serial - 1))
     assert (last.type, last.body["metadata"]["name"]) == ("DELETED", "m1000")
+
+
+def test_a_kind_is_watched_from_our_first_write_of_it_on():
+    cluster = Paged(config(1))
+
+    async def story():
+        watches = SharedInformers(cluster, lambda seen: None)
+        await watches.written(KEY, answered(config(2)))
+        while not cluster.open:
+            await asyncio.sleep(0)
+        await watches.close()
+
+    asyncio.run(story())
+    assert len(cluster.begun) == 1
+
+
+# ── a cluster that is answered from its shelves ──────────────────────────────────────────────────────────────────────
+
+
+def with_cache(cluster, work):
+    async def story():
+        cache = CachedCluster(cluster, lambda seen: None)
+        try:
+            return await work(cache)
+        finally:
+            await cache.close()
+
+    return asyncio.run(story())
+
+
+def test_only_what_a_shelf_has_listed_is_watched_on_that_shelf():
+    cluster, members = Paged(config(1)), "applyset.kubernetes.io/part-of=set"
+
+    async def work(cache):
+        listing = await cache.list("", "ConfigMap", "n", members)
+        while not cluster.open:
+            await asyncio.sleep(0)
+        async with cache.watch("", "ConfigMap", "n", listing.version, members):
+            of_shelf = len(cluster.begun)
+        async with cache.watch("", "ConfigMap", "n", "1", members):
+            of_cluster = cluster.begun[of_shelf:]
+        async with cache.watch("", "ConfigMap", "n", "1", "a=b"):
+            of_others = cluster.begun[of_shelf + 1 :]
+        return of_shelf, of_cluster, of_others
+
+    assert with_cache(cluster, work) == (1, ["1"], ["1"])
+
+
+def test_a_watch_of_a_shelf_that_is_away_has_to_list_again():
+    cluster, members = Paged(config(1)), "applyset.kubernetes.io/part-of=set"
+    for namespace in ("", "n"):
+        cluster.refuse("list", ResourceKey("", "ConfigMap", namespace, ""), 403)
+
+    async def work(cache):
+        async with cache.watch("", "ConfigMap", "n", "shelf-1", members):
+            pass
+
+    with pytest.raises(ApiError) as caught:
+        with_cache(cluster, work)
+    assert caught.value.code == 410
+
+
+def test_what_is_only_asked_has_the_answer_of_the_cluster():
+    cluster = MemoryCluster([config(1, a="1")])
+
+    async def work(cache):
+        live, wanted = cluster.body(KEY), config(1, a="2")
+        asked = await cache.dry_run_replace(KEY, live, wanted), await cache.apply(KEY, wanted, force=True, dry_run=True)
+        return [one["data"] for one in asked], await cache.identity() == await cluster.identity()
+
+    assert with_cache(cluster, work) == ([{"a": "2"}, {"a": "2"}], True)

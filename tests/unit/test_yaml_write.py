@@ -70,6 +70,20 @@ def test_long_lines_are_folded_after_eighty_columns() -> None:
     assert [d.value for d in load_all("\n".join(lines).encode(), "f")] == [{"v": words}]
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("x y\u2028z", "'x\n  y\u2028  z'"),
+        (" x\u2028z", "' x\u2028  z'"),
+        ("z\u2028" + "c" * 100 + " d", "'z\u2028  " + "c" * 100 + "\n  d'"),
+        ("z\u2028" + "c" * 100 + " ", "'z\u2028  " + "c" * 100 + " '"),
+    ],
+)
+def test_single_quotes_of_several_lines_are_folded_as_kustomize_does_but_not_beside_a_quote(text, written):
+    key = "k" * 100
+    assert write_manifests([{key: text}]) == f"{key}: {written}\n"
+
+
 def test_lists_stand_under_their_key() -> None:
     assert write_document({"a": [{"b": [1, [2, 3]]}, []]}) == "a:\n- b:\n  - 1\n  - - 2\n    - 3\n- []\n"
 
