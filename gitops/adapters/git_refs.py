@@ -205,6 +205,7 @@ def _term(operator: str, text: str) -> _Term:
     exact: Version = (major, minor, patch, _pre(pre))
     low: Version = exact if pre else (major, minor, patch, ())
     after = _after(parts)
+    past: Version = (*exact[:3], (*exact[3], (0, 0, "")))  # the first that is higher, `exact.0` of a pre-release
     named = bool(pre)
     match operator:
         case "^":
@@ -214,13 +215,12 @@ def _term(operator: str, text: str) -> _Term:
         case ">=":
             return _Term(low, _HIGHEST, named)
         case ">":
-            return _Term((*exact[:3], (*exact[3], (3, 0, ""))) if known == 3 else after, _HIGHEST, named)
+            return _Term(past if known == 3 else after, _HIGHEST, named)
         case "<":
-            return _Term(_LOWEST, low, named)
+            return _Term(_LOWEST, exact if known == 3 else low, named)
         case "<=":
-            return _Term(_LOWEST, (*exact[:3], (*exact[3], (0, 0, ""))) if known == 3 else after, named)
-    high: Version = (*exact[:3], (*exact[3], (0, 0, ""))) if known == 3 else after
-    return _Term(exact if known == 3 else low, high, named, negated=operator == "!=")
+            return _Term(_LOWEST, past if known == 3 else after, named)
+    return _Term(exact if known == 3 else low, past if known == 3 else after, named, negated=operator == "!=")
 
 
 def _after(parts: list[int]) -> Version:

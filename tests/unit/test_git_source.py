@@ -108,6 +108,30 @@ def test_ranges_choose_among_tags(target: str, tag: str | None) -> None:
     assert (found.sha if found else None) == tag
 
 
+@pytest.mark.parametrize(
+    ("target", "tag"),
+    [
+        ("=1.2.0-rc", "v1.2.0-rc"),
+        ("<=1.2.0-rc", "v1.2.0-rc"),
+        ("<1.2.0-rc.1", "v1.2.0-rc.0"),
+        ("<=1.2.0-rc.0", "v1.2.0-rc.0"),
+        (">1.2.0-rc <1.2.0-rc.1", "v1.2.0-rc.0"),
+        (">1.2.0-rc.0 <1.2.0-z", "v1.2.0-rc.1"),
+        (">=1.2.0-rc.0 <1.2.0", "v1.2.0-rc.1"),
+        (">=1.2.0-rc.0 <1.2", None),
+        ("<1.2.0", None),
+        (">1.2.0-rc.1 <1.2.0-z", None),
+        (">1.2.0-rc.1", "v1.2.0"),
+        (">1.2.0", None),
+        ("!=1.2.0", None),
+    ],
+)
+def test_pre_releases_come_in_the_order_of_the_specification(target: str, tag: str | None) -> None:
+    names = "v1.2.0-rc v1.2.0-rc.0 v1.2.0-rc.1 v1.2.0"
+    found = find_ref(RemoteRefs(tags={name: name for name in names.split()}), target)
+    assert (found.sha if found else None) == tag
+
+
 @pytest.mark.parametrize("target", ["a" * 100_000, "1 " * 2_000, "1 - 2 - 3"])
 def test_no_target_takes_long_to_be_read(target: str) -> None:
     started = time.monotonic()
@@ -267,6 +291,17 @@ def test_a_mirror_that_a_killed_fetch_left_heals(source: GitSource, repository: 
     (mirror,) = (tmp_path / "cache").glob("*.git")
     (mirror / "packed-refs.lock").touch()
     (mirror / "refs" / "heads" / "main.lock").touch()
+    repository.commit({"a.yaml": "next"})
+    assert source.tree(repository.url, source.resolve(repository.url)).read("a.yaml") == b"next"
+
+
+@pytest.mark.parametrize("missing", ["HEAD", "config"])
+def test_a_mirror_that_was_only_half_made_is_made_anew(
+    source: GitSource, repository: Repository, tmp_path: Path, missing: str
+) -> None:
+    source.resolve(repository.url)
+    (mirror,) = (tmp_path / "cache").glob("*.git")
+    (mirror / missing).unlink()
     repository.commit({"a.yaml": "next"})
     assert source.tree(repository.url, source.resolve(repository.url)).read("a.yaml") == b"next"
 
