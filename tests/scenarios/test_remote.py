@@ -372,6 +372,7 @@ def test_a_redirect_carries_the_token_nowhere(world, tmp_path):
         {"body": b"<html>", "kind": "text/html"},
         {"status": 500, "kind": "text/plain", "body": b"no"},
         {"status": 503, "kind": "application/problem+json", "body": b'{"title": "Away", "detail": "later"}'},
+        {"status": 429, "kind": "application/problem+json", "body": b'{"title": "Too many", "detail": "later"}'},
     ],
 )
 def test_a_bad_answer_is_one_message(world, tmp_path, answer):

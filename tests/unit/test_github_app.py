@@ -3,6 +3,7 @@
 import base64
 import http.server
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -211,3 +212,6 @@ def test_git_reads_with_the_token_of_the_app_in_its_secret(
     sources.git(Credentials("app"))
     assert (used[0].username, used[0].password) == ("x-access-token", "ghs_1")
     assert "ghs_1" in used[0].secrets
+    github.now = time.time()
+    Sources(tmp_path, lambda name: text, as_account=True).git(Credentials("app"))  # which keeps tokens of its own
+    assert used[1].password == "ghs_2"

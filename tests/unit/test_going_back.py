@@ -248,6 +248,20 @@ def test_what_the_bad_commit_was_to_prune_is_there_still(rolling):
     assert rolling.live(config_map("a")) is not None
 
 
+def test_what_broke_by_itself_while_a_commit_was_half_applied_is_no_reason_to_go_back(rolling):
+    rolling_out(rolling, "web", "new")
+    rolling.commit(deployment(), config_map("a", x="2"), deployment("new", "web:broken"))
+    assert rolling.sync(rolling.with_sync(rollback="never")).outcome is Outcome.FAILED
+    live = rolling.live(deployment())
+    rolling.passing = lambda: None
+    rolling.cluster.put({**live, "status": {**live["status"], "readyReplicas": 0, "availableReplicas": 0}}, "kubelet")
+    rolling.commit(deployment(), config_map("a", x="3"))
+    result = rolling.sync()
+    assert result.outcome is Outcome.FAILED
+    assert "(not rolled back: so it was before this sync, which does not touch it)" in result.message
+    assert rolling.live(config_map("a"))["data"] == {"x": "3"}
+
+
 def test_a_right_that_is_missing_is_no_reason_to_go_back(rolling):
     rolling.commit(deployment(image="web:broken"), config_map("a", x="2"))
     rolling.cluster.refuse("apply", key_of(config_map("a")), 403, "Forbidden", "no right to it")

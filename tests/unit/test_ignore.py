@@ -166,6 +166,11 @@ def test_fields_of_a_manager_are_as_that_manager_left_them():
     assert other_form == {"replicas": 4, "containers": "none"}
 
 
+def test_a_field_that_a_manager_is_said_to_have_and_that_is_not_there_is_sent_as_it_is_written():
+    live = owned(body(container("web")), {"f:spec": {"f:replicas": {}}}, "scaler", "Update")
+    assert sent(body(container("web"), replicas=2), live, managers=("scaler",))["replicas"] == 2
+
+
 def test_of_what_an_owner_has_only_an_ignored_field_stays_with_it():
     """A map or item of which nothing else is owned is not taken as a whole."""
     side, web = 'k:{"name":"side"}', 'k:{"name":"web"}'

@@ -47,6 +47,12 @@ def test_a_repository_beyond_its_limit_is_one_error_and_leaves_nothing(tmp_path:
     assert found.resolve(small.url).sha == small.head
 
 
+def test_what_is_mirrored_is_for_our_account_alone(tmp_path: Path) -> None:
+    small = Repository(tmp_path / "small").commit({"a.yaml": "a"})
+    source(tmp_path).resolve(small.url)
+    assert (tmp_path / "cache").stat().st_mode & 0o077 == 0
+
+
 def test_a_push_beyond_the_limit_does_not_take_what_is_there(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "r").commit({"a.yaml": "a"})
     found = source(tmp_path)

@@ -6,6 +6,7 @@ from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID
 from gitops.manifests.key import key_of
 from gitops.model.errors import ConfigError, RenderError, SourceError
 from gitops.model.result import Outcome
+from gitops.sync import events
 from tests.unit.desk import SPACE, Desk, config_map
 
 A, B = config_map("a", x="1"), config_map("b", x="1")
@@ -334,6 +335,15 @@ def test_a_source_that_is_away_changes_nothing(desk):
 
 
 # ── what is remembered ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_listens_is_told_the_plan_first_and_the_result_last(desk):
+    desk.commit(A)
+    result = desk.sync()
+    first, *between, last = desk.events
+    assert (type(first), [str(change.key) for change in first.plan.changes]) == (events.PlanMade, ["ConfigMap shop/a"])
+    assert last == events.Finished(result)
+    assert [type(one) for one in between] == [events.StepStarted, events.Wrote, events.HealthChanged]
 
 
 def test_the_audit_log_tells_a_sync_from_its_start_to_its_end(desk):
