@@ -422,6 +422,21 @@ def test_what_is_no_kubernetes_api_is_told_as_that(tmp_path, status, message):
     server.shutdown()
 
 
+def test_an_api_server_that_tells_its_kinds_group_by_group_has_the_same_ones(tmp_path, sandbox, monkeypatch):
+    path = tmp_path / "kubeconfig"
+    path.write_text(sandbox.kubeconfig())
+
+    async def kinds(cluster):
+        found = await cluster.kinds()
+        return set(found), [found.find(group, kind) for group, kind in (("apps", "Deployment"), ("", "Pod"))]
+
+    at_once = with_cluster(str(path), kinds)
+    monkeypatch.setattr("gitops.adapters.kubernetes.discovery._ACCEPT", "application/json")
+    by_group = with_cluster(str(path), kinds)
+    assert by_group == at_once
+    assert all({"list", "watch", "patch"} <= one.verbs for one in by_group[1])
+
+
 @pytest.mark.parametrize("code", [429, 502, 503])
 def test_a_group_whose_own_server_does_not_answer_is_named(tmp_path, sandbox, code):
     path = kubeconfig(tmp_path, sandbox, {"token": "t"})

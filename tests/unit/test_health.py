@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from gitops.engine.custom_health import _message
 from gitops.engine.health import health_of, is_of_past_runs
 from gitops.engine.pod_failure import pod_trouble
 from gitops.manifests.cel import CelError, check_bounded
@@ -71,6 +72,16 @@ def test_a_custom_object_is_judged_by_its_conditions():
     waiting = {"conditions": [{"type": "Ready", "status": "False", "message": "soon"}]}
     assert health_of(body("Widget", "example.com/v1", waiting)).message == "soon"
     assert health_of(body("Widget", "example.com/v1", {"conditions": "odd"})) == HEALTHY
+
+
+def test_what_a_custom_object_says_is_first_of_all_what_is_not_as_it_should_be():
+    said = {"type": "Synced", "status": "True", "message": "all is sent"}
+    ready = {"type": "Ready", "status": "False", "message": "no room"}
+    widget = body("XPostgreSQL", "database.example.org/v1", {"conditions": [said, ready], "phase": "Waiting"})
+    assert _message(widget) == "no room"
+    assert _message(body("Widget", "x/v1", {"conditions": [said], "phase": "Waiting"})) == "Waiting"
+    assert _message(body("Widget", "x/v1", {"conditions": [said]})) == "all is sent"
+    assert _message(body("Widget", "x/v1", None)) == "waiting for its controller"
 
 
 def test_a_whole_is_as_well_as_its_worst_part():

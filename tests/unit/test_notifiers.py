@@ -331,6 +331,11 @@ def test_the_environment_holds_an_address_a_token_or_entries():
         login_of("x", {"headers": b"[1]"})
 
 
+def test_nothing_of_a_login_is_printed():
+    shown = [{"X-A": "s3cret"} if name == "headers" else "s3cret" for name in Login.__dataclass_fields__]
+    assert repr(Login(*shown)) == "Login()"
+
+
 def test_a_tenants_credentials_are_never_the_environments():
     asked = []
 

@@ -221,6 +221,16 @@ def test_a_folder_without_git_has_a_revision_of_its_content(tmp_path: Path) -> N
     assert folder_revision(tmp_path)[0] != first
 
 
+def test_where_a_link_leads_is_a_part_of_what_a_folder_holds(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("a")
+    first, _, _ = folder_revision(tmp_path)
+    assert folder_revision(tmp_path)[0] == first
+    link.unlink()
+    link.symlink_to("b")
+    assert folder_revision(tmp_path)[0] != first
+
+
 def test_a_folder_that_cannot_be_listed_is_named_and_the_root_too(tmp_path: Path) -> None:
     files = FolderFiles(tmp_path / "gone")
     for path, name in (("", r"^\."), ("apps", "^apps")):
