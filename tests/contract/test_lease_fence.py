@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from aiohttp import web
 
+from gitops.adapters.kubernetes.cache import CachedCluster
+from gitops.adapters.kubernetes.cluster import KubernetesCluster
 from gitops.adapters.kubernetes.connection import Connection
 from gitops.adapters.kubernetes.http import Http
 from gitops.model.errors import UnreachableError
@@ -35,3 +37,16 @@ def test_no_attempt_of_a_write_is_sent_after_the_lease_is_lost():
 
     asyncio.run(story())
     assert attempts == ["PATCH"]
+
+
+def test_a_controllers_cluster_writes_nothing_without_the_lease():
+    async def story() -> None:
+        cluster = KubernetesCluster(Connection("http://127.0.0.1:9", None, "", "", lambda: ""))
+        cache = CachedCluster(cluster, lambda seen: None, lambda: False)
+        try:
+            with pytest.raises(UnreachableError, match="no longer holds its Lease"):
+                await cluster.http.request("PATCH", "/api/v1/namespaces/n/configmaps/a", body={"a": 1})
+        finally:
+            await cache.close()
+
+    asyncio.run(story())

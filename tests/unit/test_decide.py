@@ -51,6 +51,14 @@ def test_a_large_loss_is_held_until_it_is_confirmed(owned, wanted, reason):
     assert decided(many(owned, wanted, PlanOptions(prune=True, leaving=True))) == Go(), "that is what a deletion is"
 
 
+def test_a_source_in_which_only_hooks_are_left_holds_what_is_no_hook():
+    hook = config("migrate", **{"gitops.dev/hook": "PreSync"})
+    old, other = config("old"), config("before", **{"gitops.dev/hook": "PreSync"})
+    reason = "the source renders to nothing at all while 1 objects are owned; confirm with --confirm"
+    assert decided(situation([hook], [stored(old, INVENTORY)], [key_of(old)], PRUNE)) == [reason]
+    assert decided(situation([hook], [stored(other, INVENTORY)], [key_of(other)], PRUNE)) == Go()
+
+
 def test_how_much_may_be_deleted_is_the_applications_to_say():
     def app(**limit):
         return Application(

@@ -248,6 +248,18 @@ def test_what_the_bad_commit_was_to_prune_is_there_still(rolling):
     assert rolling.live(config_map("a")) is not None
 
 
+def test_only_a_set_that_is_new_is_remembered_as_half_applied(rolling):
+    rolling.passing = lambda: None
+    live = rolling.live(deployment())
+    rolling.cluster.put({**live, "status": {**live["status"], "readyReplicas": 0, "availableReplicas": 0}}, "kubelet")
+    rolling.cluster.take(key_of(config_map("a")))
+    assert rolling.sync().outcome is Outcome.FAILED  # a repair
+    assert rolling.inventory().partially_applied == frozenset()
+    rolling.commit(deployment(image="web:2"), config_map("a", x="1"))
+    result = rolling.sync(rolling.with_sync(rollback="never"))
+    assert (result.outcome, rolling.inventory().partially_applied) == (Outcome.FAILED, {result.plan.digest})
+
+
 def test_what_broke_by_itself_while_a_commit_was_half_applied_is_no_reason_to_go_back(rolling):
     rolling_out(rolling, "web", "new")
     rolling.commit(deployment(), config_map("a", x="2"), deployment("new", "web:broken"))

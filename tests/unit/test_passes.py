@@ -1,7 +1,11 @@
 """Whole passes, on a cluster and a repository in memory: what is written, in which order, and what is remembered."""
 
-import pytest
+import logging
 
+import pytest
+from structlog.testing import capture_logs
+
+from gitops import logs
 from gitops.engine.inventory import INSTANCE, MANAGED_BY, SET_ID
 from gitops.manifests.key import key_of
 from gitops.model.errors import ConfigError, RenderError, SourceError
@@ -122,6 +126,38 @@ def test_nothing_is_pruned_when_what_the_commit_does_not_touch_breaks_while_the_
     result = desk.sync(app)
     assert "Deployment shop/api" in result.message
     assert desk.live(B) is not None
+
+
+def test_what_left_git_goes_wave_by_wave_each_when_the_one_before_is_gone(desk):
+    late = config_map("late", annotations={"gitops.dev/wave": "1"})
+    desk.commit(A, B, late)
+    desk.sync()
+    live = desk.live(late)
+    desk.cluster.put({**live, "metadata": {**live["metadata"], "finalizers": ["example.com/slow"]}})
+    seen = []
+
+    def passing():
+        now = desk.live(late)
+        if now is not None and now["metadata"].get("deletionTimestamp"):
+            seen.append(desk.live(B) is not None)
+            if len(seen) == 3:
+                desk.cluster.put({**now, "metadata": {**now["metadata"], "finalizers": []}})
+
+    desk.passing = passing
+    desk.commit(A)
+    assert desk.sync().outcome is Outcome.SYNCED
+    assert (seen, desk.live(B), desk.live(late)) == ([True] * 3, None, None)
+
+
+@pytest.mark.parametrize(
+    "word", [{"gitops.dev/apply": "if-absent"}, {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}]
+)
+def test_what_is_only_to_be_made_if_absent_is_made_and_never_changed(desk, word):
+    desk.commit(config_map("c", annotations=word, x="1"))
+    desk.sync()
+    desk.commit(config_map("c", annotations=word, x="2"))
+    desk.sync()
+    assert desk.live(config_map("c"))["data"] == {"x": "1"}
 
 
 def test_without_prune_what_left_git_stays_and_stays_ours(desk):
@@ -355,6 +391,20 @@ def test_the_audit_log_tells_a_sync_from_its_start_to_its_end(desk):
     assert (events[0].detail["ref"], events[0].revision) == ("main", sha)
     anchor = desk.inventory().anchor
     assert anchor.seq == events[-1].seq
+
+
+def test_the_log_says_of_each_entry_what_and_why(desk, monkeypatch):
+    monkeypatch.setattr(logs._now, "level", logging.INFO)
+    desk.commit(A)
+    desk.cluster.put(config_map("a", x="0"), "operator")
+    with capture_logs() as lines:
+        assert desk.sync().outcome is Outcome.HELD
+        assert desk.sync(adopt=True, force_conflicts=True).outcome is Outcome.SYNCED
+    told = {line["event"]: line for line in lines}
+    assert told["sync.held"]["reason"].startswith("ConfigMap shop/a: another manager owns")
+    assert told["step.started"]["objects"] == "update ConfigMap shop/a"
+    assert told["sync.finished"]["objects"] == "updated ConfigMap shop/a"
+    assert {line["application"] for line in told.values()} == {desk.app.identity}
 
 
 def test_the_inventory_is_claimed_before_the_first_write_and_settled_after_the_last(desk):

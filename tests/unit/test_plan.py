@@ -66,6 +66,16 @@ def test_what_is_not_there_is_created_with_our_marks():
     assert change.body["metadata"]["annotations"]["gitops.dev/tracking"] == "gitops/shop:/ConfigMap:shop/x"
 
 
+@pytest.mark.parametrize(
+    "word", [{"gitops.dev/apply": "ignore"}, {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}]
+)
+def test_what_asks_to_be_left_alone_where_it_is_live_is_not_asked_about(word):
+    live = stored(config("x", {"a": "2"}, **word), INVENTORY)
+    at = situation([config("x")], [live], [key_of(live)])
+    assert questions(at, predict) == []
+    assert answered(at).changes == ()
+
+
 def test_what_is_as_desired_is_not_asked_about():
     at = situation([config("x")], [stored(config("x"), INVENTORY)], [key_of(config("x"))])
     assert questions(at, predict) == []

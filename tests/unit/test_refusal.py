@@ -8,11 +8,12 @@ from gitops.engine.refusal import (
     conflict_reason,
     frozen_fields,
     is_of_itself,
+    immutable_reason,
     told,
     unanswered,
 )
 from gitops.model.errors import ApiError
-from gitops.model.plan import ABSENT, FieldChange
+from gitops.model.plan import ABSENT, FieldChange, Unknown
 
 
 def conflict(*pairs):
@@ -167,3 +168,12 @@ NEW = "failed to convert new object (a/b; /v1, Kind=Secret) to proper version: "
 )
 def test_a_refusal_for_what_is_written_is_told_from_one_that_may_pass(code, message, is_own):
     assert is_of_itself(ApiError(code, "", message)) is is_own
+
+
+def test_a_field_that_cannot_be_changed_is_named_as_the_server_names_it_where_no_change_is_known():
+    cause = {"field": "spec.selector", "message": "Invalid value: 1: field is immutable"}
+    error = ApiError(422, "Invalid", "Deployment is invalid", {"details": {"causes": [cause]}})
+    assert immutable_reason(error, ()) == "spec.selector cannot be changed (field is immutable)"
+    assert immutable_reason(error, (FieldChange("spec.selector.app", 1, 2, Unknown()),)).startswith(
+        "spec.selector.app "
+    )
