@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.engine.pod_failure import stuck_pods
+from gitops.engine.pod_failure import generation_of, stuck_pods
 from gitops.manifests.key import ResourceKey, key_of
 from gitops.model.health import Health, HealthWord
 from gitops.sync.diagnostics import Diagnostics
@@ -229,3 +229,21 @@ def test_a_set_that_replaces_no_pods_by_itself_or_is_not_known_to_waits_for_none
 )
 def test_only_a_pod_of_an_older_revision_that_cannot_run_is_in_its_sets_way(pod):
     assert stuck_pods(SET, [pod]) == []
+
+
+def test_the_newest_pods_of_a_deployment_are_those_of_its_highest_revision():
+    def made(name, **annotations):
+        labels = {"pod-template-hash": name}
+        return {"metadata": {"name": name, "labels": labels, **({"annotations": annotations} if annotations else {})}}
+
+    revision = "deployment.kubernetes.io/revision"
+    sets = [
+        made("by-hand"),
+        made("nine", **{revision: "9"}),
+        made("ten", **{revision: "10"}),
+        made("odd", **{revision: "x"}),
+    ]
+    assert generation_of({"kind": "Deployment"}, sets) == "ten"
+    assert generation_of({"kind": "Deployment"}, sets[:2]) == "nine"
+    assert generation_of({"kind": "Deployment"}, []) == ""
+    assert generation_of(SET, sets) == "new"

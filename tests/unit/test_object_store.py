@@ -322,6 +322,18 @@ def test_only_what_a_shelf_has_listed_is_watched_on_that_shelf():
     assert with_cache(cluster, work) == (1, ["1"], ["1"])
 
 
+def test_what_a_selector_asks_for_and_no_shelf_can_tell_is_asked_of_the_cluster():
+    cluster, members = Paged(config(1, a="1"), config(2, name="b")), "applyset.kubernetes.io/part-of=set"
+
+    async def work(cache):
+        of_name = await cache.list("", "ConfigMap", "n", members, fields="metadata.name=b")
+        of_field = await cache.list("", "ConfigMap", "n", members, fields="data.a=1")
+        of_others = await cache.list("", "ConfigMap", "n", "app=web")
+        return [[body["metadata"]["name"] for body in one.items] for one in (of_name, of_field, of_others)]
+
+    assert with_cache(cluster, work) == [["b"], ["a"], []]
+
+
 def test_a_watch_of_a_shelf_that_is_away_has_to_list_again():
     cluster, members = Paged(config(1)), "applyset.kubernetes.io/part-of=set"
     for namespace in ("", "n"):

@@ -236,6 +236,24 @@ def test_what_is_there_already_is_not_taken_without_a_word(desk):
     assert desk.live(A)["data"] == {"x": "1"}
 
 
+@pytest.mark.parametrize(
+    ("code", "outcome", "data"),
+    [
+        (0, Outcome.SYNCED, {"x": "1"}),
+        (403, Outcome.SYNCED, {"x": "1"}),  # who may not ask goes by what is expected
+        (422, Outcome.HELD, {"x": "0", "y": "1"}),
+    ],
+)
+def test_what_another_tool_left_is_taken_over_where_the_server_takes_the_outcome(desk, code, outcome, data):
+    desk.cluster.put(config_map("a", x="0", y="1"), "helm")
+    desk.commit(A)
+    desk.cluster.refuse("dry_run_replace", key_of(A), code)
+    result = desk.sync(adopt=True, force_conflicts=True)
+    assert (result.outcome, desk.live(A)["data"]) == (outcome, data)
+    assert ("all.yaml:1: ConfigMap shop/a: it is refused" in result.message) == (code == 422)
+    assert ("predicted here" in result.plan.predicted) == (code == 403)
+
+
 def test_what_another_application_owns_is_held_whatever_is_asked(desk):
     desk.commit(A)
     desk.sync()
