@@ -7,8 +7,8 @@ from gitops.engine.refusal import (
     changes_of,
     conflict_reason,
     frozen_fields,
-    is_of_itself,
     immutable_reason,
+    is_of_itself,
     told,
     unanswered,
 )
