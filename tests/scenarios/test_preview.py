@@ -27,7 +27,7 @@ class Host(ThreadingHTTPServer):
         self.comments: list[dict[str, Any]] = []
         self.foreign: set[int] = set()
         self.asked: list[tuple[str, str]] = []
-        self.status = 0
+        self.status = self.status_of_writes = 0
 
     @property
     def url(self) -> str:
@@ -60,6 +60,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(201, comments[-1])
             case _:
                 number = int(path.rpartition("/")[2])
+                if self.server.status_of_writes:
+                    return self._answer(self.server.status_of_writes, {})
                 if number in self.server.foreign:
                     return self._answer(403, {"message": "not yours"})
                 comments[number - 1] |= json.loads(data)
@@ -254,6 +256,13 @@ def test_a_comment_of_somebody_else_that_begins_alike_is_left_alone(tree: Path, 
         "not by us",
         "### app: renders to the same\n",
     ]
+
+
+def test_a_comment_that_cannot_be_written_anew_now_is_not_written_twice(tree: Path, host: Host) -> None:
+    preview(tree, "app", "--comment", **of_github(host))
+    host.status_of_writes = 500
+    code, _, told = preview(tree, "app", "--comment", **of_github(host))
+    assert (code, "the comment is refused with 500" in told, len(host.comments)) == (2, True, 1)
 
 
 @pytest.mark.parametrize(("status", "why"), [(403, "may the token write comments?"), (500, "refused with 500")])

@@ -64,3 +64,15 @@ def test_a_pointer_begins_with_a_slash(text):
 def test_the_value_at_a_path():
     assert value_at({"a": [{"b": 1}]}, parse_path(".a[0].b")) == 1
     assert value_at({"a": 3}, parse_path(".a[0].b")) is None
+
+
+def test_a_path_that_leads_beside_what_is_there_has_no_value():
+    body = {"items": [{"a": 1}], "text": "x"}
+    assert value_at(body, (Field("items"), Item(0), Field("a"))) == 1
+    beside = [
+        (Field("items"), Item(1)),
+        (Field("text"), Item(0)),
+        (Field("text"), Field("a")),
+        (Field("items"), Each()),
+    ]
+    assert [value_at(body, path) for path in beside] == [None] * 4
