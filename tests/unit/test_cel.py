@@ -37,6 +37,7 @@ def test_an_expression_has_its_value(expression, value):
         "url(self.link).getScheme() == 'https' && url(self.link).getHost() == 'a.Example.com:80'",
         "url(self.link).getHostname() == 'a.Example.com' && url(self.link).getPort() == '80'",
         "url(self.link).getEscapedPath() == '/with%20space' && url(self.link).getQuery() == {'k': ['v1', 'v 2']}",
+        "url('https://a.example.com/').getQuery() == {} && url('/only/a/path').getHost() == ''",
         "url('https://[::1]:80/').getHost() == '[::1]:80' && url('https://[::1]:80/').getHostname() == '::1'",
         "isURL('/absolute') && !isURL('../relative') && !isURL('https:') && !isURL('a b')",
         "ip('127.0.0.1').family() == 4 && ip('127.0.0.1').isLoopback() && ip('::1') == ip('0:0:0:0:0:0:0:1')",

@@ -71,6 +71,11 @@ def test_a_scale_by_an_autoscaler_changes_how_many_run_and_not_what(manager):
     assert without_marks(changed(body, edited(applied(body), manager, replicas=5))) == []
 
 
+def test_another_number_by_a_sync_of_ours_is_another_word():
+    body = workload(replicas=2)
+    assert without_marks(changed(body, edited(applied(body), "gitops", replicas=5))) == ["spec.replicas"]
+
+
 def test_what_runs_nothing_any_more_has_not_run_what_was_applied():
     body = workload()
     assert without_marks(changed(body, edited(applied({**body, "spec": {**body["spec"], "replicas": 2}}), replicas=0)))
