@@ -171,6 +171,15 @@ def test_a_field_that_a_manager_is_said_to_have_and_that_is_not_there_is_sent_as
     assert sent(body(container("web"), replicas=2), live, managers=("scaler",))["replicas"] == 2
 
 
+def test_items_of_another_form_than_their_owner_names_them_by_are_sent_as_they_are_written():
+    fields = {"f:spec": {"f:containers": {'k:{"name":"web"}': {"f:image": {}}}}}
+    live = owned(body("odd", container("web", "a:2")), fields, "scaler", "Update")
+    desired = body(container("web", "a:1"))
+    rule = IgnoreRule(jqPathExpressions=(".spec.containers[].image",))
+    assert movable(live["metadata"]["managedFields"][0], live, KEY, (rule,)) == {}
+    assert sent(desired, live, managers=("scaler",))["containers"] == [container("web", "a:2")]
+
+
 def test_of_what_an_owner_has_only_an_ignored_field_stays_with_it():
     """A map or item of which nothing else is owned is not taken as a whole."""
     side, web = 'k:{"name":"side"}', 'k:{"name":"web"}'

@@ -26,6 +26,13 @@ def test_a_null_stays_where_it_may_be_a_value():
         assert without_nulls(body) == body
 
 
+def test_a_null_in_a_field_that_no_type_has_is_the_servers_to_judge():
+    metadata = {"name": "w"}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"tempalte": {"spec": None}}}
+    assert without_nulls(body) == body
+    assert without_nulls({**body, "metadata": {**metadata, "labels": None}}) == body
+
+
 def test_the_metadata_of_a_custom_kind_is_that_of_any_other():
     custom = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w", "labels": None}}
     assert without_nulls(custom) == {**custom, "metadata": {"name": "w"}}
