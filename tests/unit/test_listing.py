@@ -124,3 +124,10 @@ def test_the_note_is_what_is_under_way_then_what_is_wrong_then_why_it_waits_then
     assert row("a", "Degraded", message="it crashes").note == "it crashes"
     for word in ("Healthy", "Suspended"):
         assert row("a", word, message="all is well").note == ""
+
+
+def test_words_of_sync_and_of_health_each_narrow_the_list():
+    rows = [row("a", sync="OutOfSync"), row("b", "Degraded", "OutOfSync"), row("c", sync="Unknown"), row("d")]
+    assert names(rows, sync=("OutOfSync", "Unknown"), sort="name") == ["a", "b", "c"]
+    assert names(rows, sync=("OutOfSync",), health=("Healthy",)) == ["a"]
+    assert names(rows, sync=("Synced",)) == ["d"]
