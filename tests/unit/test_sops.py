@@ -18,6 +18,7 @@ import pytest
 
 from gitops.adapters.sops.decryptor import MOST_BYTES, SopsDecryptor
 from gitops.adapters.sops.keys import KeyFinder, Keys, keys_of_entries, keys_of_environment, keys_of_text
+from gitops.adapters.sops.program import _environment
 from gitops.adapters.sops.shamir import combined
 from gitops.manifests.yaml_documents import load_all
 from gitops.model.application import Application, SourceSpec
@@ -410,3 +411,11 @@ def test_an_object_is_decrypted_without_its_mac():
     found = json.loads(opened("x", data=json.dumps(dict(sorted(body.items()))).encode(), form="object"))
     assert found["stringData"]["lines"] == "first\n\"second\": 'x'\n"
     assert "sops" not in found
+
+
+def test_the_program_that_asks_a_key_service_has_no_more_of_our_environment_than_it_needs():
+    ours = {"PATH": "/bin", "HTTPS_PROXY": "http://p", "AWS_REGION": "eu", "VAULT_ADDR": "https://v", "LC_ALL": "de"}
+    others = {"GITOPS_STORE_KEY": "x", "GITHUB_TOKEN": "x", "GITOPS_DATABASE": "x", "PYTHONPATH": "x"}
+    found = _environment({**ours, **others}, "t0ken")
+    assert found == {**ours, "LC_ALL": "C.UTF-8", "VAULT_TOKEN": "t0ken"}
+    assert "VAULT_TOKEN" not in _environment({}, "")
