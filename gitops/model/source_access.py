@@ -29,7 +29,8 @@ class Credentials:
     @property
     def secrets(self) -> str:
         """The same in a word that tells what each is for; "" for none."""
-        return "+".join((self.secretRef, self.certSecretRef, self.proxySecretRef)) if self.refs else ""
+        uses = (("", self.secretRef), ("cert:", self.certSecretRef), ("proxy:", self.proxySecretRef))
+        return "+".join(use + name for use, name in uses if name)
 
 
 @dataclass(frozen=True, slots=True)
