@@ -74,8 +74,8 @@ class Listening:
 
     def place(self) -> tuple[str, int]:
         """The host ("" for every one) and the port. Raises ConfigError."""
-        host, _, port = self.address.rpartition(":")
-        if not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        host, colon, port = self.address.rpartition(":")
+        if not (colon and port.isascii() and port.isdigit()) or int(port) > 65535:
             raise ConfigError(f"--listen: expected HOST:PORT, got {self.address!r}")
         return host.strip("[]"), int(port)
 

@@ -19,7 +19,7 @@ def test_an_address_is_a_host_and_a_port(address, place):
     assert Listening(address).place() == place
 
 
-@pytest.mark.parametrize("address", ["", "localhost", "localhost:", "localhost:http", ":65536", ":-1", ":٣"])
+@pytest.mark.parametrize("address", ["", "8080", "localhost", "localhost:", "localhost:http", ":65536", ":-1", ":٣"])
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(ConfigError, match=f"--listen: expected HOST:PORT, got '{address}'"):
         Listening(address).place()
