@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import uvloop
+
 from gitops.adapters.render_workers import RenderWorkers
 from gitops.bootstrap import Environment
 from gitops.bootstrap_controller import Settings, open_controller
@@ -99,7 +101,8 @@ class Running:
 
     def _main(self) -> None:
         try:
-            asyncio.run(self._run())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as `gitops run` does
+                runner.run(self._run())
         except Exception as exc:  # noqa: BLE001 - handed to the test
             self.failure = exc
         finally:
