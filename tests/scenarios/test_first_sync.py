@@ -7,8 +7,11 @@ import pytest
 
 from gitops.model.application import Backoff, Retry
 from gitops.model.result import Outcome
+from gitops.sandbox.cluster import User
 from tests.scenarios.running import Running
-from tests.scenarios.world import config_map, deployment, job
+from tests.scenarios.test_clusters import make_namespace
+from tests.scenarios.test_controller_errors import as_user
+from tests.scenarios.world import World, config_map, deployment, job
 
 BAD_KEY = {**config_map("bad"), "data": {"no/key": "1"}}
 WRONG = re.compile("no/key|between 1 and 65535")
@@ -148,3 +151,31 @@ def test_what_cannot_be_what_its_type_asks_for_is_found_before_anything_is_chang
         assert world.get("ConfigMap", "one")["data"] == {"a": "1"}
         (counts,) = running.call(running.controller.workers.request_counts).values()
         assert counts["PATCH dry-run", 500] == 1
+
+
+def test_without_the_right_to_a_service_nothing_that_acts_is_made_and_the_next_try_is_refused_before(
+    fresh_sandbox, tmp_path
+):
+    tokens = {"root": User("ada", ("system:masters",)), "limited": User("limited", ())}
+    sandbox = fresh_sandbox(tokens=tokens)
+    world = World(tmp_path, as_user(sandbox.kubeconfig(), "root"), "few-rights")
+    make_namespace(world)
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{world.namespace}"
+    rule = {"apiGroups": ["", "apps"], "resources": ["configmaps", "deployments"], "verbs": ["*"]}
+    reads = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}
+    world.request("POST", f"{rbac}/roles", {"metadata": {"name": "few"}, "rules": [rule, reads]})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "few"}
+    subject = {"kind": "User", "name": "limited", "apiGroup": "rbac.authorization.k8s.io"}
+    binding = {"metadata": {"name": "few"}, "roleRef": reference, "subjects": [subject]}
+    world.request("POST", f"{rbac}/rolebindings", binding)
+    world.commit(settings=config_map("settings"), to_web=service(80), web=deployment(replicas=1))
+    root, limited = world.kubeconfig, tmp_path / "limited"
+    limited.write_text(as_user(sandbox.kubeconfig(), "limited"))
+    world.kubeconfig = limited
+    with Running(world, retry=Retry(backoff=Backoff(duration=0.2))) as running:
+        running.until(lambda: is_held(running))
+        assert "services" in running.tracked().last.message
+        running.until(lambda: is_refused_before(running))
+        assert any("services" in reason for reason in running.tracked().last.held)
+    world.kubeconfig = root
+    assert world.get("Deployment", "web", "apps") is None
