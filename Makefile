@@ -24,9 +24,15 @@ setup: .venv/.installed
 demo: setup
 	$(BIN)/gitops demo
 
-test: setup
+# Once alone, so that not every worker writes the bytecode of all tests in a new clone.
+.venv/.collected: .venv/.installed
 	@$(READY)
-	$(PYTEST) -n 8 --dist worksteal -m "not soak"
+	$(PYTEST) --collect-only > /dev/null
+	@touch $@
+
+test: setup .venv/.collected
+	@$(READY)
+	$(PYTEST) -n 12 --dist worksteal -m "not soak"
 
 # The pure tests alone, in seconds: no process, no server, no Git, and nothing that takes its time.
 NOT_QUICK := app_of_apps chart_repositories compat_flux_objects controller_passes custom_resources entry envsubst \
