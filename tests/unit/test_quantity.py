@@ -30,7 +30,10 @@ def test_what_is_no_quantity_is_refused(text):
 
 def test_a_quantity_is_an_exact_number():
     assert parse("100m") == Fraction(1, 10)
-    assert parse("1Ki") == 1024
+    assert [parse(f"1{unit}i") for unit in "KMGTPE"] == [1024**power for power in range(1, 7)]
+    assert [parse(f"1{unit}") for unit in "numkMGTPE"] == [
+        Fraction(10) ** power for power in (-9, -6, -3, *range(3, 19, 3))
+    ]
 
 
 @pytest.mark.parametrize("text", ["1" * 100_000 + "x", "1e999999999"])

@@ -53,7 +53,7 @@ def values(data):
 # ── formats ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("name", ["config.json", "app.env", "app.ini", "blob.bin"])
+@pytest.mark.parametrize("name", ["config.json", "app.env", "app.ini", "comments.ini", "blob.bin"])
 def test_a_file_is_to_the_byte_what_sops_makes_of_it(name):
     assert opened(name) == (DATA / f"decrypted-{name}").read_bytes()
 

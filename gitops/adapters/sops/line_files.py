@@ -51,7 +51,7 @@ def opened_ini(data: bytes, name: str, walk_of: Callable[[Metadata], Walk]) -> b
     for title, comment, lines in sections:
         if title == _SECTION:
             continue
-        head = f"; {walk.comment((title,), comment)}\n" if comment else ""
+        head = _comment_lines(walk.comment((title,), comment)) if comment else ""
         width = max((len(line.key) for line in lines), default=0)
         body = [_ini_line(walk, title, line, width) for line in lines]
         written.append(f"{head}[{title}]\n{''.join(body)}")
@@ -61,8 +61,14 @@ def opened_ini(data: bytes, name: str, walk_of: Callable[[Metadata], Walk]) -> b
 
 def _ini_line(walk: Walk, title: str, line: _Line, width: int) -> str:
     if not line.key:
-        return f"; {walk.comment((title,), line.text)}\n"
+        return _comment_lines(walk.comment((title,), line.text))
     return f"{line.key:<{width}} = {_quoted(_shown(walk.leaf((title, line.key), line.text)))}\n"
+
+
+def _comment_lines(text: str) -> str:
+    """A comment as SOPS writes it, of one line or of several: those after the first have their own mark."""
+    lines = [f"{line[0]} {line[1:].strip()}" if line[:1] in (";", "#") else f"; {line}" for line in text.split("\n")]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _sections(text: str, name: str) -> list[tuple[str, str, list[_Line]]]:
@@ -72,11 +78,9 @@ def _sections(text: str, name: str) -> list[tuple[str, str, list[_Line]]]:
     for line in text.split("\n"):
         line = line.strip()
         if not line:
-            if comment and found:
-                found[-1][2].append(_Line("", comment))
-                comment = ""
-        elif line[0] in ";#":
-            comment = line[1:].strip()
+            continue
+        if line[0] in ";#":
+            comment = f"{comment}\n{line}" if comment else line[1:].strip()
         elif line[0] == "[" and line[-1] == "]":
             found.append((line[1:-1], comment, []))
             comment = ""
