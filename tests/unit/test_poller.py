@@ -183,7 +183,7 @@ def test_a_look_with_a_fault_of_ours_is_told_and_the_next_may_work(run):
         await bench.looked(1)
         assert (bench.commits, state.source.look_error) == ([], FAULT)
         bench.branch.has_fault = False
-        await bench.clock.step(3600)
+        bench.poller.wake(state)
         await bench.looked()
         assert (bench.commits, state.source.look_error) == ([("app", sha)], "")
 
