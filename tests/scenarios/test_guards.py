@@ -165,6 +165,8 @@ def test_an_object_that_says_so_is_kept_even_when_confirmed(world, notes):
     assert [(kept.key.name, kept.reason) for kept in result.plan.kept] == [("keep", "it is annotated not to be pruned")]
     assert names(world) == {"keep", "web"}
     assert "keep" in {key.name for key in world.inventory().keys}, "it stays known as ours"
+    told = world.gitops("sync", "gitops/app", "-n", world.namespace).stderr
+    assert "keep although it left the source: it is annotated not to be pruned" in told
 
 
 def test_an_object_that_asks_for_it_is_deleted_only_when_confirmed(world):
