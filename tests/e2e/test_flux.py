@@ -63,6 +63,33 @@ def test_a_folder_of_a_cluster_is_synced_in_the_order_of_its_tree(fleet):
     assert fleet.gitops("diff", "-f", "clusters/prod").returncode == 0
 
 
+def test_a_dry_run_shows_the_plan_of_each_and_changes_nothing(fleet):
+    done = fleet.gitops("sync", "-f", "clusters/prod", "--dry-run")
+    assert "+ create ConfigMap" in done.stdout, done.stdout
+    there = fleet.kubectl("get", "deployments,configmaps", "-o", "name")
+    assert not [name for name in ("web", "settings") if name in there]
+
+
+def test_one_that_is_suspended_is_left_alone_and_those_that_depend_on_it_go_on(fleet):
+    assert fleet.gitops("sync", "-f", "clusters/prod").returncode == 0
+    part = (fleet.folder / "clusters/prod/infra.yaml").read_text()
+    fleet.write("clusters/prod/infra.yaml", part + "  suspend: true\n")
+    fleet.write("infra/settings.yaml", write_manifests([config_map("settings", a="2")]))
+    fleet.write("apps/more.yaml", write_manifests([config_map("more")]))
+    done = fleet.gitops("sync", "-f", "clusters/prod")
+    assert done.returncode == 0, done.stderr
+    assert f"Kustomization {fleet.namespace}/infra: is suspended, and left alone" in done.stderr
+    assert "apps synced" in ended(done)
+    assert "infra synced" not in ended(done)
+    assert fleet.kubectl("get", "configmap", "settings", "-o", "jsonpath={.data.a}").strip() == "1"
+
+
+@pytest.mark.parametrize("words", [(), ("./apps", "-f", "clusters/prod")], ids=["nothing", "two things"])
+def test_what_is_compared_has_to_be_named_also_where_a_folder_holds_objects_of_flux(fleet, words):
+    done = fleet.gitops("diff", *words)
+    assert (done.returncode, done.stdout, "name " in done.stderr) == (2, "", True), done.stdout + done.stderr
+
+
 def test_what_was_changed_by_hand_or_in_git_is_seen_and_synced(fleet):
     fleet.gitops("sync", "-f", "clusters/prod")
     fleet.kubectl("scale", "deployment/web", "--replicas=5")

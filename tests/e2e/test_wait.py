@@ -71,7 +71,9 @@ def test_it_says_what_it_waited_for_when_the_time_is_up(shell, world):
     other = "0123456789abcdef0123456789abcdef01234567"
     code, said = waited(shell, world, other, "1s")
     assert code == FAILED
-    assert f"{other[:12]}: failed: not synced and healthy after 1s: the last healthy revision is main@" in said
+    first, *_, last = said.splitlines()
+    assert first.startswith(f"waiting for gitops/app {other[:12]}: the last healthy revision is main@")
+    assert f"{other[:12]}: failed: not synced and healthy after 1s: the last healthy revision is main@" in last
 
 
 def test_an_application_that_is_not_there_yet_is_waited_for(shell, world):

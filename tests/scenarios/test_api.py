@@ -23,6 +23,15 @@ def test_the_document_is_openapi_that_resolves(web):
         jsonschema_rs.validator_for({**schema, "components": DOCUMENT["components"]})
 
 
+def test_the_document_tells_a_stream_of_log_lines_with_the_errors_of_a_page_of_them():
+    page, stream = (
+        DOCUMENT["paths"][f"/api/v1/applications/{{namespace}}/{{name}}/logs{end}"]["get"]["responses"]
+        for end in ("", "/stream")
+    )
+    assert list(stream["200"]["content"]) == ["text/event-stream"]
+    assert stream.keys() == page.keys() - {"304"}
+
+
 def test_every_reading_operation_answers_as_the_document_says(web):
     paths = [path for path, operations in DOCUMENT["paths"].items() if "get" in operations]
     paths = [path for path in paths if "stream" not in path and "export" not in path]

@@ -127,6 +127,16 @@ def test_what_cannot_be_run_stays_with_flux(world, flux):
     assert not flux.get("Kustomization", "odd")["spec"].get("suspend")
 
 
+def test_one_that_cannot_be_planned_is_named_and_keeps_back_no_other(world, flux):
+    settled(world)
+    flux.make(flux.kustomization("absent"))
+    done = world.gitops("takeover", "flux", "-n", world.namespace, "-y")
+    assert done.returncode != 0
+    assert f"failed: Kustomization {world.namespace}/absent: " in done.stderr
+    assert not flux.get("Kustomization", "absent")["spec"].get("suspend")
+    assert flux.get("Kustomization", "apps")["spec"]["suspend"] is True
+
+
 def test_what_the_cluster_holds_can_be_imported(world, flux):
     done = world.gitops("import", "flux", "--cluster", "-o", "json")
     found = [one for one in json.loads(done.stdout) if one["namespace"] == world.namespace]

@@ -152,8 +152,11 @@ def test_a_definition_is_not_taken_from_under_objects_that_others_made(world):
     gear = {"apiVersion": f"{group}/v1", "kind": "Gear", "metadata": {"name": "theirs"}}
     world.request("POST", f"/apis/{group}/v1/namespaces/{world.namespace}/gears", gear, "somebody")
     world.commit(thing=None)
-    assert world.sync().outcome is Outcome.HELD
+    held = world.sync()
+    assert held.outcome is Outcome.HELD
     assert world.get("Gear", "theirs", group)
+    told = world.gitops("sync", "gitops/app", "-n", world.namespace)
+    assert (told.returncode, f"held: {held.message.splitlines()[0]}" in told.stderr) == (3, True), told.stderr
 
 
 @pytest.mark.parametrize("notes", [{"gitops.dev/prune": "disabled"}, ARGO, FLUX], ids=["ours", "Argo CD's", "Flux's"])
@@ -165,6 +168,8 @@ def test_an_object_that_says_so_is_kept_even_when_confirmed(world, notes):
     assert [(kept.key.name, kept.reason) for kept in result.plan.kept] == [("keep", "it is annotated not to be pruned")]
     assert names(world) == {"keep", "web"}
     assert "keep" in {key.name for key in world.inventory().keys}, "it stays known as ours"
+    told = world.gitops("sync", "gitops/app", "-n", world.namespace).stderr
+    assert "keep although it left the source: it is annotated not to be pruned" in told
 
 
 def test_an_object_that_asks_for_it_is_deleted_only_when_confirmed(world):

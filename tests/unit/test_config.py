@@ -62,6 +62,10 @@ def test_every_part_is_read(read):
             r"app\.yaml:7: spec\.windows\[0\]\.schedule: schedule '0 9 \* \* 8': bad day-of-week",
         ),
         (
+            HEAD + '  windows: [{kind: deny, schedule: "", duration: 1h}]\n',
+            r"app\.yaml:7: spec\.windows\[0\]\.schedule: .*five fields",
+        ),
+        (
             HEAD.replace("path: apps", "renderer: Json net"),
             r"app\.yaml:5: spec\.source\.renderer: .*lower-case letters, digits and '-'",
         ),

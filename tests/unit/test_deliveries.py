@@ -85,6 +85,16 @@ def test_a_thousand_at_once_are_a_few_messages_and_a_summary(run):
     run(scenario)
 
 
+def test_beyond_the_first_few_messages_are_as_far_apart_as_the_destination_wants(run):
+    async def scenario(bench):
+        bench.put("chat", BURST + 3)
+        for seconds, sent in ((0, BURST), (0.9, BURST), (0.2, BURST + 1), (1, BURST + 2), (1, BURST + 3)):
+            await bench.clock.step(seconds)
+            assert bench.facts("chat") == {"failed": sent}
+
+    run(scenario)
+
+
 def test_a_dead_destination_holds_up_no_other_and_is_tried_further_apart(run):
     async def scenario(bench):
         bench.notifier.broken["chat"] = NotificationError("no answer")
@@ -175,5 +185,22 @@ def test_a_notifier_with_a_fault_ends_nobody_else(run):
         bench.put("other")
         await bench.clock.step(60)
         assert bench.results[("other", "sent")] == 1
+
+    run(scenario)
+
+
+def test_of_destinations_that_come_and_go_only_those_are_kept_that_something_waits_for(run):
+    async def scenario(bench):
+        bench.notifier.broken["chat"] = NotificationError("no answer")
+        bench.put("chat")
+        for number in range(3000):
+            bench.put(f"gone-{number}")
+            if number % 500 == 0:
+                await bench.clock.step(1)
+        await bench.clock.step(1)
+        assert len(asyncio.all_tasks()) < 1100
+        del bench.notifier.broken["chat"]
+        await bench.clock.step(301)
+        assert bench.facts("chat") == {"failed": 1}
 
     run(scenario)

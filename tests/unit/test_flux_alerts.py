@@ -76,7 +76,7 @@ def test_a_provider_is_a_destination_with_the_secrets_of_its_namespace():
     ("spec", "reason"),
     [
         ({"type": "sentry"}, "spec.type: expected one of slack, "),
-        ({"commitStatusExpr": "'x'"}, "spec.commitStatusExpr: "),
+        ({"commitStatusExpr": "'x'"}, "spec.commitStatusExpr: a status is called KIND/NAME/UID"),
         ({"serviceAccountName": "x"}, "spec.serviceAccountName: "),
         ({"colour": "red"}, "spec.colour: gitops knows no such field here"),
         ({"address": 1}, "spec.address: expected text"),

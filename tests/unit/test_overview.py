@@ -59,6 +59,8 @@ def test_a_row_tells_how_its_application_stands_as_often_as_that_changes(make):
     sha = controlled.commit(config_map("a", x="2"))
     controlled.until(lambda: row(controlled).record.head == sha)
     assert controlled.overview.row("gitops/app").record.head == sha
+    sha = controlled.commit(config_map("a", x="3"))  # and also for who asks for this one alone
+    controlled.until(lambda: controlled.overview.row("gitops/app").record.head == sha)
 
 
 def test_what_a_sync_is_at_is_told_while_it_is_at_it(make):

@@ -161,6 +161,11 @@ def test_a_sidecar_needs_a_probe_and_a_first_step_does_not():
     assert fields_of("require-probes", text) == ["spec.template.spec.initContainers[name=s].readinessProbe"]
 
 
+def test_a_container_to_debug_with_needs_no_probe():
+    text = pod("{containers: [{name: c}], ephemeralContainers: [{name: e, ports: [{containerPort: 1}]}]}", "Rollout")
+    assert fields_of("require-probes", text) == []
+
+
 @pytest.mark.parametrize(
     ("role", "fields"),
     [
@@ -235,6 +240,12 @@ def test_what_only_names_a_secret_or_looks_like_one_is_let_be(pair):
     name, _, value = pair.partition("=")
     config = f'apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{{name}: "{value}"}}\n'
     assert fields_of("no-literal-secrets", config) == []
+
+
+@pytest.mark.parametrize(("version", "kind"), [("v1", "Secret"), ("config.example.com/v1", "ConfigMap")])
+def test_a_secret_is_where_it_belongs_in_whatever_is_no_config_map_of_the_cluster(version, kind):
+    text = f"apiVersion: {version}\nkind: {kind}\nmetadata: {{name: x}}\ndata: {{password: aHVudGVyMg==}}\n"
+    assert fields_of("no-literal-secrets", text) == []
 
 
 def test_a_secret_in_a_command_line_is_found():

@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from gitops.cli import settings as exits
 from gitops.cli.remote import reads
+from gitops.model.errors import HeldError
 
 ALL = {"app": "", "namespace": "", "facts": (), "actor": "", "since": "", "limit": 0, "output": "json"}
 
@@ -80,3 +82,31 @@ def test_a_server_whose_pages_lead_on_and_on_is_not_followed(capsys):
     server = Endless(0)
     assert read(server, capsys)[0] == []
     assert len(server.asked) == 1
+
+
+class Drifting:
+    """Tells the drift of one of its two Applications, and cannot tell that of the other."""
+
+    url = "https://gitops.example.com"
+
+    async def get(self, way, **query):
+        if way == "/applications":
+            rows = [{"application": f"gitops/{name}", "namespace": "shop"} for name in ("held", "plain")]
+            return {"items": [row for row in rows if query.get("q", "") in row["application"]], "total": 2}
+        if way == "/applications/gitops/held/drift":
+            raise HeldError("another owner")
+        return {"drift": [], "underWay": ""}
+
+
+def test_of_one_whose_drift_cannot_be_told_the_reason_ends_the_command(capsys):
+    with pytest.raises(HeldError, match="another owner"):
+        asyncio.run(reads.drift(Drifting(), {"app": "gitops/held", "namespace": "", "output": "json"}))
+    assert capsys.readouterr().out == ""
+
+
+def test_of_several_the_drift_of_the_others_is_told_all_the_same(capsys):
+    with pytest.raises(SystemExit) as ended:
+        asyncio.run(reads.drift(Drifting(), {"app": "", "namespace": "", "output": "json"}))
+    told = {one["application"]: (one["drift"], one.get("reason")) for one in json.loads(capsys.readouterr().out)}
+    assert told == {"gitops/held": (None, "another owner"), "gitops/plain": ([], None)}
+    assert ended.value.code == exits.FAILED

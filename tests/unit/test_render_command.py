@@ -36,3 +36,16 @@ def test_options_that_mean_nothing_together_are_refused(
     Path("chart/Chart.yaml").write_text("apiVersion: v2\nname: c\nversion: 1.0.0\n")
     done = CliRunner().invoke(main, ["render", *words])
     assert (done.exit_code, done.stdout, why in done.stderr) == (2, "", True), done.stderr
+
+
+def test_a_chart_that_draws_by_chance_is_warned_of_and_another_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("templates").mkdir()
+    Path("Chart.yaml").write_text("apiVersion: v2\nname: c\nversion: 1.0.0\n")
+    body = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {drawn: %s}\n"
+    for value, warned in (("{{ randAlphaNum 8 }}", True), ("same", False)):
+        Path("templates/a.yaml").write_text(body % value)
+        done = CliRunner().invoke(main, ["render", "."])
+        assert (done.exit_code, "Warning: randAlphaNum made this another" in done.stderr) == (0, warned), done.stderr

@@ -1,12 +1,14 @@
 """The name of a source: whatever is told of it holds no user and no password."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from gitops.adapters.git_process import GitCredentials, remote_of
 from gitops.config import read_applications
 from gitops.manifests.errors import GitopsError
 from gitops.model.errors import SourceError
-from gitops.model.source_name import hidden_userinfo, url_login, without_userinfo
+from gitops.model.source_name import hidden_userinfo, url_login, why_no_url, without_userinfo
 
 PASSWORD = "hunter2"
 # Each is refused as it stands; what is told of it is read by others than who wrote it.
@@ -67,3 +69,16 @@ def test_what_is_no_address_is_shown_as_far_as_it_can_hold_no_password():
     assert hidden_userinfo("https://host/a") == "https://host/a"
     assert hidden_userinfo("git@host:a/b") == "git@host:a/b"
     assert hidden_userinfo("user:p w@host:x") == "***@host:x"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (f"https://user:{PASSWORD}@host\u2100.com/x", "its host has letters that no name has"),
+        (f"https://{PASSWORD}@[/x", "Invalid IPv6 URL"),
+    ],
+)
+def test_why_an_address_is_none_is_told_without_its_password(url, why):
+    with pytest.raises(ValueError, match=r".") as caught:
+        urlsplit(url)
+    assert why_no_url(caught.value) == why
