@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class _Options:
     """What `gitops sandbox up` is asked for; `tokens` as they were given."""
 
     port: int
-    tokens: tuple[str, ...]
+    tokens: tuple[str, ...] = field(repr=False)
     controllers: str
     speed: float
     nodes: int

@@ -6,7 +6,7 @@ The path is made of the receiver's token, as notification-controller makes it, s
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gitops.compat.flux.objects import GROUP_OF, Ref
@@ -33,7 +33,7 @@ class Receiver:
     """A place of its own for webhooks of one kind; `wake` has what it is for looked at, and says how much that is."""
 
     kind: str
-    secret: str
+    secret: str = field(repr=False)
     wake: Callable[[], int]
 
 

@@ -22,7 +22,7 @@ class Request:
     method: str
     path: str
     query: dict[str, str]
-    headers: Mapping[str, list[str]]
+    headers: Mapping[str, list[str]] = field(repr=False)
     body: bytes = b""
     warnings: list[str] = field(default_factory=list)
 

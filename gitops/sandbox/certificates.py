@@ -1,7 +1,7 @@
 """The certificates of an embedded cluster: a CA of its own, and a server certificate for loopback."""
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -18,7 +18,7 @@ class Certificates:
 
     ca: str
     certificate: str
-    key: str
+    key: str = field(repr=False)
 
 
 def make_certificates() -> Certificates:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gitops.adapters.git import GitCredentials, GitSource
-from gitops.adapters.git_process import GitFailure, end, remote_of
+from gitops.adapters.git_process import GitFailure, GitProcess, end, remote_of
 from gitops.adapters.git_refs import RemoteRefs, find_ref, unknown
 from gitops.model.commit import commit_of
 from gitops.model.errors import SourceError
@@ -531,3 +531,8 @@ def test_what_reads_as_a_part_of_a_commit_is_told_to_be_given_whole(target: str)
     expected = f"no branch or tag is called {target} (did you mean main? A commit has to be given whole, by 40 digits)"
     assert unknown(refs, target) == expected
     assert "whole" not in unknown(refs, target[:6])
+
+
+def test_a_machine_without_git_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="the git program is not installed, or not on the PATH"):
+        GitProcess({"PATH": str(tmp_path)})

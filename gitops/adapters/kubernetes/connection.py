@@ -10,7 +10,7 @@ import os
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Connection:
     server: str
     tls: ssl.SSLContext | None
     tls_server_name: str
-    proxy: str
+    proxy: str = field(repr=False)
     authorization: Callable[[], str]
 
 

@@ -44,9 +44,9 @@ class Post:
     of 200 is JSON whose `ok` counts.
     """
 
-    url: str
-    data: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = field(repr=False)
+    data: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = "POST"
     done: bytes = b""
     says_ok: bool = False
