@@ -112,6 +112,18 @@ def test_who_signs_in_acts_by_the_policy_of_their_groups_and_is_in_the_audit_log
     assert web.ask(f"{ONE}/acts/sync", "POST", b"", **mine, **origin).status == 403
 
 
+@pytest.mark.parametrize(
+    ("offered", "asked"),
+    [(["openid", "groups", "more"], {"openid", "groups"}), (None, {"openid", "email", "profile", "groups"})],
+    ids=["what is offered", "what is not said"],
+)
+def test_a_provider_is_asked_for_no_scope_that_it_does_not_offer(web, provider, offered, asked):
+    provider.metadata = {"scopes_supported": offered}
+    address, _ = begun(web)
+    (scope,) = urllib.parse.parse_qs(urllib.parse.urlsplit(address).query)["scope"]
+    assert set(scope.split()) == asked
+
+
 def test_no_other_sites_page_acts_for_who_signed_in(web, provider):
     mine = session(web, provider)
     for headers in ({"Origin": "https://evil.example.com"}, {"Sec_Fetch_Site": "cross-site"}, {}):

@@ -175,6 +175,12 @@ def test_nobody_reads_without_a_token_where_there_are_tokens(web):
         assert web.ask(path).status == 200
 
 
+def test_answers_of_the_api_server_are_counted_by_cluster_verb_and_code(web):
+    lines = [line for line in web.ask("/metrics").text.splitlines() if line.startswith("gitops_kubernetes_requests_")]
+    labels = ('cluster="in-cluster"', 'verb="GET"', 'code="200"')
+    assert [line for line in lines if all(label in line for label in labels)], lines
+
+
 def test_a_viewer_reads_and_does_not_act(web):
     assert web.get("/whoami", token=web.tokens["grace"]) == {
         "name": "grace",
