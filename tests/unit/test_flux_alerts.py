@@ -183,6 +183,7 @@ ANYTHING = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "kind", "a"]), inner, max_size=3)
     ),
+    max_leaves=6,
 )
 FIELDS = [
     "type",

@@ -1,11 +1,15 @@
 """What a page shows: relative times, equal changes as one, attempts out of audit entries, bounded values."""
 
+from datetime import UTC, datetime
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gitops.model.audit import AuditEvent
 from gitops.server.pages.commit_link import commit_link
-from gitops.server.pages.render import relative
-from gitops.server.pages.shown import folded, grouped, pipeline, repeated
+from gitops.server.pages.render import Renderer, relative
+from gitops.server.pages.shown import folded, grouped, known_changes, pipeline, repeated
 from gitops.views.history import attempts_in, history_data
 from gitops.views.plan_data import cut
 
@@ -228,3 +232,32 @@ def test_the_step_of_the_health_names_what_is_wrong_or_when_it_was_last_well():
 def test_what_is_missing_before_its_first_plan_was_approved_is_not_called_bad():
     assert stage("Health", shown_app(health="Missing", plan="ab", pending=1)) == ("none", "not there yet", "")
     assert stage("Health", shown_app(health="Missing")) == ("bad", "Missing", "")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just("x"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["manager", "time"]), inner),
+    max_leaves=4,
+)
+FIELD = st.fixed_dictionaries({}, optional=dict.fromkeys(("path", "live", "desired", "owner"), ANYTHING))
+CHANGE = st.fixed_dictionaries(
+    {},
+    optional={"change": ANYTHING, "object": ANYTHING, "reason": ANYTHING, "moreFields": ANYTHING}
+    | {"fields": ANYTHING | st.lists(FIELD | ANYTHING, max_size=2)},
+)
+TOLD = Renderer(lambda: datetime(2026, 1, 1, tzinfo=UTC), "1.0")
+
+
+@given(ANYTHING | st.lists(CHANGE | ANYTHING, max_size=3))
+def test_no_change_that_stands_in_the_store_is_a_fault_of_the_page(changes):
+    TOLD._env.get_template("parts.html").module.changes(grouped(known_changes(changes)), True)
+
+
+def test_what_is_a_change_is_shown_with_the_fields_that_have_a_path():
+    field = {"path": "data.x", "owner": {"manager": "kubectl", "time": "2026-01-01T00:00:00Z"}}
+    change = {"change": "update", "object": "ConfigMap a/b", "fields": [field, {"live": 1}, 5]}
+    found = grouped(known_changes([change, {**change, "fields": 7}, {**change, "object": 1}, "x"]))
+    assert [(one.change, one.objects, one.fields) for one in found] == [
+        ("update", ["ConfigMap a/b"], [field]),
+        ("update", ["ConfigMap a/b"], []),
+    ]

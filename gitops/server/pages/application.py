@@ -18,6 +18,7 @@ from gitops.server.pages.shown import (
     folded,
     grouped,
     is_only_drift,
+    known_changes,
     made_of,
     pipeline,
     repeated,
@@ -121,17 +122,7 @@ async def _recorded_drift(call: Call) -> dict[str, Any]:
     row = call.served.overview.row(call.application)
     recorded = await applications.told_drift(call) if row is not None and row.drift else None
     changes = recorded["detail"].get("changes") if recorded else None
-    return {"entry": recorded, "groups": grouped(_known(changes)), "words": list(row.drift) if row else []}
-
-
-def _known(changes: Any) -> list[dict[str, Any]]:
-    """The changes of an entry, which anybody may have written who can write to the store."""
-    listed = changes if isinstance(changes, list) else []
-    maps = [one for one in listed if isinstance(one, dict) and "change" in one and "object" in one]
-    return [
-        {**one, "fields": [row for row in one.get("fields") or () if isinstance(row, dict) and "path" in row]}
-        for one in maps
-    ]
+    return {"entry": recorded, "groups": grouped(known_changes(changes)), "words": list(row.drift) if row else []}
 
 
 def _act(pages: Pages) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -138,6 +138,26 @@ def grouped(changes: Iterable[Mapping[str, Any]]) -> list[ChangeGroup]:
     return sorted(found.values(), key=lambda group: _WEIGHTS.get(group.change, 9))
 
 
+def known_changes(changes: Any) -> list[dict[str, Any]]:
+    """The changes of an audit entry, which anybody may have written who can write to the store."""
+    maps = [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
+    found = []
+    for one in maps:
+        fields, more = one.get("fields"), one.get("moreFields")
+        rows = fields if isinstance(fields, list) else []
+        if isinstance(one.get("change"), str) and isinstance(one.get("object"), str):
+            known = [_known_row(row) for row in rows if isinstance(row, dict) and isinstance(row.get("path"), str)]
+            found.append({**one, "fields": known, "moreFields": more if isinstance(more, int) else 0})
+    return found
+
+
+def _known_row(row: dict[str, Any]) -> dict[str, Any]:
+    owner = row.get("owner")
+    if not isinstance(owner, dict):
+        return {**row, "owner": None}
+    return {**row, "owner": {"manager": str(owner.get("manager", "")), "time": str(owner.get("time") or "")}}
+
+
 _WEIGHTS = {"prune": 0, "recreate": 1, "update": 2, "create": 3, "hook": 4}
 
 
