@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitops.model.audit import AuditEvent
@@ -248,6 +248,7 @@ CHANGE = st.fixed_dictionaries(
 TOLD = Renderer(lambda: datetime(2026, 1, 1, tzinfo=UTC), "1.0")
 
 
+@settings(deadline=None)
 @given(ANYTHING | st.lists(CHANGE | ANYTHING, max_size=3))
 def test_no_change_that_stands_in_the_store_is_a_fault_of_the_page(changes):
     TOLD._env.get_template("parts.html").module.changes(grouped(known_changes(changes)), True)
