@@ -32,7 +32,7 @@ demo: setup
 
 test: setup .venv/.collected
 	@$(READY)
-	$(PYTEST) -n 10 --dist worksteal -m "not soak"
+	$(PYTEST) -n 8 --dist worksteal -m "not soak"
 
 # The pure tests alone, in seconds: no process, no server, no Git, and nothing that takes its time.
 NOT_QUICK := app_of_apps chart_repositories compat_flux_objects controller_passes custom_resources entry envsubst \
