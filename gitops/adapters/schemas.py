@@ -42,10 +42,14 @@ class Schemas:
         try:
             if time.monotonic() > self._until:
                 raise SourceError(f"{shown_url(url)}: all schemas together took more than {_MOST_SECONDS:.0f} s")
+            self._check(url)  # those that wait while one is read slowly need not be asked for
             data = self._files.read(url, _MOST_EACH)
             self._bytes += len(data)
-            if self._bytes > _MOST_BYTES:
-                raise SourceError(f"{shown_url(url)}: all schemas together take more than {_MOST_BYTES // MIB} MiB")
+            self._check(url)
         except SourceError as exc:
             raise type(exc)(f"{exc} ({_ADVICE})") from exc
         return data
+
+    def _check(self, url: str) -> None:
+        if self._bytes > _MOST_BYTES:
+            raise SourceError(f"{shown_url(url)}: all schemas together take more than {_MOST_BYTES // MIB} MiB")

@@ -107,7 +107,7 @@ def since_of(text: str, now: datetime) -> str:
 def _detail(event: AuditEvent) -> str:
     changes = event.detail.get("changes")
     if isinstance(changes, list):
-        return ", ".join(f"{item.get('change')} {item.get('object')}" for item in changes)
+        return ", ".join(f"{item.get('change')} {item.get('object')}" for item in changes if isinstance(item, dict))
     told = {
         name: value for name, value in event.detail.items() if name not in _NOT_TOLD and value not in ("", [], None)
     }
@@ -119,17 +119,19 @@ def _detail(event: AuditEvent) -> str:
 _NOT_TOLD = {"digest", "held", "plan", "source"}
 
 
-def _words(value: object) -> str:
+def _words(value: object, depth: int = 12) -> str:
     """A detail as a person would write it: lists with commas, and what failed with its reason."""
+    if depth == 0:
+        return "…"
     match value:
         case bool():
             return "yes" if value else "no"
         case {"object": thing, "reason": reason}:
             return f"{thing}: {reason}" if thing else str(reason)
         case list():
-            return ", ".join(_words(item) for item in value)
+            return ", ".join(_words(item, depth - 1) for item in value)
         case dict():
-            return ", ".join(f"{name} {_words(item)}" for name, item in value.items())
+            return ", ".join(f"{name} {_words(item, depth - 1)}" for name, item in value.items())
     return str(value)
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from gitops.model.audit import AuditEvent
 from gitops.model.release import Release
+from gitops.model.result import told_failures
 from gitops.views.plan_data import cut
 
 _ENDS: Final = {
@@ -32,7 +33,11 @@ def attempts_in(events: Iterable[AuditEvent]) -> list[dict[str, Any]]:
             found.append(_begun(event, reason))
             reason = ""
         elif event.fact in _ENDS and found and found[-1]["outcome"] == "under way":
-            found[-1] |= {"outcome": _ENDS[event.fact], "endedAt": event.at, "reason": _reason(event, found[-1])}
+            found[-1] |= {
+                "outcome": _ENDS[event.fact],
+                "endedAt": event.at,
+                "reason": str(cut(reason_in(event) or found[-1]["reason"])),
+            }
     return found[::-1]
 
 
@@ -57,12 +62,16 @@ def _commit_in(told: Any) -> dict[str, str]:
     return {name: str(cut(found.get(name) or ""))[:200] for name in ("subject", "author")}
 
 
-def _reason(event: AuditEvent, attempt: dict[str, Any]) -> str:
-    failures = event.detail.get("failures")
-    told = str(event.detail.get("reason") or "")
-    if not told and isinstance(failures, list):
-        told = "; ".join(f"{one.get('object')}: {one.get('reason')}" for one in failures[:5] if isinstance(one, dict))
-    return str(cut(told or attempt["reason"]))
+def reason_in(event: AuditEvent) -> str:
+    """Why it ended as it did: the entry's reason, or what failed.
+
+    Anybody who can write to the store may have written it: what is not as we write it is left out.
+    """
+    told, failures = event.detail.get("reason"), event.detail.get("failures")
+    if told or not isinstance(failures, list):
+        return str(told or "")
+    named = [one for one in failures if isinstance(one, dict)]
+    return told_failures((str(one.get("object", "")), str(one.get("reason", ""))) for one in named)
 
 
 def history_data(releases: Iterable[Release], events: Iterable[AuditEvent]) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from gitops.manifests.key import ResourceKey
 from gitops.model.audit import AuditEvent
 from gitops.model.errors import ApiError
 from gitops.model.record import Record
-from gitops.model.result import Outcome, told_failures
+from gitops.model.result import Outcome
 from gitops.model.revision import is_called, short
 from gitops.ports import Cluster
 from gitops.sync.context import SyncContext
 from gitops.sync.inventories import find_application
 from gitops.sync.record_reader import known_as, stored_record
 from gitops.sync.standing import standing_of
+from gitops.views.history import reason_in
 
 _ENDS = {Outcome.FAILED.value: Outcome.FAILED, Outcome.ROLLED_BACK.value: Outcome.ROLLED_BACK}
 _MOST_OBJECTS = 3
@@ -55,7 +56,7 @@ async def arrival_at(context: SyncContext, name: str, namespace: str, sha: str) 
         return Arrival(identity, Outcome.ROLLED_BACK if back else Outcome.FAILED, inventory.quarantine.reason)
     event = _last_of(await context.store.events(identity, context.cluster.name), sha)
     if event and event.fact in ("sync.failed", "sync.overtaken", "sync.terminated", "rollback.failed"):
-        return Arrival(identity, Outcome.FAILED, _reason(event))
+        return Arrival(identity, Outcome.FAILED, reason_in(event))
     return Arrival(identity, None, await _where(context.cluster, inventory, status, record))
 
 
@@ -99,11 +100,6 @@ def _last_of(events: list[AuditEvent], sha: str) -> AuditEvent | None:
     """The last fact about the revision; the start of the way back from it is one."""
     about = (event for event in reversed(events) if _starts(event.detail.get("failed") or event.revision, sha))
     return next(about, None)
-
-
-def _reason(event: AuditEvent) -> str:
-    failures = event.detail.get("failures") or []
-    return event.detail.get("reason") or told_failures((item["object"], item["reason"]) for item in failures)
 
 
 async def _where(cluster: Cluster, inventory: Inventory | None, status: dict[str, Any], record: Record | None) -> str:

@@ -12,7 +12,9 @@ import renderers
 SECRET = re.compile(r"(?i)password|tokens?$|secret(key)?$|private|bearer|headers|dockerconfig|^(key|proxy|variables)$")
 # Fields that are called so and hold no secret, or what stands in the spec for all to read.
 OTHERS = {
-    "gitops.adapters.http_get.Answer.headers", "gitops.adapters.sops.keys.KeyFinder.secret",
+    "gitops.adapters.http_get.Answer.headers", "gitops.adapters.kubernetes.http._Call.headers",
+    "gitops.adapters.sops.keys.KeyFinder.secret",
+    "gitops.adapters.sops.line_files._Line.key", "renderers.kustomize.label_selectors.Requirement.key",
     "gitops.bootstrap.Environment.key", "gitops.controller.deliveries._Line.tokens",
     "gitops.model.application.KubeConfig.key", "gitops.model.helm_options.ValuesFrom.key",
     "gitops.model.notification.DestinationSpec.proxy", "gitops.model.source_access.Credentials.proxy",
@@ -22,16 +24,25 @@ OTHERS = {
 }  # fmt: skip
 
 
+def shown_by(made):
+    """The fields that the repr of a dataclass or a named tuple shows, with their types."""
+    if is_dataclass(made):
+        return [(field.name, field.type) for field in fields(made) if field.repr and made.__dataclass_params__.repr]
+    if issubclass(made, tuple) and hasattr(made, "_fields"):
+        return [(name, made.__annotations__.get(name)) for name in made._fields]
+    return []
+
+
 def shown():
-    """Each field of a dataclass that is called as secrets are and that its repr shows, but for keys of objects."""
+    """Each field that is called as secrets are and that the repr of its class shows, but for keys of objects."""
     for top in (gitops, renderers, policies):
         modules = walk_packages(top.__path__, f"{top.__name__}.")
         for module in (found for found in modules if not found.name.endswith("__main__")):
             for name, made in vars(import_module(module.name)).items():
-                if is_dataclass(made) and isinstance(made, type) and made.__module__ == module.name:
-                    for field in fields(made) if made.__dataclass_params__.repr else ():
-                        if field.repr and SECRET.search(field.name) and "ResourceKey" not in str(field.type):
-                            yield f"{module.name}.{name}.{field.name}"
+                if isinstance(made, type) and made.__module__ == module.name:
+                    for field, kind in shown_by(made):
+                        if SECRET.search(field) and "ResourceKey" not in str(kind):
+                            yield f"{module.name}.{name}.{field}"
 
 
 def test_no_field_that_holds_a_secret_is_shown():

@@ -95,14 +95,20 @@ def run():
     return runner
 
 
+async def not_fetched(bench):
+    """A commit that could not be fetched, and can be from now on; its Application."""
+    sha = bench.branch.commit(a="1")
+    bench.branch.lost.add(sha)
+    state = bench.add()
+    await bench.looked()
+    assert (bench.commits, state.source.look_error) == ([], f"{sha} cannot be fetched")
+    bench.branch.lost.clear()
+    return sha, state
+
+
 def test_a_commit_that_could_not_be_fetched_is_tried_again_though_nothing_new_is_pushed(run):
     async def scenario(bench):
-        sha = bench.branch.commit(a="1")
-        bench.branch.lost.add(sha)
-        state = bench.add()
-        await bench.looked()
-        assert (bench.commits, state.source.look_error) == ([], f"{sha} cannot be fetched")
-        bench.branch.lost.clear()
+        sha, state = await not_fetched(bench)
         await bench.clock.step(3600)
         await bench.looked()
         assert (bench.commits, state.source.look_error) == ([("app", sha)], "")
@@ -112,11 +118,7 @@ def test_a_commit_that_could_not_be_fetched_is_tried_again_though_nothing_new_is
 
 def test_a_commit_that_could_not_be_fetched_is_left_alone_for_a_while_unless_somebody_asks(run):
     async def scenario(bench):
-        sha = bench.branch.commit(a="1")
-        bench.branch.lost.add(sha)
-        state = bench.add()
-        await bench.looked()
-        bench.branch.lost.clear()
+        sha, state = await not_fetched(bench)
         await bench.looked()
         assert (bench.commits, state.source.look_error) == ([], f"{sha} cannot be fetched")
         bench.poller.wake(state)

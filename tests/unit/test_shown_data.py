@@ -191,7 +191,7 @@ def test_a_sync_without_an_end_is_under_way_and_an_end_without_a_sync_is_none(de
     assert once["outcome"] == "synced"
     told = {"failures": [{"object": f"o{number}", "reason": "r"} for number in range(7)]}
     (failed,) = attempts_in([started, replace(ended, fact="sync.failed", detail=told)])
-    assert failed["reason"] == "; ".join(f"o{number}: r" for number in range(5))
+    assert failed["reason"] == "o0, o1, o2 and 4 more: r"
 
 
 def test_an_entry_is_told_within_bounds(desk):

@@ -58,6 +58,13 @@ def test_a_file_is_to_the_byte_what_sops_makes_of_it(name):
     assert opened(name) == (DATA / f"decrypted-{name}").read_bytes()
 
 
+def test_what_is_written_by_hand_below_an_encrypted_comment_is_left_out_as_sops_does():
+    data = (DATA / "app.ini").read_bytes()
+    by_hand = data.replace(b"\nhash ", b"\n; by hand\nhash ").replace(b"[main]", b"; by hand\n[main]", 1)
+    assert by_hand.count(b"by hand") == 2
+    assert opened("app.ini", data=by_hand) == (DATA / "decrypted-app.ini").read_bytes()
+
+
 def test_yaml_has_the_values_that_sops_makes_of_it():
     found, wanted = values(opened("values.yaml")), values((DATA / "decrypted-values.yaml").read_bytes())
     assert found == wanted

@@ -9,6 +9,7 @@ from gitops.model.errors import RenderError
 
 _PREFIX: Final = "sops_"
 _SECTION: Final = "sops"
+_SEALED: Final = "ENC[AES256_GCM,"
 _TRIPLE: Final = '"""'
 
 
@@ -80,7 +81,8 @@ def _sections(text: str, name: str) -> list[tuple[str, str, list[_Line]]]:
         if not line:
             continue
         if line[0] in ";#":
-            comment = f"{comment}\n{line}" if comment else line[1:].strip()
+            if not comment.startswith(_SEALED):  # what somebody wrote below it by hand, SOPS does not see
+                comment = f"{comment}\n{line}" if comment else line[1:].strip()
         elif line[0] == "[" and line[-1] == "]":
             found.append((line[1:-1], comment, []))
             comment = ""
